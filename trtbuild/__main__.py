@@ -1,0 +1,6 @@
+"""``python -m trtbuild``: the same entry as the console script."""
+
+from trtbuild.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Hydra's compose API behind one function: overrides -> variants, every mistake one line with the nearest valid name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.explain import flat
+from trtbuild.core.names import did_you_mean
+from trtbuild.core.parse import parse
+from trtbuild.core.spec import BuildSpec, Calibration, Executor, Factory, FactoryData, Model, Names, Precision, Runtime
+from trtbuild.core.spec import Target, Toolchain, Variant
+from trtbuild.errors import ConfigError, ToolchainError
+from trtbuild.packaged import packaged_conf, templates
+
+GROUPS = {
+    "model": Model, "precision": Precision, "tensorrt": Toolchain, "runtime": Runtime, "target": Target,
+    "calibration": Calibration, "executor": Executor,
+}  # fmt: skip
+# Libraries whose version is part of a step's recipe, by the name of their distribution.
+TOOLS = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "tf2onnx": ("tf2onnx",), "onnx": ("onnx",),
+         "onnxruntime": ("onnxruntime", "onnxruntime-gpu"), "plotly": ("plotly",)}  # fmt: skip
+
+
+def conf_folders(root: Path) -> list[Path]:
+    """Where options are looked up: the workspace's own conf/, then the packaged one."""
+    own, packaged = root / "conf", packaged_conf()
+    return [folder for folder in dict.fromkeys([own.resolve(), packaged.resolve()]) if folder.is_dir()]
+
+
+def options(root: Path, group: str) -> list[str]:
+    """Names that a group offers in this workspace.  Models are only ever the workspace's own."""
+    folders = conf_folders(root)[:1] if group == "model" else conf_folders(root)
+    return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
+
+
+def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
+    """Compose, parse and complete one variant.
+
+    Raises:
+        ConfigError: an unknown option, key or type.  ToolchainError: the target is not one of the toolchain's.
+    """
+    _check_choices(root, overrides)
+    composed, choices = _compose(root, overrides)
+    unknown = set(composed) - set(GROUPS)
+    if unknown:
+        raise ConfigError(f"unknown key '{min(unknown)}'", where="config", hint=did_you_mean(min(unknown), GROUPS))
+    parts: dict[str, Any] = {}
+    for group, cls in GROUPS.items():
+        if composed.get(group) is None:
+            have = ", ".join(options(root, group))
+            raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; there is {have}")
+        parts[group] = parse(cls, composed[group], group)
+    spec = BuildSpec(**parts)
+    names = Names(**{field.name: str(choices[field.name]) for field in fields(Names)})
+    _check_paths(spec)
+    _check_target(spec, names)
+    return Variant(names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root))
+
+
+def _check_choices(root: Path, overrides: Iterable[str]) -> None:
+    for word in overrides:
+        key, _, value = word.partition("=")
+        if key in GROUPS:
+            valid = options(root, key)
+            if value not in valid:
+                raise ConfigError(f"unknown {key} '{value}'", where=word, hint=did_you_mean(value, valid))
+
+
+def _compose(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    folders = conf_folders(root)
+    search = [f"hydra.searchpath=[{','.join(f'file://{f}' for f in folders[1:])}]"] if folders[1:] else []
+    with initialize_config_dir(str(folders[0]), version_base="1.3"):
+        try:
+            config = compose("config", [*search, *overrides], return_hydra_config=True)
+            plain = {key: OmegaConf.to_container(config[key], resolve=True) for key in config if key != "hydra"}
+            choices: Mapping[str, Any] = OmegaConf.to_container(config.hydra.runtime.choices)  # type: ignore[assignment]
+        except (HydraException, OmegaConfBaseException) as error:
+            raise _one_line(error, folders, search, overrides) from error
+    return plain, choices
+
+
+def _one_line(error: Exception, folders: list[Path], search: list[str], overrides: Sequence[str]) -> ConfigError:
+    """Hydra's message as what, where and the nearest valid key."""
+    from hydra import compose
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    for i, word in enumerate(overrides):
+        if "=" not in word:
+            return ConfigError("expected key=value", where=word)
+        try:
+            compose("config", [*search, *overrides[:i], word])
+            continue
+        except (HydraException, OmegaConfBaseException) as failure:
+            said = next((line.strip() for line in str(failure).splitlines() if line.strip()), said)
+        key = word.partition("=")[0].lstrip("+~")
+        try:
+            known = flat(OmegaConf.to_container(compose("config", [*search, *overrides[:i]])))
+        except (HydraException, OmegaConfBaseException):
+            known = {}
+        groups = {part for name in known for part in [name, *_parents(name)]}
+        if key not in groups:
+            tail = [name for name in groups if name.endswith("." + key)]
+            hint = f"did you mean '{min(tail, key=len)}'?" if tail else did_you_mean(key, groups)
+            return ConfigError(f"unknown key '{key}'", where=word, hint=hint)
+        return ConfigError(said, where=word)
+    broken = next((f for f in folders if str(f) in said), None)
+    return ConfigError(said, where=str(broken or folders[0]))
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def _check_paths(spec: BuildSpec) -> None:
+    """Files are named relative to the workspace and lie in it: an absolute path would differ on every machine."""
+    named = {"model.source.path": getattr(spec.model.source, "path", None)}
+    named |= {f"model.data.{k}": v for k in ("calibration", "validation") if isinstance(v := getattr(spec.model.data, k), str)}
+    for where, path in named.items():
+        if path is not None and (Path(path).is_absolute() or ".." in Path(path).parts):
+            hint = "copy it into the workspace (under models/) and track it with: dvc add"
+            raise ConfigError(f"'{path}' is outside the workspace", where=where, hint=hint)
+
+
+def _check_target(spec: BuildSpec, names: Names) -> None:
+    for capability in spec.target.compute_capabilities:
+        if capability not in spec.tensorrt.compute_capabilities:
+            what = f"{names.tensorrt} cannot compile for compute capability {capability}"
+            have = ", ".join(spec.tensorrt.compute_capabilities)
+            raise ToolchainError(what, where=f"target={names.target}", hint=f"it knows {have}")
+
+
+def _code(root: Path, spec: BuildSpec) -> dict[str, str]:
+    named = [s.callable for s in (spec.model.source, spec.model.data.calibration, spec.model.data.validation)
+             if isinstance(s, (Factory, FactoryData))]  # fmt: skip
+    if spec.model.validation.task:
+        named.append(spec.model.validation.task.metric)
+    return {name: path for name in named if (path := _workspace_file(root, name))}
+
+
+def _workspace_file(root: Path, callable_name: str) -> str | None:
+    """The workspace file that a callable's module is, if it is one."""
+    parts = callable_name.replace(":", ".").split(".")
+    for stop in range(len(parts) - 1, 0, -1):
+        for tail in (".py", "/__init__.py"):
+            path = "/".join(parts[:stop]) + tail
+            if (root / path).is_file():
+                return path
+    return None
+
+
+def installed() -> dict[str, str]:
+    """Versions of the libraries that make artifacts, as installed in this environment."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str] = {}
+    for tool, distributions in TOOLS.items():
+        for name in distributions:
+            try:
+                found.setdefault(tool, version(name))
+            except PackageNotFoundError:
+                continue
+    return found
+
+
+def _templates_digest(root: Path) -> str:
+    sha = hashlib.sha256()
+    for name, path in sorted(templates(root).items()):
+        sha.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha.hexdigest()

@@ -1,0 +1,100 @@
+"""Why a step is fresh or not, as data: its record against its recipe, its inputs and its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from trtbuild.core.record import Digest, Record, command, dep_path, params, same
+from trtbuild.core.step import Step
+
+State = Literal["fresh", "stale", "missing", "remote"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the workspace holds of one step: digests by output name, and which recorded objects the cache has."""
+
+    record: Record | None
+    inputs: Mapping[str, Digest] | None  # by workspace path; None while an input does not exist
+    outs: Mapping[str, Digest | None]
+    cached: frozenset[str]  # names of recorded outputs whose object is in the local cache
+
+
+@dataclass(frozen=True)
+class Judgement:
+    state: State
+    why: str
+    restorable: bool = False  # the record holds and the cache has every object: no need to run
+
+
+def judge(step: Step, found: Found) -> Judgement:
+    """Compare recipe, record and files; the first difference is the reason."""
+    record = found.record
+    if record is None:
+        return Judgement("missing", "never built here")
+    if difference := _recipe_difference(step, record):
+        return Judgement("stale", difference)
+    if found.inputs is None:
+        return Judgement("stale", "an input is not there")
+    for path, digest in found.inputs.items():
+        if not same(record.deps.get(dep_path(step, path)), digest):
+            return Judgement("stale", f"input changed: {path}")
+    for name, digest in record.outs.items():
+        now = found.outs.get(name)
+        if now is None:
+            if name in found.cached:
+                return Judgement("missing", f"{name} is not in the workspace, but in the cache", _all(record, found))
+            return Judgement("remote", f"{name} is recorded, but neither in the workspace nor in the cache")
+        if not same(now, digest):
+            return Judgement("stale", f"output was changed by hand: {name}", _all(record, found))
+    return Judgement("fresh", "recipe, inputs and outputs agree with the record")
+
+
+def _all(record: Record, found: Found) -> bool:
+    return set(record.outs) <= found.cached
+
+
+def _recipe_difference(step: Step, record: Record) -> str:
+    if record.cmd != command(step):
+        return "the record was made by another command"
+    wanted = params(step)
+    if record.params.get("version") != step.version:
+        return f"step version {record.params.get('version')} -> {step.version}"
+    changed = sorted(k for k in {*wanted, *record.params} if wanted.get(k) != record.params.get(k))
+    if changed:
+        return f"parameter changed: {', '.join(changed)}"
+    if set(record.outs) != {out.name for out in step.outs}:
+        return "the step makes other files now"
+    return ""
+
+
+def nearest_difference(step: Step, others: Mapping[str, Mapping[str, object]]) -> str:
+    """For a step never built: what sets it apart from the most alike recorded step of its kind.
+
+    ``others`` maps the folders of that kind to their recorded parameters.
+    """
+    wanted = flat(params(step))
+    best: tuple[int, str, list[str]] | None = None
+    for folder, recorded in sorted(others.items()):
+        have = flat(recorded)
+        changed = sorted(k for k in {*wanted, *have} if wanted.get(k) != have.get(k))
+        if changed and (best is None or len(changed) < best[0]):
+            shown = [f"{k} {have.get(k)!r} -> {wanted.get(k)!r}" for k in changed[:3]]
+            best = (len(changed), folder, shown)
+    return f"differs from {best[1]}: {', '.join(best[2])}" if best else ""
+
+
+def flat(value: object, prefix: str = "") -> dict[str, object]:
+    """Nested mappings as dotted keys.
+
+    >>> flat({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    found: dict[str, object] = {}
+    for key, inner in value.items():
+        found |= flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return found

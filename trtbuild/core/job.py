@@ -1,0 +1,82 @@
+"""The protocol between driver and worker: job.json in, result.json back, in one sandbox folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """One step to run: ``inputs`` are absolute paths by name, ``out`` is the folder to write into."""
+
+    kind: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    out: str
+    workspace: str
+
+    def input(self, name: str) -> Path:
+        return Path(self.inputs[name])
+
+    def output(self, name: str) -> Path:
+        return Path(self.out, name)
+
+    def stage(self, name: str) -> None:
+        """Say what the worker is about to do, for the case that it dies of it."""
+        Path(self.out).with_name("stage").write_text(name, "utf-8")
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write one JSON output: sorted keys, one final newline, so that equal values are equal bytes."""
+        text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+        self.output(name).write_text(text + "\n", "utf-8")
+
+    def read_json(self, name: str) -> Any:
+        return json.loads(self.input(name).read_text("utf-8"))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as data; ``error`` is the name of a class in errors.py, or of a foreign exception."""
+
+    error: str
+    what: str
+    where: str = ""
+    hint: str = ""
+    details: tuple[str, ...] = ()
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    ok: bool
+    failure: Failure | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)  # peak memory, seconds: for people, never for keys
+
+
+def write_job(folder: Path, job: Job) -> None:
+    (folder / "job.json").write_text(json.dumps(asdict(job), indent=1, sort_keys=True), "utf-8")
+
+
+def read_job(folder: Path) -> Job:
+    return Job(**json.loads((folder / "job.json").read_text("utf-8")))
+
+
+def write_result(folder: Path, result: Result) -> None:
+    partial = folder / "result.json.part"
+    partial.write_text(json.dumps(asdict(result), indent=1, sort_keys=True), "utf-8")
+    os.replace(partial, folder / "result.json")
+
+
+def read_result(folder: Path) -> Result | None:
+    """The worker's answer; None when it died before it could give one."""
+    try:
+        raw = json.loads((folder / "result.json").read_text("utf-8"))
+        failure = Failure(**{**raw["failure"], "details": tuple(raw["failure"]["details"])}) if raw["failure"] else None
+        return Result(raw["ok"], failure, raw["facts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,132 @@
+"""The one strict parser: a mapping from config files becomes frozen values, or one line says what is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union
+
+from trtbuild.core.names import did_you_mean
+from trtbuild.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def parse(cls: type[T], value: object, where: str) -> T:
+    """Make a frozen dataclass of ``value``; unknown keys, missing keys and wrong types raise ConfigError.
+
+    A dataclass checks its own meaning in ``__post_init__`` by raising ``ValueError("key: what")``; the place is
+    added here.
+
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Export:
+    ...     opset: int = 17
+    >>> parse(Export, {"opset": 18}, "model.export")
+    Export(opset=18)
+    """
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"expected a mapping, got {_show(value)}", where=where)
+    fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls)) if f.init}
+    for key in value:
+        if key not in fields:
+            raise ConfigError(f"unknown key '{key}'", where=where, hint=did_you_mean(str(key), fields))
+    hints = typing.get_type_hints(cls)
+    made: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in value:
+            made[name] = _value(hints[name], value[name], f"{where}.{name}")
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"missing key '{name}'", where=where)
+    try:
+        return cls(**made)
+    except ValueError as error:
+        raise ConfigError(str(error), where=where) from None
+
+
+def _value(wanted: Any, value: object, where: str) -> Any:
+    origin = typing.get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        return _union(wanted, value, where)
+    if origin is Literal:
+        return _literal(typing.get_args(wanted), value, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"expected a list, got {_show(value)}", where=where)
+        inner = typing.get_args(wanted)[0]
+        return tuple(_value(inner, item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"expected a mapping, got {_show(value)}", where=where)
+        inner = typing.get_args(wanted)[1]
+        return {str(k): _value(inner, v, f"{where}.{k}") for k, v in value.items()}
+    if dataclasses.is_dataclass(wanted):
+        return parse(typing.cast(Any, wanted), value, where)
+    return _scalar(wanted, value, where)
+
+
+def _union(wanted: Any, value: object, where: str) -> Any:
+    """The alternative whose shape the value has; kinds of one mapping are told apart by their ``kind``."""
+    options = typing.get_args(wanted)
+    if value is None and type(None) in options:
+        return None
+    options = tuple(o for o in options if o is not type(None))
+    kinds = {_kind_of(o): o for o in options if _kind_of(o) is not None}
+    if kinds and isinstance(value, Mapping):
+        if len(kinds) == 1:
+            return parse(next(iter(kinds.values())), value, where)
+        kind = value.get("kind")
+        if kind not in kinds:
+            raise ConfigError(f"unknown kind {_show(kind)}", where=f"{where}.kind", hint=did_you_mean(str(kind), kinds))
+        return parse(kinds[kind], value, where)
+    failures = []
+    for option in options:
+        if dataclasses.is_dataclass(option) and not isinstance(value, Mapping):
+            continue
+        try:
+            return _value(option, value, where)
+        except ConfigError as error:
+            failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    raise ConfigError(f"got {_show(value)}, which is none of: {', '.join(_name(o) for o in options)}", where=where)
+
+
+def _kind_of(option: Any) -> str | None:
+    if not dataclasses.is_dataclass(option):
+        return None
+    default = next((f.default for f in dataclasses.fields(option) if f.name == "kind"), None)
+    return default if isinstance(default, str) else None
+
+
+def _literal(allowed: tuple[object, ...], value: object, where: str) -> object:
+    if value not in allowed:
+        raise ConfigError(f"{_show(value)} is not allowed", where=where, hint=did_you_mean(str(value), map(str, allowed)))
+    return value
+
+
+def _scalar(wanted: Any, value: object, where: str) -> Any:
+    if wanted in (object, Any):
+        return value
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if wanted is float and isinstance(value, str):
+        # YAML 1.1 reads 1e-3 (no dot) as a string; the author meant the number.
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if not isinstance(value, wanted) or (wanted in (int, float) and isinstance(value, bool)):
+        raise ConfigError(f"expected {_name(wanted)}, got {_show(value)}", where=where)
+    return value
+
+
+def _name(wanted: Any) -> str:
+    plain = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    return plain.get(wanted) or getattr(wanted, "__name__", str(wanted))
+
+
+def _show(value: object) -> str:
+    names = {type(None): "null", dict: "a mapping", list: "a list"}
+    return names.get(type(value)) or f"{value!r}"

@@ -1,0 +1,87 @@
+"""What dvc.lock says about a step: the digests it read and wrote.  Plain values; tracking.py reads and writes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trtbuild.core.step import Step
+
+PARAMS_FILE = "params.yaml"
+
+
+@dataclass(frozen=True)
+class Digest:
+    """DVC's md5 of a file or folder (folders end in ``.dir``), its size in bytes, and its number of files."""
+
+    md5: str
+    size: int | None = None
+    files: int | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One stage of a dvc.lock; paths of ``deps`` are relative to the step's folder."""
+
+    cmd: str
+    deps: Mapping[str, Digest]
+    params: Mapping[str, object]
+    outs: Mapping[str, Digest]
+
+
+def command(step: Step) -> str:
+    """The stage's command: short and constant, since DVC makes it part of its key."""
+    return f"trtbuild step {step.kind}"
+
+
+def dep_path(step: Step, path: str) -> str:
+    """A workspace path as seen from the step's folder.
+
+    >>> posixpath.relpath("models/segnet/saved_model", "build/segnet/export-1")
+    '../../../models/segnet/saved_model'
+    """
+    return posixpath.relpath(path, step.folder)
+
+
+def params(step: Step) -> dict[str, object]:
+    """The content of params.yaml: all that is asked for, enough to run the step again from its folder alone."""
+    return {
+        "kind": step.kind,
+        "version": step.version,
+        "environment": step.environment,
+        "inputs": {name: dep_path(step, source.path) for name, source in step.inputs.items()},
+        "outs": [out.name for out in step.outs],
+        "params": dict(step.params),
+    }
+
+
+def action_key(step: Step, digests: Mapping[str, Digest]) -> str:
+    """DVC's run-cache key of the step with these inputs (sha256, 64 hex digits).
+
+    ``digests`` maps workspace paths of the inputs.  The format is that of ``dvc/stage/cache.py`` in DVC 3: the
+    sha256 of the stage's lock entry as sorted JSON, with outputs by path only, sizes left out, all lists sorted
+    by path.
+    """
+    entry = {
+        "cmd": command(step),
+        "deps": sorted(({"path": dep_path(step, p), "hash": "md5", "md5": d.md5} for p, d in digests.items()), key=_path),
+        "params": {PARAMS_FILE: params(step)},
+        "outs": sorted(out.name for out in step.outs),
+    }
+    return sorted_sha256(entry)
+
+
+def _path(entry: Mapping[str, str]) -> str:
+    return entry["path"]
+
+
+def sorted_sha256(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def same(a: Digest | None, b: Digest | None) -> bool:
+    """Equal content; sizes and file counts are only hints."""
+    return a is not None and b is not None and a.md5 == b.md5

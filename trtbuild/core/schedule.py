@@ -1,0 +1,52 @@
+"""What may start now: a pure state machine over a plan (ready, running, done, failed, blocked)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from trtbuild.core.step import Step
+
+State = Literal["waiting", "running", "done", "failed", "blocked"]
+
+
+class Schedule:
+    """Told what started and how it ended; answers what is ready, in plan order."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self._steps = {step.key: step for step in steps}
+        self._state: dict[str, State] = dict.fromkeys(self._steps, "waiting")
+
+    def ready(self) -> list[Step]:
+        """Waiting steps all of whose upstream steps are done."""
+        return [
+            step
+            for key, step in self._steps.items()
+            if self._state[key] == "waiting" and all(self._state[up.key] == "done" for up in step.upstream)
+        ]
+
+    def started(self, step: Step) -> None:
+        self._state[step.key] = "running"
+
+    def finished(self, step: Step, *, ok: bool) -> list[Step]:
+        """Record an end; a failure blocks everything downstream, which is returned."""
+        self._state[step.key] = "done" if ok else "failed"
+        blocked: list[Step] = []
+        if not ok:
+            for key, other in self._steps.items():  # plan order: upstream first, so one pass is enough
+                dead = any(self._state[up.key] in ("failed", "blocked") for up in other.upstream)
+                if self._state[key] == "waiting" and dead:
+                    self._state[key] = "blocked"
+                    blocked.append(other)
+        return blocked
+
+    @property
+    def running(self) -> int:
+        return sum(state == "running" for state in self._state.values())
+
+    @property
+    def over(self) -> bool:
+        return not any(state in ("waiting", "running") for state in self._state.values())
+
+    def state(self, step: Step) -> State:
+        return self._state[step.key]

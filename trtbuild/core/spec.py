@@ -1,0 +1,297 @@
+"""What a user can ask for, as frozen values: one class for each part of the composed config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trtbuild.core.names import did_you_mean
+
+DTYPES = ("float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool")
+Dtype = Literal["float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool"]
+OPSET_MIN, OPSET_MAX = 13, 23  # tf2onnx writes up to 18; onnx's version converter goes on from there
+
+# Deviation metrics a threshold can be set on; the sign of "better" is part of the name's meaning.
+UPPER_BOUNDS = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse")
+LOWER_BOUNDS = ("cosine", "sqnr_db")
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    path: str
+    signature: str = "serving_default"
+    kind: Literal["saved_model"] = "saved_model"
+
+
+@dataclass(frozen=True)
+class Keras:
+    """A ``.keras`` or ``.h5`` file."""
+
+    path: str
+    kind: Literal["keras"] = "keras"
+
+
+@dataclass(frozen=True)
+class FrozenGraph:
+    """A TensorFlow 1 ``GraphDef``; ``inputs`` and ``outputs`` give clean names to its tensors (``name: "op:0"``)."""
+
+    path: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    kind: Literal["frozen_graph"] = "frozen_graph"
+
+
+@dataclass(frozen=True)
+class Onnx:
+    path: str
+    kind: Literal["onnx"] = "onnx"
+
+
+@dataclass(frozen=True)
+class Factory:
+    """An importable callable (``package.module:name`` or dotted) that makes the model, with its keyword arguments."""
+
+    callable: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    seed: int = 0
+    kind: Literal["factory"] = "factory"
+
+
+Source = SavedModel | Keras | FrozenGraph | Onnx | Factory
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Optimisation profile of one input: a number for its one dynamic dimension, or whole shapes."""
+
+    min: int | tuple[int, ...]
+    opt: int | tuple[int, ...]
+    max: int | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One model input: ``null`` in ``shape`` is a dynamic dimension; ``range`` bounds random data [low, high)."""
+
+    dtype: Dtype
+    shape: tuple[int | None, ...]
+    profile: Profile | None = None
+    range: tuple[float, ...] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if any(d is not None and d < 1 for d in self.shape):
+            raise ValueError(f"shape: {list(self.shape)} has a dimension below 1; use null for a dynamic one")
+        if len(self.range) != 2 or self.range[0] > self.range[1]:
+            raise ValueError(f"range: expected [low, high], got {list(self.range)}")
+        if None in self.shape and self.profile is None:
+            raise ValueError("profile: missing for a dynamic dimension; write profile: {min: 1, opt: 4, max: 8}")
+        if None not in self.shape and self.profile is not None:
+            raise ValueError("profile: given, but no dimension of shape is null")
+        if self.profile is not None:
+            low, opt, high = self.shapes
+            if not all(a <= b <= c for a, b, c in zip(low, opt, high, strict=True)):
+                raise ValueError(f"profile: needs min <= opt <= max, got {low}, {opt}, {high}")
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Concrete (min, opt, max) shapes."""
+        if self.profile is None:
+            static = tuple(d for d in self.shape if d is not None)
+            return static, static, static
+        low, opt, high = (self._concrete(p) for p in (self.profile.min, self.profile.opt, self.profile.max))
+        return low, opt, high
+
+    def _concrete(self, point: int | tuple[int, ...]) -> tuple[int, ...]:
+        if isinstance(point, int):
+            if self.shape.count(None) != 1:
+                raise ValueError("profile: several dimensions are null, so give whole shapes as lists")
+            point = tuple(point if d is None else d for d in self.shape)
+        fits = len(point) == len(self.shape) and all(d in (None, p) for d, p in zip(self.shape, point, strict=True))
+        if not fits or min(point, default=1) < 1:
+            raise ValueError(f"profile: {list(point)} does not fit shape {list(self.shape)}")
+        return point
+
+
+@dataclass(frozen=True)
+class Export:
+    opset: int = 17
+
+    def __post_init__(self) -> None:
+        if not OPSET_MIN <= self.opset <= OPSET_MAX:
+            raise ValueError(f"opset: {self.opset} is not between {OPSET_MIN} and {OPSET_MAX}")
+
+
+@dataclass(frozen=True)
+class RandomData:
+    """Seeded uniform random samples drawn from every input's ``range``."""
+
+    count: int = 8
+    seed: int = 0
+    kind: Literal["random"] = "random"
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count: {self.count} is below 1")
+
+
+@dataclass(frozen=True)
+class FactoryData:
+    """An importable callable that yields one sample at a time: ``{key: array without the batch dimension}``."""
+
+    callable: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    kind: Literal["factory"] = "factory"
+
+
+DataSource = str | RandomData | FactoryData  # text: an .npz file, or a folder with one .npy per key
+
+
+@dataclass(frozen=True)
+class Data:
+    calibration: DataSource | None = None
+    validation: DataSource = RandomData()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task metric on ``labels`` (a key of the validation data); ``max_drop`` against TensorFlow's own score."""
+
+    metric: str
+    labels: str
+    max_drop: float
+    output: str | None = None
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class LatencyLimits:
+    p99_ms: float | None = None
+    max_regression: float | None = None
+
+
+@dataclass(frozen=True)
+class Validation:
+    deviation: Mapping[str, float | Mapping[str, float] | None] = field(default_factory=dict)
+    task: Task | None = None
+    latency: LatencyLimits = LatencyLimits()
+
+    def __post_init__(self) -> None:
+        for name in self.deviation:
+            if name not in UPPER_BOUNDS + LOWER_BOUNDS:
+                raise ValueError(f"deviation: unknown metric '{name}'; {did_you_mean(name, UPPER_BOUNDS + LOWER_BOUNDS)}")
+
+    def limits(self, precision: str) -> dict[str, float]:
+        """The deviation thresholds that hold for one precision."""
+        chosen = {k: v.get(precision) if isinstance(v, Mapping) else v for k, v in self.deviation.items()}
+        return {name: limit for name, limit in chosen.items() if limit is not None}
+
+
+@dataclass(frozen=True)
+class Override:
+    """Parts kept in higher precision: TensorFlow scopes (prefixes, whole components) and ONNX op types."""
+
+    exclude_scopes: tuple[str, ...] = ()
+    exclude_ops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    source: Source
+    inputs: Mapping[str, Input]
+    export: Export = Export()
+    data: Data = Data()
+    validation: Validation = Validation()
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.inputs:
+            raise ValueError("inputs: at least one is needed")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How ``lower`` writes a precision into the graph (``quantize_ops``: int8 only), and whether float32 may be TF32."""
+
+    lowering: Literal["none", "float16", "bfloat16", "int8"]
+    quantize_ops: tuple[str, ...] = ()
+    tf32: bool = False
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    flavour: Literal["tensorrt-rtx", "tensorrt"]
+    version: str
+    requirements: tuple[str, ...]
+    compute_capabilities: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    module: str
+    providers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Compute capabilities the engine is compiled for; empty: the builder's portable default set."""
+
+    compute_capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    algorithm: str
+    percentile: float = 99.99
+    bins: int = 2048
+    batch: int = 8
+
+
+@dataclass(frozen=True)
+class Executor:
+    module: str
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class BuildSpec:
+    """One variant: a model in one precision, for one TensorRT, target and runtime."""
+
+    model: Model
+    precision: Precision
+    tensorrt: Toolchain
+    runtime: Runtime
+    target: Target
+    calibration: Calibration
+    executor: Executor
+
+
+@dataclass(frozen=True)
+class Names:
+    """The chosen option of every group: what a person calls the variant."""
+
+    model: str
+    precision: str
+    tensorrt: str
+    runtime: str
+    target: str
+    calibration: str
+
+    @property
+    def id(self) -> str:
+        """``segnet-int8-rtx-1.7-onnxruntime``, then target and calibration where they are not the default."""
+        extra = [self.target] if self.target != "portable" else []
+        if self.precision == "int8" and self.calibration != "minmax":
+            extra.append(self.calibration)
+        return "-".join([self.model, self.precision, self.tensorrt, self.runtime, *extra])
+
+
+@dataclass(frozen=True)
+class Variant:
+    names: Names
+    spec: BuildSpec
+    # Workspace files that define the callables of the config ("pkg.module:name" -> "pkg/module.py"): their
+    # bytes are inputs, so that an edited factory or metric makes its steps stale.
+    code: Mapping[str, str] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)  # library -> installed version
+    templates: str = ""  # digest of the report templates in force

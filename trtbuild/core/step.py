@@ -1,0 +1,103 @@
+"""A step: a frozen recipe made from its inputs, so that a cycle cannot be written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+KEY_LENGTH = 8  # hex digits in a folder's name; a clash inside one model and kind is checked by the record
+Slot = Literal["cpu", "gpu", "gpu-exclusive"]
+Environment = Literal["main", "toolchain"]
+
+
+@dataclass(frozen=True)
+class Out:
+    """One output file of a step; ``cache=False``: small text that git keeps, shown by ``dvc metrics``."""
+
+    name: str
+    cache: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One recipe.  ``model`` and ``label`` name its folder; ``inputs`` are upstream outputs or source files."""
+
+    kind: str
+    version: int
+    model: str
+    label: str
+    params: Mapping[str, object]
+    inputs: Mapping[str, Input]
+    outs: tuple[Out, ...]
+    slot: Slot = "cpu"
+    environment: Environment = "main"
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of the recipe: what is asked for, never what was found (64 hex digits)."""
+        return hashlib.sha256(canonical(self.recipe).encode()).hexdigest()
+
+    @property
+    def recipe(self) -> dict[str, object]:
+        return {"kind": self.kind, "version": self.version, "params": self.params,
+                "inputs": {name: source.identity for name, source in self.inputs.items()}}  # fmt: skip
+
+    @cached_property
+    def folder(self) -> str:
+        """``build/<model>/<kind>-<label>-<8 hex>``, relative to the workspace."""
+        readable = "-".join(part for part in (self.kind, self.label) if part)
+        return f"build/{self.model}/{readable}-{self.key[:KEY_LENGTH]}"
+
+    @property
+    def upstream(self) -> tuple[Step, ...]:
+        """The steps this one reads from, each once, in the order of the inputs."""
+        return tuple({i.step.key: i.step for i in self.inputs.values() if isinstance(i, Output)}.values())
+
+    def out(self, name: str) -> Output:
+        """One of this step's outputs, as another step's input."""
+        if name not in {out.name for out in self.outs}:
+            raise KeyError(f"{self.kind} makes no {name}")
+        return Output(self, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """An upstream step's output file."""
+
+    step: Step
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.step.folder}/{self.name}"
+
+    @property
+    def identity(self) -> str:
+        return f"{self.step.key}/{self.name}"
+
+
+@dataclass(frozen=True)
+class File:
+    """A source file or folder as an input, by its path relative to the workspace."""
+
+    path: str
+
+    @property
+    def identity(self) -> str:
+        return self.path
+
+
+Input: TypeAlias = Output | File
+
+
+def canonical(value: object) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text.
+
+    >>> canonical({"b": 1, "a": [1.5, None]})
+    '{"a":[1.5,null],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -1,0 +1,104 @@
+"""The tree of errors: one class for each row of the exit-status table.
+
+    TrtbuildError              70  a bug in trtbuild, when nothing below fits
+    ├── ConfigError             2  a config file, an override or the user's data is wrong
+    │   └── DataError           2  calibration or validation arrays do not fit the model
+    ├── PlaceError              3  the environment is wrong: workspace, toolchain, device, disk, remote
+    │   ├── WorkspaceError      3  no git, no DVC repository, read-only, full disk
+    │   ├── ToolchainError      3  the declared TensorRT is not here, or another one is
+    │   └── RemoteError         3  a DVC remote cannot give or take an object
+    ├── ModelError              4  the model, or a tool's opinion of it
+    │   ├── SourceError         4  the source model cannot be loaded
+    │   ├── ExportError         4  TensorFlow operations that have no ONNX form
+    │   ├── LowerError          4  the graph cannot be written in the asked precision
+    │   ├── EngineError         4  TensorRT refuses the graph
+    │   └── WorkerDied          4  a step's process crashed (the parser does segfault on some models)
+    └── Interrupted           130  Ctrl-C or SIGTERM
+
+Status 1 (built, but a threshold failed) is a verdict, not an error.
+"""
+
+from __future__ import annotations
+
+
+class TrtbuildError(Exception):
+    """What went wrong, where, and how to mend it, as one line.
+
+    ``details`` are further lines for those who read on (every failing node, say); the first line stands alone.
+    """
+
+    exit_status = 70
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", details: tuple[str, ...] = ()) -> None:
+        super().__init__(what)
+        self.what = " ".join(what.split())
+        self.where = where
+        self.hint = " ".join(hint.split())
+        self.details = tuple(details)
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        mend = f"; {self.hint}" if self.hint else ""
+        return f"{place}{self.what}{mend}"
+
+
+class ConfigError(TrtbuildError):
+    exit_status = 2
+
+
+class DataError(ConfigError):
+    pass
+
+
+class PlaceError(TrtbuildError):
+    exit_status = 3
+
+
+class WorkspaceError(PlaceError):
+    pass
+
+
+class ToolchainError(PlaceError):
+    pass
+
+
+class RemoteError(PlaceError):
+    pass
+
+
+class ModelError(TrtbuildError):
+    exit_status = 4
+
+
+class SourceError(ModelError):
+    pass
+
+
+class ExportError(ModelError):
+    pass
+
+
+class LowerError(ModelError):
+    pass
+
+
+class EngineError(ModelError):
+    pass
+
+
+class WorkerDied(ModelError):
+    pass
+
+
+class Interrupted(TrtbuildError):
+    exit_status = 130
+
+
+def error_named(name: str) -> type[TrtbuildError]:
+    """The class a worker's result names; a name unknown here is a bug (exit status 70).
+
+    >>> error_named("DataError").exit_status
+    2
+    """
+    found = globals().get(name)
+    return found if isinstance(found, type) and issubclass(found, TrtbuildError) else TrtbuildError

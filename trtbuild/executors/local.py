@@ -1,0 +1,80 @@
+"""Steps as child processes of this one: a slot for each core, each step in a process group of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtbuild.core.step import Step
+from trtbuild.executors import Ended
+
+WORKER = Path(__file__).resolve().parents[1] / "worker" / "run.py"
+# TensorFlow's start-up chatter hides the line that matters; hash order must not reach any output.
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
+
+
+@dataclass(frozen=True)
+class _Running:
+    step: Step
+    sandbox: Path
+    process: subprocess.Popen[bytes]
+    pidfd: int
+    lifeline: int  # our end of the pipe; the kernel kills the child's group when it closes
+
+
+class LocalExecutor:
+    def __init__(self, workers: int | None = None) -> None:
+        self.slots = workers or len(os.sched_getaffinity(0))
+        self._running: dict[int, _Running] = {}
+
+    def free(self, step: Step) -> bool:
+        exclusive = any(r.step.slot == "gpu-exclusive" for r in self._running.values())
+        if exclusive or (step.slot == "gpu-exclusive" and self._running):
+            return False
+        return len(self._running) < self.slots
+
+    def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
+        watch, lifeline = os.pipe()
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | _QUIET
+        with (sandbox / "log.txt").open("wb") as log:
+            process = subprocess.Popen(
+                [str(interpreter), "-s", str(WORKER), str(sandbox), str(watch)],
+                cwd=sandbox, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                pass_fds=[watch], start_new_session=True, env=environment,
+            )  # fmt: skip
+        os.close(watch)
+        pidfd = os.pidfd_open(process.pid)
+        self._running[pidfd] = _Running(step, sandbox, process, pidfd, lifeline)
+
+    def wait(self, timeout_s: float | None) -> Ended | None:
+        if not self._running:
+            return None
+        ready, _, _ = select.select(list(self._running), [], [], timeout_s)
+        if not ready:
+            return None
+        running = self._running.pop(ready[0])
+        return Ended(running.step, running.sandbox, self._end(running))
+
+    def stop(self) -> None:
+        for running in self._running.values():
+            self._end(running)
+        self._running.clear()
+
+    @staticmethod
+    def _end(running: _Running) -> int:
+        """Kill what is left of the step's group (before its leader is reaped, while the id is surely ours)."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.process.pid, signal.SIGKILL)
+        returncode = running.process.wait()
+        os.close(running.pidfd)
+        os.close(running.lifeline)
+        return returncode
+
+
+def make(workers: int | None) -> LocalExecutor:
+    return LocalExecutor(workers)

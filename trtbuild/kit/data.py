@@ -1,0 +1,181 @@
+"""Calibration and validation samples, checked against the model's inputs and streamed in batches.
+
+A source is an ``.npz`` file, a folder with one ``.npy`` per key, seeded random numbers, or a callable.  Arrays are
+stored compactly (uint8 images, say) and cast to the input's dtype when read.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trtbuild.core.names import did_you_mean
+from trtbuild.errors import DataError
+from trtbuild.kit.callables import load_callable
+
+Arrays = dict[str, "np.ndarray[Any, Any]"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Feeds of one call, and how many of its leading rows are samples (the rest pads a static batch)."""
+
+    feeds: Arrays
+    rows: int
+    padded: bool
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of one source: ``arrays[key]`` has the shape [count, ...]; ``where`` names it in errors."""
+
+    arrays: Mapping[str, np.ndarray[Any, Any]]
+    count: int
+    where: str
+
+    def batches(self, inputs: Mapping[str, Any], size: int) -> Iterator[Batch]:
+        """Calls of at most ``size`` samples, cast to each input's dtype and checked for NaN and infinity.
+
+        Inputs that share one batch dimension are cut alike, the last call of a static batch padded with copies of the
+        last sample.  Inputs with different static first dimensions are cut into that many rows a call each.
+        """
+        rows = rows_per_call(inputs, size)
+        if len(set(rows.values())) > 1:
+            for call in range(min(len(self.arrays[name]) // n for name, n in rows.items())):
+                yield Batch({n: self._slice(n, s, call * rows[n], rows[n]) for n, s in inputs.items()}, 0, False)
+            return
+        size = next(iter(rows.values()))
+        static = any(spec["shape"][0] is not None for spec in inputs.values())
+        for start in range(0, self.count, size):
+            feeds = {name: self._slice(name, spec, start, size) for name, spec in inputs.items()}
+            got = len(next(iter(feeds.values())))
+            padded = static and got < size
+            if padded:
+                feeds = {n: np.concatenate([a, np.repeat(a[-1:], size - got, axis=0)]) for n, a in feeds.items()}
+            yield Batch(feeds, got, padded)
+
+    def _slice(self, name: str, spec: Mapping[str, Any], start: int, size: int) -> np.ndarray[Any, Any]:
+        raw = np.asarray(self.arrays[name][start : start + size])
+        if raw.dtype.kind == "f" and not np.isfinite(raw).all():
+            bad = start + int(np.argwhere(~np.isfinite(raw))[0][0])
+            raise DataError(f"'{name}' has NaN or infinity in sample {bad}", where=self.where)
+        cast = raw.astype(spec["dtype"], casting="unsafe", copy=False)
+        if raw.dtype.kind in "iu" and cast.dtype.kind in "iu" and not np.array_equal(raw, cast):
+            raise DataError(f"'{name}' has values that do not fit {spec['dtype']}", where=self.where)
+        return cast
+
+
+def rows_per_call(inputs: Mapping[str, Any], wanted: int) -> dict[str, int]:
+    """Rows of every input in one call: a static first dimension as it is, else ``wanted`` within the profiles."""
+    static = {name: int(s["shape"][0]) for name, s in inputs.items() if s["shape"][0] is not None}
+    limits = [top for name, s in inputs.items() if name not in static and (top := _profile_batch(s, "max"))]
+    free = min(static.values()) if static else max(1, min([wanted, *limits]))
+    return {name: static.get(name, free) for name in inputs}
+
+
+def _profile_batch(spec: Mapping[str, Any], point: str) -> int | None:
+    shape = (spec.get("profile") or {}).get(point)
+    return None if shape is None else int(shape if isinstance(shape, int) else shape[0])
+
+
+def open_samples(source: Any, path: Path | None, inputs: Mapping[str, Any], where: str, labels: Sequence[str] = ()) -> Samples:
+    """Open a data source and check it against the inputs.
+
+    Args:
+        source: the config's ``data.calibration`` or ``data.validation``; path: its file, when it is one.
+        labels: further keys that must be there, with one entry for each sample.
+
+    Raises:
+        DataError: wrong keys, shapes, dtypes or lengths, no sample, unreadable file.
+    """
+    if isinstance(source, str):
+        assert path is not None
+        arrays: Mapping[str, np.ndarray[Any, Any]] = _read(path, source)
+        where = source
+    elif source["kind"] == "random":
+        arrays = _random(inputs, source["count"], source["seed"])
+    else:
+        arrays = _from_callable(source, where)
+    return _checked(arrays, inputs, where, labels)
+
+
+def _read(path: Path, where: str) -> Mapping[str, np.ndarray[Any, Any]]:
+    try:
+        if path.is_dir():
+            files = sorted(path.glob("*.npy"))
+            if not files:
+                raise DataError("no .npy file in it", where=where, hint="one file for each input, named after it")
+            return {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in files}
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise DataError("no such file", where=where) from None
+        raise DataError(f"not a readable .npz file: {str(error).splitlines()[0]}", where=where) from None
+
+
+def _random(inputs: Mapping[str, Any], count: int, seed: int) -> Arrays:
+    """Uniform numbers in every input's range; integers and booleans are drawn as integers."""
+    made: Arrays = {}
+    rows = rows_per_call(inputs, 1)
+    for index, (name, spec) in enumerate(sorted(inputs.items())):
+        generator = np.random.default_rng([seed, index])
+        low, high = spec["range"]
+        full = (count * rows[name], *_opt_shape(spec)[1:])
+        if np.dtype(spec["dtype"]).kind in "iub":
+            made[name] = generator.integers(int(low), max(int(high), int(low) + 1), full).astype(spec["dtype"])
+        else:
+            made[name] = generator.uniform(low, high, full).astype(spec["dtype"])
+    return made
+
+
+def _opt_shape(spec: Mapping[str, Any]) -> list[int]:
+    opt = (spec.get("profile") or {}).get("opt")
+    return list(opt) if isinstance(opt, (list, tuple)) else [opt if d is None else d for d in spec["shape"]]
+
+
+def _from_callable(source: Mapping[str, Any], where: str) -> Arrays:
+    make = load_callable(source["callable"], f"{where}.callable")
+    collected: dict[str, list[np.ndarray[Any, Any]]] = {}
+    for sample in make(**source["arguments"]):
+        for key, value in sample.items():
+            collected.setdefault(key, []).append(np.asarray(value))
+    try:
+        return {key: np.stack(values) for key, values in collected.items()}
+    except ValueError as error:
+        raise DataError(f"samples differ in shape: {error}", where=source["callable"]) from None
+
+
+def _checked(arrays: Mapping[str, Any], inputs: Mapping[str, Any], where: str, labels: Sequence[str]) -> Samples:
+    for name, spec in inputs.items():
+        if not spec["shape"]:
+            raise DataError(f"input '{name}' is a scalar: it needs a first dimension", where=f"model.inputs.{name}")
+    for key in (*inputs, *labels):
+        if key not in arrays:
+            raise DataError(f"no array '{key}'", where=where, hint=did_you_mean(key, arrays))
+        if not (arrays[key].ndim and len(arrays[key])):
+            raise DataError(f"'{key}' holds no sample", where=where)
+        if arrays[key].dtype.kind not in "fiub":
+            raise DataError(f"'{key}' has dtype {arrays[key].dtype}", where=where, hint="store numbers")
+    for name, spec in inputs.items():
+        _check_array(name, arrays[name], spec, where)
+    rows = rows_per_call(inputs, 1)
+    counts = {key: len(arrays[key]) / rows.get(key, min(rows.values())) for key in (*inputs, *labels)}
+    if len(set(counts.values())) > 1:
+        lengths = ", ".join(f"{key} {len(arrays[key])}" for key in counts)
+        raise DataError(f"arrays differ in length: {lengths}", where=where)
+    return Samples(arrays, len(arrays[next(iter(inputs))]), where)
+
+
+def _check_array(name: str, array: np.ndarray[Any, Any], spec: Mapping[str, Any], where: str) -> None:
+    shape, tail = spec["shape"], tuple(array.shape[1:])
+    if len(tail) != len(shape) - 1 or any(d not in (None, t) for d, t in zip(shape[1:], tail, strict=True)):
+        wanted = "[" + ", ".join("null" if d is None else str(d) for d in shape[1:]) + "]"
+        raise DataError(f"samples of '{name}' have shape {list(tail)}, the model wants {wanted}", where=where)
+    if array.dtype.kind == "f" and np.dtype(spec["dtype"]).kind in "iub":
+        raise DataError(f"'{name}' is {array.dtype}, the model wants {spec['dtype']}", where=where)

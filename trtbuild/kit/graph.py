@@ -1,0 +1,103 @@
+"""Questions about an ONNX graph that several lowerings ask: types, constants, producers, what is only shape arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def element_types(model: Any) -> dict[str, int]:
+    """Element type (onnx.TensorProto.DataType) of every tensor that shape inference reaches, subgraphs included."""
+    import onnx
+
+    types: dict[str, int] = {}
+
+    def collect(graph: Any) -> None:
+        for value in (*graph.input, *graph.value_info, *graph.output):
+            if value.type.HasField("tensor_type"):
+                types[value.name] = value.type.tensor_type.elem_type
+        for tensor in graph.initializer:
+            types[tensor.name] = tensor.data_type
+        for node in graph.node:
+            for inner in subgraphs(node):
+                collect(inner)
+
+    collect(onnx.shape_inference.infer_shapes(model).graph)
+    return types
+
+
+def subgraphs(node: Any) -> list[Any]:
+    """Bodies of a Loop, If or Scan."""
+    found = []
+    for attribute in node.attribute:
+        found += [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
+    return found
+
+
+def hoist_constants(graph: Any) -> None:
+    """Top-level Constant nodes become initialisers, so that a lowering sees one kind of constant."""
+    import onnx
+
+    kept = []
+    for node in graph.node:
+        value = next((a.t for a in node.attribute if a.name == "value"), None)
+        if node.op_type == "Constant" and value is not None:
+            tensor = onnx.TensorProto()
+            tensor.CopyFrom(value)
+            tensor.name = node.output[0]
+            graph.initializer.append(tensor)
+        else:
+            kept.append(onnx.NodeProto.FromString(node.SerializeToString()))
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def producers(graph: Any) -> dict[str, Any]:
+    return {name: node for node in graph.node for name in node.output if name}
+
+
+def shape_arithmetic(graph: Any) -> set[str]:
+    """Tensors computed from shapes and constants alone.
+
+    They stay in full precision: float16 cannot hold a dimension above 2048 exactly.
+    """
+    found = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        inputs = [name for name in node.input if name]
+        if node.op_type in ("Shape", "Size") or (all(n in found for n in inputs) and not subgraphs(node)):
+            found.update(name for name in node.output if name)
+    return found - {tensor.name for tensor in graph.initializer}
+
+
+def nodes_in_scopes(nodes: Iterable[Any], scopes: Iterable[str], scope_map: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Names of the nodes under each of the TensorFlow name scopes (or ONNX name prefixes, for a graph without a map)."""
+    from trtbuild.kit.scopes import Cleaner, in_scope
+
+    entries = scope_map["nodes"]
+    clean = Cleaner([entry["op"] for entry in entries.values()])
+    nodes = list(nodes)
+    return {
+        scope: [
+            node.name
+            for node in nodes
+            if in_scope(node.name, scope) or (node.name in entries and in_scope(entries[node.name]["op"], scope, clean))
+        ]
+        for scope in scopes
+    }
+
+
+def drop_unused_initialisers(graph: Any) -> None:
+    """Remove initialisers that no node, body or output of the graph reads."""
+    used = {value.name for value in graph.output}
+
+    def collect(inner: Any) -> None:
+        for node in inner.node:
+            used.update(node.input)
+            for body in subgraphs(node):
+                used.update(value.name for value in body.output)
+                collect(body)
+
+    collect(graph)
+    kept = [type(t).FromString(t.SerializeToString()) for t in graph.initializer if t.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

@@ -1,0 +1,158 @@
+"""float32 -> int8 by QuantizeLinear/DequantizeLinear pairs in the graph, in the form that TensorRT accepts.
+
+Symmetric (TensorRT refuses a zero point other than 0), activations per tensor, weights per output channel and stored
+as int8, biases left in float32 (an int32 DequantizeLinear is refused), outputs not quantised (so that convolution,
+bias and activation fuse, and a softmax keeps its range).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trtbuild.kit.data import Samples
+from trtbuild.kit.graph import drop_unused_initialisers
+from trtbuild.quantizers import Quantizer
+
+LARGEST = 127  # -128 is unused: the range is symmetric
+SMALLEST_RANGE = 2.0**-60  # an all-zero tensor still needs a scale above zero, and one that is not denormal
+
+
+@dataclass
+class Quantised:
+    """Scales of activations, per-channel counts of weights, and which nodes compute in int8."""
+
+    nodes: list[str] = field(default_factory=list)
+    scales: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)  # node -> why it was not quantised
+
+
+def candidates(graph: Any, types: Mapping[str, int], op_types: Iterable[str], keep: Callable[[Any], bool]) -> tuple[list[Any], dict[str, str]]:
+    """Nodes to quantise, and the reasons for those of the wanted types that are not."""
+    import onnx
+
+    constants = {tensor.name for tensor in graph.initializer}
+    wanted, chosen, kept = set(op_types), [], {}
+    for node in graph.node:
+        if node.op_type not in wanted:
+            continue
+        operands = list(node.input[:2])
+        if keep(node):
+            kept[node.name] = "excluded by overrides"
+        elif any(types.get(name) != onnx.TensorProto.FLOAT for name in operands):
+            kept[node.name] = "not float32"
+        elif all(name in constants for name in operands):
+            kept[node.name] = "constant"
+        else:
+            chosen.append(node)
+    return chosen, kept
+
+
+def activations(nodes: Iterable[Any], graph: Any) -> list[str]:
+    """Tensors whose range has to be measured, in graph order."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return list(dict.fromkeys(name for node in nodes for name in node.input[:2] if name not in constants))
+
+
+def calibrate(model: Any, tensors: list[str], samples: Samples, inputs: Mapping[str, Any], batch: int, quantizer: Quantizer) -> int:
+    """Run the float32 graph on all samples and show the quantizer every tensor; returns the number of samples."""
+    import onnx
+    import onnxruntime as ort
+
+    from trtbuild.errors import DataError
+
+    feeds_only = {value.name for value in model.graph.input} & set(tensors)
+    watched = onnx.ModelProto.FromString(model.SerializeToString())
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    computed = [name for name in tensors if name not in feeds_only]
+    del watched.graph.output[:]
+    watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in computed)
+    session = None
+    if computed:
+        session = ort.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    for part in samples.batches(inputs, batch):
+        values = dict(zip(computed, session.run(computed, part.feeds), strict=True)) if session else {}
+        values |= {name: part.feeds[name] for name in feeds_only}
+        for name in tensors:
+            if not np.isfinite(values[name]).all():
+                raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=samples.where)
+            quantizer.observe(name, values[name])
+    return samples.count
+
+
+def insert(model: Any, nodes: list[Any], ranges: Mapping[str, float]) -> Quantised:
+    """Put Q/DQ pairs before the operands of ``nodes`` and int8 weights in place of float32 ones, in ``model``."""
+    import onnx
+
+    graph = model.graph
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    quantised = {node.name for node in nodes}
+    report = Quantised()
+    made: dict[tuple[str, int | None], str] = {}
+    ordered: list[Any] = []
+
+    def constant(name: str, array: np.ndarray[Any, Any]) -> str:
+        graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def activation(name: str) -> str:
+        if (name, None) not in made:
+            scale = max(float(ranges[name]), SMALLEST_RANGE) / LARGEST
+            report.scales[name] = scale
+            s = constant(f"{name}/scale", np.float32(scale))
+            zero = constant(f"{name}/zero_point", np.int8(0))
+            ordered.append(onnx.helper.make_node("QuantizeLinear", [name, s, zero], [f"{name}/q"], name=f"{name}/Quantize"))
+            ordered.append(onnx.helper.make_node("DequantizeLinear", [f"{name}/q", s, zero], [f"{name}/dq"], name=f"{name}/Dequantize"))  # fmt: skip
+            made[name, None] = f"{name}/dq"
+        return made[name, None]
+
+    def weight(name: str, axis: int) -> str:
+        if (name, axis) not in made:
+            values, scales = quantise_weight(constants[name], axis)
+            stem = f"{name}/axis{axis}"
+            report.weights[name] = len(scales)
+            q = constant(f"{stem}/q", values)
+            s = constant(f"{stem}/scale", scales)
+            zero = constant(f"{stem}/zero_point", np.zeros(len(scales), np.int8))
+            ordered.append(onnx.helper.make_node("DequantizeLinear", [q, s, zero], [f"{stem}/dq"], name=f"{stem}/Dequantize", axis=axis))  # fmt: skip
+            made[name, axis] = f"{stem}/dq"
+        return made[name, axis]
+
+    for original in list(graph.node):
+        node = onnx.NodeProto.FromString(original.SerializeToString())
+        if node.name in quantised:
+            for slot, name in enumerate(node.input[:2]):
+                node.input[slot] = weight(name, weight_axis(node, slot, constants[name].ndim)) if name in constants else activation(name)
+            report.nodes.append(node.name)
+        ordered.append(node)
+    del graph.node[:]
+    graph.node.extend(ordered)
+    drop_unused_initialisers(graph)
+    return report
+
+
+def quantise_weight(array: np.ndarray[Any, Any], axis: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """int8 values and one float32 scale for each index of ``axis`` (round half to even, as QuantizeLinear does)."""
+    others = tuple(i for i in range(array.ndim) if i != axis)
+    scales = (np.maximum(np.abs(array).max(axis=others), SMALLEST_RANGE) / LARGEST).astype(np.float32)
+    shape = [-1 if i == axis else 1 for i in range(array.ndim)]
+    rounded = np.rint(array / scales.reshape(shape))
+    return np.clip(rounded, -LARGEST, LARGEST).astype(np.int8), scales
+
+
+def weight_axis(node: Any, slot: int, rank: int) -> int:
+    """The axis of a constant operand that runs over output channels."""
+    if node.op_type == "Conv":
+        return 0
+    if node.op_type == "ConvTranspose":
+        return 1
+    if node.op_type == "Gemm":
+        transposed = any(a.name == ("transB" if slot else "transA") and a.i for a in node.attribute)
+        return (0 if transposed else 1) if slot else (1 if transposed else 0)
+    return max(0, rank - 1 if slot else rank - 2)  # MatMul: columns of B, rows of A

@@ -1,0 +1,248 @@
+"""A TensorFlow source of any kind as one concrete function with named inputs and outputs.
+
+Needs TensorFlow.  Every kind is wrapped in a ``tf.function`` over the config's input specs, so that fixed dimensions
+are fixed in the graph, names are the config's, and freezing sees one shape of thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbuild.errors import ConfigError, SourceError
+from trtbuild.kit.callables import load_callable
+
+
+@dataclass(frozen=True)
+class TfModel:
+    """``function(**inputs) -> {output name: tensor}``, traced for the config's shapes; ``outputs`` in model order."""
+
+    function: Any  # tf ConcreteFunction
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Before tracing: the model's own callable, and what it says about its inputs (None: it does not say)."""
+
+    call: Callable[[dict[str, Any]], dict[str, Any]]
+    inputs: Mapping[str, Any] | None  # name -> object with .shape and .dtype
+    keep: Any  # owner of the variables, which a traced function only refers to weakly
+
+
+def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TfModel:
+    """Load the source and trace it.
+
+    Args:
+        source: ``model.source`` of the config; ``path`` is where its file or folder lies (None for a factory).
+        inputs: ``model.inputs``: name -> {dtype, shape}; a null dimension stays dynamic.
+
+    Raises:
+        SourceError: it cannot be loaded or called.  ConfigError: inputs or signature do not match the model.
+    """
+    import tensorflow as tf
+
+    opened = _OPEN[source["kind"]](source, path, inputs)
+    if opened.inputs is not None:
+        _check_inputs(inputs, opened.inputs)
+    specs = {name: tf.TensorSpec(i["shape"], i["dtype"], name) for name, i in inputs.items()}
+    order: list[str] = []
+
+    def call(**arguments: Any) -> dict[str, Any]:
+        result = opened.call(arguments)
+        order[:] = list(result)
+        return result
+
+    try:
+        function = tf.function(call, autograph=False).get_concrete_function(**specs)
+    except (ConfigError, SourceError):
+        raise
+    except Exception as error:  # the model's own code runs here, so anything may come
+        raise SourceError(f"cannot be called with the configured inputs: {_first_line(error)}", where="model.inputs") from error
+    function.trtbuild_keep = opened.keep
+    return TfModel(function, tuple(inputs), tuple(order))
+
+
+def _open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
+    import tensorflow as tf
+
+    assert path is not None
+    if not ((path / "saved_model.pb").exists() or (path / "saved_model.pbtxt").exists()):
+        raise SourceError("no saved_model.pb in it", where=source["path"], hint="give a SavedModel's folder")
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except Exception as error:  # protobuf, I/O and registry errors alike: the file is not a usable SavedModel
+        raise SourceError(f"not a readable SavedModel: {_first_line(error)}", where=source["path"]) from error
+    signatures = list(loaded.signatures)
+    if source["signature"] not in signatures:
+        from trtbuild.core.names import did_you_mean
+
+        what = f"no signature '{source['signature']}'"
+        raise ConfigError(what, where="model.source.signature", hint=did_you_mean(source["signature"], signatures))
+    signature = loaded.signatures[source["signature"]]
+    keys = list(signature.structured_outputs)
+    return _Opened(
+        lambda arguments: {k: v for k, v in _in_order(signature(**arguments), keys).items()},
+        signature.structured_input_signature[1],
+        loaded,
+    )
+
+
+def _in_order(result: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
+    return {key: result[key] for key in sorted(keys)}
+
+
+def _open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # zip, HDF5, registry and config errors: the file is not a usable Keras model
+        hint = "custom classes need keras.saving.register_keras_serializable; or use source.kind: factory"
+        raise SourceError(f"not a readable Keras model: {_first_line(error)}", where=source["path"], hint=hint) from error
+    return keras_model(model)
+
+
+def keras_model(model: Any) -> _Opened:
+    """A Keras 3 model: a functional one is called by its own input names, a subclassed one by the config's."""
+    import keras
+
+    structure = getattr(model, "input", None) if getattr(model, "_is_graph_network", True) else None
+    functional = isinstance(model, (keras.Sequential, keras.Model)) and bool(getattr(model, "inputs", None))
+    if functional:
+        tensors = list(model.inputs)
+        names = [tensor.name.split(":")[0] for tensor in tensors]
+        structure = getattr(model, "_inputs_struct", None)
+
+        def call(arguments: dict[str, Any]) -> dict[str, Any]:
+            flat = [arguments[name] for name in names]
+            packed = keras.tree.pack_sequence_as(structure, flat) if structure is not None else flat
+            packed = packed[0] if structure is None and len(flat) == 1 else packed
+            return _named(model(packed, training=False), list(getattr(model, "output_names", [])))
+
+        return _Opened(call, dict(zip(names, tensors, strict=True)), model)
+
+    def call_subclassed(arguments: dict[str, Any]) -> dict[str, Any]:
+        packed = next(iter(arguments.values())) if len(arguments) == 1 else arguments
+        return _named(model(packed, training=False), [])
+
+    return _Opened(call_subclassed, None, model)
+
+
+def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
+    import tensorflow as tf
+
+    assert path is not None
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(path.read_bytes())
+    except Exception as error:  # google.protobuf raises its own types, which moved between versions
+        raise SourceError("not a frozen GraphDef", where=source["path"]) from error
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
+    feeds = {name: _graph_tensor(wrapped.graph, t, f"model.source.inputs.{name}") for name, t in source["inputs"].items()}
+    fetches = {name: _graph_tensor(wrapped.graph, t, f"model.source.outputs.{name}") for name, t in source["outputs"].items()}
+    if missing := set(inputs) - set(feeds):
+        raise ConfigError(f"input '{min(missing)}' has no tensor", where="model.source.inputs", hint="write name: \"op:0\"")
+    ordered = list(feeds)
+    pruned = wrapped.prune([feeds[name] for name in ordered], list(fetches.values()))
+    return _Opened(
+        lambda arguments: dict(zip(fetches, pruned(*[arguments[name] for name in ordered]), strict=True)), feeds, wrapped
+    )
+
+
+def _graph_tensor(graph: Any, name: str, where: str) -> Any:
+    try:
+        return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
+    except (KeyError, ValueError):
+        from trtbuild.core.names import did_you_mean
+
+        operations = [operation.name for operation in graph.get_operations()]
+        hint = did_you_mean(name.split(":")[0], operations) if len(operations) < 20_000 else ""
+        raise ConfigError(f"the graph has no tensor '{name}'", where=where, hint=hint[:200]) from None
+
+
+def _open_factory(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
+    import keras
+    import tensorflow as tf
+
+    make = load_callable(source["callable"], "model.source.callable")
+    keras.utils.set_random_seed(source["seed"])
+    arguments = dict(source["arguments"])
+    if _takes_seed(make):
+        arguments.setdefault("seed", source["seed"])
+    try:
+        made = make(**arguments)
+    except Exception as error:  # the user's own code
+        raise SourceError(f"the factory failed: {_first_line(error)}", where=source["callable"]) from error
+    if isinstance(made, keras.Model):
+        return keras_model(made)
+    if isinstance(made, tf.Module) and not callable(made):
+        raise SourceError("the factory returned a tf.Module without __call__", where=source["callable"])
+    if not callable(made):
+        raise SourceError(f"the factory returned a {type(made).__name__}", where=source["callable"], hint="return a Keras model, or a callable of named tensors")  # fmt: skip
+    return _Opened(lambda tensors: _named(made(**tensors), []), None, made)
+
+
+def _takes_seed(make: Callable[..., Any]) -> bool:
+    import inspect
+
+    try:
+        return "seed" in inspect.signature(make).parameters
+    except (TypeError, ValueError):  # a builtin without a signature
+        return False
+
+
+_OPEN: dict[str, Callable[[Mapping[str, Any], Path | None, Mapping[str, Any]], _Opened]] = {
+    "saved_model": _open_saved_model,
+    "keras": _open_keras,
+    "frozen_graph": _open_frozen_graph,
+    "factory": _open_factory,
+}
+
+
+def _named(result: Any, names: list[str]) -> dict[str, Any]:
+    """Outputs by name: a mapping keeps its keys, a list takes the model's names, or output_0, output_1, …"""
+    if isinstance(result, Mapping):
+        return {str(key): result[key] for key in result}
+    flat = list(result) if isinstance(result, (list, tuple)) else [result]
+    usable = len(names) == len(flat) == len(set(names))
+    return dict(zip(names if usable else [f"output_{i}" for i in range(len(flat))], flat, strict=True))
+
+
+def _check_inputs(wanted: Mapping[str, Any], have: Mapping[str, Any]) -> None:
+    """The config's inputs must be the model's, with its types, and shapes inside the model's own."""
+    from trtbuild.core.names import did_you_mean
+
+    for name in wanted:
+        if name not in have:
+            raise ConfigError(f"the model has no input '{name}'", where=f"model.inputs.{name}", hint=did_you_mean(name, have))
+    for name, tensor in have.items():
+        if name not in wanted:
+            raise ConfigError(f"the model's input '{name}' is missing", where="model.inputs")
+        check_fit(name, wanted[name], str(getattr(tensor.dtype, "name", tensor.dtype)), _dims(tensor.shape))
+
+
+def _dims(shape: Any) -> list[int | None] | None:
+    if getattr(shape, "rank", 0) is None:
+        return None
+    return [None if d is None else int(d) for d in tuple(shape)]
+
+
+def check_fit(name: str, wanted: Mapping[str, Any], dtype: str, dims: list[int | None] | None) -> None:
+    """Raise ConfigError when the configured input cannot be fed to a tensor of ``dtype`` and ``dims``."""
+    if wanted["dtype"] != dtype:
+        raise ConfigError(f"{wanted['dtype']} does not match the model's {dtype}", where=f"model.inputs.{name}.dtype")
+    shape = list(wanted["shape"])
+    fits = dims is None or (len(dims) == len(shape) and all(m is None or m == w for m, w in zip(dims, shape, strict=True)))
+    if not fits:
+        shown = "[" + ", ".join("null" if d is None else str(d) for d in dims or []) + "]"
+        asked = "[" + ", ".join("null" if d is None else str(d) for d in shape) + "]"
+        raise ConfigError(f"{asked} does not fit the model's {shown}", where=f"model.inputs.{name}.shape")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]

@@ -1,0 +1,166 @@
+"""A traced TensorFlow function to an ONNX model, by tf2onnx and, past its last opset, onnx's version converter.
+
+tf2onnx does not raise on an operation it cannot convert: it logs, and leaves the TensorFlow node in the graph.  So
+every node is looked up in ONNX's own schemas here, and all that have none are reported together.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trtbuild.errors import ExportError
+from trtbuild.kit.tfmodel import TfModel
+
+TF2ONNX_LAST_OPSET = 18
+
+
+@dataclass(frozen=True)
+class TfOp:
+    """One operation of the frozen graph; ``inputs`` are tensor names (``op:0``), ``shapes`` one for each output."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    shapes: tuple[tuple[int | None, ...] | None, ...]
+
+
+@dataclass(frozen=True)
+class Converted:
+    model: Any  # onnx.ModelProto
+    ops: dict[str, TfOp]
+    tensors: dict[str, str]  # clean graph input or output name -> TensorFlow tensor
+
+
+def convert(source: TfModel, opset: int) -> Converted:
+    """Freeze, optimise and convert.
+
+    Raises:
+        ExportError: operations without an ONNX form, all of them in ``details``.
+    """
+    import tensorflow as tf
+
+    graph_def, inputs, outputs = _freeze(source)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+        ops = {op.name: _describe(op) for op in graph.get_operations()}
+        model = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET))
+    if opset > TF2ONNX_LAST_OPSET:
+        model = raise_opset(model, opset)
+    return Converted(model, ops, {clean: tensor for tensor, clean in (inputs | outputs).items()})
+
+
+def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:
+    """Constants for variables, then tf2onnx's grappler pass; tensor -> clean name of inputs and outputs."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    from tf2onnx import tf_loader
+
+    # lower_control_flow=False: the default leaves TensorList operations of an LSTM behind, silently (tf2onnx 1.17).
+    frozen = convert_variables_to_constants_v2(source.function, lower_control_flow=False, aggressive_inlining=True)
+    # Structured arguments and results are flattened in the order of their sorted names.
+    feeds = [tensor for tensor in frozen.inputs if tensor.dtype != tf.resource]
+    inputs = {tensor.name: name for tensor, name in zip(feeds, sorted(source.inputs), strict=True)}
+    outputs: dict[str, str] = {}
+    for tensor, name in zip(frozen.outputs, sorted(source.outputs), strict=True):
+        outputs[tensor.name] = f"{name}_output" if name in source.inputs else name
+    graph_def = tf_loader.fix_freezing_errors_part2(frozen.graph.as_graph_def(add_shapes=True))
+    with tf.Graph().as_default():  # export_meta_graph, inside tf_optimize, refuses eager mode
+        tf.import_graph_def(graph_def, name="")
+        graph_def = tf_loader.tf_optimize(list(inputs), list(outputs), graph_def)
+    return graph_def, inputs, outputs
+
+
+def _describe(op: Any) -> TfOp:
+    def dims(tensor: Any) -> tuple[int | None, ...] | None:
+        return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
+
+    return TfOp(op.name, op.type, tuple(t.name for t in op.inputs), tuple(dims(t) for t in op.outputs))
+
+
+def _tf2onnx(graph: Any, inputs: dict[str, str], outputs: dict[str, str], opset: int) -> Any:
+    import tf2onnx.utils
+    from tf2onnx import optimizer
+    from tf2onnx.tfonnx import process_tf_graph
+
+    said = _Complaints()
+    logger = logging.getLogger("tf2onnx")
+    logger.addHandler(said)
+    tf2onnx.utils.INTERNAL_NAME = 1  # a counter of the whole process, which would reach the names of new nodes
+    try:
+        converted = process_tf_graph(
+            graph, opset=opset, input_names=list(inputs), output_names=list(outputs),
+            tensors_to_rename=inputs | outputs, continue_on_error=True,
+        )  # fmt: skip
+        # An optimiser pass that fails is skipped with a warning and a copy of the graph before it is kept; a deep copy
+        # for each of its seven passes is what makes large graphs slow, and a failed pass should be seen.
+        onnx_graph = optimizer.optimize_graph(converted, catch_errors=False)
+        model = onnx_graph.make_model("model")
+    except Exception as error:  # tf2onnx raises KeyError, AssertionError and ValueError alike
+        details = tuple(said.lines)
+        what = details[0] if details else f"tf2onnx: {type(error).__name__}: {error}"
+        raise ExportError(what, where="export", details=details) from error
+    finally:
+        logger.removeHandler(said)
+    refuse_unknown_ops(model, graph, said.lines)
+    return model
+
+
+def refuse_unknown_ops(model: Any, graph: Any, said: Sequence[str]) -> None:
+    """Raise ExportError naming every node whose type ONNX has no schema for."""
+    import onnx
+
+    domains = {entry.domain: entry.version for entry in model.opset_import}
+    unknown = []
+    for node in all_nodes(model.graph):
+        version = domains.get(node.domain, 1)
+        if node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not onnx.defs.has(node.op_type, version, node.domain):
+            unknown.append((node.name, node.op_type))
+    if not unknown:
+        return
+    names = {op.name for op in graph.get_operations()} if graph is not None else set()
+    lines = []
+    for name, kind in unknown:
+        reason = next((line for line in said if name and name in line), "no ONNX form")
+        origin = "" if name in names or not names else " (made by tf2onnx)"
+        lines.append(f"{name}{origin}: {kind}: {reason}")
+    kinds = ", ".join(sorted({kind for _, kind in unknown}))
+    first = f"{len(unknown)} operation(s) cannot be exported to ONNX: {kinds}; first: {unknown[0][0]}"
+    raise ExportError(first, where="export", hint="rewrite them with supported operations", details=tuple(lines))
+
+
+def all_nodes(graph: Any) -> Iterator[Any]:
+    """Nodes of a graph and of every subgraph in it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from all_nodes(attribute.g)
+            for inner in attribute.graphs:
+                yield from all_nodes(inner)
+
+
+def raise_opset(model: Any, opset: int) -> Any:
+    """The same graph in a newer opset; node names stay, except where the converter has to insert nodes."""
+    import onnx.version_converter
+
+    try:
+        return onnx.version_converter.convert_version(model, opset)
+    except Exception as error:  # the converter's C++ errors come as RuntimeError or its own ConvertError
+        what = f"onnx cannot convert the graph to opset {opset}: {str(error).splitlines()[0]}"
+        raise ExportError(what, where="model.export.opset", hint=f"use opset {TF2ONNX_LAST_OPSET} or lower") from error
+
+
+class _Complaints(logging.Handler):
+    """tf2onnx's error lines, in order, each once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = " ".join(record.getMessage().split())
+        if line not in self.lines:
+            self.lines.append(line)

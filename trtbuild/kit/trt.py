@@ -1,0 +1,209 @@
+"""TensorRT through Polygraphy: parse, configure, build; the only file that knows differences between versions.
+
+Runs in the toolchain's interpreter.  Polygraphy decides between ``tensorrt`` and ``tensorrt_rtx`` at import, so
+``use_flavour`` comes first, and one process knows one of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbuild.errors import EngineError, ToolchainError
+
+_MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One refusal: the ONNX node as TensorRT names it, the stage, and TensorRT's own words."""
+
+    node: str
+    op_type: str
+    stage: str
+    words: str
+
+
+def use_flavour(flavour: str, version: str) -> Any:
+    """Import the flavour's module and refuse any other version than the declared one."""
+    os.environ["POLYGRAPHY_USE_TENSORRT_RTX"] = "1" if flavour == "tensorrt-rtx" else "0"
+    from importlib import import_module
+
+    trt = import_module(_MODULES[flavour])
+    if trt.__version__ != version:
+        what = f"the toolchain has {flavour} {trt.__version__}, but {version} is declared"
+        raise ToolchainError(what, where="tensorrt.version")
+    return trt
+
+
+def make_log(trt: Any, path: Path) -> Any:
+    """A TensorRT logger that writes everything of weight to ``path`` and keeps errors (``.errors``).
+
+    Build errors are told to the logger only; some calls log an error and return a plan all the same (RTX 1.7 with a
+    foreign runtime platform), so errors count even when the call seems to succeed.
+    """
+    severities = {trt.ILogger.INTERNAL_ERROR: "E", trt.ILogger.ERROR: "E", trt.ILogger.WARNING: "W", trt.ILogger.INFO: "I"}
+
+    class Log(trt.ILogger):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+            self.file = path.open("w", encoding="utf-8")
+
+        def log(self, severity: Any, message: str) -> None:
+            letter = severities.get(severity)
+            if letter is None:
+                return
+            self.file.write(f"[{letter}] {message}\n")
+            self.file.flush()
+            if letter == "E":
+                self.errors.append(" ".join(message.split()))
+
+    return Log()
+
+
+def use_log(log: Any) -> None:
+    """Make Polygraphy create builders with our logger: it keeps its own in a module variable, and offers no argument."""
+    from polygraphy.backend.trt import util
+
+    util.TRT_LOGGER = log
+
+
+@dataclass
+class Parsed:
+    builder: Any
+    network: Any
+    parser: Any
+    complaints: list[Complaint]
+
+
+def parse(trt: Any, log: Any, model: bytes | Path) -> Parsed:
+    """Parse ONNX into a strongly typed network; refusals come back as data."""
+    from polygraphy.backend.trt import create_network
+
+    builder, network = create_network(strongly_typed=True)
+    parser = trt.OnnxParser(network, log)
+    ok = parser.parse_from_file(str(model)) if isinstance(model, Path) else parser.parse(model)
+    complaints = [_complaint(parser.get_error(i)) for i in range(parser.num_errors)]
+    if not ok and not complaints:
+        complaints = [Complaint("", "", "parse", log.errors[-1] if log.errors else "the parser gave no reason")]
+    return Parsed(builder, network, parser, complaints)
+
+
+def _complaint(error: Any) -> Complaint:
+    code = str(error.code()).rpartition(".")[2]
+    # Checks that failed without a text say just "false": the function's name tells more.
+    said = " ".join(error.desc().split())
+    words = f"{code}: {said}" if said not in ("false", "") else f"{code}: refused by {error.func()}"
+    return Complaint(error.node_name(), error.node_operator(), "parse", words)
+
+
+def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> bytes:
+    """Compile the parsed network.
+
+    Args:
+        options: ``profiles`` (input -> [min, opt, max] shapes), ``compute_capabilities`` (["8.9", ...]), ``tf32``.
+
+    Raises:
+        EngineError: no plan, or an error-level line in the log.
+    """
+    config = _config(trt, options)(parsed.builder, parsed.network)
+    # TF32 is on by default in every version: an fp32 engine would compute with ten bits of mantissa, silently.
+    if options["tf32"]:
+        config.set_flag(trt.BuilderFlag.TF32)
+    else:
+        config.clear_flag(trt.BuilderFlag.TF32)
+    before = len(log.errors)
+    plan = parsed.builder.build_serialized_network(parsed.network, config)
+    said = log.errors[before:]
+    if plan is None or said:
+        raise EngineError(said[0] if said else "the builder gave no plan and no reason", where="build", details=tuple(said))
+    return bytes(plan)
+
+
+def _config(trt: Any, options: Mapping[str, Any]) -> Any:
+    from polygraphy.backend.trt import CreateConfig, Profile
+
+    profiles = []
+    if options["profiles"]:
+        profile = Profile()
+        for name, (low, opt, high) in options["profiles"].items():
+            profile.add(name, min=tuple(low), opt=tuple(opt), max=tuple(high))
+        profiles = [profile]
+    if trt.__name__ == "tensorrt_rtx":
+        from polygraphy.backend.tensorrt_rtx import CreateConfigRTX
+
+        capabilities = [tuple(int(part) for part in cc.split(".")) for cc in options["compute_capabilities"]]
+        return CreateConfigRTX(profiles=profiles or None, compute_capabilities=capabilities or None)
+    return CreateConfig(profiles=profiles or None)
+
+
+def check_targets(trt: Any, capabilities: Sequence[str]) -> None:
+    """Refuse a compute capability that this TensorRT cannot compile for, before minutes are spent."""
+    known = getattr(trt, "ComputeCapability", None)
+    if known is None:
+        return
+    names = [name for name in known.__members__ if name.startswith("SM")]
+    for capability in capabilities:
+        if f"SM{capability.replace('.', '')}" not in names:
+            have = ", ".join(f"{name[2:-1]}.{name[-1]}" for name in names)
+            what = f"{trt.__name__} {trt.__version__} has no compute capability {capability}"
+            raise ToolchainError(what, where="target.compute_capabilities", hint=f"it has {have}")
+
+
+_DTYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "INT32": "int32", "INT64": "int64",
+           "BOOL": "bool", "UINT8": "uint8", "FP8": "float8"}  # fmt: skip
+
+
+def dtype_name(dtype: Any) -> str:
+    name = str(dtype).rpartition(".")[2]
+    return _DTYPES.get(name, name.lower())
+
+
+def contract(tensors: Sequence[Any]) -> list[dict[str, Any]]:
+    """Bindings as data; -1 is a dynamic dimension."""
+    return [{"name": t.name, "dtype": dtype_name(t.dtype), "shape": list(t.shape)} for t in tensors]
+
+
+def bindings(network: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    inputs = [network.get_input(i) for i in range(network.num_inputs)]
+    outputs = [network.get_output(i) for i in range(network.num_outputs)]
+    return contract(inputs), contract(outputs)
+
+
+def compute_dtypes(trt: Any, network: Any) -> dict[str, str]:
+    """The dtype in which every convolution and matrix product of the parsed network computes, by ONNX node name.
+
+    In a strongly typed network a layer computes in its inputs' type, and in int8 where they come from a
+    DequantizeLinear that reads INT8.  The node is in the layer's metadata: ``[ONNX Layer: <node>]``.
+    """
+    kinds = (trt.LayerType.CONVOLUTION, trt.LayerType.DECONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)
+    layers = [network.get_layer(i) for i in range(network.num_layers)]
+    makers = {layer.get_output(j).name: layer for layer in layers for j in range(layer.num_outputs)}
+
+    def operand(tensor: Any) -> str:
+        maker = makers.get(tensor.name)
+        if maker is not None and maker.type == trt.LayerType.DEQUANTIZE:
+            return dtype_name(maker.get_input(0).dtype)
+        if maker is not None and maker.type == trt.LayerType.SHUFFLE and maker.num_inputs == 1:
+            return operand(maker.get_input(0))  # the parser unsqueezes operands of a lower rank
+        return dtype_name(tensor.dtype)
+
+    found: dict[str, str] = {}
+    for layer in layers:
+        if layer.type in kinds:
+            operands = [layer.get_input(j) for j in range(min(2, layer.num_inputs)) if layer.get_input(j) is not None]
+            types = {operand(tensor) for tensor in operands}
+            found[onnx_node(layer)] = types.pop() if len(types) == 1 else "mixed"
+    return found
+
+
+def onnx_node(layer: Any) -> str:
+    metadata = getattr(layer, "metadata", "") or layer.name
+    start, end = "[ONNX Layer: ", "]"
+    if metadata.startswith(start) and metadata.endswith(end):
+        return str(metadata[len(start) : -len(end)])
+    return str(metadata)

@@ -1,0 +1,18 @@
+"""One file for each calibration algorithm: watches activations batch by batch, then names a range for each tensor.
+
+Memory does not grow with the number of samples: a quantizer keeps a number or a histogram for each tensor.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Quantizer(Protocol):
+    def observe(self, tensor: str, values: Any) -> None:
+        """See one batch of a tensor (numpy float32, any shape)."""
+        ...
+
+    def ranges(self) -> dict[str, float]:
+        """The largest magnitude that int8 shall represent, by tensor (symmetric: [-range, range])."""
+        ...

@@ -1,0 +1,62 @@
+"""entropy: the range whose int8 form loses least information (Kullback-Leibler divergence of the distributions).
+
+S. Migacz, "8-bit inference with TensorRT", GTC 2017 (S7310), on a histogram of magnitudes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trtbuild.quantizers._histogram import Magnitudes
+
+LEVELS = 128  # magnitudes that symmetric int8 tells apart
+STRIDE = 8  # candidate ranges in bins; 1 is eight times slower and moves the optimum by less than half a percent
+
+
+class Entropy:
+    def __init__(self, bins: int) -> None:
+        self._bins = bins
+        self._seen: dict[str, Magnitudes] = {}
+
+    def observe(self, tensor: str, values: np.ndarray[Any, Any]) -> None:
+        self._seen.setdefault(tensor, Magnitudes(self._bins)).add(values)
+
+    def ranges(self) -> dict[str, float]:
+        return {tensor: self._range(seen) for tensor, seen in self._seen.items()}
+
+    @staticmethod
+    def _range(seen: Magnitudes) -> float:
+        counts = seen.counts.astype(np.float64)
+        # After a ReLU most values are exactly zero, which every range represents: they must not decide.
+        counts[0] = counts[1]
+        used = int(np.flatnonzero(counts)[-1]) + 1 if counts.any() else 0
+        if used <= LEVELS:
+            return seen.largest
+        candidates = [*range(LEVELS, used, STRIDE), used]
+        best = min(candidates, key=lambda stop: (divergence(counts, stop), -stop))
+        return float(min((best + 0.5) * seen.width, seen.largest))
+
+
+def divergence(counts: np.ndarray[Any, Any], stop: int) -> float:
+    """KL divergence of the distribution cut at bin ``stop`` (outliers in its last bin) from its 128-level form."""
+    kept = counts[:stop]
+    reference = kept.copy()
+    reference[-1] += counts[stop:].sum()
+    level = np.arange(stop) * LEVELS // stop
+    filled = kept > 0
+    mass = np.bincount(level, weights=kept, minlength=LEVELS)
+    members = np.bincount(level, weights=filled, minlength=LEVELS)
+    share = np.divide(mass, members, out=np.zeros(LEVELS), where=members > 0)
+    candidate = np.where(filled, share[level], 0.0)
+    p, q = reference / reference.sum(), candidate / candidate.sum()
+    both = (p > 0) & (q > 0)
+    # A bin that only the reference fills (outliers on an empty last bin) counts as a full miss of its mass.
+    missed = float(p[(p > 0) & (q == 0)].sum())
+    return float((p[both] * np.log(p[both] / q[both])).sum()) + missed * 10.0
+
+
+def make(options: Mapping[str, Any]) -> Entropy:
+    return Entropy(options["bins"])

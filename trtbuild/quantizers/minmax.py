@@ -1,0 +1,24 @@
+"""minmax: the largest magnitude seen, so that nothing saturates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+class MinMax:
+    def __init__(self) -> None:
+        self._largest: dict[str, float] = {}
+
+    def observe(self, tensor: str, values: np.ndarray[Any, Any]) -> None:
+        largest = float(np.abs(values).max(initial=0.0))
+        self._largest[tensor] = max(largest, self._largest.get(tensor, 0.0))
+
+    def ranges(self) -> dict[str, float]:
+        return dict(self._largest)
+
+
+def make(options: Mapping[str, Any]) -> MinMax:
+    return MinMax()

@@ -1,0 +1,51 @@
+"""Page data -> HTML, by Jinja: equal data gives equal bytes, and no page refers to the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def render(templates: Mapping[str, Path], name: str, data: Mapping[str, Any]) -> str:
+    """Render ``name`` from a set of templates by file name; an undefined value is an error, not an empty cell."""
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    sources = {file: path.read_text("utf-8") for file, path in templates.items()}
+    environment = Environment(
+        loader=DictLoader(sources), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": number, "embed": embed, "bytes": byte_size}
+    return environment.get_template(name).render(data)
+
+
+def number(value: Any) -> str:
+    """Four significant digits; a missing value is a dash.
+
+    >>> number(0.000123456), number(12), number(None), number(True)
+    ('0.0001235', '12', '–', 'yes')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", " ")
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def byte_size(value: int) -> str:
+    """
+    >>> byte_size(1234567)
+    '1.23 MB'
+    """
+    return f"{value / 1e6:.2f} MB" if value >= 1e6 else f"{value / 1e3:.1f} kB"
+
+
+def embed(value: Any) -> Any:
+    """JSON that is safe inside a script element."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))

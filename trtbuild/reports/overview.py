@@ -1,0 +1,97 @@
+"""overview: one variant's verdict, what was measured by what, who is to blame, and what the engine is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+COMPARED = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "cosine", "sqnr_db", "bias")
+SCHEMA_VERSION = 1
+
+
+def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[str, Any]:
+    """Page data from the artifacts ``verdict``, ``deviation``, ``histograms``, ``passport`` and ``precision``."""
+    deviation, precision, passport = artifacts["deviation"], artifacts["precision"], artifacts["passport"]
+    hops = deviation["hops"]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "variant": dict(variant),
+        "verdict": artifacts["verdict"],
+        "runtimes": deviation["runtimes"],
+        "samples": deviation["samples"],
+        "outputs": {
+            name: {
+                "hops": {hop: hops[hop][name] for hop in hops},
+                "guilty": guilty({hop: hops[hop][name]["rmse"] for hop in ("export", "precision")}),
+                "histograms": {hop: artifacts["histograms"]["hops"][hop][name] for hop in hops},
+            }
+            for name in sorted(hops["total"])
+        },
+        "log10_edges": artifacts["histograms"]["log10_edges"],
+        "engine": passport,
+        "precision": {
+            "nodes_by_dtype": precision["nodes_by_dtype"],
+            "calibration": precision.get("calibration"),
+            "kept_float32": precision.get("kept_float32", []),
+            "clamped_constants": precision.get("clamped_constants", {}),
+        },
+        "warnings": warnings(variant, artifacts),
+    }
+
+
+def guilty(rmse: Mapping[str, float | None]) -> str:
+    """The hop that moved the output most; nobody when nothing moved.
+
+    >>> guilty({"export": 1e-7, "precision": 0.02})
+    'precision'
+    """
+    known = {hop: value for hop, value in rmse.items() if value}
+    return max(known, key=lambda hop: known[hop]) if known else "nobody"
+
+
+def warnings(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before trusting the numbers."""
+    found = []
+    lowered = artifacts["deviation"]["runtimes"]["lowered"]
+    if lowered["executes"] == "graph":
+        found.append(
+            "The engine was built, not executed: every number comes from running the graph it was built from in "
+            f"{lowered['runtime']} {lowered['version']} ({', '.join(lowered.get('providers', []))})."
+        )
+    if lowered.get("emulated"):
+        found.append(f"The runtime has no such arithmetic; it was emulated: {lowered['emulated']}.")
+    if variant.get("random_validation"):
+        found.append("Validation data is random: deviation shows arithmetic, not accuracy on real inputs.")
+    calibration = artifacts["precision"].get("calibration")
+    if calibration and not isinstance(calibration["source"], str) and calibration["source"]["kind"] == "random":
+        found.append("Calibration data is random: the scales fit no real input.")
+    for name, largest in sorted(artifacts["precision"].get("clamped_constants", {}).items()):
+        found.append(f"Constant {name} reaches {largest:g}, beyond the format; it was clamped to its largest number.")
+    if artifacts["passport"]["unproved_nodes"]:
+        nodes = ", ".join(artifacts["passport"]["unproved_nodes"][:5])
+        found.append(f"The precision of these nodes could not be read back from the parsed network: {nodes}.")
+    for name, entry in sorted(artifacts["verdict"]["not_judged"].items()):
+        found.append(f"Not judged: {name} (limit {entry['limit']:g}): {entry['why']}.")
+    if not artifacts["verdict"]["checks"]:
+        found.append("No threshold is set: a pass means nothing.")
+    return found
+
+
+def markdown(page: Mapping[str, Any]) -> str:
+    """The summary for a merge request."""
+    verdict, variant = page["verdict"], page["variant"]
+    lines = [f"## {variant['id']}: {'PASS' if verdict['passed'] else 'FAIL'}", ""]
+    lines += ["| check | observed | limit | |", "|---|---|---|---|"]
+    for name, check in verdict["checks"].items():
+        observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
+        lines.append(f"| {name} | {observed} | {check['limit']:g} | {'pass' if check['passed'] else '**FAIL**'} |")
+    lines += ["", "| output | export rmse | precision rmse | total rmse | guilty |", "|---|---|---|---|---|"]
+    for name, output in page["outputs"].items():
+        cells = [_short(output["hops"][hop]["rmse"]) for hop in ("export", "precision", "total")]
+        lines.append(f"| {name} | {' | '.join(cells)} | {output['guilty']} |")
+    lines += ["", *(f"- {warning}" for warning in page["warnings"])]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _short(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g}"

@@ -1,0 +1,50 @@
+"""ONNX Runtime: runs the very graph the engine is built from, on this machine's CPU.  It never runs an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trtbuild.errors import LowerError, ToolchainError
+
+
+class OnnxRuntimeSession:
+    def __init__(self, model: Path, providers: Sequence[str]) -> None:
+        import onnx
+        import onnxruntime as ort
+
+        from trtbuild.kit import bfloat16
+
+        missing = [p for p in providers if p not in ort.get_available_providers()]
+        if missing:
+            have = ", ".join(ort.get_available_providers())
+            raise ToolchainError(f"ONNX Runtime has no {missing[0]} here", where="runtime.providers", hint=f"it has {have}")
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        # BASIC keeps Q/DQ pairs and computes between them in float32: the arithmetic that the graph states.  The
+        # extended level would swap in integer kernels with roundings of their own.
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        loaded = onnx.load(model)
+        emulated = bfloat16.has_bfloat16(loaded)
+        content: bytes | str = str(model)
+        if emulated:
+            # ONNX Runtime 1.31 has no bfloat16 Conv or MatMul on the CPU; and its optimiser would drop the roundings.
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+            content = bfloat16.emulate(loaded).SerializeToString()
+        try:
+            self._session = ort.InferenceSession(content, options, providers=list(providers))
+        except Exception as error:  # onnxruntime's exceptions share no base class
+            raise LowerError(f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}", where=model.name) from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.about: Mapping[str, Any] = {
+            "runtime": "onnxruntime", "version": ort.__version__, "providers": list(providers),
+            "executes": "graph", "emulated": "bfloat16 by rounding every result" if emulated else None,
+        }  # fmt: skip
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
+
+
+def open_session(model: Path, providers: Sequence[str]) -> OnnxRuntimeSession:
+    return OnnxRuntimeSession(model, providers)

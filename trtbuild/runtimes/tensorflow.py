@@ -1,0 +1,36 @@
+"""TensorFlow: the source model itself, the reference every deviation is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trtbuild.errors import SourceError
+
+
+class TensorFlowSession:
+    def __init__(self, source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> None:
+        import tensorflow as tf
+
+        from trtbuild.kit.tfmodel import open_model
+
+        self._model = open_model(source, path, inputs)
+        self._constant = tf.constant
+        self.about: Mapping[str, Any] = {
+            "runtime": "tensorflow", "version": tf.__version__, "executes": "source model", "emulated": None,
+        }  # fmt: skip
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        tensors = {name: self._constant(value) for name, value in feeds.items()}
+        try:
+            result = self._model.function(**tensors)
+        except Exception as error:  # TensorFlow's run-time errors, and whatever the model's own code raises
+            raise SourceError(f"TensorFlow cannot run it: {str(error).splitlines()[0]}", where="reference") from error
+        return {
+            f"{name}_output" if name in self._model.inputs else name: result[name].numpy() for name in self._model.outputs
+        }
+
+
+def open_session(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TensorFlowSession:
+    return TensorFlowSession(source, path, inputs)

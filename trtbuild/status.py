@@ -1,0 +1,98 @@
+"""What a build tells people while it runs: live lines on a terminal, plain lines elsewhere, all on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Protocol, TextIO
+
+from trtbuild.core.step import Step
+from trtbuild.errors import TrtbuildError
+
+
+class Status(Protocol):
+    def started(self, step: Step, why: str) -> None: ...
+    def finished(self, step: Step, how: str) -> None: ...
+    def failed(self, step: Step, error: TrtbuildError) -> None: ...
+    def blocked(self, step: Step) -> None: ...
+    def note(self, line: str) -> None: ...
+    def close(self) -> None: ...
+
+
+def short_name(step: Step) -> str:
+    """``segnet/export-opset17``: the folder without build/ and the digest."""
+    return step.folder.removeprefix("build/").rpartition("-")[0]
+
+
+class PlainStatus:
+    """One line for each event."""
+
+    def __init__(self, stream: TextIO, clock: Any = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._since: dict[str, float] = {}
+
+    def started(self, step: Step, why: str) -> None:
+        self._since[step.key] = self._clock()
+        self._say(f"run    {short_name(step)}  ({why})")
+
+    def finished(self, step: Step, how: str) -> None:
+        since = self._since.pop(step.key, None)
+        took = f"  {self._clock() - since:.1f} s" if since is not None else ""
+        self._say(f"{how:<6} {short_name(step)}{took}")
+
+    def failed(self, step: Step, error: TrtbuildError) -> None:
+        self._since.pop(step.key, None)
+        self._say(f"FAILED {short_name(step)}: {error}")
+        for line in error.details[:20]:
+            self._say(f"         {line}")
+        if len(error.details) > 20:
+            self._say(f"         … and {len(error.details) - 20} more in the log")
+
+    def blocked(self, step: Step) -> None:
+        self._say(f"skip   {short_name(step)}  (an input failed)")
+
+    def note(self, line: str) -> None:
+        self._say(line)
+
+    def close(self) -> None:
+        self._stream.flush()
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+
+class LiveStatus(PlainStatus):
+    """The same lines, with a spinner line for each running step underneath."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console(file=stream, highlight=False)
+        self._names: dict[str, str] = {}
+        self._live = Live(get_renderable=self._running, console=self._console, refresh_per_second=8, transient=True)
+        self._live.start()
+
+    def _running(self) -> Any:
+        from rich.text import Text
+
+        now = self._clock()
+        lines = [f"  ⋯ {name}  {now - self._since[key]:.0f} s" for key, name in self._names.items() if key in self._since]
+        return Text("\n".join(lines), style="dim")
+
+    def started(self, step: Step, why: str) -> None:
+        self._since[step.key] = self._clock()
+        self._names[step.key] = short_name(step)
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self._live.stop()
+        super().close()
+
+
+def make_status(stream: TextIO | None = None) -> Status:
+    stream = stream or sys.stderr
+    return LiveStatus(stream) if stream.isatty() else PlainStatus(stream)

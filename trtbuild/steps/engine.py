@@ -1,0 +1,168 @@
+"""engine: the lowered graph -> a TensorRT plan, its passport, and the proof that it computes in the asked precision.
+
+Runs in the toolchain's interpreter, which has TensorRT, Polygraphy, onnx and numpy, and nothing else of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from trtbuild.core.job import Job
+from trtbuild.core.plan import Need
+from trtbuild.core.spec import Variant
+from trtbuild.core.step import Out, Step
+from trtbuild.errors import EngineError
+
+VERSION = 1
+_ADVICE = "rewrite these operations, or keep the model on a version that has them"
+
+
+def declare(variant: Variant, need: Need) -> Step:
+    spec, names = variant.spec, variant.names
+    profiles = {name: [list(s) for s in i.shapes] for name, i in spec.model.inputs.items() if None in i.shape}
+    lower = need("lower")
+    return Step(
+        kind="engine",
+        version=VERSION,
+        model=names.model,
+        label=f"{names.precision}-{names.tensorrt}" + (f"-{names.target}" if names.target != "portable" else ""),
+        params={
+            "flavour": spec.tensorrt.flavour,
+            "tensorrt": spec.tensorrt.version,
+            "requirements": list(spec.tensorrt.requirements),
+            "compute_capabilities": list(spec.target.compute_capabilities),
+            "profiles": profiles,
+            "shapes": {name: list(i.shapes[1]) for name, i in spec.model.inputs.items()},
+            "tf32": spec.precision.tf32,
+        },
+        inputs={
+            "model": lower.out("lowered.onnx"),
+            "precision": lower.out("precision.json"),
+            "scopes": need("export").out("scopes.json"),
+        },
+        outs=(Out("engine.plan"), Out("passport.json"), Out("build.log")),
+        environment="toolchain",
+    )
+
+
+def run(job: Job) -> None:
+    from trtbuild.kit import trt as kit
+
+    params = job.params
+    trt = kit.use_flavour(params["flavour"], params["tensorrt"])
+    kit.check_targets(trt, params["compute_capabilities"])
+    log = kit.make_log(trt, job.output("build.log"))
+    kit.use_log(log)
+    options = {key: params[key] for key in ("profiles", "compute_capabilities", "tf32")}
+    job.stage("parsing")
+    parsed = kit.parse(trt, log, job.input("model"))
+    if parsed.complaints:
+        _refuse(job, trt, log, parsed.complaints, options)
+    inputs, outputs = kit.bindings(parsed.network)
+    _check_contract(job, inputs)
+    proof = _prove(kit.compute_dtypes(trt, parsed.network), job.read_json("precision"))
+    layers = parsed.network.num_layers
+    job.stage("building")
+    try:
+        plan = kit.build(parsed, trt, log, options)
+    except EngineError as error:
+        _explain_build(job, trt, log, error, options)
+        raise
+    job.stage("recording")
+    job.output("engine.plan").write_bytes(plan)
+    job.write_json(
+        "passport.json",
+        {
+            "sha256": hashlib.sha256(plan).hexdigest(),
+            "bytes": len(plan),
+            "flavour": params["flavour"],
+            "version": trt.__version__,
+            "compute_capabilities": params["compute_capabilities"] or "portable default of the builder",
+            "strongly_typed": True,
+            "tf32": params["tf32"],
+            "onnx_sha256": hashlib.sha256(job.input("model").read_bytes()).hexdigest(),
+            "inputs": inputs,
+            "outputs": outputs,
+            "profiles": params["profiles"],
+            "network_layers": layers,
+            "executed": False,
+            **proof,
+        },
+    )
+
+
+def _check_contract(job: Job, inputs: list[dict[str, Any]]) -> None:
+    """TensorRT turns a float64 input into float32 bindings without a word."""
+    import onnx
+
+    graph = onnx.load(job.input("model"), load_external_data=False).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    wanted = {
+        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
+        for value in graph.input
+        if value.name not in constants
+    }
+    for binding in inputs:
+        dtype = wanted.get(binding["name"])
+        if dtype != binding["dtype"]:
+            what = f"input '{binding['name']}' is {dtype} in the model, but {binding['dtype']} in the engine"
+            raise EngineError(what, where="engine", hint=f"declare it as {binding['dtype']}")
+
+
+def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare what the parsed network computes in with what ``lower`` promised; a difference is an error."""
+    promise: Mapping[str, str] = precision["compute"]
+    wrong = [f"{node}: promised {want}, is {found[node]}" for node, want in promise.items() if found.get(node, want) != want]
+    if wrong:
+        what = f"{len(wrong)} node(s) would not compute in the asked precision; first: {wrong[0]}"
+        raise EngineError(what, where="engine", hint="this is a silent loss of precision; report it", details=tuple(wrong))
+    macs: Mapping[str, int] = precision["macs"]
+    proved = [node for node in promise if node in found]
+    work: Counter[str] = Counter()
+    for node in proved:
+        work[found[node]] += macs.get(node, 0)
+    total = sum(work.values())
+    return {
+        "compute_nodes": dict(sorted(Counter(found[node] for node in proved).items())),
+        "unproved_nodes": sorted(set(promise) - set(found)),
+        "work_share": {kind: round(count / total, 6) for kind, count in sorted(work.items())} if total else {},
+    }
+
+
+def _refuse(job: Job, trt: Any, log: Any, first: list[Any], options: Mapping[str, Any]) -> None:
+    import onnx
+
+    from trtbuild.kit import refusals
+
+    job.stage("looking for all refused nodes")
+    complaints = refusals.find_all(trt, log, onnx.load(job.input("model")), job.params["shapes"], first)
+    _raise(job, complaints, "parse")
+
+
+def _explain_build(job: Job, trt: Any, log: Any, error: EngineError, options: Mapping[str, Any]) -> None:
+    import onnx
+
+    from trtbuild.kit import refusals
+
+    job.stage("looking for the nodes that cannot be built")
+    complaints = refusals.build_alone(trt, log, onnx.load(job.input("model")), job.params["shapes"], options)
+    if complaints:
+        _raise(job, complaints, "build")
+    raise EngineError(error.what, where="build", details=error.details) from error
+
+
+def _raise(job: Job, complaints: list[Any], stage: str) -> None:
+    """One line with all the types; details with every node, its TensorFlow operation and TensorRT's own words."""
+    entries = job.read_json("scopes")["nodes"]
+    lines = []
+    for complaint in complaints:
+        origin = entries.get(complaint.node)
+        place = f" (TensorFlow {origin['type']} {origin['op']})" if origin else ""
+        lines.append(f"{complaint.op_type} {complaint.node}{place}: {complaint.words}")
+    kinds = ", ".join(sorted({c.op_type for c in complaints if c.op_type})) or "the graph"
+    version = f"{job.params['flavour']} {job.params['tensorrt']}"
+    what = f"{version} refuses {len(complaints)} node(s) ({kinds}) at {stage}; first: {lines[0]}"
+    raise EngineError(what, where="engine", hint=_ADVICE, details=tuple(lines))

@@ -1,0 +1,235 @@
+"""lower: the exported graph -> the same graph in the asked precision, and a promise of what computes in what.
+
+TensorRT builds strongly typed networks only, so the precision is written into the ONNX here, once for all versions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib import import_module
+from typing import Any
+
+from trtbuild.core.job import Job
+from trtbuild.core.names import did_you_mean
+from trtbuild.core.plan import Need
+from trtbuild.core.spec import Override, Variant
+from trtbuild.core.step import Input, Out, Step
+from trtbuild.errors import ConfigError, LowerError
+from trtbuild.steps._shared import data_inputs, data_params, input_params, tools
+
+VERSION = 1
+# The types that decide an engine's speed; the promise is kept for these.
+COMPUTE_OPS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+
+
+def declare(variant: Variant, need: Need) -> Step:
+    model, precision = variant.spec.model, variant.spec.precision
+    override = model.overrides.get(variant.names.precision, Override())
+    params: dict[str, Any] = {
+        "precision": variant.names.precision,
+        "lowering": precision.lowering,
+        "exclude_scopes": list(override.exclude_scopes),
+        "exclude_ops": list(override.exclude_ops),
+        "tools": tools(variant, "onnx"),
+    }
+    export = need("export")
+    inputs: dict[str, Input] = {"model": export.out("model.onnx"), "scopes": export.out("scopes.json")}
+    label = variant.names.precision
+    if precision.lowering == "int8":
+        source = model.data.calibration
+        if source is None:
+            hint = "give a file, or {kind: random, count: 16} to try the tools"
+            raise ConfigError("int8 needs calibration data", where="model.data.calibration", hint=hint)
+        params |= {
+            "quantize_ops": list(precision.quantize_ops),
+            "calibration": asdict(variant.spec.calibration),
+            "data": data_params(source),
+            "inputs": input_params(model, profiles=True),
+            "tools": tools(variant, "onnx", "onnxruntime"),
+        }
+        inputs |= data_inputs(variant, source)
+        label += f"-{variant.names.calibration}"
+    return Step(
+        kind="lower",
+        version=VERSION,
+        model=variant.names.model,
+        label=label,
+        params=params,
+        inputs=inputs,
+        outs=(Out("lowered.onnx"), Out("precision.json")),
+    )
+
+
+def run(job: Job) -> None:
+    import onnx
+
+    from trtbuild.kit import canonical
+    from trtbuild.kit.graph import element_types, hoist_constants
+
+    model = onnx.load(job.input("model"))
+    hoist_constants(model.graph)
+    keep = _keeper(job, model)
+    about = _LOWER[job.params["lowering"]](job, model, keep)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise LowerError(f"the lowered graph is not valid ONNX: {str(error).splitlines()[0]}", where="lower") from error
+    promise = promised(model)
+    names = {n.name for n in model.graph.node if n.op_type in COMPUTE_OPS}
+    about |= {
+        "precision": job.params["precision"],
+        "compute": promise,
+        "macs": multiply_accumulates(model),
+        "nodes_by_dtype": dict(sorted(Counter(promise[name] for name in names).items())),
+        "tensors": {name: _dtype_name(kind) for name, kind in sorted(element_types(model).items())},
+    }
+    canonical.strip(model)
+    job.write_json("precision.json", about)
+    job.output("lowered.onnx").write_bytes(canonical.to_bytes(model))
+
+
+def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
+    """Which nodes the overrides keep in higher precision; a scope or op type that matches nothing is an error."""
+    from trtbuild.kit.graph import nodes_in_scopes
+    from trtbuild.kit.tfonnx import all_nodes
+
+    scope_map = job.read_json("scopes")
+    nodes = list(all_nodes(model.graph))
+    by_scope = nodes_in_scopes(nodes, job.params["exclude_scopes"], scope_map)
+    where = f"model.overrides.{job.params['precision']}"
+    for scope, found in by_scope.items():
+        if not found:
+            parts = {part for entry in scope_map["nodes"].values() for part in entry["scope"].split("/") if part}
+            raise ConfigError(f"no node is in scope '{scope}'", where=f"{where}.exclude_scopes", hint=did_you_mean(scope, parts))
+    present = {node.op_type for node in nodes}
+    for op_type in job.params["exclude_ops"]:
+        if op_type not in present:
+            hint = did_you_mean(op_type, present)
+            raise ConfigError(f"the graph has no {op_type}", where=f"{where}.exclude_ops", hint=hint)
+    names = {name for found in by_scope.values() for name in found}
+    op_types = set(job.params["exclude_ops"])
+    return lambda node: node.name in names or node.op_type in op_types
+
+
+def _none(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
+    return {}
+
+
+def _cast(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
+    from trtbuild.kit.cast import cast_graph
+
+    done = cast_graph(model, job.params["lowering"], keep)
+    return {"kept_float32": sorted(done.kept), "clamped_constants": done.clamped}
+
+
+def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
+    from trtbuild.kit import data, qdq
+    from trtbuild.kit.graph import element_types
+
+    options = job.params["calibration"]
+    nodes, kept = qdq.candidates(model.graph, element_types(model), job.params["quantize_ops"], keep)
+    if not nodes:
+        wanted = ", ".join(job.params["quantize_ops"])
+        raise LowerError(
+            f"nothing to quantise: the graph has no {wanted} outside loops and exclusions", where="lower",
+            hint="an int8 engine would be float32 under another name; use fp16 or bf16",
+        )  # fmt: skip
+    path = job.input("data") if "data" in job.inputs else None
+    samples = data.open_samples(job.params["data"], path, job.params["inputs"], "model.data.calibration")
+    quantizer = import_module(f"trtbuild.quantizers.{options['algorithm']}").make(options)
+    tensors = qdq.activations(nodes, model.graph)
+    count = qdq.calibrate(model, tensors, samples, job.params["inputs"], options["batch"], quantizer)
+    report = qdq.insert(model, nodes, quantizer.ranges())
+    return {
+        "calibration": {
+            "algorithm": options["algorithm"],
+            "samples": count,
+            "source": job.params["data"],
+            "sha256": _digest(samples.arrays, job.params["inputs"]),
+        },
+        "scales": report.scales,
+        "weights_per_channel": report.weights,
+        "kept_float32": dict(sorted(kept.items())),
+    }
+
+
+_LOWER: Mapping[str, Callable[[Job, Any, Callable[[Any], bool]], dict[str, Any]]] = {
+    "none": _none,
+    "float16": _cast,
+    "bfloat16": _cast,
+    "int8": _int8,
+}
+
+
+def promised(model: Any) -> dict[str, str]:
+    """The dtype that every compute node shall run in, by node name: int8 when both operands come from int8."""
+    import onnx
+
+    from trtbuild.kit.graph import element_types, producers
+
+    types, made_by = element_types(model), producers(model.graph)
+
+    def operand(name: str) -> str:
+        producer = made_by.get(name)
+        if producer is not None and producer.op_type == "DequantizeLinear":
+            name = producer.input[0]
+        return _dtype_name(types.get(name, onnx.TensorProto.UNDEFINED))
+
+    promise = {}
+    for node in model.graph.node:
+        if node.op_type in COMPUTE_OPS:
+            kinds = {operand(name) for name in node.input[:2]}
+            promise[node.name] = kinds.pop() if len(kinds) == 1 else "float32"
+    return promise
+
+
+def multiply_accumulates(model: Any) -> dict[str, int]:
+    """Multiply-accumulates of every convolution and matrix product for one sample, where shapes are known.
+
+    Convolution: output elements x weight elements for each output channel.  Matrix product: output elements x inner
+    dimension.  A dynamic dimension counts as 1.
+    """
+    from math import prod
+
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {t.name: list(t.dims) for t in graph.initializer}
+    for value in (*graph.value_info, *graph.input, *graph.output):
+        if value.type.tensor_type.HasField("shape"):
+            shapes[value.name] = [max(d.dim_value, 1) for d in value.type.tensor_type.shape.dim]
+    work = {}
+    for node in graph.node:
+        if node.op_type not in COMPUTE_OPS or any(name not in shapes for name in (*node.input[:2], node.output[0])):
+            continue
+        first, second, out = (shapes[name] for name in (node.input[0], node.input[1], node.output[0]))
+        if node.op_type == "Conv":
+            work[node.name] = prod(out) * prod(second[1:])
+        elif node.op_type == "ConvTranspose":
+            work[node.name] = prod(first) * prod(second[1:])
+        else:
+            transposed = any(a.name == "transA" and a.i for a in node.attribute)
+            work[node.name] = prod(out) * (first[0] if transposed else first[-1])
+    return work
+
+
+def _dtype_name(kind: int) -> str:
+    import onnx
+
+    return "undefined" if kind == 0 else str(onnx.helper.tensor_dtype_to_np_dtype(kind).name)
+
+
+def _digest(arrays: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+    """sha256 over names, shapes, dtypes and values of the calibration arrays: their provenance, whatever the file."""
+    import hashlib
+
+    import numpy as np
+
+    sha = hashlib.sha256()
+    for name in sorted(inputs):
+        array = np.ascontiguousarray(arrays[name])
+        sha.update(f"{name}:{array.dtype}:{array.shape};".encode())
+        sha.update(array.data)
+    return sha.hexdigest()

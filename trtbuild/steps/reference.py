@@ -1,0 +1,55 @@
+"""reference: the source model's own outputs on the validation samples."""
+
+from __future__ import annotations
+
+from trtbuild.core.job import Job
+from trtbuild.core.plan import Need
+from trtbuild.core.spec import Onnx, Variant
+from trtbuild.core.step import Out, Step
+from trtbuild.steps._shared import data_inputs, data_params, input_params, source_inputs, source_params, tools
+
+VERSION = 1
+
+
+def declare(variant: Variant, need: Need) -> Step:
+    model = variant.spec.model
+    library = "onnxruntime" if isinstance(model.source, Onnx) else "tensorflow"
+    return Step(
+        kind="reference",
+        version=VERSION,
+        model=variant.names.model,
+        label=library,
+        params={
+            "source": source_params(model),
+            "inputs": input_params(model, profiles=True),
+            "data": data_params(model.data.validation),
+            "tools": tools(variant, library),
+        },
+        inputs=source_inputs(variant) | _data(variant),
+        outs=(Out("outputs.npz"), Out("runtime.json")),
+    )
+
+
+def _data(variant: Variant) -> dict[str, object]:
+    found = data_inputs(variant, variant.spec.model.data.validation)
+    return {("data_code" if name == "code" else name): source for name, source in found.items()}
+
+
+def run(job: Job) -> None:
+    from trtbuild.kit import data, outputs
+
+    inputs = job.params["inputs"]
+    path = job.input("data") if "data" in job.inputs else None
+    samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation")
+    source = job.input("source") if "source" in job.inputs else None
+    if job.params["source"]["kind"] == "onnx":
+        from trtbuild.runtimes import onnxruntime
+
+        assert source is not None
+        session = onnxruntime.open_session(source, ["CPUExecutionProvider"])
+    else:
+        from trtbuild.runtimes import tensorflow
+
+        session = tensorflow.open_session(job.params["source"], source, inputs)
+    outputs.save(job.output("outputs.npz"), outputs.run_all(session, samples, inputs))
+    job.write_json("runtime.json", session.about)

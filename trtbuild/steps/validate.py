@@ -1,0 +1,76 @@
+"""validate: the measured numbers against the model's thresholds -> a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from trtbuild.core.job import Job
+from trtbuild.core.plan import Need
+from trtbuild.core.spec import Variant
+from trtbuild.core.step import Input, Out, Step
+from trtbuild.core.verdict import deviation_checks, task_check
+from trtbuild.errors import ConfigError
+from trtbuild.steps._shared import code_inputs, data_inputs, data_params, input_params
+
+VERSION = 1
+
+
+def declare(variant: Variant, need: Need) -> Step:
+    model, names = variant.spec.model, variant.names
+    task = model.validation.task
+    inputs: dict[str, Input] = {
+        "deviation": need("deviation").out("deviation.json"),
+        "reference": need("reference").out("outputs.npz"),
+        "lowered": need("infer", of="lower").out("outputs.npz"),
+    }
+    params: dict[str, Any] = {
+        "limits": model.validation.limits(names.precision),
+        "task": asdict(task) if task else None,
+        "latency": asdict(model.validation.latency),
+    }
+    if task:
+        params |= {"inputs": input_params(model, profiles=True), "data": data_params(model.data.validation)}
+        inputs |= data_inputs(variant, model.data.validation)
+        inputs |= {f"metric_{k}": v for k, v in code_inputs(variant, task.metric).items()}
+    return Step(
+        kind="validate",
+        version=VERSION,
+        model=names.model,
+        label=f"{names.precision}-{names.runtime}",
+        params=params,
+        inputs=inputs,
+        outs=(Out("verdict.json", cache=False),),
+    )
+
+
+def run(job: Job) -> None:
+    total = job.read_json("deviation")["hops"]["total"]
+    checks = deviation_checks(total, job.params["limits"])
+    if job.params["task"]:
+        checks[f"task: {job.params['task']['metric']} drop"] = _judge_task(job)
+    latency = {name: limit for name, limit in job.params["latency"].items() if limit is not None}
+    job.write_json(
+        "verdict.json",
+        {
+            "passed": all(check["passed"] for check in checks.values()),
+            "checks": checks,
+            # Said aloud, so that nobody takes silence for a pass.
+            "not_judged": {f"latency: {name}": {"limit": limit, "why": "latency is not measured"} for name, limit in latency.items()},
+        },
+    )
+
+
+def _judge_task(job: Job) -> dict[str, Any]:
+    from trtbuild.kit import data, metrics, outputs
+
+    task = job.params["task"]
+    if not isinstance(job.params["data"], str) and job.params["data"]["kind"] == "random":
+        hint = "give labelled data in model.data.validation"
+        raise ConfigError("random data has no labels", where="model.validation.task", hint=hint)
+    path = job.input("data") if "data" in job.inputs else None
+    samples = data.open_samples(job.params["data"], path, job.params["inputs"], "model.data.validation", [task["labels"]])
+    labels = samples.arrays[task["labels"]]
+    reference, observed = (metrics.score(task, outputs.load(job.input(side)), labels) for side in ("reference", "lowered"))
+    better = metrics.higher_is_better(task)
+    return task_check(task["metric"], reference, observed, task["max_drop"], higher_is_better=better)

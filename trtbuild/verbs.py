@@ -1,0 +1,259 @@
+"""What each verb does: plain functions from parsed words to an exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtbuild import config, noop, packaged
+from trtbuild.build import Builder, Outcome, judge_plan
+from trtbuild.core.explain import nearest_difference
+from trtbuild.core.plan import Plan, make_plan
+from trtbuild.core.record import params
+from trtbuild.core.spec import Variant
+from trtbuild.core.step import Step
+from trtbuild.errors import ConfigError
+from trtbuild.status import make_status, short_name
+from trtbuild.steps import Declarations
+from trtbuild.store import Store
+from trtbuild.tracking import read_yaml
+from trtbuild.workspace import Workspace, find_workspace
+
+if TYPE_CHECKING:
+    from trtbuild.cli import Words
+
+WANTED = ("report",)
+
+
+@dataclass(frozen=True)
+class Planned:
+    workspace: Workspace
+    store: Store
+    variants: tuple[Variant, ...]
+    plan: Plan
+
+
+def planned(words: Words) -> Planned:
+    """Find the workspace, compose the variant, plan it."""
+    if words.arguments:
+        raise ConfigError(f"unexpected word '{words.arguments[0]}'", where="command line", hint="overrides look like key=value")
+    workspace = find_workspace(Path.cwd())
+    variants = (config.load_variant(workspace.root, words.overrides),)
+    return Planned(workspace, Store(workspace), variants, make_plan(variants, WANTED, Declarations()))
+
+
+def build(words: Words) -> int:
+    """Bring the variant up to date, then say its verdict."""
+    from trtbuild import toolchains
+    from trtbuild.executors import local
+
+    p = planned(words)
+    p.workspace.prepare()
+    spec = p.variants[0].spec
+    interpreters = {"main": lambda: Path(sys.executable), "toolchain": lambda: toolchains.interpreter(spec.tensorrt.flavour, spec.tensorrt.version)}
+    status = make_status()
+    try:
+        builder = Builder(p.store, local.make(spec.executor.workers), lambda step: interpreters[step.environment](), status)
+        outcome = builder.build(p.plan)
+    finally:
+        status.close()
+    summary = "".join(line + "\n" for line in summarise(p, outcome))
+    document = json.dumps(show_document(p), indent=1) + "\n" if words.json else ""
+    sys.stderr.write(summary)
+    sys.stdout.write(document)
+    code = exit_status(p, outcome)
+    if not outcome.failures:
+        noop.remember(str(p.workspace.root), sys.argv[1:], watched(p), noop.Answer([document, summary], code))
+    return code
+
+
+def exit_status(p: Planned, outcome: Outcome) -> int:
+    """The highest class met: failures first, then verdicts."""
+    worst = max((error.exit_status for error in outcome.failures.values()), default=0)
+    verdicts = [verdict_of(p.store, steps["validate"]) for steps in p.plan.variants.values()]
+    return worst or int(any(v is not None and not v["passed"] for v in verdicts))
+
+
+def watched(p: Planned) -> list[str]:
+    """Every file and folder the answer hangs on."""
+    root = p.workspace.root
+    paths = [packaged.packaged_conf(), root / "conf", root / "models.dvc", p.workspace.dvc / "config", p.workspace.dvc / "config.local"]
+    paths += [path.parent for path in packaged.templates(root).values()] + [root / "reports_templates"]
+    for step in p.plan.steps:
+        paths.append(root / step.folder)
+        paths += [root / source.path for source in step.inputs.values()]
+    return sorted({str(path) for path in paths})
+
+
+def summarise(p: Planned, outcome: Outcome) -> list[str]:
+    """The last lines of a build: verdict, worst check, report."""
+    lines = []
+    for variant, steps in p.plan.variants.items():
+        failed = [step for step in steps.values() if outcome.steps.get(step.key) == "failed"]
+        verdict = verdict_of(p.store, steps["validate"])
+        if failed or verdict is None:
+            kinds = ", ".join(sorted({step.kind for step in failed})) or "a step"
+            lines.append(f"{variant}: NOT BUILT ({kinds} failed)")
+            continue
+        checks = verdict["checks"]
+        bad = [name for name, check in checks.items() if not check["passed"]]
+        lines.append(f"{variant}: {'PASS' if verdict['passed'] else 'FAIL'} ({len(checks) - len(bad)} of {len(checks)} checks)")
+        for name, check in checks.items():
+            if name in bad or "metric" in check:
+                lines.append(f"  {name}: {describe(check)}{'' if check['passed'] else '  <- FAILED'}")
+        lines.append(f"  report: {steps['report'].folder}/overview.html")
+    if set(outcome.steps.values()) <= {"fresh"}:
+        lines.append("nothing to do")
+    return lines
+
+
+def describe(check: Mapping[str, Any]) -> str:
+    observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
+    scores = f" (TensorFlow {check['reference']:.4f}, here {check['score']:.4f})" if "metric" in check else ""
+    return f"{observed}, limit {check['limit']:g}{scores}"
+
+
+def plan(words: Words) -> int:
+    """What would run, without running it."""
+    p = planned(words)
+    judged = judge_plan(p.plan, p.store)
+    if words.json:
+        entries = [
+            {
+                "kind": step.kind, "folder": step.folder, "state": verdict.state, "why": verdict.why,
+                "inputs": {name: source.path for name, source in step.inputs.items()},
+            }
+            for step, verdict in judged
+        ]  # fmt: skip
+        print(json.dumps({"steps": entries}, indent=1))
+    else:
+        for step, verdict in judged:
+            print(f"{verdict.state:<8} {short_name(step)}  {verdict.why if verdict.state != 'fresh' else ''}".rstrip())
+    return 0
+
+
+def explain(words: Words) -> int:
+    """Why each step is in its state, and what sets a new step apart from recorded ones of its kind."""
+    p = planned(words)
+    entries = []
+    for step, verdict in judge_plan(p.plan, p.store):
+        nearest = nearest_difference(step, _recorded_params(p.workspace, step)) if verdict.state == "missing" else ""
+        inputs = {name: source.path for name, source in step.inputs.items()}
+        entries.append({"kind": step.kind, "folder": step.folder, "state": verdict.state, "why": verdict.why, "nearest": nearest,
+                        "inputs": inputs, "recipe": params(step)})  # fmt: skip
+    if words.json:
+        print(json.dumps({"steps": entries}, indent=1))
+        return 0
+    for entry in entries:
+        print(f"{entry['folder']}\n  {entry['state']}: {entry['why']}")
+        if entry["nearest"]:
+            print(f"  {entry['nearest']}")
+        for name, path in entry["inputs"].items():  # type: ignore[attr-defined]
+            print(f"  reads {name}: {path}")
+    return 0
+
+
+def _recorded_params(workspace: Workspace, step: Step) -> dict[str, Mapping[str, object]]:
+    found: dict[str, Mapping[str, object]] = {}
+    for path in sorted((workspace.root / step.folder).parent.glob(f"{step.kind}-*/params.yaml")):
+        content = read_yaml(path)
+        if isinstance(content, dict) and content.get("kind") == step.kind:
+            found[path.parent.name] = content
+    return found
+
+
+def show(words: Words) -> int:
+    """What there is: folders, states, outputs, verdict, metrics."""
+    p = planned(words)
+    document = show_document(p)
+    if words.json:
+        print(json.dumps(document, indent=1))
+        return 0
+    for entry in document["variants"]:
+        print(f"{entry['id']}: {entry['verdict'] or 'not built'}")
+        for kind, step in entry["steps"].items():
+            print(f"  {kind:<12} {step['state']:<8} {step['folder']}")
+        for output, numbers in (entry["metrics"].get("deviation") or {}).items():
+            shown = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if isinstance(v, float))
+            print(f"  {output}: {shown}")
+    return 0
+
+
+def show_document(p: Planned) -> dict[str, Any]:
+    states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
+    entries = []
+    for variant, (name, roles) in zip(p.variants, p.plan.variants.items(), strict=True):
+        verdict = verdict_of(p.store, roles["validate"]) if states[roles["validate"].key] == "fresh" else None
+        steps = {
+            "infer" if role == "infer-lower" else role: {
+                "folder": step.folder,
+                "state": states[step.key],
+                "outs": {out.name: f"{step.folder}/{out.name}" for out in step.outs},
+            }
+            for role, step in roles.items()
+        }
+        names = variant.names
+        entries.append(
+            {
+                "id": name, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,
+                "runtime": names.runtime, "target": names.target, "calibration": names.calibration,
+                "verdict": None if verdict is None else "pass" if verdict["passed"] else "fail",
+                "steps": steps, "metrics": _metrics(p, roles, states, verdict),
+            }
+        )  # fmt: skip
+    return {"variants": entries}
+
+
+def _metrics(p: Planned, roles: Mapping[str, Step], states: Mapping[str, str], verdict: Mapping[str, Any] | None) -> dict[str, Any]:
+    deviation = roles["deviation"]
+    if states[deviation.key] != "fresh":
+        return {}
+    numbers = json.loads((p.workspace.root / deviation.folder / "deviation.json").read_text("utf-8"))
+    return {
+        "deviation": {name: {k: v for k, v in s.items() if k != "worst"} for name, s in numbers["hops"]["total"].items()},
+        "hops": {hop: {name: s["rmse"] for name, s in outputs.items()} for hop, outputs in numbers["hops"].items()},
+        "checks": verdict["checks"] if verdict else {},
+    }
+
+
+def verdict_of(store: Store, step: Step) -> dict[str, Any] | None:
+    try:
+        verdict: dict[str, Any] = json.loads((store.root / step.folder / "verdict.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return verdict
+
+
+def rerun(words: Words) -> int:
+    from trtbuild import rerun as by_hand
+
+    if len(words.arguments) != 1:
+        raise ConfigError("expects one step folder", where="rerun", hint="trtbuild rerun build/MODEL/STEP")
+    return by_hand.rerun(Path(words.arguments[0]))
+
+
+def step(words: Words) -> int:
+    from trtbuild import rerun as by_hand
+
+    if len(words.arguments) != 1:
+        raise ConfigError("expects one step kind", where="step")
+    return by_hand.run_here(words.arguments[0], Path.cwd())
+
+
+def init(words: Words) -> int:
+    from trtbuild import newworkspace
+
+    if len(words.arguments) != 1:
+        raise ConfigError("expects one directory", where="init", hint="trtbuild init DIRECTORY --from MODEL")
+    newworkspace.init(Path(words.arguments[0]), words.options)
+    return 0
+
+
+VERBS: Mapping[str, Callable[[Words], int]] = {
+    "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
+}  # fmt: skip
+

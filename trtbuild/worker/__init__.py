@@ -1,0 +1,1 @@
+"""The code that runs in a step's own process, executed by path in the step's environment."""

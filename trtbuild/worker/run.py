@@ -1,0 +1,90 @@
+"""Run one job in this interpreter: ``python run.py SANDBOX [WATCH_FD]``.  Reads job.json, writes result.json.
+
+Executed by path inside an environment that need not have trtbuild installed, so it mounts the package from its own
+location; ``trtbuild/__init__.py`` runs, and imports nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import sys
+import time
+import traceback
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def mount_package() -> None:
+    """Make ``import trtbuild`` find the driver's copy, and nothing else of the driver's."""
+    here = str(PACKAGE / "worker")
+    sys.path[:] = [p for p in sys.path if p and str(Path(p).resolve()) != here]
+    if "trtbuild" not in sys.modules:
+        from importlib.util import module_from_spec, spec_from_file_location
+
+        spec = spec_from_file_location("trtbuild", PACKAGE / "__init__.py", submodule_search_locations=[str(PACKAGE)])
+        assert spec is not None and spec.loader is not None
+        module = module_from_spec(spec)
+        sys.modules["trtbuild"] = module
+        spec.loader.exec_module(module)
+
+
+def die_with_driver(watch: int) -> None:
+    """Have the kernel kill this process group when the driver's end of the pipe closes, however the driver dies.
+
+    F_SETSIG on the read end turns the hang-up into SIGKILL for the whole group: it needs no thread and no lock, so it
+    also reaches a process that is deep inside a C++ call.
+    """
+    import fcntl
+    import signal
+
+    fcntl.fcntl(watch, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(watch, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(watch, fcntl.F_SETFL, fcntl.fcntl(watch, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        gone = os.read(watch, 1) == b""  # the driver may have died before the kernel was told
+    except BlockingIOError:
+        gone = False
+    if gone:
+        os._exit(1)
+
+
+def main(folder: Path) -> int:
+    from importlib import import_module
+
+    from trtbuild.core.job import Failure, Result, read_job, write_result
+    from trtbuild.errors import TrtbuildError
+
+    job = read_job(folder)
+    sys.path.append(job.workspace)  # a workspace's own factories and metrics are importable
+    started = time.monotonic()
+    try:
+        import_module(f"trtbuild.steps.{job.kind}").run(job)
+        result = Result(ok=True)
+    except TrtbuildError as error:
+        trace = traceback.format_exc()
+        result = Result(False, Failure(type(error).__name__, error.what, error.where, error.hint, error.details, trace))
+    except Exception as error:  # whatever a step raises belongs in the answer
+        name = "PlaceError" if isinstance(error, OSError) and error.errno in _PLACE else type(error).__name__
+        what = (str(error).splitlines() or [""])[0] or type(error).__name__
+        result = Result(False, Failure(name, what, traceback=traceback.format_exc()))
+    if result.failure is not None:
+        print(result.failure.traceback, file=sys.stderr, flush=True)
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    facts = {"seconds": round(time.monotonic() - started, 3), "peak_bytes": peak_bytes}
+    write_result(folder, Result(result.ok, result.failure, facts))
+    return 0 if result.ok else 1
+
+
+_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        die_with_driver(int(sys.argv[2]))
+    mount_package()
+    status = main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # skip the destructors: TensorFlow's and TensorRT's take seconds and have crashed at exit

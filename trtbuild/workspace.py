@@ -1,0 +1,85 @@
+"""Where things lie in a workspace: the folder with conf/, build/, git, and DVC's .dvc/."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from trtbuild.errors import WorkspaceError
+
+INIT_HINT = "make one with: trtbuild init DIRECTORY"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    root: Path
+
+    @property
+    def conf(self) -> Path:
+        return self.root / "conf"
+
+    @property
+    def private(self) -> Path:
+        """Our own scratch: sandboxes, locks, caches of stat signatures.  Safe to delete at any time."""
+        return self.root / ".trtbuild"
+
+    @property
+    def work(self) -> Path:
+        return self.private / "work"
+
+    @property
+    def dvc(self) -> Path:
+        return self.root / ".dvc"
+
+    @cached_property
+    def cache(self) -> Path:
+        """DVC's cache folder; ``cache.dir`` in .dvc/config.local or .dvc/config moves it."""
+        for name in ("config.local", "config"):
+            config = configparser.ConfigParser(interpolation=None)
+            config.read(self.dvc / name)
+            if config.has_option("cache", "dir"):
+                return (self.dvc / config.get("cache", "dir")).resolve()
+        return self.dvc / "cache"
+
+    def prepare(self) -> None:
+        """Make the private folder, ignored by git; says so when the workspace cannot be written."""
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            ignore = self.private / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", "utf-8")
+            if not os.access(self.root, os.W_OK):
+                raise PermissionError(13, "Permission denied", str(self.root))
+        except OSError as error:
+            what = f"the workspace cannot be written: {error.strerror}"
+            raise WorkspaceError(what, where=str(self.root), hint="free space, or mount it writable") from None
+
+
+def find_workspace(start: Path) -> Workspace:
+    """The nearest folder above ``start`` with a .dvc folder; it must lie in a git repository, as DVC's does.
+
+    Raises:
+        WorkspaceError: there is none, or git is missing and .dvc/config does not say ``no_scm = true``.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / ".dvc").is_dir():
+            if not (_in_git(folder) or _no_scm(folder)):
+                raise WorkspaceError("not in a git repository", where=str(folder), hint="run: git init")
+            return Workspace(folder)
+    if _in_git(start):
+        raise WorkspaceError("no DVC repository here or above", where=str(start), hint="run: dvc init")
+    raise WorkspaceError("no git and no DVC repository here or above", where=str(start), hint=INIT_HINT)
+
+
+def _in_git(folder: Path) -> bool:
+    return any((parent / ".git").exists() for parent in (folder, *folder.parents))
+
+
+def _no_scm(folder: Path) -> bool:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(folder / ".dvc" / "config")
+    return config.get("core", "no_scm", fallback="false").lower() == "true"
