@@ -165,11 +165,8 @@ class Builder:
     def _start(self, step: Step, verdict: Judgement) -> None:
         interpreter = self.interpreter(step)
         sandbox = self.store.workspace.work / f"{os.getpid()}.{step.model}.{Path(step.folder).name}"
-        shutil.rmtree(sandbox, ignore_errors=True)
-        (sandbox / "out").mkdir(parents=True)
-        root = self.store.root
-        inputs = {name: str(root / source.path) for name, source in step.inputs.items()}
-        write_job(sandbox, Job(step.kind, step.params, inputs, str(sandbox / "out"), str(root)))
+        inputs = {name: self.store.root / source.path for name, source in step.inputs.items()}
+        prepare(sandbox, step.kind, step.params, inputs, self.store.root)
         self.status.started(step, verdict.why)
         self.executor.start(step, sandbox, interpreter)
 
@@ -230,6 +227,19 @@ class Builder:
         lock = self._locks.pop(step.key, None)
         if lock is not None:
             lock.release()
+
+
+def prepare(sandbox: Path, kind: str, params: Mapping[str, Any], inputs: Mapping[str, Path], root: Path) -> None:
+    """Make a step's sandbox: ``in/`` with links to the inputs, ``out/`` to write to, and job.json with relative paths."""
+    shutil.rmtree(sandbox, ignore_errors=True)
+    (sandbox / "out").mkdir(parents=True)
+    (sandbox / "in").mkdir()
+    links = {}
+    for name, path in inputs.items():
+        links[name] = f"in/{name}{path.suffix}"  # Keras tells its formats apart by suffix
+        (sandbox / links[name]).symlink_to(path)
+    (sandbox / "in" / "workspace").symlink_to(root)
+    write_job(sandbox, Job(kind, params, links, "out", "in/workspace"))
 
 
 def failure(step: Step, raw: Any) -> TrtbuildError:

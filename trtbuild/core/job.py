@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Job:
-    """One step to run: ``inputs`` are absolute paths by name, ``out`` is the folder to write into."""
+    """One step to run; paths are relative to the sandbox: ``inputs`` by name, ``out`` the folder to write into."""
 
     kind: str
     params: Mapping[str, Any]
@@ -63,7 +63,9 @@ def write_job(folder: Path, job: Job) -> None:
 
 
 def read_job(folder: Path) -> Job:
-    return Job(**json.loads((folder / "job.json").read_text("utf-8")))
+    raw = json.loads((folder / "job.json").read_text("utf-8"))
+    inputs = {name: str(folder / path) for name, path in raw["inputs"].items()}
+    return Job(raw["kind"], raw["params"], inputs, str(folder / raw["out"]), str(folder / raw["workspace"]))
 
 
 def write_result(folder: Path, result: Result) -> None:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtbuild.core.step import Step
-from trtbuild.executors import Ended
+from trtbuild.executors import Ended, hermetic
 
-WORKER = Path(__file__).resolve().parents[1] / "worker" / "run.py"
 # TensorFlow's start-up chatter hides the line that matters; hash order must not reach any output.
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
@@ -25,6 +24,7 @@ class _Running:
     process: subprocess.Popen[bytes]
     pidfd: int
     lifeline: int  # our end of the pipe; the kernel kills the child's group when it closes
+    alias: Path | None
 
 
 class LocalExecutor:
@@ -40,16 +40,21 @@ class LocalExecutor:
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
         watch, lifeline = os.pipe()
-        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | _QUIET
+        alias = None
+        if step.environment == "toolchain":
+            alias = hermetic.alias(step.key, interpreter, sandbox)
+            argv, environment = hermetic.command(alias, interpreter, watch), hermetic.environment()
+        else:
+            argv = [str(interpreter), "-s", str(hermetic.WORKER), str(sandbox), str(watch)]
+            environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | _QUIET
         with (sandbox / "log.txt").open("wb") as log:
             process = subprocess.Popen(
-                [str(interpreter), "-s", str(WORKER), str(sandbox), str(watch)],
-                cwd=sandbox, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                argv, cwd=alias or sandbox, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 pass_fds=[watch], start_new_session=True, env=environment,
             )  # fmt: skip
         os.close(watch)
         pidfd = os.pidfd_open(process.pid)
-        self._running[pidfd] = _Running(step, sandbox, process, pidfd, lifeline)
+        self._running[pidfd] = _Running(step, sandbox, process, pidfd, lifeline, alias)
 
     def wait(self, timeout_s: float | None) -> Ended | None:
         if not self._running:
@@ -73,6 +78,7 @@ class LocalExecutor:
         returncode = running.process.wait()
         os.close(running.pidfd)
         os.close(running.lifeline)
+        hermetic.remove(running.alias)
         return returncode
 
 

@@ -93,15 +93,15 @@ def _rename(graph: Any, keep: frozenset[str]) -> None:
 
     def fresh(name: str, used: set[str]) -> str:
         # An initialiser's name is one of several that were merged, so it is no name at all: number by first use.
-        if name in initialisers:
-            base = "const"
-        elif name in keep or name.rsplit(":", 1)[0] in keep:
-            base = name
-        else:
-            base = _GENERATED.sub("", name)
-        chosen, count = base, 2
-        while chosen in used:
-            chosen, count = f"{base}__{count}", count + 1
+        stem, colon, port = name.rpartition(":")
+        stem = stem if colon else name
+        given = name not in initialisers and (name in keep or stem in keep)
+        base = "const" if name in initialisers else stem if given else _GENERATED.sub("", stem)
+        end = "" if name in initialisers else colon + port if colon else ""
+        chosen, count = base + end, 2
+        # A generated name must not take one that the source model may still claim further down.
+        while chosen in used or (not given and base in keep and count == 2):
+            chosen, count = f"{base}__{count}{end}", count + 1
         used.add(chosen)
         return chosen
 

@@ -30,7 +30,7 @@ def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -
     found = {name: tensor for name, tensor in tensors.items()}
     for node in model.graph.node:
         for name in node.output:
-            if name.rsplit(":", 1)[0] in ops and ":" in name:
+            if (op := ops.get(name.rpartition(":")[0])) is not None and _port(name) < len(op.shapes):
                 found.setdefault(name, name)
     found |= {name: t for name, t in _by_consumer(model.graph, ops, found).items() if name not in found}
     shapes = _shapes(model)
@@ -120,9 +120,13 @@ def _shapes(model: Any) -> dict[str, tuple[int | None, ...]]:
 
 
 def _tf_shape(tensor: str, ops: Mapping[str, TfOp]) -> tuple[int | None, ...] | None:
-    name, _, port = tensor.rpartition(":")
-    op = ops.get(name)
-    return op.shapes[int(port)] if op is not None and int(port) < len(op.shapes) else None
+    op = ops.get(tensor.rpartition(":")[0])
+    return op.shapes[_port(tensor)] if op is not None and _port(tensor) < len(op.shapes) else None
+
+
+def _port(tensor: str) -> int:
+    port = tensor.rpartition(":")[2]
+    return int(port) if port.isdigit() else 1 << 30
 
 
 def _layout(onnx_shape: Sequence[int | None] | None, tf_shape: Sequence[int | None] | None) -> str | None:

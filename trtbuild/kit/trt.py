@@ -7,13 +7,14 @@ Runs in the toolchain's interpreter.  Polygraphy decides between ``tensorrt`` an
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from trtbuild.errors import EngineError, ToolchainError
 
+T = TypeVar("T")
 _MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 
@@ -39,8 +40,33 @@ def use_flavour(flavour: str, version: str) -> Any:
     return trt
 
 
+def in_fresh_heap(work: Callable[[], T]) -> T:
+    """Run ``work`` in a new thread, whose allocations come from an arena of their own (glibc malloc).
+
+    A plan's bytes depend on addresses (see executors/hermetic.py); the main heap's state depends on everything that
+    Python did before, down to which modules came from a bytecode cache.
+    """
+    from threading import Thread
+
+    result: list[T] = []
+    raised: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            result.append(work())
+        except BaseException as error:  # handed to the caller's thread, whatever it is
+            raised.append(error)
+
+    thread = Thread(target=target)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
+    return result[0]
+
+
 def make_log(trt: Any, path: Path) -> Any:
-    """A TensorRT logger that writes everything of weight to ``path`` and keeps errors (``.errors``).
+    """A TensorRT logger: warnings and errors to ``path``, the rest (with its timings) to stdout; errors are kept.
 
     Build errors are told to the logger only; some calls log an error and return a plan all the same (RTX 1.7 with a
     foreign runtime platform), so errors count even when the call seems to succeed.
@@ -56,6 +82,9 @@ def make_log(trt: Any, path: Path) -> Any:
         def log(self, severity: Any, message: str) -> None:
             letter = severities.get(severity)
             if letter is None:
+                return
+            if letter == "I":
+                print(f"[I] {message}", flush=True)
                 return
             self.file.write(f"[{letter}] {message}\n")
             self.file.flush()
@@ -80,13 +109,13 @@ class Parsed:
     complaints: list[Complaint]
 
 
-def parse(trt: Any, log: Any, model: bytes | Path) -> Parsed:
+def parse(trt: Any, log: Any, model: bytes) -> Parsed:
     """Parse ONNX into a strongly typed network; refusals come back as data."""
     from polygraphy.backend.trt import create_network
 
     builder, network = create_network(strongly_typed=True)
     parser = trt.OnnxParser(network, log)
-    ok = parser.parse_from_file(str(model)) if isinstance(model, Path) else parser.parse(model)
+    ok = parser.parse(model)
     complaints = [_complaint(parser.get_error(i)) for i in range(parser.num_errors)]
     if not ok and not complaints:
         complaints = [Complaint("", "", "parse", log.errors[-1] if log.errors else "the parser gave no reason")]

@@ -56,49 +56,53 @@ def run(job: Job) -> None:
     kit.check_targets(trt, params["compute_capabilities"])
     log = kit.make_log(trt, job.output("build.log"))
     kit.use_log(log)
+    model = job.input("model").read_bytes()
     options = {key: params[key] for key in ("profiles", "compute_capabilities", "tf32")}
+    plan, passport = kit.in_fresh_heap(lambda: _compile(job, trt, log, model, options))
+    job.stage("recording")
+    job.output("engine.plan").write_bytes(plan)
+    job.write_json("passport.json", passport)
+
+
+def _compile(job: Job, trt: Any, log: Any, model: bytes, options: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    from trtbuild.kit import trt as kit
+
     job.stage("parsing")
-    parsed = kit.parse(trt, log, job.input("model"))
+    parsed = kit.parse(trt, log, model)
     if parsed.complaints:
-        _refuse(job, trt, log, parsed.complaints, options)
-    inputs, outputs = kit.bindings(parsed.network)
-    _check_contract(job, inputs)
-    proof = _prove(kit.compute_dtypes(trt, parsed.network), job.read_json("precision"))
-    layers = parsed.network.num_layers
+        _refuse(job, trt, log, parsed.complaints)
     job.stage("building")
     try:
         plan = kit.build(parsed, trt, log, options)
     except EngineError as error:
         _explain_build(job, trt, log, error, options)
         raise
-    job.stage("recording")
-    job.output("engine.plan").write_bytes(plan)
-    job.write_json(
-        "passport.json",
-        {
-            "sha256": hashlib.sha256(plan).hexdigest(),
-            "bytes": len(plan),
-            "flavour": params["flavour"],
-            "version": trt.__version__,
-            "compute_capabilities": params["compute_capabilities"] or "portable default of the builder",
-            "strongly_typed": True,
-            "tf32": params["tf32"],
-            "onnx_sha256": hashlib.sha256(job.input("model").read_bytes()).hexdigest(),
-            "inputs": inputs,
-            "outputs": outputs,
-            "profiles": params["profiles"],
-            "network_layers": layers,
-            "executed": False,
-            **proof,
-        },
-    )
+    inputs, outputs = kit.bindings(parsed.network)
+    _check_contract(model, inputs)
+    proof = _prove(kit.compute_dtypes(trt, parsed.network), job.read_json("precision"))
+    return plan, {
+        "sha256": hashlib.sha256(plan).hexdigest(),
+        "bytes": len(plan),
+        "flavour": job.params["flavour"],
+        "version": trt.__version__,
+        "compute_capabilities": options["compute_capabilities"] or "portable default of the builder",
+        "strongly_typed": True,
+        "tf32": options["tf32"],
+        "onnx_sha256": hashlib.sha256(model).hexdigest(),
+        "inputs": inputs,
+        "outputs": outputs,
+        "profiles": options["profiles"],
+        "network_layers": parsed.network.num_layers,
+        "executed": False,
+        **proof,
+    }
 
 
-def _check_contract(job: Job, inputs: list[dict[str, Any]]) -> None:
+def _check_contract(model: bytes, inputs: list[dict[str, Any]]) -> None:
     """TensorRT turns a float64 input into float32 bindings without a word."""
     import onnx
 
-    graph = onnx.load(job.input("model"), load_external_data=False).graph
+    graph = onnx.load_from_string(model).graph
     constants = {tensor.name for tensor in graph.initializer}
     wanted = {
         value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
@@ -132,7 +136,7 @@ def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _refuse(job: Job, trt: Any, log: Any, first: list[Any], options: Mapping[str, Any]) -> None:
+def _refuse(job: Job, trt: Any, log: Any, first: list[Any]) -> None:
     import onnx
 
     from trtbuild.kit import refusals

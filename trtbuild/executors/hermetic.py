@@ -1,0 +1,52 @@
+"""A process whose memory looks the same on every run: fixed environment, fixed path lengths, no address randomisation.
+
+TensorRT-RTX numbers its internal tensors by walking containers ordered by address (seen in 1.7.1 on int8 graphs with
+dynamic shapes: ``__mye4400`` against ``__mye4352``), so a plan's bytes depend on where the heap lies, and with it on
+the environment's size and on the length of every path the process has seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+WORKER = Path(__file__).resolve().parents[1] / "worker" / "run.py"
+# What a GPU driver or a libraries' folder outside the default path may need; everything else stays outside.
+_PASSED = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES")
+_FIXED = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def alias(name: str, interpreter: Path, sandbox: Path) -> Path:
+    """A folder of fixed name with links to environment, package and sandbox, so that paths have one length everywhere.
+
+    The name comes from the step's key.  Where another user holds it, a random name of the same length is used.
+    """
+    folder = Path("/tmp", f"trtbuild-{name[:16]}")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        folder = Path(tempfile.mkdtemp(prefix="trtbuild-00000000", dir="/tmp"))
+    (folder / "env").symlink_to(interpreter.parent.parent)
+    (folder / "lib").symlink_to(WORKER.parents[2])
+    (folder / "job").symlink_to(sandbox)
+    return folder
+
+
+def command(folder: Path, interpreter: Path, watch: int) -> list[str]:
+    python = folder / "env" / "bin" / interpreter.name
+    worker = folder / "lib" / WORKER.relative_to(WORKER.parents[2])
+    return [str(python), "-s", str(worker), str(folder / "job"), str(watch), "fixed-addresses"]
+
+
+def environment() -> dict[str, str]:
+    return _FIXED | {name: os.environ[name] for name in _PASSED if name in os.environ}
+
+
+def remove(folder: Path | None) -> None:
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder)
