@@ -77,6 +77,8 @@ def _compose(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapp
     from omegaconf.errors import OmegaConfBaseException
 
     folders = conf_folders(root)
+    if not (folders[0] / "config.yaml").is_file():
+        raise ConfigError("no config.yaml in it", where=str(folders[0]), hint="run: trtbuild init .")
     search = [f"hydra.searchpath=[{','.join(f'file://{f}' for f in folders[1:])}]"] if folders[1:] else []
     with initialize_config_dir(str(folders[0]), version_base="1.3"):
         try:

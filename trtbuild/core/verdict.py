@@ -15,15 +15,18 @@ def deviation_checks(total: Mapping[str, Mapping[str, Any]], limits: Mapping[str
     checks: dict[str, Check] = {}
     for output, stats in sorted(total.items()):
         broken = stats["nonfinite_mismatch"]
-        checks[f"{output}: no NaN or infinity"] = _check(broken, 0, broken == 0)
+        checks[f"{output}: no NaN or infinity"] = _check(broken, 0, broken == 0, None)
         for name, limit in sorted(limits.items()):
             observed = stats[name]
             if name in LOWER_BOUNDS:
                 # No error at all has no finite SQNR: it passes.  No finite element at all does not.
                 passed = stats["max_abs"] == 0.0 if observed is None else observed >= limit
+                # A cosine's budget is its distance from 1; decibels have none.
+                share = _share(1 - observed, 1 - limit) if name == "cosine" and observed is not None else None
             else:
                 passed = observed is not None and observed <= limit
-            checks[f"{output}: {name}"] = _check(observed, limit, passed)
+                share = _share(observed, limit)
+            checks[f"{output}: {name}"] = _check(observed, limit, passed, share)
     return checks
 
 
@@ -31,11 +34,14 @@ def task_check(metric: str, reference: float, observed: float, max_drop: float, 
     """The drop against TensorFlow's own score on the same labels."""
     drop = reference - observed if higher_is_better else observed - reference
     return {
-        **_check(drop, max_drop, drop <= max_drop),
+        **_check(drop, max_drop, drop <= max_drop, _share(drop, max_drop)),
         "metric": metric, "reference": reference, "score": observed, "higher_is_better": higher_is_better,
     }  # fmt: skip
 
 
-def _check(observed: float | None, limit: float, passed: bool) -> Check:
-    used = None if observed is None or not limit else observed / limit
-    return {"observed": observed, "limit": limit, "passed": bool(passed), "share_of_limit": used}
+def _share(observed: float | None, limit: float) -> float | None:
+    return None if observed is None or not limit else observed / limit
+
+
+def _check(observed: float | None, limit: float, passed: bool, share: float | None) -> Check:
+    return {"observed": observed, "limit": limit, "passed": bool(passed), "share_of_limit": share}

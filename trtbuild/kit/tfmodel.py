@@ -66,7 +66,7 @@ def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str
     return TfModel(function, tuple(inputs), tuple(order))
 
 
-def _open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
+def open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
     import tensorflow as tf
 
     assert path is not None
@@ -95,7 +95,7 @@ def _in_order(result: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
     return {key: result[key] for key in sorted(keys)}
 
 
-def _open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
+def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
     import keras
 
     try:
@@ -133,15 +133,8 @@ def keras_model(model: Any) -> _Opened:
 
 
 def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
-    import tensorflow as tf
-
     assert path is not None
-    graph_def = tf.compat.v1.GraphDef()
-    try:
-        graph_def.ParseFromString(path.read_bytes())
-    except Exception as error:  # google.protobuf raises its own types, which moved between versions
-        raise SourceError("not a frozen GraphDef", where=source["path"]) from error
-    wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
+    wrapped = import_frozen_graph(path, source["path"])
     feeds = {name: _graph_tensor(wrapped.graph, t, f"model.source.inputs.{name}") for name, t in source["inputs"].items()}
     fetches = {name: _graph_tensor(wrapped.graph, t, f"model.source.outputs.{name}") for name, t in source["outputs"].items()}
     if missing := set(inputs) - set(feeds):
@@ -151,6 +144,23 @@ def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Map
     return _Opened(
         lambda arguments: dict(zip(fetches, pruned(*[arguments[name] for name in ordered]), strict=True)), feeds, wrapped
     )
+
+
+def import_frozen_graph(path: Path, where: str) -> Any:
+    """The GraphDef as a wrapped function without inputs, whose graph can be searched and pruned."""
+    import tensorflow as tf
+
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(path.read_bytes())
+    except Exception as error:  # google.protobuf raises its own types, which moved between versions
+        raise SourceError("not a frozen GraphDef", where=where) from error
+    if not graph_def.node:
+        raise SourceError("an empty GraphDef", where=where)
+    try:
+        return tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
+    except ValueError as error:
+        raise SourceError(f"the GraphDef cannot be imported: {_first_line(error)}", where=where) from error
 
 
 def _graph_tensor(graph: Any, name: str, where: str) -> Any:
@@ -196,8 +206,8 @@ def _takes_seed(make: Callable[..., Any]) -> bool:
 
 
 _OPEN: dict[str, Callable[[Mapping[str, Any], Path | None, Mapping[str, Any]], _Opened]] = {
-    "saved_model": _open_saved_model,
-    "keras": _open_keras,
+    "saved_model": open_saved_model,
+    "keras": open_keras,
     "frozen_graph": _open_frozen_graph,
     "factory": _open_factory,
 }

@@ -1,0 +1,216 @@
+"""``trtbuild init``: a folder with git, DVC and conf/, and one model in it with a config read from the model itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trtbuild import tracking
+from trtbuild.build import died, failure, prepare
+from trtbuild.core.job import read_result
+from trtbuild.core.step import Step
+from trtbuild.errors import ConfigError, WorkspaceError
+from trtbuild.executors.local import LocalExecutor
+from trtbuild.files import write_atomic
+from trtbuild.packaged import packaged_conf
+from trtbuild.workspace import Workspace
+
+IGNORE = """\
+/.trtbuild/
+# Of build/, git keeps the records and the small metrics; DVC keeps the artifacts.
+/build/**
+!/build/**/
+!/build/**/dvc.yaml
+!/build/**/dvc.lock
+!/build/**/params.yaml
+!/build/**/deviation.json
+!/build/**/verdict.json
+"""
+# A first profile for dynamic dimensions; the batch is the first one.  The user knows better, and the file says so.
+BATCH, OTHER = (1, 4, 8), (64, 128, 256)
+CALIBRATION_SAMPLES, VALIDATION_SAMPLES = 16, 8
+
+
+def init(directory: Path, options: Mapping[str, str]) -> None:
+    """Make the workspace, or add a model to one that exists.
+
+    Args:
+        options: ``--from`` model path, ``--name``, ``--signature``, ``--calibration`` and ``--validation`` data files.
+
+    Raises:
+        ConfigError: no such file, a name that is taken.  WorkspaceError: git or dvc cannot make the repository.
+    """
+    model = Path(options["--from"]) if "--from" in options else None
+    if model is not None and not model.exists():
+        raise ConfigError("no such file or folder", where=str(model), hint="--from takes a SavedModel, .keras, .h5, .pb or .onnx")
+    name = options.get("--name") or (_default_name(model) if model else "")
+    workspace = Workspace(directory.resolve())
+    if model is not None and (workspace.conf / "model" / f"{name}.yaml").exists():
+        raise ConfigError(f"model '{name}' is there already", where=str(directory), hint="choose another: --name NAME")
+    directory.mkdir(parents=True, exist_ok=True)
+    _repositories(workspace.root)
+    workspace.prepare()
+    (workspace.conf / "model").mkdir(parents=True, exist_ok=True)
+    if not (workspace.conf / "config.yaml").exists():
+        _copy(packaged_conf() / "config.yaml", workspace.conf / "config.yaml")
+    say(f"workspace {workspace.root}")
+    if model is not None:
+        _add_model(workspace, model.resolve(), name, options)
+
+
+def _default_name(model: Path) -> str:
+    stem = model.resolve().parent.name if model.name in ("saved_model", "export") else model.stem
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in stem)
+
+
+def _repositories(root: Path) -> None:
+    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        _call(root, ["git", "init", "-q"])
+    if not (root / ".dvc").is_dir():
+        top = (root / ".git").exists()
+        _call(root, [sys.executable, "-m", "dvc", "init", "-q", *([] if top else ["--subdir"])])
+        _call(root, [sys.executable, "-m", "dvc", "config", "core.analytics", "false"])
+    ignore = root / ".gitignore"
+    text = ignore.read_text("utf-8") if ignore.exists() else ""
+    if "/build/**" not in text:
+        write_atomic(ignore, (text + IGNORE).encode())
+
+
+def _call(root: Path, argv: list[str]) -> None:
+    try:
+        done = subprocess.run(argv, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise WorkspaceError(f"{argv[0]} is not installed", where=str(root), hint=f"install {argv[0]}") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise WorkspaceError(f"{' '.join(argv[:3])} failed: {said[-1] if said else done.returncode}", where=str(root))
+
+
+def _add_model(workspace: Workspace, model: Path, name: str, options: Mapping[str, str]) -> None:
+    root, folder = workspace.root, Path("models", name)
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    try:
+        source: dict[str, Any] = {"kind": _kind(model), "path": (folder / model.name).as_posix()}
+        if source["kind"] == "saved_model":
+            source["signature"] = options.get("--signature")
+        _copy(model, root / source["path"])
+        about = _inspect(workspace, source)
+        data = {key: _copy_data(root, folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
+        config = workspace.conf / "model" / f"{name}.yaml"
+        write_atomic(config, model_yaml(about["source"], about["inputs"], data).encode())
+        _track(root, folder)
+    except BaseException:
+        shutil.rmtree(root / folder, ignore_errors=True)
+        raise
+    say(f"model     {name}: {os.path.relpath(config)} (look it over: profiles, ranges, data, thresholds)")
+    say(f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision=fp16")
+
+
+def _kind(model: Path) -> str:
+    if model.is_dir():
+        return "saved_model"
+    kinds = {".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".pb": "frozen_graph", ".onnx": "onnx"}
+    if model.suffix not in kinds:
+        hint = "a SavedModel is a folder; files are .keras, .h5, .pb (frozen graph) or .onnx"
+        raise ConfigError(f"cannot tell what a '{model.suffix}' file is", where=str(model), hint=hint)
+    return kinds[model.suffix]
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source == target:
+        return
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _copy_data(root: Path, folder: Path, key: str, given: str | None) -> Any:
+    if given is None:
+        count = CALIBRATION_SAMPLES if key == "calibration" else VALIDATION_SAMPLES
+        return {"kind": "random", "count": count, "seed": 0 if key == "calibration" else 1}
+    if not Path(given).exists():
+        raise ConfigError("no such file or folder", where=given)
+    path = folder / f"{key}{Path(given).suffix}"
+    _copy(Path(given).resolve(), root / path)
+    return path.as_posix()
+
+
+def _inspect(workspace: Workspace, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the model about itself in a child process: loading foreign files can take down the process that does it."""
+    import json
+
+    step = Step("_inspect", 1, "init", "", {"source": dict(source)}, {}, ())
+    sandbox = workspace.work / f"{os.getpid()}.init.inspect"
+    prepare(sandbox, step.kind, step.params, {"source": workspace.root / str(source["path"])}, workspace.root)
+    executor = LocalExecutor(1)
+    try:
+        executor.start(step, sandbox, Path(sys.executable))
+        ended = executor.wait(None)
+        assert ended is not None
+        result = read_result(sandbox)
+        if result is None:
+            raise died(step, ended)
+        if result.failure is not None:
+            raise failure(step, result.failure)
+        found: dict[str, Any] = json.loads((sandbox / "out" / "model.json").read_text("utf-8"))
+        return found
+    finally:
+        executor.stop()
+        shutil.rmtree(sandbox, ignore_errors=True)
+
+
+def model_yaml(source: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> str:
+    """conf/model/NAME.yaml with what is known filled in, and a comment where the user knows better."""
+    filled = {name: describe_input(spec) for name, spec in inputs.items()}
+    parts = [
+        tracking.to_yaml({"source": dict(source)}).decode(),
+        "# range: what random data is drawn from; profile: the shapes the engine is built for (min, opt, max).\n",
+        tracking.to_yaml({"inputs": filled, "export": {"opset": 17}}).decode(),
+        "# Random data tries the tools; accuracy needs real samples: an .npz with an array for each input.\n",
+        tracking.to_yaml({"data": dict(data)}).decode(),
+        "# Thresholds by metric and precision; add the ones your task can bear, for example:\n",
+        "#   deviation: {max_abs: {fp16: 0.01, int8: 0.5}}\n",
+        "#   task: {metric: top1, labels: label, max_drop: 0.01}\n",
+        tracking.to_yaml({"validation": {"deviation": {"cosine": {"fp32": 0.999}}}}).decode(),
+    ]
+    return "".join(parts)
+
+
+def describe_input(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """An input's config: its dtype and shape, and a first profile and range.
+
+    >>> describe_input({"dtype": "float32", "shape": [None, 8]})["profile"]
+    {'min': 1, 'opt': 4, 'max': 8}
+    """
+    shape = list(spec["shape"])
+    described: dict[str, Any] = {"dtype": spec["dtype"], "shape": shape}
+    if None in shape:
+        points = [[d if d is not None else (BATCH if i == 0 else OTHER)[p] for i, d in enumerate(shape)] for p in range(3)]
+        single = shape.count(None) == 1
+        values = [point[shape.index(None)] for point in points] if single else points
+        described["profile"] = dict(zip(("min", "opt", "max"), values, strict=True))
+    described["range"] = [0, 2] if str(spec["dtype"]).startswith(("int", "uint", "bool")) else [0.0, 1.0]
+    return described
+
+
+def _track(root: Path, folder: Path) -> None:
+    """One more entry in models.dvc, digested and cached by DVC itself."""
+    path = root / tracking.MODELS_FILE
+    content = tracking.read_yaml(path) or {}
+    outs = [out for out in content.get("outs", []) if out["path"] != folder.as_posix()]
+    write_atomic(path, tracking.to_yaml({**content, "outs": [*outs, {"path": folder.as_posix()}]}))
+    ignore = root / "models" / ".gitignore"
+    lines = ignore.read_text("utf-8").splitlines() if ignore.exists() else []
+    if f"/{folder.name}" not in lines:
+        write_atomic(ignore, ("\n".join([*lines, f"/{folder.name}"]) + "\n").encode())
+    tracking.run_dvc(root, ["commit", "-f", "-q", tracking.MODELS_FILE])
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,85 @@
+"""Not a step of any plan: reads what a model file says about its inputs, in a process of its own, for ``trtbuild init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.job import Job
+from trtbuild.errors import SourceError
+
+
+def run(job: Job) -> None:
+    source = dict(job.params["source"])
+    inputs = _READ[source["kind"]](source, job.input("source"))
+    job.write_json("model.json", {"source": source, "inputs": inputs})
+
+
+def _saved_model(source: dict[str, Any], path: Path) -> dict[str, Any]:
+    from trtbuild.kit import tfmodel
+
+    if source.get("signature") is None:
+        import tensorflow as tf
+
+        names = list(tf.saved_model.load(str(path)).signatures) if (path / "saved_model.pb").exists() else []
+        source["signature"] = "serving_default" if "serving_default" in names or not names else names[0]
+    return _tensors(tfmodel.open_saved_model(source, path, {}).inputs or {})
+
+
+def _keras(source: dict[str, Any], path: Path) -> dict[str, Any]:
+    from trtbuild.kit import tfmodel
+
+    found = tfmodel.open_keras(source, path, {}).inputs
+    if found is None:
+        hint = "export it (model.export) and start from the SavedModel"
+        raise SourceError("a subclassed Keras model does not say what its inputs are", where=source["path"], hint=hint)
+    return _tensors(found)
+
+
+def _frozen_graph(source: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Placeholders are inputs; operations that nothing reads are outputs."""
+    from trtbuild.kit import tfmodel
+
+    opened = tfmodel.import_frozen_graph(path, source["path"])
+    operations = opened.graph.get_operations()
+    placeholders = [op for op in operations if op.type in ("Placeholder", "PlaceholderWithDefault")]
+    ends = [op for op in operations if op.outputs and op.type not in ("Const", "Placeholder", "NoOp", "Assert")
+            and not any(t.consumers() for t in op.outputs)]  # fmt: skip
+    source["inputs"] = {_clean(op.name): op.outputs[0].name for op in placeholders}
+    source["outputs"] = {_clean(op.name): op.outputs[0].name for op in ends}
+    return _tensors({_clean(op.name): op.outputs[0] for op in placeholders})
+
+
+def _clean(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _onnx(source: dict[str, Any], path: Path) -> dict[str, Any]:
+    import onnx
+
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except Exception as error:  # protobuf's DecodeError has moved between versions
+        raise SourceError("not a valid ONNX model", where=source["path"]) from error
+    constants = {tensor.name for tensor in graph.initializer}
+    return {
+        value.name: {
+            "dtype": onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name,
+            "shape": [d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim],
+        }
+        for value in graph.input
+        if value.name not in constants
+    }
+
+
+def _tensors(found: Any) -> dict[str, Any]:
+    described = {}
+    for name, tensor in found.items():
+        if getattr(tensor.shape, "rank", 0) is None:
+            raise SourceError(f"input '{name}' has no known rank", where="model", hint="export it with a shaped input signature")
+        shape = [None if d is None else int(d) for d in tuple(tensor.shape)]
+        described[name] = {"dtype": str(getattr(tensor.dtype, "name", tensor.dtype)), "shape": shape}
+    return described
+
+
+_READ = {"saved_model": _saved_model, "keras": _keras, "frozen_graph": _frozen_graph, "onnx": _onnx}
