@@ -90,6 +90,7 @@ class Builder:
                     time.sleep(_LOCKED_POLL_S)
         finally:
             self.executor.stop()
+            _sweep(self.store.workspace.work, mine=True)
             for lock in self._locks.values():
                 lock.release()
             self.store.save_state()
@@ -206,8 +207,9 @@ class Builder:
         self.outcome.steps[step.key] = "failed"
         self.outcome.failures[step.key] = error
         self.status.failed(step, error)
-        for blocked in schedule.finished(step, ok=False):
-            self.outcome.steps[blocked.key] = "blocked"
+        blocked = schedule.finished(step, ok=False)
+        self.outcome.steps |= {other.key: "blocked" for other in blocked}
+        if blocked:
             self.status.blocked(blocked)
 
     def _lock(self, step: Step) -> Any | None:
@@ -255,7 +257,7 @@ def died(step: Step, ended: Ended) -> TrtbuildError:
     """A worker that gave no answer: full disk, out of memory, or a crash of what it called."""
     free = shutil.disk_usage(ended.sandbox).free
     if free < _FULL_DISK_BYTES:
-        return PlaceError("no space left on the device", where=str(ended.sandbox), hint="free some space and run again")
+        return PlaceError("no space left on the device", where=str(ended.sandbox.parent), hint="free some space and run again")
     with contextlib.suppress(OSError):
         doing = (ended.sandbox / "stage").read_text("utf-8").strip()
         return _death(step, ended, f" while {doing}" if doing else "")
@@ -291,11 +293,12 @@ def keep_log(folder: Path, step: Step, sandbox: Path) -> str:
         return ""
 
 
-def _sweep(work: Path) -> None:
-    """Remove sandboxes of drivers that are gone."""
+def _sweep(work: Path, *, mine: bool = False) -> None:
+    """Remove sandboxes of drivers that are gone, or with ``mine`` this driver's own."""
     for sandbox in _sandboxes(work):
         pid = sandbox.name.partition(".")[0]
-        if pid.isdigit() and int(pid) != os.getpid() and not _alive(int(pid)):
+        own = pid == str(os.getpid())
+        if own if mine else pid.isdigit() and not own and not _alive(int(pid)):
             shutil.rmtree(sandbox, ignore_errors=True)
 
 

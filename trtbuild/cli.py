@@ -63,7 +63,7 @@ def parse_words(argv: Sequence[str]) -> Words:
             if name in ("-m", "--multirun"):
                 hint = "this version builds one variant at a time"
             raise ConfigError(f"unknown option '{name}'", where="command line", hint=hint)
-        elif equals:
+        elif equals or word.startswith("~"):
             overrides.append(word)
         elif not verb:
             verb = word

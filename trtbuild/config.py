@@ -97,15 +97,15 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    said = _sentences(error)
     for i, word in enumerate(overrides):
-        if "=" not in word:
+        if "=" not in word and not word.startswith("~"):
             return ConfigError("expected key=value", where=word)
         try:
             compose("config", [*search, *overrides[:i], word])
             continue
         except (HydraException, OmegaConfBaseException) as failure:
-            said = next((line.strip() for line in str(failure).splitlines() if line.strip()), said)
+            said = _sentences(failure)
         key = word.partition("=")[0].lstrip("+~")
         try:
             known = flat(OmegaConf.to_container(compose("config", [*search, *overrides[:i]])))
@@ -119,6 +119,13 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
         return ConfigError(said, where=word)
     broken = next((f for f in folders if str(f) in said), None)
     return ConfigError(said, where=str(broken or folders[0]))
+
+
+def _sentences(error: Exception) -> str:
+    """The first lines of a message that say something; what follows names internal objects."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("full_key", "object_type", "See ", "To append"))]
+    return " ".join(told[:2]) or type(error).__name__
 
 
 def _parents(name: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
 from trtbuild.core.step import Step
@@ -14,7 +15,7 @@ class Status(Protocol):
     def started(self, step: Step, why: str) -> None: ...
     def finished(self, step: Step, how: str) -> None: ...
     def failed(self, step: Step, error: TrtbuildError) -> None: ...
-    def blocked(self, step: Step) -> None: ...
+    def blocked(self, steps: Sequence[Step]) -> None: ...
     def note(self, line: str) -> None: ...
     def close(self) -> None: ...
 
@@ -30,6 +31,7 @@ class PlainStatus:
     def __init__(self, stream: TextIO, clock: Any = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
         self._since: dict[str, float] = {}
+        self._told: set[str] = set()
 
     def started(self, step: Step, why: str) -> None:
         self._since[step.key] = self._clock()
@@ -42,14 +44,18 @@ class PlainStatus:
 
     def failed(self, step: Step, error: TrtbuildError) -> None:
         self._since.pop(step.key, None)
+        if str(error) in self._told:  # one mistake in the config fails every step that reads it
+            self._say(f"FAILED {short_name(step)}: for the same reason")
+            return
+        self._told.add(str(error))
         self._say(f"FAILED {short_name(step)}: {error}")
         for line in error.details[:20]:
             self._say(f"         {line}")
         if len(error.details) > 20:
             self._say(f"         … and {len(error.details) - 20} more in the log")
 
-    def blocked(self, step: Step) -> None:
-        self._say(f"skip   {short_name(step)}  (an input failed)")
+    def blocked(self, steps: Sequence[Step]) -> None:
+        self._say(f"skip   {', '.join(short_name(step) for step in steps)}")
 
     def note(self, line: str) -> None:
         self._say(line)

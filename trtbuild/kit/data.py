@@ -7,6 +7,7 @@ stored compactly (uint8 images, say) and cast to the input's dtype when read.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,12 +112,13 @@ def _read(path: Path, where: str) -> Mapping[str, np.ndarray[Any, Any]]:
             if not files:
                 raise DataError("no .npy file in it", where=where, hint="one file for each input, named after it")
             return {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in files}
+        if not zipfile.is_zipfile(path):
+            raise DataError("not an .npz file", where=where, hint="write it with numpy.savez, an array for each input")
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise DataError("no such file", where=where) from None
-        raise DataError(f"not a readable .npz file: {str(error).splitlines()[0]}", where=where) from None
+    except (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"not a readable .npz file: {said}", where=where) from None
 
 
 def _random(inputs: Mapping[str, Any], count: int, seed: int) -> Arrays:

@@ -19,7 +19,7 @@ _PASS_THROUGH = ("Identity", "StopGradient")
 
 
 def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -> dict[str, Any]:
-    """``{"nodes": {name: {op, type, scope}}, "tensors": {name: {tensor, layout}}}`` for the exported graph.
+    """``{"nodes": {name: {op, type, name, scope}}, "tensors": {name: {tensor, layout}}}`` for the exported graph.
 
     Args:
         model: canonical onnx.ModelProto; ops: operations of the frozen graph; tensors: clean I/O name -> TF tensor.
@@ -69,7 +69,10 @@ def _node_entry(node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], 
     if op is None:
         owners = (tensors[o].rsplit(":", 1)[0] for o in node.output if o in tensors)
         op = next((ops[name] for name in owners if name in ops), None)
-    return None if op is None else {"op": op.name, "type": op.kind, "scope": clean.scope(op.name)}
+    if op is None:
+        return None
+    name = clean.name(op.name)
+    return {"op": op.name, "type": op.kind, "name": name, "scope": name.rpartition("/")[0]}
 
 
 class Cleaner:
@@ -89,9 +92,6 @@ class Cleaner:
             free = bare and "/".join([*parts[:i], bare]) not in self._known
             kept.append(bare if free else part)
         return "/".join(kept)
-
-    def scope(self, op: str) -> str:
-        return self.name(op).rpartition("/")[0]
 
 
 def _unwrap(name: str) -> str:

@@ -75,7 +75,8 @@ def open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mappi
     try:
         loaded = tf.saved_model.load(str(path))
     except Exception as error:  # protobuf, I/O and registry errors alike: the file is not a usable SavedModel
-        raise SourceError(f"not a readable SavedModel: {_first_line(error)}", where=source["path"]) from error
+        said = _first_line(error).replace(str(path), source["path"])
+        raise SourceError(f"not a readable SavedModel: {said}", where=source["path"]) from error
     signatures = list(loaded.signatures)
     if source["signature"] not in signatures:
         from trtbuild.core.names import did_you_mean
@@ -102,7 +103,8 @@ def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # zip, HDF5, registry and config errors: the file is not a usable Keras model
         hint = "custom classes need keras.saving.register_keras_serializable; or use source.kind: factory"
-        raise SourceError(f"not a readable Keras model: {_first_line(error)}", where=source["path"], hint=hint) from error
+        said = _first_line(error).replace(str(path), source["path"])
+        raise SourceError(f"not a readable Keras model: {said}", where=source["path"], hint=hint) from error
     return keras_model(model)
 
 

@@ -92,7 +92,7 @@ def _tf2onnx(graph: Any, inputs: dict[str, str], outputs: dict[str, str], opset:
     try:
         converted = process_tf_graph(
             graph, opset=opset, input_names=list(inputs), output_names=list(outputs),
-            tensors_to_rename=inputs | outputs, continue_on_error=True,
+            tensors_to_rename=inputs | outputs, continue_on_error=True, custom_op_handlers={"Erfc": (_erfc, [])},
         )  # fmt: skip
         # An optimiser pass that fails is skipped with a warning and a copy of the graph before it is kept; a deep copy
         # for each of its seven passes is what makes large graphs slow, and a failed pass should be seen.
@@ -108,6 +108,19 @@ def _tf2onnx(graph: Any, inputs: dict[str, str], outputs: dict[str, str], opset:
     return model
 
 
+def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
+    """erfc(x) = 1 - erf(x): tf2onnx 1.17 lacks it, and the exact GELU of Keras 3 is made of it."""
+    import numpy as np
+    from tf2onnx import utils
+
+    shape, dtype = context.get_shape(node.output[0]), context.get_dtype(node.output[0])
+    one = context.make_const(utils.make_name("one"), np.array(1, utils.map_onnx_to_numpy_type(dtype)))
+    source, output = node.input[0], node.output[0]
+    context.remove_node(node.name)
+    erf = context.make_node("Erf", [source], shapes=[shape], dtypes=[dtype])
+    context.make_node("Sub", [one.output[0], erf.output[0]], name=name, outputs=[output], shapes=[shape], dtypes=[dtype])
+
+
 def refuse_unknown_ops(model: Any, graph: Any, said: Sequence[str]) -> None:
     """Raise ExportError naming every node whose type ONNX has no schema for."""
     import onnx
@@ -120,14 +133,17 @@ def refuse_unknown_ops(model: Any, graph: Any, said: Sequence[str]) -> None:
             unknown.append((node.name, node.op_type))
     if not unknown:
         return
-    names = {op.name for op in graph.get_operations()} if graph is not None else set()
+    from trtbuild.kit.scopes import Cleaner
+
+    names = {op.name for op in graph.get_operations()}
+    clean = Cleaner(names)
     lines = []
     for name, kind in unknown:
-        reason = next((line for line in said if name and name in line), "no ONNX form")
-        origin = "" if name in names or not names else " (made by tf2onnx)"
-        lines.append(f"{name}{origin}: {kind}: {reason}")
+        reason = next((line for line in said if name and name in line and "not supported" not in line), "")
+        origin = clean.name(name) if name in names else f"{name} (made by tf2onnx)"
+        lines.append(f"{kind} {origin}" + (f": {reason}" if reason else ""))
     kinds = ", ".join(sorted({kind for _, kind in unknown}))
-    first = f"{len(unknown)} operation(s) cannot be exported to ONNX: {kinds}; first: {unknown[0][0]}"
+    first = f"{len(unknown)} operation(s) cannot be exported to ONNX: {kinds}; first: {lines[0]}"
     raise ExportError(first, where="export", hint="rewrite them with supported operations", details=tuple(lines))
 
 

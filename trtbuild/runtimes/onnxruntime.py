@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trtbuild.errors import LowerError, ToolchainError
+from trtbuild.errors import ModelError, ToolchainError
 
 
 class OnnxRuntimeSession:
@@ -35,7 +35,8 @@ class OnnxRuntimeSession:
         try:
             self._session = ort.InferenceSession(content, options, providers=list(providers))
         except Exception as error:  # onnxruntime's exceptions share no base class
-            raise LowerError(f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}", where=model.name) from error
+            raise ModelError(f"ONNX Runtime cannot load it: {str(error).splitlines()[0]}", where=model.name) from error
+        self._name = model.name
         self._outputs = [output.name for output in self._session.get_outputs()]
         self.about: Mapping[str, Any] = {
             "runtime": "onnxruntime", "version": ort.__version__, "providers": list(providers),
@@ -43,7 +44,11 @@ class OnnxRuntimeSession:
         }  # fmt: skip
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
+        try:
+            values = self._session.run(self._outputs, dict(feeds))
+        except Exception as error:  # onnxruntime's exceptions share no base class
+            raise ModelError(f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}", where=self._name) from error
+        return dict(zip(self._outputs, values, strict=True))
 
 
 def open_session(model: Path, providers: Sequence[str]) -> OnnxRuntimeSession:

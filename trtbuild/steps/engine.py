@@ -164,8 +164,8 @@ def _raise(job: Job, complaints: list[Any], stage: str) -> None:
     lines = []
     for complaint in complaints:
         origin = entries.get(complaint.node)
-        place = f" (TensorFlow {origin['type']} {origin['op']})" if origin else ""
-        lines.append(f"{complaint.op_type} {complaint.node}{place}: {complaint.words}")
+        place = f"TensorFlow {origin['type']} {origin['name']}" if origin else complaint.node
+        lines.append(f"{complaint.op_type} ({place}): {complaint.words}")
     kinds = ", ".join(sorted({c.op_type for c in complaints if c.op_type})) or "the graph"
     version = f"{job.params['flavour']} {job.params['tensorrt']}"
     what = f"{version} refuses {len(complaints)} node(s) ({kinds}) at {stage}; first: {lines[0]}"

@@ -43,9 +43,11 @@ def run(job: Job) -> None:
     samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation")
     source = job.input("source") if "source" in job.inputs else None
     if job.params["source"]["kind"] == "onnx":
+        from trtbuild.kit import onnxsource
         from trtbuild.runtimes import onnxruntime
 
         assert source is not None
+        onnxsource.load_source(source, job.params["source"]["path"], inputs)
         session = onnxruntime.open_session(source, ["CPUExecutionProvider"])
     else:
         from trtbuild.runtimes import tensorflow
