@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,8 +108,8 @@ class RecordingStatus:
     def failed(self, step: Step, error: TrtbuildError) -> None:
         self.lines.append(f"failed {step.kind}")
 
-    def blocked(self, step: Step) -> None:
-        self.lines.append(f"blocked {step.kind}")
+    def blocked(self, steps: Sequence[Step]) -> None:
+        self.lines.append(f"blocked {' '.join(step.kind for step in steps)}")
 
     def note(self, line: str) -> None:
         self.lines.append(line)

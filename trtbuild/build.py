@@ -125,9 +125,9 @@ class Builder:
         if record is not None and verdict.restorable:
             self.store.restore(step, record)
             return "restored"
-        if verdict.state == "remote" and self._pull(f"{step.folder}/{tracking.STAGE_FILE}"):
-            if judge(step, found(step, self.store)).state == "fresh":
-                return "pulled"
+        recorded = f"{step.folder}/{tracking.STAGE_FILE}"
+        if verdict.state == "remote" and self._pull(recorded) and judge(step, found(step, self.store)).state == "fresh":
+            return "pulled"
         digests = self._inputs(step)
         remembered = self.store.remembered(step, digests)
         if remembered is not None:
@@ -142,7 +142,9 @@ class Builder:
             if isinstance(source, File) and self.store.digest(source.path) is None:
                 tracked = self.store.tracked_by(source.path)
                 if tracked is None:
-                    raise ConfigError("no such file or folder", where=source.path, hint="the config names it; check the path")
+                    raise ConfigError(
+                        "no such file or folder", where=source.path, hint="the config names it; check the path"
+                    )
                 self._pull(tracked, needed=True)
         digests = self.store.input_digests(step)
         if digests is None:
@@ -159,7 +161,9 @@ class Builder:
             tracking.run_dvc(self.store.root, ["pull", target])
         except RemoteError as error:
             if needed:
-                raise RemoteError(f"{target} is not here, and {error.what}", where="models.dvc", hint="check the DVC remote") from None
+                raise RemoteError(
+                    f"{target} is not here, and {error.what}", where="models.dvc", hint="check the DVC remote"
+                ) from None
             return False
         return True
 
@@ -232,7 +236,7 @@ class Builder:
 
 
 def prepare(sandbox: Path, kind: str, params: Mapping[str, Any], inputs: Mapping[str, Path], root: Path) -> None:
-    """Make a step's sandbox: ``in/`` with links to the inputs, ``out/`` to write to, and job.json with relative paths."""
+    """Make a step's sandbox: ``in/`` links to the inputs, ``out/`` is written to, job.json has relative paths."""
     shutil.rmtree(sandbox, ignore_errors=True)
     (sandbox / "out").mkdir(parents=True)
     (sandbox / "in").mkdir()
@@ -257,7 +261,9 @@ def died(step: Step, ended: Ended) -> TrtbuildError:
     """A worker that gave no answer: full disk, out of memory, or a crash of what it called."""
     free = shutil.disk_usage(ended.sandbox).free
     if free < _FULL_DISK_BYTES:
-        return PlaceError("no space left on the device", where=str(ended.sandbox.parent), hint="free some space and run again")
+        return PlaceError(
+            "no space left on the device", where=str(ended.sandbox.parent), hint="free some space and run again"
+        )
     with contextlib.suppress(OSError):
         doing = (ended.sandbox / "stage").read_text("utf-8").strip()
         return _death(step, ended, f" while {doing}" if doing else "")

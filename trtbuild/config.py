@@ -1,4 +1,4 @@
-"""Hydra's compose API behind one function: overrides -> variants, every mistake one line with the nearest valid name."""
+"""Hydra's compose API behind one function: overrides -> a variant; every mistake is one line with the nearest name."""
 
 from __future__ import annotations
 
@@ -11,8 +11,20 @@ from typing import Any
 from trtbuild.core.explain import flat
 from trtbuild.core.names import did_you_mean
 from trtbuild.core.parse import parse
-from trtbuild.core.spec import BuildSpec, Calibration, Executor, Factory, FactoryData, Model, Names, Precision, Runtime
-from trtbuild.core.spec import Target, Toolchain, Variant
+from trtbuild.core.spec import (
+    BuildSpec,
+    Calibration,
+    Executor,
+    Factory,
+    FactoryData,
+    Model,
+    Names,
+    Precision,
+    Runtime,
+    Target,
+    Toolchain,
+    Variant,
+)
 from trtbuild.errors import ConfigError, ToolchainError
 from trtbuild.packaged import packaged_conf, templates
 
@@ -136,7 +148,9 @@ def _parents(name: str) -> list[str]:
 def _check_paths(spec: BuildSpec) -> None:
     """Files are named relative to the workspace and lie in it: an absolute path would differ on every machine."""
     named = {"model.source.path": getattr(spec.model.source, "path", None)}
-    named |= {f"model.data.{k}": v for k in ("calibration", "validation") if isinstance(v := getattr(spec.model.data, k), str)}
+    named |= {
+        f"model.data.{k}": v for k in ("calibration", "validation") if isinstance(v := getattr(spec.model.data, k), str)
+    }
     for where, path in named.items():
         if path is not None and (Path(path).is_absolute() or ".." in Path(path).parts):
             hint = "copy it into the workspace (under models/) and track it with: dvc add"

@@ -47,7 +47,9 @@ def init(directory: Path, options: Mapping[str, str]) -> None:
     """
     model = Path(options["--from"]) if "--from" in options else None
     if model is not None and not model.exists():
-        raise ConfigError("no such file or folder", where=str(model), hint="--from takes a SavedModel, .keras, .h5, .pb or .onnx")
+        raise ConfigError(
+            "no such file or folder", where=str(model), hint="--from takes a SavedModel, .keras, .h5, .pb or .onnx"
+        )
     name = options.get("--name") or (_default_name(model) if model else "")
     workspace = Workspace(directory.resolve())
     if model is not None and (workspace.conf / "model" / f"{name}.yaml").exists():
@@ -191,7 +193,9 @@ def describe_input(spec: Mapping[str, Any]) -> dict[str, Any]:
     shape = list(spec["shape"])
     described: dict[str, Any] = {"dtype": spec["dtype"], "shape": shape}
     if None in shape:
-        points = [[d if d is not None else (BATCH if i == 0 else OTHER)[p] for i, d in enumerate(shape)] for p in range(3)]
+        points = [
+            [d if d is not None else (BATCH if i == 0 else OTHER)[p] for i, d in enumerate(shape)] for p in range(3)
+        ]
         single = shape.count(None) == 1
         values = [point[shape.index(None)] for point in points] if single else points
         described["profile"] = dict(zip(("min", "opt", "max"), values, strict=True))

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild import toolchains, tracking
-from trtbuild.build import Ended, died, failure, prepare
+from trtbuild.build import died, failure, prepare
 from trtbuild.core.job import read_result
 from trtbuild.core.record import PARAMS_FILE, Record
 from trtbuild.core.step import Out, Step
 from trtbuild.errors import ConfigError
+from trtbuild.executors import Ended
 from trtbuild.executors.local import LocalExecutor
 from trtbuild.store import file_md5
 from trtbuild.workspace import find_workspace
@@ -39,7 +40,9 @@ def compare(made: Path, outs: list[str], record: Record | None) -> list[str]:
     lines = []
     for name in outs:
         recorded = record.outs.get(name) if record else None
-        verdict = "not recorded" if recorded is None else "identical" if file_md5(made / name) == recorded.md5 else "DIFFERS"
+        verdict = (
+            "not recorded" if recorded is None else "identical" if file_md5(made / name) == recorded.md5 else "DIFFERS"
+        )
         lines.append(f"{verdict:<12} {name}")
     return lines
 
@@ -63,8 +66,12 @@ def run_here(kind: str, folder: Path) -> int:
 
 def _recipe(folder: Path) -> dict[str, Any]:
     recipe = tracking.read_yaml(folder / PARAMS_FILE)
-    if not isinstance(recipe, dict) or not {"kind", "version", "environment", "inputs", "outs", "params"} <= set(recipe):
-        raise ConfigError("not a step folder: no params.yaml of ours in it", where=str(folder), hint="see: trtbuild show")
+    if not isinstance(recipe, dict) or not {"kind", "version", "environment", "inputs", "outs", "params"} <= set(
+        recipe
+    ):
+        raise ConfigError(
+            "not a step folder: no params.yaml of ours in it", where=str(folder), hint="see: trtbuild show"
+        )
     return recipe
 
 

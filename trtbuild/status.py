@@ -84,7 +84,9 @@ class LiveStatus(PlainStatus):
         from rich.text import Text
 
         now = self._clock()
-        lines = [f"  ⋯ {name}  {now - self._since[key]:.0f} s" for key, name in self._names.items() if key in self._since]
+        lines = [
+            f"  ⋯ {name}  {now - self._since[key]:.0f} s" for key, name in self._names.items() if key in self._since
+        ]
         return Text("\n".join(lines), style="dim")
 
     def started(self, step: Step, why: str) -> None:

@@ -40,7 +40,9 @@ class Planned:
 def planned(words: Words) -> Planned:
     """Find the workspace, compose the variant, plan it."""
     if words.arguments:
-        raise ConfigError(f"unexpected word '{words.arguments[0]}'", where="command line", hint="overrides look like key=value")
+        raise ConfigError(
+            f"unexpected word '{words.arguments[0]}'", where="command line", hint="overrides look like key=value"
+        )
     workspace = find_workspace(Path.cwd())
     variants = (config.load_variant(workspace.root, words.overrides),)
     return Planned(workspace, Store(workspace), variants, make_plan(variants, WANTED, Declarations()))
@@ -54,10 +56,15 @@ def build(words: Words) -> int:
     p = planned(words)
     p.workspace.prepare()
     spec = p.variants[0].spec
-    interpreters = {"main": lambda: Path(sys.executable), "toolchain": lambda: toolchains.interpreter(spec.tensorrt.flavour, spec.tensorrt.version)}
+    interpreters = {
+        "main": lambda: Path(sys.executable),
+        "toolchain": lambda: toolchains.interpreter(spec.tensorrt.flavour, spec.tensorrt.version),
+    }
     status = make_status()
     try:
-        builder = Builder(p.store, local.make(spec.executor.workers), lambda step: interpreters[step.environment](), status)
+        builder = Builder(
+            p.store, local.make(spec.executor.workers), lambda step: interpreters[step.environment](), status
+        )
         outcome = builder.build(p.plan)
     finally:
         status.close()
@@ -81,7 +88,13 @@ def exit_status(p: Planned, outcome: Outcome) -> int:
 def watched(p: Planned) -> list[str]:
     """Every file and folder the answer hangs on."""
     root = p.workspace.root
-    paths = [packaged.packaged_conf(), root / "conf", root / "models.dvc", p.workspace.dvc / "config", p.workspace.dvc / "config.local"]
+    paths = [
+        packaged.packaged_conf(),
+        root / "conf",
+        root / "models.dvc",
+        p.workspace.dvc / "config",
+        p.workspace.dvc / "config.local",
+    ]
     paths += [path.parent for path in packaged.templates(root).values()] + [root / "reports_templates"]
     for step in p.plan.steps:
         paths.append(root / step.folder)
@@ -101,7 +114,9 @@ def summarise(p: Planned, outcome: Outcome) -> list[str]:
             continue
         checks = verdict["checks"]
         bad = [name for name, check in checks.items() if not check["passed"]]
-        lines.append(f"{variant}: {'PASS' if verdict['passed'] else 'FAIL'} ({len(checks) - len(bad)} of {len(checks)} checks)")
+        lines.append(
+            f"{variant}: {'PASS' if verdict['passed'] else 'FAIL'} ({len(checks) - len(bad)} of {len(checks)} checks)"
+        )
         for name, check in checks.items():
             if name in bad or "metric" in check:
                 lines.append(f"  {name}: {describe(check)}{'' if check['passed'] else '  <- FAILED'}")
@@ -143,8 +158,12 @@ def explain(words: Words) -> int:
     for step, verdict in judge_plan(p.plan, p.store):
         nearest = nearest_difference(step, _recorded_params(p.workspace, step)) if verdict.state == "missing" else ""
         inputs = {name: source.path for name, source in step.inputs.items()}
-        entries.append({"kind": step.kind, "folder": step.folder, "state": verdict.state, "why": verdict.why, "nearest": nearest,
-                        "inputs": inputs, "recipe": params(step)})  # fmt: skip
+        entries.append(
+            {
+                "kind": step.kind, "folder": step.folder, "state": verdict.state, "why": verdict.why,
+                "nearest": nearest, "inputs": inputs, "recipe": params(step),
+            }
+        )  # fmt: skip
     if words.json:
         print(json.dumps({"steps": entries}, indent=1))
         return 0
@@ -208,13 +227,17 @@ def show_document(p: Planned) -> dict[str, Any]:
     return {"variants": entries}
 
 
-def _metrics(p: Planned, roles: Mapping[str, Step], states: Mapping[str, str], verdict: Mapping[str, Any] | None) -> dict[str, Any]:
+def _metrics(
+    p: Planned, roles: Mapping[str, Step], states: Mapping[str, str], verdict: Mapping[str, Any] | None
+) -> dict[str, Any]:
     deviation = roles["deviation"]
     if states[deviation.key] != "fresh":
         return {}
     numbers = json.loads((p.workspace.root / deviation.folder / "deviation.json").read_text("utf-8"))
     return {
-        "deviation": {name: {k: v for k, v in s.items() if k != "worst"} for name, s in numbers["hops"]["total"].items()},
+        "deviation": {
+            name: {k: v for k, v in s.items() if k != "worst"} for name, s in numbers["hops"]["total"].items()
+        },
         "hops": {hop: {name: s["rmse"] for name, s in outputs.items()} for hop, outputs in numbers["hops"].items()},
         "checks": verdict["checks"] if verdict else {},
     }
@@ -256,4 +279,3 @@ def init(words: Words) -> int:
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
 }  # fmt: skip
-

@@ -72,7 +72,7 @@ def _union(wanted: Any, value: object, where: str) -> Any:
     if value is None and type(None) in options:
         return None
     options = tuple(o for o in options if o is not type(None))
-    kinds = {_kind_of(o): o for o in options if _kind_of(o) is not None}
+    kinds = {kind: o for o in options if (kind := _kind_of(o)) is not None}
     if kinds and isinstance(value, Mapping):
         if len(kinds) == 1:
             return parse(next(iter(kinds.values())), value, where)
@@ -102,7 +102,9 @@ def _kind_of(option: Any) -> str | None:
 
 def _literal(allowed: tuple[object, ...], value: object, where: str) -> object:
     if value not in allowed:
-        raise ConfigError(f"{_show(value)} is not allowed", where=where, hint=did_you_mean(str(value), map(str, allowed)))
+        raise ConfigError(
+            f"{_show(value)} is not allowed", where=where, hint=did_you_mean(str(value), map(str, allowed))
+        )
     return value
 
 
@@ -124,9 +126,9 @@ def _scalar(wanted: Any, value: object, where: str) -> Any:
 
 def _name(wanted: Any) -> str:
     plain = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    return plain.get(wanted) or getattr(wanted, "__name__", str(wanted))
+    return plain.get(wanted) or str(getattr(wanted, "__name__", wanted))
 
 
 def _show(value: object) -> str:
     names = {type(None): "null", dict: "a mapping", list: "a list"}
-    return names.get(type(value)) or f"{value!r}"
+    return names.get(type(value), f"{value!r}")

@@ -67,7 +67,9 @@ def action_key(step: Step, digests: Mapping[str, Digest]) -> str:
     """
     entry = {
         "cmd": command(step),
-        "deps": sorted(({"path": dep_path(step, p), "hash": "md5", "md5": d.md5} for p, d in digests.items()), key=_path),
+        "deps": sorted(
+            ({"path": dep_path(step, p), "hash": "md5", "md5": d.md5} for p, d in digests.items()), key=_path
+        ),
         "params": {PARAMS_FILE: params(step)},
         "outs": sorted(out.name for out in step.outs),
     }

@@ -179,7 +179,9 @@ class Validation:
     def __post_init__(self) -> None:
         for name in self.deviation:
             if name not in UPPER_BOUNDS + LOWER_BOUNDS:
-                raise ValueError(f"deviation: unknown metric '{name}'; {did_you_mean(name, UPPER_BOUNDS + LOWER_BOUNDS)}")
+                raise ValueError(
+                    f"deviation: unknown metric '{name}'; {did_you_mean(name, UPPER_BOUNDS + LOWER_BOUNDS)}"
+                )
 
     def limits(self, precision: str) -> dict[str, float]:
         """The deviation thresholds that hold for one precision."""
@@ -211,7 +213,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Precision:
-    """How ``lower`` writes a precision into the graph (``quantize_ops``: int8 only), and whether float32 may be TF32."""
+    """How ``lower`` writes it into the graph (``quantize_ops``: int8 only), and whether float32 may be TF32."""
 
     lowering: Literal["none", "float16", "bfloat16", "int8"]
     quantize_ops: tuple[str, ...] = ()

@@ -16,7 +16,13 @@ from pathlib import Path
 WORKER = Path(__file__).resolve().parents[1] / "worker" / "run.py"
 # What a GPU driver or a libraries' folder outside the default path may need; everything else stays outside.
 _PASSED = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES")
-_FIXED = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+_FIXED = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 
 def alias(name: str, interpreter: Path, sandbox: Path) -> Path:

@@ -18,7 +18,8 @@ def has_bfloat16(model: Any) -> bool:
 
     def found(graph: Any) -> bool:
         return any(t.data_type == kind for t in graph.initializer) or any(
-            any(a.name in ("to", "dtype") and a.i == kind for a in node.attribute) or any(found(g) for g in subgraphs(node))
+            any(a.name in ("to", "dtype") and a.i == kind for a in node.attribute)
+            or any(found(g) for g in subgraphs(node))
             for node in graph.node
         )
 
@@ -37,7 +38,9 @@ def emulate(model: Any) -> Any:
 
     def widen(tensor: Any) -> None:
         if tensor.data_type == low:
-            tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype("float32"), tensor.name))
+            tensor.CopyFrom(
+                onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype("float32"), tensor.name)
+            )
 
     def rewrite(graph: Any) -> None:
         for tensor in graph.initializer:

@@ -69,7 +69,9 @@ class _Caster:
                 if name in constants:
                     graph.initializer.append(self._constant(constants[name], new, want))
                 else:
-                    nodes.append(self.onnx.helper.make_node("Cast", [name], [new], name=self._fresh(f"{new}/Cast"), to=want))
+                    nodes.append(
+                        self.onnx.helper.make_node("Cast", [name], [new], name=self._fresh(f"{new}/Cast"), to=want)
+                    )
                 made[name, want] = new
             return made[name, want]
 
@@ -170,7 +172,9 @@ class _Caster:
             array = np.where(finite, np.clip(array, -largest, largest), array)
         return np.asarray(array.astype(dtype))
 
-    def _outputs(self, graph: Any, nodes: list[Any], as_type: Callable[[str, int], str], now: dict[str, int], want: int) -> None:
+    def _outputs(
+        self, graph: Any, nodes: list[Any], as_type: Callable[[str, int], str], now: dict[str, int], want: int
+    ) -> None:
         for value in graph.output:
             name = value.name
             if self.types.get(name) != self.float:
@@ -188,7 +192,9 @@ class _Caster:
             for node in nodes:
                 node.input[:] = [inside if n == name else n for n in node.input]
                 node.output[:] = [inside if n == name else n for n in node.output]
-            nodes.append(self.onnx.helper.make_node("Cast", [inside], [name], name=self._fresh(f"{name}/Cast"), to=want))
+            nodes.append(
+                self.onnx.helper.make_node("Cast", [inside], [name], name=self._fresh(f"{name}/Cast"), to=want)
+            )
 
     @staticmethod
     def _captures(nodes: list[Any], name: str) -> bool:

@@ -84,7 +84,9 @@ def _profile_batch(spec: Mapping[str, Any], point: str) -> int | None:
     return None if shape is None else int(shape if isinstance(shape, int) else shape[0])
 
 
-def open_samples(source: Any, path: Path | None, inputs: Mapping[str, Any], where: str, labels: Sequence[str] = ()) -> Samples:
+def open_samples(
+    source: Any, path: Path | None, inputs: Mapping[str, Any], where: str, labels: Sequence[str] = ()
+) -> Samples:
     """Open a data source and check it against the inputs.
 
     Args:
@@ -137,7 +139,7 @@ def _random(inputs: Mapping[str, Any], count: int, seed: int) -> Arrays:
 
 
 def _opt_shape(spec: Mapping[str, Any]) -> list[int]:
-    opt = (spec.get("profile") or {}).get("opt")
+    opt: Any = (spec.get("profile") or {}).get("opt")
     return list(opt) if isinstance(opt, (list, tuple)) else [opt if d is None else d for d in spec["shape"]]
 
 

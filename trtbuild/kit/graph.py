@@ -1,4 +1,4 @@
-"""Questions about an ONNX graph that several lowerings ask: types, constants, producers, what is only shape arithmetic."""
+"""Questions about an ONNX graph that several lowerings ask: types, constants, producers, shape arithmetic."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def shape_arithmetic(graph: Any) -> set[str]:
 
 
 def nodes_in_scopes(nodes: Iterable[Any], scopes: Iterable[str], scope_map: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Names of the nodes under each of the TensorFlow name scopes (or ONNX name prefixes, for a graph without a map)."""
+    """Names of the nodes under each TensorFlow name scope (or part of an ONNX name, for a graph without a map)."""
     from trtbuild.kit.scopes import Cleaner, in_scope
 
     entries = scope_map["nodes"]

@@ -61,7 +61,7 @@ def score(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array) 
     if name not in BUILT_IN:
         value = load_callable(name, "model.validation.task.metric")(dict(outputs), labels)
         return float(value)
-    chosen = task["output"] or (next(iter(outputs)) if len(outputs) == 1 else None)
+    chosen: str = task["output"] or (next(iter(outputs)) if len(outputs) == 1 else "")
     if chosen not in outputs:
         have = ", ".join(sorted(outputs))
         what = f"no output '{chosen}'" if chosen else "several outputs, so name one"

@@ -31,7 +31,9 @@ class Quantised:
     kept: dict[str, str] = field(default_factory=dict)  # node -> why it was not quantised
 
 
-def candidates(graph: Any, types: Mapping[str, int], op_types: Iterable[str], keep: Callable[[Any], bool]) -> tuple[list[Any], dict[str, str]]:
+def candidates(
+    graph: Any, types: Mapping[str, int], op_types: Iterable[str], keep: Callable[[Any], bool]
+) -> tuple[list[Any], dict[str, str]]:
     """Nodes to quantise, and the reasons for those of the wanted types that are not."""
     import onnx
 
@@ -58,7 +60,9 @@ def activations(nodes: Iterable[Any], graph: Any) -> list[str]:
     return list(dict.fromkeys(name for node in nodes for name in node.input[:2] if name not in constants))
 
 
-def calibrate(model: Any, tensors: list[str], samples: Samples, inputs: Mapping[str, Any], batch: int, quantizer: Quantizer) -> int:
+def calibrate(
+    model: Any, tensors: list[str], samples: Samples, inputs: Mapping[str, Any], batch: int, quantizer: Quantizer
+) -> int:
     """Run the float32 graph on all samples and show the quantizer every tensor; returns the number of samples."""
     import onnx
     import onnxruntime as ort
@@ -90,51 +94,76 @@ def insert(model: Any, nodes: list[Any], ranges: Mapping[str, float]) -> Quantis
     """Put Q/DQ pairs before the operands of ``nodes`` and int8 weights in place of float32 ones, in ``model``."""
     import onnx
 
-    graph = model.graph
-    constants = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
-    quantised = {node.name for node in nodes}
-    report = Quantised()
-    made: dict[tuple[str, int | None], str] = {}
-    ordered: list[Any] = []
-
-    def constant(name: str, array: np.ndarray[Any, Any]) -> str:
-        graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
-        return name
-
-    def activation(name: str) -> str:
-        if (name, None) not in made:
-            scale = max(float(ranges[name]), SMALLEST_RANGE) / LARGEST
-            report.scales[name] = scale
-            s = constant(f"{name}/scale", np.float32(scale))
-            zero = constant(f"{name}/zero_point", np.int8(0))
-            ordered.append(onnx.helper.make_node("QuantizeLinear", [name, s, zero], [f"{name}/q"], name=f"{name}/Quantize"))
-            ordered.append(onnx.helper.make_node("DequantizeLinear", [f"{name}/q", s, zero], [f"{name}/dq"], name=f"{name}/Dequantize"))  # fmt: skip
-            made[name, None] = f"{name}/dq"
-        return made[name, None]
-
-    def weight(name: str, axis: int) -> str:
-        if (name, axis) not in made:
-            values, scales = quantise_weight(constants[name], axis)
-            stem = f"{name}/axis{axis}"
-            report.weights[name] = len(scales)
-            q = constant(f"{stem}/q", values)
-            s = constant(f"{stem}/scale", scales)
-            zero = constant(f"{stem}/zero_point", np.zeros(len(scales), np.int8))
-            ordered.append(onnx.helper.make_node("DequantizeLinear", [q, s, zero], [f"{stem}/dq"], name=f"{stem}/Dequantize", axis=axis))  # fmt: skip
-            made[name, axis] = f"{stem}/dq"
-        return made[name, axis]
-
+    graph, chosen, writer = model.graph, {node.name for node in nodes}, _PairWriter(model.graph, ranges)
+    ordered = []
     for original in list(graph.node):
         node = onnx.NodeProto.FromString(original.SerializeToString())
-        if node.name in quantised:
+        if node.name in chosen:
             for slot, name in enumerate(node.input[:2]):
-                node.input[slot] = weight(name, weight_axis(node, slot, constants[name].ndim)) if name in constants else activation(name)
-            report.nodes.append(node.name)
-        ordered.append(node)
+                node.input[slot] = writer.operand(node, slot, name)
+            writer.report.nodes.append(node.name)
+        ordered += [*writer.take(), node]
     del graph.node[:]
     graph.node.extend(ordered)
     drop_unused_initialisers(graph)
-    return report
+    return writer.report
+
+
+class _PairWriter:
+    """Makes each Q/DQ pair once; several consumers of a tensor share it."""
+
+    def __init__(self, graph: Any, ranges: Mapping[str, float]) -> None:
+        import onnx
+
+        self._onnx, self._graph, self._ranges = onnx, graph, ranges
+        self._constants = {tensor.name: tensor for tensor in graph.initializer}
+        self._made: dict[tuple[str, int | None], str] = {}
+        self._waiting: list[Any] = []
+        self.report = Quantised()
+
+    def take(self) -> list[Any]:
+        """The nodes made since the last call, to stand before their consumer."""
+        taken, self._waiting = self._waiting, []
+        return taken
+
+    def operand(self, node: Any, slot: int, name: str) -> str:
+        """The dequantised form of an operand."""
+        tensor = self._constants.get(name)
+        axis = None if tensor is None else weight_axis(node, slot, len(tensor.dims))
+        if (name, axis) not in self._made:
+            self._made[name, axis] = self._activation(name) if tensor is None else self._weight(name, tensor, axis or 0)
+        return self._made[name, axis]
+
+    def _activation(self, name: str) -> str:
+        scale = max(float(self._ranges[name]), SMALLEST_RANGE) / LARGEST
+        self.report.scales[name] = scale
+        constants = [
+            self._constant(f"{name}/scale", np.float32(scale)),
+            self._constant(f"{name}/zero_point", np.int8(0)),
+        ]
+        self._node("QuantizeLinear", [name, *constants], f"{name}/q")
+        return self._node("DequantizeLinear", [f"{name}/q", *constants], f"{name}/dq")
+
+    def _weight(self, name: str, tensor: Any, axis: int) -> str:
+        values, scales = quantise_weight(self._onnx.numpy_helper.to_array(tensor), axis)
+        self.report.weights[name] = len(scales)
+        stem = f"{name}/axis{axis}"
+        constants = [
+            self._constant(f"{stem}/q", values),
+            self._constant(f"{stem}/scale", scales),
+            self._constant(f"{stem}/zero_point", np.zeros(len(scales), np.int8)),
+        ]
+        return self._node("DequantizeLinear", constants, f"{stem}/dq", axis=axis)
+
+    def _constant(self, name: str, array: Any) -> str:
+        self._graph.initializer.append(
+            self._onnx.numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+        )
+        return name
+
+    def _node(self, kind: str, inputs: list[str], output: str, **attributes: int) -> str:
+        self._waiting.append(self._onnx.helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
 
 
 def quantise_weight(array: np.ndarray[Any, Any], axis: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -41,7 +41,9 @@ def find_all(trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], first: l
     return list(found.values())
 
 
-def build_alone(trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], options: Mapping[str, Any]) -> list[Complaint]:
+def build_alone(
+    trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], options: Mapping[str, Any]
+) -> list[Complaint]:
     """Nodes that parse but cannot be compiled, each built as a model of its own."""
     deadline = time.monotonic() + TIME_LIMIT_S
     model = _static(model, shapes)

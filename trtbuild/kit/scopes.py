@@ -8,7 +8,7 @@ mapped tensors from 72 % and 55 % to 97 % and 99 %.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trtbuild.kit.tfonnx import TfOp
@@ -27,7 +27,7 @@ def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -
     ``layout`` is "same", "NCHW" (transposed from TensorFlow's NHWC) or None where shapes cannot tell.
     """
     clean = Cleaner(ops)
-    found = {name: tensor for name, tensor in tensors.items()}
+    found = dict(tensors)
     for node in model.graph.node:
         for name in node.output:
             if (op := ops.get(name.rpartition(":")[0])) is not None and _port(name) < len(op.shapes):
@@ -64,7 +64,9 @@ def _skip_identities(tensor: str, ops: Mapping[str, TfOp]) -> str:
     return tensor
 
 
-def _node_entry(node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], clean: Cleaner) -> dict[str, str] | None:
+def _node_entry(
+    node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], clean: Cleaner
+) -> dict[str, str] | None:
     op = ops.get(node.name)
     if op is None:
         owners = (tensors[o].rsplit(":", 1)[0] for o in node.output if o in tensors)
@@ -81,8 +83,10 @@ class Cleaner:
     Tracing a built Keras model again adds ``_1`` to every scope; it is dropped where the name without it is free.
     """
 
-    def __init__(self, names: Sequence[str] | Mapping[str, Any]) -> None:
-        self._known = {"/".join(parts[:i]) for n in names for parts in [_unwrap(n).split("/")] for i in range(1, len(parts) + 1)}
+    def __init__(self, names: Iterable[str]) -> None:
+        self._known = {
+            "/".join(parts[:i]) for n in names for parts in [_unwrap(n).split("/")] for i in range(1, len(parts) + 1)
+        }
 
     def name(self, op: str) -> str:
         parts = _unwrap(op).split("/")

@@ -30,7 +30,15 @@ def compare(reference: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> dic
     r, y = r[finite], y[finite]
     if r.size == 0:
         nothing = dict.fromkeys(("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "bias"))
-        return {**counts, **nothing, "cosine": None, "sqnr_db": None, "exact_share": None, "reference_rms": None, "worst": None}
+        return {
+            **counts,
+            **nothing,
+            "cosine": None,
+            "sqnr_db": None,
+            "exact_share": None,
+            "reference_rms": None,
+            "worst": None,
+        }
     signed = y - r
     error = np.abs(signed)
     noise, signal = float(np.square(error).sum()), float(np.square(r).sum())

@@ -61,7 +61,9 @@ def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str
     except (ConfigError, SourceError):
         raise
     except Exception as error:  # the model's own code runs here, so anything may come
-        raise SourceError(f"cannot be called with the configured inputs: {_first_line(error)}", where="model.inputs") from error
+        raise SourceError(
+            f"cannot be called with the configured inputs: {_first_line(error)}", where="model.inputs"
+        ) from error
     function.trtbuild_keep = opened.keep
     return TfModel(function, tuple(inputs), tuple(order))
 
@@ -86,7 +88,7 @@ def open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mappi
     signature = loaded.signatures[source["signature"]]
     keys = list(signature.structured_outputs)
     return _Opened(
-        lambda arguments: {k: v for k, v in _in_order(signature(**arguments), keys).items()},
+        lambda arguments: _in_order(signature(**arguments), keys),
         signature.structured_input_signature[1],
         loaded,
     )
@@ -137,14 +139,22 @@ def keras_model(model: Any) -> _Opened:
 def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
     assert path is not None
     wrapped = import_frozen_graph(path, source["path"])
-    feeds = {name: _graph_tensor(wrapped.graph, t, f"model.source.inputs.{name}") for name, t in source["inputs"].items()}
-    fetches = {name: _graph_tensor(wrapped.graph, t, f"model.source.outputs.{name}") for name, t in source["outputs"].items()}
+    feeds = {
+        name: _graph_tensor(wrapped.graph, t, f"model.source.inputs.{name}") for name, t in source["inputs"].items()
+    }
+    fetches = {
+        name: _graph_tensor(wrapped.graph, t, f"model.source.outputs.{name}") for name, t in source["outputs"].items()
+    }
     if missing := set(inputs) - set(feeds):
-        raise ConfigError(f"input '{min(missing)}' has no tensor", where="model.source.inputs", hint="write name: \"op:0\"")
+        raise ConfigError(
+            f"input '{min(missing)}' has no tensor", where="model.source.inputs", hint='write name: "op:0"'
+        )
     ordered = list(feeds)
     pruned = wrapped.prune([feeds[name] for name in ordered], list(fetches.values()))
     return _Opened(
-        lambda arguments: dict(zip(fetches, pruned(*[arguments[name] for name in ordered]), strict=True)), feeds, wrapped
+        lambda arguments: dict(zip(fetches, pruned(*[arguments[name] for name in ordered]), strict=True)),
+        feeds,
+        wrapped,
     )
 
 
@@ -194,7 +204,8 @@ def _open_factory(source: Mapping[str, Any], path: Path | None, inputs: Mapping[
     if isinstance(made, tf.Module) and not callable(made):
         raise SourceError("the factory returned a tf.Module without __call__", where=source["callable"])
     if not callable(made):
-        raise SourceError(f"the factory returned a {type(made).__name__}", where=source["callable"], hint="return a Keras model, or a callable of named tensors")  # fmt: skip
+        hint = "return a Keras model, or a callable of named tensors"
+        raise SourceError(f"the factory returned a {type(made).__name__}", where=source["callable"], hint=hint)
     return _Opened(lambda tensors: _named(made(**tensors), []), None, made)
 
 
@@ -230,7 +241,9 @@ def _check_inputs(wanted: Mapping[str, Any], have: Mapping[str, Any]) -> None:
 
     for name in wanted:
         if name not in have:
-            raise ConfigError(f"the model has no input '{name}'", where=f"model.inputs.{name}", hint=did_you_mean(name, have))
+            raise ConfigError(
+                f"the model has no input '{name}'", where=f"model.inputs.{name}", hint=did_you_mean(name, have)
+            )
     for name, tensor in have.items():
         if name not in wanted:
             raise ConfigError(f"the model's input '{name}' is missing", where="model.inputs")
@@ -248,7 +261,9 @@ def check_fit(name: str, wanted: Mapping[str, Any], dtype: str, dims: list[int |
     if wanted["dtype"] != dtype:
         raise ConfigError(f"{wanted['dtype']} does not match the model's {dtype}", where=f"model.inputs.{name}.dtype")
     shape = list(wanted["shape"])
-    fits = dims is None or (len(dims) == len(shape) and all(m is None or m == w for m, w in zip(dims, shape, strict=True)))
+    fits = dims is None or (
+        len(dims) == len(shape) and all(m is None or m == w for m, w in zip(dims, shape, strict=True))
+    )
     if not fits:
         shown = "[" + ", ".join("null" if d is None else str(d) for d in dims or []) + "]"
         asked = "[" + ", ".join("null" if d is None else str(d) for d in shape) + "]"

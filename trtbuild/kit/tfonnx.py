@@ -118,7 +118,9 @@ def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
     source, output = node.input[0], node.output[0]
     context.remove_node(node.name)
     erf = context.make_node("Erf", [source], shapes=[shape], dtypes=[dtype])
-    context.make_node("Sub", [one.output[0], erf.output[0]], name=name, outputs=[output], shapes=[shape], dtypes=[dtype])
+    context.make_node(
+        "Sub", [one.output[0], erf.output[0]], name=name, outputs=[output], shapes=[shape], dtypes=[dtype]
+    )
 
 
 def refuse_unknown_ops(model: Any, graph: Any, said: Sequence[str]) -> None:

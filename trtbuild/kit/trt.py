@@ -71,7 +71,12 @@ def make_log(trt: Any, path: Path) -> Any:
     Build errors are told to the logger only; some calls log an error and return a plan all the same (RTX 1.7 with a
     foreign runtime platform), so errors count even when the call seems to succeed.
     """
-    severities = {trt.ILogger.INTERNAL_ERROR: "E", trt.ILogger.ERROR: "E", trt.ILogger.WARNING: "W", trt.ILogger.INFO: "I"}
+    severities = {
+        trt.ILogger.INTERNAL_ERROR: "E",
+        trt.ILogger.ERROR: "E",
+        trt.ILogger.WARNING: "W",
+        trt.ILogger.INFO: "I",
+    }
 
     class Log(trt.ILogger):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -95,7 +100,7 @@ def make_log(trt: Any, path: Path) -> Any:
 
 
 def use_log(log: Any) -> None:
-    """Make Polygraphy create builders with our logger: it keeps its own in a module variable, and offers no argument."""
+    """Make Polygraphy create builders with our logger: it keeps its own in a module variable, not an argument."""
     from polygraphy.backend.trt import util
 
     util.TRT_LOGGER = log
@@ -149,7 +154,9 @@ def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> byt
     plan = parsed.builder.build_serialized_network(parsed.network, config)
     said = log.errors[before:]
     if plan is None or said:
-        raise EngineError(said[0] if said else "the builder gave no plan and no reason", where="build", details=tuple(said))
+        raise EngineError(
+            said[0] if said else "the builder gave no plan and no reason", where="build", details=tuple(said)
+        )
     return bytes(plan)
 
 
@@ -183,8 +190,10 @@ def check_targets(trt: Any, capabilities: Sequence[str]) -> None:
             raise ToolchainError(what, where="target.compute_capabilities", hint=f"it has {have}")
 
 
-_DTYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "INT32": "int32", "INT64": "int64",
-           "BOOL": "bool", "UINT8": "uint8", "FP8": "float8"}  # fmt: skip
+_DTYPES = {
+    "FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "INT32": "int32", "INT64": "int64",
+    "BOOL": "bool", "UINT8": "uint8", "FP8": "float8",
+}  # fmt: skip
 
 
 def dtype_name(dtype: Any) -> str:

@@ -19,7 +19,9 @@ class OnnxRuntimeSession:
         missing = [p for p in providers if p not in ort.get_available_providers()]
         if missing:
             have = ", ".join(ort.get_available_providers())
-            raise ToolchainError(f"ONNX Runtime has no {missing[0]} here", where="runtime.providers", hint=f"it has {have}")
+            raise ToolchainError(
+                f"ONNX Runtime has no {missing[0]} here", where="runtime.providers", hint=f"it has {have}"
+            )
         options = ort.SessionOptions()
         options.log_severity_level = 3
         # BASIC keeps Q/DQ pairs and computes between them in float32: the arithmetic that the graph states.  The

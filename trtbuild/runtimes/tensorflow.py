@@ -28,7 +28,8 @@ class TensorFlowSession:
         except Exception as error:  # TensorFlow's run-time errors, and whatever the model's own code raises
             raise SourceError(f"TensorFlow cannot run it: {str(error).splitlines()[0]}", where="reference") from error
         return {
-            f"{name}_output" if name in self._model.inputs else name: result[name].numpy() for name in self._model.outputs
+            f"{name}_output" if name in self._model.inputs else name: result[name].numpy()
+            for name in self._model.outputs
         }
 
 

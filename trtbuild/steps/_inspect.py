@@ -1,4 +1,4 @@
-"""Not a step of any plan: reads what a model file says about its inputs, in a process of its own, for ``trtbuild init``."""
+"""Not a step of any plan: what a model file says about its inputs, read in a process of its own for ``init``."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def _tensors(found: Any) -> dict[str, Any]:
     described = {}
     for name, tensor in found.items():
         if getattr(tensor.shape, "rank", 0) is None:
-            raise SourceError(f"input '{name}' has no known rank", where="model", hint="export it with a shaped input signature")
+            raise SourceError(
+                f"input '{name}' has no known rank", where="model", hint="export it with a shaped input signature"
+            )
         shape = [None if d is None else int(d) for d in tuple(tensor.shape)]
         described[name] = {"dtype": str(getattr(tensor.dtype, "name", tensor.dtype)), "shape": shape}
     return described

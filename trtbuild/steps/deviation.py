@@ -17,7 +17,11 @@ HOPS = {"export": ("reference", "exported"), "precision": ("exported", "lowered"
 
 
 def declare(variant: Variant, need: Need) -> Step:
-    runs = {"reference": need("reference"), "exported": need("infer", of="export"), "lowered": need("infer", of="lower")}
+    runs = {
+        "reference": need("reference"),
+        "exported": need("infer", of="export"),
+        "lowered": need("infer", of="lower"),
+    }
     outputs = {name: run.out("outputs.npz") for name, run in runs.items()}
     runtimes = {f"{name}_runtime": run.out("runtime.json") for name, run in runs.items()}
     return Step(
@@ -46,14 +50,15 @@ def run(job: Job) -> None:
                 what = f"output '{name}' has shape {list(have)} in the {side} graph, {list(want)} in the source model"
                 raise ModelError(what, where="deviation", hint="the exporter changed the model's meaning")
     hops = {
-        hop: {name: statistics.compare(arrays[a][name], arrays[b][name]) for name in names} for hop, (a, b) in HOPS.items()
+        hop: {name: statistics.compare(arrays[a][name], arrays[b][name]) for name in names}
+        for hop, (a, b) in HOPS.items()
     }
     job.write_json(
         "deviation.json",
         {
             "hops": hops,
             "runtimes": {name: job.read_json(f"{name}_runtime") for name in arrays},
-            "samples": int(len(next(iter(arrays["reference"].values())))),
+            "samples": len(next(iter(arrays["reference"].values()))),
         },
     )
     job.write_json(

@@ -119,10 +119,14 @@ def _check_contract(model: bytes, inputs: list[dict[str, Any]]) -> None:
 def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, Any]:
     """Compare what the parsed network computes in with what ``lower`` promised; a difference is an error."""
     promise: Mapping[str, str] = precision["compute"]
-    wrong = [f"{node}: promised {want}, is {found[node]}" for node, want in promise.items() if found.get(node, want) != want]
+    wrong = [
+        f"{node}: promised {want}, is {found[node]}" for node, want in promise.items() if found.get(node, want) != want
+    ]
     if wrong:
         what = f"{len(wrong)} node(s) would not compute in the asked precision; first: {wrong[0]}"
-        raise EngineError(what, where="engine", hint="this is a silent loss of precision; report it", details=tuple(wrong))
+        raise EngineError(
+            what, where="engine", hint="this is a silent loss of precision; report it", details=tuple(wrong)
+        )
     macs: Mapping[str, int] = precision["macs"]
     proved = [node for node in promise if node in found]
     work: Counter[str] = Counter()

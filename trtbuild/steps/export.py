@@ -51,7 +51,9 @@ def run(job: Job) -> None:
     try:
         onnx.checker.check_model(model, full_check=False)
     except onnx.checker.ValidationError as error:
-        raise ExportError(f"the exported graph is not valid ONNX: {str(error).splitlines()[0]}", where="export") from error
+        raise ExportError(
+            f"the exported graph is not valid ONNX: {str(error).splitlines()[0]}", where="export"
+        ) from error
     job.write_json("scopes.json", scopes.scope_map(model, ops, tensors))
     job.output("model.onnx").write_bytes(canonical.to_bytes(model))
 

@@ -39,6 +39,8 @@ def run(job: Job) -> None:
     inputs, runtime = job.params["inputs"], job.params["runtime"]
     path = job.input("data") if "data" in job.inputs else None
     samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation")
-    session = import_module(f"trtbuild.runtimes.{runtime['module']}").open_session(job.input("model"), runtime["providers"])
+    session = import_module(f"trtbuild.runtimes.{runtime['module']}").open_session(
+        job.input("model"), runtime["providers"]
+    )
     outputs.save(job.output("outputs.npz"), outputs.run_all(session, samples, inputs))
     job.write_json("runtime.json", session.about)

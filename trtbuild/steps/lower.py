@@ -102,7 +102,9 @@ def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
     for scope, found in by_scope.items():
         if not found:
             parts = {part for entry in scope_map["nodes"].values() for part in entry["scope"].split("/") if part}
-            raise ConfigError(f"no node is in scope '{scope}'", where=f"{where}.exclude_scopes", hint=did_you_mean(scope, parts))
+            raise ConfigError(
+                f"no node is in scope '{scope}'", where=f"{where}.exclude_scopes", hint=did_you_mean(scope, parts)
+            )
     present = {node.op_type for node in nodes}
     for op_type in job.params["exclude_ops"]:
         if op_type not in present:

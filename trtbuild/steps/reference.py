@@ -5,7 +5,7 @@ from __future__ import annotations
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Onnx, Variant
-from trtbuild.core.step import Out, Step
+from trtbuild.core.step import Input, Out, Step
 from trtbuild.steps._shared import data_inputs, data_params, input_params, source_inputs, source_params, tools
 
 VERSION = 1
@@ -30,18 +30,20 @@ def declare(variant: Variant, need: Need) -> Step:
     )
 
 
-def _data(variant: Variant) -> dict[str, object]:
+def _data(variant: Variant) -> dict[str, Input]:
     found = data_inputs(variant, variant.spec.model.data.validation)
     return {("data_code" if name == "code" else name): source for name, source in found.items()}
 
 
 def run(job: Job) -> None:
     from trtbuild.kit import data, outputs
+    from trtbuild.runtimes import Session
 
     inputs = job.params["inputs"]
     path = job.input("data") if "data" in job.inputs else None
     samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation")
     source = job.input("source") if "source" in job.inputs else None
+    session: Session
     if job.params["source"]["kind"] == "onnx":
         from trtbuild.kit import onnxsource
         from trtbuild.runtimes import onnxruntime

@@ -56,7 +56,10 @@ def run(job: Job) -> None:
             "passed": all(check["passed"] for check in checks.values()),
             "checks": checks,
             # Said aloud, so that nobody takes silence for a pass.
-            "not_judged": {f"latency: {name}": {"limit": limit, "why": "latency is not measured"} for name, limit in latency.items()},
+            "not_judged": {
+                f"latency: {name}": {"limit": limit, "why": "latency is not measured"}
+                for name, limit in latency.items()
+            },
         },
     )
 
@@ -69,8 +72,12 @@ def _judge_task(job: Job) -> dict[str, Any]:
         hint = "give labelled data in model.data.validation"
         raise ConfigError("random data has no labels", where="model.validation.task", hint=hint)
     path = job.input("data") if "data" in job.inputs else None
-    samples = data.open_samples(job.params["data"], path, job.params["inputs"], "model.data.validation", [task["labels"]])
+    samples = data.open_samples(
+        job.params["data"], path, job.params["inputs"], "model.data.validation", [task["labels"]]
+    )
     labels = samples.arrays[task["labels"]]
-    reference, observed = (metrics.score(task, outputs.load(job.input(side)), labels) for side in ("reference", "lowered"))
+    reference, observed = (
+        metrics.score(task, outputs.load(job.input(side)), labels) for side in ("reference", "lowered")
+    )
     better = metrics.higher_is_better(task)
     return task_check(task["metric"], reference, observed, task["max_drop"], higher_is_better=better)

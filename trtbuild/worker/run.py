@@ -1,4 +1,4 @@
-"""Run one job in this interpreter: ``python run.py SANDBOX [WATCH_FD [fixed-addresses]]``.  Reads job.json, writes result.json.
+"""Run one job in this interpreter: job.json in, result.json out.  ``run.py SANDBOX [WATCH_FD [fixed-addresses]]``
 
 Executed by path inside an environment that need not have trtbuild installed, so it mounts the package from its own
 location; ``trtbuild/__init__.py`` runs, and imports nothing.
@@ -14,7 +14,9 @@ import time
 import traceback
 from pathlib import Path
 
-PACKAGE = Path(os.path.abspath(__file__)).parents[1]  # not resolved: a link's short path is wanted (see executors/hermetic.py)
+PACKAGE = Path(os.path.abspath(__file__)).parents[
+    1
+]  # not resolved: a link's short path is wanted (see executors/hermetic.py)
 
 
 def mount_package() -> None:
