@@ -1,0 +1,135 @@
+"""Each mistake a user can make is one line with what, where and a way out, and the right exit status."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CONFIG = [
+    (["model=tny"], "unknown model 'tny'; did you mean 'tiny'?"),
+    (["model=tiny", "precision=int9"], "unknown precision 'int9'; did you mean 'int8'?"),
+    (["model=tiny", "precison=int8"], "unknown key 'precison'; did you mean 'precision'?"),
+    (["model=tiny", "model.exprt.opset=17"], "did you mean 'model.export.opset'?"),
+    (["model=tiny", "export.opset=17"], "did you mean 'model.export.opset'?"),
+    (["model=tiny", "model.export.opset=abc"], "expected a whole number, got 'abc'"),
+    (["model=tiny", "model.export.opset=99"], "99 is not between 13 and 23"),
+    (["model=tiny", "+model.foo=1"], "unknown key 'foo'"),
+    (["model=tiny", "model.inputs.image.profile.min=9"], "needs min <= opt <= max"),
+    (["model=tiny", "model.source.path=/etc/hostname"], "is outside the workspace"),
+    (["model=tiny", "precision=int8", "model.data.calibration=null"], "int8 needs calibration data"),
+    (["model=tiny", "runtime=tensort"], "unknown runtime 'tensort'"),
+    (["model=tiny", "--jsn"], "did you mean '--json'?"),
+    (["precision=int8"], "no model chosen"),
+    (["bild", "model=tiny"], "unknown verb 'bild'; did you mean 'build'?"),
+]
+
+
+@pytest.mark.parametrize(("words", "says"), CONFIG, ids=[" ".join(words) for words, _ in CONFIG])
+def test_a_config_mistake_is_one_line(workspace: Path, trtbuild, words: list[str], says: str) -> None:
+    """Nothing runs, nothing is written, exit status 2."""
+    done = trtbuild(*words)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (workspace / "build").exists()
+
+
+def test_a_target_the_toolchain_lacks_is_refused_before_anything_runs(workspace: Path, trtbuild) -> None:
+    """TensorRT-RTX knows no compute capability 9.0: exit status 3."""
+    done = trtbuild("model=tiny", "target=sm90", check=3)
+
+    assert "cannot compile for compute capability 9.0" in done.stderr
+
+
+def test_another_tensorrt_than_declared_is_an_environment_error(workspace: Path, trtbuild) -> None:
+    """The version is compared with what is installed."""
+    done = trtbuild("model=tiny", "tensorrt.version=1.0.0.1", check=3)
+
+    assert "1.0.0.1 is declared" in done.stderr
+
+
+def _arrays(kind: str, path: Path) -> None:
+    good = np.random.default_rng(0).normal(size=(4, 3, 16, 16)).astype(np.float32)
+    nan = good.copy()
+    nan[2, 0, 0, 0] = np.nan
+    made = {"key": {"imge": good}, "shape": {"image": good[:, :, :5]}, "nan": {"image": nan}, "empty": {"image": good[:0]}}
+    if kind in made:
+        np.savez(path, **made[kind])
+    elif kind == "junk":
+        path.write_bytes(b"no zip at all")
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [("key", "no array 'image'; did you mean 'imge'?"), ("shape", "have shape [3, 5, 16]"), ("nan", "in sample 2"),
+     ("empty", "holds no sample"), ("junk", "not an .npz file"), ("missing", "no such file")],
+)  # fmt: skip
+@pytest.mark.slow
+def test_bad_calibration_data_is_exit_2(workspace: Path, trtbuild, kind: str, says: str) -> None:
+    """Wrong keys, shapes, NaN, no samples, not a file: the data is named, and no record is written."""
+    _arrays(kind, workspace / "models" / f"{kind}.npz")
+
+    done = trtbuild("model=tiny", "precision=int8", f"model.data.calibration=models/{kind}.npz", check=2)
+
+    assert says in done.stderr
+    assert not list(workspace.glob("build/tiny/lower-*/dvc.lock"))
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 50], ids=["empty", "junk"])
+@pytest.mark.slow
+def test_a_corrupt_onnx_file_is_exit_4(workspace: Path, trtbuild, content: bytes) -> None:
+    """Said once, for both steps that read it."""
+    (workspace / "models" / "bad.onnx").write_bytes(content)
+
+    done = trtbuild("model=tiny", "model.source.path=models/bad.onnx", check=4)
+
+    assert done.stderr.count("not a valid ONNX model") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [("model.inputs.image.shape=[null,3,17,16]", "does not fit the model's"),
+     ("model.inputs.image.dtype=int32", "does not match the model's float32")],
+)  # fmt: skip
+def test_inputs_that_do_not_fit_the_model_are_exit_2(workspace: Path, trtbuild, override: str, says: str) -> None:
+    """The config is compared with the model before anything is computed."""
+    assert says in trtbuild("model=tiny", override, check=2).stderr
+
+
+@pytest.mark.parametrize(("git", "dvc", "says"), [(False, False, "no git and no DVC"), (True, False, "no DVC"), (False, True, "git")])
+def test_a_folder_that_is_no_workspace_is_exit_3(tmp_path: Path, trtbuild, git: bool, dvc: bool, says: str) -> None:
+    """No git, no DVC repository, or neither."""
+    for name, wanted in ((".git", git), (".dvc", dvc)):
+        if wanted:
+            (tmp_path / name).mkdir()
+
+    assert says in trtbuild("model=x", cwd=tmp_path, check=3).stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_nothing_half_done(workspace: Path, trtbuild, number: int) -> None:
+    """Exit status 130, no sandbox, no child; the next run completes, and DVC agrees with the records."""
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "trtbuild", "model=tiny"], cwd=workspace, stderr=subprocess.PIPE, text=True
+    )
+    assert driver.stderr is not None
+    driver.stderr.readline()  # the first step has started
+    time.sleep(0.2)
+    driver.send_signal(number)
+
+    said = driver.communicate()[1]
+
+    assert driver.returncode == 130, said
+    assert not list((workspace / ".trtbuild" / "work").iterdir())
+    trtbuild("model=tiny", check=0)
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=workspace, capture_output=True, text=True)
+    assert "up to date" in status.stdout
