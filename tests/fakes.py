@@ -1,4 +1,4 @@
-"""Small stand-ins: steps of one output, an executor that runs a function instead of a process, a status that remembers."""
+"""Small stand-ins: steps of one output, an executor that runs functions, a status that remembers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from trtbuild.store import Store, file_md5
 PYTHON = Path("python")  # the fake executor starts no interpreter
 
 
-def step(kind: str, *upstream: Step, files: tuple[str, ...] = (), outs: tuple[Out, ...] = (Out("out.bin"),), **params: object) -> Step:
+def step(
+    kind: str, *upstream: Step, files: tuple[str, ...] = (), outs: tuple[Out, ...] = (Out("out.bin"),), **params: object
+) -> Step:
     """A step of model ``m`` that reads the first output of each upstream step, and source files."""
     inputs: dict[str, Input] = {up.kind: up.out(up.outs[0].name) for up in upstream}
     inputs |= {f"file{i}": File(path) for i, path in enumerate(files)}
@@ -118,9 +120,13 @@ class RecordingStatus:
         self.lines.append("closed")
 
 
-def build(store: Store, plan: Plan, executor: FakeExecutor | None = None, status: RecordingStatus | None = None) -> Outcome:
+def build(
+    store: Store, plan: Plan, executor: FakeExecutor | None = None, status: RecordingStatus | None = None
+) -> Outcome:
     """One build with fakes, and with fresh eyes: a new store has read no record yet."""
-    builder = Builder(Store(store.workspace), executor or FakeExecutor(), lambda step: PYTHON, status or RecordingStatus())
+    builder = Builder(
+        Store(store.workspace), executor or FakeExecutor(), lambda step: PYTHON, status or RecordingStatus()
+    )
     return builder.build(plan)
 
 

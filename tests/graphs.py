@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 
 def graph(text: str, *, opset: int = 17, **constants: Any) -> onnx.ModelProto:
-    """``inputs => outputs { nodes }`` as a model: ``graph("float[2] x => float[2] y { y = Mul(x, w) }", w=[1.0, 2.0])``.
+    """``inputs => outputs { nodes }`` as a model: ``graph("float[2] x => float[2] y { y = Mul(x, w) }", w=[1, 2])``.
 
     Constants become float32 initialisers (unless they are numpy arrays), nodes are named by type and place.
     """

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeExecutor, RecordingStatus, build, chain, concatenate, digests, ended, make, plan, step
 
+from tests.fakes import FakeExecutor, RecordingStatus, build, chain, concatenate, digests, ended, make, plan, step
 from trtbuild.build import Builder, Ended, as_error, failure, judge_plan, prepare
 from trtbuild.core.job import Failure, Job, read_job
 from trtbuild.core.step import Step
 from trtbuild.errors import ConfigError, DataError, EngineError, PlaceError, ToolchainError, TrtbuildError, WorkerDied
 from trtbuild.store import Store
+
 
 @pytest.fixture(autouse=True)
 def source(store: Store) -> Path:
@@ -92,7 +93,9 @@ def test_a_workers_error_keeps_its_class_and_words(store: Store, steps: list[Ste
     assert json.loads((log.parent / "job.json").read_text("utf-8"))["kind"] == "a"
 
 
-@pytest.mark.parametrize(("raised", "status"), [("DataError", 2), ("PlaceError", 3), ("EngineError", 4), ("KeyError", 70)])
+@pytest.mark.parametrize(
+    ("raised", "status"), [("DataError", 2), ("PlaceError", 3), ("EngineError", 4), ("KeyError", 70)]
+)
 def test_each_class_of_error_has_its_exit_status(raised: str, status: int) -> None:
     """A class that is not ours is a bug in trtbuild, with the end of its traceback."""
     error = failure(step("a"), Failure(raised, "what", traceback="Traceback\n  line 1\nKeyError: what"))
@@ -101,7 +104,9 @@ def test_each_class_of_error_has_its_exit_status(raised: str, status: int) -> No
     assert (type(error) is TrtbuildError) == ("line 1" in " ".join(error.details))
 
 
-def test_an_upstream_rebuilt_to_the_same_bytes_changes_nothing_downstream(store: Store, steps: list[Step], source: Path) -> None:
+def test_an_upstream_rebuilt_to_the_same_bytes_changes_nothing_downstream(
+    store: Store, steps: list[Step], source: Path
+) -> None:
     """Early cutoff: what follows is judged by content, not by what ran."""
     same = FakeExecutor({"a": say("always")})
     build(store, plan(steps[-1]), same)
@@ -172,7 +177,10 @@ def test_a_step_that_makes_no_output_is_a_bug(store: Store, steps: list[Step]) -
     """A worker that claims success and leaves nothing is caught."""
     outcome = build(store, plan(steps[0]), FakeExecutor({"a": lambda job: None}))
 
-    assert (outcome.failures[steps[0].key].exit_status, outcome.failures[steps[0].key].what) == (70, "a made no out.bin")
+    assert (outcome.failures[steps[0].key].exit_status, outcome.failures[steps[0].key].what) == (
+        70,
+        "a made no out.bin",
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,7 +238,9 @@ with FileLock(sys.argv[1]):
 """
 
 
-def test_a_step_that_another_process_builds_is_waited_for(store: Store, steps: list[Step], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_another_process_builds_is_waited_for(
+    store: Store, steps: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While another process holds a step's lock the rest is built; then the step is."""
     monkeypatch.setattr("trtbuild.build._LOCKED_POLL_S", 0.01)
     beside = step("beside", files=("models/source",))
@@ -310,6 +320,7 @@ def test_a_sandbox_links_its_inputs_under_their_suffix(store: Store, source: Pat
 
 def test_no_interpreter_is_a_failed_step(store: Store, steps: list[Step]) -> None:
     """A toolchain that is not here fails the steps that need it, and no others."""
+
     def interpreter(step: Step) -> Path:
         if step.kind == "b":
             raise ToolchainError("not installed")

@@ -145,7 +145,7 @@ class Builder:
                     raise ConfigError(
                         "no such file or folder", where=source.path, hint="the config names it; check the path"
                     )
-                self._pull(tracked, needed=True)
+                self._pull(self.store.pull_target(tracked), needed=True)
         digests = self.store.input_digests(step)
         if digests is None:
             missing = next(s.path for s in step.inputs.values() if self.store.input_digest(s.path) is None)

@@ -9,7 +9,9 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from trtbuild import tracking
 from trtbuild.core.record import Digest, Record, action_key, command, dep_path, params, same, sorted_sha256
@@ -22,6 +24,7 @@ _CHUNK = 1 << 20
 # A file changed within this time before it was hashed may change again without a new time stamp ("racy git").
 _RACY_NS = 50_000_000
 _LOCK_WAIT_S = 30.0
+_PULL_ALL_BYTES = 64 << 20
 
 
 class Store:
@@ -55,6 +58,14 @@ class Store:
         """The entry of ``models.dvc`` that a path is, or lies in."""
         return next((tracked for tracked in self._models if path == tracked or path.startswith(tracked + "/")), None)
 
+    def pull_target(self, tracked: str) -> str:
+        """What to pull for one entry: all of ``models.dvc`` when that is little, the entry alone when it is much.
+
+        To DVC, models.dvc is one stage: ``dvc repro`` and ``dvc status`` want every entry of it to be there.
+        """
+        total = sum(digest.size or _PULL_ALL_BYTES for digest in self._models.values())
+        return tracking.MODELS_FILE if total <= _PULL_ALL_BYTES else tracked
+
     def _recorded_digest(self, path: str) -> Digest | None:
         tracked = self.tracked_by(path)
         if tracked is None or path == tracked:
@@ -80,14 +91,24 @@ class Store:
     def _folder_digest(self, folder: Path) -> Digest:
         listing, size = [], 0
         for parent, folders, names in os.walk(folder, followlinks=True):
-            folders.sort()
+            folders[:] = sorted(name for name in folders if not self._ignored(Path(parent, name), "/"))
             for name in names:
                 full = Path(parent, name)
+                if self._ignored(full):
+                    continue
                 status = full.stat()
                 size += status.st_size
                 listing.append({"md5": self._file_md5(full, status), "relpath": full.relative_to(folder).as_posix()})
         digest = _listing_digest(listing)
         return Digest(digest.md5, size, len(listing))
+
+    @cached_property
+    def _ignore(self) -> Any:
+        return _dvcignore(self.root / ".dvcignore")
+
+    def _ignored(self, path: Path, end: str = "") -> bool:
+        """Whether the workspace's .dvcignore leaves a path out, as DVC does (git's grammar)."""
+        return self._ignore is not None and self._ignore.match_file(path.relative_to(self.root).as_posix() + end)
 
     def _file_md5(self, path: Path, status: os.stat_result) -> str:
         signature = [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
@@ -120,8 +141,13 @@ class Store:
             target.parent.mkdir(parents=True, exist_ok=True)
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
-            file.chmod(0o444)
-            os.replace(file, target)
+            try:
+                os.replace(file, target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                copy_atomic(file, target)  # a cache shared by a team often lies on another disk
+            target.chmod(0o444)
         return digest
 
     def checkout(self, digest: Digest, path: str) -> None:
@@ -158,7 +184,8 @@ class Store:
                 record = tracking.record_of(tracking.read_yaml(entry))
             except (KeyError, TypeError, AttributeError, WorkspaceError):
                 continue
-            if all(self.has(digest) for digest in record.outs.values()):
+            whole = set(record.outs) == {out.name for out in step.outs}
+            if whole and all(self.has(digest) for digest in record.outs.values()):
                 return record
         return None
 
@@ -243,6 +270,16 @@ def _without(value: object, names: tuple[str, ...]) -> object:
     if isinstance(value, list):
         return [_without(item, names) for item in value]
     return value
+
+
+def _dvcignore(path: Path) -> Any:
+    """The patterns of a .dvcignore, or None when there are none."""
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    if not any(line.strip() and not line.startswith("#") for line in lines):
+        return None
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(lines)
 
 
 def _load_state(path: Path) -> dict[str, list[object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from trtbuild.errors import RemoteError, WorkspaceError
 
 LOCK_FILE, STAGE_FILE, MODELS_FILE = "dvc.lock", "dvc.yaml", "models.dvc"
 _SCHEMA = "2.0"
+_LIKE_A_NUMBER = re.compile(r"[-+]?\.?\d[\d_.]*([eExXoO][-+\da-fA-F]*)?$")
 
 
 def read_yaml(path: Path) -> Any:
@@ -34,8 +36,15 @@ def read_yaml(path: Path) -> Any:
 def to_yaml(value: object) -> bytes:
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+        pass
+
+    def text_scalar(dumper: Any, text: str) -> Any:
+        # PyYAML quotes what YAML 1.1 would take for a number; DVC reads YAML 1.2, where 1e-3 and 0o17 are numbers too.
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if _LIKE_A_NUMBER.match(text) else None)
+
+    Dumper.add_representer(str, text_scalar)
+    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, width=10_000, allow_unicode=True)
     return text.encode()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -80,17 +82,18 @@ def _union(wanted: Any, value: object, where: str) -> Any:
         if kind not in kinds:
             raise ConfigError(f"unknown kind {_show(kind)}", where=f"{where}.kind", hint=did_you_mean(str(kind), kinds))
         return parse(kinds[kind], value, where)
-    failures = []
-    for option in options:
-        if dataclasses.is_dataclass(option) and not isinstance(value, Mapping):
-            continue
-        try:
+    shaped = tuple(o for o in options if _takes_mapping(o) == isinstance(value, Mapping))
+    if len(options) == 1 or (len(shaped) == 1 and isinstance(value, Mapping)):
+        return _value((shaped or options)[0], value, where)  # its own message names the place inside
+    for option in shaped:
+        with contextlib.suppress(ConfigError):
             return _value(option, value, where)
-        except ConfigError as error:
-            failures.append(error)
-    if len(failures) == 1:
-        raise failures[0]
     raise ConfigError(f"got {_show(value)}, which is none of: {', '.join(_name(o) for o in options)}", where=where)
+
+
+def _takes_mapping(option: Any) -> bool:
+    origin = typing.get_origin(option)
+    return dataclasses.is_dataclass(option) or (isinstance(origin, type) and issubclass(origin, Mapping))
 
 
 def _kind_of(option: Any) -> str | None:
@@ -115,10 +118,10 @@ def _scalar(wanted: Any, value: object, where: str) -> Any:
         return float(value)
     if wanted is float and isinstance(value, str):
         # YAML 1.1 reads 1e-3 (no dot) as a string; the author meant the number.
-        try:
-            return float(value)
-        except ValueError:
-            pass
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{value} is no usable number", where=where)
     if not isinstance(value, wanted) or (wanted in (int, float) and isinstance(value, bool)):
         raise ConfigError(f"expected {_name(wanted)}, got {_show(value)}", where=where)
     return value

@@ -37,8 +37,16 @@ def make_plan(variants: Iterable[Variant], wanted: Iterable[str], declarations: 
 
         for kind in wanted:
             need(kind)
-        by_variant[variant.names.id] = roles
+        by_variant[_unused(variant.names.id, roles, by_variant)] = roles
     return Plan(post_order(step for roles in by_variant.values() for step in roles.values()), by_variant)
+
+
+def _unused(name: str, roles: Mapping[str, Step], taken: Mapping[str, Mapping[str, Step]]) -> str:
+    """The variant's id; numbered when another variant of that id has other recipes (a swept override, say)."""
+    chosen, count = name, 2
+    while chosen in taken and {r: s.key for r, s in taken[chosen].items()} != {r: s.key for r, s in roles.items()}:
+        chosen, count = f"{name}#{count}", count + 1
+    return chosen
 
 
 def post_order(wanted: Iterable[Step]) -> tuple[Step, ...]:

@@ -161,6 +161,7 @@ class Task:
     labels: str
     max_drop: float
     output: str | None = None
+    ignore_label: int | None = None
     higher_is_better: bool = True
 
 
@@ -247,6 +248,14 @@ class Calibration:
     percentile: float = 99.99
     bins: int = 2048
     batch: int = 8
+
+    def __post_init__(self) -> None:
+        if self.bins < 2 or self.bins % 2:
+            raise ValueError(f"bins: {self.bins} is not an even number above 1")
+        if not 0 < self.percentile <= 100:
+            raise ValueError(f"percentile: {self.percentile} is not in (0, 100]")
+        if self.batch < 1:
+            raise ValueError(f"batch: {self.batch} is below 1")
 
 
 @dataclass(frozen=True)

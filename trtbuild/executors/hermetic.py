@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from pathlib import Path
+
+from trtbuild.errors import PlaceError
 
 WORKER = Path(__file__).resolve().parents[1] / "worker" / "run.py"
 # What a GPU driver or a libraries' folder outside the default path may need; everything else stays outside.
@@ -26,20 +27,33 @@ _FIXED = {
 
 
 def alias(name: str, interpreter: Path, sandbox: Path) -> Path:
-    """A folder of fixed name with links to environment, package and sandbox, so that paths have one length everywhere.
+    """A folder with links to environment, package and sandbox, so that paths have one length everywhere.
 
-    The name comes from the step's key.  Where another user holds it, a random name of the same length is used.
+    Named by the step's key and a digit, since other workspaces and users may be building the same step right now.
     """
-    folder = Path("/tmp", f"trtbuild-{name[:16]}")
-    shutil.rmtree(folder, ignore_errors=True)
+    for digit in "0123456789abcdef":
+        folder = Path("/tmp", f"trtbuild-{name[:15]}{digit}")
+        _remove_stale(folder)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        (folder / "driver").symlink_to(str(os.getpid()))
+        (folder / "env").symlink_to(interpreter.parent.parent)
+        (folder / "lib").symlink_to(WORKER.parents[2])
+        (folder / "job").symlink_to(sandbox)
+        return folder
+    raise PlaceError("sixteen builds of one step at once", where="/tmp", hint="let them end")
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what a killed driver left behind."""
     try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        folder = Path(tempfile.mkdtemp(prefix="trtbuild-00000000", dir="/tmp"))
-    (folder / "env").symlink_to(interpreter.parent.parent)
-    (folder / "lib").symlink_to(WORKER.parents[2])
-    (folder / "job").symlink_to(sandbox)
-    return folder
+        os.kill(int((folder / "driver").readlink().name), 0)
+    except ProcessLookupError:
+        shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, ValueError):
+        return
 
 
 def command(folder: Path, interpreter: Path, watch: int) -> list[str]:

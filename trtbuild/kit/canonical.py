@@ -69,10 +69,12 @@ def _merge_initialisers(graph: Any) -> None:
         content = hashlib.sha256(tensor.raw_data or tensor.SerializePartialToString(deterministic=True)).hexdigest()
         key = (tensor.data_type, tuple(tensor.dims), content)
         # Typed fields (not raw_data) carry the tensor's name in the serialised form, so they only match by name.
-        if key in first and tensor.raw_data and tensor.name not in outputs:
+        if tensor.name in outputs or not tensor.raw_data:
+            kept.append(tensor)
+        elif key in first:
             renamed[tensor.name] = first[key]
         else:
-            first.setdefault(key, tensor.name)
+            first[key] = tensor.name
             kept.append(tensor)
     if renamed:
         rest = [type(t).FromString(t.SerializeToString()) for t in kept]
@@ -98,10 +100,11 @@ def _rename(graph: Any, keep: frozenset[str]) -> None:
         given = name not in initialisers and (name in keep or stem in keep)
         base = "const" if name in initialisers else stem if given else _GENERATED.sub("", stem)
         end = "" if name in initialisers else colon + port if colon else ""
-        chosen, count = base + end, 2
+        chosen, count = base, 2
         # A generated name must not take one that the source model may still claim further down.
-        while chosen in used or (not given and base in keep and count == 2):
-            chosen, count = f"{base}__{count}{end}", count + 1
+        while chosen + end in used or (not given and chosen in keep):
+            chosen, count = f"{base}__{count}", count + 1
+        chosen += end
         used.add(chosen)
         return chosen
 

@@ -6,7 +6,7 @@ what is only shape arithmetic is left alone: the points where generic converters
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -182,26 +182,16 @@ class _Caster:
             value.type.tensor_type.elem_type = want
             if now.get(name, self.float) == want:
                 continue
-            producer = next((n for n in nodes if name in n.output), None)
-            if producer is None or self._captures(nodes, name):  # a constant, or a name that a nested body refers to
+            if not any(name in node.output for node in nodes):  # a constant
                 value.name = as_type(name, want)
                 continue
             # The output keeps its name, which is a contract: rename inside, cast at the end.
             have = now[name]
             inside = self._fresh(f"{name}_{self.suffix[have]}")
-            for node in nodes:
-                node.input[:] = [inside if n == name else n for n in node.input]
-                node.output[:] = [inside if n == name else n for n in node.output]
+            rename(nodes, name, inside)
             nodes.append(
                 self.onnx.helper.make_node("Cast", [inside], [name], name=self._fresh(f"{name}/Cast"), to=want)
             )
-
-    @staticmethod
-    def _captures(nodes: list[Any], name: str) -> bool:
-        def uses(graph: Any) -> bool:
-            return any(name in n.input or any(uses(g) for g in subgraphs(n)) for n in graph.node)
-
-        return any(uses(body) for node in nodes for body in subgraphs(node))
 
     def _fresh(self, name: str) -> str:
         chosen, count = name, 2
@@ -209,3 +199,15 @@ class _Caster:
             chosen, count = f"{name}_{count}", count + 1
         self.names.add(chosen)
         return chosen
+
+
+def rename(nodes: Iterable[Any], old: str, new: str) -> None:
+    """Rename a tensor wherever nodes, and bodies that capture it, make or read it."""
+    for node in nodes:
+        node.input[:] = [new if name == old else name for name in node.input]
+        node.output[:] = [new if name == old else name for name in node.output]
+        for body in subgraphs(node):
+            rename(body.node, old, new)
+            for value in body.output:
+                if value.name == old:
+                    value.name = new

@@ -65,8 +65,10 @@ class Samples:
         if raw.dtype.kind == "f" and not np.isfinite(raw).all():
             bad = start + int(np.argwhere(~np.isfinite(raw))[0][0])
             raise DataError(f"'{name}' has NaN or infinity in sample {bad}", where=self.where)
-        cast = raw.astype(spec["dtype"], casting="unsafe", copy=False)
-        if raw.dtype.kind in "iu" and cast.dtype.kind in "iu" and not np.array_equal(raw, cast):
+        with np.errstate(over="ignore"):
+            cast = raw.astype(spec["dtype"], casting="unsafe", copy=False)
+        wrapped = cast.dtype.kind in "iu" and not np.array_equal(raw, cast)
+        if wrapped or (cast.dtype.kind == "f" and not np.isfinite(cast).all()):
             raise DataError(f"'{name}' has values that do not fit {spec['dtype']}", where=self.where)
         return cast
 

@@ -61,12 +61,15 @@ def shape_arithmetic(graph: Any) -> set[str]:
 
     They stay in full precision: float16 cannot hold a dimension above 2048 exactly.
     """
-    found = {tensor.name for tensor in graph.initializer}
+    constants = {tensor.name for tensor in graph.initializer}
+    constants |= {name for node in graph.node if node.op_type == "Constant" for name in node.output}
+    found = set(constants)
     for node in graph.node:
         inputs = [name for name in node.input if name]
-        if node.op_type in ("Shape", "Size") or (all(n in found for n in inputs) and not subgraphs(node)):
+        derived = bool(inputs) and all(name in found for name in inputs) and not subgraphs(node)
+        if derived or node.op_type in ("Shape", "Size"):
             found.update(name for name in node.output if name)
-    return found - {tensor.name for tensor in graph.initializer}
+    return found - constants
 
 
 def nodes_in_scopes(nodes: Iterable[Any], scopes: Iterable[str], scope_map: Mapping[str, Any]) -> dict[str, list[str]]:

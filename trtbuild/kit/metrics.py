@@ -34,18 +34,31 @@ def top1(output: Array, labels: Array) -> float:
 
 def mse(output: Array, labels: Array) -> float:
     """Mean squared error; lower is better."""
+    if output.size != labels.size:
+        raise _misfit(output, labels)
     return float(np.square(output.astype(np.float64).reshape(labels.shape) - labels.astype(np.float64)).mean())
 
 
 def _classes(output: Array, labels: Array) -> Array:
+    """Predicted class of every label; labels that no class of the output can match are an error, not a miss."""
     if output.shape == labels.shape:
-        return output.astype(np.int64)
-    if output.shape[:-1] == labels.shape:
-        return np.asarray(output.argmax(-1))
-    if output.ndim > 1 and (output.shape[0], *output.shape[2:]) == labels.shape:
-        return np.asarray(output.argmax(1))
+        predicted, classes = output.astype(np.int64), None
+    elif output.shape[:-1] == labels.shape:
+        predicted, classes = np.asarray(output.argmax(-1)), output.shape[-1]
+    elif output.ndim > 1 and (output.shape[0], *output.shape[2:]) == labels.shape:
+        predicted, classes = np.asarray(output.argmax(1)), output.shape[1]
+    else:
+        raise _misfit(output, labels)
+    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
+        what = f"labels reach from {labels.min()} to {labels.max()}, the output has {classes or 'no negative'} classes"
+        hint = "model.validation.task.ignore_label leaves one value out"
+        raise DataError(what, where="model.validation.task.labels", hint=hint)
+    return predicted
+
+
+def _misfit(output: Array, labels: Array) -> DataError:
     what = f"labels of shape {list(labels.shape)} do not fit an output of shape {list(output.shape)}"
-    raise DataError(what, where="model.validation.task.labels")
+    return DataError(what, where="model.validation.task.labels")
 
 
 BUILT_IN: dict[str, tuple[Callable[[Array, Array], float], bool]] = {
@@ -66,7 +79,14 @@ def score(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array) 
         have = ", ".join(sorted(outputs))
         what = f"no output '{chosen}'" if chosen else "several outputs, so name one"
         raise ConfigError(what, where="model.validation.task.output", hint=f"the model has {have}")
-    return BUILT_IN[name][0](outputs[chosen], labels)
+    metric, output = BUILT_IN[name][0], outputs[chosen]
+    ignored = task.get("ignore_label")
+    if ignored is None:
+        return metric(output, labels)
+    kept = labels != ignored
+    if metric is mse:
+        return mse(output.reshape(labels.shape)[kept], labels[kept])
+    return metric(_classes(output, np.where(kept, labels, 0))[kept], labels[kept])
 
 
 def higher_is_better(task: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,14 @@ def _join(arrays: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Write an .npz; equal arrays give equal bytes (numpy stamps entries with a fixed date)."""
-    np.savez(path, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]
+    """Write an .npz; equal arrays give equal bytes (entries carry a fixed date).
+
+    Not ``numpy.savez``: it takes names as keyword arguments, and an output may be called ``file``.
+    """
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name in sorted(arrays):
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(arrays[name]), allow_pickle=False)
 
 
 def load(path: Path) -> dict[str, np.ndarray[Any, Any]]:

@@ -86,7 +86,8 @@ def calibrate(
         for name in tensors:
             if not np.isfinite(values[name]).all():
                 raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=samples.where)
-            quantizer.observe(name, values[name])
+            seen = values[name]
+            quantizer.observe(name, seen[: part.rows] if part.padded else seen)
     return samples.count
 
 

@@ -138,9 +138,9 @@ def _layout(onnx_shape: Sequence[int | None] | None, tf_shape: Sequence[int | No
         return None
     moved = (tf_shape[0], tf_shape[3], tf_shape[1], tf_shape[2]) if len(tf_shape) == 4 else None
     same, transposed = _fits(onnx_shape, tf_shape), moved is not None and _fits(onnx_shape, moved)
-    if same and transposed and tuple(moved or ()) != tuple(tf_shape):
+    if same == transposed:  # neither fits, or both do and the shapes cannot tell
         return None
-    return "same" if same else "NCHW" if transposed else None
+    return "same" if same else "NCHW"
 
 
 def _fits(a: Sequence[int | None], b: Sequence[int | None]) -> bool:

@@ -51,6 +51,8 @@ def divergence(counts: np.ndarray[Any, Any], stop: int) -> float:
     members = np.bincount(level, weights=filled, minlength=LEVELS)
     share = np.divide(mass, members, out=np.zeros(LEVELS), where=members > 0)
     candidate = np.where(filled, share[level], 0.0)
+    if not candidate.any():
+        return float("inf")  # every value lies above the cut
     p, q = reference / reference.sum(), candidate / candidate.sum()
     both = (p > 0) & (q > 0)
     # A bin that only the reference fills (outliers on an empty last bin) counts as a full miss of its mass.

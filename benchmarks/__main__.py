@@ -1,0 +1,90 @@
+"""``python -m benchmarks [noop|cold|imports …]``: each against its baseline, side by side, in one run."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.measure import Measured, run
+
+ROOT = Path(__file__).resolve().parents[1]
+TRTBUILD = str(Path(sys.executable).with_name("trtbuild"))
+NOOP_RUNS, DVC_RUNS, COLD_RUNS, IMPORT_RUNS = 20, 5, 3, 10
+HEAVY = ("tensorflow", "hydra", "omegaconf", "dvc", "onnx", "numpy", "jinja2", "rich", "yaml")
+
+
+def fresh_workspace(folder: Path) -> Path:
+    """A clone of the repository's committed files, its models pulled."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "pull", "-q", "models.dvc"], cwd=folder, check=True)
+    return folder
+
+
+def noop(scratch: Path) -> None:
+    """Nothing to do: the whole process, against ``dvc repro`` of the same records."""
+    workspace = fresh_workspace(scratch / "noop")
+    build = [TRTBUILD, "model=segnet", "precision=int8"]
+    run(build, workspace)
+    repro = [sys.executable, "-m", "dvc", "repro", "-q", "-R", "build"]
+    run(repro, workspace)
+    ours = [run(build, workspace).seconds for _ in range(NOOP_RUNS)]
+    theirs = [run(repro, workspace).seconds for _ in range(DVC_RUNS)]
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    say("nothing to do, whole process", f"{mine:.3f} s (max {max(ours):.3f}, n={len(ours)})", "bar 0.15 s")
+    say("  dvc repro, same records", f"{other:.3f} s (n={len(theirs)})", f"{other / mine:.1f} times slower (bar 5)")
+
+
+def cold(scratch: Path) -> None:
+    """Cold build of mobilenet_v2 int8, against a plain script with the same tools; runs interleaved."""
+    ours: list[Measured] = []
+    plain: list[Measured] = []
+    for i in range(COLD_RUNS):
+        out = scratch / f"plain{i}"
+        out.mkdir()
+        plain.append(run([sys.executable, "-m", "benchmarks.plain", str(ROOT), "mobilenet_v2", str(out)], ROOT))
+        workspace = fresh_workspace(scratch / f"cold{i}")
+        ours.append(run([TRTBUILD, "model=mobilenet_v2", "precision=int8"], workspace))
+    ratio = statistics.median(m.seconds for m in ours) / statistics.median(m.seconds for m in plain)
+    for name, runs in (("plain script", plain), ("trtbuild", ours)):
+        seconds = ", ".join(f"{m.seconds:.1f}" for m in runs)
+        say(f"cold mobilenet_v2 int8, {name}", f"{seconds} s", f"peak {max(m.peak_bytes for m in runs) / 1e9:.2f} GB")
+    say("  ratio of medians", f"{ratio:.2f}", "bar 1.10")
+
+
+def imports(scratch: Path) -> None:
+    """``import trtbuild.cli`` against an empty interpreter, and what it loads."""
+    del scratch
+    code = f"import sys, trtbuild.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    ).stdout.strip()
+    empty = statistics.median(run([sys.executable, "-c", "pass"], ROOT).seconds for _ in range(IMPORT_RUNS))
+    cli = statistics.median(
+        run([sys.executable, "-c", "import trtbuild.cli"], ROOT).seconds for _ in range(IMPORT_RUNS)
+    )
+    say(
+        "import trtbuild.cli",
+        f"{cli - empty:.3f} s over an empty interpreter's {empty:.3f} s",
+        f"heavy modules: {found}",
+    )
+
+
+def say(what: str, measured: str, against: str) -> None:
+    print(f"{what:<40} {measured:<44} {against}", flush=True)
+
+
+BENCHMARKS: dict[str, Callable[[Path], None]] = {"imports": imports, "noop": noop, "cold": cold}
+
+
+def main() -> None:
+    for name in sys.argv[1:] or BENCHMARKS:
+        with tempfile.TemporaryDirectory(prefix="trtbuild-benchmark-") as scratch:
+            BENCHMARKS[name](Path(scratch))
+
+
+if __name__ == "__main__":
+    main()

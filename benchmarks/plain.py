@@ -1,0 +1,83 @@
+"""The baseline of a cold build: the same tools with the same settings, one after another, in one process.
+
+No cache, no record, no report, no child process: what a person would write in a script for this one model.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main(root: Path, name: str, out: Path) -> None:
+    import onnx
+    import yaml
+
+    from trtbuild.kit import canonical, data, outputs, qdq, statistics, tfmodel, tfonnx
+    from trtbuild.kit import trt as kit
+    from trtbuild.kit.graph import element_types, hoist_constants
+    from trtbuild.quantizers import minmax
+    from trtbuild.runtimes import onnxruntime, tensorflow
+
+    model = yaml.safe_load((root / "conf" / "model" / f"{name}.yaml").read_text("utf-8"))
+    source, inputs = {"seed": 0, "arguments": {}, **model["source"]}, model["inputs"]
+    path = root / source["path"] if "path" in source else None
+
+    def samples(key: str) -> Any:
+        return data.open_samples(model["data"][key], root / model["data"][key], inputs, key)
+
+    # TensorFlow's outputs, then ONNX.
+    session = tensorflow.open_session(source, path, inputs)
+    reference = outputs.run_all(session, samples("validation"), inputs)
+    opened = tfmodel.open_model(source, path, inputs)
+    converted = tfonnx.convert(opened, model["export"]["opset"])
+    canonical.canonicalise(converted.model, keep=converted.ops)
+    (out / "model.onnx").write_bytes(canonical.to_bytes(converted.model))
+    exported = outputs.run_all(
+        onnxruntime.open_session(out / "model.onnx", ["CPUExecutionProvider"]), samples("validation"), inputs
+    )
+
+    # int8 with min-max calibration.
+    graph = onnx.load(out / "model.onnx")
+    hoist_constants(graph.graph)
+    nodes, _ = qdq.candidates(
+        graph.graph, element_types(graph), ["Conv", "ConvTranspose", "MatMul", "Gemm"], lambda node: False
+    )
+    quantizer = minmax.make({})
+    qdq.calibrate(graph, qdq.activations(nodes, graph.graph), samples("calibration"), inputs, 8, quantizer)
+    qdq.insert(graph, nodes, quantizer.ranges())
+    canonical.strip(graph)
+    (out / "lowered.onnx").write_bytes(canonical.to_bytes(graph))
+    lowered = outputs.run_all(
+        onnxruntime.open_session(out / "lowered.onnx", ["CPUExecutionProvider"]), samples("validation"), inputs
+    )
+
+    # The engine.
+    trt = kit.use_flavour("tensorrt-rtx", kit_version())
+    log = kit.make_log(trt, out / "build.log")
+    kit.use_log(log)
+    parsed = kit.parse(trt, log, (out / "lowered.onnx").read_bytes())
+    shape = inputs["image"]["shape"][1:]
+    profile = [[n, *shape] for n in inputs["image"]["profile"].values()]
+    options = {"profiles": {"image": profile}, "compute_capabilities": [], "tf32": False}
+    (out / "engine.plan").write_bytes(kit.build(parsed, trt, log, options))
+
+    # Deviation.
+    hops = {"export": (reference, exported), "precision": (exported, lowered), "total": (reference, lowered)}
+    numbers = {hop: {k: statistics.compare(a[k], b[k]) for k in a} for hop, (a, b) in hops.items()}
+    for a, b in hops.values():
+        for key in a:
+            statistics.histogram(a[key], b[key])
+    (out / "deviation.json").write_text(json.dumps(numbers), "utf-8")
+
+
+def kit_version() -> str:
+    from importlib.metadata import version
+
+    return version("tensorrt-rtx")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

@@ -1,0 +1,1 @@
+"""Tests that mirror the package; real builds are in integration/."""

@@ -1,0 +1,60 @@
+"""Artifacts of one small variant, as the steps write them, for tests of reports and pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trtbuild.core.verdict import deviation_checks
+from trtbuild.kit.statistics import LOG10_EDGES, compare, histogram
+from trtbuild.reports import deviation, overview
+
+HOPS = {"export": (0, 1), "precision": (1, 2), "total": (0, 2)}
+VARIANT = {
+    "id": "segnet-int8-rtx-1.7-onnxruntime", "model": "segnet", "precision": "int8", "tensorrt": "rtx-1.7",
+    "runtime": "onnxruntime", "target": "portable", "calibration": "minmax", "source": "onnx", "opset": 17,
+    "random_validation": False,
+}  # fmt: skip
+ONNXRUNTIME = {"runtime": "onnxruntime", "version": "1.31", "executes": "graph", "emulated": None, "providers": ["CPU"]}
+TENSORFLOW = {"runtime": "tensorflow", "version": "2.21", "executes": "source model", "emulated": None}
+PASSPORT: dict[str, Any] = {
+    "sha256": "a" * 64, "bytes": 1_234_567, "flavour": "tensorrt-rtx", "version": "1.7",
+    "compute_capabilities": ["8.9"],
+    "strongly_typed": True, "tf32": False, "onnx_sha256": "b" * 64,
+    "profiles": {"x": [[1, 8], [4, 8], [8, 8]]},
+    "inputs": [{"name": "x", "dtype": "float32", "shape": [-1, 8]}], "outputs": [],
+    "network_layers": 3, "executed": False, "compute_nodes": {"int8": 2}, "unproved_nodes": [],
+    "work_share": {"int8": 1.0},
+}  # fmt: skip
+
+
+def artifacts(
+    outputs: tuple[str, ...] = ("scores",), moves: tuple[float, float] = (2.0**-20, 2.0**-7)
+) -> dict[str, Any]:
+    """What the report step reads; ``moves`` is how far export and precision move every output."""
+    reference = np.arange(-8, 8).reshape(2, 8).astype(np.float32) / 8
+    runs = [reference, reference + np.float32(moves[0]), reference + np.float32(moves[0] + moves[1])]
+    hops = {hop: {name: compare(runs[a], runs[b]) for name in outputs} for hop, (a, b) in HOPS.items()}
+    counts = {hop: {name: histogram(runs[a], runs[b]) for name in outputs} for hop, (a, b) in HOPS.items()}
+    checks = deviation_checks(hops["total"], {"max_abs": 0.1})
+    return {
+        "verdict": {"passed": all(c["passed"] for c in checks.values()), "checks": checks, "not_judged": {}},
+        "deviation": {
+            "hops": hops, "samples": 2,
+            "runtimes": {"reference": TENSORFLOW, "exported": ONNXRUNTIME, "lowered": ONNXRUNTIME},
+        },
+        "histograms": {"log10_edges": [float(edge) for edge in LOG10_EDGES], "hops": counts},
+        "passport": dict(PASSPORT),
+        "precision": {"nodes_by_dtype": {"int8": 2}, "kept_float32": {}, "calibration": None},
+    }  # fmt: skip
+
+
+def page(**changed: Any) -> dict[str, Any]:
+    return overview.collect(VARIANT, artifacts(**changed))
+
+
+def template_data(page: dict[str, Any], current: str) -> dict[str, Any]:
+    """What the report step gives to every template."""
+    titles = {"compared": overview.COMPARED, "titles": deviation.TITLES}
+    return {"page": page, "charts": deviation.charts(page), **titles, "current": current}

@@ -1,0 +1,179 @@
+"""Tests of calibration algorithms: which range they choose, and that streaming loses nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import hypothesis.extra.numpy as arrays
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import trtbuild.quantizers
+from trtbuild.quantizers import Quantizer
+from trtbuild.quantizers._histogram import Magnitudes
+from trtbuild.quantizers.entropy import divergence
+
+Array = np.ndarray[Any, Any]
+OPTIONS = {"algorithm": "", "percentile": 99.0, "bins": 512, "batch": 8}
+ALGORITHMS = sorted(p.stem for p in Path(trtbuild.quantizers.__path__[0]).glob("*.py") if not p.stem.startswith("_"))
+VALUES = arrays.arrays(np.float32, st.integers(1, 30), elements=st.floats(-(2.0**40), 2.0**40, width=32))
+
+
+def made(algorithm: str, **options: Any) -> Quantizer:
+    quantizer: Quantizer = import_module(f"trtbuild.quantizers.{algorithm}").make({**OPTIONS, **options})
+    return quantizer
+
+
+def range_of(algorithm: str, *batches: Array, **options: Any) -> float:
+    quantizer = made(algorithm, **options)
+    for batch in batches:
+        quantizer.observe("t", batch)
+    return quantizer.ranges()["t"]
+
+
+def normal(count: int = 20_000) -> Array:
+    return np.random.default_rng(0).standard_normal(count).astype(np.float32)
+
+
+# --- every algorithm ----------------------------------------------------------------------------------------------
+
+
+def test_there_is_one_file_for_each_algorithm() -> None:
+    """The folder is the registry."""
+    assert ALGORITHMS == ["entropy", "minmax", "percentile"]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_range_for_each_tensor(algorithm: str) -> None:
+    """Tensors do not mix; a range is a number above zero that is no larger than the largest value."""
+    quantizer = made(algorithm)
+    for scale in (1, 3):
+        quantizer.observe("a", normal() * scale)
+        quantizer.observe("b", normal().reshape(100, 2, -1) * 100)
+    ranges = quantizer.ranges()
+
+    assert list(ranges) == ["a", "b"]
+    assert 0 < ranges["a"] <= 3 * np.abs(normal()).max() < ranges["b"]
+    assert all(isinstance(value, float) for value in ranges.values())
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("value", [0.0, 2.5, -2.5, 1e-30])
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
+def test_a_constant_tensor_has_its_own_range(algorithm: str, value: float) -> None:
+    """One value only, or only zeros."""
+    assert range_of(algorithm, np.full(100, value, np.float32)) == pytest.approx(abs(value), rel=0.01)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_an_empty_batch_changes_nothing(algorithm: str) -> None:
+    """A tensor without elements has nothing to say."""
+    assert range_of(algorithm, normal(), np.zeros(0, np.float32)) == range_of(algorithm, normal())
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_sign_does_not_matter(algorithm: str) -> None:
+    """int8 is symmetric here."""
+    assert range_of(algorithm, -normal()) == range_of(algorithm, np.abs(normal()))
+
+
+# --- the histogram below two of them ------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(VALUES, min_size=1, max_size=4))
+def test_streaming_equals_one_histogram(batches: list[Array]) -> None:
+    """Doubling the range merges bins exactly: every value is counted once, in the bin it lies in."""
+    magnitudes = Magnitudes(16)
+    for batch in batches:
+        magnitudes.add(batch)
+    together = np.abs(np.concatenate(batches))
+
+    assert magnitudes.largest == together.max()
+    if magnitudes.width:
+        once = np.histogram(together, bins=16, range=(0.0, 16 * magnitudes.width))[0]
+        np.testing.assert_array_equal(magnitudes.counts, once)
+    assert magnitudes.counts.sum() == together.size
+
+
+@pytest.mark.parametrize("bins", [0, 1, 7])
+def test_a_histogram_halves(bins: int) -> None:
+    """Only an even number of bins can be merged in pairs."""
+    with pytest.raises(ValueError, match=f"bins: {bins}"):
+        Magnitudes(bins)
+
+
+# --- minmax -------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(VALUES, min_size=1, max_size=4))
+def test_minmax_is_exact(batches: list[Array]) -> None:
+    """The largest magnitude of all batches, to the bit."""
+    assert range_of("minmax", *batches) == np.abs(np.concatenate(batches)).max()
+
+
+# --- percentile ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("percentile", [50.0, 90.0, 99.0, 99.9])
+@pytest.mark.parametrize("batches", [1, 7])
+def test_percentile_is_numpys_within_one_bin(percentile: float, batches: int) -> None:
+    """Whether the values come at once or in batches of growing range."""
+    values = normal() * np.linspace(0.1, 4, 20_000, dtype=np.float32)
+    width = 2 * float(np.abs(values).max()) / OPTIONS["bins"]
+    found = range_of("percentile", *np.array_split(values, batches), percentile=percentile)
+
+    assert found == pytest.approx(np.percentile(np.abs(values), percentile, method="inverted_cdf"), abs=width)
+
+
+def test_all_values_are_the_hundredth_percentile() -> None:
+    """Nothing saturates."""
+    assert range_of("percentile", normal(), percentile=100.0) == np.abs(normal()).max()
+
+
+# --- entropy ------------------------------------------------------------------------------------------------------
+
+
+def test_entropy_lets_a_far_outlier_saturate() -> None:
+    """One value far from the bulk is not worth the resolution of all others."""
+    values = np.append(normal(), np.float32(100.0))
+
+    assert range_of("entropy", values, bins=2048) < 15.0
+    assert range_of("minmax", values) == 100.0
+
+
+def test_entropy_keeps_a_uniform_distribution_whole() -> None:
+    """Where every magnitude is as likely, nothing can be cut off."""
+    values = np.random.default_rng(0).uniform(-1, 1, 200_000).astype(np.float32)
+
+    assert range_of("entropy", values, bins=2048) > 0.98
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
+def test_entropy_does_not_cut_off_everything() -> None:
+    """Where all values lie far from zero, a range below all of them loses them all."""
+    values = np.random.default_rng(0).uniform(5, 6, 10_000).astype(np.float32)
+
+    assert range_of("entropy", values, bins=2048) > 5.5
+
+
+def test_zeros_do_not_decide() -> None:
+    """After a ReLU half of all values are exactly zero, which every range represents."""
+    values = np.abs(normal())
+
+    assert range_of("entropy", np.append(values, np.zeros(10 * len(values), np.float32))) == pytest.approx(
+        range_of("entropy", values), rel=0.1
+    )
+
+
+def test_divergence_of_the_whole_is_least_when_levels_fit() -> None:
+    """A distribution that has no more bins than levels loses nothing."""
+    counts = np.random.default_rng(0).integers(1, 100, 256).astype(np.float64)
+
+    assert divergence(counts[:128], 128) == pytest.approx(0.0, abs=1e-12)
+    assert divergence(counts, 128) > 0.0

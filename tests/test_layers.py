@@ -1,0 +1,156 @@
+"""Tests of the import direction, which is the architecture, and of what the command line loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import trtbuild
+
+PACKAGE = Path(trtbuild.__path__[0])
+LAYERS = ("core", "steps", "kit", "runtimes", "quantizers", "executors", "worker", "reports", "demo")
+HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
+         "hydra", "omegaconf", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
+
+# What each layer, or module beside them, may import of trtbuild while it is imported.
+MAY_IMPORT: dict[str, set[str]] = {
+    "__init__": set(),
+    "__main__": {"cli"},
+    "errors": set(),
+    "files": set(),
+    "noop": set(),
+    "packaged": set(),
+    "worker": set(),
+    "render": set(),
+    "reports": set(),
+    "cli": set(),
+    "core": {"core", "errors"},
+    "workspace": {"errors"},
+    "toolchains": {"errors"},
+    "tracking": {"core", "errors"},
+    "status": {"core", "errors"},
+    "steps": {"core", "errors", "steps"},
+    "runtimes": {"errors", "runtimes"},
+    "quantizers": {"quantizers"},
+    "kit": {"core", "errors", "kit", "quantizers", "runtimes"},
+    "store": {"core", "errors", "files", "tracking", "workspace"},
+    "executors": {"core", "errors", "executors"},
+    "build": {"core", "errors", "executors", "status", "store", "tracking"},
+    "config": {"core", "errors", "packaged"},
+    "rerun": {"build", "core", "errors", "executors", "store", "toolchains", "tracking", "workspace"},
+    "newworkspace": {"build", "core", "errors", "executors", "files", "packaged", "tracking", "workspace"},
+    "verbs": {
+        "build",
+        "config",
+        "core",
+        "errors",
+        "noop",
+        "packaged",
+        "status",
+        "steps",
+        "store",
+        "tracking",
+        "workspace",
+    },
+    "demo": {"demo"},
+}
+# What a layer may reach from inside its functions besides: only a step's run() reaches the tools.
+MAY_REACH: dict[str, set[str]] = {
+    "core": set(),
+    "steps": {"kit", "runtimes", "packaged", "render", "reports"},
+    "worker": {"core", "errors"},
+    "cli": {"core", "errors", "noop", "verbs", "__init__"},
+    "runtimes": {"kit"},
+    "verbs": {"executors", "newworkspace", "rerun", "toolchains"},
+    "rerun": {"steps"},
+}
+NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}
+FILES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def place(path: Path) -> str:
+    """The layer of a file, or its own name beside the layers."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Every import of a file as a dotted name, and whether it runs when the file is imported."""
+
+    def walk(node: ast.AST, top: bool) -> Iterator[tuple[str, bool]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, top) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, "imports are absolute"
+                yield from ((f"{child.module}.{alias.name}", top) for alias in child.names)
+            inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from walk(child, top and not inside)
+
+    return walk(ast.parse(path.read_text("utf-8")), True)
+
+
+def of_ours(path: Path, *, top: bool) -> set[str]:
+    names = {name for name, at_top in imports(path) if at_top is top and name.startswith("trtbuild.")}
+    modules = {place.stem for place in PACKAGE.iterdir() if place.suffix == ".py"} | set(LAYERS)
+    return {part if (part := name.split(".")[1]) in modules else "__init__" for name in names}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_one_way(path: Path) -> None:
+    """A file imports what its layer may, and reaches from inside a function no more than is written down."""
+    layer = place(path)
+
+    assert of_ours(path, top=True) <= MAY_IMPORT[layer]
+    assert of_ours(path, top=False) <= MAY_IMPORT[layer] | MAY_REACH.get(layer, set())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_heavy_packages_are_imported_where_they_are_used(path: Path) -> None:
+    """Inside the function that runs; numpy stands at the top of files that only such functions reach."""
+    names = {name.split(".")[0] for name, top in imports(path) if top}
+
+    assert not names & HEAVY
+    assert "numpy" not in names or place(path) in NUMPY_AT_THE_TOP
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if place(p) in ("core", "worker")], ids=lambda path: path.stem)
+def test_core_and_worker_need_the_standard_library_only(path: Path) -> None:
+    """They run where nothing of ours is installed."""
+    names = {name.split(".")[0] for name, _ in imports(path)}
+
+    assert names <= sys.stdlib_module_names | {"trtbuild"}
+
+
+def loaded_by(statement: str) -> set[str]:
+    script = f"import sys; {statement}; print(*sys.modules)"
+    return set(
+        subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout.split()
+    )
+
+
+def test_the_command_line_loads_nothing_heavy() -> None:
+    """`import trtbuild.cli`, and the answer to an unchanged build, cost the standard library."""
+    loaded = loaded_by("import trtbuild.cli, trtbuild.noop")
+
+    assert "trtbuild.cli" in loaded
+    assert not loaded & (HEAVY | {"numpy", "trtbuild.store", "trtbuild.build", "trtbuild.config"})
+
+
+def test_a_plan_loads_no_tool() -> None:
+    """Declaring every step needs neither TensorFlow nor ONNX, nor numpy."""
+    loaded = loaded_by("from trtbuild.steps import Declarations; list(Declarations().values()); import trtbuild.verbs")
+
+    assert {"trtbuild.steps.export", "trtbuild.steps.engine", "trtbuild.verbs"} <= loaded
+    assert not loaded & (HEAVY | {"numpy"})
+
+
+def test_the_table_names_what_there_is() -> None:
+    """A module that is gone leaves no rule behind."""
+    assert set(MAY_IMPORT) == {place(path) for path in FILES}
