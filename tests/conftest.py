@@ -5,10 +5,15 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from trtbuild.store import Store
 from trtbuild.workspace import Workspace
+
+# The same examples on every run and every machine, and no folder of them in the workspace.
+hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

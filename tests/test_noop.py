@@ -43,6 +43,13 @@ def touch(root: Path) -> None:
     os.utime(root / "conf" / "model" / "m.yaml", (1, 1))
 
 
+def tamper(root: Path) -> None:
+    path = root / "conf" / "model" / "m.yaml"
+    before = path.stat()
+    path.write_text("a: 2", "utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def add(root: Path) -> None:
     (root / "conf" / "model" / "n.yaml").write_text("", "utf-8")
 
@@ -60,9 +67,9 @@ def appear(root: Path) -> None:
     (root / "models.dvc").write_text("", "utf-8")
 
 
-@pytest.mark.parametrize("change", [edit, touch, add, remove, replace, appear])
+@pytest.mark.parametrize("change", [edit, touch, tamper, add, remove, replace, appear])
 def test_any_change_forgets_it(root: Path, change: Callable[[Path], None]) -> None:
-    """Edited, touched, added, removed, replaced, or there for the first time."""
+    """Edited, touched, edited behind its time stamp, added, removed, replaced, or there for the first time."""
     change(root)
 
     assert noop.recall(str(root), WORDS) is None

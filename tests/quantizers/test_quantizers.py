@@ -84,7 +84,7 @@ def test_the_sign_does_not_matter(algorithm: str) -> None:
 # --- the histogram below two of them ------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(VALUES, min_size=1, max_size=4))
 def test_streaming_equals_one_histogram(batches: list[Array]) -> None:
     """Doubling the range merges bins exactly: every value is counted once, in the bin it lies in."""
@@ -110,7 +110,7 @@ def test_a_histogram_halves(bins: int) -> None:
 # --- minmax -------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(VALUES, min_size=1, max_size=4))
 def test_minmax_is_exact(batches: list[Array]) -> None:
     """The largest magnitude of all batches, to the bit."""

@@ -1,0 +1,125 @@
+"""Real TensorFlow models of every source kind, through ``trtbuild init`` and whole builds; and those that cannot convert."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    script = Path(__file__).with_name("make_models.py")
+    subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+def ready(trtbuild, models: Path, tmp_path: Path, name: str) -> None:
+    trtbuild("init", "ws", f"--from={models / name}", "--name=m", cwd=tmp_path, check=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "precisions"),
+    [
+        ("lstm", ["fp32", "fp16", "bf16", "int8"]),
+        ("two_inputs", ["fp16"]),
+        ("two_inputs.keras", ["int8"]),
+        ("two_inputs.h5", ["bf16"]),
+        ("attention.keras", ["fp32", "fp16", "bf16", "int8"]),
+        ("frozen.pb", ["fp32", "int8"]),
+    ],
+)
+def test_a_model_converts(trtbuild, models: Path, tmp_path: Path, name: str, precisions: list[str]) -> None:
+    """Exported, lowered, compiled, compared; the exporter's hop is tiny, names are the model's own."""
+    ready(trtbuild, models, tmp_path, name)
+    for precision in precisions:
+        trtbuild("model=m", f"precision={precision}", check=0)
+
+    document = json.loads(trtbuild("show", "model=m", f"precision={precisions[0]}", "--json", check=0).stdout)["variants"][0]
+    numbers = json.loads((tmp_path / "ws" / document["steps"]["deviation"]["outs"]["deviation.json"]).read_text())
+    for stats in numbers["hops"]["export"].values():
+        assert stats["max_abs"] < 1e-4
+    if name.startswith("two_inputs"):
+        assert set(numbers["hops"]["total"]) == {"box", "score"}
+
+
+def test_a_crash_of_the_parser_is_a_result(trtbuild, models: Path, tmp_path: Path) -> None:
+    """``tf.image.crop_and_resize`` takes TensorRT's parser down: exit status 4, the stage, the log; nothing recorded."""
+    ready(trtbuild, models, tmp_path, "crash")
+
+    said = trtbuild("model=m", check=4).stderr
+
+    assert "died: SIGSEGV while parsing" in said
+    assert not list((tmp_path / "ws").glob("build/m/engine-*/dvc.lock"))
+
+
+def test_all_operations_without_an_onnx_form_are_named_at_once(trtbuild, models: Path, tmp_path: Path) -> None:
+    """By TensorFlow type and name."""
+    ready(trtbuild, models, tmp_path, "unsupported")
+
+    said = trtbuild("model=m", check=4).stderr
+
+    assert "2 operation(s) cannot be exported to ONNX: BesselI0, Lgamma" in said
+    assert "BesselI0 decoder/" in said
+    assert "Lgamma decoder/" in said
+
+
+def test_all_nodes_that_tensorrt_refuses_are_named_with_their_scope(trtbuild, models: Path, tmp_path: Path) -> None:
+    """One is found by the checker, the others only after it is cut out."""
+    ready(trtbuild, models, tmp_path, "refused")
+
+    said = trtbuild("model=m", check=4).stderr
+
+    assert "refuses 3 node(s) (MaxPool, ScatterND, Unique)" in said
+    for op in ("TensorFlow Unique head/", "TensorFlow MaxPoolWithArgmax head/", "TensorFlow TensorScatterAdd head/"):
+        assert op in said
+
+
+def test_a_missing_signature_and_a_corrupt_saved_model(trtbuild, models: Path, tmp_path: Path) -> None:
+    """The nearest signature is suggested; a damaged file is the model's fault."""
+    ready(trtbuild, models, tmp_path, "lstm")
+    assert "did you mean 'serving_default'?" in trtbuild("model=m", "model.source.signature=serving_defalt", check=2).stderr
+
+    broken = tmp_path / "ws" / "models" / "broken"
+    shutil.copytree(models / "lstm", broken)
+    (broken / "saved_model.pb").write_bytes(b"\x00junk" * 40)
+    assert "not a readable SavedModel" in trtbuild("model=m", "model.source.path=models/broken", check=4).stderr
+
+
+def test_two_exports_in_two_processes_are_identical(trtbuild, models: Path, tmp_path: Path) -> None:
+    """Byte for byte, and so is everything made from them."""
+    ready(trtbuild, models, tmp_path, "two_inputs")
+    trtbuild("model=m", "precision=int8", check=0)
+
+    for kind in ("export", "lower", "engine", "deviation", "report"):
+        folder = next((tmp_path / "ws" / "build" / "m").glob(f"{kind}-*"))
+        assert "DIFFERS" not in trtbuild("rerun", str(folder), check=0).stderr
+
+
+def test_the_main_job_in_a_fresh_clone(trtbuild, tmp_path: Path) -> None:
+    """Models are pulled from the bundled remote; int8 costs no more than the config allows; DVC agrees; again is a no-op."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(tmp_path / "clone")], check=True)
+    words = ["model=segnet", "precision=int8"]
+
+    said = trtbuild(*words, cwd=tmp_path / "clone", check=0).stderr
+
+    assert "segnet-int8-rtx-1.7-onnxruntime: PASS" in said
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=tmp_path / "clone", capture_output=True, text=True)
+    assert "up to date" in status.stdout
+    assert "ran " not in trtbuild(*words, cwd=tmp_path / "clone", check=0).stderr
+
+
+@pytest.mark.parametrize("model", ["lenet", "mobilenet_v2", "inception_v3"])
+def test_demonstration_models_pass_in_int8(trtbuild, tmp_path: Path, model: str) -> None:
+    """With the thresholds in the repository's own conf/."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(tmp_path / "clone")], check=True)
+
+    assert "PASS" in trtbuild(f"model={model}", "precision=int8", cwd=tmp_path / "clone", check=0).stderr

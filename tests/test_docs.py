@@ -1,0 +1,64 @@
+"""Documents that cannot rot: what they must name, and the commands they show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trtbuild import config, errors, verbs
+from trtbuild.core.spec import LOWER_BOUNDS, UPPER_BOUNDS
+from trtbuild.steps import kinds
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+DOCS = README + "".join(path.read_text("utf-8") for path in sorted((ROOT / "docs").rglob("*.md")))
+OPTIONS = [f"{group}/{name}" for group in config.GROUPS for name in config.options(ROOT, group)]
+
+
+@pytest.mark.parametrize("verb", sorted(set(verbs.VERBS) - {"build"}))
+def test_every_verb_is_in_the_readme(verb: str) -> None:
+    """Build is the verb that needs no name."""
+    assert f"`trtbuild {verb}" in README
+
+
+@pytest.mark.parametrize("word", [*config.GROUPS, *kinds(), *UPPER_BOUNDS, *LOWER_BOUNDS])
+def test_every_group_step_and_metric_is_documented(word: str) -> None:
+    """By its name in code and conf/."""
+    assert word in DOCS
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_documented(option: str) -> None:
+    """A target by the range it lies in."""
+    group, name = option.split("/")
+    assert name in DOCS or group == "target"
+
+
+def test_every_error_is_drawn_in_the_tree_with_its_status() -> None:
+    """The docstring of errors.py is the table of exit status."""
+    classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.TrtbuildError)]
+    for cls in classes:
+        line = next(line for line in (errors.__doc__ or "").splitlines() if cls.__name__ in line)
+        assert f" {cls.exit_status}  " in line
+
+
+def test_the_readme_has_exactly_two_commands_to_copy() -> None:
+    """And continuous integration runs the second as it stands."""
+    assert README.count("```bash") == 2
+    assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def test_the_readmes_main_job_is_what_the_command_line_takes() -> None:
+    """The first command ends in a build."""
+    first = README.split("```bash")[1]
+    assert ".venv/bin/trtbuild model=segnet precision=int8" in first
+
+
+def test_the_installed_toolchain_is_the_pinned_one() -> None:
+    """requirements.txt and conf/tensorrt name the same versions."""
+    from trtbuild.tracking import read_yaml
+
+    pinned = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    for requirement in read_yaml(ROOT / "conf" / "tensorrt" / "rtx-1.7.yaml")["requirements"]:
+        assert requirement in pinned
