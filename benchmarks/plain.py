@@ -15,7 +15,7 @@ def main(root: Path, name: str, out: Path) -> None:
     import onnx
     import yaml
 
-    from trtbuild.kit import canonical, data, outputs, qdq, statistics, tfmodel, tfonnx
+    from trtbuild.kit import canonical, data, outputs, qdq, statistics, tfonnx
     from trtbuild.kit import trt as kit
     from trtbuild.kit.graph import element_types, hoist_constants
     from trtbuild.quantizers import minmax
@@ -31,8 +31,7 @@ def main(root: Path, name: str, out: Path) -> None:
     # TensorFlow's outputs, then ONNX.
     session = tensorflow.open_session(source, path, inputs)
     reference = outputs.run_all(session, samples("validation"), inputs)
-    opened = tfmodel.open_model(source, path, inputs)
-    converted = tfonnx.convert(opened, model["export"]["opset"])
+    converted = tfonnx.convert(session.model, model["export"]["opset"])
     canonical.canonicalise(converted.model, keep=converted.ops)
     (out / "model.onnx").write_bytes(canonical.to_bytes(converted.model))
     exported = outputs.run_all(

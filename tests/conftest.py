@@ -11,7 +11,7 @@ import pytest
 from trtbuild.store import Store
 from trtbuild.workspace import Workspace
 
-# The same examples on every run and every machine, and no folder of them in the workspace.
+# The same examples on every run and every machine; no example database.
 hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same")
 

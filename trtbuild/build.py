@@ -290,6 +290,7 @@ def keep_log(folder: Path, step: Step, sandbox: Path) -> str:
     """A failed step's job and log stay, until the step fails again; the path, or nothing when it cannot be kept."""
     target = folder / f"{step.model}.{Path(step.folder).name}"
     try:
+        shutil.rmtree(target, ignore_errors=True)  # nothing of an older failure stays beside a newer one
         target.mkdir(parents=True, exist_ok=True)
         for name in ("job.json", "log.txt", "result.json", "out/build.log"):
             if (sandbox / name).exists():

@@ -70,6 +70,7 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     names = Names(**{field.name: str(choices[field.name]) for field in fields(Names)})
     _check_paths(spec)
     _check_target(spec, names)
+    _check_algorithm(spec)
     return Variant(names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root))
 
 
@@ -163,6 +164,14 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
             what = f"{names.tensorrt} cannot compile for compute capability {capability}"
             have = ", ".join(spec.tensorrt.compute_capabilities)
             raise ToolchainError(what, where=f"target={names.target}", hint=f"it knows {have}")
+
+
+def _check_algorithm(spec: BuildSpec) -> None:
+    folder = Path(__file__).with_name("quantizers")
+    valid = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    if spec.calibration.algorithm not in valid:
+        what = f"unknown algorithm '{spec.calibration.algorithm}'"
+        raise ConfigError(what, where="calibration.algorithm", hint=did_you_mean(spec.calibration.algorithm, valid))
 
 
 def _code(root: Path, spec: BuildSpec) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,14 +16,18 @@ ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "random"}
+    argv = [sys.executable, "-m", "trtbuild", *words]
+    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+
+
 @pytest.fixture
 def trtbuild(tmp_path: Path) -> Run:
     """Run the command line in a folder (default: the workspace)."""
 
     def run(*words: str, cwd: Path = tmp_path / "ws", check: int | None = None) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "random"}
-        argv = [sys.executable, "-m", "trtbuild", *words]
-        done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+        done = command(*words, cwd=cwd)
         assert check is None or done.returncode == check, done.stderr
         assert "Traceback" not in done.stderr
         return done
@@ -58,13 +63,22 @@ def tiny_onnx(path: Path, seed: int = 0) -> None:
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-@pytest.fixture
-def workspace(tmp_path: Path, trtbuild: Run) -> Path:
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace made by ``trtbuild init`` around the tiny model, with real-looking data."""
-    tiny_onnx(tmp_path / "tiny.onnx")
+    folder = tmp_path_factory.mktemp("template")
+    tiny_onnx(folder / "tiny.onnx")
     rng = np.random.default_rng(1)
     for name, count in (("calibration", 16), ("validation", 8)):
-        np.savez(tmp_path / f"{name}.npz", image=rng.normal(size=(count, 3, 16, 16)).astype(np.float32))
-    data = [f"--{name}={tmp_path / f'{name}.npz'}" for name in ("calibration", "validation")]
-    trtbuild("init", "ws", f"--from={tmp_path / 'tiny.onnx'}", *data, cwd=tmp_path, check=0)
+        np.savez(folder / f"{name}.npz", image=rng.normal(size=(count, 3, 16, 16)).astype(np.float32))
+    data = [f"--{name}={folder / f'{name}.npz'}" for name in ("calibration", "validation")]
+    done = command("init", "ws", f"--from={folder / 'tiny.onnx'}", *data, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "ws"
+
+
+@pytest.fixture
+def workspace(template: Path, tmp_path: Path) -> Path:
+    """A copy of the template, where the command line runs."""
+    shutil.copytree(template, tmp_path / "ws", symlinks=True)
     return tmp_path / "ws"

@@ -1,4 +1,4 @@
-"""Writes small TensorFlow models of many kinds into a folder; run in a process of its own, which may load TensorFlow."""
+"""Writes small TensorFlow models of many kinds into a folder; run as a script, in a process of its own."""
 
 from __future__ import annotations
 

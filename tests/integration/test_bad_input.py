@@ -59,7 +59,12 @@ def _arrays(kind: str, path: Path) -> None:
     good = np.random.default_rng(0).normal(size=(4, 3, 16, 16)).astype(np.float32)
     nan = good.copy()
     nan[2, 0, 0, 0] = np.nan
-    made = {"key": {"imge": good}, "shape": {"image": good[:, :, :5]}, "nan": {"image": nan}, "empty": {"image": good[:0]}}
+    made = {
+        "key": {"imge": good},
+        "shape": {"image": good[:, :, :5]},
+        "nan": {"image": nan},
+        "empty": {"image": good[:0]},
+    }
     if kind in made:
         np.savez(path, **made[kind])
     elif kind == "junk":
@@ -104,7 +109,9 @@ def test_inputs_that_do_not_fit_the_model_are_exit_2(workspace: Path, trtbuild, 
     assert says in trtbuild("model=tiny", override, check=2).stderr
 
 
-@pytest.mark.parametrize(("git", "dvc", "says"), [(False, False, "no git and no DVC"), (True, False, "no DVC"), (False, True, "git")])
+@pytest.mark.parametrize(
+    ("git", "dvc", "says"), [(False, False, "no git and no DVC"), (True, False, "no DVC"), (False, True, "git")]
+)
 def test_a_folder_that_is_no_workspace_is_exit_3(tmp_path: Path, trtbuild, git: bool, dvc: bool, says: str) -> None:
     """No git, no DVC repository, or neither."""
     for name, wanted in ((".git", git), (".dvc", dvc)):

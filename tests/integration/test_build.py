@@ -30,7 +30,9 @@ def test_every_precision_builds_and_proves_it(workspace: Path, trtbuild, precisi
     """The passport's compute nodes are in the asked dtype, read back from the parsed network."""
     trtbuild("model=tiny", f"precision={precision}", check=0)
 
-    passport = json.loads((workspace / outs(trtbuild, "model=tiny", f"precision={precision}")["engine"]["passport.json"]).read_text())
+    passport = json.loads(
+        (workspace / outs(trtbuild, "model=tiny", f"precision={precision}")["engine"]["passport.json"]).read_text()
+    )
     wanted = {"fp32": "float32", "tf32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"}[precision]
     assert passport["compute_nodes"] == {wanted: 2}
     assert passport["tf32"] is (precision == "tf32")
@@ -46,7 +48,9 @@ def test_deviation_can_be_recomputed_from_the_arrays(workspace: Path, trtbuild, 
     files = outs(trtbuild, *words)
 
     sides = {"reference": "reference", "exported": "infer-export", "lowered": "infer"}
-    arrays = {name: np.load(workspace / files[step]["outputs.npz"])["scores"].astype(float) for name, step in sides.items()}
+    arrays = {
+        name: np.load(workspace / files[step]["outputs.npz"])["scores"].astype(float) for name, step in sides.items()
+    }
     recorded = json.loads((workspace / files["deviation"]["deviation.json"]).read_text())["hops"]
     for hop, (a, b) in {"export": ("reference", "exported"), "precision": ("exported", "lowered")}.items():
         error = np.abs(arrays[b] - arrays[a])
@@ -81,7 +85,7 @@ def test_dvc_repro_runs_our_steps_and_we_agree(workspace: Path, trtbuild) -> Non
 
     (workspace / "bin").mkdir()
     script = workspace / "bin" / "trtbuild"
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} -m trtbuild \"$@\"\n")
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m trtbuild "$@"\n')
     script.chmod(0o755)
     import os
 
@@ -142,7 +146,7 @@ def test_an_engine_built_again_is_identical(workspace: Path, trtbuild) -> None:
 
 
 def test_a_failed_threshold_is_exit_1_and_the_report_says_so(workspace: Path, trtbuild) -> None:
-    """Built, recorded, judged: FAIL in the summary, on the page and in show; the answer is remembered with its status."""
+    """Built, recorded, judged: FAIL in the summary, on the page and in show, and the same status when run again."""
     words = ["model=tiny", "precision=int8", "+model.validation.deviation.max_abs=1e-9"]
     said = trtbuild(*words, check=1).stderr
 
@@ -167,7 +171,7 @@ def test_report_json_fits_its_schema(workspace: Path, trtbuild) -> None:
     jsonschema.validate(json.loads((workspace / report["report.json"]).read_text()), schema)
     for page in ("overview.html", "deviation.html"):
         text = (workspace / report[page]).read_text()
-        assert "src=\"http" not in text and "href=\"http" not in text
+        assert 'src="http' not in text and 'href="http' not in text
 
 
 def test_excluded_scopes_stay_in_float32(workspace: Path, trtbuild) -> None:

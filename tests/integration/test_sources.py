@@ -1,4 +1,4 @@
-"""Real TensorFlow models of every source kind, through ``trtbuild init`` and whole builds; and those that cannot convert."""
+"""Real TensorFlow models of every source kind through ``init`` and whole builds; and those that cannot convert."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def test_a_model_converts(trtbuild, models: Path, tmp_path: Path, name: str, pre
     for precision in precisions:
         trtbuild("model=m", f"precision={precision}", check=0)
 
-    document = json.loads(trtbuild("show", "model=m", f"precision={precisions[0]}", "--json", check=0).stdout)["variants"][0]
+    document = json.loads(trtbuild("show", "model=m", f"precision={precisions[0]}", "--json", check=0).stdout)[
+        "variants"
+    ][0]
     numbers = json.loads((tmp_path / "ws" / document["steps"]["deviation"]["outs"]["deviation.json"]).read_text())
     for stats in numbers["hops"]["export"].values():
         assert stats["max_abs"] < 1e-4
@@ -52,7 +54,7 @@ def test_a_model_converts(trtbuild, models: Path, tmp_path: Path, name: str, pre
 
 
 def test_a_crash_of_the_parser_is_a_result(trtbuild, models: Path, tmp_path: Path) -> None:
-    """``tf.image.crop_and_resize`` takes TensorRT's parser down: exit status 4, the stage, the log; nothing recorded."""
+    """``tf.image.crop_and_resize`` takes the parser down: exit status 4, the stage, the log; nothing recorded."""
     ready(trtbuild, models, tmp_path, "crash")
 
     said = trtbuild("model=m", check=4).stderr
@@ -86,7 +88,10 @@ def test_all_nodes_that_tensorrt_refuses_are_named_with_their_scope(trtbuild, mo
 def test_a_missing_signature_and_a_corrupt_saved_model(trtbuild, models: Path, tmp_path: Path) -> None:
     """The nearest signature is suggested; a damaged file is the model's fault."""
     ready(trtbuild, models, tmp_path, "lstm")
-    assert "did you mean 'serving_default'?" in trtbuild("model=m", "model.source.signature=serving_defalt", check=2).stderr
+    assert (
+        "did you mean 'serving_default'?"
+        in trtbuild("model=m", "model.source.signature=serving_defalt", check=2).stderr
+    )
 
     broken = tmp_path / "ws" / "models" / "broken"
     shutil.copytree(models / "lstm", broken)
@@ -105,14 +110,16 @@ def test_two_exports_in_two_processes_are_identical(trtbuild, models: Path, tmp_
 
 
 def test_the_main_job_in_a_fresh_clone(trtbuild, tmp_path: Path) -> None:
-    """Models are pulled from the bundled remote; int8 costs no more than the config allows; DVC agrees; again is a no-op."""
+    """Models are pulled from the bundled remote; int8 costs no more than allowed; DVC agrees; again is a no-op."""
     subprocess.run(["git", "clone", "-q", str(ROOT), str(tmp_path / "clone")], check=True)
     words = ["model=segnet", "precision=int8"]
 
     said = trtbuild(*words, cwd=tmp_path / "clone", check=0).stderr
 
     assert "segnet-int8-rtx-1.7-onnxruntime: PASS" in said
-    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=tmp_path / "clone", capture_output=True, text=True)
+    status = subprocess.run(
+        [sys.executable, "-m", "dvc", "status"], cwd=tmp_path / "clone", capture_output=True, text=True
+    )
     assert "up to date" in status.stdout
     assert "ran " not in trtbuild(*words, cwd=tmp_path / "clone", check=0).stderr
 

@@ -129,7 +129,6 @@ def test_missing_numbers_are_none() -> None:
     assert "| scores | none | none | none | nobody |" in markdown(collect(VARIANT, made))
 
 
-@pytest.mark.xfail(strict=True, reason="reports/overview.py: markdown() does not escape | in names of outputs")
 def test_a_bar_in_a_name_does_not_split_a_cell() -> None:
     """ONNX allows any character in the name of an output."""
     rows = [line for line in markdown(page(outputs=("a|b",))).splitlines() if "a" in line and line.startswith("|")]

@@ -113,6 +113,7 @@ def _literal(allowed: tuple[object, ...], value: object, where: str) -> object:
 
 def _scalar(wanted: Any, value: object, where: str) -> Any:
     if wanted in (object, Any):
+        _finite(value, where)
         return value
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -120,11 +121,22 @@ def _scalar(wanted: Any, value: object, where: str) -> Any:
         # YAML 1.1 reads 1e-3 (no dot) as a string; the author meant the number.
         with contextlib.suppress(ValueError):
             value = float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{value} is no usable number", where=where)
+    _finite(value, where)
     if not isinstance(value, wanted) or (wanted in (int, float) and isinstance(value, bool)):
         raise ConfigError(f"expected {_name(wanted)}, got {_show(value)}", where=where)
     return value
+
+
+def _finite(value: object, where: str) -> None:
+    """Free values (a factory's arguments) become part of a recipe, which holds no NaN and no infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{value} is no usable number", where=where)
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _finite(inner, f"{where}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for i, inner in enumerate(value):
+            _finite(inner, f"{where}[{i}]")
 
 
 def _name(wanted: Any) -> str:

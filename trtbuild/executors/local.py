@@ -47,12 +47,18 @@ class LocalExecutor:
         else:
             argv = [str(interpreter), "-s", str(hermetic.WORKER), str(sandbox), str(watch)]
             environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | _QUIET
-        with (sandbox / "log.txt").open("wb") as log:
-            process = subprocess.Popen(
-                argv, cwd=alias or sandbox, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                pass_fds=[watch], start_new_session=True, env=environment,
-            )  # fmt: skip
-        os.close(watch)
+        try:
+            with (sandbox / "log.txt").open("wb") as log:
+                process = subprocess.Popen(
+                    argv, cwd=alias or sandbox, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    pass_fds=[watch], start_new_session=True, env=environment,
+                )  # fmt: skip
+        except BaseException:
+            os.close(lifeline)
+            hermetic.remove(alias)
+            raise
+        finally:
+            os.close(watch)
         pidfd = os.pidfd_open(process.pid)
         self._running[pidfd] = _Running(step, sandbox, process, pidfd, lifeline, alias)
 

@@ -26,6 +26,12 @@ def canonicalise(model: Any, keep: Collection[str] = ()) -> None:
     strip(model)
 
 
+def names(model: Any) -> set[str]:
+    """Names of all nodes and their results: the author's own, in a ready-made ONNX file."""
+    nodes = _nodes(model.graph)
+    return {node.name for node in nodes if node.name} | {name for node in nodes for name in node.output if name}
+
+
 def strip(model: Any) -> None:
     """Remove what does not change the result: producer, documentation, inferred shapes, unused opset imports."""
     import onnx

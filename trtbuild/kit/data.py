@@ -148,9 +148,12 @@ def _opt_shape(spec: Mapping[str, Any]) -> list[int]:
 def _from_callable(source: Mapping[str, Any], where: str) -> Arrays:
     make = load_callable(source["callable"], f"{where}.callable")
     collected: dict[str, list[np.ndarray[Any, Any]]] = {}
-    for sample in make(**source["arguments"]):
-        for key, value in sample.items():
-            collected.setdefault(key, []).append(np.asarray(value))
+    try:
+        for sample in make(**source["arguments"]):
+            for key, value in sample.items():
+                collected.setdefault(key, []).append(np.asarray(value))
+    except Exception as error:  # the user's own code
+        raise DataError(f"it failed: {type(error).__name__}: {error}", where=source["callable"]) from error
     try:
         return {key: np.stack(values) for key, values in collected.items()}
     except ValueError as error:

@@ -72,21 +72,29 @@ def score(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array) 
     """The task's metric of ``outputs``; an importable callable gets all outputs by name, and the labels."""
     name = task["metric"]
     if name not in BUILT_IN:
-        value = load_callable(name, "model.validation.task.metric")(dict(outputs), labels)
-        return float(value)
+        metric = load_callable(name, "model.validation.task.metric")
+        try:
+            return float(metric(dict(outputs), labels))
+        except Exception as error:  # the user's own code
+            what = f"the metric failed: {type(error).__name__}: {error}"
+            raise ConfigError(what, where=f"model.validation.task.metric: {name}") from error
     chosen: str = task["output"] or (next(iter(outputs)) if len(outputs) == 1 else "")
     if chosen not in outputs:
         have = ", ".join(sorted(outputs))
         what = f"no output '{chosen}'" if chosen else "several outputs, so name one"
         raise ConfigError(what, where="model.validation.task.output", hint=f"the model has {have}")
-    metric, output = BUILT_IN[name][0], outputs[chosen]
+    built_in, output = BUILT_IN[name][0], outputs[chosen]
     ignored = task.get("ignore_label")
     if ignored is None:
-        return metric(output, labels)
+        return built_in(output, labels)
     kept = labels != ignored
-    if metric is mse:
-        return mse(output.reshape(labels.shape)[kept], labels[kept])
-    return metric(_classes(output, np.where(kept, labels, 0))[kept], labels[kept])
+    if not kept.any():
+        raise DataError(f"every label is {ignored}, which does not count", where="model.validation.task.ignore_label")
+    if built_in is not mse:
+        return built_in(_classes(output, np.where(kept, labels, 0))[kept], labels[kept])
+    if output.size != labels.size:
+        raise _misfit(output, labels)
+    return mse(output.reshape(labels.shape)[kept], labels[kept])
 
 
 def higher_is_better(task: Mapping[str, Any]) -> bool:

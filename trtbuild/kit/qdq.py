@@ -37,7 +37,7 @@ def candidates(
     """Nodes to quantise, and the reasons for those of the wanted types that are not."""
     import onnx
 
-    constants = {tensor.name for tensor in graph.initializer}
+    constants = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
     wanted, chosen, kept = set(op_types), [], {}
     for node in graph.node:
         if node.op_type not in wanted:
@@ -49,6 +49,8 @@ def candidates(
             kept[node.name] = "not float32"
         elif all(name in constants for name in operands):
             kept[node.name] = "constant"
+        elif any(constants.get(name, 2) < 2 for name in operands):
+            kept[node.name] = "a vector has no output channels"
         else:
             chosen.append(node)
     return chosen, kept

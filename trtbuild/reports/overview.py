@@ -84,13 +84,19 @@ def markdown(page: Mapping[str, Any]) -> str:
     lines += ["| check | observed | limit | |", "|---|---|---|---|"]
     for name, check in verdict["checks"].items():
         observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
-        lines.append(f"| {name} | {observed} | {check['limit']:g} | {'pass' if check['passed'] else '**FAIL**'} |")
+        lines.append(
+            f"| {_cell(name)} | {observed} | {check['limit']:g} | {'pass' if check['passed'] else '**FAIL**'} |"
+        )
     lines += ["", "| output | export rmse | precision rmse | total rmse | guilty |", "|---|---|---|---|---|"]
     for name, output in page["outputs"].items():
         cells = [_short(output["hops"][hop]["rmse"]) for hop in ("export", "precision", "total")]
-        lines.append(f"| {name} | {' | '.join(cells)} | {output['guilty']} |")
+        lines.append(f"| {_cell(name)} | {' | '.join(cells)} | {output['guilty']} |")
     lines += ["", *(f"- {warning}" for warning in page["warnings"])]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _cell(name: str) -> str:
+    return name.replace("|", "\\|")
 
 
 def _short(value: float | None) -> str:

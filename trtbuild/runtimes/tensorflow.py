@@ -15,7 +15,7 @@ class TensorFlowSession:
 
         from trtbuild.kit.tfmodel import open_model
 
-        self._model = open_model(source, path, inputs)
+        self.model = open_model(source, path, inputs)
         self._constant = tf.constant
         self.about: Mapping[str, Any] = {
             "runtime": "tensorflow", "version": tf.__version__, "executes": "source model", "emulated": None,
@@ -24,12 +24,11 @@ class TensorFlowSession:
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         tensors = {name: self._constant(value) for name, value in feeds.items()}
         try:
-            result = self._model.function(**tensors)
+            result = self.model.function(**tensors)
         except Exception as error:  # TensorFlow's run-time errors, and whatever the model's own code raises
             raise SourceError(f"TensorFlow cannot run it: {str(error).splitlines()[0]}", where="reference") from error
         return {
-            f"{name}_output" if name in self._model.inputs else name: result[name].numpy()
-            for name in self._model.outputs
+            f"{name}_output" if name in self.model.inputs else name: result[name].numpy() for name in self.model.outputs
         }
 
 

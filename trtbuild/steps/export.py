@@ -39,7 +39,8 @@ def run(job: Job) -> None:
     from trtbuild.kit import canonical, scopes
 
     if job.params["source"]["kind"] == "onnx":
-        model, ops, tensors = _import_onnx(job)
+        model, ops, tensors = _import_onnx(job), {}, {}
+        keep = canonical.names(model)
     else:
         from trtbuild.kit import tfmodel, tfonnx
 
@@ -47,7 +48,8 @@ def run(job: Job) -> None:
         source = tfmodel.open_model(job.params["source"], path, job.params["inputs"])
         converted = tfonnx.convert(source, job.params["opset"])
         model, ops, tensors = converted.model, converted.ops, converted.tensors
-    canonical.canonicalise(model, keep=ops)
+        keep = set(ops)
+    canonical.canonicalise(model, keep)
     try:
         onnx.checker.check_model(model, full_check=False)
     except onnx.checker.ValidationError as error:
@@ -58,7 +60,7 @@ def run(job: Job) -> None:
     job.output("model.onnx").write_bytes(canonical.to_bytes(model))
 
 
-def _import_onnx(job: Job) -> tuple[Any, dict[str, Any], dict[str, str]]:
+def _import_onnx(job: Job) -> Any:
     """A ready-made ONNX file, its opset raised to the asked one."""
     from trtbuild.kit import onnxsource, tfonnx
 
@@ -66,4 +68,4 @@ def _import_onnx(job: Job) -> tuple[Any, dict[str, Any], dict[str, str]]:
     have = next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), 0)
     if have < job.params["opset"]:
         model = tfonnx.raise_opset(model, job.params["opset"])
-    return model, {}, {}
+    return model

@@ -80,7 +80,8 @@ def main(folder: Path) -> int:
         trace = traceback.format_exc()
         result = Result(False, Failure(type(error).__name__, error.what, error.where, error.hint, error.details, trace))
     except Exception as error:  # whatever a step raises belongs in the answer
-        name = "PlaceError" if isinstance(error, OSError) and error.errno in _PLACE else type(error).__name__
+        place = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _PLACE)
+        name = "PlaceError" if place else type(error).__name__
         what = (str(error).splitlines() or [""])[0] or type(error).__name__
         result = Result(False, Failure(name, what, traceback=traceback.format_exc()))
     if result.failure is not None:

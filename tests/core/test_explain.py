@@ -1,0 +1,112 @@
+"""Tests of the judgement on a step: one for every answer it can give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes import step
+from trtbuild.core.explain import Found, Judgement, flat, judge, nearest_difference
+from trtbuild.core.record import Digest, Record, command, dep_path, params
+from trtbuild.core.step import Out
+
+SOURCE, FIRST, SECOND = "models/source", "first.bin", "second.bin"
+STEP = step("a", files=(SOURCE,), outs=(Out(FIRST), Out(SECOND)), depth=2)
+OUTS = {FIRST: Digest("f1"), SECOND: Digest("f2")}
+RECORD = Record(command(STEP), {dep_path(STEP, SOURCE): Digest("s1", 7)}, params(STEP), OUTS)
+FRESH = Found(RECORD, {SOURCE: Digest("s1", 7)}, OUTS, frozenset(OUTS))
+
+
+def test_fresh() -> None:
+    """Recipe, inputs and outputs agree with the record."""
+    assert judge(STEP, FRESH).state == "fresh"
+
+
+def test_sizes_are_only_hints() -> None:
+    """Equal content is equal, whatever was written down about its size."""
+    assert judge(STEP, replace(FRESH, inputs={SOURCE: Digest("s1")})).state == "fresh"
+
+
+def test_never_built() -> None:
+    """No record, no opinion."""
+    assert judge(STEP, Found(None, None, {}, frozenset())) == Judgement("missing", "never built here")
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        (replace(RECORD, cmd="make"), "the record was made by another command"),
+        (replace(RECORD, params={**RECORD.params, "version": 0}), "step version 0 -> 1"),
+        (replace(RECORD, params={**RECORD.params, "params": {"depth": 1}}), "parameter changed: params"),
+        (replace(RECORD, params={**RECORD.params, "extra": 1}), "parameter changed: extra"),
+        (replace(RECORD, outs={FIRST: Digest("f1")}), "the step makes other files now"),
+        (replace(RECORD, deps={}), "input changed: models/source"),
+        (replace(RECORD, deps={dep_path(STEP, SOURCE): Digest("s0")}), "input changed: models/source"),
+    ],
+)
+def test_stale_by_its_record(record: Record, why: str) -> None:
+    """The first difference between recipe and record is the reason, and the record's files are of no use."""
+    assert judge(STEP, replace(FRESH, record=record)) == Judgement("stale", why)
+
+
+def test_an_input_that_is_not_there() -> None:
+    """What cannot be read cannot be compared."""
+    assert judge(STEP, replace(FRESH, inputs=None)) == Judgement("stale", "an input is not there")
+
+
+def test_an_output_in_the_cache_can_be_restored() -> None:
+    """A deleted output costs a copy, not a run."""
+    verdict = judge(STEP, replace(FRESH, outs={FIRST: None, SECOND: Digest("f2")}))
+
+    assert (verdict.state, verdict.restorable) == ("missing", True)
+    assert verdict.why.startswith(FIRST)
+
+
+def test_an_output_in_the_cache_is_no_use_without_the_others() -> None:
+    """Only a complete set of objects can be restored."""
+    verdict = judge(STEP, replace(FRESH, outs={}, cached=frozenset({FIRST})))
+
+    assert (verdict.state, verdict.restorable) == ("missing", False)
+
+
+def test_an_output_that_is_nowhere_here_is_remote() -> None:
+    """A record without its objects is what a fresh clone has."""
+    verdict = judge(STEP, replace(FRESH, outs={}, cached=frozenset()))
+
+    assert (verdict.state, verdict.restorable) == ("remote", False)
+
+
+@pytest.mark.parametrize("cached", [frozenset(OUTS), frozenset({FIRST})])
+def test_an_output_changed_by_hand(cached: frozenset[str]) -> None:
+    """It is stale, and restorable when the cache still has all that was recorded."""
+    verdict = judge(STEP, replace(FRESH, outs={FIRST: Digest("f1"), SECOND: Digest("x")}, cached=cached))
+
+    assert verdict == Judgement("stale", f"output was changed by hand: {SECOND}", restorable=SECOND in cached)
+
+
+def test_the_nearest_recorded_step_explains_a_new_one() -> None:
+    """Of several recorded steps of the kind, the one with fewest differences is named."""
+    near, far = params(step("a", x=1, y=1)), params(step("a", x=1, y=1, z=3))
+    wanted = step("a", x=2, y=1)
+
+    assert nearest_difference(wanted, {"far": far, "near": near}) == "differs from near: params.x 1 -> 2"
+
+
+def test_nothing_to_compare_with() -> None:
+    """Without another step there is no difference, and an equal one is none."""
+    wanted = step("a", x=2)
+
+    assert nearest_difference(wanted, {}) == nearest_difference(wanted, {"same": params(wanted)}) == ""
+
+
+def test_three_differences_are_enough() -> None:
+    """A long list helps nobody."""
+    said = nearest_difference(step("a", p=1, q=1, r=1, s=1), {"near": params(step("a", p=2, q=2, r=2, s=2))})
+
+    assert said == "differs from near: params.p 2 -> 1, params.q 2 -> 1, params.r 2 -> 1"
+
+
+def test_flat_keys_are_dotted() -> None:
+    """Lists are values, mappings are paths."""
+    assert flat({"a": {"b": {"c": [1]}}, "d": None}) == {"a.b.c": [1], "d": None}

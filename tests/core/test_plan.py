@@ -1,0 +1,164 @@
+"""Tests of plans: what is shared, in which order it can run, and golden listings in tests/cases/.
+
+A case is a text file: one line of overrides for each variant, a blank line, the expected listing.  After a wanted
+change: ``pytest tests/core/test_plan.py --update-golden``, and read the diff.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import step
+from trtbuild.config import load_variant
+from trtbuild.core.plan import Plan, make_plan, post_order
+from trtbuild.core.spec import (
+    BuildSpec,
+    Calibration,
+    Data,
+    Executor,
+    Export,
+    Factory,
+    Input,
+    Model,
+    Names,
+    Onnx,
+    Precision,
+    Profile,
+    RandomData,
+    Runtime,
+    Target,
+    Toolchain,
+    Variant,
+)
+from trtbuild.errors import ConfigError
+from trtbuild.steps import Declarations
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES = sorted((ROOT / "tests" / "cases").glob("*.txt"))
+LOWERINGS = {"fp32": "none", "fp16": "float16", "int8": "int8"}
+
+
+def variant(
+    precision: str = "fp32", *, tensorrt: str = "rtx-1.7", target: str = "portable", calibration: object = RandomData()
+) -> Variant:
+    model = Model(Onnx("models/m.onnx"), {"x": Input("float32", (None, 8), Profile(1, 2, 4))}, data=Data(calibration))  # type: ignore[arg-type]
+    capabilities = () if target == "portable" else (target,)
+    spec = BuildSpec(
+        model, Precision(LOWERINGS[precision], ("Conv",)), Toolchain("tensorrt-rtx", tensorrt, (), ("8.9",)),  # type: ignore[arg-type]
+        Runtime("onnxruntime"), Target(capabilities), Calibration("minmax"), Executor("local"),
+    )  # fmt: skip
+    return Variant(Names("m", precision, tensorrt, "onnxruntime", target, "minmax"), spec)
+
+
+def planned(*variants: Variant) -> Plan:
+    return make_plan(variants, ("report",), Declarations())
+
+
+def count(plan: Plan, kind: str) -> int:
+    return sum(s.kind == kind for s in plan.steps)
+
+
+def test_one_variant_needs_every_step_once() -> None:
+    """Roles tell the two inferences of one variant apart."""
+    roles = planned(variant())
+
+    assert set(roles.variants["m-fp32-rtx-1.7-onnxruntime"]) == {
+        "export", "reference", "lower", "infer-export", "infer-lower", "deviation", "validate", "engine", "report",
+    }  # fmt: skip
+    assert len(roles.steps) == 9
+
+
+def test_two_precisions_share_what_does_not_hang_on_precision() -> None:
+    """One export, one reference and one inference of the exported graph serve both."""
+    plan = planned(variant("fp32"), variant("fp16"))
+
+    assert [count(plan, kind) for kind in ("export", "reference", "infer", "lower", "engine", "report")] == [
+        1,
+        1,
+        3,
+        2,
+        2,
+        2,
+    ]
+
+
+def test_two_versions_of_tensorrt_share_one_lowering() -> None:
+    """Only the engine, and the report that shows it, are made twice."""
+    plan = planned(variant(), variant(tensorrt="rtx-1.8"))
+
+    assert [count(plan, kind) for kind in ("lower", "infer", "validate", "engine", "report")] == [1, 2, 1, 2, 2]
+
+
+def test_two_targets_share_all_but_the_engine() -> None:
+    """A compute capability is the engine's business alone."""
+    plan = planned(variant(), variant(target="8.9"))
+
+    assert [count(plan, kind) for kind in ("export", "lower", "validate", "engine")] == [1, 1, 1, 2]
+
+
+def test_the_same_variant_twice_is_one() -> None:
+    """Equal recipes become one step."""
+    assert len(planned(variant(), variant()).steps) == len(planned(variant()).steps)
+
+
+def test_variants_of_one_name_are_both_planned() -> None:
+    """Two recipes under one name (another opset by an override, say) are two variants."""
+    first, second = variant(), variant()
+    model = replace(second.spec.model, export=Export(18))
+    second = replace(second, spec=replace(second.spec, model=model))
+
+    assert count(planned(first, second), "export") == 2
+
+
+def test_inputs_come_before_what_reads_them() -> None:
+    """The plan is a post-order, so it can run from front to back."""
+    seen: set[str] = set()
+    for made in planned(variant("fp32"), variant("fp16")).steps:
+        assert {up.key for up in made.upstream} <= seen
+        seen.add(made.key)
+
+
+def test_post_order_of_a_diamond() -> None:
+    """Each step once, shared inputs first."""
+    top = step("top")
+    left, right = step("left", top), step("right", top)
+    bottom = step("bottom", left, right)
+
+    assert post_order([bottom, right]) == (top, left, right, bottom)
+
+
+def test_int8_needs_calibration_data() -> None:
+    """The plan already says so, with the place in the config."""
+    with pytest.raises(ConfigError, match=r"model\.data\.calibration: int8 needs calibration data"):
+        planned(variant("int8", calibration=None))
+
+
+def test_a_factory_of_the_workspace_is_an_input() -> None:
+    """Its file is read, so that an edited factory makes its steps stale."""
+    base = variant()
+    model = replace(base.spec.model, source=Factory("nets:make"))
+    made = replace(base, spec=replace(base.spec, model=model), code={"nets:make": "nets.py"})
+    export = next(s for s in planned(made).steps if s.kind == "export")
+
+    assert [source.path for source in export.inputs.values()] == ["nets.py"]
+
+
+def listing(plan: Plan) -> str:
+    """One line for each step: model, kind and label, and what it reads from."""
+    names = {s.key: f"{s.model}/{s.kind} {s.label}" for s in plan.steps}
+    lines = [names[s.key] + "".join(f"\n    reads {names[up.key]}" for up in s.upstream) for s in plan.steps]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_golden_plan(case: Path, pytestconfig: pytest.Config) -> None:
+    """The plan of the overrides is the one that is written down."""
+    asked, _, expected = case.read_text("utf-8").partition("\n\n")
+    found = listing(planned(*(load_variant(ROOT, line.split()) for line in asked.splitlines())))
+    if pytestconfig.getoption("--update-golden"):
+        case.write_text(f"{asked}\n\n{found}", "utf-8")
+
+    assert found == expected or pytestconfig.getoption("--update-golden")

@@ -1,0 +1,60 @@
+"""Tests of what is recorded about a step, and of the key of its action."""
+
+from __future__ import annotations
+
+import hashlib
+
+from tests.fakes import step
+from trtbuild.core.record import Digest, action_key, dep_path, params, same, sorted_sha256
+
+STEP = step("a", step("up", x=1), files=("models/source",), depth=2)
+DIGESTS = {"models/source": Digest("s1", 7), f"{step('up', x=1).folder}/out.bin": Digest("u1", 8)}
+
+
+def test_paths_are_seen_from_the_folder() -> None:
+    """DVC writes dependencies relative to the folder of dvc.yaml."""
+    assert dep_path(STEP, "models/source") == "../../../models/source"
+    assert dep_path(STEP, f"{STEP.folder}/params.yaml") == "params.yaml"
+
+
+def test_parameters_are_enough_to_run_the_step() -> None:
+    """params.yaml holds the whole recipe, inputs as relative paths."""
+    up = step("up", x=1).folder.rpartition("/")[2]
+
+    assert params(STEP) == {
+        "kind": "a", "version": 1, "environment": "main", "outs": ["out.bin"], "params": {"depth": 2},
+        "inputs": {"up": f"../{up}/out.bin", "file0": "../../../models/source"},
+    }  # fmt: skip
+
+
+def test_an_action_key_hangs_on_content_alone() -> None:
+    """Sizes and the order of inputs are not in it."""
+    bare = {path: Digest(digest.md5) for path, digest in reversed(DIGESTS.items())}
+
+    assert action_key(STEP, bare) == action_key(STEP, DIGESTS)
+
+
+def test_other_content_is_another_action() -> None:
+    """One other byte in an input changes the key."""
+    assert action_key(STEP, {**DIGESTS, "models/source": Digest("s2")}) != action_key(STEP, DIGESTS)
+
+
+def test_pinned_action_key() -> None:
+    """A change that would miss every run-cache entry anywhere must change this test."""
+    assert (
+        action_key(step("a", files=("models/source",)), {"models/source": Digest("0" * 32)})
+        == "4d283c2b7c14679d83ec2065f1b6f29803404222801b74fac47cb4e9a8aa0a68"
+    )
+
+
+def test_the_hash_is_of_sorted_json() -> None:
+    """DVC's dict_sha256: sorted keys, json's default separators."""
+    assert sorted_sha256({"b": 1, "a": 2}) == hashlib.sha256(b'{"a": 2, "b": 1}').hexdigest()
+
+
+def test_content_decides_sameness() -> None:
+    """Sizes do not count, and nothing is the same as nothing."""
+    assert same(Digest("a", 1), Digest("a", 2))
+    assert not same(Digest("a"), Digest("b"))
+    assert not same(None, None)
+    assert not same(Digest("a"), None)

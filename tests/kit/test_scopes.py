@@ -1,0 +1,128 @@
+"""Tests of the map from ONNX back to TensorFlow's operations and scopes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.graphs import graph, nodes
+from trtbuild.kit.scopes import Cleaner, in_scope, scope_map
+from trtbuild.kit.tfonnx import TfOp
+
+
+@pytest.mark.parametrize(
+    ("op", "scope", "inside"),
+    [
+        ("net/head/conv/Conv2D", "head", True),
+        ("net/head/conv/Conv2D", "net/head", True),
+        ("net/head/conv/Conv2D", "head/conv/Conv2D", True),
+        ("net/head/conv/Conv2D", "/head/", True),
+        ("net/overhead/conv/Conv2D", "head", False),
+        ("net/head2/conv/Conv2D", "head", False),
+        ("net/head/conv/Conv2D", "net/conv", False),
+        ("StatefulPartitionedCall/PartitionedCall_1/net/head/Conv2D", "net", True),
+        ("StatefulPartitionedCall/net/Conv2D", "StatefulPartitionedCall", False),
+    ],
+)
+def test_a_scope_is_a_run_of_whole_components(op: str, scope: str, inside: bool) -> None:
+    """Never a part of a word, and never the wrappers that no author wrote."""
+    assert in_scope(op, scope) is inside
+
+
+def test_a_scope_is_found_under_its_clean_name() -> None:
+    """Users write what is in their code; the traced name works as well."""
+    clean = Cleaner(["net_1/head_1/Conv2D"])
+
+    assert in_scope("net_1/head_1/Conv2D", "net/head", clean)
+    assert in_scope("net_1/head_1/Conv2D", "head_1", clean)
+
+
+def test_a_second_trace_loses_its_suffix() -> None:
+    """Every `_1` goes where the name without it is free, and stays where it is not."""
+    clean = Cleaner(
+        ["net_1/conv_1/Conv2D", "other/conv/Conv2D", "other/conv_1/Conv2D", "StatefulPartitionedCall/net_1/add_2/Add"]
+    )
+
+    assert clean.name("net_1/conv_1/Conv2D") == "net/conv/Conv2D"
+    assert clean.name("other/conv_1/Conv2D") == "other/conv_1/Conv2D"
+    assert clean.name("StatefulPartitionedCall/net_1/add_2/Add") == "net/add_2/Add"
+
+
+def test_a_name_that_is_only_a_suffix_stays() -> None:
+    """Nothing would be left of `_1`."""
+    assert Cleaner(["_1/x"]).name("_1/x") == "_1/x"
+
+
+def tf_ops(*ops: TfOp) -> dict[str, TfOp]:
+    return {op.name: op for op in ops}
+
+
+def exported() -> Any:
+    """conv -> relu, in NCHW; the convolution's node is named, its neighbours are tf2onnx's own."""
+    model = graph(
+        "float[1,3,8,9] x => float[1,4,8,9] y { t = Identity(x) c = Conv<pads = [1,1,1,1]>(t, w) y = Relu(c) }",
+        w=[[[[0.0] * 3] * 3] * 3] * 4,
+    )
+    names = {"c": "net/conv/Conv2D:0", "y": "y", "t": "Transpose__1:0"}
+    for made, name in zip(nodes(model), ("Transpose__1", "net/conv/Conv2D", "Relu__2"), strict=True):
+        made.name = name
+        made.input[:] = [names.get(n, n) for n in made.input]
+        made.output[:] = [names.get(n, n) for n in made.output]
+    return model
+
+
+OPS = tf_ops(
+    TfOp("x", "Placeholder", (), ((1, 8, 9, 3),)),
+    TfOp("net/pre", "Sub", ("x:0",), ((1, 8, 9, 3),)),
+    TfOp("net/copy", "Identity", ("net/pre:0",), ((1, 8, 9, 3),)),
+    TfOp("net/conv/Conv2D", "Conv2D", ("net/copy:0", "w:0"), ((1, 8, 9, 4),)),
+    TfOp("net/relu", "Relu", ("net/conv/Conv2D:0",), ((1, 8, 9, 4),)),
+)
+
+
+def test_named_nodes_and_tensors_map_by_name() -> None:
+    """A node that kept TensorFlow's name is that operation; an output is the tensor it is called after."""
+    made = scope_map(exported(), OPS, {"x": "x:0", "y": "net/relu:0"})
+
+    assert made["nodes"]["net/conv/Conv2D"] == {
+        "op": "net/conv/Conv2D", "type": "Conv2D", "name": "net/conv/Conv2D", "scope": "net/conv",
+    }  # fmt: skip
+    assert made["tensors"]["net/conv/Conv2D:0"] == {"tensor": "net/conv/Conv2D:0", "layout": "NCHW"}
+
+
+def test_an_unnamed_tensor_maps_by_the_slot_it_feeds() -> None:
+    """It is what TensorFlow's operation reads there, identities skipped; so its maker has an origin too."""
+    made = scope_map(exported(), OPS, {"x": "x:0", "y": "net/relu:0"})
+
+    assert made["tensors"]["Transpose__1:0"]["tensor"] == "net/pre:0"
+    assert made["nodes"]["Transpose__1"]["op"] == "net/pre"
+
+
+def test_a_node_maps_by_the_output_it_makes() -> None:
+    """The maker of a graph output is the operation of that output."""
+    assert scope_map(exported(), OPS, {"y": "net/relu:0"})["nodes"]["Relu__2"]["op"] == "net/relu"
+
+
+def test_what_has_no_origin_is_left_out() -> None:
+    """Constants, and nodes that only the exporter knows."""
+    made = scope_map(exported(), {}, {})
+
+    assert made == {"nodes": {}, "tensors": {}}
+
+
+@pytest.mark.parametrize(
+    ("onnx_shape", "tf_shape", "layout"),
+    [
+        ("[1,3,8,9]", (1, 8, 9, 3), "NCHW"), ("[1,3,8,9]", (1, 3, 8, 9), "same"),
+        ("[1,4,4,4]", (1, 4, 4, 4), None),
+        ("[N,3,8,9]", (None, None, None, 3), "NCHW"), ("[2,3]", (2, 3), "same"),
+        ("[2,3]", (3, 2), None), ("[2,3]", (2, 3, 1), None),
+    ],
+)  # fmt: skip
+def test_the_layout_is_told_by_shapes(onnx_shape: str, tf_shape: tuple[int | None, ...], layout: str | None) -> None:
+    """Same, transposed to NCHW, or unknown where shapes cannot tell."""
+    model = graph(f"float{onnx_shape} x => float{onnx_shape} y {{ y = Neg(x) }}")
+    made = scope_map(model, tf_ops(TfOp("x", "Placeholder", (), (tf_shape,))), {"x": "x:0"})
+
+    assert made["tensors"]["x"]["layout"] == layout
