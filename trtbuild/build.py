@@ -48,7 +48,15 @@ def found(step: Step, store: Store) -> Found:
         return Found(None, None, {}, frozenset())
     outs = {name: store.digest(f"{step.folder}/{name}") for name in record.outs}
     cached = frozenset(name for name, digest in record.outs.items() if store.has(digest))
-    return Found(record, store.input_digests(step), outs, cached)
+    inputs = store.input_digests(step)
+    unpulled = "" if inputs is not None else next(iter(unpulled_sources(step, store)), "")
+    return Found(record, inputs, outs, cached, unpulled)
+
+
+def unpulled_sources(step: Step, store: Store) -> list[str]:
+    """Entries of models.dvc that hold a source of the step which is not in the workspace."""
+    absent = [s.path for s in step.inputs.values() if isinstance(s, File) and store.digest(s.path) is None]
+    return [tracked for path in absent if (tracked := store.tracked_by(path)) is not None]
 
 
 def judge_plan(plan: Plan, store: Store) -> list[tuple[Step, Judgement]]:
@@ -72,10 +80,12 @@ class Builder:
         self._locks: dict[str, Any] = {}
         self._digests: dict[str, Mapping[str, Digest]] = {}
         self._pulled: set[str] = set()
+        self._steps: tuple[Step, ...] = ()
 
     def build(self, plan: Plan) -> Outcome:
         """Bring every step up to date; a failed step blocks what reads from it, and nothing else."""
         schedule = Schedule(plan.steps)
+        self._steps = plan.steps
         _sweep(self.store.workspace.work)
         try:
             while not schedule.over:
@@ -121,13 +131,17 @@ class Builder:
 
     def _without_running(self, step: Step, verdict: Judgement) -> str:
         """Restore from the record, a remote or the run cache; says how, or nothing."""
+        if verdict.state == "remote":
+            if unpulled_sources(step, self.store):
+                self._inputs(step)
+            self._pull_records()
+            verdict = judge(step, found(step, self.store))
+            if verdict.state == "fresh":
+                return "pulled"
         record = self.store.record(step)
         if record is not None and verdict.restorable:
             self.store.restore(step, record)
             return "restored"
-        recorded = f"{step.folder}/{tracking.STAGE_FILE}"
-        if verdict.state == "remote" and self._pull(recorded) and judge(step, found(step, self.store)).state == "fresh":
-            return "pulled"
         digests = self._inputs(step)
         remembered = self.store.remembered(step, digests)
         if remembered is not None:
@@ -138,34 +152,34 @@ class Builder:
 
     def _inputs(self, step: Step) -> Mapping[str, Digest]:
         """Digests of all inputs; source files that are not there are pulled first."""
-        for source in step.inputs.values():
-            if isinstance(source, File) and self.store.digest(source.path) is None:
-                tracked = self.store.tracked_by(source.path)
-                if tracked is None:
-                    raise ConfigError(
-                        "no such file or folder", where=source.path, hint="the config names it; check the path"
-                    )
-                self._pull(self.store.pull_target(tracked), needed=True)
+        for tracked in unpulled_sources(step, self.store):
+            target = self.store.pull_target(tracked)
+            try:
+                self._pull([target])
+            except RemoteError as error:
+                what = f"{target} is not here, and {error.what}"
+                raise RemoteError(what, where=tracking.MODELS_FILE, hint="check the DVC remote") from None
         digests = self.store.input_digests(step)
         if digests is None:
-            missing = next(s.path for s in step.inputs.values() if self.store.input_digest(s.path) is None)
-            raise ConfigError("no such file or folder", where=missing)
+            missing = next(s.path for s in step.inputs.values() if not (self.store.root / s.path).exists())
+            hint = "the config names it; check the path"
+            raise ConfigError("no such file or folder", where=missing, hint=hint)
         return digests
 
-    def _pull(self, target: str, *, needed: bool = False) -> bool:
-        if target in self._pulled:
-            return False
-        self._pulled.add(target)
-        self.status.note(f"pull   {target}")
-        try:
-            tracking.run_dvc(self.store.root, ["pull", target])
-        except RemoteError as error:
-            if needed:
-                raise RemoteError(
-                    f"{target} is not here, and {error.what}", where="models.dvc", hint="check the DVC remote"
-                ) from None
-            return False
-        return True
+    def _pull_records(self) -> None:
+        """Pull the recorded outputs of all steps that lack some, in one go; what no remote has is built again."""
+        lacking = [s for s in self._steps if judge(s, found(s, self.store)).state == "remote"]
+        with contextlib.suppress(RemoteError):
+            self._pull([f"{step.folder}/{tracking.STAGE_FILE}" for step in lacking])
+
+    def _pull(self, targets: list[str]) -> None:
+        """``dvc pull``, each target once in a build."""
+        wanted = [target for target in targets if target not in self._pulled]
+        if not wanted:
+            return
+        self._pulled.update(wanted)
+        self.status.note(f"pull   {', '.join(wanted) if len(wanted) < 3 else f'{len(wanted)} recorded steps'}")
+        tracking.run_dvc(self.store.root, ["pull", *wanted])
 
     def _start(self, step: Step, verdict: Judgement) -> None:
         interpreter = self.interpreter(step)

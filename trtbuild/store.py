@@ -15,7 +15,7 @@ from typing import Any
 
 from trtbuild import tracking
 from trtbuild.core.record import Digest, Record, action_key, command, dep_path, params, same, sorted_sha256
-from trtbuild.core.step import Step
+from trtbuild.core.step import File, Input, Step
 from trtbuild.errors import WorkspaceError
 from trtbuild.files import copy_atomic, write_atomic
 from trtbuild.workspace import Workspace
@@ -36,6 +36,7 @@ class Store:
         self._state_file = workspace.private / "state.json"
         self._state = _load_state(self._state_file)
         self._models = tracking.recorded_models(self.root)
+        self._records: dict[str, tuple[list[int], Record | None]] = {}
 
     # --- digests -----------------------------------------------------------------------------------------------
 
@@ -111,7 +112,7 @@ class Store:
         return self._ignore is not None and self._ignore.match_file(path.relative_to(self.root).as_posix() + end)
 
     def _file_md5(self, path: Path, status: os.stat_result) -> str:
-        signature = [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
+        signature = _signature(status)
         known = self._state.get(str(path))
         if known and known[:4] == signature:
             return str(known[4])
@@ -158,20 +159,35 @@ class Store:
         target = self.root / path
         copy_atomic(self.object_path(digest.md5), target)
         status = target.stat()
-        signature = [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
-        self._state[str(target)] = [*signature, digest.md5]
+        self._state[str(target)] = [*_signature(status), digest.md5]
 
     # --- records -----------------------------------------------------------------------------------------------
 
     def record(self, step: Step) -> Record | None:
-        return tracking.read_record(self.root / step.folder / tracking.LOCK_FILE, step.kind)
+        """The step's dvc.lock; read again only when its signature has changed."""
+        path = self.root / step.folder / tracking.LOCK_FILE
+        try:
+            signature = _signature(path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        known = self._records.get(step.folder)
+        if known is None or known[0] != signature:
+            self._records[step.folder] = known = (signature, tracking.read_record(path, step.kind))
+        return known[1]
+
+    def _source_digest(self, source: Input) -> Digest | None:
+        """A file's own bytes; an upstream output by its step's record, so that it need not be in the workspace."""
+        if isinstance(source, File):
+            return self.input_digest(source.path)
+        record = self.record(source.step)
+        return None if record is None else record.outs.get(source.name)
 
     def input_digests(self, step: Step) -> dict[str, Digest] | None:
         """Digests of all inputs by workspace path; None while one of them does not exist yet."""
         if not step.inputs:
             content = tracking.params_yaml(step)
             return {f"{step.folder}/params.yaml": Digest(hashlib.md5(content).hexdigest(), len(content))}
-        digests = {source.path: self.input_digest(source.path) for source in step.inputs.values()}
+        digests = {source.path: self._source_digest(source) for source in step.inputs.values()}
         found = {path: digest for path, digest in digests.items() if digest is not None}
         return found if len(found) == len(digests) else None
 
@@ -237,6 +253,10 @@ class Store:
                         raise WorkspaceError("a dvc command holds the lock", where=str(path), hint=hint) from None
                     time.sleep(0.05)
             yield
+
+
+def _signature(status: os.stat_result) -> list[int]:
+    return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
 
 
 def file_md5(path: Path) -> str:

@@ -132,5 +132,5 @@ def run_dvc(root: Path, arguments: Sequence[str]) -> str:
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
         said = lines[-1].removeprefix("ERROR: ") if lines else f"exit status {done.returncode}"
-        raise RemoteError(f"dvc {' '.join(arguments[:2])}: {said}", where=str(root))
+        raise RemoteError(f"dvc {arguments[0]}: {said}", where=str(root))
     return done.stdout

@@ -67,7 +67,14 @@ def test_an_output_in_the_cache_is_no_use_without_the_others() -> None:
     """Only a complete set of objects can be restored."""
     verdict = judge(STEP, replace(FRESH, outs={}, cached=frozenset({FIRST})))
 
-    assert (verdict.state, verdict.restorable) == ("missing", False)
+    assert (verdict.state, verdict.restorable) == ("remote", False)
+
+
+def test_a_source_that_was_not_pulled_is_remote() -> None:
+    """A fresh clone does not know the source's bytes, so it does not call the step stale."""
+    verdict = judge(STEP, replace(FRESH, inputs=None, unpulled="models/m"))
+
+    assert verdict == Judgement("remote", "models/m is tracked, but not pulled")
 
 
 def test_an_output_that_is_nowhere_here_is_remote() -> None:

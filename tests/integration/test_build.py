@@ -76,6 +76,22 @@ def test_plain_dvc_agrees_with_the_records(workspace: Path, trtbuild, tmp_path: 
     assert "nothing to do" in trtbuild("model=tiny", "precision=int8", cwd=tmp_path / "clone", check=0).stderr
 
 
+def test_a_clone_pulls_what_is_recorded_instead_of_building(workspace: Path, trtbuild, tmp_path: Path) -> None:
+    """Model and artifacts come from the remote in one go, without a plain ``dvc pull`` before."""
+    trtbuild("model=tiny", "precision=int8", check=0)
+    dvc(workspace, "remote", "add", "-d", "store", str(tmp_path / "remote"))
+    dvc(workspace, "push")
+    for command in (["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "records"]):
+        subprocess.run(["git", *command], cwd=workspace, check=True)
+    subprocess.run(["git", "clone", "-q", str(workspace), str(tmp_path / "clone")], check=True)
+
+    planned = json.loads(trtbuild("plan", "model=tiny", "precision=int8", "--json", cwd=tmp_path / "clone").stdout)
+    assert {step["state"] for step in planned["steps"]} == {"remote", "fresh"}
+    said = trtbuild("model=tiny", "precision=int8", cwd=tmp_path / "clone", check=0).stderr
+    assert "ran " not in said
+    assert "up to date" in dvc(tmp_path / "clone", "status")
+
+
 def test_dvc_repro_runs_our_steps_and_we_agree(workspace: Path, trtbuild) -> None:
     """After a changed input, plain ``dvc repro`` makes the outputs, and trtbuild takes them as fresh."""
     trtbuild("model=tiny", check=0)

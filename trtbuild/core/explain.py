@@ -20,6 +20,7 @@ class Found:
     inputs: Mapping[str, Digest] | None  # by workspace path; None while an input does not exist
     outs: Mapping[str, Digest | None]
     cached: frozenset[str]  # names of recorded outputs whose object is in the local cache
+    unpulled: str = ""  # a tracked source that is not here, so that its digest cannot be told
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,21 @@ def judge(step: Step, found: Found) -> Judgement:
         return Judgement("missing", "never built here")
     if difference := _recipe_difference(step, record):
         return Judgement("stale", difference)
+    if found.inputs is None and found.unpulled:
+        return Judgement("remote", f"{found.unpulled} is tracked, but not pulled")
     if found.inputs is None:
         return Judgement("stale", "an input is not there")
     for path, digest in found.inputs.items():
         if not same(record.deps.get(dep_path(step, path)), digest):
             return Judgement("stale", f"input changed: {path}")
+    absent = [name for name in record.outs if found.outs.get(name) is None]
+    lost = [name for name in absent if name not in found.cached]
+    if lost:
+        return Judgement("remote", f"{lost[0]} is recorded, but neither in the workspace nor in the cache")
+    if absent:
+        return Judgement("missing", f"{absent[0]} is not in the workspace, but in the cache", _all(record, found))
     for name, digest in record.outs.items():
-        now = found.outs.get(name)
-        if now is None:
-            if name in found.cached:
-                return Judgement("missing", f"{name} is not in the workspace, but in the cache", _all(record, found))
-            return Judgement("remote", f"{name} is recorded, but neither in the workspace nor in the cache")
-        if not same(now, digest):
+        if not same(found.outs.get(name), digest):
             return Judgement("stale", f"output was changed by hand: {name}", _all(record, found))
     return Judgement("fresh", "recipe, inputs and outputs agree with the record")
 
