@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeExecutor, RecordingStatus, build, chain, concatenate, digests, ended, make, plan, step
-from trtbuild.build import Builder, Ended, as_error, failure, judge_plan, prepare
+from trtbuild.build import Builder, judge_plan
 from trtbuild.core.job import Failure, Job, read_job
 from trtbuild.core.step import Step
 from trtbuild.errors import ConfigError, DataError, EngineError, PlaceError, ToolchainError, TrtbuildError, WorkerDied
+from trtbuild.executors import Ended
+from trtbuild.sandbox import as_error, failure, prepare
 from trtbuild.store import Store
 
 
@@ -169,8 +171,21 @@ def test_an_input_that_changes_meanwhile_is_noticed(store: Store, steps: list[St
 
     outcome = build(store, plan(steps[0]), FakeExecutor({"a": edited}))
 
-    assert "an input changed while the step ran" in outcome.failures[steps[0].key].what
+    assert "it changed while a step read it" in outcome.failures[steps[0].key].what
     assert ended(build(store, plan(steps[0])), steps[0]) == ["ran"]
+
+
+def test_an_upstream_output_edited_meanwhile_is_noticed_too(store: Store, steps: list[Step]) -> None:
+    """Its record still says the old bytes, but they are not what was read."""
+    build(store, plan(steps[0]))
+
+    def edited(job: Job) -> None:
+        concatenate(job)
+        (store.root / steps[0].folder / "out.bin").write_text("tampered", "utf-8")
+
+    outcome = build(store, plan(steps[1]), FakeExecutor({"b": edited}))
+
+    assert "it changed while a step read it" in outcome.failures[steps[1].key].what
 
 
 def test_a_step_that_makes_no_output_is_a_bug(store: Store, steps: list[Step]) -> None:

@@ -20,7 +20,8 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "conf" / "model" / "m.yaml").write_text("a: 1", "utf-8")
-    noop.remember(str(tmp_path), WORDS, [str(tmp_path / "conf"), str(tmp_path / "models.dvc")], ANSWER)
+    before = noop.sign([str(tmp_path / "conf")])
+    noop.remember(str(tmp_path), WORDS, before, [str(tmp_path / "models.dvc")], ANSWER)
     return tmp_path
 
 
@@ -94,7 +95,7 @@ def test_old_answers_make_room(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """The newest are kept."""
     monkeypatch.setattr(noop, "_KEPT_ANSWERS", 2)
     for i in range(5):
-        noop.remember(str(root), [f"i={i}"], [], ANSWER)
+        noop.remember(str(root), [f"i={i}"], {}, [], ANSWER)
 
     assert len(list((root / ".trtbuild" / "noop").iterdir())) <= 3
     assert noop.recall(str(root), ["i=4"]) == ANSWER

@@ -9,27 +9,24 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trtbuild import tracking
+from trtbuild import sandbox, tracking
 from trtbuild.core.explain import Found, Judgement, judge
-from trtbuild.core.job import Job, read_result, write_job
 from trtbuild.core.plan import Plan
-from trtbuild.core.record import Digest
+from trtbuild.core.record import Digest, same
 from trtbuild.core.schedule import Schedule
 from trtbuild.core.step import File, Step
-from trtbuild.errors import ConfigError, PlaceError, RemoteError, TrtbuildError, WorkerDied, error_named
+from trtbuild.errors import ConfigError, RemoteError, TrtbuildError
 from trtbuild.executors import Ended, Executor
 from trtbuild.status import Status
 from trtbuild.store import Store
 
 _LOCKED_POLL_S = 0.2  # another trtbuild holds a step: look again this often
-_FULL_DISK_BYTES = 1 << 20
 Interpreter = Callable[[Step], Path]
 
 
@@ -79,14 +76,14 @@ class Builder:
         self.outcome = Outcome()
         self._locks: dict[str, Any] = {}
         self._digests: dict[str, Mapping[str, Digest]] = {}
-        self._pulled: set[str] = set()
+        self._pulled: dict[str, RemoteError | None] = {}
         self._steps: tuple[Step, ...] = ()
 
     def build(self, plan: Plan) -> Outcome:
         """Bring every step up to date; a failed step blocks what reads from it, and nothing else."""
         schedule = Schedule(plan.steps)
         self._steps = plan.steps
-        _sweep(self.store.workspace.work)
+        sandbox.sweep(self.store.workspace.work)
         try:
             while not schedule.over:
                 progress = False
@@ -100,7 +97,7 @@ class Builder:
                     time.sleep(_LOCKED_POLL_S)
         finally:
             self.executor.stop()
-            _sweep(self.store.workspace.work, mine=True)
+            sandbox.sweep(self.store.workspace.work, mine=True)
             for lock in self._locks.values():
                 lock.release()
             self.store.save_state()
@@ -126,7 +123,7 @@ class Builder:
             self._start(step, verdict)
             schedule.started(step)
         except (TrtbuildError, OSError) as error:
-            self._fail(step, schedule, as_error(error, self.store.root))
+            self._fail(step, schedule, sandbox.as_error(error, self.store.root))
         return True
 
     def _without_running(self, step: Step, verdict: Judgement) -> str:
@@ -159,6 +156,8 @@ class Builder:
             except RemoteError as error:
                 what = f"{target} is not here, and {error.what}"
                 raise RemoteError(what, where=tracking.MODELS_FILE, hint="check the DVC remote") from None
+            if not (self.store.root / tracked).exists():
+                raise RemoteError(f"dvc pull did not bring {tracked}", where=tracking.MODELS_FILE)
         digests = self.store.input_digests(step)
         if digests is None:
             missing = next(s.path for s in step.inputs.values() if not (self.store.root / s.path).exists())
@@ -175,43 +174,44 @@ class Builder:
     def _pull(self, targets: list[str]) -> None:
         """``dvc pull``, each target once in a build."""
         wanted = [target for target in targets if target not in self._pulled]
-        if not wanted:
-            return
-        self._pulled.update(wanted)
-        self.status.note(f"pull   {', '.join(wanted) if len(wanted) < 3 else f'{len(wanted)} recorded steps'}")
-        tracking.run_dvc(self.store.root, ["pull", *wanted])
+        if wanted:
+            self.status.note(f"pull   {', '.join(wanted) if len(wanted) < 3 else f'{len(wanted)} recorded steps'}")
+            failed = None
+            try:
+                tracking.run_dvc(self.store.root, ["pull", *wanted])
+            except RemoteError as error:
+                failed = error
+            self._pulled |= dict.fromkeys(wanted, failed)
+        for target in targets:
+            if (known := self._pulled[target]) is not None:
+                raise known
 
     def _start(self, step: Step, verdict: Judgement) -> None:
         interpreter = self.interpreter(step)
-        sandbox = self.store.workspace.work / f"{os.getpid()}.{step.model}.{Path(step.folder).name}"
+        folder = self.store.workspace.work / f"{os.getpid()}.{step.model}.{Path(step.folder).name}"
         inputs = {name: self.store.root / source.path for name, source in step.inputs.items()}
-        prepare(sandbox, step.kind, step.params, inputs, self.store.root)
+        sandbox.prepare(folder, step.kind, step.params, inputs, self.store.root)
         self.status.started(step, verdict.why)
-        self.executor.start(step, sandbox, interpreter)
+        self.executor.start(step, folder, interpreter)
 
     def _conclude(self, ended: Ended, schedule: Schedule) -> None:
-        step, sandbox = ended.step, ended.sandbox
+        step = ended.step
         try:
-            result = read_result(sandbox)
-            if result is None:
-                raise died(step, ended)
-            if result.failure is not None:
-                raise failure(step, result.failure)
-            missing = [out.name for out in step.outs if not (sandbox / "out" / out.name).is_file()]
-            if missing:
-                raise TrtbuildError(f"{step.kind} made no {missing[0]}", where=step.folder)
-            if self.store.input_digests(step) != self._digests[step.key]:
-                raise ConfigError("an input changed while the step ran", where=step.folder, hint="run it again")
-            self.store.publish(step, self._digests[step.key], sandbox / "out")
+            sandbox.check(step, ended)
+            for path, digest in self._digests[step.key].items():
+                # The bytes themselves, not the records: a file edited under the running step must not be recorded.
+                if step.inputs and not same(self.store.digest(path), digest):
+                    raise ConfigError("it changed while a step read it", where=path, hint="run it again")
+            self.store.publish(step, self._digests[step.key], ended.sandbox / "out")
         except (TrtbuildError, OSError) as error:
-            log = keep_log(self.store.workspace.private / "failed", step, sandbox)
-            raised = as_error(error, self.store.root)
+            log = sandbox.keep_log(self.store.workspace.private / "failed", step, ended.sandbox)
+            raised = sandbox.as_error(error, self.store.root)
             raised.details = (*raised.details, f"log: {log}") if log else raised.details
             self._fail(step, schedule, raised)
         else:
             self._done(step, schedule, "ran")
         finally:
-            shutil.rmtree(sandbox, ignore_errors=True)
+            shutil.rmtree(ended.sandbox, ignore_errors=True)
 
     def _done(self, step: Step, schedule: Schedule, how: str) -> bool:
         self._release(step)
@@ -247,92 +247,3 @@ class Builder:
         lock = self._locks.pop(step.key, None)
         if lock is not None:
             lock.release()
-
-
-def prepare(sandbox: Path, kind: str, params: Mapping[str, Any], inputs: Mapping[str, Path], root: Path) -> None:
-    """Make a step's sandbox: ``in/`` links to the inputs, ``out/`` is written to, job.json has relative paths."""
-    shutil.rmtree(sandbox, ignore_errors=True)
-    (sandbox / "out").mkdir(parents=True)
-    (sandbox / "in").mkdir()
-    links = {}
-    for name, path in inputs.items():
-        links[name] = f"in/{name}{path.suffix}"  # Keras tells its formats apart by suffix
-        (sandbox / links[name]).symlink_to(path)
-    (sandbox / "in" / "workspace").symlink_to(root)
-    write_job(sandbox, Job(kind, params, links, "out", "in/workspace"))
-
-
-def failure(step: Step, raw: Any) -> TrtbuildError:
-    """A worker's error as one of ours; a foreign exception class is a bug in trtbuild, with its traceback."""
-    cls = error_named(raw.error)
-    if cls is TrtbuildError and raw.error != "TrtbuildError":
-        last = tuple(line for line in raw.traceback.strip().splitlines()[-6:])
-        return TrtbuildError(f"{raw.error} in {step.kind}: {raw.what}", where=step.folder, details=last)
-    return cls(raw.what, where=raw.where or step.folder, hint=raw.hint, details=raw.details)
-
-
-def died(step: Step, ended: Ended) -> TrtbuildError:
-    """A worker that gave no answer: full disk, out of memory, or a crash of what it called."""
-    free = shutil.disk_usage(ended.sandbox).free
-    if free < _FULL_DISK_BYTES:
-        return PlaceError(
-            "no space left on the device", where=str(ended.sandbox.parent), hint="free some space and run again"
-        )
-    with contextlib.suppress(OSError):
-        doing = (ended.sandbox / "stage").read_text("utf-8").strip()
-        return _death(step, ended, f" while {doing}" if doing else "")
-    return _death(step, ended, "")
-
-
-def _death(step: Step, ended: Ended, doing: str) -> WorkerDied:
-    code = ended.returncode
-    if code < 0:
-        name = signal.Signals(-code).name
-        hint = "out of memory?" if name == "SIGKILL" else "the tool below crashed on this model; see the log"
-        return WorkerDied(f"died: {name}{doing}", where=step.folder, hint=hint)
-    return WorkerDied(f"ended with status {code} and no answer{doing}", where=step.folder, hint="see the log")
-
-
-def as_error(error: TrtbuildError | OSError, root: Path) -> TrtbuildError:
-    """Operating system errors (full disk, read-only file system, permission) as an environment error."""
-    if isinstance(error, TrtbuildError):
-        return error
-    return PlaceError(error.strerror or str(error), where=str(error.filename or root))
-
-
-def keep_log(folder: Path, step: Step, sandbox: Path) -> str:
-    """A failed step's job and log stay, until the step fails again; the path, or nothing when it cannot be kept."""
-    target = folder / f"{step.model}.{Path(step.folder).name}"
-    try:
-        shutil.rmtree(target, ignore_errors=True)  # nothing of an older failure stays beside a newer one
-        target.mkdir(parents=True, exist_ok=True)
-        for name in ("job.json", "log.txt", "result.json", "out/build.log"):
-            if (sandbox / name).exists():
-                shutil.copyfile(sandbox / name, target / Path(name).name)
-        return str(target / "log.txt")
-    except OSError:
-        return ""
-
-
-def _sweep(work: Path, *, mine: bool = False) -> None:
-    """Remove sandboxes of drivers that are gone, or with ``mine`` this driver's own."""
-    for sandbox in _sandboxes(work):
-        pid = sandbox.name.partition(".")[0]
-        own = pid == str(os.getpid())
-        if own if mine else pid.isdigit() and not own and not _alive(int(pid)):
-            shutil.rmtree(sandbox, ignore_errors=True)
-
-
-def _sandboxes(work: Path) -> Iterator[Path]:
-    with contextlib.suppress(FileNotFoundError):
-        yield from work.iterdir()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -37,12 +37,14 @@ class Words:
     arguments: tuple[str, ...]
     options: dict[str, str]
     json: bool
+    argv: tuple[str, ...]
 
 
-_VALUE_OPTIONS = {"--from", "--name", "--signature", "--calibration", "--validation", "--inputs", "--outputs"}
+_VALUE_OPTIONS = {"--from", "--name", "--signature", "--calibration", "--validation"}
 
 
 def parse_words(argv: Sequence[str]) -> Words:
+    from trtbuild.core.names import did_you_mean
     from trtbuild.errors import ConfigError
 
     overrides, arguments, options, as_json = [], [], {}, False
@@ -57,8 +59,6 @@ def parse_words(argv: Sequence[str]) -> Words:
                 raise ConfigError("expects a value", where=word)
             options[name] = value
         elif word.startswith("-"):
-            from trtbuild.core.names import did_you_mean
-
             hint = did_you_mean(name, ["--json", "--help", "--version", *_VALUE_OPTIONS])
             if name in ("-m", "--multirun"):
                 hint = "this version builds one variant at a time"
@@ -69,7 +69,15 @@ def parse_words(argv: Sequence[str]) -> Words:
             verb = word
         else:
             arguments.append(word)
-    return Words(verb or "build", tuple(overrides), tuple(arguments), options, as_json)
+    allowed = _VALUE_OPTIONS if verb == "init" else set()
+    for name in options:
+        if name not in allowed:
+            raise ConfigError(
+                f"'{verb or 'build'}' takes no option {name}", where="command line", hint="only init does"
+            )
+    if overrides and verb in ("init", "rerun", "step"):
+        raise ConfigError(f"'{verb}' takes no overrides", where=overrides[0])
+    return Words(verb or "build", tuple(overrides), tuple(arguments), options, as_json, tuple(argv))
 
 
 def run(argv: Sequence[str]) -> int:
@@ -82,15 +90,14 @@ def run(argv: Sequence[str]) -> int:
 
         print(f"trtbuild {__version__}")
         return 0
-    if "=" in argv[0] or argv[0] == "build":
-        from trtbuild import noop
+    from trtbuild import noop
 
-        root = noop.find_root(os.getcwd())
-        answer = noop.recall(root, argv) if root else None
-        if answer is not None:
-            for stream, text in zip((sys.stdout, sys.stderr), answer.said, strict=True):
-                stream.write(text)
-            return answer.status
+    root = noop.find_root(os.getcwd())
+    answer = noop.recall(root, argv) if root else None
+    if answer is not None:
+        for stream, text in zip((sys.stdout, sys.stderr), answer.said, strict=True):
+            stream.write(text)
+        return answer.status
     words = parse_words(argv)
     return _verb(words.verb)(words)
 
@@ -118,7 +125,7 @@ def main() -> NoReturn:
         status = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nobody to tell
-        status = 0
+        status = 128 + signal.SIGPIPE
     except Exception as error:
         status = _report(error)
     sys.exit(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -33,8 +34,11 @@ GROUPS = {
     "calibration": Calibration, "executor": Executor,
 }  # fmt: skip
 # Libraries whose version is part of a step's recipe, by the name of their distribution.
-TOOLS = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "tf2onnx": ("tf2onnx",), "onnx": ("onnx",),
-         "onnxruntime": ("onnxruntime", "onnxruntime-gpu"), "plotly": ("plotly",)}  # fmt: skip
+TOOLS = {
+    "tensorflow": ("tensorflow-cpu", "tensorflow"), "keras": ("keras",), "tf2onnx": ("tf2onnx",), "onnx": ("onnx",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"), "numpy": ("numpy",), "jinja2": ("jinja2",),
+    "plotly": ("plotly",),
+}  # fmt: skip
 
 
 def conf_folders(root: Path) -> list[Path]:
@@ -70,7 +74,8 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     names = Names(**{field.name: str(choices[field.name]) for field in fields(Names)})
     _check_paths(spec)
     _check_target(spec, names)
-    _check_algorithm(spec)
+    _check_modules(spec)
+    _check_precision_names(root, spec)
     return Variant(names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root))
 
 
@@ -166,31 +171,78 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
             raise ToolchainError(what, where=f"target={names.target}", hint=f"it knows {have}")
 
 
-def _check_algorithm(spec: BuildSpec) -> None:
-    folder = Path(__file__).with_name("quantizers")
-    valid = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
-    if spec.calibration.algorithm not in valid:
-        what = f"unknown algorithm '{spec.calibration.algorithm}'"
-        raise ConfigError(what, where="calibration.algorithm", hint=did_you_mean(spec.calibration.algorithm, valid))
+def _check_modules(spec: BuildSpec) -> None:
+    """What a config names as a file of the package has to be one."""
+    named = {"quantizers": ("calibration.algorithm", spec.calibration.algorithm),
+             "runtimes": ("runtime.module", spec.runtime.module),
+             "executors": ("executor.module", spec.executor.module)}  # fmt: skip
+    for folder, (where, name) in named.items():
+        own = {"tensorflow", "hermetic"}  # not for a config to choose
+        found = (path.stem for path in Path(__file__).with_name(folder).glob("*.py"))
+        valid = sorted(stem for stem in found if not stem.startswith("_") and stem not in own)
+        if name not in valid:
+            raise ConfigError(f"unknown module '{name}'", where=where, hint=did_you_mean(name, valid))
 
 
-def _code(root: Path, spec: BuildSpec) -> dict[str, str]:
-    named = [s.callable for s in (spec.model.source, spec.model.data.calibration, spec.model.data.validation)
-             if isinstance(s, (Factory, FactoryData))]  # fmt: skip
+def _check_precision_names(root: Path, spec: BuildSpec) -> None:
+    """A misspelt precision in a threshold or an exclusion would silently never apply."""
+    valid = options(root, "precision")
+    named = {f"model.overrides.{name}": name for name in spec.model.overrides}
+    for metric, limit in spec.model.validation.deviation.items():
+        if isinstance(limit, Mapping):
+            named |= {f"model.validation.deviation.{metric}.{name}": name for name in limit}
+    for where, name in named.items():
+        if name not in valid:
+            raise ConfigError(f"unknown precision '{name}'", where=where, hint=did_you_mean(name, valid))
+
+
+def _code(root: Path, spec: BuildSpec) -> dict[str, tuple[str, ...]]:
+    data = (spec.model.data.calibration, spec.model.data.validation)
+    named = [s.callable for s in (spec.model.source, *data) if isinstance(s, (Factory, FactoryData))]
     if spec.model.validation.task:
         named.append(spec.model.validation.task.metric)
-    return {name: path for name in named if (path := _workspace_file(root, name))}
+    return {name: files for name in named if (files := workspace_code(root, name))}
 
 
-def _workspace_file(root: Path, callable_name: str) -> str | None:
-    """The workspace file that a callable's module is, if it is one."""
-    parts = callable_name.replace(":", ".").split(".")
-    for stop in range(len(parts) - 1, 0, -1):
+def workspace_code(root: Path, callable_name: str) -> tuple[str, ...]:
+    """The workspace files that a callable is made of: its module's, and those of all it imports, directly or not."""
+    found: dict[str, None] = {}
+    pending = [path for path in [_module_file(root, callable_name.replace(":", "."))] if path]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found[path] = None
+            pending += [f for name in _imports(root / path, path) if (f := _module_file(root, name))]
+    return tuple(sorted(found))
+
+
+def _module_file(root: Path, dotted: str) -> str | None:
+    """The workspace file of the longest part of a dotted name that is a module."""
+    parts = dotted.split(".")
+    for stop in range(len(parts), 0, -1):
         for tail in (".py", "/__init__.py"):
             path = "/".join(parts[:stop]) + tail
             if (root / path).is_file():
                 return path
     return None
+
+
+def _imports(file: Path, path: str) -> list[str]:
+    """Dotted names that a module imports anywhere, relative ones resolved; none for a file that is no Python."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return []
+    package = path.removesuffix(".py").split("/")[:-1]
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names += [f"{module}.{alias.name}" if module else alias.name for alias in node.names]
+    return names
 
 
 def installed() -> dict[str, str]:

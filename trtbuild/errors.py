@@ -7,15 +7,14 @@
     │   ├── WorkspaceError      3  no git, no DVC repository, read-only, full disk
     │   ├── ToolchainError      3  the declared TensorRT is not here, or another one is
     │   └── RemoteError         3  a DVC remote cannot give or take an object
-    ├── ModelError              4  the model, or a tool's opinion of it
-    │   ├── SourceError         4  the source model cannot be loaded
-    │   ├── ExportError         4  TensorFlow operations that have no ONNX form
-    │   ├── LowerError          4  the graph cannot be written in the asked precision
-    │   ├── EngineError         4  TensorRT refuses the graph
-    │   └── WorkerDied          4  a step's process crashed (the parser does segfault on some models)
-    └── Interrupted           130  Ctrl-C or SIGTERM
+    └── ModelError              4  the model, or a tool's opinion of it
+        ├── SourceError         4  the source model cannot be loaded
+        ├── ExportError         4  TensorFlow operations that have no ONNX form
+        ├── LowerError          4  the graph cannot be written in the asked precision
+        ├── EngineError         4  TensorRT refuses the graph
+        └── WorkerDied          4  a step's process crashed (the parser does segfault on some models)
 
-Status 1 (built, but a threshold failed) is a verdict, not an error.
+Status 1 (built, but a threshold failed) is a verdict, and 130 (interrupted) is Python's KeyboardInterrupt.
 """
 
 from __future__ import annotations
@@ -88,10 +87,6 @@ class EngineError(ModelError):
 
 class WorkerDied(ModelError):
     pass
-
-
-class Interrupted(TrtbuildError):
-    exit_status = 130
 
 
 def error_named(name: str) -> type[TrtbuildError]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write-to-temporary in the same folder, fsync, rename; mode 0644 less the umask's bits."""
+    """Write-to-temporary in the same folder, fsync, rename; mode 0644."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 

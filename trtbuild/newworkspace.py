@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,11 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trtbuild import tracking
-from trtbuild.build import died, failure, prepare
-from trtbuild.core.job import read_result
-from trtbuild.core.step import Step
+from trtbuild import sandbox, tracking
+from trtbuild.core.step import Out, Step
 from trtbuild.errors import ConfigError, WorkspaceError
+from trtbuild.executors import Ended
 from trtbuild.executors.local import LocalExecutor
 from trtbuild.files import write_atomic
 from trtbuild.packaged import packaged_conf
@@ -95,6 +95,10 @@ def _call(root: Path, argv: list[str]) -> None:
 
 def _add_model(workspace: Workspace, model: Path, name: str, options: Mapping[str, str]) -> None:
     root, folder = workspace.root, Path("models", name)
+    config = workspace.conf / "model" / f"{name}.yaml"
+    tracked = root / tracking.MODELS_FILE
+    before = tracked.read_bytes() if tracked.exists() else None
+    ours = not (root / folder).exists()
     (root / folder).mkdir(parents=True, exist_ok=True)
     try:
         source: dict[str, Any] = {"kind": _kind(model), "path": (folder / model.name).as_posix()}
@@ -103,11 +107,16 @@ def _add_model(workspace: Workspace, model: Path, name: str, options: Mapping[st
         _copy(model, root / source["path"])
         about = _inspect(workspace, source)
         data = {key: _copy_data(root, folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
-        config = workspace.conf / "model" / f"{name}.yaml"
         write_atomic(config, model_yaml(about["source"], about["inputs"], data).encode())
         _track(root, folder)
-    except BaseException:
-        shutil.rmtree(root / folder, ignore_errors=True)
+    except BaseException:  # whatever it was, what was there before is there again, and nothing else
+        config.unlink(missing_ok=True)
+        if before is None:
+            tracked.unlink(missing_ok=True)
+        else:
+            write_atomic(tracked, before)
+        if ours:
+            shutil.rmtree(root / folder, ignore_errors=True)
         raise
     say(f"model     {name}: {os.path.relpath(config)} (look it over: profiles, ranges, data, thresholds)")
     say(f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision=fp16")
@@ -145,26 +154,21 @@ def _copy_data(root: Path, folder: Path, key: str, given: str | None) -> Any:
 
 def _inspect(workspace: Workspace, source: Mapping[str, Any]) -> dict[str, Any]:
     """Ask the model about itself in a child process: loading foreign files can take down the process that does it."""
-    import json
+    step = Step("_inspect", 1, "init", "", {"source": dict(source)}, {}, (Out("model.json"),))
+    box = workspace.work / f"{os.getpid()}.init.inspect"
+    sandbox.prepare(box, step.kind, step.params, {"source": workspace.root / str(source["path"])}, workspace.root)
 
-    step = Step("_inspect", 1, "init", "", {"source": dict(source)}, {}, ())
-    sandbox = workspace.work / f"{os.getpid()}.init.inspect"
-    prepare(sandbox, step.kind, step.params, {"source": workspace.root / str(source["path"])}, workspace.root)
-    executor = LocalExecutor(1)
-    try:
-        executor.start(step, sandbox, Path(sys.executable))
+    def wait(executor: LocalExecutor) -> Ended:
         ended = executor.wait(None)
         assert ended is not None
-        result = read_result(sandbox)
-        if result is None:
-            raise died(step, ended)
-        if result.failure is not None:
-            raise failure(step, result.failure)
-        found: dict[str, Any] = json.loads((sandbox / "out" / "model.json").read_text("utf-8"))
+        return ended
+
+    try:
+        sandbox.run_alone(step, box, Path(sys.executable), wait)
+        found: dict[str, Any] = json.loads((box / "out" / "model.json").read_text("utf-8"))
         return found
     finally:
-        executor.stop()
-        shutil.rmtree(sandbox, ignore_errors=True)
+        shutil.rmtree(box, ignore_errors=True)
 
 
 def model_yaml(source: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> str:
@@ -213,7 +217,7 @@ def _track(root: Path, folder: Path) -> None:
     lines = ignore.read_text("utf-8").splitlines() if ignore.exists() else []
     if f"/{folder.name}" not in lines:
         write_atomic(ignore, ("\n".join([*lines, f"/{folder.name}"]) + "\n").encode())
-    tracking.run_dvc(root, ["commit", "-f", "-q", tracking.MODELS_FILE])
+    tracking.run_dvc(root, ["commit", "-f", folder.as_posix()])
 
 
 def say(line: str) -> None:

@@ -50,14 +50,25 @@ def recall(root: str, words: Sequence[str]) -> Answer | None:
         return None
 
 
-def remember(root: str, words: Sequence[str], paths: Iterable[str], answer: Answer) -> None:
-    """Sign all files below ``paths`` with the package and its environment, and keep the answer."""
-    signatures = {path: _signature(path) for path in [*_everything(paths), *_environment()]}
+Signatures = dict[str, "list[int] | None"]
+
+
+def sign(paths: Iterable[str]) -> Signatures:
+    """Signatures of everything below ``paths``, of the package and of its environment.
+
+    Take them of what a build is told by (config, templates) before it starts: they may change while it runs.
+    """
+    return {path: _signature(path) for path in [*_everything(paths), *_environment()]}
+
+
+def remember(root: str, words: Sequence[str], before: Signatures, paths: Iterable[str], answer: Answer) -> None:
+    """Keep the answer, with what was signed ``before`` the build and everything below ``paths`` now."""
+    signatures = {**{path: _signature(path) for path in _everything(paths)}, **before}
     newest = max((s[0] for s in signatures.values() if s), default=0)
     wait_ns = newest + _STEP_NS - time.time_ns()
     if 0 < wait_ns <= _STEP_NS:
         time.sleep(wait_ns / 1e9)
-        signatures = {path: _signature(path) for path in signatures}
+        signatures = {path: before.get(path, _signature(path)) for path in signatures}
     file = _file(root, words)
     with contextlib.suppress(OSError):
         os.makedirs(os.path.dirname(file), exist_ok=True)
@@ -106,3 +117,9 @@ def _forget_oldest(folder: str) -> None:
     files = sorted((os.path.join(folder, name) for name in os.listdir(folder)), key=os.path.getmtime)
     for path in files[: max(0, len(files) - _KEPT_ANSWERS)]:
         os.unlink(path)
+
+
+def forget(root: str, words: Sequence[str]) -> None:
+    """Drop a remembered answer."""
+    with contextlib.suppress(OSError):
+        os.unlink(_file(root, words))

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trtbuild import toolchains, tracking
-from trtbuild.build import died, failure, prepare
-from trtbuild.core.job import read_result
+from trtbuild import sandbox, toolchains, tracking
 from trtbuild.core.record import PARAMS_FILE, Record
 from trtbuild.core.step import Out, Step
 from trtbuild.errors import ConfigError
@@ -20,19 +18,24 @@ from trtbuild.executors.local import LocalExecutor
 from trtbuild.store import file_md5
 from trtbuild.workspace import find_workspace
 
+DIFFERS = "DIFFERS"
+
 
 def rerun(folder: Path) -> int:
-    """Run the step in a sandbox, its log on the terminal; say for each output whether it equals the record."""
+    """Run the step in a sandbox, its log on the terminal; say for each output whether it equals the record.
+
+    Returns 1 when one differs.
+    """
     workspace = find_workspace(folder if folder.is_dir() else Path.cwd())
     workspace.prepare()
     recipe = _recipe(folder)
     out = workspace.private / "rerun" / folder.resolve().name
     _run(workspace.root, folder.resolve(), recipe, out)
     record = tracking.read_record(folder / tracking.LOCK_FILE, recipe["kind"])
-    for line in compare(out, recipe["outs"], record):
+    lines = compare(out, recipe["outs"], record)
+    for line in [*lines, f"outputs: {os.path.relpath(out)}"]:
         print(line, file=sys.stderr)
-    print(f"outputs: {os.path.relpath(out)}", file=sys.stderr)
-    return 0
+    return int(any(line.startswith(DIFFERS) for line in lines))
 
 
 def compare(made: Path, outs: list[str], record: Record | None) -> list[str]:
@@ -41,7 +44,7 @@ def compare(made: Path, outs: list[str], record: Record | None) -> list[str]:
     for name in outs:
         recorded = record.outs.get(name) if record else None
         verdict = (
-            "not recorded" if recorded is None else "identical" if file_md5(made / name) == recorded.md5 else "DIFFERS"
+            "not recorded" if recorded is None else "identical" if file_md5(made / name) == recorded.md5 else DIFFERS
         )
         lines.append(f"{verdict:<12} {name}")
     return lines
@@ -78,31 +81,23 @@ def _recipe(folder: Path) -> dict[str, Any]:
 def _run(root: Path, folder: Path, recipe: Mapping[str, Any], out: Path) -> None:
     """Run in a sandbox of its own, streaming the log to stderr; the outputs end up in ``out``."""
     _check_version(recipe, folder)
-    sandbox = root / ".trtbuild" / "work" / f"{os.getpid()}.rerun.{folder.name}"
+    box = root / ".trtbuild" / "work" / f"{os.getpid()}.rerun.{folder.name}"
     inputs = {name: (folder / path).resolve() for name, path in recipe["inputs"].items()}
     for name, path in inputs.items():
         if not path.exists():
             raise ConfigError(f"input {name} is not there", where=str(path), hint="run: trtbuild, or dvc pull")
-    prepare(sandbox, recipe["kind"], recipe["params"], inputs, root)
+    sandbox.prepare(box, recipe["kind"], recipe["params"], inputs, root)
     step = Step(
         recipe["kind"], recipe["version"], folder.parent.name, "", {}, {}, tuple(Out(name) for name in recipe["outs"]),
         environment=recipe["environment"],
     )  # fmt: skip
-    executor = LocalExecutor(1)
     try:
-        executor.start(step, sandbox, _interpreter(recipe))
-        ended = _follow(executor, sandbox / "log.txt")
-        result = read_result(sandbox)
-        if result is None:
-            raise died(step, ended)
-        if result.failure is not None:
-            raise failure(step, result.failure)
+        sandbox.run_alone(step, box, _interpreter(recipe), lambda executor: _follow(executor, box / "log.txt"))
         shutil.rmtree(out, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(sandbox / "out", out)
+        shutil.move(box / "out", out)
     finally:
-        executor.stop()
-        shutil.rmtree(sandbox, ignore_errors=True)
+        shutil.rmtree(box, ignore_errors=True)
 
 
 def _follow(executor: LocalExecutor, log: Path) -> Ended:
@@ -133,4 +128,6 @@ def _check_version(recipe: Mapping[str, Any], folder: Path) -> None:
 def _interpreter(recipe: Mapping[str, Any]) -> Path:
     if recipe["environment"] == "main":
         return Path(sys.executable)
-    return toolchains.interpreter(recipe["params"]["flavour"], recipe["params"]["tensorrt"])
+    return toolchains.interpreter(
+        recipe["params"]["flavour"], recipe["params"]["tensorrt"], recipe["params"]["requirements"]
+    )

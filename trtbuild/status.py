@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -61,10 +62,12 @@ class PlainStatus:
         self._say(line)
 
     def close(self) -> None:
-        self._stream.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._stream.flush()
 
     def _say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        with contextlib.suppress(BrokenPipeError):  # who listened has left; the build goes on
+            print(line, file=self._stream, flush=True)
 
 
 class LiveStatus(PlainStatus):
@@ -76,7 +79,7 @@ class LiveStatus(PlainStatus):
         from rich.live import Live
 
         self._console = Console(file=stream, highlight=False)
-        self._names: dict[str, str] = {}
+        self._shown: dict[str, tuple[str, float]] = {}  # read by the refresh thread: replaced whole, never changed
         self._live = Live(get_renderable=self._running, console=self._console, refresh_per_second=8, transient=True)
         self._live.start()
 
@@ -84,14 +87,20 @@ class LiveStatus(PlainStatus):
         from rich.text import Text
 
         now = self._clock()
-        lines = [
-            f"  ⋯ {name}  {now - self._since[key]:.0f} s" for key, name in self._names.items() if key in self._since
-        ]
+        lines = [f"  ⋯ {name}  {now - since:.0f} s" for name, since in self._shown.values()]
         return Text("\n".join(lines), style="dim")
 
     def started(self, step: Step, why: str) -> None:
         self._since[step.key] = self._clock()
-        self._names[step.key] = short_name(step)
+        self._shown = {**self._shown, step.key: (short_name(step), self._since[step.key])}
+
+    def finished(self, step: Step, how: str) -> None:
+        self._shown = {key: shown for key, shown in self._shown.items() if key != step.key}
+        super().finished(step, how)
+
+    def failed(self, step: Step, error: TrtbuildError) -> None:
+        self._shown = {key: shown for key, shown in self._shown.items() if key != step.key}
+        super().failed(step, error)
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, soft_wrap=True)

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild import tracking
-from trtbuild.core.record import Digest, Record, action_key, command, dep_path, params, same, sorted_sha256
+from trtbuild.core.record import (
+    Digest,
+    Record,
+    action_key,
+    command,
+    dep_path,
+    params,
+    same,
+    sorted_sha256,
+    without_sizes,
+)
 from trtbuild.core.step import File, Input, Step
 from trtbuild.errors import WorkspaceError
 from trtbuild.files import copy_atomic, write_atomic
@@ -132,13 +142,18 @@ class Store:
         return self.workspace.cache / "files" / "md5" / md5[:2] / md5[2:]
 
     def has(self, digest: Digest) -> bool:
-        return self.object_path(digest.md5).is_file()
+        """Whether the cache holds the object, at its full size (an interrupted copy of another tool may be short)."""
+        try:
+            size = self.object_path(digest.md5).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return digest.size in (None, size)
 
     def adopt(self, file: Path) -> Digest:
         """Move a finished file into the cache (or drop it when its content is there already)."""
         digest = Digest(file_md5(file), file.stat().st_size)
         target = self.object_path(digest.md5)
-        if not target.exists():
+        if not self.has(digest):
             target.parent.mkdir(parents=True, exist_ok=True)
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
@@ -194,8 +209,7 @@ class Store:
     def remembered(self, step: Step, digests: Mapping[str, Digest]) -> Record | None:
         """The run cache's record of this very action, when all its objects are in the cache (else it is a miss)."""
         folder = self._runs(action_key(step, digests))
-        entries = sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime) if folder.is_dir() else []
-        for entry in entries:  # oldest first: the first writer wins
+        for entry in _oldest_first(folder):  # the first writer wins
             try:
                 record = tracking.record_of(tracking.read_yaml(entry))
             except (KeyError, TypeError, AttributeError, WorkspaceError):
@@ -267,6 +281,16 @@ def file_md5(path: Path) -> str:
     return md5.hexdigest()
 
 
+def _oldest_first(folder: Path) -> list[Path]:
+    """Entries of a run-cache folder; temporary files of other writers come and go meanwhile."""
+    dated = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not path.name.startswith("."):
+            with contextlib.suppress(FileNotFoundError):
+                dated.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(dated)]
+
+
 def write_changed(path: Path, content: bytes) -> None:
     """Write only when it differs, so that time stamps tell the truth."""
     if not path.is_file() or path.read_bytes() != content:
@@ -281,15 +305,7 @@ def _listing_digest(listing: list[dict[str, str]]) -> Digest:
 
 def _value_hash(entry: Mapping[str, object]) -> str:
     """Name of a run-cache entry: sha256 of the lock entry without sizes and file counts."""
-    return sorted_sha256(_without(entry, ("size", "nfiles")))
-
-
-def _without(value: object, names: tuple[str, ...]) -> object:
-    if isinstance(value, Mapping):
-        return {k: _without(v, names) for k, v in value.items() if k not in names}
-    if isinstance(value, list):
-        return [_without(item, names) for item in value]
-    return value
+    return sorted_sha256(without_sizes(entry))
 
 
 def _dvcignore(path: Path) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,31 +53,55 @@ def planned(words: Words) -> Planned:
 def build(words: Words) -> int:
     """Bring the variant up to date, then say its verdict."""
     from trtbuild import toolchains
-    from trtbuild.executors import local
 
+    root = find_workspace(Path.cwd()).root
+    told_by = noop.sign(told_by_paths(root))
     p = planned(words)
     p.workspace.prepare()
     spec = p.variants[0].spec
     interpreters = {
         "main": lambda: Path(sys.executable),
-        "toolchain": lambda: toolchains.interpreter(spec.tensorrt.flavour, spec.tensorrt.version),
+        "toolchain": lambda: toolchains.interpreter(
+            spec.tensorrt.flavour, spec.tensorrt.version, spec.tensorrt.requirements
+        ),
     }
     status = make_status()
     try:
         builder = Builder(
-            p.store, local.make(spec.executor.workers), lambda step: interpreters[step.environment](), status
+            p.store,
+            import_module(f"trtbuild.executors.{spec.executor.module}").make(spec.executor.workers),
+            lambda step: interpreters[step.environment](),
+            status,
         )
         outcome = builder.build(p.plan)
     finally:
         status.close()
     summary = "".join(line + "\n" for line in summarise(p, outcome))
     document = json.dumps(show_document(p), indent=1) + "\n" if words.json else ""
-    sys.stderr.write(summary)
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(summary)
+        sys.stderr.flush()
     sys.stdout.write(document)
     code = exit_status(p, outcome)
     if not outcome.failures:
-        noop.remember(str(p.workspace.root), sys.argv[1:], watched(p), noop.Answer([document, summary], code))
+        _remember(p, words, told_by, noop.Answer([document, summary], code))
     return code
+
+
+def _remember(p: Planned, words: Words, told_by: noop.Signatures, answer: noop.Answer) -> None:
+    """Keep the answer for the next time, if the workspace still is what it was given for."""
+    root = str(p.workspace.root)
+    if _reads_environment(p.workspace.root):
+        return
+    noop.remember(root, words.argv, told_by, watched(p), answer)
+    if any(verdict.state != "fresh" for _, verdict in judge_plan(p.plan, p.store)):
+        noop.forget(root, words.argv)  # something changed between the build and its signature
+
+
+def _reads_environment(root: Path) -> bool:
+    """Whether a config reads environment variables, which no file signature covers."""
+    files = [path for folder in config.conf_folders(root) for path in folder.rglob("*.yaml")]
+    return any("${oc.env" in path.read_text("utf-8", errors="replace") for path in files)
 
 
 def exit_status(p: Planned, outcome: Outcome) -> int:
@@ -85,17 +111,24 @@ def exit_status(p: Planned, outcome: Outcome) -> int:
     return worst or int(any(v is not None and not v["passed"] for v in verdicts))
 
 
-def watched(p: Planned) -> list[str]:
-    """Every file and folder the answer hangs on."""
-    root = p.workspace.root
+def told_by_paths(root: Path) -> list[str]:
+    """What a build is told by: config, templates, DVC's own files at the top."""
     paths = [
         packaged.packaged_conf(),
         root / "conf",
+        root / "reports_templates",
         root / "models.dvc",
-        p.workspace.dvc / "config",
-        p.workspace.dvc / "config.local",
+        root / ".dvcignore",
     ]
-    paths += [path.parent for path in packaged.templates(root).values()] + [root / "reports_templates"]
+    paths += [root / ".dvc" / "config", root / ".dvc" / "config.local"]
+    paths += [path.parent for path in packaged.templates(root).values()]
+    return sorted({str(path) for path in paths})
+
+
+def watched(p: Planned) -> list[str]:
+    """Every file and folder that the steps read and write."""
+    root = p.workspace.root
+    paths: list[Path] = []
     for step in p.plan.steps:
         paths.append(root / step.folder)
         paths += [root / source.path for source in step.inputs.values()]
@@ -128,7 +161,7 @@ def summarise(p: Planned, outcome: Outcome) -> list[str]:
 
 def describe(check: Mapping[str, Any]) -> str:
     observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
-    scores = f" (TensorFlow {check['reference']:.4f}, here {check['score']:.4f})" if "metric" in check else ""
+    scores = f" (source model {check['reference']:.4f}, here {check['score']:.4f})" if "metric" in check else ""
     return f"{observed}, limit {check['limit']:g}{scores}"
 
 

@@ -36,12 +36,14 @@ class Workspace:
 
     @cached_property
     def cache(self) -> Path:
-        """DVC's cache folder; ``cache.dir`` in .dvc/config.local or .dvc/config moves it."""
-        for name in ("config.local", "config"):
-            config = configparser.ConfigParser(interpolation=None)
-            config.read(self.dvc / name)
-            if config.has_option("cache", "dir"):
-                return (self.dvc / config.get("cache", "dir")).resolve()
+        """DVC's cache folder; ``cache.dir`` in DVC's local, repository, user or system config moves it."""
+        home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
+        system = [Path(folder) for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
+        files = [self.dvc / "config.local", self.dvc / "config", *(f / "dvc" / "config" for f in (home, *system))]
+        for file in files:
+            moved = _read_config(file).get("cache", "dir", fallback=None)
+            if moved is not None:
+                return (file.parent / Path(moved.strip("\"'")).expanduser()).resolve()
         return self.dvc / "cache"
 
     def prepare(self) -> None:
@@ -80,6 +82,18 @@ def _in_git(folder: Path) -> bool:
 
 
 def _no_scm(folder: Path) -> bool:
-    config = configparser.ConfigParser(interpolation=None)
-    config.read(folder / ".dvc" / "config")
-    return config.get("core", "no_scm", fallback="false").lower() == "true"
+    return _read_config(folder / ".dvc" / "config").get("core", "no_scm", fallback="false").lower() == "true"
+
+
+def _read_config(file: Path) -> configparser.ConfigParser:
+    """One of DVC's config files; an absent one is empty.
+
+    Raises:
+        WorkspaceError: it is not in DVC's format.
+    """
+    config = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        config.read(file)
+    except configparser.Error as error:
+        raise WorkspaceError(f"not a DVC config: {error.message.splitlines()[0]}", where=str(file)) from None
+    return config

@@ -140,10 +140,10 @@ def test_a_factory_of_the_workspace_is_an_input() -> None:
     """Its file is read, so that an edited factory makes its steps stale."""
     base = variant()
     model = replace(base.spec.model, source=Factory("nets:make"))
-    made = replace(base, spec=replace(base.spec, model=model), code={"nets:make": "nets.py"})
+    made = replace(base, spec=replace(base.spec, model=model), code={"nets:make": ("layers.py", "nets.py")})
     export = next(s for s in planned(made).steps if s.kind == "export")
 
-    assert [source.path for source in export.inputs.values()] == ["nets.py"]
+    assert [source.path for source in export.inputs.values()] == ["layers.py", "nets.py"]
 
 
 def listing(plan: Plan) -> str:

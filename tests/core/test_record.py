@@ -23,6 +23,7 @@ def test_parameters_are_enough_to_run_the_step() -> None:
 
     assert params(STEP) == {
         "kind": "a", "version": 1, "environment": "main", "outs": ["out.bin"], "params": {"depth": 2},
+        "recipe": STEP.key,
         "inputs": {"up": f"../{up}/out.bin", "file0": "../../../models/source"},
     }  # fmt: skip
 
@@ -39,11 +40,19 @@ def test_other_content_is_another_action() -> None:
     assert action_key(STEP, {**DIGESTS, "models/source": Digest("s2")}) != action_key(STEP, DIGESTS)
 
 
+def test_parameters_that_dvc_leaves_out_still_tell_recipes_apart() -> None:
+    """DVC drops ``size`` and ``nfiles`` from a hash, at any depth."""
+    small, large = (step("a", files=("models/source",), arguments={"size": size}) for size in (5, 6))
+    digests = {"models/source": Digest("s1")}
+
+    assert action_key(small, digests) != action_key(large, digests)
+
+
 def test_pinned_action_key() -> None:
     """A change that would miss every run-cache entry anywhere must change this test."""
     assert (
         action_key(step("a", files=("models/source",)), {"models/source": Digest("0" * 32)})
-        == "4d283c2b7c14679d83ec2065f1b6f29803404222801b74fac47cb4e9a8aa0a68"
+        == "b2994f91193781adcfee94cae594e3e82cb83d0f9840077361c555cb1ad9d456"
     )
 
 

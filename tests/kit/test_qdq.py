@@ -161,7 +161,7 @@ def test_excluded_nodes_stay_as_they_are() -> None:
 
     assert reasons == {"MatMul_0": "excluded by overrides"}
     assert list(nodes(low)[0].input) == ["x", "v"]
-    assert report.nodes == ["MatMul_2"]
+    assert len(report.scales) == len(report.weights) == 1
 
 
 def test_what_cannot_be_int8_says_why() -> None:

@@ -80,7 +80,8 @@ def change(made: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
             {"latency: p99_ms": {"limit": 5.0, "why": "not measured"}},
             "Not judged: latency: p99_ms (limit 5): not measured.",
         ),
-        ("verdict/checks", {}, "No threshold is set: a pass means nothing."),
+        ("verdict/thresholds", 0, "No threshold is set for this precision"),
+        ("passport/tf32", True, "what TF32 costs on a GPU is not in these numbers."),
     ],
 )
 def test_what_a_reader_must_know(path: str, value: Any, said: str) -> None:

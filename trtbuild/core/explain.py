@@ -66,7 +66,7 @@ def _recipe_difference(step: Step, record: Record) -> str:
     wanted = params(step)
     if record.params.get("version") != step.version:
         return f"step version {record.params.get('version')} -> {step.version}"
-    changed = sorted(k for k in {*wanted, *record.params} if wanted.get(k) != record.params.get(k))
+    changed = sorted(k for k in {*wanted, *record.params} - {"recipe"} if wanted.get(k) != record.params.get(k))
     if changed:
         return f"parameter changed: {', '.join(changed)}"
     if set(record.outs) != {out.name for out in step.outs}:
@@ -83,7 +83,7 @@ def nearest_difference(step: Step, others: Mapping[str, Mapping[str, object]]) -
     best: tuple[int, str, list[str]] | None = None
     for folder, recorded in sorted(others.items()):
         have = flat(recorded)
-        changed = sorted(k for k in {*wanted, *have} if wanted.get(k) != have.get(k))
+        changed = sorted(k for k in {*wanted, *have} - {"recipe"} if wanted.get(k) != have.get(k))
         if changed and (best is None or len(changed) < best[0]):
             shown = [f"{k} {have.get(k)!r} -> {wanted.get(k)!r}" for k in changed[:3]]
             best = (len(changed), folder, shown)

@@ -55,6 +55,7 @@ def params(step: Step) -> dict[str, object]:
         "inputs": {name: dep_path(step, source.path) for name, source in step.inputs.items()},
         "outs": [out.name for out in step.outs],
         "params": dict(step.params),
+        "recipe": step.key,  # tells apart what DVC's hash does not (see without_sizes)
     }
 
 
@@ -73,7 +74,14 @@ def action_key(step: Step, digests: Mapping[str, Digest]) -> str:
         "params": {PARAMS_FILE: params(step)},
         "outs": sorted(out.name for out in step.outs),
     }
-    return sorted_sha256(entry)
+    return sorted_sha256(without_sizes(entry))
+
+
+def without_sizes(value: object) -> object:
+    """DVC leaves these names out of a hash at every depth, also inside parameters."""
+    if isinstance(value, Mapping):
+        return {k: without_sizes(v) for k, v in value.items() if k not in ("size", "nfiles")}
+    return [without_sizes(item) for item in value] if isinstance(value, list) else value
 
 
 def _path(entry: Mapping[str, str]) -> str:

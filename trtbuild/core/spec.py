@@ -263,6 +263,10 @@ class Executor:
     module: str
     workers: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers: {self.workers} is below 1; null means one for each core")
+
 
 @dataclass(frozen=True)
 class BuildSpec:
@@ -301,8 +305,8 @@ class Names:
 class Variant:
     names: Names
     spec: BuildSpec
-    # Workspace files that define the callables of the config ("pkg.module:name" -> "pkg/module.py"): their
+    # Workspace files that the callables of the config are made of ("pkg.module:name" -> "pkg/module.py", …): their
     # bytes are inputs, so that an edited factory or metric makes its steps stale.
-    code: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)  # library -> installed version
     templates: str = ""  # digest of the report templates in force

@@ -40,26 +40,26 @@ class LocalExecutor:
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
         watch, lifeline = os.pipe()
-        alias = None
-        if step.environment == "toolchain":
-            alias = hermetic.alias(step.key, interpreter, sandbox)
-            argv, environment = hermetic.command(alias, interpreter, watch), hermetic.environment()
-        else:
-            argv = [str(interpreter), "-s", str(hermetic.WORKER), str(sandbox), str(watch)]
-            environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | _QUIET
+        alias: Path | None = None
         try:
+            if step.environment == "toolchain":
+                alias = hermetic.alias(step.key, interpreter, sandbox)
+                argv, environment = hermetic.command(alias, interpreter, watch), hermetic.environment()
+            else:
+                argv = [str(interpreter), "-s", str(hermetic.WORKER), str(sandbox), str(watch)]
+                environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | _QUIET
             with (sandbox / "log.txt").open("wb") as log:
                 process = subprocess.Popen(
                     argv, cwd=alias or sandbox, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                     pass_fds=[watch], start_new_session=True, env=environment,
                 )  # fmt: skip
+            pidfd = os.pidfd_open(process.pid)
         except BaseException:
-            os.close(lifeline)
+            os.close(lifeline)  # which also ends a process that has started
             hermetic.remove(alias)
             raise
         finally:
             os.close(watch)
-        pidfd = os.pidfd_open(process.pid)
         self._running[pidfd] = _Running(step, sandbox, process, pidfd, lifeline, alias)
 
     def wait(self, timeout_s: float | None) -> Ended | None:

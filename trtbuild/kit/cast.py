@@ -17,6 +17,7 @@ from trtbuild.kit.graph import drop_unused_initialisers, element_types, shape_ar
 SUFFIX = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 # Index and quantisation arithmetic: exact in float32, meaningless or unsupported in half.
 ALWAYS_FLOAT = frozenset({"Range", "QuantizeLinear", "DequantizeLinear", "NonMaxSuppression", "RoiAlign"})
+LARGEST_BFLOAT16 = (2 - 2**-7) * 2.0**127
 _DTYPE_ATTRIBUTE = ("EyeLike", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
 
 
@@ -164,7 +165,7 @@ class _Caster:
     def _narrow(self, array: np.ndarray[Any, Any], name: str, want: int) -> np.ndarray[Any, Any]:
         """Round to nearest even; finite values beyond the range become its largest, and are reported."""
         dtype = self.onnx.helper.tensor_dtype_to_np_dtype(want)
-        largest = float(np.finfo(np.float16).max) if want == self.onnx.TensorProto.FLOAT16 else 3.3895313892515355e38
+        largest = float(np.finfo(np.float16).max) if want == self.onnx.TensorProto.FLOAT16 else LARGEST_BFLOAT16
         finite = np.isfinite(array)
         top = float(np.abs(array[finite]).max(initial=0.0))
         if top > largest:

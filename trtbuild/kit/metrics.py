@@ -73,11 +73,16 @@ def score(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array) 
     name = task["metric"]
     if name not in BUILT_IN:
         metric = load_callable(name, "model.validation.task.metric")
+        where = f"model.validation.task.metric: {name}"
         try:
-            return float(metric(dict(outputs), labels))
+            value = float(metric(dict(outputs), labels))
+        except MemoryError:
+            raise
         except Exception as error:  # the user's own code
-            what = f"the metric failed: {type(error).__name__}: {error}"
-            raise ConfigError(what, where=f"model.validation.task.metric: {name}") from error
+            raise ConfigError(f"the metric failed: {type(error).__name__}: {error}", where=where) from error
+        if not np.isfinite(value):
+            raise ConfigError(f"the metric returned {value}", where=where)
+        return value
     chosen: str = task["output"] or (next(iter(outputs)) if len(outputs) == 1 else "")
     if chosen not in outputs:
         have = ", ".join(sorted(outputs))

@@ -23,12 +23,10 @@ SMALLEST_RANGE = 2.0**-60  # an all-zero tensor still needs a scale above zero, 
 
 @dataclass
 class Quantised:
-    """Scales of activations, per-channel counts of weights, and which nodes compute in int8."""
+    """Scales of activations, and the number of scales of each weight."""
 
-    nodes: list[str] = field(default_factory=list)
     scales: dict[str, float] = field(default_factory=dict)
     weights: dict[str, int] = field(default_factory=dict)
-    kept: dict[str, str] = field(default_factory=dict)  # node -> why it was not quantised
 
 
 def candidates(
@@ -104,7 +102,6 @@ def insert(model: Any, nodes: list[Any], ranges: Mapping[str, float]) -> Quantis
         if node.name in chosen:
             for slot, name in enumerate(node.input[:2]):
                 node.input[slot] = writer.operand(node, slot, name)
-            writer.report.nodes.append(node.name)
         ordered += [*writer.take(), node]
     del graph.node[:]
     graph.node.extend(ordered)

@@ -235,7 +235,9 @@ def compute_dtypes(trt: Any, network: Any) -> dict[str, str]:
         if layer.type in kinds:
             operands = [layer.get_input(j) for j in range(min(2, layer.num_inputs)) if layer.get_input(j) is not None]
             types = {operand(tensor) for tensor in operands}
-            found[onnx_node(layer)] = types.pop() if len(types) == 1 else "mixed"
+            kind = types.pop() if len(types) == 1 else "mixed"
+            node = onnx_node(layer)
+            found[node] = kind if found.get(node, kind) == kind else "mixed"  # one node may become several layers
     return found
 
 

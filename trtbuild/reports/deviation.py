@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-TITLES = {"export": "exporter: TensorFlow → ONNX", "precision": "precision: ONNX → lowered ONNX", "total": "total"}
+TITLES = {"export": "exporter: source model → ONNX", "precision": "precision: ONNX → lowered ONNX", "total": "total"}
 # Okabe-Ito colours, told apart by everybody; the total is dashed, since it mostly lies on the hop that causes it.
 LINES: dict[str, dict[str, Any]] = {
     "export": {"color": "#0072b2"},

@@ -72,8 +72,10 @@ def warnings(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[s
         found.append(f"The precision of these nodes could not be read back from the parsed network: {nodes}.")
     for name, entry in sorted(artifacts["verdict"]["not_judged"].items()):
         found.append(f"Not judged: {name} (limit {entry['limit']:g}): {entry['why']}.")
-    if not artifacts["verdict"]["checks"]:
-        found.append("No threshold is set: a pass means nothing.")
+    if not artifacts["verdict"]["thresholds"]:
+        found.append("No threshold is set for this precision: a pass means that nothing is NaN, and no more.")
+    if artifacts["passport"]["tf32"] and lowered["executes"] == "graph":
+        found.append("The runtime computed in float32: what TF32 costs on a GPU is not in these numbers.")
     return found
 
 

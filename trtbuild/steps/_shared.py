@@ -23,7 +23,7 @@ def source_inputs(variant: Variant) -> dict[str, Input]:
     """The source's own file, or the workspace file with the factory's code."""
     source = variant.spec.model.source
     if isinstance(source, Factory):
-        return code_inputs(variant, source.callable)
+        return code_inputs(variant, source.callable, "source_code")
     return {"source": File(source.path)}
 
 
@@ -34,12 +34,12 @@ def data_params(source: DataSource) -> Any:
 def data_inputs(variant: Variant, source: DataSource) -> dict[str, Input]:
     if isinstance(source, str):
         return {"data": File(source)}
-    return code_inputs(variant, source.callable) if isinstance(source, FactoryData) else {}
+    return code_inputs(variant, source.callable, "data_code") if isinstance(source, FactoryData) else {}
 
 
-def code_inputs(variant: Variant, callable_name: str) -> dict[str, Input]:
-    path = variant.code.get(callable_name)
-    return {"code": File(path)} if path else {}
+def code_inputs(variant: Variant, callable_name: str, prefix: str = "code") -> dict[str, Input]:
+    """The workspace files of a callable, one input each."""
+    return {f"{prefix}_{i}": File(path) for i, path in enumerate(variant.code.get(callable_name, ()))}
 
 
 def tools(variant: Variant, *names: str) -> dict[str, str]:

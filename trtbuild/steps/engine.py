@@ -127,6 +127,10 @@ def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, 
         raise EngineError(
             what, where="engine", hint="this is a silent loss of precision; report it", details=tuple(wrong)
         )
+    if promise and not set(promise) & set(found):
+        raise EngineError(
+            "no node of the graph is named in the parsed network, so no precision is proved", where="engine"
+        )
     macs: Mapping[str, int] = precision["macs"]
     proved = [node for node in promise if node in found]
     work: Counter[str] = Counter()

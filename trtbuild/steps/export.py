@@ -16,7 +16,7 @@ VERSION = 1
 
 def declare(variant: Variant, need: Need) -> Step:
     model = variant.spec.model
-    libraries = ("onnx",) if isinstance(model.source, Onnx) else ("tensorflow", "tf2onnx", "onnx")
+    libraries = ("onnx",) if isinstance(model.source, Onnx) else ("tensorflow", "keras", "tf2onnx", "onnx")
     return Step(
         kind="export",
         version=VERSION,

@@ -26,7 +26,7 @@ def declare(variant: Variant, need: Need, of: str) -> Step:
             "runtime": {"module": runtime.module, "providers": list(runtime.providers)},
             "inputs": input_params(model, profiles=True),
             "data": data_params(model.data.validation),
-            "tools": tools(variant, "onnxruntime"),
+            "tools": tools(variant, "onnxruntime", "numpy"),
         },
         inputs={"model": upstream.out(GRAPHS[of])} | data_inputs(variant, model.data.validation),
         outs=(Out("outputs.npz"), Out("runtime.json")),

@@ -47,7 +47,7 @@ def declare(variant: Variant, need: Need) -> Step:
             "calibration": asdict(variant.spec.calibration),
             "data": data_params(source),
             "inputs": input_params(model, profiles=True),
-            "tools": tools(variant, "onnx", "onnxruntime"),
+            "tools": tools(variant, "onnx", "onnxruntime", "numpy"),
         }
         inputs |= data_inputs(variant, source)
         label += f"-{variant.names.calibration}"

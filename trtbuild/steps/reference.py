@@ -5,7 +5,7 @@ from __future__ import annotations
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Onnx, Variant
-from trtbuild.core.step import Input, Out, Step
+from trtbuild.core.step import Out, Step
 from trtbuild.steps._shared import data_inputs, data_params, input_params, source_inputs, source_params, tools
 
 VERSION = 1
@@ -14,6 +14,7 @@ VERSION = 1
 def declare(variant: Variant, need: Need) -> Step:
     model = variant.spec.model
     library = "onnxruntime" if isinstance(model.source, Onnx) else "tensorflow"
+    libraries = ("onnxruntime", "numpy") if library == "onnxruntime" else ("tensorflow", "keras", "numpy")
     return Step(
         kind="reference",
         version=VERSION,
@@ -23,16 +24,11 @@ def declare(variant: Variant, need: Need) -> Step:
             "source": source_params(model),
             "inputs": input_params(model, profiles=True),
             "data": data_params(model.data.validation),
-            "tools": tools(variant, library),
+            "tools": tools(variant, *libraries),
         },
-        inputs=source_inputs(variant) | _data(variant),
+        inputs=source_inputs(variant) | data_inputs(variant, model.data.validation),
         outs=(Out("outputs.npz"), Out("runtime.json")),
     )
-
-
-def _data(variant: Variant) -> dict[str, Input]:
-    found = data_inputs(variant, variant.spec.model.data.validation)
-    return {("data_code" if name == "code" else name): source for name, source in found.items()}
 
 
 def run(job: Job) -> None:

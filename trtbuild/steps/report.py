@@ -36,9 +36,9 @@ def declare(variant: Variant, need: Need) -> Step:
         version=VERSION,
         model=names.model,
         label=names.id.removeprefix(f"{names.model}-"),
-        params={"variant": about, "templates": variant.templates, "tools": tools(variant, "plotly")},
+        params={"variant": about, "templates": variant.templates, "tools": tools(variant, "jinja2", "plotly")},
         inputs=inputs,
-        outs=(Out("overview.html"), Out("deviation.html"), Out("plotly.min.js"), Out("report.json"), Out("report.md")),
+        outs=(*(Out(f"{name}.html") for name in PAGES), Out("plotly.min.js"), Out("report.json"), Out("report.md")),
     )
 
 

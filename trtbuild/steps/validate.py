@@ -32,7 +32,7 @@ def declare(variant: Variant, need: Need) -> Step:
     if task:
         params |= {"inputs": input_params(model, profiles=True), "data": data_params(model.data.validation)}
         inputs |= data_inputs(variant, model.data.validation)
-        inputs |= {f"metric_{k}": v for k, v in code_inputs(variant, task.metric).items()}
+        inputs |= code_inputs(variant, task.metric, "metric_code")
     return Step(
         kind="validate",
         version=VERSION,
@@ -55,6 +55,7 @@ def run(job: Job) -> None:
         {
             "passed": all(check["passed"] for check in checks.values()),
             "checks": checks,
+            "thresholds": len(job.params["limits"]) + bool(job.params["task"]),
             # Said aloud, so that nobody takes silence for a pass.
             "not_judged": {
                 f"latency: {name}": {"limit": limit, "why": "latency is not measured"}

@@ -81,7 +81,10 @@ def main(folder: Path) -> int:
         result = Result(False, Failure(type(error).__name__, error.what, error.where, error.hint, error.details, trace))
     except Exception as error:  # whatever a step raises belongs in the answer
         place = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _PLACE)
-        name = "PlaceError" if place else type(error).__name__
+        # With its module: a library may have a ConfigError of its own, which is none of ours.
+        kind = type(error)
+        full = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        name = "PlaceError" if place else full
         what = (str(error).splitlines() or [""])[0] or type(error).__name__
         result = Result(False, Failure(name, what, traceback=traceback.format_exc()))
     if result.failure is not None:
