@@ -143,7 +143,8 @@ def _sentences(error: Exception) -> str:
     """The first lines of a message that say something; what follows names internal objects."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(("full_key", "object_type", "See ", "To append"))]
-    return " ".join(told[:2]) or type(error).__name__
+    cause = str(error.__cause__).splitlines()[:1] if error.__cause__ is not None else []
+    return " ".join([*told[:2], *(line for line in cause if line not in told[:2])]) or type(error).__name__
 
 
 def _parents(name: str) -> list[str]:

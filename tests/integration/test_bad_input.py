@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,14 @@ CONFIG = [
     (["model=tiny", "precision=int8", "model.data.calibration=null"], "int8 needs calibration data"),
     (["model=tiny", "runtime=tensort"], "unknown runtime 'tensort'"),
     (["model=tiny", "--jsn"], "did you mean '--json'?"),
+    (["model=tiny", "executor.workers=-1"], "-1 is below 1"),
+    (["model=tiny", "executor.module=slrum"], "unknown module 'slrum'"),
+    (["model=tiny", "calibration.algorithm=minmx"], "did you mean 'minmax'?"),
+    (["model=tiny", "calibration=entropy", "calibration.bins=7"], "7 is not an even number"),
+    (["model=tiny", "+model.validation.deviation.cosine.fp23=0.9"], "unknown precision 'fp23'; did you mean 'fp32'?"),
+    (["model=tiny", "+model.overrides.int88={exclude_ops: [Conv]}"], "unknown precision 'int88'"),
+    (["model=tiny", "--calibration=x.npz"], "'build' takes no option --calibration"),
+    (["rerun", "x", "model=tiny"], "'rerun' takes no overrides"),
     (["precision=int8"], "no model chosen"),
     (["bild", "model=tiny"], "unknown verb 'bild'; did you mean 'build'?"),
 ]
@@ -140,3 +149,40 @@ def test_an_interrupted_build_leaves_nothing_half_done(workspace: Path, trtbuild
     trtbuild("model=tiny", check=0)
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=workspace, capture_output=True, text=True)
     assert "up to date" in status.stdout
+
+
+@pytest.mark.parametrize("wrong", ["--calibration=nowhere.npz", "--validation=nowhere.npz"])
+def test_a_failed_init_takes_nothing_with_it(workspace: Path, trtbuild, wrong: str) -> None:
+    """A model that lay there already, its neighbours and models.dvc are as they were."""
+    folder = workspace / "models" / "other"
+    folder.mkdir()
+    shutil.copyfile(workspace / "models" / "tiny" / "tiny.onnx", folder / "other.onnx")
+    (folder / "notes.txt").write_text("mine")
+    before = (workspace / "models.dvc").read_bytes()
+
+    trtbuild("init", ".", "--from=models/other/other.onnx", wrong, check=2)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["notes.txt", "other.onnx"]
+    assert (workspace / "models.dvc").read_bytes() == before
+    assert not (workspace / "conf" / "model" / "other.yaml").exists()
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_pulled_is_exit_3(workspace: Path, trtbuild) -> None:
+    """Said once, and no step starts on files that are not there."""
+    shutil.rmtree(workspace / "models" / "tiny")
+    shutil.rmtree(workspace / ".dvc" / "cache")
+
+    said = trtbuild("model=tiny", check=3).stderr
+
+    assert "is not here, and dvc pull" in said
+    assert "run  " not in said
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_does_not_stop_the_build(workspace: Path) -> None:
+    """``trtbuild … 2>&1 | head -1`` still builds."""
+    argv = f"{sys.executable} -m trtbuild model=tiny 2>&1 | head -n 1"
+    subprocess.run(["bash", "-c", argv], cwd=workspace, capture_output=True)
+
+    assert list(workspace.glob("build/tiny/report-*/dvc.lock"))
