@@ -84,7 +84,7 @@ def markdown(page: Mapping[str, Any]) -> str:
     verdict, variant = page["verdict"], page["variant"]
     lines = [f"## {variant['id']}: {'PASS' if verdict['passed'] else 'FAIL'}", ""]
     lines += ["| check | observed | limit | |", "|---|---|---|---|"]
-    for name, check in verdict["checks"].items():
+    for name, check in sorted(verdict["checks"].items(), key=lambda item: item[1]["passed"]):  # failures first
         observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
         lines.append(
             f"| {_cell(name)} | {observed} | {check['limit']:g} | {'pass' if check['passed'] else '**FAIL**'} |"
