@@ -6,48 +6,24 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trtbuild import config, noop, packaged
 from trtbuild.build import Builder, Outcome, judge_plan
 from trtbuild.core.explain import nearest_difference
-from trtbuild.core.plan import Plan, make_plan
 from trtbuild.core.record import params
-from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
 from trtbuild.errors import ConfigError
+from trtbuild.planned import Planned, planned
 from trtbuild.status import make_status, short_name
-from trtbuild.steps import Declarations
-from trtbuild.store import Store
+from trtbuild.summary import NOTHING_TO_DO, show_document, summarise, verdict_of
 from trtbuild.tracking import read_yaml
 from trtbuild.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from trtbuild.cli import Words
-
-WANTED = ("report",)
-
-
-@dataclass(frozen=True)
-class Planned:
-    workspace: Workspace
-    store: Store
-    variants: tuple[Variant, ...]
-    plan: Plan
-
-
-def planned(words: Words) -> Planned:
-    """Find the workspace, compose the variant, plan it."""
-    if words.arguments:
-        raise ConfigError(
-            f"unexpected word '{words.arguments[0]}'", where="command line", hint="overrides look like key=value"
-        )
-    workspace = find_workspace(Path.cwd())
-    variants = (config.load_variant(workspace.root, words.overrides),)
-    return Planned(workspace, Store(workspace), variants, make_plan(variants, WANTED, Declarations()))
 
 
 def build(words: Words) -> int:
@@ -84,8 +60,13 @@ def build(words: Words) -> int:
     sys.stdout.write(document)
     code = exit_status(p, outcome)
     if not outcome.failures:
-        _remember(p, words, told_by, noop.Answer([document, summary], code))
+        _remember(p, words, told_by, noop.Answer([document, _as_noop(summary)], code))
     return code
+
+
+def _as_noop(summary: str) -> str:
+    """The same words for the next time, when there will be nothing to do."""
+    return summary if summary.endswith(f"{NOTHING_TO_DO}\n") else f"{summary}{NOTHING_TO_DO}\n"
 
 
 def _remember(p: Planned, words: Words, told_by: noop.Signatures, answer: noop.Answer) -> None:
@@ -133,36 +114,6 @@ def watched(p: Planned) -> list[str]:
         paths.append(root / step.folder)
         paths += [root / source.path for source in step.inputs.values()]
     return sorted({str(path) for path in paths})
-
-
-def summarise(p: Planned, outcome: Outcome) -> list[str]:
-    """The last lines of a build: verdict, worst check, report."""
-    lines = []
-    for variant, steps in p.plan.variants.items():
-        failed = [step for step in steps.values() if outcome.steps.get(step.key) == "failed"]
-        verdict = verdict_of(p.store, steps["validate"])
-        if failed or verdict is None:
-            kinds = ", ".join(sorted({step.kind for step in failed})) or "a step"
-            lines.append(f"{variant}: NOT BUILT ({kinds} failed)")
-            continue
-        checks = verdict["checks"]
-        bad = [name for name, check in checks.items() if not check["passed"]]
-        lines.append(
-            f"{variant}: {'PASS' if verdict['passed'] else 'FAIL'} ({len(checks) - len(bad)} of {len(checks)} checks)"
-        )
-        for name, check in checks.items():
-            if name in bad or "metric" in check:
-                lines.append(f"  {name}: {describe(check)}{'' if check['passed'] else '  <- FAILED'}")
-        lines.append(f"  report: {steps['report'].folder}/overview.html")
-    if set(outcome.steps.values()) <= {"fresh"}:
-        lines.append("nothing to do")
-    return lines
-
-
-def describe(check: Mapping[str, Any]) -> str:
-    observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
-    scores = f" (source model {check['reference']:.4f}, here {check['score']:.4f})" if "metric" in check else ""
-    return f"{observed}, limit {check['limit']:g}{scores}"
 
 
 def plan(words: Words) -> int:
@@ -233,55 +184,6 @@ def show(words: Words) -> int:
             shown = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if isinstance(v, float))
             print(f"  {output}: {shown}")
     return 0
-
-
-def show_document(p: Planned) -> dict[str, Any]:
-    states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
-    entries = []
-    for variant, (name, roles) in zip(p.variants, p.plan.variants.items(), strict=True):
-        verdict = verdict_of(p.store, roles["validate"]) if states[roles["validate"].key] == "fresh" else None
-        steps = {
-            "infer" if role == "infer-lower" else role: {
-                "folder": step.folder,
-                "state": states[step.key],
-                "outs": {out.name: f"{step.folder}/{out.name}" for out in step.outs},
-            }
-            for role, step in roles.items()
-        }
-        names = variant.names
-        entries.append(
-            {
-                "id": name, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,
-                "runtime": names.runtime, "target": names.target, "calibration": names.calibration,
-                "verdict": None if verdict is None else "pass" if verdict["passed"] else "fail",
-                "steps": steps, "metrics": _metrics(p, roles, states, verdict),
-            }
-        )  # fmt: skip
-    return {"variants": entries}
-
-
-def _metrics(
-    p: Planned, roles: Mapping[str, Step], states: Mapping[str, str], verdict: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    deviation = roles["deviation"]
-    if states[deviation.key] != "fresh":
-        return {}
-    numbers = json.loads((p.workspace.root / deviation.folder / "deviation.json").read_text("utf-8"))
-    return {
-        "deviation": {
-            name: {k: v for k, v in s.items() if k != "worst"} for name, s in numbers["hops"]["total"].items()
-        },
-        "hops": {hop: {name: s["rmse"] for name, s in outputs.items()} for hop, outputs in numbers["hops"].items()},
-        "checks": verdict["checks"] if verdict else {},
-    }
-
-
-def verdict_of(store: Store, step: Step) -> dict[str, Any] | None:
-    try:
-        verdict: dict[str, Any] = json.loads((store.root / step.folder / "verdict.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return verdict
 
 
 def rerun(words: Words) -> int:

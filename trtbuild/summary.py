@@ -1,0 +1,93 @@
+"""What records say about a plan: verdicts, the last lines of a build, and the document of ``show --json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from trtbuild.build import Outcome, judge_plan
+from trtbuild.core.step import Step
+from trtbuild.planned import Planned
+from trtbuild.store import Store
+
+NOTHING_TO_DO = "nothing to do"
+
+
+def summarise(p: Planned, outcome: Outcome) -> list[str]:
+    """The last lines of a build: verdict, worst check, report."""
+    lines = []
+    for variant, steps in p.plan.variants.items():
+        failed = [step for step in steps.values() if outcome.steps.get(step.key) == "failed"]
+        verdict = verdict_of(p.store, steps["validate"])
+        if failed or verdict is None:
+            kinds = ", ".join(sorted({step.kind for step in failed})) or "a step"
+            lines.append(f"{variant}: NOT BUILT ({kinds} failed)")
+            continue
+        checks = verdict["checks"]
+        bad = [name for name, check in checks.items() if not check["passed"]]
+        lines.append(
+            f"{variant}: {'PASS' if verdict['passed'] else 'FAIL'} ({len(checks) - len(bad)} of {len(checks)} checks)"
+        )
+        for name, check in checks.items():
+            if name in bad or "metric" in check:
+                lines.append(f"  {name}: {describe(check)}{'' if check['passed'] else '  <- FAILED'}")
+        lines.append(f"  report: {steps['report'].folder}/overview.html")
+    if set(outcome.steps.values()) <= {"fresh"}:
+        lines.append(NOTHING_TO_DO)
+    return lines
+
+
+def describe(check: Mapping[str, Any]) -> str:
+    observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
+    scores = f" (source model {check['reference']:.4f}, here {check['score']:.4f})" if "metric" in check else ""
+    return f"{observed}, limit {check['limit']:g}{scores}"
+
+
+def show_document(p: Planned) -> dict[str, Any]:
+    states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
+    entries = []
+    for variant, (name, roles) in zip(p.variants, p.plan.variants.items(), strict=True):
+        verdict = verdict_of(p.store, roles["validate"]) if states[roles["validate"].key] == "fresh" else None
+        steps = {
+            "infer" if role == "infer-lower" else role: {
+                "folder": step.folder,
+                "state": states[step.key],
+                "outs": {out.name: f"{step.folder}/{out.name}" for out in step.outs},
+            }
+            for role, step in roles.items()
+        }
+        names = variant.names
+        entries.append(
+            {
+                "id": name, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,
+                "runtime": names.runtime, "target": names.target, "calibration": names.calibration,
+                "verdict": None if verdict is None else "pass" if verdict["passed"] else "fail",
+                "steps": steps, "metrics": _metrics(p, roles, states, verdict),
+            }
+        )  # fmt: skip
+    return {"variants": entries}
+
+
+def _metrics(
+    p: Planned, roles: Mapping[str, Step], states: Mapping[str, str], verdict: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    deviation = roles["deviation"]
+    if states[deviation.key] != "fresh":
+        return {}
+    numbers = json.loads((p.workspace.root / deviation.folder / "deviation.json").read_text("utf-8"))
+    return {
+        "deviation": {
+            name: {k: v for k, v in s.items() if k != "worst"} for name, s in numbers["hops"]["total"].items()
+        },
+        "hops": {hop: {name: s["rmse"] for name, s in outputs.items()} for hop, outputs in numbers["hops"].items()},
+        "checks": verdict["checks"] if verdict else {},
+    }
+
+
+def verdict_of(store: Store, step: Step) -> dict[str, Any] | None:
+    try:
+        verdict: dict[str, Any] = json.loads((store.root / step.folder / "verdict.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return verdict
