@@ -93,8 +93,10 @@ def _compose(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapp
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     folders = conf_folders(root)
+    overrides = [_quoted(word) for word in overrides]
     if not (folders[0] / "config.yaml").is_file():
         raise ConfigError("no config.yaml in it", where=str(folders[0]), hint="run: trtbuild init .")
     search = [f"hydra.searchpath=[{','.join(f'file://{f}' for f in folders[1:])}]"] if folders[1:] else []
@@ -105,7 +107,16 @@ def _compose(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapp
             choices: Mapping[str, Any] = OmegaConf.to_container(config.hydra.runtime.choices)  # type: ignore[assignment]
         except (HydraException, OmegaConfBaseException) as error:
             raise _one_line(error, folders, search, overrides) from error
+        except (YAMLError, UnicodeDecodeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise ConfigError(f"a config file is not readable: {said}", where=str(folders[0])) from error
     return plain, choices
+
+
+def _quoted(word: str) -> str:
+    """A chosen option as text: Hydra would take 1e3 or 2024_06_01 for a number."""
+    key, equals, value = word.partition("=")
+    return f"{key}='{value}'" if key in GROUPS and equals and not value.startswith(("'", '"', "{", "[")) else word
 
 
 def _one_line(error: Exception, folders: list[Path], search: list[str], overrides: Sequence[str]) -> ConfigError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,8 @@ IGNORE = """\
 """
 # A first profile for dynamic dimensions; the batch is the first one.  The user knows better, and the file says so.
 BATCH, OTHER = (1, 4, 8), (64, 128, 256)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"}
 CALIBRATION_SAMPLES, VALIDATION_SAMPLES = 16, 8
 
 
@@ -52,6 +55,9 @@ def init(directory: Path, options: Mapping[str, str]) -> None:
         )
     name = options.get("--name") or (_default_name(model) if model else "")
     workspace = Workspace(directory.resolve())
+    if model is not None and not (_NAME.fullmatch(name) and name.lower() not in _YAML_WORDS):
+        hint = "letters, digits, _ . - and a letter first: --name NAME"
+        raise ConfigError(f"'{name}' is no model name", where="--name", hint=hint)
     if model is not None and (workspace.conf / "model" / f"{name}.yaml").exists():
         raise ConfigError(f"model '{name}' is there already", where=str(directory), hint="choose another: --name NAME")
     directory.mkdir(parents=True, exist_ok=True)
@@ -67,7 +73,8 @@ def init(directory: Path, options: Mapping[str, str]) -> None:
 
 def _default_name(model: Path) -> str:
     stem = model.resolve().parent.name if model.name in ("saved_model", "export") else model.stem
-    return "".join(c if c.isalnum() or c in "_-" else "_" for c in stem)
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in stem)
+    return plain if plain[:1].isalpha() else f"model_{plain.lstrip('_')}"
 
 
 def _repositories(root: Path) -> None:
@@ -105,6 +112,8 @@ def _add_model(workspace: Workspace, model: Path, name: str, options: Mapping[st
         if source["kind"] == "saved_model":
             source["signature"] = options.get("--signature")
         _copy(model, root / source["path"])
+        for name_outside in _external_files(model):
+            _copy(model.parent / name_outside, root / folder / name_outside)
         about = _inspect(workspace, source)
         data = {key: _copy_data(root, folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
         write_atomic(config, model_yaml(about["source"], about["inputs"], data).encode())
@@ -139,6 +148,20 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target, dirs_exist_ok=True)
     else:
         shutil.copyfile(source, target)
+
+
+def _external_files(model: Path) -> list[str]:
+    """Files beside an ONNX model that hold its large tensors."""
+    if model.suffix != ".onnx":
+        return []
+    import onnx
+
+    try:
+        tensors = onnx.load(model, load_external_data=False).graph.initializer
+    except Exception:  # not readable: the inspection says so, with the tool's own words
+        return []
+    places = {e.value for t in tensors if t.data_location == t.EXTERNAL for e in t.external_data if e.key == "location"}
+    return sorted(place for place in places if (model.parent / place).is_file())
 
 
 def _copy_data(root: Path, folder: Path, key: str, given: str | None) -> Any:
@@ -203,7 +226,8 @@ def describe_input(spec: Mapping[str, Any]) -> dict[str, Any]:
         single = shape.count(None) == 1
         values = [point[shape.index(None)] for point in points] if single else points
         described["profile"] = dict(zip(("min", "opt", "max"), values, strict=True))
-    described["range"] = [0, 2] if str(spec["dtype"]).startswith(("int", "uint", "bool")) else [0.0, 1.0]
+    integer = str(spec["dtype"]).startswith(("int", "bool"))
+    described["range"] = [0, 256] if spec["dtype"] == "uint8" else [0, 2] if integer else [0.0, 1.0]
     return described
 
 

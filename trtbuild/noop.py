@@ -98,7 +98,7 @@ def _everything(paths: Iterable[str]) -> list[str]:
     for path in paths:
         found.append(path)
         if os.path.isdir(path):
-            for parent, folders, names in os.walk(path):
+            for parent, folders, names in os.walk(path, followlinks=True):
                 folders[:] = [name for name in folders if name != "__pycache__"]
                 found += [os.path.join(parent, name) for name in (*folders, *names)]
     return found

@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 from tests.graphs import Array, constants, copy, graph, node, nodes, run
-from trtbuild.kit.bfloat16 import emulate
 from trtbuild.kit.cast import Casts, cast_graph
+from trtbuild.kit.rounding import emulate
 
 LOW = {"float16": onnx.TensorProto.FLOAT16, "bfloat16": onnx.TensorProto.BFLOAT16}
 # Relative rounding error of a format (half a unit in the last place), times what a few operations add up to.

@@ -20,13 +20,18 @@ def load_source(path: Path, where: str, inputs: Mapping[str, Any]) -> Any:
     import onnx
 
     try:
-        model = onnx.load(path)
+        model = onnx.load(path.resolve())  # external data lies beside the file itself, not beside a link to it
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf's DecodeError, the checker's error and OSError alike
         said = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), where)
         raise SourceError(f"not a valid ONNX model: {said}", where=where) from error
     constants = {tensor.name for tensor in model.graph.initializer}
     values = {value.name: value for value in model.graph.input if value.name not in constants}
+    if len(values) < len(model.graph.input):  # weights that are also inputs (ONNX before IR 4): they are weights
+        kept = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in values.values()]
+        del model.graph.input[:]
+        model.graph.input.extend(kept)
+        values = {value.name: value for value in model.graph.input}
     for name in inputs:
         if name not in values:
             hint = did_you_mean(name, values)

@@ -150,7 +150,11 @@ def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Map
             f"input '{min(missing)}' has no tensor", where="model.source.inputs", hint='write name: "op:0"'
         )
     ordered = list(feeds)
-    pruned = wrapped.prune([feeds[name] for name in ordered], list(fetches.values()))
+    try:
+        pruned = wrapped.prune([feeds[name] for name in ordered], list(fetches.values()))
+    except Exception as error:  # TensorFlow's UnliftableError is not public
+        what = f"the outputs need more than the named inputs: {_first_line(error)}"
+        raise ConfigError(what, where="model.source.inputs") from error
     return _Opened(
         lambda arguments: dict(zip(fetches, pruned(*[arguments[name] for name in ordered]), strict=True)),
         feeds,

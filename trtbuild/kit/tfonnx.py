@@ -59,7 +59,14 @@ def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:
     from tf2onnx import tf_loader
 
     # lower_control_flow=False: the default leaves TensorList operations of an LSTM behind, silently (tf2onnx 1.17).
-    frozen = convert_variables_to_constants_v2(source.function, lower_control_flow=False, aggressive_inlining=True)
+    try:
+        frozen = convert_variables_to_constants_v2(source.function, lower_control_flow=False, aggressive_inlining=True)
+    except (
+        Exception
+    ) as error:  # a model that assigns to its variables cannot be frozen; TensorFlow says so in many ways
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = "an engine keeps no state: make states inputs and outputs"
+        raise ExportError(f"the model cannot be frozen: {said}", where="export", hint=hint) from error
     # Structured arguments and results are flattened in the order of their sorted names.
     feeds = [tensor for tensor in frozen.inputs if tensor.dtype != tf.resource]
     inputs = {tensor.name: name for tensor, name in zip(feeds, sorted(source.inputs), strict=True)}
@@ -67,10 +74,23 @@ def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:
     for tensor, name in zip(frozen.outputs, sorted(source.outputs), strict=True):
         outputs[tensor.name] = f"{name}_output" if name in source.inputs else name
     graph_def = tf_loader.fix_freezing_errors_part2(frozen.graph.as_graph_def(add_shapes=True))
+    _allow_inlining(graph_def)
     with tf.Graph().as_default():  # export_meta_graph, inside tf_optimize, refuses eager mode
         tf.import_graph_def(graph_def, name="")
         graph_def = tf_loader.tf_optimize(list(inputs), list(outputs), graph_def)
     return graph_def, inputs, outputs
+
+
+def _allow_inlining(graph_def: Any) -> None:
+    """Have jit-compiled functions inlined, which TensorFlow keeps apart: Keras 3 makes grouped convolutions of them."""
+    marks = ("_XlaMustCompile", "_noinline")
+    for function in graph_def.library.function:
+        for mark in marks:
+            function.attr.pop(mark, None)
+    for node in (*graph_def.node, *(node for function in graph_def.library.function for node in function.node_def)):
+        if marks[0] in node.attr and node.op == "StatefulPartitionedCall":
+            node.op = "PartitionedCall"  # frozen: no state is left
+        node.attr.pop(marks[0], None)
 
 
 def _describe(op: Any) -> TfOp:
@@ -85,6 +105,7 @@ def _tf2onnx(graph: Any, inputs: dict[str, str], outputs: dict[str, str], opset:
     from tf2onnx import optimizer
     from tf2onnx.tfonnx import process_tf_graph
 
+    _mend_scalar_bias()
     said = _Complaints()
     logger = logging.getLogger("tf2onnx")
     logger.addHandler(said)
@@ -106,6 +127,24 @@ def _tf2onnx(graph: Any, inputs: dict[str, str], outputs: dict[str, str], opset:
         logger.removeHandler(said)
     refuse_unknown_ops(model, graph, said.lines)
     return model
+
+
+def _mend_scalar_bias() -> None:
+    """tf2onnx 1.17 takes a scalar added to a convolution for its bias, and fails on ``max(())`` (hard sigmoid)."""
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
+
+    original = TransposeOptimizer._add_handler
+    if getattr(original, "mended", False):
+        return
+
+    def add_handler(self: Any, trans: Any, node: Any) -> Any:
+        second = node.inputs[1]
+        if second.is_const() and second.get_tensor_value(as_list=False).ndim == 0:
+            return self._handle_node_having_branches(trans, node)
+        return original(self, trans, node)
+
+    add_handler.mended = True  # type: ignore[attr-defined]
+    TransposeOptimizer._add_handler = add_handler
 
 
 def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:

@@ -14,7 +14,7 @@ class OnnxRuntimeSession:
         import onnx
         import onnxruntime as ort
 
-        from trtbuild.kit import bfloat16
+        from trtbuild.kit import rounding
 
         missing = [p for p in providers if p not in ort.get_available_providers()]
         if missing:
@@ -28,12 +28,11 @@ class OnnxRuntimeSession:
         # extended level would swap in integer kernels with roundings of their own.
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         loaded = onnx.load(model)
-        emulated = bfloat16.has_bfloat16(loaded)
+        emulated = rounding.low_types(loaded)
         content: bytes | str = str(model)
         if emulated:
-            # ONNX Runtime 1.31 has no bfloat16 Conv or MatMul on the CPU; and its optimiser would drop the roundings.
-            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-            content = bfloat16.emulate(loaded).SerializeToString()
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # or roundings are dropped
+            content = rounding.emulate(loaded).SerializeToString()
         try:
             self._session = ort.InferenceSession(content, options, providers=list(providers))
         except Exception as error:  # onnxruntime's exceptions share no base class
@@ -42,7 +41,7 @@ class OnnxRuntimeSession:
         self._outputs = [output.name for output in self._session.get_outputs()]
         self.about: Mapping[str, Any] = {
             "runtime": "onnxruntime", "version": ort.__version__, "providers": list(providers),
-            "executes": "graph", "emulated": "bfloat16 by rounding every result" if emulated else None,
+            "executes": "graph", "emulated": f"{' and '.join(emulated)} by rounding every result" if emulated else None,
         }  # fmt: skip
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,13 +45,17 @@ def _frozen_graph(source: dict[str, Any], path: Path) -> dict[str, Any]:
     placeholders = [op for op in operations if op.type in ("Placeholder", "PlaceholderWithDefault")]
     ends = [op for op in operations if op.outputs and op.type not in ("Const", "Placeholder", "NoOp", "Assert")
             and not any(t.consumers() for t in op.outputs)]  # fmt: skip
-    source["inputs"] = {_clean(op.name): op.outputs[0].name for op in placeholders}
-    source["outputs"] = {_clean(op.name): op.outputs[0].name for op in ends}
-    return _tensors({_clean(op.name): op.outputs[0] for op in placeholders})
+    inputs = _named([op.outputs[0] for op in placeholders])
+    source["inputs"] = {name: tensor.name for name, tensor in inputs.items()}
+    source["outputs"] = {name: tensor.name for name, tensor in _named([t for op in ends for t in op.outputs]).items()}
+    return _tensors(inputs)
 
 
-def _clean(name: str) -> str:
-    return name.rpartition("/")[2]
+def _named(tensors: list[Any]) -> dict[str, Any]:
+    """By the last component of their names; by the whole path where that is not enough to tell them apart."""
+    short = [t.op.name.rpartition("/")[2] + (f"_{t.value_index}" if t.value_index else "") for t in tensors]
+    full = [t.name.replace("/", "_").replace(":0", "").replace(":", "_") for t in tensors]
+    return {s if short.count(s) == 1 else f: t for s, f, t in zip(short, full, tensors, strict=True)}
 
 
 def _onnx(source: dict[str, Any], path: Path) -> dict[str, Any]:

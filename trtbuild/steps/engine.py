@@ -139,7 +139,7 @@ def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, 
     total = sum(work.values())
     return {
         "compute_nodes": dict(sorted(Counter(found[node] for node in proved).items())),
-        "unproved_nodes": sorted(set(promise) - set(found)),
+        "unproved_nodes": sorted({*set(promise) - set(found), *precision["unpromised"]}),
         "work_share": {kind: round(count / total, 6) for kind, count in sorted(work.items())} if total else {},
     }
 

@@ -22,6 +22,8 @@ from trtbuild.steps._shared import data_inputs, data_params, input_params, tools
 VERSION = 1
 # The types that decide an engine's speed; the promise is kept for these.
 COMPUTE_OPS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+# These compute as well, but become many layers each: they stay outside the promise, and the report says so.
+COMPOSITE_OPS = ("LSTM", "GRU", "RNN", "Einsum", "Attention")
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -67,6 +69,7 @@ def run(job: Job) -> None:
 
     from trtbuild.kit import canonical
     from trtbuild.kit.graph import element_types, hoist_constants
+    from trtbuild.kit.tfonnx import all_nodes
 
     model = onnx.load(job.input("model"))
     hoist_constants(model.graph)
@@ -77,12 +80,12 @@ def run(job: Job) -> None:
     except onnx.checker.ValidationError as error:
         raise LowerError(f"the lowered graph is not valid ONNX: {str(error).splitlines()[0]}", where="lower") from error
     promise = promised(model)
-    names = {n.name for n in model.graph.node if n.op_type in COMPUTE_OPS}
     about |= {
         "precision": job.params["precision"],
         "compute": promise,
+        "unpromised": {n.name: n.op_type for n in all_nodes(model.graph) if n.op_type in COMPOSITE_OPS},
         "macs": multiply_accumulates(model),
-        "nodes_by_dtype": dict(sorted(Counter(promise[name] for name in names).items())),
+        "nodes_by_dtype": dict(sorted(Counter(promise.values()).items())),
         "tensors": {name: _dtype_name(kind) for name, kind in sorted(element_types(model).items())},
     }
     canonical.strip(model)
@@ -116,6 +119,15 @@ def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
 
 
 def _none(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
+    """Nothing to write; but a graph that is not in float32 must not pass under its name."""
+    from trtbuild.kit.rounding import low_types
+    from trtbuild.kit.tfonnx import all_nodes
+
+    quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in all_nodes(model.graph))
+    found = ["int8 (Q/DQ)"] if quantised else low_types(model)
+    if found:
+        what = f"the source model already computes in {' and '.join(found)}, so it is not {job.params['precision']}"
+        raise LowerError(what, where="lower", hint="ask for that precision")
     return {}
 
 
@@ -170,8 +182,10 @@ def promised(model: Any) -> dict[str, str]:
     import onnx
 
     from trtbuild.kit.graph import element_types, producers
+    from trtbuild.kit.tfonnx import all_nodes
 
     types, made_by = element_types(model), producers(model.graph)
+    nodes = list(all_nodes(model.graph))  # bodies of loops and branches compute, too
 
     def operand(name: str) -> str:
         producer = made_by.get(name)
@@ -180,7 +194,7 @@ def promised(model: Any) -> dict[str, str]:
         return _dtype_name(types.get(name, onnx.TensorProto.UNDEFINED))
 
     promise = {}
-    for node in model.graph.node:
+    for node in nodes:
         if node.op_type in COMPUTE_OPS:
             kinds = {operand(name) for name in node.input[:2]}
             promise[node.name] = kinds.pop() if len(kinds) == 1 else "float32"

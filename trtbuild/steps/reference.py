@@ -46,7 +46,7 @@ def run(job: Job) -> None:
 
         assert source is not None
         onnxsource.load_source(source, job.params["source"]["path"], inputs)
-        session = onnxruntime.open_session(source, ["CPUExecutionProvider"])
+        session = onnxruntime.open_session(source.resolve(), ["CPUExecutionProvider"])
     else:
         from trtbuild.runtimes import tensorflow
 

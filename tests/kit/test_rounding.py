@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 
 from tests.graphs import Array, copy, graph, run
-from trtbuild.kit.bfloat16 import emulate, has_bfloat16
 from trtbuild.kit.cast import cast_graph
+from trtbuild.kit.rounding import emulate, low_types
 
 
 def bf16(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -88,6 +88,6 @@ def test_bfloat16_is_found_wherever_it_is() -> None:
     """In constants, casts and bodies; a float32 graph has none."""
     plain = graph("float[1] x => float[1] y { y = Neg(x) }")
 
-    assert not has_bfloat16(plain)
-    assert has_bfloat16(bf16(plain))
-    assert not has_bfloat16(graph("float[1] x => float[1] y { y = Cast<to = 1>(x) }"))
+    assert not low_types(plain)
+    assert low_types(bf16(plain))
+    assert not low_types(graph("float[1] x => float[1] y { y = Cast<to = 1>(x) }"))
