@@ -27,6 +27,7 @@ def recurrent(folder: Path) -> None:
 def two_inputs(folder: Path) -> None:
     image, meta = keras.Input((16, 16, 3), name="image"), keras.Input((4,), name="meta")
     features = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(image)
+    features = keras.layers.Conv2D(8, 3, groups=2, activation="hard_sigmoid")(features)
     joined = keras.layers.Concatenate()([keras.layers.GlobalAveragePooling2D()(features), meta])
     outputs = {"score": keras.layers.Dense(3, name="score")(joined), "box": keras.layers.Dense(4, name="box")(joined)}
     model = keras.Model({"image": image, "meta": meta}, outputs)

@@ -186,3 +186,22 @@ def test_a_reader_that_leaves_does_not_stop_the_build(workspace: Path) -> None:
     subprocess.run(["bash", "-c", argv], cwd=workspace, capture_output=True)
 
     assert list(workspace.glob("build/tiny/report-*/dvc.lock"))
+
+
+@pytest.mark.parametrize("name", ["..", "null", "größe", "a,b", "1e3"])
+def test_a_model_name_is_plain(workspace: Path, trtbuild, name: str) -> None:
+    """What Hydra or the file system would take for something else is refused before anything is touched."""
+    done = trtbuild("init", ".", "--from=models/tiny/tiny.onnx", f"--name={name}", check=2)
+
+    assert "is no model name" in done.stderr
+    assert (workspace / ".git").is_dir()
+
+
+@pytest.mark.parametrize("text", ["a:\tb: 1\n\t- x", "a: 1\na: [", "source: \xff"], ids=["tab", "open", "bytes"])
+def test_a_broken_config_file_is_one_line(workspace: Path, trtbuild, text: str) -> None:
+    """YAML errors are the user's, not ours."""
+    (workspace / "conf" / "model" / "tiny.yaml").write_bytes(text.encode("latin-1"))
+
+    done = trtbuild("model=tiny", check=2)
+
+    assert len(done.stderr.strip().splitlines()) == 1

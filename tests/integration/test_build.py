@@ -214,3 +214,46 @@ def test_two_builds_at_once_share_the_work(workspace: Path, trtbuild) -> None:
     assert [process.returncode for process in both] == [0, 0], said
     ran = [line for text in said for line in text.splitlines() if line.startswith("ran ")]
     assert len(ran) == len(list(workspace.glob("build/tiny/*/dvc.lock")))
+
+
+def test_an_overflow_in_float16_is_seen(workspace: Path, trtbuild) -> None:
+    """The runtime has no float16 arithmetic; its results are rounded, so infinity shows, and the page says emulated."""
+    import onnx
+
+    path = workspace / "models" / "tiny" / "tiny.onnx"
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        if tensor.name in ("w", "m"):
+            larger = onnx.numpy_helper.to_array(tensor) * np.float32(1000)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(larger, tensor.name))
+    onnx.save(model, path)
+
+    said = trtbuild("model=tiny", "precision=fp16", check=1).stderr
+
+    assert "no NaN or infinity" in said
+    assert "emulated" in next(workspace.glob("build/tiny/report-*/report.md")).read_text()
+
+
+def test_onnx_weights_may_lie_outside_or_be_inputs(template: Path, trtbuild, tmp_path: Path) -> None:
+    """External data is copied along by ``init``; an initialiser that is also an input is a weight."""
+    import onnx
+
+    model = onnx.load(template / "models" / "tiny" / "tiny.onnx")
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "w")
+    model.graph.input.append(onnx.helper.make_tensor_value_info("w", weight.data_type, list(weight.dims)))
+    onnx.save(model, tmp_path / "big.onnx", save_as_external_data=True, location="big.bin", size_threshold=0)
+
+    trtbuild("init", "ws", f"--from={tmp_path / 'big.onnx'}", cwd=tmp_path, check=0)
+
+    trtbuild("model=big", "precision=int8", check=0)
+
+
+def test_a_graph_in_another_precision_does_not_pass_as_float32(workspace: Path, trtbuild) -> None:
+    """An int8 graph as a source, asked for in fp32, is refused."""
+    trtbuild("model=tiny", "precision=int8", check=0)
+    lowered = next(workspace.glob("build/tiny/lower-*/lowered.onnx"))
+    shutil.copyfile(lowered, workspace / "models" / "quantised.onnx")
+
+    said = trtbuild("model=tiny", "model.source.path=models/quantised.onnx", check=4).stderr
+
+    assert "already computes in int8 (Q/DQ), so it is not fp32" in said

@@ -41,12 +41,17 @@ def run(job: Job) -> None:
     source = job.input("source") if "source" in job.inputs else None
     session: Session
     if job.params["source"]["kind"] == "onnx":
+        import onnx
+
         from trtbuild.kit import onnxsource
         from trtbuild.runtimes import onnxruntime
 
         assert source is not None
-        onnxsource.load_source(source, job.params["source"]["path"], inputs)
-        session = onnxruntime.open_session(source.resolve(), ["CPUExecutionProvider"])
+        # As one file: ONNX Runtime cannot read shapes that lie in external data.
+        whole = job.output("whole.onnx")
+        onnx.save(onnxsource.load_source(source, job.params["source"]["path"], inputs), whole)
+        session = onnxruntime.open_session(whole, ["CPUExecutionProvider"])
+        whole.unlink()
     else:
         from trtbuild.runtimes import tensorflow
 
