@@ -26,7 +26,9 @@ class TensorFlowSession:
         try:
             result = self.model.function(**tensors)
         except Exception as error:  # TensorFlow's run-time errors, and whatever the model's own code raises
-            raise SourceError(f"TensorFlow cannot run it: {str(error).splitlines()[0]}", where="reference") from error
+            lines = (line.strip() for line in str(error).splitlines())
+            said = next((line for line in lines if line and not line.endswith(":")), type(error).__name__)
+            raise SourceError(f"TensorFlow cannot run it: {said[:300]}", where="reference") from error
         return {
             f"{name}_output" if name in self.model.inputs else name: result[name].numpy() for name in self.model.outputs
         }
