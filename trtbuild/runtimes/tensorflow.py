@@ -27,7 +27,7 @@ class TensorFlowSession:
             result = self.model.function(**tensors)
         except Exception as error:  # TensorFlow's run-time errors, and whatever the model's own code raises
             lines = (line.strip() for line in str(error).splitlines())
-            said = next((line for line in lines if line and not line.endswith(":")), type(error).__name__)
+            said = next((line for line in lines if line and line[0] != "<" and line[-1] != ":"), type(error).__name__)
             raise SourceError(f"TensorFlow cannot run it: {said[:300]}", where="reference") from error
         return {
             f"{name}_output" if name in self.model.inputs else name: result[name].numpy() for name in self.model.outputs
