@@ -15,7 +15,7 @@ from trtbuild.core.job import Job
 from trtbuild.core.jumps import find_jumps
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Onnx, Variant
-from trtbuild.core.step import Input, Out, Step
+from trtbuild.core.step import Input, Out, Plot, Step
 from trtbuild.errors import ConfigError
 from trtbuild.steps._shared import data_inputs, data_params, input_params, tools
 
@@ -52,7 +52,10 @@ def declare(variant: Variant, need: Need) -> Step:
             "tools": tools(variant, *(() if of_onnx else ("tensorflow",)), "onnx", "onnxruntime", "numpy"),
         },
         inputs=inputs | data_inputs(variant, model.data.validation),
-        outs=(Out("layers.json"), Out("layers.csv")),
+        outs=(
+            Out("layers.json"),
+            Out("layers.csv", plot=Plot("index", ("total_median", "total_max"), "error of every layer")),
+        ),
     )
 
 
@@ -110,35 +113,22 @@ def _name_dtypes(layers: list[dict[str, Any]], precision: dict[str, Any]) -> Non
         layer["dtype"] = kinds[-1] if kinds else precision["tensors"].get(layer["name"], "float32")
 
 
-COLUMNS = (
-    "index",
-    "tensor",
-    "onnx",
-    "op",
-    "scope",
-    "dtype",
-    "hop",
-    "view",
-    "median",
-    "max",
-    "nrmse",
-    "sqnr_db",
-    "cosine",
-)
+NUMBERS = ("median", "max", "nrmse", "sqnr_db", "cosine")
 
 
 def _csv(layers: list[dict[str, Any]]) -> str:
-    """One line for each layer, hop and view: what ``dvc plots`` draws."""
+    """One line for each layer: what ``dvc plots`` draws; ``own_…`` is the layer fed with the reference's inputs."""
     import csv
     import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    views = [("cumulative", "", hop) for hop in ("export", "precision", "total")]
+    views += [("local", "own_", hop) for hop in ("export", "total")]
+    about = ("name", "tensor", "path", "type", "op", "dtype")
+    columns = [f"{prefix}{hop}_{number}" for _, prefix, hop in views for number in NUMBERS]
+    writer.writerow(["index", *about, *columns, "expected_nrmse"])
     for index, layer in enumerate(layers):
-        about = [index, layer["tensor"], layer["name"], layer["type"], layer["scope"], layer["dtype"]]
-        for view in ("cumulative", "local"):
-            for hop, numbers in sorted(layer[view].items()):
-                if numbers is not None:
-                    writer.writerow([*about, hop, view, *(numbers[column] for column in COLUMNS[8:])])
+        numbers = [(layer[view].get(hop) or {}).get(number) for view, _, hop in views for number in NUMBERS]
+        writer.writerow([index, *(layer[key] for key in about), *numbers, layer["expected_nrmse"]])
     return text.getvalue()
