@@ -56,19 +56,19 @@ def warnings(
 
 
 def _side_warnings(name: str, side: Mapping[str, Any]) -> list[str]:
-    found = []
+    doubts = []
     drift = spread([entry["p50_ms"] for entry in side["rounds"]])
     if drift > DRIFT_LIMIT:
-        found.append(f"{name}: the rounds' medians differ by {100 * drift:.1f} %: clocks or neighbours changed.")
+        doubts.append(f"the rounds' medians differ by {100 * drift:.1f} %")
     if side["cv"] is not None and side["cv"] > CV_LIMIT:
-        cv = f"coefficient of variation {100 * side['cv']:.1f} % (above {100 * CV_LIMIT:g} %)"
-        found.append(f"{name}: {cv}: fix the clocks, quieten the machine, or measure longer.")
+        doubts.append(f"coefficient of variation {100 * side['cv']:.1f} % (above {100 * CV_LIMIT:g} %)")
     outliers = sum(side["outliers"].values()) / side["n"]
     if outliers > OUTLIER_LIMIT:
-        found.append(f"{name}: {100 * outliers:.0f} % of the calls are outliers; they are counted, not removed.")
+        doubts.append(f"{100 * outliers:.0f} % of the calls are outliers")
+    found = [f"{name} is unsteady: {'; '.join(doubts)}. Fix the clocks, quieten the machine, or measure longer."]
     if 1000 * side["min_ms"] < COARSE_US:
         found.append(f"{name}: calls are so short that the clock's step of 1 µs shows; raise latency.batch.")
-    return found
+    return found if doubts else found[1:]
 
 
 def spread(medians: Sequence[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -168,7 +169,9 @@ def _load(model: Path, content: bytes | str, options: Any, providers: Sequence[s
     try:
         return ort.InferenceSession(content, options, providers=list(providers))
     except Exception as error:  # onnxruntime's exceptions share no base class
-        raise ModelError(f"ONNX Runtime cannot load it: {_first_line(error)}", where=model.name) from error
+        said = re.sub(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ", r"\1: ", _first_line(error)).rstrip(".")
+        said = said.replace(str(model), model.name)  # it is shown on pages: no path of this machine
+        raise ModelError(f"ONNX Runtime cannot load it: {said}", where=model.name) from error
 
 
 def _first_line(error: Exception) -> str:
