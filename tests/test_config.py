@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from trtbuild.config import workspace_code
+import pytest
+
+from trtbuild.config import load_variant, workspace_code
+from trtbuild.errors import ConfigError
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -39,3 +43,51 @@ def test_a_file_that_is_no_python_is_still_an_input(tmp_path: Path) -> None:
     write(tmp_path, {"broken.py": "def ("})
 
     assert workspace_code(tmp_path, "broken:make") == ("broken.py",)
+
+
+def workspace(root: Path, *lines: str) -> Path:
+    """A workspace whose config.yaml lists what it lists, with one model."""
+    groups = "precision: fp32", "tensorrt: rtx-1.7", "runtime: onnxruntime", "target: portable", "calibration: minmax"
+    defaults = ["_self_", "model: null", *groups, "executor: local", *lines]
+    model = "source: {kind: onnx, path: m.onnx}\ninputs: {x: {dtype: float32, shape: [null, 2], "
+    model += "profile: {min: 1, opt: 2, max: 4}}}"
+    text = "defaults:\n" + "".join(f"  - {line}\n" for line in defaults)
+    write(root, {"conf/config.yaml": text, "conf/model/m.yaml": model})
+    return root
+
+
+@pytest.mark.parametrize(
+    ("lines", "words", "measured", "seconds"),
+    [
+        ((), (), True, 1.0), ((), ("latency=off",), False, 1.0), ((), ("+latency=default",), True, 1.0),
+        ((), ("latency.seconds=3",), True, 3.0), (("latency: default",), ("latency=off",), False, 1.0),
+        (("latency: 'off'",), (), False, 1.0), ((), ("latency=default", "latency.seconds=2"), True, 2.0),
+    ],
+)  # fmt: skip
+def test_a_group_younger_than_the_workspace_has_its_default(
+    tmp_path: Path, lines: tuple[str, ...], words: tuple[str, ...], measured: bool, seconds: float
+) -> None:
+    """config.yaml need not list it, and the command line chooses and overrides it all the same."""
+    spec = load_variant(workspace(tmp_path, *lines), ["model=m", *words]).spec
+
+    assert (spec.latency.measure, spec.latency.seconds) == (measured, seconds)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("latency=of", "unknown latency 'of'; did you mean 'off'"), ("latency.second=3", "second"),
+        ("latency.seconds=0", "seconds: 0 is not above 0"), ("latency.rounds=0", "rounds: 0 is below 1"),
+        ("latency.warmup_s=-1", "warmup_s: -1 is not between"),
+        ("latency.batch=8", "a batch of 8, but input 'x' takes 1 to 4"),
+        ("latency.baseline=/elsewhere/x.onnx", "'/elsewhere/x.onnx' is outside the workspace"),
+        ("latency.seconds=4000", "seconds: 4000"), ("latency.threads=two", "threads"),
+        ("+model.validation.latency.p99_ms=0", "p99_ms: 0 is not above 0"),
+        ("+model.validation.latency.max_regression=-1", "max_regression: -1 is below 0"),
+    ],
+)  # fmt: skip
+def test_how_to_measure_is_checked(tmp_path: Path, word: str, said: str) -> None:
+    """One line, before anything runs, in a workspace old or new."""
+    for lines in ((), ("latency: default",)):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            load_variant(workspace(tmp_path, *lines), ["model=m", word])

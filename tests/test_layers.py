@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "noop": set(),
     "packaged": set(),
+    "device": set(),
     "worker": set(),
     "render": set(),
     "reports": set(),
@@ -42,9 +43,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "executors": {"core", "errors", "executors"},
     "sandbox": {"core", "errors", "executors"},
     "build": {"core", "errors", "executors", "sandbox", "status", "store", "tracking"},
-    "config": {"core", "errors", "packaged"},
+    "config": {"core", "device", "errors", "packaged"},
     "rerun": {"core", "errors", "executors", "sandbox", "store", "toolchains", "tracking", "workspace"},
     "newworkspace": {"core", "errors", "executors", "files", "packaged", "sandbox", "tracking", "workspace"},
+    "sweep": {"config", "errors"},
     "planned": {"config", "core", "errors", "steps", "store", "workspace"},
     "summary": {"build", "core", "planned", "store"},
     "verbs": {
@@ -65,7 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # What a layer may reach from inside its functions besides: only a step's run() reaches the tools.
 MAY_REACH: dict[str, set[str]] = {
     "core": set(),
-    "steps": {"kit", "runtimes", "packaged", "render", "reports"},
+    "steps": {"device", "kit", "runtimes", "packaged", "render", "reports"},
     "worker": {"core", "errors"},
     "cli": {"core", "errors", "noop", "verbs", "__init__"},
     "runtimes": {"kit"},

@@ -39,7 +39,9 @@ def test_hydras_grammar(word: str, found: list[str]) -> None:
     assert [words[0] for words in expand(ROOT, [word])] == found
 
 
-@pytest.mark.parametrize("word", ["precision=glob(x*)", "model.a=glob(*)", "model.a=interval(0,1)", "precision=choice("])
+@pytest.mark.parametrize(
+    "word", ["precision=glob(x*)", "model.a=glob(*)", "model.a=interval(0,1)", "precision=choice("]
+)
 def test_what_cannot_be_swept_is_one_line(word: str) -> None:
     """With the word itself as the place."""
     with pytest.raises(ConfigError) as raised:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from trtbuild.core.spec import (
     Executor,
     Factory,
     FactoryData,
+    Latency,
     Layers,
     Model,
     Names,
@@ -27,14 +28,16 @@ from trtbuild.core.spec import (
     Toolchain,
     Variant,
 )
+from trtbuild.device import identity
 from trtbuild.errors import ConfigError, ToolchainError
 from trtbuild.packaged import packaged_conf, templates
 
 GROUPS = {
     "model": Model, "precision": Precision, "tensorrt": Toolchain, "runtime": Runtime, "target": Target,
-    "calibration": Calibration, "executor": Executor, "layers": Layers,
+    "calibration": Calibration, "executor": Executor, "layers": Layers, "latency": Latency,
 }  # fmt: skip
-OPTIONAL = ("layers",)  # a workspace's own config.yaml may be older than these groups: they have defaults
+# Groups younger than some workspace's config.yaml: where it does not list them, their option "default" holds.
+OPTIONAL = tuple(field.name for field in fields(BuildSpec) if field.default is not MISSING)
 # Libraries whose version is part of a step's recipe, by the name of their distribution.
 TOOLS = {
     "tensorflow": ("tensorflow-cpu", "tensorflow"), "keras": ("keras",), "tf2onnx": ("tf2onnx",), "onnx": ("onnx",),
@@ -69,8 +72,6 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     parts: dict[str, Any] = {}
     for group, cls in GROUPS.items():
         if composed.get(group) is None:
-            if group in OPTIONAL:
-                continue
             have = ", ".join(options(root, group))
             raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; there is {have}")
         parts[group] = parse(cls, composed[group], group)
@@ -80,7 +81,10 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     _check_target(spec, names)
     _check_modules(spec)
     _check_precision_names(root, spec)
-    return Variant(names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root))
+    _check_latency(spec)
+    return Variant(
+        names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root), device=identity()
+    )
 
 
 def _check_choices(root: Path, overrides: Iterable[str]) -> None:
@@ -105,6 +109,7 @@ def _compose(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapp
         raise ConfigError("no config.yaml in it", where=str(folders[0]), hint="run: trtbuild init .")
     search = [f"hydra.searchpath=[{','.join(f'file://{f}' for f in folders[1:])}]"] if folders[1:] else []
     with initialize_config_dir(str(folders[0]), version_base="1.3"):
+        overrides = _with_unlisted(folders[0], search, overrides)
         try:
             config = compose("config", [*search, *overrides], return_hydra_config=True)
             plain = {key: OmegaConf.to_container(config[key], resolve=True) for key in config if key != "hydra"}
@@ -115,6 +120,29 @@ def _compose(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapp
             said = " ".join(str(error).split())
             raise ConfigError(f"a config file is not readable: {said}", where=str(folders[0])) from error
     return plain, choices
+
+
+def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) -> list[str]:
+    """The overrides, and before them a choice of every optional group that the workspace's defaults do not list.
+
+    Hydra wants ``+group=option`` for such a group; the user says ``group=option`` in every workspace.
+    """
+    from hydra import compose
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    text = (folder / "config.yaml").read_text("utf-8", errors="replace")
+    if all(f"- {group}:" in text for group in OPTIONAL):  # the usual case, without composing twice
+        return list(overrides)
+    try:
+        listed = compose("config", search, return_hydra_config=True).hydra.runtime.choices
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, ValueError):
+        return list(overrides)  # composing for good will say what is wrong
+    unlisted = [group for group in OPTIONAL if group not in listed]
+    chosen = {key: word for word in overrides if (key := word.partition("=")[0].lstrip("+")) in unlisted}
+    choices = [f"+{chosen.get(group, f'{group}=default').lstrip('+')}" for group in unlisted]
+    return [*choices, *(word for word in overrides if word not in chosen.values())]
 
 
 def _quoted(word: str) -> str:
@@ -173,6 +201,7 @@ def _check_paths(spec: BuildSpec) -> None:
     named |= {
         f"model.data.{k}": v for k in ("calibration", "validation") if isinstance(v := getattr(spec.model.data, k), str)
     }
+    named["latency.baseline"] = spec.latency.baseline
     for where, path in named.items():
         if path is not None and (Path(path).is_absolute() or ".." in Path(path).parts):
             hint = "copy it into the workspace (under models/) and track it with: dvc add"
@@ -210,6 +239,19 @@ def _check_precision_names(root: Path, spec: BuildSpec) -> None:
     for where, name in named.items():
         if name not in valid:
             raise ConfigError(f"unknown precision '{name}'", where=where, hint=did_you_mean(name, valid))
+
+
+def _check_latency(spec: BuildSpec) -> None:
+    """A batch that the model cannot take would silently be measured as another one."""
+    batch = spec.latency.batch
+    if batch is None:
+        return
+    for name, value in spec.model.inputs.items():
+        low, _, high = (shape[0] for shape in value.shapes if shape)
+        if not low <= batch <= high:
+            allowed = f"exactly {low}" if low == high else f"{low} to {high}"
+            what = f"a batch of {batch}, but input '{name}' takes {allowed}"
+            raise ConfigError(what, where="latency.batch", hint="see the profile in model.inputs")
 
 
 def _code(root: Path, spec: BuildSpec) -> dict[str, tuple[str, ...]]:

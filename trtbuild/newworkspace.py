@@ -31,6 +31,7 @@ IGNORE = """\
 !/build/**/params.yaml
 !/build/**/deviation.json
 !/build/**/verdict.json
+!/build/**/latency.json
 """
 # A first profile for dynamic dimensions; the batch is the first one.  The user knows better, and the file says so.
 BATCH, OTHER = (1, 4, 8), (64, 128, 256)

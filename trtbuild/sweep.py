@@ -1,4 +1,4 @@
-"""A sweep's words -> the overrides of each variant, in Hydra's grammar: lists, ``choice()``, ``range()``, ``glob()``."""
+"""A sweep's words -> the overrides of each variant, by Hydra's grammar: lists, ``choice``, ``range``, ``glob``."""
 
 from __future__ import annotations
 

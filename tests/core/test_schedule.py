@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from tests.fakes import chain, plan, step
-from trtbuild.core.schedule import Schedule
+from trtbuild.core.schedule import Schedule, fits
+from trtbuild.core.step import Step
 
 
 def test_a_step_is_ready_when_its_inputs_are_done() -> None:
@@ -76,3 +81,38 @@ def test_it_is_over_when_nothing_waits_or_runs() -> None:
 def test_an_empty_plan_is_over() -> None:
     """There is nothing to wait for."""
     assert Schedule([]).over
+
+
+def measuring(kind: str, *upstream: Step) -> Step:
+    return replace(step(kind, *upstream), slot="exclusive")
+
+
+def test_a_step_that_measures_fits_an_empty_machine_only() -> None:
+    """And nothing fits beside it, however many slots there are."""
+    alone, other = measuring("latency"), step("a")
+
+    assert fits(alone, [], 8)
+    assert not fits(alone, [other], 8)
+    assert not fits(other, [alone], 8)
+    assert not fits(alone, [alone], 8)
+    assert (fits(other, [other], 2), fits(other, [other], 1)) == (True, False)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+def test_measuring_steps_are_alone_and_never_starve(slots: int) -> None:
+    """Long chains of other steps, measurements before, between and after them: all end, none meets another."""
+    chains = [chain(f"a{i}", f"b{i}", f"c{i}") for i in range(4)]
+    first = [measuring(f"latency{i}", steps[0]) for i, steps in enumerate(chains)]
+    last = [step(f"report{i}", steps[-1], alone) for i, (steps, alone) in enumerate(zip(chains, first, strict=True))]
+    schedule, running, most = Schedule(plan(measuring("lone"), *last).steps), [], 0
+    while not schedule.over:
+        for ready in schedule.ready():
+            if fits(ready, running, slots):
+                schedule.started(ready)
+                running.append(ready)
+        assert len(running) == 1 or all(one.slot != "exclusive" for one in running)
+        most = max(most, len(running))
+        schedule.finished(running.pop(0), ok=True)  # empty: a deadlock
+
+    assert most == min(slots, 4)
+    assert all(schedule.state(alone) == "done" for alone in first)

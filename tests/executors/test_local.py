@@ -124,7 +124,7 @@ def test_slots(executor: LocalExecutor, tmp_path: Path) -> None:
 
 def test_a_step_that_measures_is_alone(executor: LocalExecutor, tmp_path: Path) -> None:
     """It waits for an empty machine, and nothing starts beside it."""
-    exclusive = replace(step("a"), slot="gpu-exclusive")
+    exclusive = replace(step("a"), slot="exclusive")
     assert executor.free(exclusive)
     start(executor, sandbox(tmp_path, "one"))
     assert not executor.free(exclusive)

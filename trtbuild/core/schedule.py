@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from trtbuild.core.step import Step
@@ -50,3 +50,15 @@ class Schedule:
 
     def state(self, step: Step) -> State:
         return self._state[step.key]
+
+
+def fits(step: Step, running: Sequence[Step], slots: int) -> bool:
+    """Whether a step may start beside those that run: one that measures has the machine to itself.
+
+    It starts when the machine is empty, so in a sweep after the steps that are ready with it.  It cannot starve: a
+    plan is finite, every other step ends, and nothing it waits for waits for it.  Nor are slots kept empty for it,
+    which would idle cores before every measurement instead of once.
+    """
+    if any(other.slot == "exclusive" for other in running):
+        return False
+    return not running if step.slot == "exclusive" else len(running) < slots

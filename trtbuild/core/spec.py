@@ -11,6 +11,7 @@ from trtbuild.core.names import did_you_mean
 DTYPES = ("float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool")
 Dtype = Literal["float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool"]
 OPSET_MIN, OPSET_MAX = 13, 23  # tf2onnx writes up to 18; onnx's version converter goes on from there
+LATENCY_MAX_S = 3600  # a misplaced unit (milliseconds) would measure for days
 
 # Deviation metrics a threshold can be set on; the sign of "better" is part of the name's meaning.
 UPPER_BOUNDS = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse")
@@ -167,8 +168,16 @@ class Task:
 
 @dataclass(frozen=True)
 class LatencyLimits:
+    """``max_regression``: by how much of the baseline's median latency it may be slower (0.05 is 5 %)."""
+
     p99_ms: float | None = None
     max_regression: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.p99_ms is not None and self.p99_ms <= 0:
+            raise ValueError(f"p99_ms: {self.p99_ms:g} is not above 0")
+        if self.max_regression is not None and self.max_regression < 0:
+            raise ValueError(f"max_regression: {self.max_regression:g} is below 0; 0.05 allows 5 %")
 
 
 @dataclass(frozen=True)
@@ -319,8 +328,37 @@ def byte_count(size: int | str) -> int:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """How latency is measured: ``seconds`` of calls a side in all, spread over interleaved ``rounds``.
+
+    ``warmup_s`` goes before the first round, and its share before every later one.  ``batch``: null is the profile's
+    opt; ``threads``: null is every core allowed.  ``baseline``: a lowered.onnx of another build, to compare with.
+    """
+
+    measure: bool = True
+    warmup_s: float = 0.5
+    seconds: float = 1.0
+    rounds: int = 5
+    batch: int | None = None
+    threads: int | None = None
+    baseline: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup_s <= LATENCY_MAX_S:
+            raise ValueError(f"warmup_s: {self.warmup_s:g} is not between 0 and {LATENCY_MAX_S}")
+        if not 0 < self.seconds <= LATENCY_MAX_S:
+            raise ValueError(f"seconds: {self.seconds:g} is not above 0 and at most {LATENCY_MAX_S}")
+        for name, value in (("rounds", self.rounds), ("batch", self.batch), ("threads", self.threads)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: {value} is below 1")
+
+
+@dataclass(frozen=True)
 class BuildSpec:
-    """One variant: a model in one precision, for one TensorRT, target and runtime."""
+    """One variant: a model in one precision, for one TensorRT, target and runtime.
+
+    A part with a default here is a group that a workspace's config.yaml need not list.
+    """
 
     model: Model
     precision: Precision
@@ -329,6 +367,7 @@ class BuildSpec:
     target: Target
     calibration: Calibration
     executor: Executor
+    latency: Latency = Latency()
     layers: Layers = Layers()
 
 
@@ -361,3 +400,4 @@ class Variant:
     code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)  # library -> installed version
     templates: str = ""  # digest of the report templates in force
+    device: Mapping[str, object] = field(default_factory=dict)  # what latency is measured on (device.identity)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 KEY_LENGTH = 8  # hex digits in a folder's name; a clash inside one model and kind is checked by the record
-Slot = Literal["cpu", "gpu", "gpu-exclusive"]
+Slot = Literal["cpu", "gpu", "exclusive"]  # exclusive: it measures, so nothing else runs meanwhile
 Environment = Literal["main", "toolchain"]
 
 

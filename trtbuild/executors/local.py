@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from trtbuild.core.schedule import fits
 from trtbuild.core.step import Step
 from trtbuild.executors import Ended, hermetic
 
@@ -33,10 +34,7 @@ class LocalExecutor:
         self._running: dict[int, _Running] = {}
 
     def free(self, step: Step) -> bool:
-        exclusive = any(r.step.slot == "gpu-exclusive" for r in self._running.values())
-        if exclusive or (step.slot == "gpu-exclusive" and self._running):
-            return False
-        return len(self._running) < self.slots
+        return fits(step, [running.step for running in self._running.values()], self.slots)
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
         watch, lifeline = os.pipe()

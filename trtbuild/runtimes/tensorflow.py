@@ -36,3 +36,12 @@ class TensorFlowSession:
 
 def open_session(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TensorFlowSession:
     return TensorFlowSession(source, path, inputs)
+
+
+def limit_threads(threads: int) -> None:
+    """Compute on this many threads of the CPU; to be called before anything else of TensorFlow's."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.set_visible_devices([], "GPU")

@@ -86,7 +86,7 @@ def run(job: Job) -> None:
     if not layers:
         chosen = " and ".join(f"layers.{key}={v}" for key in ("scope", "op") if (v := job.params[key]))
         if chosen:
-            raise ConfigError("no compared tensor is in it", where=chosen, hint="layers=all lists scopes and types")
+            raise ConfigError("no compared tensor is in it", where=chosen, hint="layers=default lists scopes and types")
     _name_dtypes(layers, precision)
     taps["outputs"] = {
         side: found["final"].compare(side, job.input(f"outputs_{side}"), batch.rows or None)

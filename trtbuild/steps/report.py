@@ -29,6 +29,9 @@ def declare(variant: Variant, need: Need) -> Step:
         pages.append("layers")
         inputs |= {"layers": need("layers").out("layers.json"), "layers_csv": need("layers").out("layers.csv")}
         outs.append(Out("layers.csv"))
+    if spec.latency.measure:
+        pages.append("latency")
+        inputs |= {"latency": need("latency").out("latency.json"), "samples": need("latency").out("samples.json")}
     about = {
         "id": names.id,
         **asdict(names),
@@ -57,7 +60,7 @@ def run(job: Job) -> None:
 
     from trtbuild.packaged import templates
     from trtbuild.render import render
-    from trtbuild.reports import deviation, layers, overview
+    from trtbuild.reports import deviation, latency, layers, overview
 
     pages = job.params["pages"]
     artifacts = {name: job.read_json(name) for name in job.inputs if not name.endswith("_csv")}
@@ -68,6 +71,9 @@ def run(job: Job) -> None:
         page["layers"] = layers.collect(artifacts["layers"])
         charts["layers"] = layers.charts({page["variant"]["id"]: page["layers"]})
         job.output("layers.csv").write_bytes(job.input("layers_csv").read_bytes())
+    if "latency" in pages:
+        page["latency"] = latency.collect(artifacts["latency"], artifacts["samples"])
+        charts["latency"] = latency.charts(page)
     job.write_json("report.json", page)
     found = templates(Path(job.workspace))
     for name in pages:

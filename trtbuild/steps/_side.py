@@ -1,0 +1,119 @@
+"""Not a step of any plan: one side of a latency measurement, in a process of its own that the latency step talks to.
+
+Commands are lines of JSON on stdin, answers lines of JSON on a pipe of their own (stdout belongs to whatever the
+model's own code prints).  The first answer says what was loaded; it ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.job import Job
+from trtbuild.errors import ConfigError
+
+PROFILE_RUNS = 60  # at most; as many as fit the time
+
+
+def run(job: Job) -> None:
+    from trtbuild.kit import outputs
+
+    with os.fdopen(job.params["answers"], "w", encoding="utf-8") as answers:
+        feeds = outputs.load(job.input("feeds"))
+        session = _open(job, feeds)
+        session.run(feeds)  # a graph that loads may still fail to run
+        _say(answers, session.about)
+        for line in sys.stdin:
+            command = json.loads(line)
+            if command["do"] == "measure":
+                _say(answers, measure(session, feeds, command["warmup_s"], command["seconds"]))
+            else:
+                del session  # its memory and its threads
+                _say(answers, _profile(job, feeds, command["seconds"]))
+                return
+
+
+def _say(answers: Any, value: Any) -> None:
+    answers.write(json.dumps(value) + "\n")
+    answers.flush()
+
+
+def measure(session: Any, feeds: Any, warmup_s: float, seconds: float) -> dict[str, Any]:
+    """Call until the time is over, at least once; durations in whole microseconds, of the warm-up none."""
+    end = time.perf_counter() + warmup_s
+    while time.perf_counter() < end:
+        session.run(feeds)
+    us: list[int] = []
+    start = time.perf_counter()
+    now = start_ns = time.perf_counter_ns()
+    while not us or now - start_ns < seconds * 1e9:
+        before = time.perf_counter_ns()
+        session.run(feeds)
+        now = time.perf_counter_ns()
+        us.append(round((now - before) / 1000))
+    return {"start_s": start, "us": us}
+
+
+def _open(job: Job, feeds: Any) -> Any:
+    side, threads = job.params["side"], job.params["threads"]
+    if side == "source" and job.params["source"]["kind"] != "onnx":
+        from trtbuild.runtimes import tensorflow
+
+        tensorflow.limit_threads(threads)
+        source = job.input("source") if "source" in job.inputs else None
+        return tensorflow.open_session(job.params["source"], source, job.params["inputs"])
+    from importlib import import_module
+
+    runtime = job.params["runtime"]
+    module = import_module(f"trtbuild.runtimes.{runtime['module']}")
+    return module.open_timed(_graph(job, feeds), runtime["providers"], threads)
+
+
+def _graph(job: Job, feeds: Any) -> Path:
+    if job.params["side"] == "source":
+        import onnx
+
+        from trtbuild.kit import onnxsource
+
+        # As one file: ONNX Runtime cannot read shapes that lie in external data.
+        whole = job.output("whole.onnx")
+        onnx.save(
+            onnxsource.load_source(job.input("source"), job.params["source"]["path"], job.params["inputs"]), whole
+        )
+        return whole
+    path = job.input("graph")
+    if job.params["side"] == "baseline":
+        _check_baseline(path, job.params["baseline"], feeds)
+    return path
+
+
+def _check_baseline(path: Path, where: str, feeds: Any) -> None:
+    """A baseline is a graph of the same inputs; anything else is a wrong path in the config."""
+    import onnx
+
+    hint = "name a lowered.onnx of another build of this model"
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except Exception as error:  # protobuf's DecodeError has moved between versions
+        raise ConfigError(f"'{where}' is not an ONNX file", where="latency.baseline", hint=hint) from error
+    constants = {tensor.name for tensor in graph.initializer}
+    names = sorted(value.name for value in graph.input if value.name not in constants)
+    if names != sorted(feeds):
+        what = f"'{where}' has inputs {names}, the model {sorted(feeds)}"
+        raise ConfigError(what, where="latency.baseline", hint=hint)
+
+
+def _profile(job: Job, feeds: Any, seconds: float) -> dict[str, Any]:
+    """Node times with their names; the runtime's trace is dropped once it is read."""
+    from importlib import import_module
+
+    runtime = job.params["runtime"]
+    module = import_module(f"trtbuild.runtimes.{runtime['module']}")
+    session = (job.input("graph"), runtime["providers"], job.params["threads"], feeds)
+    profile = module.profile_nodes(*session, seconds, PROFILE_RUNS)
+    kernels = module.count_kernels(*session)
+    return {"times": dict(profile.times), "op_types": dict(profile.op_types), "kernels": kernels}
