@@ -141,7 +141,7 @@ def test_another_device_is_refused(tmp_path: Path) -> None:
     step = planned(replace(variant(), device={**device.identity(), "cpu": "another"}), "latency")
     failure, _ = run(tmp_path, step)
 
-    assert failure["error"] == "ConfigError"
+    assert failure["error"] == "PlaceError"
     assert "cpu another -> " in failure["what"]
 
 
