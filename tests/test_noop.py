@@ -36,6 +36,14 @@ def test_other_words_have_no_answer(root: Path, words: list[str]) -> None:
     assert noop.recall(str(root), words) is None
 
 
+def test_another_machine_has_no_answer(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that share a workspace measure each its own latency."""
+    allowed = os.sched_getaffinity(0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {*allowed, 4096})
+
+    assert noop.recall(str(root), WORDS) is None
+
+
 def edit(root: Path) -> None:
     (root / "conf" / "model" / "m.yaml").write_text("a: 2", "utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -133,7 +134,7 @@ def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) ->
     from yaml import YAMLError
 
     text = (folder / "config.yaml").read_text("utf-8", errors="replace")
-    if all(f"- {group}:" in text for group in OPTIONAL):  # the usual case, without composing twice
+    if all(re.search(rf"^ *- *{group} *:", text, re.M) for group in OPTIONAL):  # mostly so: no need to compose twice
         return list(overrides)
     try:
         listed = compose("config", search, return_hydra_config=True).hydra.runtime.choices

@@ -13,6 +13,7 @@ import pytest
 from tests.pages import ONNXRUNTIME, TENSORFLOW
 from tests.pages import page as base_page
 from tests.test_render import HOSTILE, Parsed
+from trtbuild.core.latency import latency_checks
 from trtbuild.errors import ModelError
 from trtbuild.kit import sides as kit
 from trtbuild.packaged import templates
@@ -105,6 +106,19 @@ def test_nothing_measured_is_said() -> None:
 
     assert "latency=off" in rendered(made).text
     assert latency.charts(made) == []
+
+
+def test_limits_show_the_upper_end_or_why_not() -> None:
+    """One judged, one not."""
+    made = page()
+    change = made["latency"]["ratios"]["baseline"]["value"] - 1
+    checks, not_judged = latency_checks(artifacts()[0], {"p99_ms": 100.0, "max_regression": change})
+    assert list(checks) == ["latency: p99_ms"]
+    made["verdict"] = {**made["verdict"], "checks": checks, "not_judged": not_judged}
+    text = rendered(made).text
+
+    assert f"{checks['latency: p99_ms']['upper']:.4g}" in text
+    assert "not judged: inconclusive" in text
 
 
 def test_without_samples_there_are_no_pictures() -> None:

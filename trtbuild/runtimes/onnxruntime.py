@@ -130,7 +130,7 @@ def profile_nodes(
     options = _timed_options(threads)
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     content = loaded.SerializeToString()
-    return profile.from_onnxruntime(_trace(model, content, options, providers, feeds, seconds, most), names)
+    return profile.from_onnxruntime(_trace(model, content, options, providers, feeds, seconds, (3, most)), names)
 
 
 def count_kernels(model: Path, providers: Sequence[str], threads: int, feeds: Mapping[str, Any]) -> dict[str, int]:
@@ -142,14 +142,17 @@ def count_kernels(model: Path, providers: Sequence[str], threads: int, feeds: Ma
     loaded = onnx.load(model)
     profile.label_nodes(loaded)  # or a quote in a name breaks the trace
     content = loaded.SerializeToString()
-    return profile.kernel_counts(_trace(model, content, _timed_options(threads), providers, feeds, 0.0, 1))
+    return profile.kernel_counts(_trace(model, content, _timed_options(threads), providers, feeds, 0.0, (1, 1)))
 
 
 def _trace(
     model: Path, content: bytes, options: Any, providers: Sequence[str], feeds: Mapping[str, Any],
-    seconds: float, most: int,
+    seconds: float, counted: tuple[int, int],
 ) -> Any:  # fmt: skip
-    """Events of a profiled session; the file they were written to is gone afterwards."""
+    """Events of a profiled session; the file they were written to is gone afterwards.
+
+    ``counted``: at least and at most so many runs after the first ones, which are dropped.
+    """
     import tempfile
 
     from trtbuild.kit.profile import FIRST_RUNS
@@ -159,7 +162,8 @@ def _trace(
         options.profile_file_prefix = str(Path(folder, "trace"))
         session = _load(model.name, content, options, providers)
         end, runs = time.perf_counter() + seconds, 0
-        while runs <= FIRST_RUNS or (time.perf_counter() < end and runs < most):
+        fewest, most = (FIRST_RUNS + count for count in counted)
+        while runs < fewest or (time.perf_counter() < end and runs < most):
             session.run(None, dict(feeds))
             runs += 1
         return json.loads(Path(session.end_profiling()).read_text("utf-8", errors="replace"))

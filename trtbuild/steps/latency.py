@@ -15,7 +15,7 @@ from trtbuild.core.latency import NOISE, judge, warnings
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Model, Onnx, Variant
 from trtbuild.core.step import File, Input, Out, Step
-from trtbuild.errors import ConfigError, ModelError
+from trtbuild.errors import ModelError, PlaceError
 from trtbuild.steps._shared import data_inputs, data_params, input_params, source_inputs, source_params, tools
 
 VERSION = 1
@@ -75,7 +75,7 @@ def run(job: Job) -> None:
         changed = ", ".join(
             f"{k} {asked.get(k)} -> {here.get(k)}" for k in sorted({*asked, *here}) if asked.get(k) != here.get(k)
         )
-        raise ConfigError(f"this step is another device's ({changed})", where="latency", hint="build it anew here")
+        raise PlaceError(f"this step is another device's ({changed})", where="latency", hint="run trtbuild here")
     facts, before = device.facts(), device.counters()
     folder = Path(job.out).with_name("sides")
     measured, failed, profile = _measure(job, params, folder)
