@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 
 def render(templates: Mapping[str, Path], name: str, data: Mapping[str, Any]) -> str:
     """Render ``name`` from a set of templates by file name; an undefined value is an error, not an empty cell."""
+    return renderer(templates)(name, data)
+
+
+def renderer(templates: Mapping[str, Path]) -> Callable[[str, Mapping[str, Any]], str]:
+    """``render`` of several pages from one set of templates, each compiled once."""
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     sources = {file: path.read_text("utf-8") for file, path in templates.items()}
@@ -17,7 +22,7 @@ def render(templates: Mapping[str, Path], name: str, data: Mapping[str, Any]) ->
         loader=DictLoader(sources), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": number, "embed": embed, "bytes": byte_size}
-    return environment.get_template(name).render(data)
+    return lambda name, data: environment.get_template(name).render(data)
 
 
 def number(value: Any) -> str:
