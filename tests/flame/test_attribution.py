@@ -147,7 +147,7 @@ def test_macs_without_dimensions_is_refused() -> None:
 def test_latency_is_without_warm_up() -> None:
     """The times file of 8.4 holds 15 warm-up iterations; without them the mean is the log's own."""
     times, metadata = path("tf_resnet50_fp32.timing"), path("tf_resnet50_fp32.profile.metadata")
-    assert read_latency(times, None) == (pytest.approx(12.1952, abs=5e-5), "mean of 248 iterations, 15 warm-up")
+    assert read_latency(times, None) == (pytest.approx(12.1952, abs=5e-5), "248 iterations, 15 warm-up")
     assert read_latency(None, metadata)[0] == 12.1952
     assert read_latency(None, path("mobilenet_qat.profile.metadata"))[0] == 0.352143
 

@@ -32,7 +32,10 @@ from trtbuild.flame.members import split_name
         ("{ForeignNode[a/k + (Unnamed Layer* 109) [Shuffle].../a/x/Cast + /a/y/Add]}", "a", "[myelin]", "myelin"),
         ("__myl_CastReshCast_myl4_4", "[myelin]", "__myl_CastReshCast_myl4_4", "myelin"),
         ("dummy_shape_call__mye548_0_myl24_0", "[tensorrt]", "dummy_shape_call__mye548_0_myl24_0", "tensorrt"),
+        ("_gemm_mha_v2_myl0_4", "[myelin]", "_gemm_mha_v2_myl0_4", "myelin"),
+        ("{ForeignNode[ONNXTRT_ShapeShuffle_336_output[Constant].../net/a/Mul]}", "net/a", "[myelin]", "myelin"),
         ("[trainStation1]", "[tensorrt]", "[trainStation1]", "tensorrt"),
+        ("PWN((Unnamed Layer* 1) [Unary])", "[tensorrt]", "PWN((Unnamed Layer* 1) [Unary])", "tensorrt"),
         ("Conv_9 + PWN(Clip_12)", "", "Conv_9", "layer"),
         ("(((", "", "(((", "layer"),
         ("ReorderOutput_token_4", "", "[reformat]", "reformat"),
@@ -44,9 +47,9 @@ def test_a_layer_lands_where_its_author_would_look(name: str, scope: str, label:
     assert ("/".join(piece.scope), piece.label, piece.kind, piece.time_ns) == (scope, label, kind, 7000)
 
 
-@pytest.mark.parametrize("separator", ["\x1e", "\x1f"])
+@pytest.mark.parametrize("separator", ["\x1e", "\x1f", ""])
 def test_metadata_goes_before_the_name(separator: str) -> None:
-    """Both of its separators; brackets in a node's name."""
+    """Both of its separators, and none; brackets in a node's name."""
     metadata = f"[ONNX Layer: net/fc/MatMul]{separator}[ONNX Layer: net/act[0]/Relu]"
     made = one("__myl_MulSum_myl4_1", Metadata=metadata)
     assert made.pieces[0].scope == ("net", "fc")

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trtbuild.errors import ConfigError
-from trtbuild.flame.layers import join
+from trtbuild.flame.layers import join, without_profile
 from trtbuild.flame.members import Names, Parsed, parse
 from trtbuild.flame.rename import renamed
 from trtbuild.flame.values import (
@@ -108,7 +108,7 @@ def _pieces(
     scoped = [member for member in what.members if "/" in member.path]
     if what.kind == "tensorrt" or (what.kind == "myelin" and not what.members):
         root = TENSORRT if what.kind == "tensorrt" else MYELIN
-        return [piece((root,), what.names[0] if what.names else row.name, row.time_ns)]
+        return [piece((root,), without_profile(row.name), row.time_ns)]
     if what.kind == "myelin":
         return [piece(renamed(_common([_scope_of(m) for m in what.members]), rules), MYELIN, row.time_ns)]
     if what.kind == "reformat":

@@ -38,7 +38,7 @@ def read_latency(times: Path | str | None, metadata: Path | str | None) -> tuple
     compute = [milliseconds(row["computeMs"], str(times), f"entry {i}") for i, row in enumerate(rows)]
     kept = [ms for start, ms in zip(starts, compute, strict=True) if start >= warm_ms] or compute
     dropped = len(rows) - len(kept)
-    return math.fsum(kept) / len(kept), f"mean of {len(kept)} iterations" + (f", {dropped} warm-up" if dropped else "")
+    return math.fsum(kept) / len(kept), f"{len(kept)} iterations" + (f", {dropped} warm-up" if dropped else "")
 
 
 def _metadata(where: str) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from trtbuild.flame.layers import without_profile
 from trtbuild.flame.values import Kind, Layer, Member, Row
 
 _METADATA = re.compile(r"^\[ONNX Layer: (.*)\]$", re.DOTALL)
+_BETWEEN = re.compile(r"[\x1e\x1f]|(?<=\])(?=\[ONNX Layer: )")  # one-line output swallows the separators
 _REFORMAT = re.compile(
     r"^Reformatting CopyNode for (?:(?:Input|Output) Tensor \d+ to |Network (?:Input|Output) )(.*)$", re.DOTALL
 )
@@ -29,7 +30,7 @@ _ROOTLESS = re.compile(
 )
 _UNNAMED = re.compile(r"^\(Unnamed Layer\* \d+\) \[[^\]]*\]")
 _CONSTANT = re.compile(r"(?::\d+|_output_\d+|\.(?:weight|bias|running_mean|running_var)|^onnx::\w+_\d+)$")
-_GENERATED = re.compile(r"^(?:[A-Za-z]\w*__\d+|__mye?l?\w*|dummy_shape_call__\w*)$")
+_GENERATED = re.compile(r"^(?:[A-Za-z]\w*__\d+|__mye?l?\w*|dummy_shape_call__\w*|ONNXTRT_\w+(?:\[\w+\])?)$")
 # What ONNX Runtime's optimisers make of a name (NCHWc layout, fusions, casts, quantisation).
 _ORT_BEFORE = re.compile(r"^(?:fused |Inserted(?:PrecisionFree)?Cast_)")
 _ORT_AFTER = re.compile(
@@ -152,14 +153,15 @@ def parse(row: Row, layer: Layer | None, names: Names) -> Parsed:
         return Parsed("myelin" if kind == "layer" else kind, _kept(ends, names, ""), ends)
     if (layer and layer.type in ("shape_call", "signal", "wait")) or (_ROOTLESS.match(name) and " + " not in name):
         return Parsed("tensorrt" if kind == "layer" else kind, (), (name,))
-    if name.startswith("__my") or (layer and layer.type == "Myelin"):
+    if name.startswith(("__my", "_gemm_mha_")) or (layer and layer.type == "Myelin"):
         return Parsed("myelin" if kind == "layer" else kind, (), (name,))
     found = split_name(name)
-    return Parsed(kind, _kept(found, names, row.op), found)
+    kept = _kept(found, names, row.op)
+    return Parsed("tensorrt" if kind == "layer" and not kept else kind, kept, found)
 
 
 def _metadata(text: str) -> tuple[str, ...]:
-    parts = [_METADATA.match(part.strip()) for part in re.split(r"[\x1e\x1f]", text)]
+    parts = [_METADATA.match(part.strip()) for part in _BETWEEN.split(text)]
     return tuple(dict.fromkeys(part[1] for part in parts if part and part[1]))
 
 

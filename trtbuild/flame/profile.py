@@ -124,11 +124,9 @@ def _mean_ms(entry: Mapping[str, Any], count: int | None, where: str, label: str
     total = entry.get("timeMs")
     if count == 0 and total == 0:
         return 0.0  # nothing was measured: the mean is trtexec's 0/0
-    if "averageMs" in entry:
-        return milliseconds(entry["averageMs"], where, label)
-    if total is not None:
+    if entry.get("averageMs") is None and total is not None:
         return milliseconds(total, where, label) / (count or 1)
-    return milliseconds(entry["medianMs"], where, label)
+    return milliseconds(entry.get("averageMs", entry.get("medianMs")), where, label)
 
 
 def _is_number(value: Any) -> bool:

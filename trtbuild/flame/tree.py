@@ -20,6 +20,7 @@ class Frame:
     time_ns: int = 0
     own_ns: int = 0
     layers: int = 0
+    last_row: int = -1
     kind: Kind = "layer"
     rows: list[int] = field(default_factory=list)
     children: dict[str, Frame] = field(default_factory=dict)
@@ -35,8 +36,7 @@ def tree(pieces: Sequence[Piece], path_of: Callable[[Piece], Path] = stack) -> F
     root = Frame(())
     for piece in pieces:
         frame, path = root, path_of(piece)
-        frame.time_ns += piece.time_ns
-        frame.layers += 1
+        _spend(frame, piece)
         for k, part in enumerate(path):
             child = frame.children.get(part)
             if child is None:
@@ -44,11 +44,16 @@ def tree(pieces: Sequence[Piece], path_of: Callable[[Piece], Path] = stack) -> F
                 if part in (REFORMAT, MYELIN) or k == len(path) - 1:
                     child.kind = piece.kind
             frame = child
-            frame.time_ns += piece.time_ns
-            frame.layers += 1
+            _spend(frame, piece)
         frame.own_ns += piece.time_ns
         frame.rows.append(piece.row)
     return root
+
+
+def _spend(frame: Frame, piece: Piece) -> None:
+    frame.time_ns += piece.time_ns
+    frame.layers += piece.row != frame.last_row  # parts of one layer come one after the other
+    frame.last_row = piece.row
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,10 @@ def facts(graph: Graph) -> Facts:
     ratio = total / 1e6 / graph.latency_ms if graph.latency_ms else None
     count = graph.profile.iterations
     runs = "iterations unknown" if count is None else f"mean of {count} iterations"
+    from_ = f" ({graph.latency_source})" if graph.latency_source else ""
     lines = [f"profiled layer time {time_text(total)}", "one sample, no statistics" if count == 1 else runs]
     if ratio is not None and graph.latency_ms is not None:
-        lines.append(f"latency {graph.latency_ms:.4g} ms ({graph.latency_source})")
+        lines.append(f"latency {graph.latency_ms:.4g} ms{from_}")
         lines.append(f"profiled / latency {ratio:.3f} (profiling has a cost)")
     else:
         lines.append("latency not given; this sum is not the latency")

@@ -72,7 +72,7 @@ def files(graph: Graph, title: str, templates: Mapping[str, Path], change: Diffe
         svgs = [
             render(
                 "flamegraph.svg.j2",
-                {"p": difference_picture(change, f"{named}, {words}", old=old, name=f"change-{old:d}")},
+                {"p": difference_picture(change, f"{title}: {words}", old=old, name=f"change-{old:d}")},
             )
             for old, words in ((False, "new widths"), (True, "old widths"))
         ]
