@@ -13,7 +13,7 @@ import pytest
 import trtbuild
 
 PACKAGE = Path(trtbuild.__path__[0])
-LAYERS = ("core", "steps", "kit", "runtimes", "quantizers", "executors", "worker", "reports", "demo")
+LAYERS = ("core", "steps", "kit", "runtimes", "quantizers", "executors", "worker", "reports", "flame", "demo")
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
          "hydra", "omegaconf", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
 
@@ -62,6 +62,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tracking",
         "workspace",
     },
+    "flame": {"errors", "flame"},
+    "flamegraph": {"errors", "flame", "packaged"},
     "demo": {"demo"},
 }
 # What a layer may reach from inside its functions besides: only a step's run() reaches the tools.
@@ -72,7 +74,9 @@ MAY_REACH: dict[str, set[str]] = {
     "cli": {"core", "errors", "noop", "verbs", "__init__"},
     "runtimes": {"kit"},
     "kit": {"runtimes"},
-    "verbs": {"executors", "newworkspace", "rerun", "toolchains"},
+    "flame": {"files", "render"},
+    "flamegraph": {"core"},
+    "verbs": {"executors", "flamegraph", "newworkspace", "rerun", "toolchains"},
     "rerun": {"steps"},
 }
 NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 USAGE = """\
@@ -20,6 +20,7 @@ usage: trtbuild [VERB] [key=value …] [--json]
   show     what there is: paths, verdicts, metrics
   rerun    STEP_FOLDER: run one step again by hand and compare with its record
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
+  flamegraph  PROFILE.json [--layers LAYERS.json] [--diff OLD.json] -o DIR: layer times by name scope
   step     KIND: run the step of the current folder (what dvc repro calls)
 
 options: --json  one JSON document on stdout;  --version;  --help
@@ -38,46 +39,80 @@ class Words:
     options: dict[str, str]
     json: bool
     argv: tuple[str, ...]
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)  # values of options that may come several times
 
 
-_VALUE_OPTIONS = {"--from", "--name", "--signature", "--calibration", "--validation"}
+@dataclass(frozen=True)
+class Option:
+    """An option of some verbs; it takes a value, as the next word or after '='."""
+
+    name: str
+    verbs: tuple[str, ...]
+    short: str = ""
+    repeats: bool = False
+
+
+OPTIONS = (
+    *(Option(name, ("init",)) for name in ("--from", "--name", "--signature", "--calibration", "--validation")),
+    *(Option(name, ("flamegraph",)) for name in ("--layers", "--diff", "--diff-layers", "--diff-scopes", "--mode")),
+    *(Option(name, ("flamegraph",)) for name in ("--times", "--metadata", "--scopes", "--reformat", "--title")),
+    Option("--rename", ("flamegraph",), repeats=True),
+    Option("--output", ("flamegraph",), short="-o"),
+)
+_PLAIN_VERBS = ("init", "rerun", "step", "flamegraph")  # their arguments are no overrides
 
 
 def parse_words(argv: Sequence[str]) -> Words:
-    from trtbuild.core.names import did_you_mean
+    """Raises ConfigError for an option that is unknown, without a value, given twice, or of another verb."""
     from trtbuild.errors import ConfigError
 
-    overrides, arguments, options, as_json = [], [], {}, False
+    named = {word: option for option in OPTIONS for word in (option.name, option.short) if word}
+    overrides, arguments, as_json = [], [], False
+    given: dict[Option, list[str]] = {}
     verb = ""
     words = iter(argv)
     for word in words:
         name, equals, value = word.partition("=")
+        option = named.get(name)
         if word == "--json":
             as_json = True
-        elif name in _VALUE_OPTIONS:
-            if not equals and (value := next(words, "")) == "":
+        elif option is not None:
+            if not equals and ((value := next(words, "")) == "" or value.partition("=")[0] in named):
                 raise ConfigError("expects a value", where=word)
-            options[name] = value
+            given.setdefault(option, []).append(value)
         elif word.startswith("-"):
-            hint = did_you_mean(name, ["--json", "--help", "--version", *_VALUE_OPTIONS])
-            if name in ("-m", "--multirun"):
-                hint = "this version builds one variant at a time"
-            raise ConfigError(f"unknown option '{name}'", where="command line", hint=hint)
-        elif equals or word.startswith("~"):
+            raise _unknown_option(name, verb)
+        elif (equals or word.startswith("~")) and verb not in _PLAIN_VERBS:
             overrides.append(word)
         elif not verb:
             verb = word
         else:
             arguments.append(word)
-    allowed = _VALUE_OPTIONS if verb == "init" else set()
-    for name in options:
-        if name not in allowed:
-            raise ConfigError(
-                f"'{verb or 'build'}' takes no option {name}", where="command line", hint="only init does"
-            )
-    if overrides and verb in ("init", "rerun", "step"):
+    for option, values in given.items():
+        if verb not in option.verbs:
+            hint = f"only {' and '.join(option.verbs)} {'does' if len(option.verbs) == 1 else 'do'}"
+            raise ConfigError(f"'{verb or 'build'}' takes no option {option.name}", where="command line", hint=hint)
+        if len(values) > 1 and not option.repeats:
+            raise ConfigError("is given twice", where=option.name)
+    if verb in _PLAIN_VERBS and verb != "flamegraph":
+        overrides += [word for word in arguments if "=" in word or word.startswith("~")]
+    if overrides and verb in _PLAIN_VERBS:
         raise ConfigError(f"'{verb}' takes no overrides", where=overrides[0])
-    return Words(verb or "build", tuple(overrides), tuple(arguments), options, as_json, tuple(argv))
+    single = {option.name: values[0] for option, values in given.items() if not option.repeats}
+    lists = {option.name: tuple(values) for option, values in given.items() if option.repeats}
+    return Words(verb or "build", tuple(overrides), tuple(arguments), single, as_json, tuple(argv), lists)
+
+
+def _unknown_option(name: str, verb: str) -> Exception:
+    """The nearest option of the verb, if one is known; of any verb else."""
+    from trtbuild.core.names import did_you_mean
+    from trtbuild.errors import ConfigError
+
+    own = [option.name for option in OPTIONS if verb in option.verbs]
+    hint = did_you_mean(name, ["--json", "--help", "--version", *(own or (option.name for option in OPTIONS))])
+    if name in ("-m", "--multirun"):
+        hint = "this version builds one variant at a time"
+    return ConfigError(f"unknown option '{name}'", where="command line", hint=hint)
 
 
 def run(argv: Sequence[str]) -> int:

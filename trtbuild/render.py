@@ -10,6 +10,11 @@ from typing import Any
 
 def render(templates: Mapping[str, Path], name: str, data: Mapping[str, Any]) -> str:
     """Render ``name`` from a set of templates by file name; an undefined value is an error, not an empty cell."""
+    return renderer(templates)(name, data)
+
+
+def renderer(templates: Mapping[str, Path]) -> Callable[[str, Mapping[str, Any]], str]:
+    """``render`` of several pages from one set of templates, each compiled once."""
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     sources = {file: path.read_text("utf-8") for file, path in templates.items()}
@@ -23,7 +28,7 @@ def render(templates: Mapping[str, Path], name: str, data: Mapping[str, Any]) ->
         "csp_hash": csp_hash,
     }
     environment.filters |= filters
-    return environment.get_template(name).render(data)
+    return lambda name, data: environment.get_template(name).render(data)
 
 
 def number(value: Any) -> str:

@@ -211,6 +211,13 @@ def init(words: Words) -> int:
     return 0
 
 
+def flamegraph(words: Words) -> int:
+    from trtbuild import flamegraph as command
+
+    return command.run(words.arguments, words.options, words.lists, as_json=words.json)
+
+
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
+    "flamegraph": flamegraph,
 }  # fmt: skip

@@ -1,0 +1,26 @@
+"""Layer times of a profiler export to a flame graph by TensorFlow name scope; standard library only.
+
+profile = read_profile(path)                       # any form that is read: see profile.py
+graph = flame_graph(profile, layers, scopes)       # every nanosecond of it in exactly one place
+write_all(graph, folder, title="…", templates=…)   # SVG, page, folded, speedscope, Chrome trace, JSON
+"""
+
+from trtbuild.flame.attribute import flame_graph
+from trtbuild.flame.diff import difference
+from trtbuild.flame.latency import read_latency
+from trtbuild.flame.layers import read_layers
+from trtbuild.flame.profile import read_profile
+from trtbuild.flame.reading import read_scopes
+from trtbuild.flame.rename import parse_rules
+from trtbuild.flame.write import write_all
+
+__all__ = [
+    "difference",
+    "flame_graph",
+    "parse_rules",
+    "read_latency",
+    "read_layers",
+    "read_profile",
+    "read_scopes",
+    "write_all",
+]
