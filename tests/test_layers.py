@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # What a layer may reach from inside its functions besides: only a step's run() reaches the tools.
 MAY_REACH: dict[str, set[str]] = {
     "core": set(),
-    "steps": {"device", "kit", "runtimes", "packaged", "render", "reports"},
+    "steps": {"device", "flame", "kit", "runtimes", "packaged", "render", "reports"},
     "worker": {"core", "errors"},
     "cli": {"core", "errors", "noop", "verbs", "__init__"},
     "runtimes": {"kit"},

@@ -12,11 +12,13 @@ from trtbuild.flame.layers import read_layers
 from trtbuild.flame.profile import read_profile
 from trtbuild.flame.reading import read_scopes
 from trtbuild.flame.rename import parse_rules
-from trtbuild.flame.write import write_all
+from trtbuild.flame.write import files, no_files, write_all
 
 __all__ = [
     "difference",
+    "files",
     "flame_graph",
+    "no_files",
     "parse_rules",
     "read_latency",
     "read_layers",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,16 @@ def files(graph: Graph, title: str, templates: Mapping[str, Path], change: Diffe
         )
     made["flamegraph.speedscope.json"] = speedscope(profiles)
     return made
+
+
+def no_files(names: Sequence[str], why: str) -> dict[str, str]:
+    """The same files where there is no graph: pictures and page say why, the others are empty."""
+    from html import escape
+
+    said = escape(clean(why))
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="40"><text x="8" y="25">{said}</text></svg>\n'
+    page = f'<!doctype html><meta charset="utf-8"><title>{said}</title><p>{said}</p>\n'
+    return {name: {"svg": svg, "html": page, "json": "{}\n"}.get(name.rpartition(".")[2], "") for name in names}
 
 
 def _json(document: Any) -> str:

@@ -13,6 +13,11 @@ from trtbuild.core.step import Input, Out, Step
 from trtbuild.steps._shared import tools
 
 VERSION = 2
+# Made here, not by the latency step: another template draws them anew without measuring anew.
+FLAME_FILES = (
+    "flamegraph.svg", "flamegraph.html", "flamegraph.folded", "flamegraph.speedscope.json", "flamegraph.trace.json",
+    "flamegraph.json",
+)  # fmt: skip
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -31,7 +36,9 @@ def declare(variant: Variant, need: Need) -> Step:
         outs.append(Out("layers.csv"))
     if spec.latency.measure:
         pages.append("latency")
-        inputs |= {"latency": need("latency").out("latency.json"), "samples": need("latency").out("samples.json")}
+        inputs |= {name: need("latency").out(f"{name}.json") for name in ("latency", "samples", "profile")}
+        inputs["scopes"] = need("export").out("scopes.json")
+        outs += [Out(name) for name in FLAME_FILES]
     about = {
         "id": names.id,
         **asdict(names),
@@ -62,7 +69,7 @@ def run(job: Job) -> None:
     from trtbuild.render import render
     from trtbuild.reports import deviation, latency, layers, overview
 
-    pages = job.params["pages"]
+    pages, found = job.params["pages"], templates(Path(job.workspace))
     artifacts = {name: job.read_json(name) for name in job.inputs if not name.endswith("_csv")}
     page = overview.collect(job.params["variant"], artifacts)
     charts: dict[str, list[dict[str, Any]]] = {"overview": [], "deviation": deviation.charts(page)}
@@ -73,11 +80,28 @@ def run(job: Job) -> None:
         job.output("layers.csv").write_bytes(job.input("layers_csv").read_bytes())
     if "latency" in pages:
         page["latency"] = latency.collect(artifacts["latency"], artifacts["samples"])
+        for name, text in _flame_graph(job, page, artifacts, found).items():
+            job.output(name).write_text(text, "utf-8")
         charts["latency"] = latency.charts(page)
     job.write_json("report.json", page)
-    found = templates(Path(job.workspace))
     for name in pages:
         data = {"page": page, "charts": charts[name], "current": name, "pages": pages, **extra}
         job.output(f"{name}.html").write_text(render(found, f"{name}.html.j2", data), "utf-8")
     job.output("plotly.min.js").write_text(get_plotlyjs(), "utf-8")
     job.output("report.md").write_text(overview.markdown(page), "utf-8")
+
+
+def _flame_graph(job: Job, page: dict[str, Any], artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
+    """The flame graph's files; when nothing was profiled, they say why."""
+    from trtbuild import flame
+
+    title = page["variant"]["id"]
+    if not artifacts["profile"]:
+        why = page["latency"]["profile"].get("why", "nothing was profiled")
+        return flame.no_files(FLAME_FILES, f"{title}: no profile: {why}")
+    median_ms = next(side for side in page["latency"]["sides"] if side["name"] == "lowered")["p50_ms"]["value"]
+    graph = flame.flame_graph(
+        flame.read_profile(artifacts["profile"]), scopes=artifacts["scopes"], latency_ms=median_ms,
+        latency_source="median call without the profiler",
+    )  # fmt: skip
+    return flame.files(graph, title, found)
