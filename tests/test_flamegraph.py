@@ -109,6 +109,24 @@ def test_options_are_a_table() -> None:
     assert len({option.name for option in OPTIONS}) == len(OPTIONS)
 
 
+def test_help_lists_the_options_of_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them, and none of another."""
+    assert run(["flamegraph", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(
+        (option.name in said.partition("options of this verb")[2]) == ("flamegraph" in option.verbs)
+        for option in OPTIONS
+    )
+
+
+def test_every_option_is_documented() -> None:
+    """Of this verb, in its page."""
+    page = (Path(__file__).parents[1] / "docs" / "flamegraph.md").read_text("utf-8")
+    assert all(
+        f"`{option.name}" in page or f" {option.name} " in page for option in OPTIONS if "flamegraph" in option.verbs
+    )
+
+
 @pytest.mark.parametrize("verb", ["init", "rerun", "step"])
 def test_verbs_without_overrides_say_so(verb: str) -> None:
     """Wherever the word stands."""

@@ -48,16 +48,29 @@ class Option:
 
     name: str
     verbs: tuple[str, ...]
+    help: str
     short: str = ""
     repeats: bool = False
 
 
 OPTIONS = (
-    *(Option(name, ("init",)) for name in ("--from", "--name", "--signature", "--calibration", "--validation")),
-    *(Option(name, ("flamegraph",)) for name in ("--layers", "--diff", "--diff-layers", "--diff-scopes", "--mode")),
-    *(Option(name, ("flamegraph",)) for name in ("--times", "--metadata", "--scopes", "--reformat", "--title")),
-    Option("--rename", ("flamegraph",), repeats=True),
-    Option("--output", ("flamegraph",), short="-o"),
+    Option("--from", ("init",), "the model: SavedModel folder, .keras, .h5, .pb, .onnx"),
+    Option("--name", ("init",), "what to call it"),
+    Option("--signature", ("init",), "the SavedModel's signature"),
+    Option("--calibration", ("init",), "calibration data, .npz"),
+    Option("--validation", ("init",), "validation data, .npz"),
+    Option("--output", ("flamegraph",), "the folder to write", short="-o"),
+    Option("--layers", ("flamegraph",), "layer information of the engine (--exportLayerInfo)"),
+    Option("--mode", ("flamegraph",), "anchor (default), split or macs: whose a fused layer's time is"),
+    Option("--rename", ("flamegraph",), "REGEX=REPLACEMENT on scopes; may come several times", repeats=True),
+    Option("--times", ("flamegraph",), "the run's times (--exportTimes), for its true latency"),
+    Option("--metadata", ("flamegraph",), "metadata scraped of trtexec's log, for the same"),
+    Option("--scopes", ("flamegraph",), "a build's scopes.json"),
+    Option("--reformat", ("flamegraph",), "inside (default) their consumer's scope, or apart"),
+    Option("--diff", ("flamegraph",), "the old profile that PROFILE is compared with"),
+    Option("--diff-layers", ("flamegraph",), "layer information of the old engine"),
+    Option("--diff-scopes", ("flamegraph",), "scopes.json of the old build, if it is another one"),
+    Option("--title", ("flamegraph",), "the heading"),
 )
 _PLAIN_VERBS = ("init", "rerun", "step", "flamegraph")  # their arguments are no overrides
 
@@ -115,10 +128,20 @@ def _unknown_option(name: str, verb: str) -> Exception:
     return ConfigError(f"unknown option '{name}'", where="command line", hint=hint)
 
 
+def _own_options(argv: Sequence[str]) -> str:
+    """The options of the verb among the words, for its --help."""
+    own = [option for option in OPTIONS if set(option.verbs) & set(argv)]
+    if not own:
+        return ""
+    names = [f"{option.short}, {option.name}" if option.short else option.name for option in own]
+    lines = (f"  {name:<16} {option.help}\n" for name, option in zip(names, own, strict=True))
+    return "\noptions of this verb, each with a value:\n" + "".join(lines)
+
+
 def run(argv: Sequence[str]) -> int:
     """One command; returns its exit status, raises TrtbuildError."""
     if not argv or "--help" in argv or "-h" in argv:
-        print(USAGE, end="", file=sys.stdout if argv else sys.stderr)
+        print(USAGE + _own_options(argv), end="", file=sys.stdout if argv else sys.stderr)
         return 0 if argv else 2
     if "--version" in argv:
         from trtbuild import __version__

@@ -138,6 +138,14 @@ def test_layers_in_another_order_are_joined_by_name_and_occurrence() -> None:
     assert [piece.scope[0] for piece in made.pieces] == ["a", "c", "b"]
 
 
+def test_layers_of_several_optimisation_profiles_are_joined() -> None:
+    """8.x lists them once for each profile, with a suffix that the layer times may lack."""
+    names = [f"{name} [profile {i}]" for i in (0, 1) for name in ("a/x/Conv", "b/y/Conv")]
+    layers = read_layers({"Layers": names})
+    made = flame_graph(read_profile(trtexec(("a/x/Conv", 1.0), ("b/y/Conv", 2.0))), layers)
+    assert [piece.scope for piece in made.pieces] == [("a", "x"), ("b", "y")]
+
+
 def test_macs_without_dimensions_is_refused() -> None:
     """Names alone do not say how large a layer is."""
     with pytest.raises(ConfigError, match="mode macs needs the layers' dimensions"):

@@ -75,6 +75,17 @@ def test_a_builds_own_scopes_need_no_guessing() -> None:
     assert {piece.scope for piece in flame_graph(profile, scopes=scopes).pieces} == {("net", "conv")}
 
 
+def test_a_convolution_named_after_its_batch_norm_is_one() -> None:
+    """tf2onnx's Conv__7, which TensorFlow knows as the norm's addition, goes before a pooling."""
+    nodes = {
+        "net/pool/MaxPool": {"op": "net/pool/MaxPool", "type": "MaxPool", "name": "net/pool/MaxPool"},
+        "Conv__7": {"op": "net/bn_1/add_1", "type": "AddV2", "scope": "net/bn"},
+    }
+    profile = read_profile({"net/pool/MaxPool + Conv__7": [1.0]})
+    piece = flame_graph(profile, scopes={"nodes": nodes, "tensors": {}}).pieces[0]
+    assert (piece.scope, piece.label) == (("net", "bn"), "add_1")
+
+
 def test_myelin_kernels_of_10_16_are_found_by_metadata() -> None:
     """A real layer file without slashes in its names."""
     layers = read_layers(path("trt10.16_mnist.layerinfo"))

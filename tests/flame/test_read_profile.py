@@ -35,7 +35,7 @@ def test_names_are_taken_as_trtexec_writes_them(tmp_path: Path) -> None:
     assert [row.name for row in read_profile(tmp_path / "p.json").rows] == names
 
 
-@pytest.mark.parametrize("percentage", ["nan", "-nan", "inf", "1e-05"])
+@pytest.mark.parametrize("percentage", ["nan", "-nan", "-nan(ind)", "inf", "1e-05"])
 def test_a_share_that_is_no_number_is_not_needed(tmp_path: Path, percentage: str) -> None:
     """trtexec divides by a total that may be zero."""
     (tmp_path / "p.json").write_text(trtexec_text(("a", 0.5), percentage=percentage))
@@ -117,6 +117,7 @@ def test_the_body_of_a_loop_is_counted_once() -> None:
     [
         ("", "the file is empty"),
         ('[ { "count" : 1 }\n, { "name" : "a", "timeM', "is not JSON at line 2"),
+        ('[\n  { "count" : 1 }\n, { "name" : "a", "averageMs" : 1.2.3 }\n]', "is not JSON at line 3"),
         ("[]", "holds no layer"),
         ('[{"count": 3}]', "holds no layer"),
         ('{"Layers": ["a"]}', "give it with --layers"),

@@ -33,7 +33,7 @@ from trtbuild.flame.values import (
     shared,
 )
 
-REFORMAT, MYELIN, TENSORRT = "[reformat]", "[myelin]", "[tensorrt]"
+REFORMAT, MYELIN, TENSORRT, UNNAMED = "[reformat]", "[myelin]", "[tensorrt]", "(unnamed)"
 MAX_DEPTH = 40  # deeper components stay together in the last one
 
 
@@ -103,7 +103,7 @@ def _pieces(
     def piece(scope: Scope, label: str, time_ns: int, kind: Kind = what.kind) -> Piece:
         if len(scope) > MAX_DEPTH:
             scope = (*scope[: MAX_DEPTH - 1], "/".join(scope[MAX_DEPTH - 1 :]))
-        return Piece(i, scope, label, kind, time_ns)
+        return Piece(i, scope, label or UNNAMED, kind, time_ns)
 
     scoped = [member for member in what.members if "/" in member.path]
     if what.kind == "tensorrt" or (what.kind == "myelin" and not what.members):

@@ -88,9 +88,10 @@ class Names:
     def member(self, name: str, op: str = "") -> Member:
         entry = self._entry(name)
         if entry is not None:
-            return Member(
-                name, str(entry["name"]), cost(op or str(entry.get("type") or entry["name"].rpartition("/")[2]))
-            )
+            path = str(entry.get("name") or f"{entry.get('scope', '')}/{entry['op'].rpartition('/')[2]}".lstrip("/"))
+            # tf2onnx calls a convolution with its batch norm folded in after the norm's addition.
+            made_of = (op or str(entry.get("type", "")), name.rpartition("/")[2])
+            return Member(name, path, max(cost(word) for word in made_of))
         path = clean_path(name)
         return Member(name, path, cost(op or path.rpartition("/")[2]))
 

@@ -48,7 +48,7 @@ def picture(graph: Graph, title: str, name: str = "flame") -> dict[str, Any]:
     root = tree(graph.pieces)
     limit = SHORT if count(root) > MANY else LONG
     lines = facts(graph).lines
-    return _data(boxes(root, lambda frame: _look(frame, graph, limit)), title, lines, name, graph.total_ns, ())
+    return _data(boxes(root, lambda frame: _look(frame, graph, limit)), title, lines, name, ())
 
 
 def difference_picture(change: Difference, title: str, *, old: bool, name: str) -> dict[str, Any]:
@@ -67,17 +67,15 @@ def difference_picture(change: Difference, title: str, *, old: bool, name: str) 
         f"old: {clean(change.old.profile.source.rpartition('/')[2])[:44]}",
     )
     legend = [(f"b{STEPS}", "▼ less time"), ("g", "≈ within noise"), (f"o{STEPS}", "▲ more time")]
-    return _data(drawn, title, lines, name, ours.total_ns, legend)
+    return _data(drawn, title, lines, name, legend)
 
 
-def _data(
-    drawn: list[Box], title: str, lines: tuple[str, ...], name: str, total_ns: int, legend: Any
-) -> dict[str, Any]:
+def _data(drawn: list[Box], title: str, lines: tuple[str, ...], name: str, legend: Any) -> dict[str, Any]:
     top = 30 + LINE_PX * len(lines) + (22 if legend else 0) + 34
     bottom = top + max(box.y for box in drawn) + ROW_PX
     return {
         "id": name, "title": clean(title), "lines": [clean(line) for line in lines], "boxes": drawn, "top": top,
-        "bottom": bottom, "height": bottom + 7 * LINE_PX + 8, "total": time_text(total_ns), "legend": legend,
+        "bottom": bottom, "height": bottom + 7 * LINE_PX + 8, "legend": legend,
         "hues": HUES, "steps": STEPS,
     }  # fmt: skip
 

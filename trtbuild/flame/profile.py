@@ -21,7 +21,7 @@ from trtbuild.flame.values import Profile, Row, rounded
 
 EXPECTED = "a layer profile (trtexec --exportProfile, IProfiler samples or an ONNX Runtime profile)"
 # trtexec writes a layer's name as it is, unescaped (sampleReporting.cpp, 8.4 to 11.1), and `nan` for a share of 0.
-_NUMBER = r"[-+]?(?:nan|inf|[0-9.]+(?:[eE][-+]?[0-9]+)?)"
+_NUMBER = r"[-+]?(?:nan(?:\(\w*\))?|inf|\d+(?:\.\d*)?(?:[eE][-+]?[0-9]+)?)"  # Windows prints -nan(ind)
 _LINE = re.compile(rf'^\s*,?\s*\{{ "name" : "(.*)"((?:, "\w+" : {_NUMBER})+) \}},?\s*$', re.DOTALL)
 _FIELD = re.compile(rf'"(\w+)" : ({_NUMBER})')
 _COUNT = re.compile(r'^\s*,?\s*\{ "count" : (\d+) \},?\s*$')
@@ -57,7 +57,9 @@ def _trtexec_lines(text: str) -> list[Any] | None:
         if counted:
             entries.append({"count": int(counted[1])})
         elif row:
-            entries.append({"name": row[1]} | {key: float(value) for key, value in _FIELD.findall(row[2])})
+            entries.append(
+                {"name": row[1]} | {key: float(value.partition("(")[0]) for key, value in _FIELD.findall(row[2])}
+            )
         else:
             return None
     return entries

@@ -103,6 +103,6 @@ def read_scopes(path: Path | str) -> Mapping[str, Any]:
     if not isinstance(content, Mapping) or not isinstance(content.get("nodes"), Mapping):
         refuse(content, str(path), expected)
     for name, entry in content["nodes"].items():
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
-            raise ConfigError(f"node {_short(name)}: expected an object with a 'name'", where=str(path))
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("name", entry.get("op")), str):
+            raise ConfigError(f"node {_short(name)}: expected an object with 'name' or 'op'", where=str(path))
     return content

@@ -92,7 +92,8 @@ def facts(graph: Graph) -> Facts:
     lines = [f"profiled layer time {time_text(total)}", "one sample, no statistics" if count == 1 else runs]
     if ratio is not None and graph.latency_ms is not None:
         lines.append(f"latency {graph.latency_ms:.4g} ms{from_}")
-        lines.append(f"profiled / latency {ratio:.3f} (profiling has a cost)")
+        why = "profiling costs" if ratio >= 1 else "the rest is between layers"
+        lines.append(f"profiled / latency {ratio:.3f} ({why})")
     else:
         lines.append("latency not given; this sum is not the latency")
     apart = "" if graph.reformats == "inside" else ", reformats apart"
