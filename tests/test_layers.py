@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "packaged": set(),
     "worker": set(),
     "render": set(),
-    "reports": set(),
+    "reports": {"core", "reports"},
     "cli": set(),
     "core": {"core", "errors"},
     "workspace": {"errors"},

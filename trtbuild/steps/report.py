@@ -12,6 +12,7 @@ from trtbuild.core.step import Out, Step
 from trtbuild.steps._shared import tools
 
 VERSION = 1
+READ = ("verdict", "deviation", "histograms", "details", "passport", "precision")
 PAGES = ("overview", "deviation")
 
 
@@ -21,6 +22,7 @@ def declare(variant: Variant, need: Need) -> Step:
         "verdict": need("validate").out("verdict.json"),
         "deviation": need("deviation").out("deviation.json"),
         "histograms": need("deviation").out("histograms.json"),
+        "details": need("deviation").out("details.json"),
         "passport": need("engine").out("passport.json"),
         "precision": need("lower").out("precision.json"),
     }
@@ -49,10 +51,16 @@ def run(job: Job) -> None:
     from trtbuild.render import render
     from trtbuild.reports import deviation, overview
 
-    artifacts = {name: job.read_json(name) for name in ("verdict", "deviation", "histograms", "passport", "precision")}
+    artifacts = {name: job.read_json(name) for name in READ}
     page = overview.collect(job.params["variant"], artifacts)
     job.write_json("report.json", page)
-    data = {"page": page, "charts": deviation.charts(page), "compared": overview.COMPARED, "titles": deviation.TITLES}
+    data = {
+        "page": page,
+        "charts": deviation.charts(page),
+        "sections": deviation.sections(page),
+        "compared": overview.COMPARED,
+        "titles": deviation.TITLES,
+    }
     found = templates(Path(job.workspace))
     for name in PAGES:
         job.output(f"{name}.html").write_text(render(found, f"{name}.html.j2", {**data, "current": name}), "utf-8")
