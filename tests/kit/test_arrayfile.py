@@ -95,3 +95,11 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="ends inside"):
         found[0:100]
+
+
+def test_what_is_written_into_a_map_stays_out_of_the_file(tmp_path: Path) -> None:
+    """A user's metric may normalise its arrays in place."""
+    np.save(tmp_path / "a.npy", np.arange(3.0))
+    open_npy(tmp_path / "a.npy").mapped()[:] = 0
+
+    assert np.load(tmp_path / "a.npy").tolist() == [0, 1, 2]

@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import graphs
 from tests.core.test_plan import planned, variant
+from trtbuild.core.blame import guilty_hop, guilty_of_model
 from trtbuild.core.job import Job
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import Data, RandomData
 from trtbuild.errors import ConfigError, ModelError
+from trtbuild.kit import qdq
 from trtbuild.kit.arrayfile import write_npz
+from trtbuild.kit.graph import element_types
 from trtbuild.steps import deviation
 
 Array = np.ndarray[Any, Any]
@@ -133,3 +137,38 @@ def test_a_set_needs_a_name_and_a_source_of_its_own(inspection: dict[str, Any], 
     with pytest.raises(ConfigError, match=r"^model\.data") as caught:
         parse(Data, {"validation": "models/v.npz", "inspection": inspection}, "model.data")
     assert said in str(caught.value)
+
+
+WEIGHTS = {"v": (8, 10), "w": (10, 6), "u": (6, 6)}
+NETWORK = """float[N,8] x => float[N,6] a, float[N,6] b
+    { h = MatMul(x, v) r = Relu(h) a = MatMul(r, w) k = Relu(a) b = MatMul(k, u) }"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "by_output", "model"),
+    [
+        (None, {"a": "precision", "b": "precision"}, "precision"),
+        ("exporter", {"a": "precision", "b": "export"}, "export"),
+        ("scale", {"a": "precision", "b": "precision"}, "precision"),
+    ],
+)
+def test_a_fault_planted_in_a_graph_is_named_by_its_hop(
+    tmp_path: Path, fault: str | None, by_output: dict[str, str], model: str
+) -> None:
+    """A weight that the exporter got wrong, behind output ``a``; one scale ten times too large, before it."""
+    rng = np.random.default_rng(0)
+    weights = {name: rng.normal(size=shape).astype(np.float32) for name, shape in WEIGHTS.items()}
+    x = rng.normal(size=(3, 8)).astype(np.float32)
+    source = graphs.graph(NETWORK, **weights)
+    wrong = {"u": weights["u"] + np.float32(0.7)} if fault == "exporter" else {}
+    exported = graphs.graph(NETWORK, **{**weights, **wrong})
+    lowered = graphs.copy(exported)
+    chosen, _ = qdq.candidates(lowered.graph, element_types(lowered), ["MatMul"], lambda node: False)
+    ranges = dict.fromkeys(qdq.activations(chosen, lowered.graph), 16.0)
+    qdq.insert(lowered, chosen, ranges | ({"r": 160.0} if fault == "scale" else {}))
+    runs = {"reference": source, "exported": exported, "lowered": lowered}
+    found = ran(job(tmp_path, {side: graphs.run(graph, x=x) for side, graph in runs.items()}))["deviation"]["hops"]
+    outputs = {name: {hop: found[hop][name] for hop in found} for name in ("a", "b")}
+
+    assert {name: guilty_hop(hops) for name, hops in outputs.items()} == by_output
+    assert guilty_of_model(outputs) == model

@@ -64,11 +64,11 @@ class StoredArray:
         return np.array(self[:] if self.ndim else self.mapped(), dtype=dtype)
 
     def mapped(self) -> Array:
-        """The whole array as a memory map, for code that wants a numpy array."""
+        """The whole array as a memory map, for code that wants a numpy array; what that writes stays its own."""
         if not self.size:
             return np.empty(self.shape, self.dtype)
         order = "F" if self.fortran else "C"
-        return np.memmap(self.file, self.dtype, "r", self.offset, self.shape or (1,), order=order).reshape(self.shape)  # type: ignore[call-overload, no-any-return]
+        return np.memmap(self.file, self.dtype, "c", self.offset, self.shape or (1,), order=order).reshape(self.shape)  # type: ignore[call-overload, no-any-return]
 
 
 def rows_of(array: Any, elements: int = BLOCK_ELEMENTS) -> Iterator[tuple[int, Array]]:

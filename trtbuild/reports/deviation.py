@@ -14,9 +14,11 @@ TITLES = {
     "engine": "TensorRT: lowered ONNX → engine",
     "total": "total",
 }
+ORDER = ("total", "export", "precision", "engine")  # of columns: what is judged stands where a phone shows it
 GUILTY = {"export": "the exporter", "precision": "the precision", "engine": "TensorRT", "nobody": "nobody"}
 PERCENTILES = {"50 %": "median", "90 %": "p90", "99 %": "p99", "99.9 %": "p999", "100 %": "max"}
-PICTURED_OUTPUTS = 12  # of one set; the page stays a few hundred kB however many outputs a model has
+# With pictures, in the judged set and in each further one: the page stays a few hundred kB however many there are.
+PICTURED_OUTPUTS, PICTURED_FURTHER = 12, 4
 Table = dict[str, Any]
 
 
@@ -56,7 +58,7 @@ def sections(page: Mapping[str, Any]) -> list[dict[str, Any]]:
     }  # fmt: skip
     made = []
     for i, found in enumerate([validation, *({"name": n, "judged": False, **s} for n, s in page["sets"].items())]):
-        pictured = _most_moved(found["outputs"])
+        pictured = _most_moved(found["outputs"], PICTURED_OUTPUTS if found["judged"] else PICTURED_FURTHER)
         outputs = [
             _output(page, name, output, f"{i}-{j}", judged=found["judged"], pictured=name in pictured)
             for j, (name, output) in enumerate(found["outputs"].items())
@@ -77,29 +79,34 @@ def charts(page: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [figure["chart"] for s in sections(page) for output in s["outputs"] for figure in output["figures"]]
 
 
-def _most_moved(outputs: Mapping[str, Any]) -> set[str]:
+def _most_moved(outputs: Mapping[str, Any], count: int) -> set[str]:
     def moved(name: str) -> float:
         total = outputs[name]["hops"][TOTAL]
         return float((total["rmse"] or 0.0) / (total["reference_rms"] or 1.0))
 
-    return set(sorted(outputs, key=lambda name: (-moved(name), name))[:PICTURED_OUTPUTS])
+    return set(sorted(outputs, key=lambda name: (-moved(name), name))[:count])
 
 
 def _output(
     page: Mapping[str, Any], name: str, output: Mapping[str, Any], place: str, *, judged: bool, pictured: bool
 ) -> dict[str, Any]:
-    hops, detail = output["hops"], output["details"][TOTAL]
+    hops, details = (_ordered(output[part]) for part in ("hops", "details"))
+    detail = details[TOTAL]
     limits = _limits(page, name) if judged else {}
     edges = page["log10_edges"]
     return {
         "name": name, "id": f"output-{place}", "guilty": GUILTY[output["guilty"]], "hops": hops,
-        "total": hops[TOTAL], "argmax": {hop: found["argmax"] for hop, found in output["details"].items()},
+        "total": hops[TOTAL], "argmax": {hop: found["argmax"] for hop, found in details.items()},
         "no_argmax": detail["no_argmax"],
         "entries": {"sample": "sample", "call": "call", "other": "entry"}[output["rows"]],
-        "percentiles": _percentiles(hops), "worst": _worst(detail), "tolerance": _tolerance(output["details"]),
+        "percentiles": _percentiles(hops), "worst": _worst(detail), "tolerance": _tolerance(details),
         "disagreeing": _disagreeing(detail),
         "figures": pictures.figures(output, edges, place, limits) if pictured else [],
     }  # fmt: skip
+
+
+def _ordered(by_hop: Mapping[str, Any]) -> dict[str, Any]:
+    return {hop: by_hop[hop] for hop in ORDER if hop in by_hop}
 
 
 def _limits(page: Mapping[str, Any], output: str) -> dict[str, float]:

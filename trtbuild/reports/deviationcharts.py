@@ -18,6 +18,7 @@ LINES: dict[str, dict[str, Any]] = {
     "total": {"color": "#888888", "dash": "dash"},
 }
 SHORT = {"export": "exporter", "precision": "precision", "engine": "TensorRT", "total": "total"}
+WIDE = 100  # largest over smallest: a logarithmic axis over less than two decades has hardly a label
 EXACT_AT = -13.0  # where the bar of exact equality stands, left of the smallest bin
 GRID = "rgba(128,128,128,0.3)"
 SHARE_OF_LIMIT = {"max_abs": None, "p999_abs": 0.001, "p99_abs": 0.01, "median_abs": 0.5}
@@ -28,7 +29,8 @@ Figure = dict[str, Any]
 
 def figures(output: Mapping[str, Any], edges: Sequence[float], place: str, limits: Mapping[str, float]) -> list[Figure]:
     """All pictures of one output: ``{"chart", "caption", "table"}`` each; ``place`` makes their ids unique."""
-    detail, histograms = output["details"]["total"], output["histograms"]
+    detail = output["details"]["total"]
+    histograms = {hop: output["histograms"][hop] for hop in LINES if hop in output["histograms"]}
     made = [
         _histogram(histograms, edges),
         _above(histograms, edges, limits),
@@ -242,7 +244,10 @@ def _samples(found: Mapping[str, Any] | None) -> Figure | None:
          "y": [_digits(v) or None for v in found[key]], "marker": {"color": color, "size": 5, "symbol": symbol}}
         for (key, name, color), symbol in zip(series, ("triangle-up", "circle"), strict=True)
     ]  # fmt: skip
-    chart = _chart("Error of each sample", data, "sample", "|error|", log_y=True)
+    drawn = [v for trace in data for v in trace["y"] if v]
+    wide = bool(drawn) and max(drawn) > WIDE * min(drawn)
+    chart = _chart("Error of each sample", data, "sample", "|error|", log_y=wide)
+    chart["layout"]["yaxis"] |= {} if wide else {"rangemode": "tozero"}
     grouped = len(found["first"]) < found["count"]
     least = "–" if found["least_max"] is None else f"{found['least_max']:.4g}"
     caption = f"The largest error of a sample is at least {least}. Total deviation; exact samples are not drawn."
