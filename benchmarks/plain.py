@@ -65,7 +65,7 @@ def main(root: Path, name: str, out: Path) -> None:
     sides = [outputs.load(out / f"{side}.npz") for side in ("reference", "exported", "lowered")]
     hops = {"export": (0, 1), "precision": (1, 2), "total": (0, 2)}
     numbers = {
-        hop: {k: statistics.measure(sides[a][k], sides[b][k], per_sample=True) for k in sides[a]}
+        hop: {k: statistics.measure(sides[a][k], sides[b][k], per_sample=True).summary for k in sides[a]}
         for hop, (a, b) in hops.items()
     }
     (out / "deviation.json").write_text(json.dumps(numbers), "utf-8")

@@ -116,9 +116,11 @@ def test_class_decisions_are_compared(axis: int) -> None:
     r, y = pair(5, 6, 7, 8)
     y[3] = -y[3]
     found = detail(r, y, Classes(axis, "shape"))["argmax"]
+    summary = measure(r, y, classes=Classes(axis, "shape")).summary
     differ = r.argmax(axis) != y.argmax(axis)
 
     assert (found["compared"], found["differ"], found["rate"]) == (differ.size, differ.sum(), differ.mean())
+    assert summary["argmax_disagreement"] == differ.mean()
     assert found["worst"][0] == {"sample": 3, "share": pytest.approx(differ[3].mean(), rel=1e-5)}
 
 

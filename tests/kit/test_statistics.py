@@ -158,6 +158,11 @@ def test_what_float64_cannot_hold_is_no_number() -> None:
     assert (found["max_abs"], found["rmse"], found["sqnr_db"], found["max_rel"]) == (2e200, None, None, None)
 
 
+def test_a_single_number_is_an_array_of_one() -> None:
+    """A scalar output has one element, at [0]."""
+    assert compare(np.float32(1), np.float32(1.5))["worst"] == {"index": [0], "reference": 1.0, "value": 1.5}
+
+
 def test_no_share_of_nothing() -> None:
     """A reference of zeros has no relative error; an empty output has no numbers."""
     zeros, empty = compare(numbers(0, 0), numbers(1, 0)), compare(np.zeros((0, 3)), np.zeros((0, 3)))

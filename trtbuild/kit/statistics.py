@@ -80,8 +80,10 @@ class Comparison:
         histogram = {"zero": zero, "below": below, "above": above, "counts": counts}
         worst = self._worst.kept()
         detail = {"worst": worst, **self.breakdown.result()}
+        rate = detail["argmax"]["rate"] if detail["argmax"] else None
         if not finite:
-            return Measured({**self._counts, **dict.fromkeys(_NUMBERS)}, histogram, detail)
+            numbers = {**dict.fromkeys(_NUMBERS), "argmax_disagreement": rate}
+            return Measured({**self._counts, **numbers}, histogram, detail)
         s = {name: total.value for name, total in self._sums.items()}
         summary = {
             **self._counts,
@@ -93,6 +95,7 @@ class Comparison:
             "exact_share": self._exact / finite,
             "reference_rms": _number(math.sqrt(s["signal"] / finite)),
             "relative_floor": _number(RELATIVE_FLOOR * math.sqrt(s["signal"] / finite)),
+            "argmax_disagreement": rate,
             "worst": {k: worst[0][k] for k in ("index", "reference", "value")} if worst else None,
         }
         return Measured(summary, histogram, detail)

@@ -98,6 +98,7 @@ def _output(
         "name": name, "id": f"output-{place}", "guilty": GUILTY[output["guilty"]], "hops": hops,
         "total": hops[TOTAL], "argmax": {hop: found["argmax"] for hop, found in details.items()},
         "no_argmax": detail["no_argmax"],
+        "worst_sample": {hop: _worst_sample(found["samples"]) for hop, found in details.items()},
         "entries": {"sample": "sample", "call": "call", "other": "entry"}[output["rows"]],
         "percentiles": _percentiles(hops), "worst": _worst(detail), "tolerance": _tolerance(details),
         "disagreeing": _disagreeing(detail),
@@ -107,6 +108,10 @@ def _output(
 
 def _ordered(by_hop: Mapping[str, Any]) -> dict[str, Any]:
     return {hop: by_hop[hop] for hop in ORDER if hop in by_hop}
+
+
+def _worst_sample(samples: Mapping[str, Any] | None) -> int | None:
+    return samples["worst"][0]["sample"] if samples and samples["worst"] else None
 
 
 def _limits(page: Mapping[str, Any], output: str) -> dict[str, float]:
