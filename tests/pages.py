@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from trtbuild.core.jumps import find_jumps
 from trtbuild.core.verdict import deviation_checks
 from trtbuild.kit.layout import Classes
 from trtbuild.kit.statistics import LOG10_EDGES, measure
-from trtbuild.reports import deviation, overview
+from trtbuild.reports import deviation, layers, overview
 
 HOPS = {"export": (0, 1), "precision": (1, 2), "total": (0, 2)}
 VARIANT = {
@@ -66,12 +67,47 @@ def artifacts(
     }  # fmt: skip
 
 
+def numbers(nrmse: float) -> dict[str, Any]:
+    """Errors of one layer, as kit/layererror.py gives them."""
+    return {"median": nrmse / 2, "max": 4 * nrmse, "nrmse": nrmse, "sqnr_db": 40.0, "cosine": 0.9999,
+            "max_abs": 8 * nrmse, "rms": 2.0, "nonfinite": 0}  # fmt: skip
+
+
+def layer(name: str, *parents: str, dtype: str = "int8", local: float | None = 0.01, **changed: Any) -> dict[str, Any]:
+    """One row of layers.json."""
+    return {
+        "name": name, "tensor": f"{name}:0", "path": f"net/{name}", "scope": "net", "type": "Conv2D", "op": "Conv",
+        "nodes": [name], "shape": [1, 8, 4, 4], "parents": list(parents), "proof": "value", "dtype": dtype,
+        "cumulative": {"export": numbers(1e-7), "precision": numbers(0.02), "total": numbers(0.02)},
+        "local": {} if local is None else {"export": numbers(1e-7), "total": numbers(local)}, "expected_nrmse": 0.01,
+        **changed,
+    }  # fmt: skip
+
+
+def layers_json(*rows: dict[str, Any], **jumps: Any) -> dict[str, Any]:
+    """What the layers step writes."""
+    equal = {"compared": ["scores"], "equal": True, "max_abs": 0.0, "nrmse": 0.0}
+    return {
+        "mode": "all", "scope": None, "op": None, "samples": 1, "reference": "TensorFlow", "layers": list(rows),
+        "taps": {
+            "mode": "all", "tensors": 3, "mapped": len(rows), "compared": len(rows), "same_value": 2, "proved": 2,
+            "unmapped": ["Transpose:0"], "wrongly_mapped": {}, "emulated": [], "frozen_outputs": equal,
+            "outputs": {"exported": equal, "lowered": equal},
+        },
+        "jumps": {"export": [], "total": [], **jumps},
+    }  # fmt: skip
+
+
 def page(**changed: Any) -> dict[str, Any]:
-    return overview.collect(VARIANT, artifacts(**changed))
+    made = overview.collect(VARIANT, artifacts(**changed))
+    rows = [layer("conv1"), layer(changed.get("outputs", ("conv2",))[0], "conv1", local=0.4)]
+    jumps = find_jumps([rows[0], layer("like"), layer("like2"), rows[1]], "total")
+    return {**made, "layers": layers.collect(layers_json(*rows, total=jumps))}
 
 
 def template_data(page: dict[str, Any], current: str) -> dict[str, Any]:
     """What the report step gives to every template."""
-    titles = {"compared": overview.COMPARED, "titles": deviation.TITLES}
-    made = {"charts": deviation.charts(page), "sections": deviation.sections(page)}
-    return {"page": page, **made, **titles, "current": current}
+    extra = {"compared": overview.COMPARED, "titles": deviation.TITLES, "hop_names": layers.HOP_NAMES}
+    extra["sections"] = deviation.sections(page)
+    charts = {"overview": [], "deviation": deviation.charts(page), "layers": layers.charts({"id": page["layers"]})}
+    return {"page": page, "charts": charts[current], **extra, "current": current, "pages": list(charts)}

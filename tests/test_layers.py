@@ -69,6 +69,7 @@ MAY_REACH: dict[str, set[str]] = {
     "worker": {"core", "errors"},
     "cli": {"core", "errors", "noop", "verbs", "__init__"},
     "runtimes": {"kit"},
+    "kit": {"runtimes"},
     "verbs": {"executors", "newworkspace", "rerun", "toolchains"},
     "rerun": {"steps"},
 }

@@ -15,10 +15,10 @@ import pytest
 
 from tests.pages import page, template_data
 from trtbuild.packaged import templates
-from trtbuild.render import byte_size, embed, number, render
+from trtbuild.render import byte_size, csp_hash, embed, number, render
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("overview", "deviation")
+PAGES = ("overview", "deviation", "layers")
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&amp;{{ 7*7 }}\u2028"
 VOID = {"meta", "br", "img", "hr", "input", "link"}
 
@@ -69,9 +69,8 @@ def test_a_page_refers_to_its_neighbours_only(name: str) -> None:
     """No network: all references are files beside it that the report step writes."""
     text = rendered(name)
 
-    pages = {reference for reference in Parsed(text).references if not reference.startswith("#")}
-
-    assert pages <= {"overview.html", "deviation.html", "report.json", "plotly.min.js"}
+    files = {"overview.html", "deviation.html", "layers.html", "layers.csv", "report.json", "plotly.min.js"}
+    assert {found for found in Parsed(text).references if not found.startswith("#")} <= files
     assert not re.search(r"(?:src|href|url|import)\W{0,3}(?:https?:)?//", text)
 
 
@@ -82,6 +81,18 @@ def test_a_hostile_name_is_only_text(name: str) -> None:
 
     assert [tag for tag, _ in hostile.elements] == [tag for tag, _ in plain.elements]
     assert HOSTILE in hostile.text
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_runs_its_own_scripts_only(name: str) -> None:
+    """The policy names the one inline script by its hash, and no network."""
+    text = rendered(name)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+
+    assert policy is not None and "http" not in policy[1] and "unsafe-eval" not in policy[1]
+    assert policy[1].startswith("default-src 'none'; script-src 'self' file: '" + csp_hash(scripts[0]))
+    assert len(scripts) == 1
 
 
 def test_what_is_embedded_in_a_script_is_still_json() -> None:

@@ -18,6 +18,7 @@ from trtbuild.core.spec import (
     Executor,
     Factory,
     FactoryData,
+    Layers,
     Model,
     Names,
     Precision,
@@ -31,8 +32,9 @@ from trtbuild.packaged import packaged_conf, templates
 
 GROUPS = {
     "model": Model, "precision": Precision, "tensorrt": Toolchain, "runtime": Runtime, "target": Target,
-    "calibration": Calibration, "executor": Executor,
+    "calibration": Calibration, "executor": Executor, "layers": Layers,
 }  # fmt: skip
+OPTIONAL = ("layers",)  # a workspace's own config.yaml may be older than these groups: they have defaults
 # Libraries whose version is part of a step's recipe, by the name of their distribution.
 TOOLS = {
     "tensorflow": ("tensorflow-cpu", "tensorflow"), "keras": ("keras",), "tf2onnx": ("tf2onnx",), "onnx": ("onnx",),
@@ -67,6 +69,8 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     parts: dict[str, Any] = {}
     for group, cls in GROUPS.items():
         if composed.get(group) is None:
+            if group in OPTIONAL:
+                continue
             have = ", ".join(options(root, group))
             raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; there is {have}")
         parts[group] = parse(cls, composed[group], group)

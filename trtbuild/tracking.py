@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.core.record import PARAMS_FILE, Digest, Record, command, dep_path, params
-from trtbuild.core.step import Step
+from trtbuild.core.step import Plot, Step
 from trtbuild.errors import RemoteError, WorkspaceError
 
 LOCK_FILE, STAGE_FILE, MODELS_FILE = "dvc.lock", "dvc.yaml", "models.dvc"
@@ -55,7 +55,13 @@ def stage_yaml(step: Step) -> bytes:
     metrics = [{out.name: {"cache": False}} for out in step.outs if not out.cache]
     stage |= {"outs": sorted(cached)} if cached else {}
     stage |= {"metrics": metrics} if metrics else {}
-    return to_yaml({"stages": {step.kind: stage}})
+    plots = [_plot(out.name, out.plot) for out in step.outs if out.plot]
+    return to_yaml({"stages": {step.kind: stage}} | ({"plots": plots} if plots else {}))
+
+
+def _plot(name: str, plot: Plot) -> dict[str, object]:
+    """A top-level plot: what ``dvc plots`` draws without being part of the stage."""
+    return {plot.title: {"x": {name: plot.x}, "y": {name: list(plot.y)}, "x_label": plot.x, "template": "simple"}}
 
 
 def _dep_paths(step: Step) -> list[str]:

@@ -66,9 +66,10 @@ def test_one_variant_needs_every_step_once() -> None:
     roles = planned(variant())
 
     assert set(roles.variants["m-fp32-rtx-1.7-onnxruntime"]) == {
-        "export", "reference", "lower", "infer-export", "infer-lower", "deviation", "validate", "engine", "report",
+        "export", "reference", "lower", "infer-export", "infer-lower", "deviation", "layers", "validate",
+        "engine", "report",
     }  # fmt: skip
-    assert len(roles.steps) == 9
+    assert len(roles.steps) == 10
 
 
 def test_two_precisions_share_what_does_not_hang_on_precision() -> None:

@@ -292,6 +292,56 @@ class Executor:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """Which intermediate tensors are compared, on how many samples, within how many bytes of arrays at once.
+
+    ``all``: every mapped tensor as an output of one graph; ``fusion``: those that the runtime's fusions leave alone;
+    ``per_op``: a graph of its own for each tensor, of one ``scope`` or TensorFlow ``op`` type; ``off``: no step.
+    """
+
+    mode: Literal["all", "fusion", "per_op", "off"] = "all"
+    samples: int = 1
+    max_bytes: int | str = "1GB"
+    scope: str | None = None
+    op: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ValueError(f"samples: {self.samples} is below 1")
+        if self.bytes < 1:
+            raise ValueError(f"max_bytes: {self.max_bytes} is below 1")
+        if self.mode == "per_op" and not (self.scope or self.op):
+            raise ValueError("mode: per_op wants layers.scope or layers.op; a conversion for every tensor takes long")
+
+    @property
+    def bytes(self) -> int:
+        """The byte budget as a number.
+
+        >>> Layers(max_bytes="256MB").bytes
+        256000000
+        """
+        try:
+            return byte_count(self.max_bytes)
+        except ValueError as error:
+            raise ValueError(f"max_bytes: {error}") from None
+
+
+_BYTE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def byte_count(size: int | str) -> int:
+    """A number of bytes, from ``256MB`` or ``1.5GiB`` as well; ValueError for anything else."""
+    if isinstance(size, int):
+        return size
+    number = size.rstrip("abigkmABIGKM ")
+    unit = size[len(number) :].strip().upper()
+    try:
+        return int(float(number) * _BYTE_UNITS[unit])
+    except (KeyError, ValueError, OverflowError):
+        raise ValueError(f"'{size}' is no size; write bytes, 256MB or 1GiB") from None
+
+
+@dataclass(frozen=True)
 class BuildSpec:
     """One variant: a model in one precision, for one TensorRT, target and runtime."""
 
@@ -302,6 +352,7 @@ class BuildSpec:
     target: Target
     calibration: Calibration
     executor: Executor
+    layers: Layers = Layers()
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,21 @@ Environment = Literal["main", "toolchain"]
 
 
 @dataclass(frozen=True)
+class Plot:
+    """Columns of a CSV that ``dvc plots show`` draws."""
+
+    x: str
+    y: tuple[str, ...]
+    title: str
+
+
+@dataclass(frozen=True)
 class Out:
     """One output file of a step; ``cache=False``: small text that git keeps, shown by ``dvc metrics``."""
 
     name: str
     cache: bool = True
+    plot: Plot | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ Stored = Mapping[str, "np.ndarray[Any, Any] | StoredArray"]
 class Batch:
     """Feeds of one call, and how many of its leading rows are samples (the rest pads a static batch).
 
-    Where inputs have different static first dimensions, a whole call is one sample.
+    Where inputs have different static first dimensions, rows are 0: a whole call is one sample.
     """
 
     feeds: Arrays
@@ -60,7 +60,7 @@ class Samples:
                 wanted = ", ".join(f"{name} {n}" for name, n in rows.items())
                 raise DataError("too few rows for one call", where=self.where, hint=f"a call takes {wanted}")
             for call in range(calls):
-                yield Batch({n: self._slice(n, s, call * rows[n], rows[n]) for n, s in inputs.items()}, 1, False)
+                yield Batch({n: self._slice(n, s, call * rows[n], rows[n]) for n, s in inputs.items()}, 0, False)
             return
         size = next(iter(rows.values()))
         static = any(spec["shape"][0] is not None for spec in inputs.values())

@@ -42,7 +42,7 @@ def run_all(session: Session, samples: Samples, inputs: Mapping[str, Any]) -> It
         for name, value in session.run(batch.feeds).items():
             array = _numbers(name, np.asarray(value))
             made[name] = array[: batch.rows] if batch.padded and array.ndim and len(array) in rows else array
-        yield Call(made, batch.rows)
+        yield Call(made, batch.rows or 1)
 
 
 def record(path: Path, calls: Iterator[Call]) -> Recorded:

@@ -32,6 +32,7 @@ class Converted:
     model: Any  # onnx.ModelProto
     ops: dict[str, TfOp]
     tensors: dict[str, str]  # clean graph input or output name -> TensorFlow tensor
+    frozen: bytes  # the GraphDef that was converted; ``ops`` are its operations
 
 
 def convert(source: TfModel, opset: int) -> Converted:
@@ -43,13 +44,14 @@ def convert(source: TfModel, opset: int) -> Converted:
     import tensorflow as tf
 
     graph_def, inputs, outputs = _freeze(source)
+    frozen = graph_def.SerializeToString(deterministic=True)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         ops = {op.name: _describe(op) for op in graph.get_operations()}
         model = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET))
     if opset > TF2ONNX_LAST_OPSET:
         model = raise_opset(model, opset)
-    return Converted(model, ops, {clean: tensor for tensor, clean in (inputs | outputs).items()})
+    return Converted(model, ops, {clean: tensor for tensor, clean in (inputs | outputs).items()}, frozen)
 
 
 def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:

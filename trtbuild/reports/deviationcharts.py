@@ -20,7 +20,6 @@ LINES: dict[str, dict[str, Any]] = {
 SHORT = {"export": "exporter", "precision": "precision", "engine": "TensorRT", "total": "total"}
 WIDE = 100  # largest over smallest: a logarithmic axis over less than two decades has hardly a label
 EXACT_AT = -13.0  # where the bar of exact equality stands, left of the smallest bin
-GRID = "rgba(128,128,128,0.3)"
 SHARE_OF_LIMIT = {"max_abs": None, "p999_abs": 0.001, "p99_abs": 0.01, "median_abs": 0.5}
 # The 2-D histogram's bins (kit/breakdown.py): two a decade, after one for 0 and one for what is less.
 PER_DECADE, ERROR_LOWEST, REFERENCE_LOWEST = 2, -12, -8
@@ -108,7 +107,7 @@ def _above(histograms: Mapping[str, Any], edges: Sequence[float], limits: Mappin
             if above is None:
                 line = {"width": 2, "dash": "dot", "color": "#cc79a7"}
                 shapes.append({"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line})
-                notes.append({"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False,
+                notes.append({"x": x, "y": 0, "yref": "paper", "yanchor": "bottom", "xanchor": "right", "showarrow": False,
                               "text": f"limit {limit:g}"})  # fmt: skip
             else:
                 data.append({"type": "scatter", "mode": "markers", "name": f"{metric} limit", "x": [x], "y": [above],
@@ -257,16 +256,14 @@ def _samples(found: Mapping[str, Any] | None) -> Figure | None:
 
 
 def _chart(title: str, data: list[dict[str, Any]], x: str, y: str, *, log_y: bool = False) -> dict[str, Any]:
-    grid = {"gridcolor": GRID, "zerolinecolor": GRID, "automargin": True}
     return {
         "title": title,
         "data": data,
         "layout": {
             "margin": {"l": 55, "r": 10, "t": 25, "b": 45}, "height": 300,
-            "xaxis": {"title": {"text": x}, **grid},
-            "yaxis": {"title": {"text": y}, **grid, **({"type": "log", "exponentformat": "power"} if log_y else {})},
+            "xaxis": {"title": {"text": x}},
+            "yaxis": {"title": {"text": y}, **({"type": "log", "exponentformat": "power"} if log_y else {})},
             "legend": {"orientation": "h", "y": -0.28},
-            "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         },
     }  # fmt: skip
 

@@ -89,7 +89,9 @@ def main(folder: Path) -> int:
         result = Result(False, Failure(name, what, traceback=traceback.format_exc()))
     if result.failure is not None:
         print(result.failure.traceback, file=sys.stderr, flush=True)
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak_bytes = 1024 * max(
+        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     facts = {"seconds": round(time.monotonic() - started, 3), "peak_bytes": peak_bytes}
     write_result(folder, Result(result.ok, result.failure, facts))
     return 0 if result.ok else 1

@@ -1,0 +1,82 @@
+"""Which layer made the error: the first one that adds far more than its inputs carried and its like add."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+# Relative error (RMS of the error / RMS of the tensor) that arithmetic of a dtype makes by itself in one layer: for
+# float32 some rounding units after sums of hundreds of terms; half a unit of the mantissa for the others, doubled.
+FLOOR = {"float32": 3e-6, "tf32": 1e-3, "float16": 1e-3, "bfloat16": 8e-3, "int8": 1e-2, "float8": 6e-2}
+GROWTH = 10.0  # an error ten times what came in is made here
+OUTLIER = 5.0  # five times what layers of the same dtype make by themselves stands out
+EXCESS = 2.5  # so does 2.5 times the error that quantising this layer has to make, and its like do make
+ENOUGH = 3  # layers whose median says what is usual
+CLEAR = 3.0  # in any case the error has to lie this far above the floor
+
+
+def floor(dtype: str) -> float:
+    """Rounding of one layer; an unknown dtype counts as float32, which suspects more."""
+    return FLOOR.get(dtype, FLOOR["float32"])
+
+
+def find_jumps(layers: Sequence[Mapping[str, Any]], hop: str) -> list[dict[str, Any]]:
+    """Layers that make an error, in topological order; the first is the one to look at.
+
+    A layer fed with the reference's inputs is judged by its local error, which is causal: it stands out from the layers
+    of its dtype ("outlier"), or from what quantising it has to cost ("excess").  Where no local error is known, the
+    cumulative error has to grow over the largest of the layer's inputs' ("growth").  NaN or infinity out of the
+    reference's inputs always counts ("nonfinite").
+
+    Args:
+        layers: ``name``, ``parents`` (names of the nearest compared tensors), ``dtype``, ``expected_nrmse``, and the
+            relative errors ``cumulative[hop]["nrmse"]`` and ``local[hop]["nrmse"]`` (each may be missing or None).
+        hop: "export" (all layers compute in float32 there) or "total".
+    """
+    dtypes = {layer["name"]: "float32" if hop == "export" else layer["dtype"] for layer in layers}
+    local = {layer["name"]: _nrmse(layer, "local", hop) for layer in layers}
+    total = {layer["name"]: _nrmse(layer, "cumulative", hop) for layer in layers}
+    excess = {} if hop == "export" else _excess(layers, local)
+    usual_excess = max(1.0, median(excess.values())) if excess else 1.0
+    found = []
+    for layer in layers:
+        name = layer["name"]
+        least = floor(dtypes[name])
+        carried = max([least, *(total.get(parent) or 0.0 for parent in layer["parents"])])
+        error, made = total[name], local[name]
+        growth = None if error is None else error / carried
+        like = max(least, _typical(name, local, dtypes))
+        why = ""
+        if (layer.get("local", {}).get(hop) or {}).get("nonfinite"):
+            why = "nonfinite"
+        elif made is not None and made > OUTLIER * like and made > CLEAR * least:
+            why = "outlier"
+        elif made is not None and excess.get(name, 0.0) > EXCESS * usual_excess and made > least / CLEAR:
+            why = "excess"
+        elif made is None and error is not None and error > max(GROWTH * carried, CLEAR * least):
+            why = "growth"
+        if why:
+            times = None if made is None else made / like
+            found.append(
+                {"name": name, "why": why, "growth": growth, "local": made, "times_typical": times,
+                 "times_expected": excess.get(name)}
+            )  # fmt: skip
+    return found
+
+
+def _excess(layers: Sequence[Mapping[str, Any]], local: Mapping[str, float | None]) -> dict[str, float]:
+    """Local error over the error that quantising the layer has to make, where that is known."""
+    pairs = ((layer["name"], local[layer["name"]], layer.get("expected_nrmse")) for layer in layers)
+    return {name: made / expected for name, made, expected in pairs if made is not None and expected}
+
+
+def _typical(name: str, local: Mapping[str, float | None], dtypes: Mapping[str, str]) -> float:
+    """Median local error of the other layers of its dtype that make any; too few of them say nothing."""
+    others = [value for other, value in local.items() if value and other != name and dtypes[other] == dtypes[name]]
+    return median(others) if len(others) >= ENOUGH else 0.0
+
+
+def _nrmse(layer: Mapping[str, Any], view: str, hop: str) -> float | None:
+    numbers = layer.get(view, {}).get(hop)
+    return None if numbers is None else numbers["nrmse"]

@@ -1,0 +1,112 @@
+"""The error of one intermediate tensor, normalised by its own size, and how tensors are cut into runs that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+# A mapped tensor holds TensorFlow's values when no element is further off than this share of the largest: far above
+# float32 arithmetic, far below a wrong tensor.
+SAME_VALUES = 2e-3
+OTHER_VALUES = 0.3  # a relative error this large may be another tensor's values
+
+
+def errors(reference: Array, other: Array) -> dict[str, Any]:
+    """Deviation of ``other`` from ``reference`` (equal shapes), normalised by RMS(reference).
+
+    Returns:
+        ``median``, ``max`` of |e| / RMS(r), ``nrmse`` = RMS(e) / RMS(r), ``sqnr_db`` = 10 log10(sum r^2 / sum e^2)
+        (None: no error, or no signal), ``cosine``, ``max_abs``, ``rms`` = RMS(r), ``nonfinite``: elements that are NaN
+        or infinite on one side only (they are left out of the rest).  A reference of zeros is not normalised.
+    """
+    r, y = reference.reshape(-1), other.reshape(-1)
+    if r.dtype != np.float32:
+        r = r.astype(np.float32)
+    if y.dtype != np.float32:
+        y = y.astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = y - r
+    nonfinite = 0
+    if not np.isfinite(difference.sum(dtype=np.float64)):
+        finite = np.isfinite(difference)
+        same = (np.isnan(r) & np.isnan(y)) | (r == y)
+        nonfinite = int((~finite & ~same).sum())
+        r, y, difference = r[finite], y[finite], difference[finite]
+    if r.size == 0:
+        nothing = dict.fromkeys(("median", "max", "nrmse", "sqnr_db", "cosine", "max_abs", "rms"))
+        return {**nothing, "nonfinite": nonfinite}
+    signal, noise, other_power = _power(r), _power(difference), _power(y)
+    rms = float(np.sqrt(signal / r.size))
+    unit = rms or 1.0
+    np.abs(difference, out=difference)
+    largest = float(difference.max())
+    return {
+        "median": float(_median(difference)) / unit,
+        "max": largest / unit,
+        "nrmse": float(np.sqrt(noise / r.size)) / unit,
+        "sqnr_db": float(10 * np.log10(signal / noise)) if noise and signal else None,
+        "cosine": _cosine(signal, other_power, noise),
+        "max_abs": largest,
+        "rms": rms,
+        "nonfinite": nonfinite,
+    }
+
+
+def _power(values: Array) -> float:
+    """Sum of squares, accumulated in float64 over blocks (numpy's own float32 sum would lose digits)."""
+    return float(sum(np.square(block, dtype=np.float64).sum() for block in _blocks(values)))
+
+
+def _blocks(values: Array, size: int = 1 << 16) -> Iterable[Array]:
+    return (values[i : i + size] for i in range(0, values.size, size))
+
+
+def _median(values: Array) -> Any:
+    """numpy's median; ``values`` may be reordered."""
+    half = values.size // 2
+    values.partition(half)
+    return values[half] if values.size % 2 else (values[:half].max() + values[half]) / 2
+
+
+def _cosine(signal: float, other: float, noise: float) -> float:
+    """From the three powers: r.y = (r.r + y.y - e.e) / 2."""
+    if not signal or not other:
+        return 1.0 if signal == other else 0.0
+    return max(-1.0, min(1.0, (signal + other - noise) / 2 / float(np.sqrt(signal) * np.sqrt(other))))
+
+
+def same_values(error: Mapping[str, Any], reference: Array) -> bool:
+    """Whether a tensor holds its counterpart's values, up to arithmetic."""
+    if error["max_abs"] is None or error["nonfinite"]:
+        return False
+    top = float(np.abs(reference).max(initial=0.0))
+    return bool(error["max_abs"] <= SAME_VALUES * (top or 1.0))
+
+
+def fit_layout(values: Array, shape: tuple[int, ...], layout: str | None) -> list[Array]:
+    """TensorFlow's array in the ONNX tensor's shape: one candidate, or two where shapes cannot tell the layout."""
+    moved = values.transpose(0, 3, 1, 2) if values.ndim == 4 else None
+    if layout == "NCHW" and moved is not None and moved.shape == shape:
+        return [moved]
+    if layout == "same" and values.shape == shape:
+        return [values]
+    found = [a for a in (values, moved) if a is not None and a.shape == shape]
+    if not found and values.size == int(np.prod(shape)):
+        found = [values.reshape(shape)]  # a global pool that keeps its dimensions in ONNX only
+    return found
+
+
+def groups(sizes: Mapping[str, int], budget: int) -> list[list[str]]:
+    """Consecutive names whose bytes fit the budget together; what is larger than the budget stands alone."""
+    found: list[list[str]] = [[]]
+    total = 0
+    for name, size in sizes.items():
+        if found[-1] and total + size > budget:
+            found.append([])
+            total = 0
+        found[-1].append(name)
+        total += size
+    return [group for group in found if group]

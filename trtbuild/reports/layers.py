@@ -1,0 +1,175 @@
+"""layers: the error of every layer in order, the first jump, and who makes most of it by scope and operation type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+HOPS = {"export": "exporter", "precision": "precision", "total": "total"}
+HOP_NAMES = {"export": "exporter (TensorFlow → ONNX)", "total": "in all (reference → what runs)"}
+# Okabe-Ito colours with a marker each, told apart by everybody and in black and white.
+STYLES = (
+    ("#d55e00", "circle"), ("#0072b2", "square"), ("#009e73", "diamond"), ("#cc79a7", "cross"), ("#e69f00", "x"),
+    ("#56b4e9", "triangle-up"), ("#888888", "star"),
+)  # fmt: skip
+CHANGED = 0.1  # taps that move the outputs by more than this share of the deviation itself spoil the numbers
+WHY = {
+    "outlier": "it makes {times_typical:.3g} times the error of other layers of its dtype",
+    "excess": "it makes {times_expected:.3g} times the error that quantising it has to make",
+    "growth": "the error grows {growth:.3g}-fold here",
+    "nonfinite": "it makes NaN or infinity out of finite inputs",
+}
+
+
+def collect(layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Page data from layers.json: rows in topological order, jumps, and sums by scope and type."""
+    rows = [_row(index, layer) for index, layer in enumerate(layers["layers"])]
+    numbers = {row["name"]: row for row in rows}
+    jumps = {
+        hop: [{**jump, **_place(numbers[jump["name"]], hop), "says": WHY[jump["why"]].format(**jump)} for jump in found]
+        for hop, found in layers["jumps"].items()
+    }
+    for hop, found in jumps.items():
+        for i, jump in enumerate(found):
+            numbers[jump["name"]].setdefault("jumps", []).append(f"{'first ' if i == 0 else ''}jump ({HOPS[hop]})")
+    return {
+        **{key: layers[key] for key in ("mode", "scope", "op", "samples", "reference", "taps")},
+        "rows": rows, "jumps": jumps, "notes": notes(layers),
+        "by_scope": grouped(rows, "top_scope"), "by_type": grouped(rows, "type"),
+    }  # fmt: skip
+
+
+def _row(index: int, layer: Mapping[str, Any]) -> dict[str, Any]:
+    scope = layer["scope"].split("/")
+    kept = ("name", "tensor", "path", "scope", "type", "op", "dtype", "shape", "proof", "expected_nrmse")
+    return {
+        "index": index, **{key: layer[key] for key in kept}, "top_scope": "/".join(scope[:2]) or "(no scope)",
+        "cumulative": layer["cumulative"], "local": layer["local"], "jumps": [],
+    }  # fmt: skip
+
+
+def _place(row: Mapping[str, Any], hop: str) -> dict[str, Any]:
+    """Where a jump is; before lowering all layers compute in float32."""
+    dtype = "float32" if hop == "export" else row["dtype"]
+    return {"index": row["index"], "path": row["path"], "type": row["type"], "dtype": dtype}
+
+
+def grouped(rows: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Layers by scope or type, the largest local error first: count, worst and median local error, worst cumulative."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    found = []
+    for name, members in groups.items():
+        local = sorted(_numbers(members, "local"))
+        total = _numbers(members, "cumulative")
+        found.append(
+            {"name": name, "count": len(members), "worst_local": local[-1] if local else None,
+             "median_local": local[len(local) // 2] if local else None, "worst_total": max(total, default=None),
+             "first": members[0]["index"]}
+        )  # fmt: skip
+    return sorted(found, key=lambda group: (-(group["worst_local"] or 0.0), group["first"]))
+
+
+def _numbers(rows: Sequence[Mapping[str, Any]], view: str) -> list[float]:
+    found = (row[view].get("total") for row in rows)
+    return [numbers["nrmse"] for numbers in found if numbers is not None and numbers["nrmse"] is not None]
+
+
+def notes(layers: Mapping[str, Any]) -> list[str]:
+    """What a reader must know about how the tensors were tapped."""
+    taps = layers["taps"]
+    found = []
+    if taps["mode"] == "fusion":
+        found.append(
+            "Only tensors that the runtime's fusions leave alone were compared; its fused kernels computed them."
+        )
+    if taps["mode"] == "per_op":
+        found.append("Each tensor was computed by a graph of its own, in which all that lies before it could be fused.")
+    if taps["emulated"]:
+        found.append(f"{' and '.join(taps['emulated'])} was emulated by rounding every result.")
+    last = next((row["cumulative"].get("total") for row in reversed(layers["layers"])), None)
+    for side, change in taps["outputs"].items():
+        if change["compared"] and last and change["nrmse"] > CHANGED * (last["nrmse"] or 0.0) and not change["equal"]:
+            found.append(
+                f"Tapping changed the final outputs of the {side} graph by {change['nrmse']:.2g} of their RMS, which "
+                "is not small against the deviation: read the numbers with care, or use layers=fusion."
+            )
+    for name, why in sorted(taps["wrongly_mapped"].items()):
+        found.append(f"{name} was left out: {why}.")
+    if not taps["compared"]:
+        found.append("No tensor could be compared.")
+    return found
+
+
+def charts(variants: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Figures for one variant, or several of one model laid over one another (variant -> page data)."""
+    single = len(variants) == 1
+    order: dict[str, int] = {}
+    for page in sorted(variants.values(), key=lambda page: -len(page["rows"])):
+        for row in page["rows"]:
+            order.setdefault(row["name"], len(order))
+    median, local, quality = [], [], []
+    for page, (label, (colour, marker)) in zip(variants.values(), _styled(variants), strict=True):
+        hops = [hop for hop in ("export", "total") if any(hop in row["cumulative"] for row in page["rows"])]
+        for hop in hops if single else ("total",):
+            name = HOPS[hop] if single else label
+            shade = {"color": "#0072b2" if single and hop == "export" else colour}
+            style = {"mode": "lines+markers", "line": {**shade, "width": 1}}
+            shape = {"symbol": "square" if single and hop == "export" else marker, "size": 6, **shade}
+            median.append(
+                {**_series(page, order, "cumulative", hop, "median", f"{name}: median"), **style, "marker": shape}
+            )
+            median.append(
+                {**_series(page, order, "cumulative", hop, "max", f"{name}: maximum"), "mode": "markers",
+                 "marker": {**shape, "size": 4, "opacity": 0.5}, "visible": True if single else "legendonly"}
+            )  # fmt: skip
+            local.append({**_series(page, order, "local", hop, "nrmse", name), **style, "marker": shape})
+            quality.append({**_series(page, order, "cumulative", hop, "sqnr_db", name), **style, "marker": shape})
+        expected = [row["expected_nrmse"] for row in page["rows"]]
+        if single and any(expected):
+            local.append(
+                {"type": "scatter", "mode": "markers", "name": "what quantising has to cost here",
+                 "x": [order[row["name"]] for row in page["rows"]], "y": expected,
+                 "marker": {"symbol": "line-ew-open", "color": "#888888", "size": 9}}
+            )  # fmt: skip
+    return [
+        _figure("layers-median", "Error of every layer: the graph as it runs", median, "|error| / RMS", log=True),
+        _figure(
+            "layers-local", "What each layer adds: fed with the reference's inputs", local, "RMS error / RMS", log=True
+        ),
+        _figure("layers-sqnr", "Signal to quantisation noise", quality, "SQNR (dB)", log=False),
+    ]
+
+
+def _styled(variants: Mapping[str, Any]) -> list[tuple[str, tuple[str, str]]]:
+    return [(label, STYLES[i % len(STYLES)]) for i, label in enumerate(variants)]
+
+
+def _series(
+    page: Mapping[str, Any], order: Mapping[str, int], view: str, hop: str, number: str, name: str
+) -> dict[str, Any]:
+    """One line over the layers; a layer without the number (or exact, on a log axis) is a gap."""
+    values = [(row[view].get(hop) or {}).get(number) for row in page["rows"]]
+    return {
+        "type": "scatter", "name": name, "connectgaps": False,
+        "x": [order[row["name"]] for row in page["rows"]], "y": [_short(v) if v else None for v in values],
+        "text": [f"{row['path']} ({row['type']}, {row['dtype']})" for row in page["rows"]],
+        "customdata": [f"#layer-{row['index']}" for row in page["rows"]],
+        "hovertemplate": "%{text}<br>%{y:.3g}<extra>%{fullData.name}</extra>",
+    }  # fmt: skip
+
+
+def _short(value: float) -> float:
+    """Five significant digits: what a pixel can show."""
+    return float(f"{value:.5g}")
+
+
+def _figure(identity: str, title: str, data: list[dict[str, Any]], y: str, *, log: bool) -> dict[str, Any]:
+    return {
+        "id": identity, "title": title, "data": data,
+        "layout": {
+            "height": 380, "xaxis": {"title": {"text": "layer, in topological order"}},
+            "yaxis": {"title": {"text": y}, **({"type": "log", "exponentformat": "power"} if log else {})},
+        },
+    }  # fmt: skip

@@ -1,0 +1,134 @@
+"""layers: the error of every intermediate tensor that TensorFlow has too, and which layer made it.
+
+Cumulative: the graph as it runs.  Local: each layer fed with the reference's own values, so that what is seen is what
+the layer adds.  TensorFlow runs in a child process and leaves its values in files; its memory is gone before ONNX
+Runtime starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.job import Job
+from trtbuild.core.jumps import find_jumps
+from trtbuild.core.plan import Need
+from trtbuild.core.spec import Onnx, Variant
+from trtbuild.core.step import Input, Out, Plot, Step
+from trtbuild.errors import ConfigError
+from trtbuild.steps._shared import data_inputs, data_params, input_params, tools
+
+VERSION = 1
+
+
+def declare(variant: Variant, need: Need) -> Step:
+    model, names, runtime = variant.spec.model, variant.names, variant.spec.runtime
+    of_onnx = isinstance(model.source, Onnx)
+    export, lower = need("export"), need("lower")
+    inputs: dict[str, Input] = {
+        "exported": export.out("model.onnx"),
+        "scopes": export.out("scopes.json"),
+        "lowered": lower.out("lowered.onnx"),
+        "precision": lower.out("precision.json"),
+        "outputs_reference": need("reference").out("outputs.npz"),
+        "outputs_exported": need("infer", of="export").out("outputs.npz"),
+        "outputs_lowered": need("infer", of="lower").out("outputs.npz"),
+    }
+    if not of_onnx:
+        inputs["frozen"] = export.out("frozen.pb")
+    options = asdict(variant.spec.layers)
+    return Step(
+        kind="layers",
+        version=VERSION,
+        model=names.model,
+        label=f"{names.precision}-{names.runtime}" + ("" if options["mode"] == "all" else f"-{options['mode']}"),
+        params={
+            **options,
+            "max_bytes": variant.spec.layers.bytes,
+            "runtime": {"module": runtime.module, "providers": list(runtime.providers)},
+            "inputs": input_params(model, profiles=True),
+            "data": data_params(model.data.validation),
+            "tools": tools(variant, *(() if of_onnx else ("tensorflow",)), "onnx", "onnxruntime", "numpy"),
+        },
+        inputs=inputs | data_inputs(variant, model.data.validation),
+        outs=(
+            Out("layers.json"),
+            Out("layers.csv", plot=Plot("index", ("total_median", "total_max"), "error of every layer")),
+        ),
+    )
+
+
+def run(job: Job) -> None:
+    from trtbuild.kit import child, data, inspection, tfvalues
+
+    inputs, budget = job.params["inputs"], job.params["max_bytes"]
+    path = job.input("data") if "data" in job.inputs else None
+    samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation", scratch=Path(job.out))
+    batch = next(iter(samples.batches(inputs, job.params["samples"])))
+    scopes, precision = job.read_json("scopes"), job.read_json("precision")
+    values = Path(job.out).with_name("values")
+    values.mkdir()
+    if "frozen" in job.inputs:
+        job.stage("running TensorFlow")
+        tensors = {name: entry["tensor"] for name, entry in scopes["tensors"].items()}
+        feeds = {tensors[name]: array for name, array in batch.feeds.items()}
+        wanted = {name: tensor for name, tensor in tensors.items() if name not in batch.feeds}
+        child.in_child(
+            lambda: tfvalues.write_values(job.input("frozen"), wanted, feeds, values, budget), "running TensorFlow"
+        )
+    job.stage("running ONNX Runtime")
+    found = inspection.inspect(
+        exported=job.input("exported"), lowered=job.input("lowered"), scopes=scopes, values=values, feeds=batch.feeds,
+        options={**job.params, "compute": precision["compute"]}, from_tensorflow="frozen" in job.inputs,
+    )  # fmt: skip
+    layers, taps = found["layers"], found["taps"]
+    if not layers:
+        chosen = " and ".join(f"layers.{key}={v}" for key in ("scope", "op") if (v := job.params[key]))
+        if chosen:
+            raise ConfigError("no compared tensor is in it", where=chosen, hint="layers=all lists scopes and types")
+    _name_dtypes(layers, precision)
+    taps["outputs"] = {
+        side: found["final"].compare(side, job.input(f"outputs_{side}"), batch.rows or None)
+        for side in ("exported", "lowered")
+    }
+    taps["frozen_outputs"] = found["final"].compare("reference", job.input("outputs_reference"), batch.rows or None)
+    hops = ("export", "total") if "frozen" in job.inputs else ("total",)
+    jumps = {hop: find_jumps(layers, hop) for hop in hops}
+    job.write_json(
+        "layers.json",
+        {
+            "mode": job.params["mode"], "scope": job.params["scope"], "op": job.params["op"],
+            "samples": len(next(iter(batch.feeds.values()))), "reference": found["reference"], "taps": taps,
+            "layers": layers, "jumps": jumps,
+        },
+    )  # fmt: skip
+    job.output("layers.csv").write_text(_csv(layers), "utf-8")
+
+
+def _name_dtypes(layers: list[dict[str, Any]], precision: dict[str, Any]) -> None:
+    """What each layer computes in: ``lower``'s promise for convolutions and products, its result's type elsewhere."""
+    for layer in layers:
+        kinds = [kind for node in layer["nodes"] if (kind := precision["compute"].get(node))]
+        layer["dtype"] = kinds[-1] if kinds else precision["tensors"].get(layer["name"], "float32")
+
+
+NUMBERS = ("median", "max", "nrmse", "sqnr_db", "cosine")
+
+
+def _csv(layers: list[dict[str, Any]]) -> str:
+    """One line for each layer: what ``dvc plots`` draws; ``own_…`` is the layer fed with the reference's inputs."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    views = [("cumulative", "", hop) for hop in ("export", "precision", "total")]
+    views += [("local", "own_", hop) for hop in ("export", "total")]
+    about = ("name", "tensor", "path", "type", "op", "dtype")
+    columns = [f"{prefix}{hop}_{number}" for _, prefix, hop in views for number in NUMBERS]
+    writer.writerow(["index", *about, *columns, "expected_nrmse"])
+    for index, layer in enumerate(layers):
+        numbers = [(layer[view].get(hop) or {}).get(number) for view, _, hop in views for number in NUMBERS]
+        writer.writerow([index, *(layer[key] for key in about), *numbers, layer["expected_nrmse"]])
+    return text.getvalue()
