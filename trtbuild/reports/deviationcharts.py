@@ -107,8 +107,8 @@ def _above(histograms: Mapping[str, Any], edges: Sequence[float], limits: Mappin
             if above is None:
                 line = {"width": 2, "dash": "dot", "color": "#cc79a7"}
                 shapes.append({"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line})
-                notes.append({"x": x, "y": 0, "yref": "paper", "yanchor": "bottom", "xanchor": "right", "showarrow": False,
-                              "text": f"limit {limit:g}"})  # fmt: skip
+                place = {"x": x, "y": 0, "yref": "paper", "yanchor": "bottom", "xanchor": "right"}
+                notes.append({**place, "showarrow": False, "text": f"limit {limit:g}"})
             else:
                 data.append({"type": "scatter", "mode": "markers", "name": f"{metric} limit", "x": [x], "y": [above],
                              "marker": {"color": "#cc79a7", "size": 10, "symbol": "triangle-left"}})  # fmt: skip
