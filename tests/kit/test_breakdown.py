@@ -26,7 +26,7 @@ def detail(r: Array, y: Array, classes: Classes | None = None) -> dict[str, Any]
     return measure(r, y, per_sample=True, classes=classes).detail
 
 
-@pytest.fixture(autouse=True, params=[7, 1 << 18], ids=["rows", "whole"])
+@pytest.fixture(autouse=True, params=[7, 1 << 17], ids=["rows", "whole"])
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything holds whether an array is read at once or row by row."""
     monkeypatch.setattr(arrayfile.rows_of, "__defaults__", (request.param,))

@@ -20,7 +20,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 CHUNK_BYTES = 1 << 20  # copied at once; larger ones are no faster
-BLOCK_ELEMENTS = 1 << 18  # of one block of rows: 2 MB as float64, small beside any model
+BLOCK_ELEMENTS = 1 << 17  # of one block of rows: 1 MB as float64; twice that was slower (page faults of each new block)
 
 
 @dataclass(frozen=True)
