@@ -89,6 +89,29 @@ def test_nan_and_infinity_are_counted_and_left_out() -> None:
     assert found["max_abs"] == 0.5
 
 
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_numbers_are_those_of_the_finite_elements(dtype: str, seed: int) -> None:
+    """NaN and infinity anywhere on either side: every number equals plain numpy on what is left."""
+    rng = np.random.default_rng(seed)
+    r, y = (rng.normal(size=(3, 4, 2)).astype(dtype) for _ in range(2))
+    for side in (r, y):
+        for bad in (np.nan, np.inf, -np.inf):
+            side[rng.random(side.shape) < 0.1] = bad
+    wide, other = r.astype(float), y.astype(float)
+    kept = np.isfinite(wide) & np.isfinite(other)
+    error = np.abs(other[kept] - wide[kept])
+    found = measure(r, y, per_sample=True)
+    counted = found.histogram
+
+    assert (found.summary["max_abs"], found.summary["p99_abs"]) == (error.max(), np.percentile(error, 99))
+    assert found.summary["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-12)
+    assert found.summary["bias"] == pytest.approx((other[kept] - wide[kept]).mean(), rel=1e-9)
+    assert [e["error"] for e in found.detail["worst"]] == sorted(error, reverse=True)[:10]
+    assert counted["zero"] + counted["below"] + counted["above"] + sum(counted["counts"]) == error.size
+    assert sum(count for _, _, count in found.detail["by_magnitude"]) == error.size
+
+
 def test_nothing_finite_gives_no_numbers() -> None:
     """None is said, not zero."""
     found = compare(numbers(np.nan), numbers(1))
