@@ -30,13 +30,12 @@ def main(root: Path, name: str, out: Path) -> None:
 
     # TensorFlow's outputs, then ONNX.
     session = tensorflow.open_session(source, path, inputs)
-    reference = outputs.run_all(session, samples("validation"), inputs)
+    outputs.record(out / "reference.npz", outputs.run_all(session, samples("validation"), inputs))
     converted = tfonnx.convert(session.model, model["export"]["opset"])
     canonical.canonicalise(converted.model, keep=converted.ops)
     (out / "model.onnx").write_bytes(canonical.to_bytes(converted.model))
-    exported = outputs.run_all(
-        onnxruntime.open_session(out / "model.onnx", ["CPUExecutionProvider"]), samples("validation"), inputs
-    )
+    running = onnxruntime.open_session(out / "model.onnx", ["CPUExecutionProvider"])
+    outputs.record(out / "exported.npz", outputs.run_all(running, samples("validation"), inputs))
 
     # int8 with min-max calibration.
     graph = onnx.load(out / "model.onnx")
@@ -49,9 +48,8 @@ def main(root: Path, name: str, out: Path) -> None:
     qdq.insert(graph, nodes, quantizer.ranges())
     canonical.strip(graph)
     (out / "lowered.onnx").write_bytes(canonical.to_bytes(graph))
-    lowered = outputs.run_all(
-        onnxruntime.open_session(out / "lowered.onnx", ["CPUExecutionProvider"]), samples("validation"), inputs
-    )
+    running = onnxruntime.open_session(out / "lowered.onnx", ["CPUExecutionProvider"])
+    outputs.record(out / "lowered.npz", outputs.run_all(running, samples("validation"), inputs))
 
     # The engine.
     trt = kit.use_flavour("tensorrt-rtx", kit_version())
@@ -64,11 +62,12 @@ def main(root: Path, name: str, out: Path) -> None:
     (out / "engine.plan").write_bytes(kit.build(parsed, trt, log, options))
 
     # Deviation.
-    hops = {"export": (reference, exported), "precision": (exported, lowered), "total": (reference, lowered)}
-    numbers = {hop: {k: statistics.compare(a[k], b[k]) for k in a} for hop, (a, b) in hops.items()}
-    for a, b in hops.values():
-        for key in a:
-            statistics.histogram(a[key], b[key])
+    sides = [outputs.load(out / f"{side}.npz") for side in ("reference", "exported", "lowered")]
+    hops = {"export": (0, 1), "precision": (1, 2), "total": (0, 2)}
+    numbers = {
+        hop: {k: statistics.measure(sides[a][k], sides[b][k], per_sample=True).summary for k in sides[a]}
+        for hop, (a, b) in hops.items()
+    }
     (out / "deviation.json").write_text(json.dumps(numbers), "utf-8")
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from trtbuild.core.jumps import find_jumps
 from trtbuild.core.verdict import deviation_checks
-from trtbuild.kit.statistics import LOG10_EDGES, compare, histogram
+from trtbuild.kit.layout import Classes
+from trtbuild.kit.statistics import LOG10_EDGES, measure
 from trtbuild.reports import deviation, layers, overview
 
 HOPS = {"export": (0, 1), "precision": (1, 2), "total": (0, 2)}
@@ -31,22 +32,36 @@ PASSPORT: dict[str, Any] = {
 
 
 def artifacts(
-    outputs: tuple[str, ...] = ("scores",), moves: tuple[float, float] = (2.0**-20, 2.0**-7)
+    outputs: tuple[str, ...] = ("scores",),
+    moves: tuple[float, float] = (2.0**-20, 2.0**-7),
+    sets: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What the report step reads; ``moves`` is how far export and precision move every output."""
     reference = np.arange(-8, 8).reshape(2, 8).astype(np.float32) / 8
     runs = [reference, reference + np.float32(moves[0]), reference + np.float32(moves[0] + moves[1])]
-    hops = {hop: {name: compare(runs[a], runs[b]) for name in outputs} for hop, (a, b) in HOPS.items()}
-    counts = {hop: {name: histogram(runs[a], runs[b]) for name in outputs} for hop, (a, b) in HOPS.items()}
+    found = {
+        hop: {n: measure(runs[a], runs[b], per_sample=True, classes=Classes(1, "shape")) for n in outputs}
+        for hop, (a, b) in HOPS.items()
+    }
+    hops, counts, details = (
+        {hop: {name: getattr(m, part) for name, m in by_name.items()} for hop, by_name in found.items()}
+        for part in ("summary", "histogram", "detail")
+    )
+    further = {"hops": hops, "samples": 2, "runtimes": {}, "source": {"kind": "random"}, "random": True}
+    rows = dict.fromkeys(outputs, "sample")
     checks = deviation_checks(hops["total"], {"max_abs": 0.1})
     return {
         "verdict": {"passed": all(c["passed"] for c in checks.values()), "checks": checks, "thresholds": 1,
                     "not_judged": {}},
         "deviation": {
-            "hops": hops, "samples": 2,
+            "hops": hops, "samples": 2, "sets": dict.fromkeys(sets, further),
             "runtimes": {"reference": TENSORFLOW, "exported": ONNXRUNTIME, "lowered": ONNXRUNTIME},
         },
-        "histograms": {"log10_edges": [float(edge) for edge in LOG10_EDGES], "hops": counts},
+        "histograms": {
+            "log10_edges": [float(edge) for edge in LOG10_EDGES], "hops": counts,
+            "sets": {key: {"hops": counts} for key in sets},
+        },
+        "details": {"hops": details, "rows": rows, "sets": {key: {"hops": details, "rows": rows} for key in sets}},
         "passport": dict(PASSPORT),
         "precision": {"nodes_by_dtype": {"int8": 2}, "kept_float32": {}, "calibration": None},
     }  # fmt: skip
@@ -93,5 +108,6 @@ def page(**changed: Any) -> dict[str, Any]:
 def template_data(page: dict[str, Any], current: str) -> dict[str, Any]:
     """What the report step gives to every template."""
     extra = {"compared": overview.COMPARED, "titles": deviation.TITLES, "hop_names": layers.HOP_NAMES}
+    extra["sections"] = deviation.sections(page)
     charts = {"overview": [], "deviation": deviation.charts(page), "layers": layers.charts({"id": page["layers"]})}
     return {"page": page, "charts": charts[current], **extra, "current": current, "pages": list(charts)}

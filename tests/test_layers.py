@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device": set(),
     "worker": set(),
     "render": set(),
-    "reports": set(),
+    "reports": {"core", "reports"},
     "cli": set(),
     "core": {"core", "errors"},
     "workspace": {"errors"},

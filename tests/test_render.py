@@ -70,7 +70,7 @@ def test_a_page_refers_to_its_neighbours_only(name: str) -> None:
     text = rendered(name)
 
     files = {"overview.html", "deviation.html", "layers.html", "layers.csv", "report.json", "plotly.min.js"}
-    assert {found for found in Parsed(text).references if not found.startswith("#layer-")} <= files
+    assert {found for found in Parsed(text).references if not found.startswith("#")} <= files
     assert not re.search(r"(?:src|href|url|import)\W{0,3}(?:https?:)?//", text)
 
 

@@ -199,9 +199,10 @@ def _parents(name: str) -> list[str]:
 def _check_paths(spec: BuildSpec) -> None:
     """Files are named relative to the workspace and lie in it: an absolute path would differ on every machine."""
     named = {"model.source.path": getattr(spec.model.source, "path", None)}
-    named |= {
-        f"model.data.{k}": v for k in ("calibration", "validation") if isinstance(v := getattr(spec.model.data, k), str)
-    }
+    data = spec.model.data
+    sources = {"calibration": data.calibration, "validation": data.validation}
+    sources |= {f"inspection.{name}": source for name, source in data.inspection.items()}
+    named |= {f"model.data.{key}": source for key, source in sources.items() if isinstance(source, str)}
     named["latency.baseline"] = spec.latency.baseline
     for where, path in named.items():
         if path is not None and (Path(path).is_absolute() or ".." in Path(path).parts):
@@ -256,7 +257,7 @@ def _check_latency(spec: BuildSpec) -> None:
 
 
 def _code(root: Path, spec: BuildSpec) -> dict[str, tuple[str, ...]]:
-    data = (spec.model.data.calibration, spec.model.data.validation)
+    data = (spec.model.data.calibration, *spec.model.data.sets.values())
     named = [s.callable for s in (spec.model.source, *data) if isinstance(s, (Factory, FactoryData))]
     if spec.model.validation.task:
         named.append(spec.model.validation.task.metric)

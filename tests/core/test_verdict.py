@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trtbuild.core.verdict import deviation_checks, task_check
+from trtbuild.core.verdict import deviation_checks, set_checks, task_check
 
 STATS: dict[str, Any] = {"nonfinite_mismatch": 0, "max_abs": 0.25, "cosine": 0.999, "sqnr_db": 40.0, "rmse": 0.1}
 
@@ -40,6 +40,15 @@ def test_every_output_is_checked_against_every_limit() -> None:
 def test_new_nan_fails_without_any_limit() -> None:
     """An output with NaN or infinity of its own is broken, whatever was asked for."""
     assert passed({}, nonfinite_mismatch=3) == {"y: no NaN or infinity": False}
+
+
+def test_new_nan_fails_in_every_set() -> None:
+    """A set that is only shown has no limits, but what breaks an output breaks it anywhere."""
+    sets = {"night": {"hops": {"total": {"y": STATS, "z": {**STATS, "nonfinite_mismatch": 1}}}}}
+
+    assert {name: check["passed"] for name, check in set_checks(sets).items()} == {
+        "night: y: no NaN or infinity": True, "night: z: no NaN or infinity": False,
+    }  # fmt: skip
 
 
 def test_no_error_at_all_has_no_finite_sqnr_and_passes() -> None:

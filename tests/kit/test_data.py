@@ -215,11 +215,33 @@ def test_inputs_of_different_static_batches_are_cut_alike(tmp_path: Path) -> Non
     ] * 2
 
 
+def test_too_few_rows_for_one_call(tmp_path: Path) -> None:
+    """Nothing would run, so nothing could be compared."""
+    inputs = {"image": {**X, "shape": [4, 2], "profile": None}, "boxes": {**X, "shape": [6, 2], "profile": None}}
+    samples = opened(saved(tmp_path, image=rows(2), boxes=rows(3)), inputs)
+
+    with pytest.raises(DataError, match="too few rows for one call; a call takes image 4, boxes 6"):
+        list(samples.batches(inputs, 8))
+
+
+def test_a_full_disk_is_not_the_files_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compressed archive is unpacked once; where there is no room, that is said."""
+    np.savez_compressed(tmp_path / "data.npz", image=rows(2))
+
+    def full(**_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(OSError, match="No space left"):
+        opened(tmp_path / "data.npz")
+
+
 # --- what is made up ----------------------------------------------------------------------------------------------
 
 
 def drawn(inputs: dict[str, Any], count: int = 4, seed: int = 0) -> dict[str, Any]:
-    return dict(open_samples({"kind": "random", "count": count, "seed": seed}, None, inputs, "where").arrays)
+    made = open_samples({"kind": "random", "count": count, "seed": seed}, None, inputs, "where")
+    return {name: np.asarray(array) for name, array in made.arrays.items()}
 
 
 def test_random_data_hangs_on_its_seed_alone() -> None:
@@ -249,6 +271,17 @@ def test_random_data_fills_dynamic_dimensions_as_the_profile_says() -> None:
     assert drawn(spec(shape=[None, None], profile=profile))["image"].shape == (4, 6)
 
 
+def test_random_data_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn in blocks of a few rows, or at once as numpy would."""
+    monkeypatch.setattr("trtbuild.kit.data.BLOCK_ELEMENTS", 5)
+    generators = [np.random.default_rng([0, index]) for index in range(2)]
+    expected = [generators[0].uniform(0, 1, (9, 2)).astype(np.float32), generators[1].integers(0, 200, (9, 2))]
+    found = drawn({"a": X, "b": {**X, "dtype": "uint8", "range": [0, 200]}}, count=9)
+
+    np.testing.assert_array_equal(found["a"], expected[0])
+    np.testing.assert_array_equal(found["b"], expected[1])
+
+
 def yields(count: int, width: int = 2) -> Iterator[dict[str, Any]]:
     """Samples as a user's callable makes them; the last one of ``count`` 3 is wider."""
     for i in range(count):
@@ -262,7 +295,21 @@ def factory(count: int) -> Samples:
 
 def test_a_callable_yields_samples() -> None:
     """Its arguments come from the config; samples are stacked."""
-    np.testing.assert_array_equal(factory(2).arrays["image"], [[0, 0], [1, 1]])
+    np.testing.assert_array_equal(np.asarray(factory(2).arrays["image"]), [[0, 0], [1, 1]])
+
+
+def names(count: int) -> Iterator[dict[str, Any]]:
+    """Samples with a text beside the numbers."""
+    return ({"image": np.zeros(2), "file": f"{i}.png"} for i in range(count))
+
+
+def test_what_a_callable_yields_besides_is_not_kept() -> None:
+    """A file's name is no number, and nobody reads it; as an input it is refused."""
+    source = {"kind": "factory", "callable": f"{__name__}:names", "arguments": {"count": 3}}
+
+    assert open_samples(source, None, INPUTS, "model.data.validation").count == 3
+    with pytest.raises(DataError, match="'file' has dtype <U5; yield numbers"):
+        open_samples(source, None, {"file": X}, "model.data.validation")
 
 
 def test_a_callable_that_yields_nothing() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from trtbuild.errors import ModelError
 from trtbuild.kit.data import Samples
-from trtbuild.kit.outputs import load, run_all, save
+from trtbuild.kit.outputs import Recorded, load, record, run_all
 
 STATIC = {"x": {"dtype": "float32", "shape": [4, 1]}}
 DYNAMIC = {"x": {"dtype": "float32", "shape": [None, 1], "profile": {"min": 1, "opt": 2, "max": 3}}}
@@ -32,38 +33,76 @@ def samples(count: int) -> Samples:
     return Samples({"x": np.arange(count, dtype=np.float32)[:, None]}, count, "data")
 
 
+def recorded(
+    folder: Path, compute: Callable[[Any], Any], count: int = 5, inputs: Any = DYNAMIC
+) -> tuple[Any, Recorded]:
+    about = record(folder / "out.npz", run_all(Session(compute), samples(count), inputs))
+    return np.load(folder / "out.npz")["y"], about
+
+
 @pytest.mark.parametrize("inputs", [STATIC, DYNAMIC], ids=["static", "dynamic"])
-def test_each_sample_has_one_output(inputs: dict[str, Any]) -> None:
+def test_each_sample_has_one_output(tmp_path: Path, inputs: dict[str, Any]) -> None:
     """In order, and without what fills up a static batch."""
-    found = run_all(Session(lambda x: 2 * x), samples(7), inputs)
+    found, about = recorded(tmp_path, lambda x: 2 * x, 7, inputs)
 
-    np.testing.assert_array_equal(found["y"], 2 * samples(7).arrays["x"])
-
-
-def test_a_number_for_each_call() -> None:
-    """A scalar output has one entry a call."""
-    np.testing.assert_array_equal(run_all(Session(np.sum), samples(5), DYNAMIC)["y"], [3, 7])
+    np.testing.assert_array_equal(found, 2 * samples(7).arrays["x"])
+    assert about == Recorded(7, {"y": "sample"})
 
 
-def test_outputs_of_varying_shape_are_compared_by_element() -> None:
-    """Shapes that hang on the data are joined flat."""
-    assert run_all(Session(lambda x: np.zeros((2, len(x)))), samples(5), DYNAMIC)["y"].shape == (10,)
+def test_a_number_for_each_call(tmp_path: Path) -> None:
+    """A scalar output has one entry a call, and that is said; the samples are still counted."""
+    found, about = recorded(tmp_path, np.sum)
+
+    np.testing.assert_array_equal(found, [3, 7])
+    assert about == Recorded(5, {"y": "call"})
 
 
-def test_equal_arrays_are_equal_bytes(tmp_path: Path) -> None:
-    """The order of outputs does not count, and they come back as they were."""
-    arrays = {"b": np.arange(3), "a": np.float16([[1.5]])}
-    for name, found in (("one", arrays), ("two", dict(reversed(arrays.items())))):
-        save(tmp_path / f"{name}.npz", found)
+def test_outputs_of_varying_shape_are_compared_by_element(tmp_path: Path) -> None:
+    """Shapes that hang on the data are joined flat, in their order."""
+    found, about = recorded(tmp_path, lambda x: np.full((2, len(x)), x[0, 0]))
 
-    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
-    assert {k: (v.dtype, v.tolist()) for k, v in load(tmp_path / "one.npz").items()} == {
-        k: (v.dtype, v.tolist()) for k, v in arrays.items()
-    }
+    assert found.tolist() == [0.0] * 6 + [3.0] * 4
+    assert about.rows == {"y": "other"}
 
 
-def test_an_output_may_be_called_file(tmp_path: Path) -> None:
-    """Any name that a graph can have."""
-    save(tmp_path / "out.npz", {"file": np.zeros(1)})
+def test_detections_of_varying_number_are_no_samples(tmp_path: Path) -> None:
+    """Rows that the data decides are joined as rows, but no row is a sample."""
+    found, about = recorded(tmp_path, lambda x: np.zeros((1 + len(x), 4)))
 
-    assert list(load(tmp_path / "out.npz")) == ["file"]
+    assert found.shape == (7, 4)
+    assert about.rows == {"y": "other"}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int64", "uint8", "bool"])
+def test_recorded_bytes_are_those_of_the_joined_array(tmp_path: Path, dtype: str) -> None:
+    """Written row by row or at once: the same file, and it comes back as it was."""
+    found, _ = recorded(tmp_path, lambda x: x.astype(dtype), 7)
+    whole = samples(7).arrays["x"]
+    record(tmp_path / "whole.npz", run_all(Session(lambda x: whole.astype(dtype)), samples(1), DYNAMIC))
+
+    assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert (found.dtype, found.tolist()) == (np.dtype(dtype), whole.astype(dtype).tolist())
+
+
+def test_an_output_may_be_called_file_or_be_empty(tmp_path: Path) -> None:
+    """Any name that a graph can have, any number of rows."""
+    session = Session(lambda x: x)
+    session.run = lambda feeds: {"file": feeds["x"][:0]}  # type: ignore[method-assign]
+    record(tmp_path / "out.npz", run_all(session, samples(2), DYNAMIC))
+
+    assert {name: array.shape for name, array in load(tmp_path / "out.npz").items()} == {"file": (0, 1)}
+
+
+@pytest.mark.parametrize("dtype", ["U3", "complex64", object])
+def test_an_output_without_real_numbers_is_refused(tmp_path: Path, dtype: Any) -> None:
+    """Half of a complex number would be compared in silence."""
+    with pytest.raises(ModelError, match=r"output 'y' holds .*, no real numbers"):
+        recorded(tmp_path, lambda x: x.astype(dtype))
+
+
+def test_bfloat16_is_kept_as_the_float32_it_is(tmp_path: Path) -> None:
+    """The .npy format has no bfloat16."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    found, _ = recorded(tmp_path, lambda x: x.astype(ml_dtypes.bfloat16))
+
+    assert (found.dtype, found[:, 0].tolist()) == (np.float32, [0, 1, 2, 3, 4])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.graphs import graph
 from trtbuild.errors import ModelError, WorkerDied
-from trtbuild.kit import outputs, sides
+from trtbuild.kit import arrayfile, sides
 
 PARAMS: dict[str, Any] = {"side": "lowered", "threads": 1, "source": {"kind": "onnx"}, "inputs": {},
                           "runtime": {"module": "onnxruntime", "providers": ["CPUExecutionProvider"]}}  # fmt: skip
@@ -20,7 +20,7 @@ PARAMS: dict[str, Any] = {"side": "lowered", "threads": 1, "source": {"kind": "o
 @pytest.fixture
 def start(tmp_path: Path) -> Any:
     """Start a side on a graph; whatever is started is killed."""
-    outputs.save(tmp_path / "feeds.npz", {"x": np.zeros(2, np.float32)})
+    arrayfile.write_npz(tmp_path / "feeds.npz", {"x": np.zeros(2, np.float32)})
     started = []
 
     def side(name: str, text: str = "float[2] x => float[2] y { y = Relu(x) }") -> sides.Side:

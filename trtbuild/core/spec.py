@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -148,10 +149,32 @@ class FactoryData:
 DataSource = str | RandomData | FactoryData  # text: an .npz file, or a folder with one .npy per key
 
 
+VALIDATION = "validation"
+_SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # part of file names and of step folders
+
+
 @dataclass(frozen=True)
 class Data:
+    """``validation`` is judged; the sets of ``inspection`` are measured and shown beside it."""
+
     calibration: DataSource | None = None
     validation: DataSource = RandomData()
+    inspection: Mapping[str, DataSource] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        seen = [(VALIDATION, self.validation)]
+        for name, source in self.inspection.items():
+            if not _SET_NAME.fullmatch(name) or name == VALIDATION:
+                raise ValueError(f"inspection: '{name}' cannot name a set; use letters, digits, '_' and '-'")
+            same = next((other for other, known in seen if known == source), None)
+            if same is not None:
+                raise ValueError(f"inspection: '{name}' has the same source as '{same}'; once is enough")
+            seen.append((name, source))
+
+    @property
+    def sets(self) -> dict[str, DataSource]:
+        """Every set whose deviation is measured, validation first."""
+        return {VALIDATION: self.validation, **{name: self.inspection[name] for name in sorted(self.inspection)}}
 
 
 @dataclass(frozen=True)

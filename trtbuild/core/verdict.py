@@ -30,6 +30,16 @@ def deviation_checks(total: Mapping[str, Mapping[str, Any]], limits: Mapping[str
     return checks
 
 
+def set_checks(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Check]:
+    """What further sets of inputs must not do either: bring out NaN or infinity that the source model has not."""
+    checks: dict[str, Check] = {}
+    for name, measured in sorted(sets.items()):
+        for output, stats in sorted(measured["hops"]["total"].items()):
+            broken = stats["nonfinite_mismatch"]
+            checks[f"{name}: {output}: no NaN or infinity"] = _check(broken, 0, broken == 0, None)
+    return checks
+
+
 def task_check(metric: str, reference: float, observed: float, max_drop: float, *, higher_is_better: bool) -> Check:
     """The drop against TensorFlow's own score on the same labels."""
     drop = reference - observed if higher_is_better else observed - reference

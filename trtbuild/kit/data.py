@@ -1,11 +1,14 @@
-"""Calibration and validation samples, checked against the model's inputs and streamed in batches.
+"""Samples of a data source, checked against the model's inputs and streamed in batches.
 
 A source is an ``.npz`` file, a folder with one ``.npy`` per key, seeded random numbers, or a callable.  Arrays are
-stored compactly (uint8 images, say) and cast to the input's dtype when read.
+stored compactly (uint8 images, say), stay on disk and are cast to the input's dtype when read: memory does not grow
+with the number of samples.
 """
 
 from __future__ import annotations
 
+import errno
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,14 +20,19 @@ import numpy as np
 
 from trtbuild.core.names import did_you_mean
 from trtbuild.errors import DataError
+from trtbuild.kit.arrayfile import BLOCK_ELEMENTS, Rows, StoredArray, open_npy, open_npz
 from trtbuild.kit.callables import load_callable
 
 Arrays = dict[str, "np.ndarray[Any, Any]"]
+Stored = Mapping[str, "np.ndarray[Any, Any] | StoredArray"]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Feeds of one call, and how many of its leading rows are samples (the rest pads a static batch)."""
+    """Feeds of one call, and how many of its leading rows are samples (the rest pads a static batch).
+
+    Where inputs have different static first dimensions, rows are 0: a whole call is one sample.
+    """
 
     feeds: Arrays
     rows: int
@@ -35,7 +43,7 @@ class Batch:
 class Samples:
     """Samples of one source: ``arrays[key]`` has the shape [count, ...]; ``where`` names it in errors."""
 
-    arrays: Mapping[str, np.ndarray[Any, Any]]
+    arrays: Stored
     count: int
     where: str
 
@@ -47,7 +55,11 @@ class Samples:
         """
         rows = rows_per_call(inputs, size)
         if len(set(rows.values())) > 1:
-            for call in range(min(len(self.arrays[name]) // n for name, n in rows.items())):
+            calls = min(len(self.arrays[name]) // n for name, n in rows.items())
+            if not calls:
+                wanted = ", ".join(f"{name} {n}" for name, n in rows.items())
+                raise DataError("too few rows for one call", where=self.where, hint=f"a call takes {wanted}")
+            for call in range(calls):
                 yield Batch({n: self._slice(n, s, call * rows[n], rows[n]) for n, s in inputs.items()}, 0, False)
             return
         size = next(iter(rows.values()))
@@ -59,6 +71,11 @@ class Samples:
             if padded:
                 feeds = {n: np.concatenate([a, np.repeat(a[-1:], size - got, axis=0)]) for n, a in feeds.items()}
             yield Batch(feeds, got, padded)
+
+    def mapped(self, key: str) -> np.ndarray[Any, Any]:
+        """One whole array, as a memory map where it lies in a file."""
+        array = self.arrays[key]
+        return array.mapped() if isinstance(array, StoredArray) else array
 
     def _slice(self, name: str, spec: Mapping[str, Any], start: int, size: int) -> np.ndarray[Any, Any]:
         raw = np.asarray(self.arrays[name][start : start + size])
@@ -87,56 +104,70 @@ def _profile_batch(spec: Mapping[str, Any], point: str) -> int | None:
 
 
 def open_samples(
-    source: Any, path: Path | None, inputs: Mapping[str, Any], where: str, labels: Sequence[str] = ()
+    source: Any,
+    path: Path | None,
+    inputs: Mapping[str, Any],
+    where: str,
+    labels: Sequence[str] = (),
+    scratch: Path | None = None,
 ) -> Samples:
     """Open a data source and check it against the inputs.
 
     Args:
-        source: the config's ``data.calibration`` or ``data.validation``; path: its file, when it is one.
+        source: one source of the config's ``data``; path: its file, when it is one.
         labels: further keys that must be there, with one entry for each sample.
+        scratch: where unnamed files may hold what is drawn, yielded or decompressed (default: the system's place).
 
     Raises:
         DataError: wrong keys, shapes, dtypes or lengths, no sample, unreadable file.
     """
     if isinstance(source, str):
         assert path is not None
-        arrays: Mapping[str, np.ndarray[Any, Any]] = _read(path, source)
+        arrays: Stored = _read(path, source, scratch)
         where = source
     elif source["kind"] == "random":
-        arrays = _random(inputs, source["count"], source["seed"])
+        arrays = _random(inputs, source["count"], source["seed"], scratch)
     else:
-        arrays = _from_callable(source, where)
+        arrays = _from_callable(source, where, (*inputs, *labels), scratch)
     return _checked(arrays, inputs, where, labels)
 
 
-def _read(path: Path, where: str) -> Mapping[str, np.ndarray[Any, Any]]:
+def _read(path: Path, where: str, scratch: Path | None) -> Stored:
     try:
         if path.is_dir():
             files = sorted(path.glob("*.npy"))
             if not files:
                 raise DataError("no .npy file in it", where=where, hint="one file for each input, named after it")
-            return {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in files}
+            return {file.stem: open_npy(file) for file in files}
         if not zipfile.is_zipfile(path):
             raise DataError("not an .npz file", where=where, hint="write it with numpy.savez, an array for each input")
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        return open_npz(path, scratch)
+    except (ValueError, OSError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # a full disk or a missing permission says nothing about the file
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"not a readable .npz file: {said}", where=where) from None
 
 
-def _random(inputs: Mapping[str, Any], count: int, seed: int) -> Arrays:
-    """Uniform numbers in every input's range; integers and booleans are drawn as integers."""
-    made: Arrays = {}
+def _random(inputs: Mapping[str, Any], count: int, seed: int, scratch: Path | None) -> Stored:
+    """Uniform numbers in every input's range; integers and booleans are drawn as integers.
+
+    Drawn block by block: a generator gives the same numbers however its draws are cut.
+    """
+    made: dict[str, StoredArray] = {}
     rows = rows_per_call(inputs, 1)
     for index, (name, spec) in enumerate(sorted(inputs.items())):
         generator = np.random.default_rng([seed, index])
         low, high = spec["range"]
-        full = (count * rows[name], *_opt_shape(spec)[1:])
-        if np.dtype(spec["dtype"]).kind in "iub":
-            made[name] = generator.integers(int(low), max(int(high), int(low) + 1), full).astype(spec["dtype"])
-        else:
-            made[name] = generator.uniform(low, high, full).astype(spec["dtype"])
+        tail, drawn = _opt_shape(spec)[1:], Rows(scratch)
+        block = max(1, BLOCK_ELEMENTS // max(1, math.prod(tail)))
+        for start in range(0, count * rows[name], block):
+            shape = (min(block, count * rows[name] - start), *tail)
+            if np.dtype(spec["dtype"]).kind in "iub":
+                drawn.append(generator.integers(int(low), max(int(high), int(low) + 1), shape).astype(spec["dtype"]))
+            else:
+                drawn.append(generator.uniform(low, high, shape).astype(spec["dtype"]))
+        made[name] = drawn.stored()
     return made
 
 
@@ -145,22 +176,35 @@ def _opt_shape(spec: Mapping[str, Any]) -> list[int]:
     return list(opt) if isinstance(opt, (list, tuple)) else [opt if d is None else d for d in spec["shape"]]
 
 
-def _from_callable(source: Mapping[str, Any], where: str) -> Arrays:
+def _from_callable(source: Mapping[str, Any], where: str, wanted: Sequence[str], scratch: Path | None) -> Stored:
+    """What the callable yields, row by row; of keys that nobody reads only the name is kept."""
+    collected: dict[str, Rows] = {}
+    unread: dict[str, np.ndarray[Any, Any]] = {}
+    for sample in _yielded(source, where):
+        for key, value in sample.items():
+            if key not in wanted:
+                unread[key] = np.empty(0)
+                continue
+            rows = collected.setdefault(key, Rows(scratch))
+            if value.dtype.kind not in "fiub":
+                raise DataError(f"'{key}' has dtype {value.dtype}", where=source["callable"], hint="yield numbers")
+            if rows.tail is not None and rows.tail != value.shape:
+                what = f"samples differ in shape: '{key}' has {list(value.shape)} after {list(rows.tail)}"
+                raise DataError(what, where=source["callable"])
+            rows.append(value[np.newaxis])
+    return {**unread, **{key: rows.stored() for key, rows in collected.items()}}
+
+
+def _yielded(source: Mapping[str, Any], where: str) -> Iterator[Arrays]:
     make = load_callable(source["callable"], f"{where}.callable")
-    collected: dict[str, list[np.ndarray[Any, Any]]] = {}
     try:
         for sample in make(**source["arguments"]):
-            for key, value in sample.items():
-                collected.setdefault(key, []).append(np.asarray(value))
+            yield {key: np.asarray(value) for key, value in sample.items()}
     except Exception as error:  # the user's own code
         raise DataError(f"it failed: {type(error).__name__}: {error}", where=source["callable"]) from error
-    try:
-        return {key: np.stack(values) for key, values in collected.items()}
-    except ValueError as error:
-        raise DataError(f"samples differ in shape: {error}", where=source["callable"]) from None
 
 
-def _checked(arrays: Mapping[str, Any], inputs: Mapping[str, Any], where: str, labels: Sequence[str]) -> Samples:
+def _checked(arrays: Stored, inputs: Mapping[str, Any], where: str, labels: Sequence[str]) -> Samples:
     for name, spec in inputs.items():
         if not spec["shape"]:
             raise DataError(f"input '{name}' is a scalar: it needs a first dimension", where=f"model.inputs.{name}")
@@ -181,7 +225,7 @@ def _checked(arrays: Mapping[str, Any], inputs: Mapping[str, Any], where: str, l
     return Samples(arrays, len(arrays[next(iter(inputs))]), where)
 
 
-def _check_array(name: str, array: np.ndarray[Any, Any], spec: Mapping[str, Any], where: str) -> None:
+def _check_array(name: str, array: np.ndarray[Any, Any] | StoredArray, spec: Mapping[str, Any], where: str) -> None:
     shape, tail = spec["shape"], tuple(array.shape[1:])
     if len(tail) != len(shape) - 1 or any(d not in (None, t) for d, t in zip(shape[1:], tail, strict=True)):
         wanted = "[" + ", ".join("null" if d is None else str(d) for d in shape[1:]) + "]"

@@ -1,51 +1,83 @@
-"""A session's outputs on all samples, as one .npz with an array for each output."""
+"""A session's outputs on all samples, as one .npz with an array for each output, written as they come."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from trtbuild.errors import ModelError
+from trtbuild.kit.arrayfile import Array, Rows, StoredArray, open_npz, write_npz
 from trtbuild.kit.data import Samples, rows_per_call
 from trtbuild.runtimes import Session
 
 BATCH = 8  # samples a call, within the profile; large enough to amortise a call, small enough for any memory
+Row = Literal["sample", "call", "other"]
 
 
-def run_all(session: Session, samples: Samples, inputs: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
-    """Outputs over all samples, joined along their first axis (a scalar output becomes one entry a call)."""
+@dataclass(frozen=True)
+class Call:
+    """One call's outputs without what filled up a static batch; ``samples`` rows of input went in."""
+
+    outputs: Mapping[str, Array]
+    samples: int
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was written: samples, and what one row of each output stands for (``other``: the data decides)."""
+
+    samples: int
+    rows: Mapping[str, Row]
+
+
+def run_all(session: Session, samples: Samples, inputs: Mapping[str, Any]) -> Iterator[Call]:
+    """Every call in turn, each output with at least one axis (a scalar becomes one entry)."""
     rows = set(rows_per_call(inputs, BATCH).values())
-    parts: dict[str, list[np.ndarray[Any, Any]]] = {}
     for batch in samples.batches(inputs, BATCH):
+        made = {}
         for name, value in session.run(batch.feeds).items():
-            array = np.atleast_1d(np.asarray(value))
-            if batch.padded and len(array) in rows:
-                array = array[: batch.rows]
-            parts.setdefault(name, []).append(array)
-    return {name: _join(arrays) for name, arrays in parts.items()}
+            array = _numbers(name, np.asarray(value))
+            made[name] = array[: batch.rows] if batch.padded and array.ndim and len(array) in rows else array
+        yield Call(made, batch.rows or 1)
 
 
-def _join(arrays: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-    tails = {array.shape[1:] for array in arrays}
-    if len(tails) == 1:
-        return np.concatenate(arrays)
-    return np.concatenate([array.ravel() for array in arrays])  # shapes depend on the data: compare elements
+def record(path: Path, calls: Iterator[Call]) -> Recorded:
+    """Join the calls' outputs along their first axis in an .npz at ``path``; shapes that differ are joined flat.
 
+    Memory: one call's outputs.  Unnamed files beside ``path`` hold the rest until it is written.
 
-def save(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Write an .npz; equal arrays give equal bytes (entries carry a fixed date).
-
-    Not ``numpy.savez``: it takes names as keyword arguments, and an output may be called ``file``.
+    Raises:
+        ModelError: an output that holds no numbers.
     """
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for name in sorted(arrays):
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.asanyarray(arrays[name]), allow_pickle=False)
+    joined: dict[str, Rows] = {}
+    kinds: dict[str, set[Row]] = {}
+    samples = 0
+    for call in calls:
+        samples += call.samples
+        for name, array in call.outputs.items():
+            joined.setdefault(name, Rows(path.parent)).append(np.atleast_1d(array))
+            kind: Row = "call" if not array.ndim else "sample" if len(array) == call.samples else "other"
+            kinds.setdefault(name, set()).add(kind)
+    write_npz(path, {name: rows.stored() for name, rows in joined.items()})
+    alike = {
+        name: found.pop() if len(found) == 1 and not joined[name].flat else "other" for name, found in kinds.items()
+    }
+    return Recorded(samples, dict(sorted(alike.items())))
 
 
-def load(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+def load(path: Path) -> dict[str, StoredArray]:
+    """The arrays of a file that :func:`record` wrote; its digest is in the records, so nothing is read yet."""
+    return open_npz(path, verify=False)
+
+
+def _numbers(name: str, array: Array) -> Array:
+    """bfloat16 and 8-bit floats (numpy knows them as extensions) as the float32 that holds them exactly."""
+    if array.dtype.kind == "V" and array.dtype.names is None and array.dtype.name.startswith(("bfloat", "float")):
+        return array.astype(np.float32)
+    if array.dtype.kind not in "fiub":
+        raise ModelError(f"output '{name}' holds {array.dtype}, no real numbers", where="model", hint="leave it out")
+    return array

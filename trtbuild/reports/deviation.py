@@ -1,71 +1,152 @@
-"""deviation: chart data of the deviation page, drawn from the same report.json as its tables."""
+"""deviation: what the deviation page shows of every set of inputs and every output, from the same report.json."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
-TITLES = {"export": "exporter: source model → ONNX", "precision": "precision: ONNX → lowered ONNX", "total": "total"}
-# Okabe-Ito colours, told apart by everybody; the total is dashed, since it mostly lies on the hop that causes it.
-LINES: dict[str, dict[str, Any]] = {
-    "export": {"color": "#0072b2"},
-    "precision": {"color": "#d55e00", "width": 3},
-    "total": {"color": "#888888", "dash": "dash"},
+from trtbuild.core.blame import TOTAL, guilty_hop, guilty_of_model
+from trtbuild.reports import deviationcharts as pictures
+
+TITLES = {
+    "export": "exporter: source model → ONNX",
+    "precision": "precision: ONNX → lowered ONNX",
+    "engine": "TensorRT: lowered ONNX → engine",
+    "total": "total",
 }
+ORDER = ("total", "export", "precision", "engine")  # of columns: what is judged stands where a phone shows it
+GUILTY = {"export": "the exporter", "precision": "the precision", "engine": "TensorRT", "nobody": "nobody"}
+PERCENTILES = {"50 %": "median", "90 %": "p90", "99 %": "p99", "99.9 %": "p999", "100 %": "max"}
+# With pictures, in the judged set and in each further one: the page stays a few hundred kB however many there are.
+PICTURED_OUTPUTS, PICTURED_FURTHER = 12, 4
+Table = dict[str, Any]
+
+
+def collect(artifacts: Mapping[str, Any]) -> dict[str, Any]:
+    """Page data of all sets from ``deviation``, ``histograms`` and ``details``; the validation set is at the top."""
+    numbers, histograms, details = (artifacts[name] for name in ("deviation", "histograms", "details"))
+    sets = {
+        name: {
+            **{key: numbers["sets"][name][key] for key in ("samples", "runtimes", "source", "random")},
+            **_outputs(numbers["sets"][name], histograms["sets"][name], details["sets"][name]),
+        }
+        for name in sorted(numbers["sets"])
+    }
+    return {**_outputs(numbers, histograms, details), "log10_edges": histograms["log10_edges"], "sets": sets}
+
+
+def _outputs(numbers: Mapping[str, Any], histograms: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
+    hops = numbers["hops"]
+    outputs = {
+        name: {
+            "hops": {hop: hops[hop][name] for hop in hops},
+            "guilty": guilty_hop({hop: hops[hop][name] for hop in hops}),
+            "histograms": {hop: histograms["hops"][hop][name] for hop in hops},
+            "details": {hop: details["hops"][hop][name] for hop in hops},
+            "rows": details["rows"][name],
+        }
+        for name in sorted(hops[TOTAL])
+    }
+    return {"outputs": outputs, "guilty": guilty_of_model({name: output["hops"] for name, output in outputs.items()})}
+
+
+def sections(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One section for each set, validation first: a row for each output, then its tables and pictures."""
+    validation = {
+        "name": "validation", "judged": True, "random": page["variant"]["random_validation"], "source": None,
+        "samples": page["samples"], "guilty": page["guilty"], "outputs": page["outputs"],
+    }  # fmt: skip
+    made = []
+    for i, found in enumerate([validation, *({"name": n, "judged": False, **s} for n, s in page["sets"].items())]):
+        pictured = _most_moved(found["outputs"], PICTURED_OUTPUTS if found["judged"] else PICTURED_FURTHER)
+        outputs = [
+            _output(page, name, output, f"{i}-{j}", judged=found["judged"], pictured=name in pictured)
+            for j, (name, output) in enumerate(found["outputs"].items())
+        ]
+        source = found["source"] if isinstance(found["source"], str) else None
+        made.append(
+            {
+                "name": found["name"], "id": f"set-{i}", "judged": found["judged"], "random": found["random"],
+                "source": source, "samples": found["samples"], "guilty": GUILTY[found["guilty"]],
+                "outputs": outputs, "unpictured": len(outputs) - len(pictured),
+            }
+        )  # fmt: skip
+    return made
 
 
 def charts(page: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Plotly figures, two for each output: histogram of log10 |error|, and the share of elements above an error."""
-    figures = []
-    for index, (name, output) in enumerate(page["outputs"].items()):
-        share = "Share of elements above an error"
-        figures.append(
-            _figure(name, f"histogram-{index}", "Distribution of |error|", _histogram(page, output), "elements")
-        )
-        figures.append(_figure(name, f"above-{index}", share, _above(page, output), "share", log_y=True))
-    return figures
+    """Every Plotly figure of :func:`sections`, in the order of the page."""
+    return [figure["chart"] for s in sections(page) for output in s["outputs"] for figure in output["figures"]]
 
 
-def _histogram(page: Mapping[str, Any], output: Mapping[str, Any]) -> list[dict[str, Any]]:
-    edges = page["log10_edges"]
-    return [
-        {
-            "type": "scatter", "mode": "lines", "line": {"shape": "hvh", **LINES[hop]}, "name": TITLES[hop],
-            "x": [round((a + b) / 2, 6) for a, b in pairwise(edges)], "y": counts["counts"],
-        }
-        for hop, counts in output["histograms"].items()
-    ]  # fmt: skip
+def _most_moved(outputs: Mapping[str, Any], count: int) -> set[str]:
+    def moved(name: str) -> float:
+        total = outputs[name]["hops"][TOTAL]
+        return float((total["rmse"] or 0.0) / (total["reference_rms"] or 1.0))
+
+    return set(sorted(outputs, key=lambda name: (-moved(name), name))[:count])
 
 
-def _above(page: Mapping[str, Any], output: Mapping[str, Any]) -> list[dict[str, Any]]:
-    traces = []
-    for hop, counts in output["histograms"].items():
-        total = counts["zero"] + counts["below"] + counts["above"] + sum(counts["counts"])
-        left, y = counts["above"], []
-        for count in reversed(counts["counts"]):
-            left += count
-            y.append(round(left / total, 9) if left and total else None)
-        traces.append(
-            {"type": "scatter", "mode": "lines", "line": LINES[hop], "name": TITLES[hop],
-             "x": page["log10_edges"][:-1], "y": y[::-1]}
-        )  # fmt: skip
-    return traces
-
-
-def _figure(
-    output: str, identity: str, title: str, data: list[dict[str, Any]], y: str, *, log_y: bool = False
+def _output(
+    page: Mapping[str, Any], name: str, output: Mapping[str, Any], place: str, *, judged: bool, pictured: bool
 ) -> dict[str, Any]:
+    hops, details = (_ordered(output[part]) for part in ("hops", "details"))
+    detail = details[TOTAL]
+    limits = _limits(page, name) if judged else {}
+    edges = page["log10_edges"]
     return {
-        "output": output,
-        "id": identity,
-        "title": title,
-        "data": data,
-        "layout": {
-            "margin": {"l": 60, "r": 10, "t": 10, "b": 45}, "height": 300,
-            "xaxis": {"title": {"text": "log10 |error|"}},
-            "yaxis": {"title": {"text": y}, **({"type": "log"} if log_y else {})},
-            "legend": {"orientation": "h", "y": -0.25},
-            "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
-        },
+        "name": name, "id": f"output-{place}", "guilty": GUILTY[output["guilty"]], "hops": hops,
+        "total": hops[TOTAL], "argmax": {hop: found["argmax"] for hop, found in details.items()},
+        "no_argmax": detail["no_argmax"],
+        "worst_sample": {hop: _worst_sample(found["samples"]) for hop, found in details.items()},
+        "entries": {"sample": "sample", "call": "call", "other": "entry"}[output["rows"]],
+        "percentiles": _percentiles(hops), "worst": _worst(detail), "tolerance": _tolerance(details),
+        "disagreeing": _disagreeing(detail),
+        "figures": pictures.figures(output, edges, place, limits) if pictured else [],
     }  # fmt: skip
+
+
+def _ordered(by_hop: Mapping[str, Any]) -> dict[str, Any]:
+    return {hop: by_hop[hop] for hop in ORDER if hop in by_hop}
+
+
+def _worst_sample(samples: Mapping[str, Any] | None) -> int | None:
+    return samples["worst"][0]["sample"] if samples and samples["worst"] else None
+
+
+def _limits(page: Mapping[str, Any], output: str) -> dict[str, float]:
+    checks = page["verdict"]["checks"]
+    wanted = ("max_abs", "p999_abs", "p99_abs", "median_abs")
+    return {metric: checks[key]["limit"] for metric in wanted if (key := f"{output}: {metric}") in checks}
+
+
+def _percentiles(hops: Mapping[str, Any]) -> Table:
+    head = ["elements up to"]
+    for hop in hops:
+        head += [f"{TITLES[hop].partition(':')[0]}, absolute", "relative"]
+    rows = [
+        [label, *(stats[f"{key}_{kind}"] for stats in hops.values() for kind in ("abs", "rel"))]
+        for label, key in PERCENTILES.items()
+    ]
+    return {"head": head, "rows": rows}
+
+
+def _worst(detail: Mapping[str, Any]) -> Table:
+    rows = [
+        [pictures.index_text(e["index"]), e["sample"], e["reference"], e["value"], e["error"]] for e in detail["worst"]
+    ]
+    return {"head": ["index", "sample", "source model", "here", "absolute error"], "rows": rows}
+
+
+def _tolerance(details: Mapping[str, Any]) -> Table:
+    columns = [found["tolerance"] for found in details.values()]
+    rows = [[f"{pairs[0]['rtol']:g}", *(pair["atol"] for pair in pairs)] for pairs in zip(*columns, strict=True)]
+    return {"head": ["with rtol", *(f"atol, {TITLES[hop].partition(':')[0]}" for hop in details)], "rows": rows}
+
+
+def _disagreeing(detail: Mapping[str, Any]) -> Table:
+    found = detail["argmax"]["worst"] if detail["argmax"] else []
+    return {
+        "head": ["sample", "share of its decisions"],
+        "rows": [[e["sample"], f"{100 * e['share']:.3g} %"] for e in found],
+    }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trtbuild.reports import deviation as measured
+
 COMPARED = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "cosine", "sqnr_db", "bias")
 SCHEMA_VERSION = 1
 
@@ -12,22 +14,13 @@ SCHEMA_VERSION = 1
 def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[str, Any]:
     """Page data from the artifacts ``verdict``, ``deviation``, ``histograms``, ``passport`` and ``precision``."""
     deviation, precision, passport = artifacts["deviation"], artifacts["precision"], artifacts["passport"]
-    hops = deviation["hops"]
     return {
         "schema_version": SCHEMA_VERSION,
         "variant": dict(variant),
         "verdict": artifacts["verdict"],
         "runtimes": deviation["runtimes"],
         "samples": deviation["samples"],
-        "outputs": {
-            name: {
-                "hops": {hop: hops[hop][name] for hop in hops},
-                "guilty": guilty({hop: hops[hop][name]["rmse"] for hop in ("export", "precision")}),
-                "histograms": {hop: artifacts["histograms"]["hops"][hop][name] for hop in hops},
-            }
-            for name in sorted(hops["total"])
-        },
-        "log10_edges": artifacts["histograms"]["log10_edges"],
+        **measured.collect(artifacts),
         "engine": passport,
         "precision": {
             "nodes_by_dtype": precision["nodes_by_dtype"],
@@ -37,16 +30,6 @@ def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[st
         },
         "warnings": warnings(variant, artifacts),
     }
-
-
-def guilty(rmse: Mapping[str, float | None]) -> str:
-    """The hop that moved the output most; nobody when nothing moved.
-
-    >>> guilty({"export": 1e-7, "precision": 0.02})
-    'precision'
-    """
-    known = {hop: value for hop, value in rmse.items() if value}
-    return max(known, key=lambda hop: known[hop]) if known else "nobody"
 
 
 def warnings(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[str]:

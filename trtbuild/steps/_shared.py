@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from trtbuild.core.spec import DataSource, Factory, FactoryData, Model, Variant
+from trtbuild.core.spec import VALIDATION, DataSource, Factory, FactoryData, Model, Variant
 from trtbuild.core.step import File, Input
 
 
@@ -25,6 +26,17 @@ def source_inputs(variant: Variant) -> dict[str, Input]:
     if isinstance(source, Factory):
         return code_inputs(variant, source.callable, "source_code")
     return {"source": File(source.path)}
+
+
+def set_params(model: Model, name: str) -> dict[str, Any]:
+    """Inputs and data of one measured set; validation's recipe does not say its name."""
+    known = {} if name == VALIDATION else {"set": name}
+    return {"inputs": input_params(model, profiles=True), "data": data_params(model.data.sets[name]), **known}
+
+
+def set_place(params: Mapping[str, Any]) -> str:
+    """Where the config names the data of a step with :func:`set_params`."""
+    return f"model.data.inspection.{params['set']}" if "set" in params else f"model.data.{VALIDATION}"
 
 
 def data_params(source: DataSource) -> Any:

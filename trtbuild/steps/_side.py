@@ -23,7 +23,7 @@ def run(job: Job) -> None:
     from trtbuild.kit import outputs
 
     with os.fdopen(job.params["answers"], "w", encoding="utf-8") as answers:
-        feeds = outputs.load(job.input("feeds"))
+        feeds = {name: stored[:] for name, stored in outputs.load(job.input("feeds")).items()}
         session = _open(job, feeds)
         session.run(feeds)  # a graph that loads may still fail to run
         _say(answers, session.about)

@@ -1,73 +1,144 @@
 """deviation: how far outputs move on each hop, so that a report can say whose fault it is.
 
 Hops: ``export`` (TensorFlow -> exported ONNX: the exporter), ``precision`` (exported -> lowered ONNX: casts and
-quantisation), ``total`` (TensorFlow -> what runs).
+quantisation), ``engine`` (lowered ONNX -> engine: TensorRT; where a runtime executes it), ``total`` (TensorFlow ->
+what runs).  Each named set of inputs is measured by itself; the validation set is the one that is judged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Variant
-from trtbuild.core.step import Out, Step
+from trtbuild.core.spec import VALIDATION, RandomData, Variant
+from trtbuild.core.step import Input, Out, Step
 from trtbuild.errors import ModelError
+from trtbuild.steps._shared import data_params
 
-VERSION = 1
-HOPS = {"export": ("reference", "exported"), "precision": ("exported", "lowered"), "total": ("reference", "lowered")}
+VERSION = 2
+SIDES = {"reference": "source model", "exported": "exported graph", "lowered": "lowered graph", "engine": "engine"}
+STAGES = ("export", "precision", "engine")  # what lies between one side and the next
 
 
 def declare(variant: Variant, need: Need) -> Step:
-    runs = {
-        "reference": need("reference"),
-        "exported": need("infer", of="export"),
-        "lowered": need("infer", of="lower"),
-    }
-    outputs = {name: run.out("outputs.npz") for name, run in runs.items()}
-    runtimes = {f"{name}_runtime": run.out("runtime.json") for name, run in runs.items()}
+    data = variant.spec.model.data
+    inputs: dict[str, Input] = {}
+    for name in data.sets:
+        choice = {} if name == VALIDATION else {"data": name}
+        runs = {
+            "reference": need("reference", **choice),
+            "exported": need("infer", of="export", **choice),
+            "lowered": need("infer", of="lower", **choice),
+        }
+        prefix = _prefix(name)
+        inputs |= {f"{prefix}{side}": run.out("outputs.npz") for side, run in runs.items()}
+        inputs |= {f"{prefix}{side}_runtime": run.out("runtime.json") for side, run in runs.items()}
+    task = variant.spec.model.validation.task
     return Step(
         kind="deviation",
         version=VERSION,
         model=variant.names.model,
         label=f"{variant.names.precision}-{variant.names.runtime}",
-        params={},
-        inputs=outputs | runtimes,
-        outs=(Out("deviation.json", cache=False), Out("histograms.json")),
+        params={
+            "sets": {
+                name: {"source": data_params(source), "random": isinstance(source, RandomData)}
+                for name, source in data.sets.items()
+            },
+            "task": {"metric": task.metric, "output": task.output} if task else None,
+        },
+        inputs=inputs,
+        outs=(Out("deviation.json", cache=False), Out("histograms.json"), Out("details.json"), Out("histograms.csv")),
     )
 
 
 def run(job: Job) -> None:
-    from trtbuild.kit import outputs, statistics
+    from trtbuild.kit import histogramtable, statistics
 
-    arrays = {name: outputs.load(job.input(name)) for name in ("reference", "exported", "lowered")}
-    names = sorted(arrays["reference"])
-    for side in ("exported", "lowered"):
-        if sorted(arrays[side]) != names:
-            what = f"the {side} graph has outputs {sorted(arrays[side])}, the source model {names}"
-            raise ModelError(what, where="deviation")
-        for name in names:
-            want, have = arrays["reference"][name].shape, arrays[side][name].shape
-            if want != have:
-                what = f"output '{name}' has shape {list(have)} in the {side} graph, {list(want)} in the source model"
-                raise ModelError(what, where="deviation", hint="the exporter changed the model's meaning")
-    hops = {
-        hop: {name: statistics.compare(arrays[a][name], arrays[b][name]) for name in names}
-        for hop, (a, b) in HOPS.items()
+    sets = {name: {**about, **_measure_set(job, _prefix(name))} for name, about in job.params["sets"].items()}
+    edges = [round(float(edge), 6) for edge in statistics.LOG10_EDGES]
+    job.write_json("deviation.json", _document(sets, "summary", ("samples", "runtimes"), ("source", "random")))
+    job.write_json("histograms.json", {"log10_edges": edges, **_document(sets, "histogram")})
+    job.write_json("details.json", _document(sets, "detail", ("rows",)))
+    counted = {name: made["histogram"] for name, made in sets.items()}
+    job.output("histograms.csv").write_text(histogramtable.csv_text(counted, edges), "utf-8", newline="")
+
+
+def _document(
+    sets: Mapping[str, Mapping[str, Any]], part: str, facts: tuple[str, ...] = (), about: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """One part of the validation set's numbers, with those of further sets below ``sets``."""
+
+    def one(made: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+        return {"hops": made[part], **{key: made[key] for key in keys}}
+
+    further = {name: one(made, facts + about) for name, made in sets.items() if name != VALIDATION}
+    return {**one(sets[VALIDATION], facts), "sets": further}
+
+
+def _prefix(name: str) -> str:
+    return "" if name == VALIDATION else f"{name}_"
+
+
+def hops_between(sides: list[str]) -> dict[str, tuple[str, str]]:
+    """Hop -> the two sides it lies between, for the sides that ran, in order.
+
+    >>> hops_between(["reference", "exported", "lowered"])["precision"]
+    ('exported', 'lowered')
+    """
+    steps = dict(zip(STAGES, pairwise(sides), strict=False))
+    return {**steps, "total": (sides[0], sides[-1])}
+
+
+def _measure_set(job: Job, prefix: str) -> dict[str, Any]:
+    from trtbuild.kit import layout, outputs, statistics
+
+    sides = [side for side in SIDES if f"{prefix}{side}" in job.inputs]
+    arrays = {side: outputs.load(job.input(f"{prefix}{side}")) for side in sides}
+    runtimes = {side: job.read_json(f"{prefix}{side}_runtime") for side in sides}
+    _check_alike(arrays)
+    names, rows = sorted(arrays["reference"]), runtimes["reference"]["rows"]
+    classes = {
+        name: layout.classes_of(arrays["reference"][name].shape, arrays["reference"][name].dtype, metric)
+        for name, metric in ((name, _metric(job.params["task"], name, names)) for name in names)
     }
-    job.write_json(
-        "deviation.json",
-        {
-            "hops": hops,
-            "runtimes": {name: job.read_json(f"{name}_runtime") for name in arrays},
-            "samples": len(next(iter(arrays["reference"].values()))),
-        },
-    )
-    job.write_json(
-        "histograms.json",
-        {
-            "log10_edges": [round(float(edge), 6) for edge in statistics.LOG10_EDGES],
-            "hops": {
-                hop: {name: statistics.histogram(arrays[a][name], arrays[b][name]) for name in names}
-                for hop, (a, b) in HOPS.items()
-            },
-        },
-    )
+    made: dict[str, Any] = {"summary": {}, "histogram": {}, "detail": {}, "rows": rows}
+    for hop, (a, b) in hops_between(sides).items():
+        found = {
+            name: statistics.measure(
+                arrays[a][name], arrays[b][name], per_sample=rows[name] == "sample", classes=classes[name]
+            )
+            for name in names
+        }
+        made["summary"][hop] = {name: m.summary for name, m in found.items()}
+        made["histogram"][hop] = {name: m.histogram for name, m in found.items()}
+        made["detail"][hop] = {name: m.detail for name, m in found.items()}
+    made["samples"] = runtimes["reference"]["samples"]
+    made["runtimes"] = {
+        side: {key: value for key, value in about.items() if key not in ("samples", "rows")}
+        for side, about in runtimes.items()
+    }
+    return made
+
+
+def _check_alike(arrays: Mapping[str, Mapping[str, Any]]) -> None:
+    reference = arrays["reference"]
+    for side, found in arrays.items():
+        if sorted(found) != sorted(reference):
+            what = f"the {SIDES[side]} has outputs {sorted(found)}, the source model {sorted(reference)}"
+            raise ModelError(what, where="deviation")
+        for name in sorted(reference):
+            want, have = reference[name].shape, found[name].shape
+            if want != have:
+                what = f"output '{name}' has shape {list(have)} in the {SIDES[side]}, {list(want)} in the source model"
+                raise ModelError(what, where="deviation", hint="the exporter changed the model's meaning")
+
+
+def _metric(task: Mapping[str, Any] | None, name: str, names: list[str]) -> str | None:
+    """The task's metric for the output that it is about; the only output needs no naming."""
+    if task is None or (task["output"] or (names[0] if len(names) == 1 else None)) != name:
+        return None
+    metric: str = task["metric"]
+    return metric

@@ -1,34 +1,37 @@
-"""infer: outputs of the exported or the lowered graph on the validation samples, by the chosen runtime."""
+"""infer: outputs of the exported or the lowered graph on one set of samples, by the chosen runtime."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
 
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Variant
+from trtbuild.core.spec import VALIDATION, Variant
 from trtbuild.core.step import Out, Step
-from trtbuild.steps._shared import data_inputs, data_params, input_params, tools
+from trtbuild.steps._shared import data_inputs, set_params, set_place, tools
 
-VERSION = 1
+VERSION = 2
 GRAPHS = {"export": "model.onnx", "lower": "lowered.onnx"}
 
 
-def declare(variant: Variant, need: Need, of: str) -> Step:
+def declare(variant: Variant, need: Need, of: str, data: str = VALIDATION) -> Step:
+    """``of``: the step whose graph runs; ``data``: the name of a measured set."""
     model, runtime = variant.spec.model, variant.spec.runtime
     upstream = need(of)
+    label = "exported" if of == "export" else f"{variant.names.precision}-{variant.names.runtime}"
     return Step(
         kind="infer",
         version=VERSION,
         model=variant.names.model,
-        label="exported" if of == "export" else f"{variant.names.precision}-{variant.names.runtime}",
+        label=label if data == VALIDATION else f"{label}-{data}",
         params={
             "runtime": {"module": runtime.module, "providers": list(runtime.providers)},
-            "inputs": input_params(model, profiles=True),
-            "data": data_params(model.data.validation),
+            **set_params(model, data),
             "tools": tools(variant, "onnxruntime", "numpy"),
         },
-        inputs={"model": upstream.out(GRAPHS[of])} | data_inputs(variant, model.data.validation),
+        inputs={"model": upstream.out(GRAPHS[of])} | data_inputs(variant, model.data.sets[data]),
         outs=(Out("outputs.npz"), Out("runtime.json")),
     )
 
@@ -38,9 +41,10 @@ def run(job: Job) -> None:
 
     inputs, runtime = job.params["inputs"], job.params["runtime"]
     path = job.input("data") if "data" in job.inputs else None
-    samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation")
+    scratch = Path(job.out)
+    samples = data.open_samples(job.params["data"], path, inputs, set_place(job.params), scratch=scratch)
     session = import_module(f"trtbuild.runtimes.{runtime['module']}").open_session(
         job.input("model"), runtime["providers"]
     )
-    outputs.save(job.output("outputs.npz"), outputs.run_all(session, samples, inputs))
-    job.write_json("runtime.json", session.about)
+    recorded = outputs.record(job.output("outputs.npz"), outputs.run_all(session, samples, inputs))
+    job.write_json("runtime.json", {**session.about, **asdict(recorded)})

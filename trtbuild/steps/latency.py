@@ -95,13 +95,13 @@ def run(job: Job) -> None:
 
 def _measure(job: Job, params: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, ModelError], Any]:
     """Samples and failures by side, and node times of the lowered graph, or why there are none."""
-    from trtbuild.kit import data, outputs, sides
+    from trtbuild.kit import arrayfile, data, sides
 
     path = job.input("data") if "data" in job.inputs else None
     samples = data.open_samples(params["data"], path, params["inputs"], "model.data.validation")
     folder.mkdir()
     feeds = folder / "feeds.npz"
-    outputs.save(feeds, one_batch(samples, params["inputs"], params["batch"]))
+    arrayfile.write_npz(feeds, one_batch(samples, params["inputs"], params["batch"]))
     opened: dict[str, sides.Side] = {}
     try:
         for name in ("source", *(side for side, source in GRAPHS.items() if source in job.inputs)):

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from trtbuild.core.job import Job
@@ -151,7 +152,8 @@ def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
             hint="an int8 engine would be float32 under another name; use fp16 or bf16",
         )  # fmt: skip
     path = job.input("data") if "data" in job.inputs else None
-    samples = data.open_samples(job.params["data"], path, job.params["inputs"], "model.data.calibration")
+    where, scratch = "model.data.calibration", Path(job.out)
+    samples = data.open_samples(job.params["data"], path, job.params["inputs"], where, scratch=scratch)
     quantizer = import_module(f"trtbuild.quantizers.{options['algorithm']}").make(options)
     tensors = qdq.activations(nodes, model.graph)
     count = qdq.calibrate(model, tensors, samples, job.params["inputs"], options["batch"], quantizer)
@@ -241,11 +243,12 @@ def _digest(arrays: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
     """sha256 over names, shapes, dtypes and values of the calibration arrays: their provenance, whatever the file."""
     import hashlib
 
-    import numpy as np
+    from trtbuild.kit.arrayfile import rows_of
 
     sha = hashlib.sha256()
     for name in sorted(inputs):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name]
         sha.update(f"{name}:{array.dtype}:{array.shape};".encode())
-        sha.update(array.data)
+        for _, rows in rows_of(array):
+            sha.update(rows.tobytes())
     return sha.hexdigest()

@@ -1,17 +1,21 @@
-"""reference: the source model's own outputs on the validation samples."""
+"""reference: the source model's own outputs on one set of samples."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Onnx, Variant
+from trtbuild.core.spec import VALIDATION, Onnx, Variant
 from trtbuild.core.step import Out, Step
-from trtbuild.steps._shared import data_inputs, data_params, input_params, source_inputs, source_params, tools
+from trtbuild.steps._shared import data_inputs, set_params, set_place, source_inputs, source_params, tools
 
-VERSION = 1
+VERSION = 2
 
 
-def declare(variant: Variant, need: Need) -> Step:
+def declare(variant: Variant, need: Need, data: str = VALIDATION) -> Step:
+    """``data``: the name of a measured set."""
     model = variant.spec.model
     library = "onnxruntime" if isinstance(model.source, Onnx) else "tensorflow"
     libraries = ("onnxruntime", "numpy") if library == "onnxruntime" else ("tensorflow", "keras", "numpy")
@@ -19,14 +23,13 @@ def declare(variant: Variant, need: Need) -> Step:
         kind="reference",
         version=VERSION,
         model=variant.names.model,
-        label=library,
+        label=library if data == VALIDATION else f"{library}-{data}",
         params={
             "source": source_params(model),
-            "inputs": input_params(model, profiles=True),
-            "data": data_params(model.data.validation),
+            **set_params(model, data),
             "tools": tools(variant, *libraries),
         },
-        inputs=source_inputs(variant) | data_inputs(variant, model.data.validation),
+        inputs=source_inputs(variant) | data_inputs(variant, model.data.sets[data]),
         outs=(Out("outputs.npz"), Out("runtime.json")),
     )
 
@@ -37,7 +40,8 @@ def run(job: Job) -> None:
 
     inputs = job.params["inputs"]
     path = job.input("data") if "data" in job.inputs else None
-    samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation")
+    scratch = Path(job.out)
+    samples = data.open_samples(job.params["data"], path, inputs, set_place(job.params), scratch=scratch)
     source = job.input("source") if "source" in job.inputs else None
     session: Session
     if job.params["source"]["kind"] == "onnx":
@@ -56,5 +60,5 @@ def run(job: Job) -> None:
         from trtbuild.runtimes import tensorflow
 
         session = tensorflow.open_session(job.params["source"], source, inputs)
-    outputs.save(job.output("outputs.npz"), outputs.run_all(session, samples, inputs))
-    job.write_json("runtime.json", session.about)
+    recorded = outputs.record(job.output("outputs.npz"), outputs.run_all(session, samples, inputs))
+    job.write_json("runtime.json", {**session.about, **asdict(recorded)})

@@ -26,6 +26,7 @@ def declare(variant: Variant, need: Need) -> Step:
         "verdict": need("validate").out("verdict.json"),
         "deviation": need("deviation").out("deviation.json"),
         "histograms": need("deviation").out("histograms.json"),
+        "details": need("deviation").out("details.json"),
         "passport": need("engine").out("passport.json"),
         "precision": need("lower").out("precision.json"),
     }
@@ -74,6 +75,7 @@ def run(job: Job) -> None:
     page = overview.collect(job.params["variant"], artifacts)
     charts: dict[str, list[dict[str, Any]]] = {"overview": [], "deviation": deviation.charts(page)}
     extra: dict[str, Any] = {"compared": overview.COMPARED, "titles": deviation.TITLES, "hop_names": layers.HOP_NAMES}
+    extra["sections"] = deviation.sections(page)
     if "layers" in pages:
         page["layers"] = layers.collect(artifacts["layers"])
         charts["layers"] = layers.charts({page["variant"]["id"]: page["layers"]})

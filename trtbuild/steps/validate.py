@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from trtbuild.core.job import Job
@@ -10,11 +11,11 @@ from trtbuild.core.latency import latency_checks
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Step
-from trtbuild.core.verdict import deviation_checks, task_check
+from trtbuild.core.verdict import deviation_checks, set_checks, task_check
 from trtbuild.errors import ConfigError
 from trtbuild.steps._shared import code_inputs, data_inputs, data_params, input_params
 
-VERSION = 1
+VERSION = 2
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -48,8 +49,8 @@ def declare(variant: Variant, need: Need) -> Step:
 
 
 def run(job: Job) -> None:
-    total = job.read_json("deviation")["hops"]["total"]
-    checks = deviation_checks(total, job.params["limits"])
+    measured = job.read_json("deviation")
+    checks = deviation_checks(measured["hops"]["total"], job.params["limits"]) | set_checks(measured["sets"])
     if job.params["task"]:
         checks[f"task: {job.params['task']['metric']} drop"] = _judge_task(job)
     latency = job.read_json("latency") if "latency" in job.inputs else None
@@ -76,11 +77,13 @@ def _judge_task(job: Job) -> dict[str, Any]:
         raise ConfigError("random data has no labels", where="model.validation.task", hint=hint)
     path = job.input("data") if "data" in job.inputs else None
     samples = data.open_samples(
-        job.params["data"], path, job.params["inputs"], "model.data.validation", [task["labels"]]
+        job.params["data"], path, job.params["inputs"], "model.data.validation", [task["labels"]], Path(job.out)
     )
-    labels = samples.arrays[task["labels"]]
+    labels = samples.mapped(task["labels"])
+    # Memory maps: a metric reads what it needs, and the kernel may take back what it has read.
     reference, observed = (
-        metrics.score(task, outputs.load(job.input(side)), labels) for side in ("reference", "lowered")
+        metrics.score(task, {name: array.mapped() for name, array in outputs.load(job.input(side)).items()}, labels)
+        for side in ("reference", "lowered")
     )
     better = metrics.higher_is_better(task)
     return task_check(task["metric"], reference, observed, task["max_drop"], higher_is_better=better)
