@@ -130,8 +130,10 @@ def test_heavy_packages_are_imported_where_they_are_used(path: Path) -> None:
     assert "numpy" not in names or place(path) in NUMPY_AT_THE_TOP
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if place(p) in ("core", "worker")], ids=lambda path: path.stem)
-def test_core_and_worker_need_the_standard_library_only(path: Path) -> None:
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if place(p) in ("core", "flame", "worker")], ids=lambda path: path.stem
+)
+def test_core_flame_and_worker_need_the_standard_library_only(path: Path) -> None:
     """They run where nothing of ours is installed."""
     names = {name.split(".")[0] for name, _ in imports(path)}
 

@@ -39,10 +39,19 @@ def test_the_samples_of_real_exports_add_up(name: str, mode: Mode) -> None:
     assert sum(int(line.rpartition(" ")[2]) for line in folded(made).splitlines()) == SAMPLES[name]
 
 
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("tf_resnet50_fp32.profile", 0.864), ("tf_resnet50_qat.profile", 0.857), ("trt10_resnet18_fp16.profile", 0.779)],
+)
+def test_most_time_is_in_layers_of_several_scopes(name: str, share: float) -> None:
+    """What is fused into a layer, its weights included."""
+    made = graph(name)
+    assert made.multi_scope_ns / made.total_ns == pytest.approx(share, abs=5e-4)
+
+
 def test_resnet50_in_fp32_has_its_golden_numbers() -> None:
-    """86.4 % of the time in multi-scope layers, none without a scope, 330.6 µs of reformats."""
+    """None without a scope, 330.6 µs of reformats, 31 layers without time."""
     made = graph("tf_resnet50_fp32.profile")
-    assert made.multi_scope_ns / made.total_ns == pytest.approx(0.864, abs=5e-4)
     assert (made.unattributed_ns, made.reformat_ns, made.zero_rows) == (0, 330_624, 31)
 
 

@@ -118,6 +118,7 @@ def test_the_body_of_a_loop_is_counted_once() -> None:
         ("", "the file is empty"),
         ('[ { "count" : 1 }\n, { "name" : "a", "timeM', "is not JSON at line 2"),
         ('[\n  { "count" : 1 }\n, { "name" : "a", "averageMs" : 1.2.3 }\n]', "is not JSON at line 3"),
+        ('{"a": [1], "b": [2], "a": [3]}', '"a" stands twice in one object'),
         ("[]", "holds no layer"),
         ('[{"count": 3}]', "holds no layer"),
         ('{"Layers": ["a"]}', "give it with --layers"),
@@ -166,6 +167,12 @@ def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_bytes(b"[\xff\xff\x00")
     with pytest.raises(ConfigError, match="byte 1 is not UTF-8"):
         read_profile(tmp_path / "p.json")
+
+
+def test_other_line_ends_are_read(tmp_path: Path) -> None:
+    """trtexec on Windows."""
+    (tmp_path / "p.json").write_bytes(trtexec_text((r"a\b/Conv", 1.0), ("c", 2.0)).replace("\n", "\r\n").encode())
+    assert [row.name for row in read_profile(tmp_path / "p.json").rows] == [r"a\b/Conv", "c"]
 
 
 def test_marks_of_a_shells_redirection_are_read_over(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def flame_graph(
             continue
         made = _pieces(i, row, layer, what, mode, rename, reformats)
         pieces += made
-        several += row.time_ns if len({_scope_of(m) for m in what.members}) > 1 else 0
+        several += row.time_ns if _of_several_scopes(what, names) else 0
         reformat += row.time_ns if what.kind == "reformat" else 0
         lost += sum(p.time_ns for p in made if p.kind != "reformat" and _rootless(p))
         parallel += row.time_ns if layer and layer.stream > 0 else 0
@@ -91,6 +91,11 @@ def flame_graph(
 
 def _rootless(piece: Piece) -> bool:
     return not piece.scope or piece.scope[0] in (TENSORRT, MYELIN)
+
+
+def _of_several_scopes(what: Parsed, names: Names) -> bool:
+    """Whether all that was fused, weights and quantisation included, comes from more than one scope."""
+    return len({_scope_of(names.member(name)) for name in what.names} - {()}) > 1
 
 
 def _scope_of(member: Member) -> Scope:

@@ -43,7 +43,7 @@ def read_profile(source: Path | str | list[Any] | dict[str, Any]) -> Profile:
     where = str(source)
     text = read_text(source)
     entries = _trtexec_lines(text)
-    return _profile(parse_json(text, where, EXPECTED) if entries is None else entries, where)
+    return _profile(parse_json(text, where, EXPECTED, unique=True) if entries is None else entries, where)
 
 
 def _trtexec_lines(text: str) -> list[Any] | None:

@@ -28,18 +28,32 @@ def read_text(path: Path | str) -> str:
         raise ConfigError(f"is no text: byte {error.start} is not UTF-8", where=str(path)) from None
 
 
-def parse_json(text: str, where: str, expected: str) -> Any:
-    """JSON, with control characters in strings; lines with unescaped quotes are mended.  Raises ConfigError."""
+def parse_json(text: str, where: str, expected: str, *, unique: bool = False) -> Any:
+    """JSON, with control characters in strings; lines with unescaped quotes are mended.
+
+    Raises:
+        ConfigError: it is no JSON; or, if keys must be ``unique``, an object has one twice, of which one would be lost.
+    """
+
+    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            name = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+            hint = "write a list of runs, [[layer, ms], …], for layers of equal names"
+            raise ConfigError(f"{_short(name)} stands twice in one object", where=where, hint=hint)
+        return made
+
+    hook = checked if unique else None
     if not text.strip():
         raise ConfigError(f"the file is empty, expected {expected}", where=where)
     try:
-        return json.loads(text, strict=False)
+        return json.loads(text, strict=False, object_pairs_hook=hook)
     except RecursionError:
         raise ConfigError(f"nested too deeply, expected {expected}", where=where) from None
     except ValueError as error:
         mended = "\n".join(_mend(line) for line in text.splitlines())
         try:
-            return json.loads(mended, strict=False)
+            return json.loads(mended, strict=False, object_pairs_hook=hook)
         except (ValueError, RecursionError):
             what = getattr(error, "msg", str(error))
             place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
