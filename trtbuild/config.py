@@ -65,7 +65,7 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     Raises:
         ConfigError: an unknown option, key or type.  ToolchainError: the target is not one of the toolchain's.
     """
-    _check_choices(root, overrides)
+    check_choices(root, overrides)
     composed, choices = _compose(root, overrides)
     unknown = set(composed) - set(GROUPS)
     if unknown:
@@ -88,7 +88,8 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     )
 
 
-def _check_choices(root: Path, overrides: Iterable[str]) -> None:
+def check_choices(root: Path, overrides: Iterable[str]) -> None:
+    """Raise ConfigError for an option that its group does not have."""
     for word in overrides:
         key, _, value = word.partition("=")
         if key in GROUPS:
