@@ -44,7 +44,7 @@ def test_a_sweep_without_m_is_asked_for_it() -> None:
 
 def test_a_list_is_no_sweep() -> None:
     """Its commas are inside."""
-    assert len(plan("plan", "model=lenet", "precision.quantize_ops=[Conv,Gemm]").plan.variants) == 1
+    assert len(plan("plan", "model=lenet", "precision=int8", "precision.quantize_ops=[Conv,Gemm]").plan.variants) == 1
 
 
 def test_what_cannot_be_planned_is_refused_and_the_rest_goes_on() -> None:
