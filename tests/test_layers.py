@@ -62,6 +62,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tracking",
         "workspace",
     },
+    "baseline": {"core", "errors", "files"},
+    "comparison": {"baseline", "build", "core", "errors", "planned", "workspace"},
     "flame": {"errors", "flame"},
     "flamegraph": {"errors", "flame", "packaged"},
     "demo": {"demo"},
@@ -77,7 +79,7 @@ MAY_REACH: dict[str, set[str]] = {
     "kit": {"runtimes"},
     "flame": {"files", "render"},
     "flamegraph": {"core"},
-    "verbs": {"executors", "flamegraph", "newworkspace", "rerun", "toolchains"},
+    "verbs": {"comparison", "executors", "flamegraph", "newworkspace", "rerun", "toolchains"},
     "rerun": {"steps"},
 }
 NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}

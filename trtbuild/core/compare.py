@@ -14,6 +14,7 @@ METRICS = (
     "median_rel", "p99_rel", "max_rel", "argmax_disagreement", "nonfinite_mismatch",
 )  # fmt: skip
 LAYER_FACTOR = 3.0  # a layer moved when its error is three times more, or three times less
+MOMENT = ("load_average", "clock_mhz")  # of the environment: other at every measurement, and no reason for anything
 MOVED = 1.1  # an output's error that changes by a tenth is worth a line; less is said in the numbers only
 Report = Mapping[str, Any]
 
@@ -186,7 +187,7 @@ def facts(page: Report) -> dict[str, str]:
         "opset": page["variant"]["opset"],
     }
     for side, about in page["runtimes"].items():
-        how = [about["executes"], *([about["emulated"]] if about["emulated"] else []), *about.get("providers", [])]
+        how = [about["executes"], *about.get("providers", []), *([about["emulated"]] if about["emulated"] else [])]
         found[f"{side} run by"] = f"{about['runtime']} {about['version']} ({', '.join(map(str, how))})"
     found["samples"] = page["samples"]
     if calibration:
@@ -198,7 +199,11 @@ def facts(page: Report) -> dict[str, str]:
         found["latency batch"] = measured["batch"]
         if side is not None and side["measured"]:
             where = measured["environment"]
-            found |= {f"latency {key}": where[key] for key in sorted(where) if isinstance(where[key], (str, int))}
+            found |= {
+                f"latency {key}": where[key]
+                for key in sorted(where)
+                if key not in MOMENT and isinstance(where[key], (str, int))
+            }
     found["ONNX sha256"], found["engine sha256"] = engine["onnx_sha256"], engine["sha256"]
     return {name: str(value) for name, value in found.items()}
 
