@@ -44,7 +44,7 @@ def test_a_report_against_itself_changed_nothing() -> None:
     [
         ("rmse", 0.3, 0.1, 3.0), ("rmse", 0.0, 0.0, 1.0), ("rmse", 0.1, 0.0, None), ("rmse", None, 0.1, None),
         ("cosine", 0.97, 0.99, 3.0), ("sqnr_db", 20.0, 40.0, 10.0), ("bias", -0.2, 0.1, 2.0),
-        ("sqnr_db", -1e9, 1e9, None),
+        ("sqnr_db", -1e9, 1e9, None), ("rmse", 1.0, 5e-324, None),
     ],
 )  # fmt: skip
 def test_a_ratio_above_one_is_more_error(metric: str, new: Any, old: Any, ratio: Any) -> None:

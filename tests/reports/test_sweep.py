@@ -164,6 +164,17 @@ def test_a_page_is_well_formed_and_refers_to_neighbours_only(name: str) -> None:
     assert all(re.fullmatch(r"\.\./build/[\w.-]+/[\w.-]+/\w+\.html", found) for found in outside)
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_a_table_that_can_be_sorted_has_a_cell_in_every_column(name: str) -> None:
+    """A row without one would stop the sort."""
+    tables = re.findall(r'<table class="sort">(.*?)</table>', rendered(sweep())[name], re.DOTALL)
+
+    assert tables
+    for table in tables:
+        cells = {len(re.findall(r"<t[hd][ >]", row)) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)}
+        assert len(cells) == 1
+
+
 def hostile() -> list[dict[str, Any]]:
     """Names and a reason that try to be markup, and a folder that tries to be a script."""
     axes = {"model": HOSTILE, "precision": HOSTILE}

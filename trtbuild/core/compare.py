@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -54,19 +55,16 @@ def error_ratio(metric: str, new: float | None, old: float | None) -> float | No
     """
     if new is None or old is None:
         return None
-    if metric == "sqnr_db":
-        return _finite(10.0, (old - new) / 20)
-    if metric == "cosine":
-        new, old = 1 - new, 1 - old
-    new, old = abs(new), abs(old)
-    return 1.0 if new == old else new / old if old else None
-
-
-def _finite(base: float, exponent: float) -> float | None:
     try:
-        return float(base**exponent)
-    except OverflowError:
+        if metric == "sqnr_db":
+            return float(10.0 ** ((old - new) / 20))
+        if metric == "cosine":
+            new, old = 1 - new, 1 - old
+        new, old = abs(new), abs(old)
+        ratio = 1.0 if new == old else new / old
+    except (OverflowError, ZeroDivisionError):
         return None
+    return ratio if math.isfinite(ratio) else None
 
 
 def _who(page: Report) -> dict[str, Any]:

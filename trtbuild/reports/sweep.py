@@ -171,7 +171,7 @@ def overlays(entries: Sequence[Entry], page: dict[str, Any]) -> dict[str, tuple[
         named = labels(own)
         measured = {named[v["id"]]: reports[v["id"]] for v in own}
         links = {label: by_id[identity]["links"] for identity, label in named.items()}
-        about = {"model": model["name"], "links": links, "anchor": model["anchor"]}
+        about = {"model": model["name"], "links": links, "anchor": model["anchor"], "siblings": model["pages"]}
         inspected = {label: report["layers"] for label, report in measured.items() if "layers" in report}
         if len(inspected) > 1:
             name = model["pages"]["layers"] = f"layers-{slug(model['name'])}.html"

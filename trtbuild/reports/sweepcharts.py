@@ -11,6 +11,7 @@ from trtbuild.reports.sweepcells import label, natural, precision_order
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 PICTURED_OUTPUTS = 12  # of one model; the others have tables
+LEGEND = {"orientation": "h", "y": -0.3}  # below the axis's title on a telephone too
 Look = dict[str, Any]
 
 
@@ -67,7 +68,7 @@ def _line(name: str, places: Sequence[str], look: Look, y: list[float | None]) -
         "type": "scatter", "mode": "lines+markers", "name": escape(name, quote=False), "connectgaps": False,
         "x": [escape(place, quote=False) for place in places], "y": y,
         "line": {"color": look["color"], "dash": look["dash"], "width": 1.5},
-        "marker": {"color": look["color"], "symbol": look["symbol"], "size": 8},
+        "marker": {"color": look["color"], "symbol": look["symbol"]},
     }  # fmt: skip
 
 
@@ -92,6 +93,8 @@ def _figure(
     identity: str, title: str, data: list[dict[str, Any]], places: Sequence[str], y: str, *, log: bool
 ) -> dict[str, Any]:
     axis = {"title": {"text": y}, **({"type": "log", "exponentformat": "power"} if log else {"rangemode": "tozero"})}
+    for trace, size in zip(data, thinning(len(data), 11, 6), strict=True):
+        trace["marker"]["size"] = size
     drawn = [trace for trace in data if any(value is not None for value in trace["y"])]
     return {
         "id": identity, "title": title, "data": drawn,
@@ -128,7 +131,7 @@ def _overlay(
     index: int, name: str, found: Mapping[str, Any], reports: Mapping[str, Any], edges: Sequence[float],
     style: Mapping[str, Look],
 ) -> list[dict[str, Any]]:  # fmt: skip
-    widths = thinning(len(found), 5.0, 1.5)
+    widths = thinning(len(found), 3.5, 1.25)
     lines = {label: {"color": style[label]["color"], "dash": style[label]["dash"], "width": width}
              for label, width in zip(found, widths, strict=True)}  # fmt: skip
     legend = {label: escape(label, quote=False) for label in found}
@@ -144,7 +147,7 @@ def _overlay(
         figures[1]["caption"] = "The variants have different limits; each one's own page draws its own."
     for number, figure in enumerate(figures):
         figure["chart"]["id"] = f"overlay-{index}-{number}"
-        figure["chart"]["layout"]["height"] = 360
+        figure["chart"]["layout"] |= {"height": 360 + 8 * len(found), "legend": LEGEND}
         figure["table"]["head"] = [figure["table"]["head"][0], *found]  # as text: the legend's names are markup
     return figures
 
@@ -155,12 +158,25 @@ def _most(reports: Mapping[str, Mapping[str, Any]], name: str) -> float:
 
 
 def layer_figures(inspected: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The layers' figures with every variant of a model; a point leads to its row in the page's own table."""
+    """The layers' figures with every variant of a model; a point leads to its row in the page's own table.
+
+    Maxima get a picture of their own: a variant is one line in each legend.
+    """
     figures = layers.charts({escape(label, quote=False): found for label, found in inspected.items()})
+    median = figures[0]
+    largest = [
+        {**t, "visible": True, "mode": "lines+markers"} for t in median["data"] if t["name"].endswith(": maximum")
+    ]
+    median["data"] = [trace for trace in median["data"] if trace["name"].endswith(": median")]
+    median["title"] = "Median error of every layer: the graph as it runs"
+    title = "Largest error of every layer: the graph as it runs"
+    figures.insert(1, {**median, "id": "layers-max", "title": title, "data": largest})
+    sizes = thinning(len(inspected), 10, 5)
     for figure in figures:
-        lines = [trace for trace in figure["data"] if "lines" in trace["mode"]]
-        for trace, size in zip(lines, thinning(len(lines), 10, 5), strict=True):
-            trace["marker"] = {**trace["marker"], "size": size}
-        for trace in figure["data"]:
-            trace["customdata"] = [f"#layer-{x}" for x in trace["x"]]
+        for trace, size in zip(figure["data"], sizes, strict=True):
+            colour = trace["marker"]["color"]
+            trace["name"] = trace["name"].removesuffix(": median").removesuffix(": maximum")
+            trace |= {"marker": {**trace["marker"], "size": size, "opacity": 1}, "line": {"color": colour, "width": 1},
+                      "customdata": [f"#layer-{x}" for x in trace["x"]]}  # fmt: skip
+        figure["layout"] = {**figure["layout"], "height": 400 + 12 * len(inspected), "legend": LEGEND}
     return figures
