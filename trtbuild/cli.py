@@ -19,6 +19,8 @@ usage: trtbuild [VERB] [key=value …] [--json]
   trtbuild -m model=a,b precision=fp16,int8   a sweep: every combination, planned as one; also with plan, explain, show
   plan     what would run                  explain   why, step by step
   show     what there is: paths, verdicts, metrics
+  diff     OLD NEW: compare two reports; or key=value …: a variant against its accepted baseline
+  accept   record a built variant as the accepted baseline
   rerun    STEP_FOLDER: run one step again by hand and compare with its record
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
   flamegraph  PROFILE.json [--layers LAYERS.json] [--diff OLD.json] -o DIR: layer times by name scope
@@ -46,13 +48,14 @@ class Words:
 
 @dataclass(frozen=True)
 class Option:
-    """An option of some verbs; it takes a value, as the next word or after '='."""
+    """An option of some verbs; it takes a value, as the next word or after '=', unless it is a flag."""
 
     name: str
     verbs: tuple[str, ...]
     help: str
     short: str = ""
     repeats: bool = False
+    flag: bool = False
 
 
 OPTIONS = (
@@ -73,6 +76,7 @@ OPTIONS = (
     Option("--diff-layers", ("flamegraph",), "layer information of the old engine"),
     Option("--diff-scopes", ("flamegraph",), "scopes.json of the old build, if it is another one"),
     Option("--title", ("flamegraph",), "the heading"),
+    Option("--force", ("accept",), "also what fails its thresholds (takes no value)", flag=True),
 )
 _PLAIN_VERBS = ("init", "rerun", "step", "flamegraph")  # their arguments are no overrides
 
@@ -93,6 +97,10 @@ def parse_words(argv: Sequence[str]) -> Words:
             as_json = True
         elif word in ("-m", "--multirun"):
             sweep = True
+        elif option is not None and option.flag:
+            if equals:
+                raise ConfigError("takes no value", where=word)
+            given.setdefault(option, []).append("")
         elif option is not None:
             if not equals and ((value := next(words, "")) == "" or value.partition("=")[0] in named):
                 raise ConfigError("expects a value", where=word)

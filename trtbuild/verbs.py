@@ -44,7 +44,13 @@ def build(words: Words) -> int:
         outcome = builder.build(p.plan)
     finally:
         status.close()
-    summary = "".join(line + "\n" for line in summarise(p, outcome))
+    lines = summarise(p, outcome)
+    if words.sweep:
+        from trtbuild import sweeppage
+
+        at = len(lines) - (lines[-1] == NOTHING_TO_DO)
+        lines.insert(at, f"sweep: {sweeppage.write(p, outcome)}")
+    summary = "".join(line + "\n" for line in lines)
     document = json.dumps(show_document(p), indent=1) + "\n" if words.json else ""
     with contextlib.suppress(BrokenPipeError):
         sys.stderr.write(summary)
@@ -220,7 +226,26 @@ def flamegraph(words: Words) -> int:
     return command.run(words.arguments, words.options, words.lists, as_json=words.json)
 
 
+def accept(words: Words) -> int:
+    from trtbuild import comparison
+
+    return comparison.accept(planned(words), force="--force" in words.options, as_json=words.json)
+
+
+def diff(words: Words) -> int:
+    """Two reports by name, or the variant of the overrides against its accepted baseline."""
+    from trtbuild import comparison
+
+    if words.arguments and words.overrides:
+        hint = "trtbuild diff OLD NEW, or trtbuild diff key=value …"
+        raise ConfigError(f"reports and overrides do not go together: {words.overrides[0]}", where="diff", hint=hint)
+    by_name = words.arguments or not words.overrides
+    made = comparison.diff_sides(words.arguments, Path.cwd()) if by_name else comparison.diff_accepted(planned(words))
+    comparison.say(made, as_json=words.json)
+    return 0
+
+
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
-    "flamegraph": flamegraph,
+    "flamegraph": flamegraph, "accept": accept, "diff": diff,
 }  # fmt: skip

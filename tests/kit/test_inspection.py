@@ -14,7 +14,8 @@ import pytest
 from tests.graphs import constants, copy, graph, node
 from trtbuild.core.jumps import find_jumps
 from trtbuild.kit import qdq, taps
-from trtbuild.kit.inspection import inspect
+from trtbuild.kit.cast import cast_graph
+from trtbuild.kit.inspection import _Side, inspect
 from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession
 
 RNG = np.random.default_rng(0)
@@ -79,13 +80,10 @@ def inspected(
         "mode": "all", "scope": None, "op": None, "max_bytes": 1 << 30, "compute": compute,
         "runtime": {"providers": ["CPUExecutionProvider"]}, **options,
     }  # fmt: skip
-    found = inspect(
+    return inspect(
         exported=tmp_path / "model.onnx", lowered=tmp_path / "lowered.onnx", scopes=scopes, values=tmp_path / "values",
         feeds=FEEDS, options=chosen, from_tensorflow=True,
     )  # fmt: skip
-    for layer in found["layers"]:
-        layer["dtype"] = "int8" if layer["op"] == "Conv" else "float32"
-    return found
 
 
 def set_constant(name: str, change: Callable[[Any], Any]) -> Change:
@@ -117,6 +115,18 @@ def test_every_tensor_is_compared_and_proved(tmp_path: Path) -> None:
     assert (
         found["layers"][0]["cumulative"]["export"]["nrmse"] < 1e-6 < found["layers"][0]["cumulative"]["total"]["nrmse"]
     )
+
+
+def test_a_layer_computes_in_what_it_was_promised(tmp_path: Path) -> None:
+    """And elsewhere in its result's type; an output that is cast back at the end counts as what it is cast from."""
+    found = inspected(tmp_path)
+    half = copy(net())
+    cast_graph(half, "float16", lambda n: False)
+    onnx.save(half, tmp_path / "half.onnx")
+
+    assert {layer["name"]: layer["dtype"] for layer in found["layers"]}["c1"] == "int8"
+    assert found["layers"][-1]["dtype"] == "float32"
+    assert _Side.read("lowered", tmp_path / "half.onnx").computed_in["y"] == "float16"
 
 
 def test_a_wrongly_exported_operation_is_the_exporters_first_jump(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class _Side:
     model: Any
     emulated: list[str]
     low: dict[str, int]
+    computed_in: dict[str, str]  # tensor -> dtype
 
     @classmethod
     def read(cls, name: str, path: Path) -> _Side:
@@ -62,8 +63,14 @@ class _Side:
         model = onnx.load(path)
         emulated = rounding.low_types(model)
         kinds = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
-        low = {tensor: kind for tensor, kind in element_types(model).items() if kind in kinds}
-        return cls(name, rounding.emulate(model) if emulated else model, emulated, low)
+        types = element_types(model)
+        low = {tensor: kind for tensor, kind in types.items() if kind in kinds}
+        # An output that was cast back to float32 at the end was computed in what it was cast from.
+        for node in model.graph.node:
+            if node.op_type == "Cast" and types.get(node.input[0]) in kinds:
+                types[node.output[0]] = types[node.input[0]]
+        names = {tensor: onnx.helper.tensor_dtype_to_np_dtype(kind).name for tensor, kind in types.items() if kind}
+        return cls(name, rounding.emulate(model) if emulated else model, emulated, low, names)
 
 
 @dataclass
@@ -326,7 +333,7 @@ class _Inspection:
             name: self._range(name, qdq.LARGEST * scales.get(name, 0.0)) for name in qdq.activations(nodes, model.graph)
         }
         qdq.insert(model, nodes, ranges)
-        errors = self._local_errors(_Side("ideal", model, [], {}), cuts, [name for name in names if name in layers])
+        errors = self._local_errors(_Side("ideal", model, [], {}, {}), cuts, [name for name in names if name in layers])
         return {name: found["nrmse"] for name, found in errors.items() if found["nrmse"] is not None}
 
     def _range(self, name: str, otherwise: float) -> float:
@@ -404,6 +411,11 @@ class _Inspection:
             "type": owner.get("type", node.op_type), "path": path, "scope": path.rpartition("/")[0], "node": node.name,
         }  # fmt: skip
 
+    def _dtype(self, name: str, node: str) -> str:
+        """``lower``'s promise for convolutions and products, its result's type elsewhere."""
+        promised: str | None = self.options["compute"].get(node)
+        return promised or self.sides["lowered"].computed_in.get(name, "float32")
+
     def _row(
         self, name: str, cumulative: Mapping[str, Any], local: Mapping[str, Any], expected: float | None,
         parents: Sequence[str], proof: Mapping[str, bool],
@@ -413,8 +425,9 @@ class _Inspection:
         how = "value" if proof.get(name) else "local value" if by_local else "none"
         return {
             "name": name, "tensor": about["tensor"], "path": about["path"], "scope": about["scope"],
-            "type": about["type"], "op": about["op"], "nodes": [about["node"]], "shape": list(self._shapes[name]),
-            "parents": list(parents), "proof": how if self.from_tensorflow else "same graph",
+            "type": about["type"], "op": about["op"], "dtype": self._dtype(name, about["node"]),
+            "shape": list(self._shapes[name]), "parents": list(parents),
+            "proof": how if self.from_tensorflow else "same graph",
             "cumulative": dict(cumulative), "local": dict(local), "expected_nrmse": expected,
         }  # fmt: skip
 

@@ -24,6 +24,7 @@ SHARE_OF_LIMIT = {"max_abs": None, "p999_abs": 0.001, "p99_abs": 0.01, "median_a
 # The 2-D histogram's bins (kit/breakdown.py): two a decade, after one for 0 and one for what is less.
 PER_DECADE, ERROR_LOWEST, REFERENCE_LOWEST = 2, -12, -8
 Figure = dict[str, Any]
+Looks = Mapping[str, Mapping[str, Any]]  # how each line is drawn
 
 
 def figures(output: Mapping[str, Any], edges: Sequence[float], place: str, limits: Mapping[str, float]) -> list[Figure]:
@@ -31,8 +32,8 @@ def figures(output: Mapping[str, Any], edges: Sequence[float], place: str, limit
     detail = output["details"]["total"]
     histograms = {hop: output["histograms"][hop] for hop in LINES if hop in output["histograms"]}
     made = [
-        _histogram(histograms, edges),
-        _above(histograms, edges, limits),
+        histogram(histograms, edges),
+        above(histograms, edges, limits),
         _by_magnitude(detail["by_magnitude"]),
         *(_channels(found) for found in detail["channels"]),
         *_positions(detail["positions"]),
@@ -44,22 +45,31 @@ def figures(output: Mapping[str, Any], edges: Sequence[float], place: str, limit
     return kept
 
 
-def _histogram(histograms: Mapping[str, Any], edges: Sequence[float]) -> Figure:
+def histogram(
+    histograms: Mapping[str, Any], edges: Sequence[float], lines: Looks = LINES, names: Mapping[str, str] = SHORT
+) -> Figure:
+    """Distribution of log10 |error|: one line for each key of ``histograms``, all on the same fixed ``edges``.
+
+    ``lines`` and ``names`` say how each key is drawn and called; a name is Plotly markup, so escape what others chose.
+    """
     width = edges[1] - edges[0]
     data: list[dict[str, Any]] = []
     for i, (hop, h) in enumerate(histograms.items()):
         counts = [h["below"], *h["counts"], h["above"]]
         used = [k for k, count in enumerate(counts) if count]
-        group = {"name": SHORT[hop], "legendgroup": hop}
+        group = {"name": names[hop], "legendgroup": hop}
         low, high = (max(0, used[0] - 1), min(len(counts), used[-1] + 2)) if used else (0, 0)
         data.append(
-            {"type": "scatter", "mode": "lines", "line": {"shape": "hvh", **LINES[hop]}, **group,
+            {"type": "scatter", "mode": "lines", "line": {"shape": "hvh", **lines[hop]}, **group,
              "x0": round(edges[0] + (low - 0.5) * width, 4), "dx": width,
              "y": [count or None for count in counts[low:high]]}
         )  # fmt: skip
-        bar = {"x": [round(EXACT_AT + 0.3 * (i - (len(histograms) - 1) / 2), 4)], "y": [h["zero"] or None]}
-        marker = {"color": LINES[hop]["color"]}
-        data.append({"type": "bar", "width": 0.25, "marker": marker, "showlegend": False, **group, **bar})
+        apart = min(0.3, 1.2 / len(histograms))
+        bar = {"x": [round(EXACT_AT + apart * (i - (len(histograms) - 1) / 2), 4)], "y": [h["zero"] or None]}
+        marker = {"color": lines[hop]["color"]}
+        data.append(
+            {"type": "bar", "width": round(apart / 1.2, 4), "marker": marker, "showlegend": False, **group, **bar}
+        )
     rows = [
         [label, *(sum(_all(h)[start:stop]) for h in histograms.values())]
         for label, start, stop in _decades(histograms, edges)
@@ -69,7 +79,8 @@ def _histogram(histograms: Mapping[str, Any], edges: Sequence[float]) -> Figure:
     caption = (
         "Exact equality stands apart, on the left. The edges are fixed, so that builds can be laid over each other."
     )
-    return {"chart": chart, "caption": caption, "table": _table(["|error|", *_names(histograms)], rows)}
+    head = ["|error|", *(names[key] for key in histograms)]
+    return {"chart": chart, "caption": caption, "table": _table(head, rows)}
 
 
 def _exact_ticks(data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -88,7 +99,11 @@ def _exact_ticks(data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"tickvals": values, "ticktext": texts, "range": [shift - 0.7, high + 0.3]}
 
 
-def _above(histograms: Mapping[str, Any], edges: Sequence[float], limits: Mapping[str, float]) -> Figure:
+def above(
+    histograms: Mapping[str, Any], edges: Sequence[float], limits: Mapping[str, float], lines: Looks = LINES,
+    names: Mapping[str, str] = SHORT,
+) -> Figure:  # fmt: skip
+    """Share of the elements above an error (complementary CDF), with the limits drawn; see :func:`histogram`."""
     data: list[dict[str, Any]] = []
     shares = {hop: _shares(h) for hop, h in histograms.items()}
     for hop, share in shares.items():
@@ -96,21 +111,21 @@ def _above(histograms: Mapping[str, Any], edges: Sequence[float], limits: Mappin
         low = max([k for k in positive if share[k] == share[0]], default=0)
         end = positive[-1] + 2 if positive else 0
         data.append(
-            {"type": "scatter", "mode": "lines", "line": LINES[hop], "name": SHORT[hop], "x0": edges[low],
+            {"type": "scatter", "mode": "lines", "line": lines[hop], "name": names[hop], "x0": edges[low],
              "dx": edges[1] - edges[0], "y": [_digits(v) or None for v in share[low : end]]}
         )  # fmt: skip
     shapes: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
     for metric, limit in limits.items():
         if limit > 0:
-            x, above = math.log10(limit), SHARE_OF_LIMIT[metric]
-            if above is None:
+            x, part = math.log10(limit), SHARE_OF_LIMIT[metric]
+            if part is None:
                 line = {"width": 2, "dash": "dot", "color": "#cc79a7"}
                 shapes.append({"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line})
                 place = {"x": x, "y": 0, "yref": "paper", "yanchor": "bottom", "xanchor": "right"}
                 notes.append({**place, "showarrow": False, "text": f"limit {limit:g}"})
             else:
-                data.append({"type": "scatter", "mode": "markers", "name": f"{metric} limit", "x": [x], "y": [above],
+                data.append({"type": "scatter", "mode": "markers", "name": f"{metric} limit", "x": [x], "y": [part],
                              "marker": {"color": "#cc79a7", "size": 10, "symbol": "triangle-left"}})  # fmt: skip
     chart = _chart("Share of elements above an error", data, "log10 |error|", "share", log_y=True)
     chart["layout"] |= {"shapes": shapes, "annotations": notes}
@@ -121,7 +136,8 @@ def _above(histograms: Mapping[str, Any], edges: Sequence[float], limits: Mappin
         if any(share[max(k - step, 0)] != share[min(k + step, last)] for share in shares.values())
     ]
     caption = "What lies right of the limit breaks it." if shapes else "No limit is set on the largest error here."
-    return {"chart": chart, "caption": caption, "table": _table(["above", *_names(histograms)], rows)}
+    head = ["above", *(names[key] for key in histograms)]
+    return {"chart": chart, "caption": caption, "table": _table(head, rows)}
 
 
 def _by_magnitude(cells: Sequence[Sequence[int]]) -> Figure | None:
@@ -274,10 +290,6 @@ def index_text(index: Sequence[int]) -> str:
 
 def _table(head: list[str], rows: list[list[Any]]) -> dict[str, Any]:
     return {"head": head, "rows": rows}
-
-
-def _names(histograms: Mapping[str, Any]) -> list[str]:
-    return [SHORT[hop] for hop in histograms]
 
 
 def _all(h: Mapping[str, Any]) -> list[int]:

@@ -87,7 +87,6 @@ def run(job: Job) -> None:
         chosen = " and ".join(f"layers.{key}={v}" for key in ("scope", "op") if (v := job.params[key]))
         if chosen:
             raise ConfigError("no compared tensor is in it", where=chosen, hint="layers=default lists scopes and types")
-    _name_dtypes(layers, precision)
     taps["outputs"] = {
         side: found["final"].compare(side, job.input(f"outputs_{side}"), batch.rows or None)
         for side in ("exported", "lowered")
@@ -104,13 +103,6 @@ def run(job: Job) -> None:
         },
     )  # fmt: skip
     job.output("layers.csv").write_text(_csv(layers), "utf-8")
-
-
-def _name_dtypes(layers: list[dict[str, Any]], precision: dict[str, Any]) -> None:
-    """What each layer computes in: ``lower``'s promise for convolutions and products, its result's type elsewhere."""
-    for layer in layers:
-        kinds = [kind for node in layer["nodes"] if (kind := precision["compute"].get(node))]
-        layer["dtype"] = kinds[-1] if kinds else precision["tensors"].get(layer["name"], "float32")
 
 
 NUMBERS = ("median", "max", "nrmse", "sqnr_db", "cosine")

@@ -1,0 +1,244 @@
+"""sweep: the entries of a sweep -> page data of its overview, and all its pages written into one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.names import did_you_mean
+from trtbuild.reports import sweepcharts, sweeptext, sweepversions
+from trtbuild.reports.sweepcells import STATES, calibrated, column_order, labels, sort_key, variant
+
+SCHEMA_VERSION = 1
+SYMBOLS = {"pass": "✔", "fail": "✘", "failed": "⚠", "refused": "⊘", "not built": "○"}
+WORDS = {"pass": "pass", "fail": "FAIL", "failed": "failed", "refused": "refused", "not built": "not built"}
+ALWAYS, WHERE_VARIED = ("tensorrt", "precision"), ("runtime", "target", "calibration")
+Entry = Mapping[str, Any]
+charts = sweepcharts.charts
+
+
+def collect(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Page data (``sweep.schema.json``), whatever the order of the entries.
+
+    Args:
+        entries: one for each variant: ``id``; the group options ``model``, ``precision``, ``tensorrt``, ``runtime``,
+            ``target``, ``calibration``; ``state`` ("pass", "fail", "failed": a step broke, "refused": TensorRT or the
+            model said no, "not built"), ``reason``; ``report`` (its report.json, or None), ``folder`` (of the report,
+            relative to the sweep's page, or None), ``baseline`` (an accepted report.json, or None).
+
+    Raises:
+        ValueError: a state that does not exist, or an id given twice.
+    """
+    _check(entries)
+    pairs = sorted(
+        ((variant(e), e["report"] if e["state"] in ("pass", "fail") else None) for e in entries),
+        key=lambda pair: sort_key(pair[0]),
+    )
+    variants = [found for found, _ in pairs]
+    axes = [*ALWAYS, *(axis for axis in WHERE_VARIED if _varies(variants, axis))]
+    columns = _columns(variants, axes)
+    failures = [v["id"] for state in STATES[:3] for v in variants if v["state"] == state]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "counts": {state: sum(v["state"] == state for v in variants) for state in SYMBOLS},
+        "axes": axes,
+        "columns": columns,
+        "models": [_model(i, model, variants, columns, axes) for i, model in enumerate(_models(variants))],
+        "variants": variants,
+        "failures": failures,
+        "reasons": _reasons(variants),
+        "not_built": [v["id"] for v in variants if v["state"] == "not built"],
+        "accepted": {
+            "changed": [v["id"] for v in variants if v["baseline_changes"]],
+            "same": [v["id"] for v in variants if v["against_baseline"] is not None and not v["baseline_changes"]],
+            "without": [v["id"] for v in variants if v["engine"] is not None and not v["accepted"]],
+        },
+        "versions": sweepversions.version_changes(pairs),
+        "environment": sweepversions.environment(variants),
+        "warnings": [*_crowded(variants, axes), *sweepversions.unfair(pairs)],
+    }
+
+
+def _check(entries: Sequence[Entry]) -> None:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry["state"] not in SYMBOLS:
+            raise ValueError(
+                f"{entry['id']}: no such state '{entry['state']}'; {did_you_mean(entry['state'], SYMBOLS)}"
+            )
+        if entry["id"] in seen:
+            raise ValueError(f"{entry['id']} is given twice")
+        seen.add(entry["id"])
+
+
+def _reasons(variants: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Failures that no check tells, those with the same reason together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for state in STATES[:3]:
+        for v in variants:
+            if v["state"] == state and not v["failed_checks"]:
+                groups.setdefault((state, v["reason"]), []).append(v["id"])
+    return [{"state": state, "reason": reason, "ids": ids} for (state, reason), ids in groups.items()]
+
+
+def _models(variants: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(v["model"] for v in variants))
+
+
+def _varies(variants: Sequence[Mapping[str, Any]], axis: str) -> bool:
+    return bool(calibrated(variants)) if axis == "calibration" else len({v[axis] for v in variants}) > 1
+
+
+def _place(v: Mapping[str, Any], axes: Sequence[str], several: set[str]) -> tuple[str, ...]:
+    return tuple("" if axis == "calibration" and v["precision"] not in several else v[axis] for axis in axes)
+
+
+def _columns(variants: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> list[dict[str, Any]]:
+    several = calibrated(variants)
+    places: dict[tuple[str, ...], None] = {}
+    for v in sorted(variants, key=column_order):
+        places.setdefault(_place(v, axes, several))
+    return [
+        {"place": list(place), "tensorrt": place[0], "label": " ".join(part for part in place[1:] if part)}
+        for place in places
+    ]
+
+
+def _model(
+    index: int, model: str, variants: Sequence[Mapping[str, Any]], columns: Sequence[Any], axes: Sequence[str]
+) -> dict[str, Any]:
+    several = calibrated(variants)
+    own = [v for v in variants if v["model"] == model]
+    cells: dict[tuple[str, ...], list[str]] = {}
+    for v in own:
+        cells.setdefault(_place(v, axes, several), []).append(v["id"])
+    return {
+        "name": model, "anchor": f"model-{index}",
+        "cells": [cells.get(tuple(column["place"]), []) for column in columns],
+        "good": all(v["state"] == "pass" for v in own),
+        "pages": {}, "charts": sweepcharts.of_model(index, own),
+    }  # fmt: skip
+
+
+def _crowded(variants: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> list[str]:
+    """Cells that hold several variants: they differ in what is no axis of the page."""
+    several = calibrated(variants)
+    places: dict[tuple[str, ...], list[str]] = {}
+    for v in variants:
+        places.setdefault((v["model"], *_place(v, axes, several)), []).append(v["id"])
+    return [
+        f"{', '.join(ids)} share a cell: they differ in an override that is no axis of this page"
+        for ids in places.values()
+        if len(ids) > 1
+    ]
+
+
+def slug(name: str) -> str:
+    """A file name for a model: its own where that is safe, else made safe and told apart by a digest.
+
+    >>> slug("segnet"), slug("a/b")
+    ('segnet', 'a_b-c14cddc0')
+    """
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    return safe if safe == name else f"{safe[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def layer_table(pages: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each layer of any variant, in the order of the figures; errors by label, None where it has none."""
+    rows: dict[str, dict[str, Any]] = {}
+    for page in sorted(pages.values(), key=lambda page: -len(page["rows"])):  # as reports/layers.py orders its figures
+        for row in page["rows"]:
+            rows.setdefault(row["name"], {key: row[key] for key in ("name", "path", "type")})
+    for label, page in pages.items():
+        for row in page["rows"]:
+            total = row["cumulative"].get("total")
+            rows[row["name"]].setdefault("errors", {})[label] = None if total is None else total["nrmse"]
+    return [{"index": i, **row, "errors": [row["errors"].get(label) for label in pages]}
+            for i, row in enumerate(rows.values())]  # fmt: skip
+
+
+def overlays(entries: Sequence[Entry], page: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The pages of each model with several reports: file name -> (template, data); links go into ``page``."""
+    reports = {e["id"]: e["report"] for e in entries if e["state"] in ("pass", "fail") and e["report"] is not None}
+    by_id = {v["id"]: v for v in page["variants"]}
+    made: dict[str, tuple[str, dict[str, Any]]] = {}
+    for model in page["models"]:
+        own = [v for v in page["variants"] if v["model"] == model["name"] and v["id"] in reports]
+        named = labels(own)
+        measured = {named[v["id"]]: reports[v["id"]] for v in own}
+        links = {label: by_id[identity]["links"] for identity, label in named.items()}
+        about = {"model": model["name"], "links": links, "anchor": model["anchor"], "siblings": model["pages"]}
+        inspected = {label: report["layers"] for label, report in measured.items() if "layers" in report}
+        if len(inspected) > 1:
+            name = model["pages"]["layers"] = f"layers-{slug(model['name'])}.html"
+            data = {
+                **about,
+                "labels": list(inspected),
+                "rows": layer_table(inspected),
+                "charts": sweepcharts.layer_figures(inspected),
+                "jumps": {label: (found["jumps"].get("total") or [None])[0] for label, found in inspected.items()},
+            }
+            made[name] = ("sweep_layers.html.j2", data)
+        if len(measured) > 1:
+            name = model["pages"]["deviation"] = f"deviation-{slug(model['name'])}.html"
+            sections = sweepcharts.deviation_sections(measured)
+            figures = [figure["chart"] for section in sections for figure in section["figures"]]
+            made[name] = ("sweep_deviation.html.j2", {**about, "sections": sections, "charts": figures})
+    return made
+
+
+def render_all(entries: Sequence[Entry], templates: Mapping[str, Path]) -> dict[str, str]:
+    """Every file of the sweep but plotly.min.js, by name."""
+    from trtbuild.render import renderer
+
+    page = collect(entries)
+    render = renderer(templates)
+    more = overlays(entries, page)
+    shown = {"symbols": SYMBOLS, "words": WORDS}
+    files = {name: render(template, {**data, **shown, "title": f"{data['model']}: all variants"})
+             for name, (template, data) in more.items()}  # fmt: skip
+    by_id = {v["id"]: v for v in page["variants"]}
+    data = {
+        "page": page,
+        "by_id": by_id,
+        "charts": charts(page),
+        "column_groups": _groups(page),
+        **shown,
+        "title": "sweep",
+    }
+    files["sweep.html"] = render("sweep.html.j2", data)
+    files["sweep.md"] = sweeptext.markdown(page, SYMBOLS, WORDS)
+    files["sweep.json"] = json.dumps(_without_charts(page), indent=1, allow_nan=False) + "\n"
+    return files
+
+
+def _groups(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Columns of one TensorRT version stand together."""
+    counts: dict[str, int] = {}
+    for column in page["columns"]:
+        counts[column["tensorrt"]] = counts.get(column["tensorrt"], 0) + 1
+    return [{"tensorrt": version, "count": count} for version, count in counts.items()]
+
+
+def _without_charts(page: Mapping[str, Any]) -> dict[str, Any]:
+    models = [{key: value for key, value in model.items() if key != "charts"} for model in page["models"]]
+    return {**page, "models": models}
+
+
+def write(entries: Sequence[Entry], folder: Path, templates: Mapping[str, Path]) -> list[Path]:
+    """Write all pages, ``sweep.json``, ``sweep.md`` and ``plotly.min.js``; each file is replaced in one step.
+
+    Equal entries give equal bytes.  Returns the paths, the overview first.
+    """
+    from plotly.offline import get_plotlyjs
+
+    from trtbuild.files import write_atomic
+
+    files = {"plotly.min.js": get_plotlyjs(), **render_all(entries, templates)}
+    for name, text in files.items():
+        write_atomic(folder / name, text.encode())
+    return [folder / name for name in sorted(files, key=lambda name: (name != "sweep.html", name))]

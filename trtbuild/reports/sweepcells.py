@@ -1,0 +1,161 @@
+"""One entry of a sweep -> what its cell, its row and its failure say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from trtbuild.core.compare import changes, compare, facts
+from trtbuild.core.comparelatency import lowered_side
+from trtbuild.core.printable import printable
+from trtbuild.core.spec import LOWER_BOUNDS
+
+AXES = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
+STATES = ("fail", "failed", "refused", "not built", "pass")  # in the order of urgency
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8")
+Entry = Mapping[str, Any]
+
+
+def variant(entry: Entry) -> dict[str, Any]:
+    """The entry as page data; a report counts only where something was built."""
+    report = entry["report"] if entry["state"] in ("pass", "fail") else None
+    accepted = entry["baseline"]
+    comparison = compare(report, accepted) if report is not None and accepted is not None else None
+    return {
+        "id": entry["id"], **{axis: entry[axis] for axis in AXES},
+        "state": entry["state"], "reason": printable(entry["reason"] or ""),
+        "accepted": accepted is not None,
+        "against_baseline": comparison,
+        "baseline_changes": [] if comparison is None else changes(comparison),
+        "links": _links(entry["folder"], report),
+        **(_nothing() if report is None else _measured(report)),
+    }  # fmt: skip
+
+
+def _nothing() -> dict[str, Any]:
+    return {
+        "p50_ms": None, "p50_why": "", "speedup": None, "worst": None, "checks": None, "failed_checks": [], "task": [],
+        "error": None, "guilty": None, "first_bad": None, "engine": None, "facts": {}, "warnings": [],
+    }  # fmt: skip
+
+
+def _measured(report: Mapping[str, Any]) -> dict[str, Any]:
+    checks, engine, latency = report["verdict"]["checks"], report["engine"], report.get("latency")
+    p50, why = _p50(latency)
+    return {
+        "p50_ms": p50, "p50_why": why, "speedup": latency.get("speedup") if latency else None,
+        "worst": _worst(checks),
+        "checks": {"passed": sum(c["passed"] for c in checks.values()), "all": len(checks)},
+        "failed_checks": [_check(name, check) for name, check in sorted(checks.items()) if not check["passed"]],
+        "task": [{"name": name, "score": c["score"], "reference": c["reference"]}
+                 for name, c in sorted(checks.items()) if "score" in c],
+        "error": _error(report["outputs"]), "guilty": report["guilty"],
+        "first_bad": _first_bad(report.get("layers")),
+        "engine": {key: engine[key] for key in ("bytes", "sha256", "onnx_sha256", "flavour", "version")},
+        "facts": facts(report), "warnings": list(report["warnings"]),
+    }  # fmt: skip
+
+
+def _p50(latency: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, str]:
+    if latency is None:
+        return None, "latency is off"
+    side = lowered_side(latency)
+    if side is None or not side["measured"]:
+        return None, f"not measured: {side['why']}" if side is not None and "why" in side else "not measured"
+    return side["p50_ms"], ""
+
+
+def _worst(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The check nearest to its limit, or furthest beyond; a failed one before all that hold."""
+    judged = {name: c for name, c in checks.items() if c["share_of_limit"] is not None or not c["passed"]}
+    if not judged:
+        return None
+    name = max(sorted(judged), key=lambda name: (not judged[name]["passed"], judged[name]["share_of_limit"] or 0.0))
+    return _check(name, judged[name])
+
+
+def _check(name: str, check: Mapping[str, Any]) -> dict[str, Any]:
+    """``margin``: how far inside its limit it is, in the check's own unit; negative outside."""
+    observed, limit = check["observed"], check["limit"]
+    lower = name.rpartition(": ")[2] in LOWER_BOUNDS
+    margin = None if observed is None else observed - limit if lower else limit - observed
+    return {"name": name, "observed": observed, "limit": limit, "margin": margin, "share": check["share_of_limit"]}
+
+
+def _error(outputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The output that moved most: RMS error over the RMS of the reference."""
+    found = []
+    for name, output in outputs.items():
+        total = output["hops"]["total"]
+        if total["rmse"] is not None and total["reference_rms"]:
+            found.append((total["rmse"] / total["reference_rms"], name, total["max_abs"]))
+    if not found:
+        return None
+    relative, name, largest = max(found, key=lambda f: (f[0], f[1]))
+    return {"output": name, "relative": relative, "max_abs": largest}
+
+
+def _first_bad(layers: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not layers:
+        return None
+    for hop in ("total", "export"):
+        if layers["jumps"].get(hop):
+            return {key: layers["jumps"][hop][0][key] for key in ("path", "type", "says", "index")}
+    return None
+
+
+def _links(folder: str | None, report: Mapping[str, Any] | None) -> dict[str, str]:
+    """Pages of the variant, relative to the sweep's page."""
+    if folder is None or report is None:
+        return {}
+    base = quote(folder, safe="/._-~+")
+    pages = ["overview", "deviation", *(page for page in ("layers", "latency") if page in report)]
+    return {page: f"{base}/{page}.html" for page in pages}
+
+
+def natural(text: str) -> tuple[Any, ...]:
+    """A key that sorts versions by their numbers.
+
+    >>> sorted(["rtx-1.10", "rtx-1.9"], key=natural)
+    ['rtx-1.9', 'rtx-1.10']
+    """
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part)
+
+
+def precision_order(name: str) -> tuple[int, str]:
+    """Widest first; unknown ones after the known."""
+    return (PRECISIONS.index(name) if name in PRECISIONS else len(PRECISIONS), name)
+
+
+def sort_key(v: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Model, then column, then id."""
+    return (natural(v["model"]), column_order(v), v["id"])
+
+
+def column_order(v: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (natural(v["tensorrt"]), v["runtime"], v["target"], precision_order(v["precision"]), v["calibration"])
+
+
+def calibrated(variants: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Precisions of which there are several calibrations; the others carry an option that they do not use."""
+    found: dict[str, set[str]] = {}
+    for v in variants:
+        found.setdefault(v["precision"], set()).add(v["calibration"])
+    return {precision for precision, options in found.items() if len(options) > 1}
+
+
+def label(v: Mapping[str, Any], variants: Sequence[Mapping[str, Any]], axes: Sequence[str] = AXES[1:]) -> str:
+    """A variant by the options on ``axes`` that vary between ``variants``; empty where none does."""
+    several = calibrated(variants)
+    varying = [axis for axis in axes if axis != "calibration" and len({other[axis] for other in variants}) > 1]
+    if "calibration" in axes and v["precision"] in several:
+        varying.append("calibration")
+    return " ".join(v[axis] for axis in varying)
+
+
+def labels(variants: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """A short name for each variant of one model (id -> label); ids where short names would not tell them apart."""
+    made = {v["id"]: label(v, variants) or v["id"] for v in variants}
+    return made if len(set(made.values())) == len(made) else {v["id"]: v["id"] for v in variants}

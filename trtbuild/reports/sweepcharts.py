@@ -1,0 +1,182 @@
+"""Pictures of a sweep: latency and error over versions, and a model's deviations laid over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from trtbuild.reports import deviationcharts, layers
+from trtbuild.reports.sweepcells import label, natural, precision_order
+
+DASHES = ("solid", "dash", "dot", "dashdot")
+PICTURED_OUTPUTS = 12  # of one model; the others have tables
+LEGEND = {"orientation": "h", "y": -0.3}  # below the axis's title on a telephone too
+Look = dict[str, Any]
+
+
+def looks(names: Iterable[str]) -> dict[str, Look]:
+    """Colour, dash and marker of each line: told apart by everybody, in black and white too."""
+    styles = layers.STYLES
+    return {
+        name: {"color": styles[i % len(styles)][0], "symbol": styles[i % len(styles)][1],
+               "dash": DASHES[i // len(styles) % len(DASHES)]}
+        for i, name in enumerate(dict.fromkeys(names))
+    }  # fmt: skip
+
+
+def thinning(count: int, first: float, last: float) -> list[float]:
+    """Sizes that shrink from line to line, so that one that lies under its equal still shows."""
+    return [round(first - (first - last) * i / max(count - 1, 1), 2) for i in range(count)]
+
+
+def charts(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Two figures for each model, p50 and worst error; none for a model with one variant."""
+    return [chart for model in page["models"] for chart in model["charts"]]
+
+
+def of_model(index: int, variants: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """p50 in ms with its 95 % interval, and the worst output's relative error, over the versions of one model.
+
+    Where there is one version only, over the precisions.
+    """
+    versions = {v["tensorrt"] for v in variants}
+    axis, rest = ("tensorrt", "precision") if len(versions) > 1 else ("precision", "tensorrt")
+    places = list(dict.fromkeys(v[axis] for v in sorted(variants, key=lambda v: _order(axis, v))))
+    others = (rest, "runtime", "target", "calibration")
+    series: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for v in sorted(variants, key=lambda v: (_order(rest, v), v["runtime"], v["target"], v["calibration"], v["id"])):
+        name = label(v, variants, others) or v[rest]
+        series.setdefault(name, {}).setdefault(v[axis], v)
+    style = looks(series)
+    made = []
+    if len(places) > 1 and any(v["p50_ms"] for v in variants):
+        data = [_p50(name, found, places, style[name]) for name, found in series.items()]
+        made.append(_figure(f"p50-{index}", "Latency, p50 with its 95 % interval", data, places, "ms", log=False))
+    if len(places) > 1 and any(v["error"] and v["error"]["relative"] for v in variants):
+        data = [_error(name, found, places, style[name]) for name, found in series.items()]
+        made.append(_figure(f"error-{index}", "Error of the worst output", data, places, "RMS error / RMS", log=True))
+    return made
+
+
+def _order(axis: str, v: Mapping[str, Any]) -> tuple[Any, ...]:
+    return natural(v["tensorrt"]) if axis == "tensorrt" else precision_order(v["precision"])
+
+
+def _line(name: str, places: Sequence[str], look: Look, y: list[float | None]) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "lines+markers", "name": escape(name, quote=False), "connectgaps": False,
+        "x": [escape(place, quote=False) for place in places], "y": y,
+        "line": {"color": look["color"], "dash": look["dash"], "width": 1.5},
+        "marker": {"color": look["color"], "symbol": look["symbol"]},
+    }  # fmt: skip
+
+
+def _p50(name: str, found: Mapping[str, Any], places: Sequence[str], look: Look) -> dict[str, Any]:
+    medians = [found[place]["p50_ms"] if place in found else None for place in places]
+    up = [None if m is None or m["high"] is None else round(m["high"] - m["value"], 6) for m in medians]
+    down = [None if m is None or m["low"] is None else round(m["value"] - m["low"], 6) for m in medians]
+    whiskers = {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.2, "width": 5}
+    return {**_line(name, places, look, [None if m is None else m["value"] for m in medians]), "error_y": whiskers}
+
+
+def _error(name: str, found: Mapping[str, Any], places: Sequence[str], look: Look) -> dict[str, Any]:
+    errors = [found[place]["error"] if place in found else None for place in places]
+    return _line(name, places, look, [_short(e["relative"]) or None if e else None for e in errors])
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _figure(
+    identity: str, title: str, data: list[dict[str, Any]], places: Sequence[str], y: str, *, log: bool
+) -> dict[str, Any]:
+    axis = {"title": {"text": y}, **({"type": "log", "exponentformat": "power"} if log else {"rangemode": "tozero"})}
+    for trace, size in zip(data, thinning(len(data), 11, 6), strict=True):
+        trace["marker"]["size"] = size
+    drawn = [trace for trace in data if any(value is not None for value in trace["y"])]
+    return {
+        "id": identity, "title": title, "data": drawn,
+        "layout": {
+            "height": 270, "margin": {"l": 60, "r": 12, "t": 34, "b": 40}, "showlegend": True, "yaxis": axis,
+            "xaxis": {"type": "category", "range": [-0.4, len(places) - 0.6]},
+        },
+    }  # fmt: skip
+
+
+def deviation_sections(reports: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every output of one model with the distributions of all its variants (label -> report.json) on the same edges.
+
+    Variants whose histograms have other edges cannot be laid over; they are named in ``left_out``.
+    """
+    edges = max((r["log10_edges"] for r in reports.values()), key=lambda e: (len(e), e))
+    fitting = {label: r for label, r in reports.items() if r["log10_edges"] == edges}
+    left_out = [label for label in reports if label not in fitting]
+    names = sorted({name for r in fitting.values() for name in r["outputs"]})
+    moved = sorted(names, key=lambda name: (-_most(fitting, name), name))
+    style = looks(fitting)
+    made = []
+    for i, name in enumerate(names):
+        found = {label: r["outputs"][name] for label, r in fitting.items() if name in r["outputs"]}
+        rows = [{"label": label, **output["hops"]["total"]} for label, output in found.items()]
+        section = {"name": name, "id": f"output-{i}", "left_out": left_out, "figures": [], "rows": rows}
+        if name in moved[:PICTURED_OUTPUTS]:
+            section["figures"] = _overlay(i, name, found, fitting, edges, style)
+        made.append(section)
+    return made
+
+
+def _overlay(
+    index: int, name: str, found: Mapping[str, Any], reports: Mapping[str, Any], edges: Sequence[float],
+    style: Mapping[str, Look],
+) -> list[dict[str, Any]]:  # fmt: skip
+    widths = thinning(len(found), 3.5, 1.25)
+    lines = {label: {"color": style[label]["color"], "dash": style[label]["dash"], "width": width}
+             for label, width in zip(found, widths, strict=True)}  # fmt: skip
+    legend = {label: escape(label, quote=False) for label in found}
+    counts = {label: output["histograms"]["total"] for label, output in found.items()}
+    limits = {check["limit"] for label in found
+              if (check := reports[label]["verdict"]["checks"].get(f"{name}: max_abs")) is not None}  # fmt: skip
+    figures = [
+        deviationcharts.histogram(counts, edges, lines, legend),
+        # One limit can be drawn; several (one for each precision, say) would be taken for each other.
+        deviationcharts.above(counts, edges, {"max_abs": limits.pop()} if len(limits) == 1 else {}, lines, legend),
+    ]
+    if len(limits) > 1:
+        figures[1]["caption"] = "The variants have different limits; each one's own page draws its own."
+    for number, figure in enumerate(figures):
+        figure["chart"]["id"] = f"overlay-{index}-{number}"
+        figure["chart"]["layout"] |= {"height": 360 + 8 * len(found), "legend": LEGEND}
+        figure["table"]["head"] = [figure["table"]["head"][0], *found]  # as text: the legend's names are markup
+    return figures
+
+
+def _most(reports: Mapping[str, Mapping[str, Any]], name: str) -> float:
+    totals = (r["outputs"][name]["hops"]["total"] for r in reports.values() if name in r["outputs"])
+    return max((t["rmse"] or 0.0) / (t["reference_rms"] or 1.0) for t in totals)
+
+
+def layer_figures(inspected: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The layers' figures with every variant of a model; a point leads to its row in the page's own table.
+
+    Maxima get a picture of their own: a variant is one line in each legend.
+    """
+    figures = layers.charts({escape(label, quote=False): found for label, found in inspected.items()})
+    median = figures[0]
+    largest = [
+        {**t, "visible": True, "mode": "lines+markers"} for t in median["data"] if t["name"].endswith(": maximum")
+    ]
+    median["data"] = [trace for trace in median["data"] if trace["name"].endswith(": median")]
+    median["title"] = "Median error of every layer: the graph as it runs"
+    title = "Largest error of every layer: the graph as it runs"
+    figures.insert(1, {**median, "id": "layers-max", "title": title, "data": largest})
+    sizes = thinning(len(inspected), 10, 5)
+    for figure in figures:
+        for trace, size in zip(figure["data"], sizes, strict=True):
+            colour = trace["marker"]["color"]
+            trace["name"] = trace["name"].removesuffix(": median").removesuffix(": maximum")
+            trace |= {"marker": {**trace["marker"], "size": size, "opacity": 1}, "line": {"color": colour, "width": 1},
+                      "customdata": [f"#layer-{x}" for x in trace["x"]]}  # fmt: skip
+        figure["layout"] = {**figure["layout"], "height": 400 + 12 * len(inspected), "legend": LEGEND}
+    return figures

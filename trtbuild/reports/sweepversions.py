@@ -1,0 +1,145 @@
+"""What a sweep's variants say together: what changed from version to version, their environment, unfair comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from trtbuild.core.compare import changes, compare
+from trtbuild.core.comparelatency import conditions
+from trtbuild.reports.sweepcells import label, natural
+
+# Facts that belong to one model or one variant: they are no environment.
+OF_THE_VARIANT = (
+    "source", "opset", "samples", "calibration", "calibration data sha256", "latency batch", "ONNX sha256",
+    "engine sha256", "TF32",
+)  # fmt: skip
+SHOWN_IDS = 3
+Pair = tuple[Mapping[str, Any], Mapping[str, Any] | None]  # a variant's page data, and its report where it was built
+
+
+def version_changes(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Changes between each TensorRT version and the one before it, of variants that are alike in all else.
+
+    Numbers are compared with the last version that was built; ``compared`` counts the steps from version to version.
+    """
+    series: dict[tuple[str, ...], list[Pair]] = {}
+    for found, report in pairs:
+        key = tuple(found[axis] for axis in ("model", "precision", "runtime", "target", "calibration"))
+        series.setdefault(key, []).append((found, report))
+    steps, made = 0, []
+    for members in series.values():
+        ordered = sorted(members, key=lambda pair: natural(pair[0]["tensorrt"]))
+        built: Pair | None = None
+        for i, (found, report) in enumerate(ordered):
+            if i:
+                before = ordered[i - 1][0]
+                steps += 1
+                what = _what(before, (found, report), built)
+                if what:
+                    alike = [other for other, _ in pairs if other["model"] == found["model"]]
+                    name = label(found, alike, ("precision", "runtime", "target", "calibration")) or found["precision"]
+                    made.append({"id": found["id"], "model": found["model"], "label": name,
+                                 "since": found["tensorrt"], "before": before["tensorrt"], "what": what})  # fmt: skip
+            if report is not None:
+                built = (found, report)
+    return {"compared": steps, "changes": made}
+
+
+def _what(before: Mapping[str, Any], now: Pair, built: Pair | None) -> list[str]:
+    found, report = now
+    said = []
+    if before["state"] != found["state"]:
+        reason = f": {found['reason']}" if found["reason"] and report is None else ""
+        said.append(f"{before['state']} → {found['state']}{reason}")
+    if report is not None and built is not None and built[1] is not None:
+        comparison = compare(report, built[1])
+        what = changes(comparison)[int(comparison["verdict"]["changed"] and bool(said)) :]  # said as the state already
+        apart = "" if built[0] is before else f" (against {built[0]['tensorrt']}, the last that was built)"
+        said += [phrase + apart for phrase in what]
+    return said
+
+
+def environment(variants: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every fact with its values, and which variants have each where there are several."""
+    names: dict[str, dict[str, list[str]]] = {}
+    for found in variants:
+        for name, value in found["facts"].items():
+            if name not in OF_THE_VARIANT:
+                names.setdefault(name, {}).setdefault(value, []).append(found["id"])
+    return [
+        {"name": name, "values": [{"value": value, "count": len(ids), "ids": ids[:SHOWN_IDS]}
+                                  for value, ids in sorted(values.items(), key=lambda item: natural(item[0]))]}
+        for name, values in names.items()
+    ]  # fmt: skip
+
+
+def unfair(pairs: Sequence[Pair]) -> list[str]:
+    """Cells of one model that differ in anything but the swept axes: a line for each thing that does."""
+    models: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+    for found, report in pairs:
+        if report is not None:
+            models.setdefault(found["model"], []).append((found, report))
+    return [line for model, members in models.items() for line in _of_model(model, members)]
+
+
+def _of_model(model: str, members: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Iterable[str]:
+    for what, axes, value in FAIR:
+        groups: dict[Hashable, dict[str, list[str]]] = {}
+        for found, report in members:
+            seen = value(report)
+            if seen is not None:
+                place = tuple(found[axis] for axis in axes)
+                groups.setdefault(place, {}).setdefault(seen, []).append(found["id"])
+        for values in groups.values():
+            if len(values) > 1:
+                told = "; ".join(f"{_clip(seen)} ({_few(ids)})" for seen, ids in values.items())
+                yield f"{model}: compared cells differ in {what}: {told}"
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _few(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:SHOWN_IDS]) + (f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else "")
+
+
+def _run_by(side: str) -> Callable[[Mapping[str, Any]], str | None]:
+    def value(report: Mapping[str, Any]) -> str | None:
+        about = report["runtimes"].get(side)
+        return None if about is None else f"{about['runtime']} {about['version']}, {about['executes']}"
+
+    return value
+
+
+def _calibration(report: Mapping[str, Any]) -> str | None:
+    found = report["precision"]["calibration"]
+    return f"sha256 {found['sha256'][:12]}" if found else None
+
+
+def _condition(name: str) -> Callable[[Mapping[str, Any]], str | None]:
+    def value(report: Mapping[str, Any]) -> str | None:
+        measured = report.get("latency")
+        if not measured or not measured["measured"]:
+            return None
+        return next(str(seen) for what, seen in conditions(measured) if what == name)
+
+    return value
+
+
+# What has to be equal, between variants that agree on these axes, and its value in a report (None: has none).
+FAIR: tuple[tuple[str, tuple[str, ...], Callable[[Mapping[str, Any]], str | None]], ...] = (
+    ("the kind of source", (), lambda r: str(r["variant"]["source"])),
+    ("opset", (), lambda r: str(r["variant"]["opset"])),
+    ("validation samples", (), lambda r: f"{r['samples']}{' random' if r['variant']['random_validation'] else ''}"),
+    ("what ran the source model", (), _run_by("reference")),
+    ("what ran the exported graph", ("runtime",), _run_by("exported")),
+    ("what ran the lowered graph", ("runtime",), _run_by("lowered")),
+    ("calibration data", (), _calibration),
+    ("the ONNX file", ("precision", "calibration"), lambda r: f"sha256 {r['engine']['onnx_sha256'][:12]}"),
+    ("the builder", ("tensorrt",), lambda r: f"{r['engine']['flavour']} {r['engine']['version']}"),
+    ("the device of the latency", ("runtime",), _condition("device")),
+    ("the threads of the latency", ("runtime",), _condition("threads")),
+    ("the batch of the latency", ("runtime",), _condition("batch")),
+)
