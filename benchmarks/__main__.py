@@ -28,7 +28,7 @@ def fresh_workspace(folder: Path) -> Path:
 def noop(scratch: Path) -> None:
     """Nothing to do: the whole process, against ``dvc repro`` of the same records."""
     workspace = fresh_workspace(scratch / "noop")
-    build = [TRTBUILD, "model=segnet", "precision=int8"]
+    build = [TRTBUILD, "model=segnet", "precision=int8", "latency=off"]  # dvc repro would measure it again
     run(build, workspace)
     repro = [sys.executable, "-m", "dvc", "repro", "-q", "-R", "build"]
     run(repro, workspace)
@@ -48,7 +48,7 @@ def cold(scratch: Path) -> None:
         out.mkdir()
         plain.append(run([sys.executable, "-m", "benchmarks.plain", str(ROOT), "mobilenet_v2", str(out)], ROOT))
         workspace = fresh_workspace(scratch / f"cold{i}")
-        ours.append(run([TRTBUILD, "model=mobilenet_v2", "precision=int8"], workspace))
+        ours.append(run([TRTBUILD, "model=mobilenet_v2", "precision=int8", "layers=off", "latency=off"], workspace))
     ratio = statistics.median(m.seconds for m in ours) / statistics.median(m.seconds for m in plain)
     for name, runs in (("plain script", plain), ("trtbuild", ours)):
         seconds = ", ".join(f"{m.seconds:.1f}" for m in runs)
@@ -80,11 +80,24 @@ def flame(scratch: Path) -> None:
         say(*row)
 
 
+def layers(scratch: Path) -> None:
+    """Layer inspection: against one conversion for each op, against the bare runs; its memory."""
+    from benchmarks import layers as inspection
+
+    inspection.measure(scratch, fresh_workspace, TRTBUILD, ROOT, say)
+
+
 def say(what: str, measured: str, against: str) -> None:
     print(f"{what:<40} {measured:<44} {against}", flush=True)
 
 
-BENCHMARKS: dict[str, Callable[[Path], None]] = {"imports": imports, "flame": flame, "noop": noop, "cold": cold}
+BENCHMARKS: dict[str, Callable[[Path], None]] = {
+    "imports": imports,
+    "flame": flame,
+    "noop": noop,
+    "cold": cold,
+    "layers": layers,
+}
 
 
 def main() -> None:

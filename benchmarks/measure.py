@@ -17,6 +17,7 @@ POLL_S = 0.02
 class Measured:
     seconds: float
     peak_bytes: int  # resident memory of the whole process tree, polled
+    output: str  # stdout and stderr
 
 
 def run(argv: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None) -> Measured:
@@ -54,4 +55,4 @@ def run(argv: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = 
     watcher.join()
     if process.returncode not in (0, 1):
         raise SystemExit(f"{' '.join(argv)} ended with {process.returncode}:\n{said}")
-    return Measured(seconds, peak)
+    return Measured(seconds, peak, said)

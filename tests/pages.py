@@ -107,7 +107,12 @@ def page(**changed: Any) -> dict[str, Any]:
 
 def template_data(page: dict[str, Any], current: str) -> dict[str, Any]:
     """What the report step gives to every template."""
-    extra = {"compared": overview.COMPARED, "titles": deviation.TITLES, "hop_names": layers.HOP_NAMES}
+    extra = {
+        "compared": overview.COMPARED,
+        "titles": deviation.TITLES,
+        "findings": overview.findings(page),
+        "hop_names": layers.HOP_NAMES,
+    }
     extra["sections"] = deviation.sections(page)
     charts = {"overview": [], "deviation": deviation.charts(page), "layers": layers.charts({"id": page["layers"]})}
     return {"page": page, "charts": charts[current], **extra, "current": current, "pages": list(charts)}

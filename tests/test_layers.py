@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rerun": {"core", "errors", "executors", "sandbox", "store", "toolchains", "tracking", "workspace"},
     "newworkspace": {"core", "errors", "executors", "files", "packaged", "sandbox", "tracking", "workspace"},
     "sweep": {"config", "errors"},
-    "planned": {"config", "core", "errors", "steps", "store", "workspace"},
+    "planned": {"sweep", "config", "core", "errors", "steps", "store", "workspace"},
     "summary": {"build", "core", "planned", "store"},
     "verbs": {
         "build",

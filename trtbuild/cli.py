@@ -16,6 +16,7 @@ USAGE = """\
 usage: trtbuild [VERB] [key=value …] [--json]
 
   trtbuild model=segnet precision=int8     build, validate, report
+  trtbuild -m model=a,b precision=fp16,int8   a sweep: every combination, planned as one; also with plan, explain, show
   plan     what would run                  explain   why, step by step
   show     what there is: paths, verdicts, metrics
   diff     OLD NEW: compare two reports; or key=value …: a variant against its accepted baseline
@@ -40,6 +41,7 @@ class Words:
     arguments: tuple[str, ...]
     options: dict[str, str]
     json: bool
+    sweep: bool
     argv: tuple[str, ...]
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)  # values of options that may come several times
 
@@ -84,7 +86,7 @@ def parse_words(argv: Sequence[str]) -> Words:
     from trtbuild.errors import ConfigError
 
     named = {word: option for option in OPTIONS for word in (option.name, option.short) if word}
-    overrides, arguments, as_json = [], [], False
+    overrides, arguments, as_json, sweep = [], [], False, False
     given: dict[Option, list[str]] = {}
     verb = ""
     words = iter(argv)
@@ -97,6 +99,8 @@ def parse_words(argv: Sequence[str]) -> Words:
             if equals:
                 raise ConfigError("takes no value", where=word)
             given.setdefault(option, []).append("")
+        elif word in ("-m", "--multirun"):
+            sweep = True
         elif option is not None:
             if not equals and ((value := next(words, "")) == "" or value.partition("=")[0] in named):
                 raise ConfigError("expects a value", where=word)
@@ -117,11 +121,13 @@ def parse_words(argv: Sequence[str]) -> Words:
             raise ConfigError("is given twice", where=option.name)
     if verb in _PLAIN_VERBS and verb != "flamegraph":
         overrides += [word for word in arguments if "=" in word or word.startswith("~")]
+    if sweep and verb in _PLAIN_VERBS:
+        raise ConfigError(f"'{verb}' works on one thing", where="-m")
     if overrides and verb in _PLAIN_VERBS:
         raise ConfigError(f"'{verb}' takes no overrides", where=overrides[0])
     single = {option.name: values[0] for option, values in given.items() if not option.repeats}
     lists = {option.name: tuple(values) for option, values in given.items() if option.repeats}
-    return Words(verb or "build", tuple(overrides), tuple(arguments), single, as_json, tuple(argv), lists)
+    return Words(verb or "build", tuple(overrides), tuple(arguments), single, as_json, sweep, tuple(argv), lists)
 
 
 def _unknown_option(name: str, verb: str) -> Exception:
@@ -131,8 +137,6 @@ def _unknown_option(name: str, verb: str) -> Exception:
 
     own = [option.name for option in OPTIONS if verb in option.verbs]
     hint = did_you_mean(name, ["--json", "--help", "--version", *(own or (option.name for option in OPTIONS))])
-    if name in ("-m", "--multirun"):
-        hint = "this version builds one variant at a time"
     return ConfigError(f"unknown option '{name}'", where="command line", hint=hint)
 
 

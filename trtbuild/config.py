@@ -65,7 +65,7 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     Raises:
         ConfigError: an unknown option, key or type.  ToolchainError: the target is not one of the toolchain's.
     """
-    _check_choices(root, overrides)
+    check_choices(root, overrides)
     composed, choices = _compose(root, overrides)
     unknown = set(composed) - set(GROUPS)
     if unknown:
@@ -88,7 +88,8 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     )
 
 
-def _check_choices(root: Path, overrides: Iterable[str]) -> None:
+def check_choices(root: Path, overrides: Iterable[str]) -> None:
+    """Raise ConfigError for an option that its group does not have."""
     for word in overrides:
         key, _, value = word.partition("=")
         if key in GROUPS:
@@ -176,7 +177,10 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
         groups = {part for name in known for part in [name, *_parents(name)]}
         if key not in groups:
             tail = [name for name in groups if name.endswith("." + key)]
-            hint = f"did you mean '{min(tail, key=len)}'?" if tail else did_you_mean(key, groups)
+            beside = {name for name in groups if name.rpartition(".")[0] == key.rpartition(".")[0]}
+            hint = did_you_mean(key, groups)
+            if tail or not hint.startswith("did"):  # all keys there are would help nobody
+                hint = f"did you mean '{min(tail, key=len)}'?" if tail else did_you_mean(key, beside or GROUPS)
             return ConfigError(f"unknown key '{key}'", where=word, hint=hint)
         return ConfigError(said, where=word)
     broken = next((f for f in folders if str(f) in said), None)

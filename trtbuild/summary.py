@@ -33,9 +33,26 @@ def summarise(p: Planned, outcome: Outcome) -> list[str]:
             if name in bad or "metric" in check:
                 lines.append(f"  {name}: {describe(check)}{'' if check['passed'] else '  <- FAILED'}")
         lines.append(f"  report: {steps['report'].folder}/overview.html")
+    lines += [f"{overrides}: NOT BUILT ({error})" for overrides, error in p.refused.items()]
+    if len(p.plan.variants) + len(p.refused) > 1:
+        lines.append(_count(p, outcome))
     if set(outcome.steps.values()) <= {"fresh"}:
         lines.append(NOTHING_TO_DO)
     return lines
+
+
+def _count(p: Planned, outcome: Outcome) -> str:
+    """``12 variants: 9 pass, 2 fail, 1 not built``."""
+    states = [state_of(p, outcome, roles) for roles in p.plan.variants.values()] + ["not built"] * len(p.refused)
+    counted = ", ".join(f"{states.count(s)} {s}" for s in ("pass", "fail", "not built") if s in states)
+    return f"{len(states)} variants: {counted}"
+
+
+def state_of(p: Planned, outcome: Outcome, roles: Mapping[str, Step]) -> str:
+    """A variant after a build: "pass", "fail", or "not built"."""
+    failed = any(outcome.steps.get(step.key) in ("failed", "blocked") for step in roles.values())
+    verdict = None if failed else verdict_of(p.store, roles["validate"])
+    return "not built" if verdict is None else "pass" if verdict["passed"] else "fail"
 
 
 def describe(check: Mapping[str, Any]) -> str:
@@ -47,7 +64,7 @@ def describe(check: Mapping[str, Any]) -> str:
 def show_document(p: Planned) -> dict[str, Any]:
     states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
     entries = []
-    for variant, (name, roles) in zip(p.variants, p.plan.variants.items(), strict=True):
+    for name, roles in p.plan.variants.items():
         verdict = verdict_of(p.store, roles["validate"]) if states[roles["validate"].key] == "fresh" else None
         steps = {
             "infer" if role == "infer-lower" else role: {
@@ -57,7 +74,7 @@ def show_document(p: Planned) -> dict[str, Any]:
             }
             for role, step in roles.items()
         }
-        names = variant.names
+        names = p.plan.specs[name].names
         entries.append(
             {
                 "id": name, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trtbuild import config, noop, packaged
 from trtbuild.build import Builder, Outcome, judge_plan
@@ -28,25 +28,17 @@ if TYPE_CHECKING:
 
 def build(words: Words) -> int:
     """Bring the variant up to date, then say its verdict."""
-    from trtbuild import toolchains
-
     root = find_workspace(Path.cwd()).root
     told_by = noop.sign(told_by_paths(root))
     p = planned(words)
     p.workspace.prepare()
-    spec = p.variants[0].spec
-    interpreters = {
-        "main": lambda: Path(sys.executable),
-        "toolchain": lambda: toolchains.interpreter(
-            spec.tensorrt.flavour, spec.tensorrt.version, spec.tensorrt.requirements
-        ),
-    }
+    executor = next(iter(p.plan.specs.values())).spec.executor
     status = make_status()
     try:
         builder = Builder(
             p.store,
-            import_module(f"trtbuild.executors.{spec.executor.module}").make(spec.executor.workers),
-            lambda step: interpreters[step.environment](),
+            import_module(f"trtbuild.executors.{executor.module}").make(executor.workers),
+            _interpreter,
             status,
         )
         outcome = builder.build(p.plan)
@@ -59,9 +51,19 @@ def build(words: Words) -> int:
         sys.stderr.flush()
     sys.stdout.write(document)
     code = exit_status(p, outcome)
-    if not outcome.failures:
+    if not outcome.failures and not p.refused:
         _remember(p, words, told_by, noop.Answer([document, _as_noop(summary)], code))
     return code
+
+
+def _interpreter(step: Step) -> Path:
+    """The Python that a step runs in: this one, or that of the toolchain it names."""
+    from trtbuild import toolchains
+
+    if step.environment == "main":
+        return Path(sys.executable)
+    needs: Any = step.params
+    return toolchains.interpreter(needs["flavour"], needs["tensorrt"], tuple(needs["requirements"]))
 
 
 def _as_noop(summary: str) -> str:
@@ -87,7 +89,8 @@ def _reads_environment(root: Path) -> bool:
 
 def exit_status(p: Planned, outcome: Outcome) -> int:
     """The highest class met: failures first, then verdicts."""
-    worst = max((error.exit_status for error in outcome.failures.values()), default=0)
+    failures = [*outcome.failures.values(), *p.refused.values()]
+    worst = max((error.exit_status for error in failures), default=0)
     verdicts = [verdict_of(p.store, steps["validate"]) for steps in p.plan.variants.values()]
     return worst or int(any(v is not None and not v["passed"] for v in verdicts))
 
@@ -227,13 +230,17 @@ def diff(words: Words) -> int:
     """Two reports by name, or the variant of the overrides against its accepted baseline."""
     from trtbuild import comparison
 
-    if words.arguments and words.overrides:
+    if words.arguments and (words.overrides or words.sweep):
         hint = "trtbuild diff OLD NEW, or trtbuild diff key=value …"
-        raise ConfigError(f"reports and overrides do not go together: {words.overrides[0]}", where="diff", hint=hint)
-    by_name = words.arguments or not words.overrides
-    made = comparison.diff_sides(words.arguments, Path.cwd()) if by_name else comparison.diff_accepted(planned(words))
-    comparison.say(made, as_json=words.json)
-    return 0
+        raise ConfigError(
+            f"reports and overrides do not go together: {' '.join(words.overrides) or '-m'}", where="diff", hint=hint
+        )
+    if words.arguments or not words.overrides:
+        made, code = comparison.diff_sides(words.arguments, Path.cwd()), 0
+    else:
+        made, code = comparison.diff_accepted(planned(words))
+    comparison.say(made, as_json=words.json, several=words.sweep)
+    return code
 
 
 VERBS: Mapping[str, Callable[[Words], int]] = {

@@ -12,7 +12,7 @@ import pytest
 from tests.graphs import graph
 
 pytestmark = pytest.mark.slow
-QUICK = ("model=tiny", "latency.warmup_s=0.1", "latency.batch=8", "latency.threads=1")
+QUICK = ("model=tiny", "latency=default", "latency.warmup_s=0.1", "latency.batch=8", "latency.threads=1")
 
 
 def verdict(workspace: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 import trtbuild.reports
 from tests.pages import ONNXRUNTIME, VARIANT, artifacts, page
-from trtbuild.reports.overview import collect, markdown, warnings
+from trtbuild.reports.overview import collect, findings, markdown, warnings
 
 SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
 
@@ -22,6 +22,15 @@ SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
 def test_each_output_has_its_guilty_hop(moves: tuple[float, float], who: str) -> None:
     """Judged for every output by its own numbers."""
     assert page(moves=moves)["outputs"]["scores"]["guilty"] == who
+
+
+def test_the_first_jump_is_on_the_first_page() -> None:
+    """And in the merge request."""
+    (exporter, jump) = findings(page())
+
+    assert exporter["text"] == "No layer stands out (exporter)."
+    assert jump["text"].startswith("First jump (in all): net/scores (Conv2D, int8): it makes 40 times the error")
+    assert jump["text"] in markdown(page())
 
 
 def test_page_data_fits_its_schema() -> None:

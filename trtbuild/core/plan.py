@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
@@ -14,16 +14,18 @@ Declare = Callable[..., Step]  # declare(variant, need, **choice) of a steps/ fi
 
 @dataclass(frozen=True)
 class Plan:
-    """``steps`` in an order that can run; ``variants`` maps a variant's id to its steps by role."""
+    """``steps`` in an order that can run; a variant's id leads to its steps by role, and to what was asked for."""
 
     steps: tuple[Step, ...]
     variants: Mapping[str, Mapping[str, Step]]
+    specs: Mapping[str, Variant] = field(default_factory=dict)
 
 
 def make_plan(variants: Iterable[Variant], wanted: Iterable[str], declarations: Mapping[str, Declare]) -> Plan:
     """Plan the ``wanted`` step kinds of every variant; equal recipes become one step."""
     unique: dict[str, Step] = {}
     by_variant: dict[str, dict[str, Step]] = {}
+    specs: dict[str, Variant] = {}
     wanted = tuple(wanted)
     for variant in variants:
         roles: dict[str, Step] = {}
@@ -37,8 +39,9 @@ def make_plan(variants: Iterable[Variant], wanted: Iterable[str], declarations: 
 
         for kind in wanted:
             need(kind)
-        by_variant[_unused(variant.names.id, roles, by_variant)] = roles
-    return Plan(post_order(step for roles in by_variant.values() for step in roles.values()), by_variant)
+        name = _unused(variant.names.id, roles, by_variant)
+        by_variant[name], specs[name] = roles, variant
+    return Plan(post_order(step for roles in by_variant.values() for step in roles.values()), by_variant, specs)
 
 
 def _unused(name: str, roles: Mapping[str, Step], taken: Mapping[str, Mapping[str, Step]]) -> str:

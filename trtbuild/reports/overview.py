@@ -62,6 +62,30 @@ def warnings(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[s
     return found
 
 
+def findings(page: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What the layer and latency pages found, one sentence each, with the page that has the rest."""
+    found = []
+    for hop, jumps in page.get("layers", {}).get("jumps", {}).items():
+        side = "exporter" if hop == "export" else "in all"
+        if jumps:
+            first = jumps[0]
+            text = f"First jump ({side}): {first['path']} ({first['type']}, {first['dtype']}): {first['says']}."
+        else:
+            text = f"No layer stands out ({side})."
+        found.append({"page": "layers", "text": text})
+    latency = page.get("latency")
+    if latency and latency["measured"]:
+        lowered = next(side for side in latency["sides"] if side["name"] == "lowered")
+        text = f"{lowered['p50_ms']['value']:.4g} ms median with a batch of {latency['batch']}, the graph in "
+        text += f"{lowered['about']['runtime']} on {latency['environment']['cpu']}"
+        if latency["speedup"]:
+            text += f"; {latency['speedup']['value']:.2f} times the speed of the source model on the same device"
+        found.append({"page": "latency", "text": f"{text}."})
+    elif latency:
+        found.append({"page": "latency", "text": "The lowered graph was not measured."})
+    return found
+
+
 def markdown(page: Mapping[str, Any]) -> str:
     """The summary for a merge request."""
     verdict, variant = page["verdict"], page["variant"]
@@ -76,6 +100,7 @@ def markdown(page: Mapping[str, Any]) -> str:
     for name, output in page["outputs"].items():
         cells = [_short(output["hops"][hop]["rmse"]) for hop in ("export", "precision", "total")]
         lines.append(f"| {_cell(name)} | {' | '.join(cells)} | {output['guilty']} |")
+    lines += ["", *(f"- {line['text']}" for line in findings(page))]
     lines += ["", *(f"- {warning}" for warning in page["warnings"])]
     return "\n".join(lines).rstrip() + "\n"
 

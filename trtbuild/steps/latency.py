@@ -98,7 +98,7 @@ def _measure(job: Job, params: Mapping[str, Any], folder: Path) -> tuple[dict[st
     from trtbuild.kit import arrayfile, data, sides
 
     path = job.input("data") if "data" in job.inputs else None
-    samples = data.open_samples(params["data"], path, params["inputs"], "model.data.validation")
+    samples = data.open_samples(params["data"], path, params["inputs"], "model.data.validation", scratch=Path(job.out))
     folder.mkdir()
     feeds = folder / "feeds.npz"
     arrayfile.write_npz(feeds, one_batch(samples, params["inputs"], params["batch"]))

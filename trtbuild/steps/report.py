@@ -85,6 +85,7 @@ def run(job: Job) -> None:
         for name, text in _flame_graph(job, page, artifacts, found).items():
             job.output(name).write_text(text, "utf-8")
         charts["latency"] = latency.charts(page)
+    extra["findings"] = overview.findings(page)
     job.write_json("report.json", page)
     for name in pages:
         data = {"page": page, "charts": charts[name], "current": name, "pages": pages, **extra}
