@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import measure_no_latency
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,6 +26,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ready(trtbuild, models: Path, tmp_path: Path, name: str) -> None:
     trtbuild("init", "ws", f"--from={models / name}", "--name=m", cwd=tmp_path, check=0)
+    measure_no_latency(tmp_path / "ws")
 
 
 @pytest.mark.parametrize(
@@ -129,4 +132,11 @@ def test_demonstration_models_pass_in_int8(trtbuild, tmp_path: Path, model: str)
     """With the thresholds in the repository's own conf/."""
     subprocess.run(["git", "clone", "-q", str(ROOT), str(tmp_path / "clone")], check=True)
 
-    assert "PASS" in trtbuild(f"model={model}", "precision=int8", cwd=tmp_path / "clone", check=0).stderr
+    words = [f"model={model}", "precision=int8", "latency=off"]
+    assert "PASS" in trtbuild(*words, cwd=tmp_path / "clone", check=0).stderr
+    (shown,) = json.loads(trtbuild("show", *words, "--json", cwd=tmp_path / "clone", check=0).stdout)["variants"]
+    layers = json.loads((tmp_path / "clone" / shown["steps"]["layers"]["outs"]["layers.json"]).read_text())
+    taps = layers["taps"]
+    assert taps["proved"] == taps["compared"] >= 0.97 * taps["tensors"]
+    assert layers["jumps"] == {"export": [], "total": []}
+    assert taps["frozen_outputs"]["nrmse"] < 1e-5

@@ -99,6 +99,25 @@ def test_an_unnamed_tensor_maps_by_the_slot_it_feeds() -> None:
     assert made["nodes"]["Transpose__1"]["op"] == "net/pre"
 
 
+def test_a_folded_bias_does_not_shift_the_slots() -> None:
+    """tf2onnx calls the convolution after its bias; what it reads is what the convolution reads."""
+    model = graph("float[1,3,8,9] t, float[4,3,1,1] w => float[1,4,8,9] y { r = Relu(t) y = Conv(r, w) }")
+    model.graph.node[1].name = "net/bias/BiasAdd"
+    bias = TfOp("net/bias/BiasAdd", "BiasAdd", ("net/conv/Conv2D:0", "b:0"), ((1, 8, 9, 4),))
+
+    assert scope_map(model, {**OPS, **tf_ops(bias)}, {})["tensors"]["r"]["tensor"] == "net/pre:0"
+
+
+def test_a_change_of_layout_holds_what_it_was_given() -> None:
+    """tf2onnx transposes the input, and no TensorFlow operation does; another permutation is no layout."""
+    text = "float[1,8,9,3] x => float[1,3,8,9] y, float[8,1,9,3] z {{ y = Transpose<perm=[0,3,1,2]>(x) {} }}"
+    model = graph(text.format("z = Transpose<perm=[1,0,2,3]>(x)"))
+
+    assert scope_map(model, OPS, {"x": "x:0"})["tensors"] == {
+        "x": {"tensor": "x:0", "layout": "same"}, "y": {"tensor": "x:0", "layout": "NCHW"},
+    }  # fmt: skip
+
+
 def test_a_node_maps_by_the_output_it_makes() -> None:
     """The maker of a graph output is the operation of that output."""
     assert scope_map(exported(), OPS, {"y": "net/relu:0"})["nodes"]["Relu__2"]["op"] == "net/relu"

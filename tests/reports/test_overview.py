@@ -29,7 +29,7 @@ def test_the_first_jump_is_on_the_first_page() -> None:
     (exporter, jump) = findings(page())
 
     assert exporter["text"] == "No layer stands out (exporter)."
-    assert jump["text"].startswith("First jump (in all): net/scores (Conv2D, int8): it makes 40 times the error")
+    assert jump["text"].startswith("First jump (in all): net/conv2 (Conv2D, int8): it makes 40 times the error")
     assert jump["text"] in markdown(page())
 
 

@@ -109,8 +109,9 @@ class _Inspection:
         if not self.from_tensorflow:
             self._reference_from_export(every)
         self.index = json.loads((self.values / "index.json").read_text("utf-8"))
-        mapped = [name for name in every if name in self.index]
-        unmapped = [name for name in every if name not in self.index]
+        # What ONNX holds in floating point may be an integer in TensorFlow (a mask, say): nothing to compare or feed.
+        mapped = [name for name in every if name in self.index and self._stored(name).dtype.kind == "f"]
+        unmapped = [name for name in every if name not in set(mapped)]
         chosen = self._chosen(mapped)
         cumulative: dict[str, dict[str, Any]] = {}
         proof: dict[str, bool] = {}
@@ -213,11 +214,12 @@ class _Inspection:
         """The reference's values in ONNX's layout (the one that fitted before), or None."""
         stored = self._stored(name)
         if not self.from_tensorflow:
-            return np.asarray(stored)
+            return np.asarray(stored, dtype=np.float32)
         candidates = layererror.fit_layout(stored, shape or self._shapes[name], self._about(name)["layout"])
         if not candidates:
             return None
-        return np.ascontiguousarray(candidates[min(self.layouts.get(name, 0), len(candidates) - 1)])
+        chosen = candidates[min(self.layouts.get(name, 0), len(candidates) - 1)]
+        return np.ascontiguousarray(chosen, dtype=np.float32)
 
     def _reference_from_export(self, every: Sequence[str]) -> None:
         """The exported graph's own values, one after another so that the budget holds."""

@@ -15,6 +15,8 @@ from trtbuild.kit.tfonnx import TfOp
 
 # Wrappers of a loaded SavedModel's functions, which no author wrote.
 _WRAPPERS = re.compile(r"^(?:(?:StatefulPartitionedCall|PartitionedCall)(?:_\d+)?/)+")
+_LAYOUTS = ([0, 3, 1, 2], [0, 2, 3, 1])  # NHWC to NCHW, and back
+_FOLDED = 4  # convolution, identity, scale and shift make one ONNX node at most
 _PASS_THROUGH = ("Identity", "StopGradient")
 
 
@@ -33,6 +35,9 @@ def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -
             if (op := ops.get(name.rpartition(":")[0])) is not None and _port(name) < len(op.shapes):
                 found.setdefault(name, name)
     found |= {name: t for name, t in _by_consumer(model.graph, ops, found).items() if name not in found}
+    for node in model.graph.node:  # a change of layout that the exporter put in holds what it was given
+        if node.op_type == "Transpose" and node.input[0] in found and _permutation(node) in _LAYOUTS:
+            found.setdefault(node.output[0], found[node.input[0]])
     shapes = _shapes(model)
     return {
         "nodes": {n.name: entry for n in model.graph.node if (entry := _node_entry(n, ops, found, clean))},
@@ -43,17 +48,35 @@ def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -
     }
 
 
+def _permutation(node: Any) -> list[int]:
+    return next((list(a.ints) for a in node.attribute if a.name == "perm"), [])
+
+
 def _by_consumer(graph: Any, ops: Mapping[str, TfOp], known: Mapping[str, str]) -> dict[str, str]:
     constants = {tensor.name for tensor in graph.initializer}
     mapped: dict[str, str] = {}
     for node in graph.node:
         op = ops.get(node.name)
+        if op is not None and "Conv" in node.op_type:
+            op = _convolution(op, ops)
         if op is None:
             continue
         for slot, name in enumerate(node.input):
             if name and name not in constants and name not in known and slot < len(op.inputs):
                 mapped.setdefault(name, _skip_identities(op.inputs[slot], ops))
     return mapped
+
+
+def _convolution(op: TfOp, ops: Mapping[str, TfOp]) -> TfOp | None:
+    """The convolution inside what tf2onnx folded into one: it is named after the bias or the batch norm behind it."""
+    for _ in range(_FOLDED):
+        if "Conv" in op.kind or not op.inputs:
+            break
+        behind = ops.get(op.inputs[0].rsplit(":", 1)[0])
+        if behind is None:
+            return None
+        op = behind
+    return op if "Conv" in op.kind else None
 
 
 def _skip_identities(tensor: str, ops: Mapping[str, TfOp]) -> str:
