@@ -19,7 +19,7 @@ from trtbuild.cli import run
 from trtbuild.core.compare import compare
 from trtbuild.core.plan import Plan
 from trtbuild.core.step import Out
-from trtbuild.errors import ConfigError
+from trtbuild.errors import ConfigError, ToolchainError
 from trtbuild.planned import Planned
 from trtbuild.store import Store
 
@@ -27,7 +27,9 @@ SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
 NAME = report(**AXES)["variant"]["id"]
 
 
-def planned(store: Store, page: dict[str, Any], *, built: bool = True, name: str = NAME) -> Planned:
+def planned(
+    store: Store, page: dict[str, Any], *, built: bool = True, name: str = NAME, refused: Any = None
+) -> Planned:
     """A plan of one variant with nothing but a report step, whose report is ``page``."""
     (store.root / "models" / "source").write_text("1", "utf-8")
     made = step("report", files=("models/source",), outs=(Out("report.json"),))
@@ -35,7 +37,7 @@ def planned(store: Store, page: dict[str, Any], *, built: bool = True, name: str
     if built:
         work = {"report": lambda job: job.output("report.json").write_text(json.dumps(page), "utf-8")}
         build(store, plan, FakeExecutor(work))
-    return Planned(store.workspace, store, plan)
+    return Planned(store.workspace, store, plan, refused or {})
 
 
 def failing() -> dict[str, Any]:
@@ -60,7 +62,8 @@ def test_an_accepted_variant_equals_its_baseline(store: Store, capsys: pytest.Ca
     path = f"baselines/segnet/{NAME}.json"
     assert document == {"accepted": [{"id": NAME, "path": path, "state": "new"}]}
     assert (store.root / path).exists()
-    (found,) = comparison.diff_accepted(p)
+    (found,), status = comparison.diff_accepted(p)
+    assert status == 0
     assert found["summary"].endswith("nothing that counts changed, the engine is the same")
 
 
@@ -110,11 +113,24 @@ def test_variants_that_share_a_name_cannot_be_accepted(store: Store, capsys: pyt
     assert "differ in an override; name one variant at a time" in capsys.readouterr().err
 
 
-def test_without_a_baseline_the_accepted_ones_are_named(store: Store) -> None:
+def test_without_a_baseline_the_accepted_ones_are_named(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """One line: what is missing, how to make it, what there is."""
     written(store.root / "baselines" / "lenet", report(), "lenet-fp32.json")
-    with pytest.raises(ConfigError, match=r"has no accepted baseline; record one with: .*; accepted: lenet-fp32$"):
-        comparison.diff_accepted(planned(store, report(**AXES)))
+
+    assert comparison.diff_accepted(planned(store, report(**AXES))) == ([], 2)
+    said = capsys.readouterr().err
+    assert said.startswith(f"trtbuild: {NAME}: has no accepted baseline; record one with: ")
+    assert said.endswith("; accepted: lenet-fp32\n")
+
+
+def test_a_sweep_goes_on_past_what_cannot_be_planned(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The others are accepted and compared; the exit status tells."""
+    p = planned(store, report(**AXES), refused={"target=sm90": ToolchainError("no such target")})
+
+    assert comparison.accept(p, force=False, as_json=False) == 3
+    made, status = comparison.diff_accepted(p)
+    assert (len(made), status) == (1, 3)
+    assert capsys.readouterr().err.count("trtbuild: no such target") == 2
 
 
 def test_a_baseline_fits_the_reports_schema_without_its_pictures() -> None:
@@ -217,6 +233,7 @@ def test_the_first_place_that_does_not_fit_is_named(tmp_path: Path, place: str, 
     [
         (["diff"], "expects two reports, found 0"), (["diff", "a"], "expects two reports, found 1"),
         (["diff", "a", "model=b"], "reports and overrides do not go together"),
+        (["diff", "-m", "a", "b"], "reports and overrides do not go together: -m"),
         (["accept", "--force=yes", "model=b"], "--force=yes: takes no value"),
         (["plan", "--force", "model=b"], "'plan' takes no option --force"),
     ],

@@ -95,12 +95,12 @@ def parse_words(argv: Sequence[str]) -> Words:
         option = named.get(name)
         if word == "--json":
             as_json = True
-        elif word in ("-m", "--multirun"):
-            sweep = True
         elif option is not None and option.flag:
             if equals:
                 raise ConfigError("takes no value", where=word)
             given.setdefault(option, []).append("")
+        elif word in ("-m", "--multirun"):
+            sweep = True
         elif option is not None:
             if not equals and ((value := next(words, "")) == "" or value.partition("=")[0] in named):
                 raise ConfigError("expects a value", where=word)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from trtbuild.build import judge_plan
 from trtbuild.core.compare import compare
 from trtbuild.core.comparetable import table
 from trtbuild.core.names import did_you_mean
-from trtbuild.errors import ConfigError, WorkspaceError
+from trtbuild.errors import ConfigError, TrtbuildError, WorkspaceError
 from trtbuild.planned import Planned
 from trtbuild.workspace import find_workspace
 
@@ -33,13 +33,12 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
     1 for a failed threshold, 2 for what is not built.
     """
     states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
-    done, code = [], 0
+    done, code = [], _say_refused(p.refused.values())
     for name, roles in p.plan.variants.items():
         try:
             page = _built(p, name, roles["report"], states)
         except ConfigError as error:
-            print(f"trtbuild: {error}", file=sys.stderr)
-            code = max(code, error.exit_status)
+            code = max(code, _say_refused([error]))
             continue
         failed = [check for check, c in sorted(page["verdict"]["checks"].items()) if not c["passed"]]
         if (failed or not page["verdict"]["passed"]) and not force:
@@ -54,6 +53,15 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
         print(f"{name}: {said[state]}: {place}", file=sys.stderr)
     if as_json:
         print(json.dumps({"accepted": done}, indent=1))
+    return code
+
+
+def _say_refused(errors: Iterable[TrtbuildError]) -> int:
+    """A line each; the highest exit status."""
+    code = 0
+    for error in errors:
+        print(f"trtbuild: {error}", file=sys.stderr)
+        code = max(code, error.exit_status)
     return code
 
 
@@ -83,28 +91,39 @@ def diff_sides(words: Sequence[str], here: Path) -> list[dict[str, Any]]:
     return [compare(new, old)]
 
 
-def diff_accepted(p: Planned) -> list[dict[str, Any]]:
-    """Compare every planned variant with its accepted baseline."""
-    root = p.workspace.root
+def diff_accepted(p: Planned) -> tuple[list[dict[str, Any]], int]:
+    """Compare every planned variant with its accepted baseline; one that cannot be is a line, as in :func:`accept`.
+
+    Returns the comparisons and the exit status.
+    """
     states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
-    made = []
+    made, code = [], _say_refused(p.refused.values())
     for name, roles in p.plan.variants.items():
-        new = _built(p, name, roles["report"], states)
-        old = baseline.find(root, new["variant"]["model"], new["variant"]["id"])
-        if old is None:
-            hint = f"record one with: trtbuild accept; {_there_is(baseline.known(root), 'accepted')}"
-            raise ConfigError("has no accepted baseline", where=name, hint=hint)
-        made.append(compare(new, old))
-    return made
+        try:
+            made.append(_against_baseline(p.workspace.root, name, _built(p, name, roles["report"], states)))
+        except ConfigError as error:
+            code = max(code, _say_refused([error]))
+    return made, code
 
 
-def say(comparisons: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Tables, or one JSON document: the comparison, or several under "comparisons"."""
+def _against_baseline(root: Path, name: str, new: Report) -> dict[str, Any]:
+    old = baseline.find(root, new["variant"]["model"], new["variant"]["id"])
+    if old is None:
+        hint = f"record one with: trtbuild accept; {_there_is(baseline.known(root), 'accepted')}"
+        raise ConfigError("has no accepted baseline", where=name, hint=hint)
+    return compare(new, old)
+
+
+def say(comparisons: Sequence[dict[str, Any]], *, as_json: bool, several: bool = False) -> None:
+    """Tables, or one JSON document: the comparison; of a sweep (``several``) all under "comparisons"."""
     if as_json:
-        document = comparisons[0] if len(comparisons) == 1 else {"comparisons": list(comparisons)}
+        if not comparisons and not several:
+            return  # what was missing is said on stderr
+        document = comparisons[0] if not several else {"comparisons": list(comparisons)}
         print(json.dumps(document, indent=1, allow_nan=False))
         return
-    print("\n\n".join("\n".join(table(comparison)) for comparison in comparisons))
+    if comparisons:
+        print("\n\n".join("\n".join(table(comparison)) for comparison in comparisons))
 
 
 def side(word: str, here: Path) -> Report:

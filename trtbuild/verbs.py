@@ -236,13 +236,17 @@ def diff(words: Words) -> int:
     """Two reports by name, or the variant of the overrides against its accepted baseline."""
     from trtbuild import comparison
 
-    if words.arguments and words.overrides:
+    if words.arguments and (words.overrides or words.sweep):
         hint = "trtbuild diff OLD NEW, or trtbuild diff key=value …"
-        raise ConfigError(f"reports and overrides do not go together: {words.overrides[0]}", where="diff", hint=hint)
-    by_name = words.arguments or not words.overrides
-    made = comparison.diff_sides(words.arguments, Path.cwd()) if by_name else comparison.diff_accepted(planned(words))
-    comparison.say(made, as_json=words.json)
-    return 0
+        raise ConfigError(
+            f"reports and overrides do not go together: {' '.join(words.overrides) or '-m'}", where="diff", hint=hint
+        )
+    if words.arguments or not words.overrides:
+        made, code = comparison.diff_sides(words.arguments, Path.cwd()), 0
+    else:
+        made, code = comparison.diff_accepted(planned(words))
+    comparison.say(made, as_json=words.json, several=words.sweep)
+    return code
 
 
 VERBS: Mapping[str, Callable[[Words], int]] = {
