@@ -46,6 +46,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"core", "device", "errors", "packaged"},
     "rerun": {"core", "errors", "executors", "sandbox", "store", "toolchains", "tracking", "workspace"},
     "newworkspace": {"core", "errors", "executors", "files", "packaged", "sandbox", "tracking", "workspace"},
+    "remotes": {"core", "errors", "workspace"},
+    "resolve": {"core", "errors", "remotes", "store", "tracking"},
+    "pull": {"core", "errors", "remotes", "resolve", "store", "tracking"},
+    "push": {"core", "errors", "remotes", "resolve", "store", "tracking"},
+    "transfer": {"core", "planned", "pull", "push", "remotes", "status"},
     "sweep": {"config", "errors"},
     "planned": {"config", "core", "errors", "steps", "store", "workspace"},
     "summary": {"build", "core", "planned", "store"},
@@ -76,7 +81,7 @@ MAY_REACH: dict[str, set[str]] = {
     "kit": {"runtimes"},
     "flame": {"files", "render"},
     "flamegraph": {"core"},
-    "verbs": {"executors", "flamegraph", "newworkspace", "rerun", "toolchains"},
+    "verbs": {"executors", "flamegraph", "newworkspace", "rerun", "toolchains", "transfer"},
     "rerun": {"steps"},
 }
 NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}

@@ -18,6 +18,7 @@ usage: trtbuild [VERB] [key=value …] [--json]
   trtbuild model=segnet precision=int8     build, validate, report
   plan     what would run                  explain   why, step by step
   show     what there is: paths, verdicts, metrics
+  push     its artifacts to a DVC remote   pull      them from one, verified, without building; [--remote NAME]
   rerun    STEP_FOLDER: run one step again by hand and compare with its record
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
   flamegraph  PROFILE.json [--layers LAYERS.json] [--diff OLD.json] -o DIR: layer times by name scope
@@ -71,6 +72,7 @@ OPTIONS = (
     Option("--diff-layers", ("flamegraph",), "layer information of the old engine"),
     Option("--diff-scopes", ("flamegraph",), "scopes.json of the old build, if it is another one"),
     Option("--title", ("flamegraph",), "the heading"),
+    Option("--remote", ("push", "pull"), "a remote of DVC's config, instead of the default one"),
 )
 _PLAIN_VERBS = ("init", "rerun", "step", "flamegraph")  # their arguments are no overrides
 

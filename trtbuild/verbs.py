@@ -217,7 +217,19 @@ def flamegraph(words: Words) -> int:
     return command.run(words.arguments, words.options, words.lists, as_json=words.json)
 
 
+def push(words: Words) -> int:
+    from trtbuild import transfer
+
+    return transfer.run("push", words)
+
+
+def pull(words: Words) -> int:
+    from trtbuild import transfer
+
+    return transfer.run("pull", words)
+
+
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
-    "flamegraph": flamegraph,
+    "flamegraph": flamegraph, "push": push, "pull": pull,
 }  # fmt: skip
