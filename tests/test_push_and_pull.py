@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeExecutor, build, chain, ended, plan, step
+from tests.fakes import FakeExecutor, RecordingStatus, build, chain, ended, plan, step
 from trtbuild.core.job import Job
 from trtbuild.core.moved import Moved, document
 from trtbuild.core.step import File, Out, Step
 from trtbuild.errors import RemoteError
+from trtbuild.fetching import refuse_tampered_models
 from trtbuild.pull import pull
 from trtbuild.push import push
-from trtbuild.remotes import Remote, in_parallel, open_remote
+from trtbuild.remotes import Remote, answers, in_parallel, open_remote
 from trtbuild.resolve import object_file, resolve, runs_folder
 from trtbuild.store import Store
 from trtbuild.workspace import Workspace
@@ -216,7 +218,12 @@ def test_what_is_not_built_cannot_be_pushed(here: Store, steps: list[Step]) -> N
 
 def test_the_first_writer_wins(pushed: Store, there: Store, steps: list[Step]) -> None:
     """A second result of the same action goes over for its own records, and is not what others find."""
-    build(there, plan(steps[0]), FakeExecutor({"a": lambda job: job.output("out.bin").write_text("other", "utf-8")}))
+    config = there.root / ".dvc" / "config"
+    text = config.read_text("utf-8")
+    config.write_text(text.replace("remote = r", "analytics = false"), "utf-8")  # so that it does not find the first
+    work = {"a": lambda job: job.output("out.bin").write_text("other", "utf-8")}
+    build(Store(Workspace(there.root)), plan(steps[0]), FakeExecutor(work))
+    config.write_text(text, "utf-8")
     moved = move(push, there, steps[:1])
     key_folders = [
         path for path in (there.root.parent / "remote" / "runs").glob("*/*") if len(list(path.iterdir())) > 1
@@ -338,3 +345,72 @@ def test_a_key_is_looked_up_without_listing_the_run_cache(pushed: Store, there: 
     assert len(listed) == 3
     assert all(folder.startswith("runs/") and len(folder) == len(runs_folder("0" * 64)) for folder in listed)
     assert File("models/source") in steps[0].inputs.values()
+
+
+@pytest.mark.parametrize("records", [True, False])
+def test_a_build_takes_from_the_default_remote_what_others_made(
+    pushed: Store, there: Store, steps: list[Step], records: bool
+) -> None:
+    """By record, or by key from the remote's run cache; nothing runs."""
+    if records:
+        copy_records(pushed, there)
+
+    assert ended(build(there, plan(steps[-1])), *steps) == ["pulled"] * 3
+
+
+@pytest.mark.parametrize("records", [True, False])
+def test_a_build_refuses_a_changed_object(pushed: Store, there: Store, steps: list[Step], records: bool) -> None:
+    """It is an error by name, not a reason to build in silence."""
+    if records:
+        copy_records(pushed, there)
+    bad = remote_object(pushed, steps[1], "engine.plan")
+    bad.chmod(0o644)
+    bad.write_bytes(b"forged")
+    outcome = build(there, plan(steps[-1]))
+
+    assert ended(outcome, *steps) == ["pulled", "failed", "blocked"]
+    assert "engine.plan is not what its record says" in str(outcome.failures[steps[1].key])
+    assert not (there.root / steps[1].folder / "engine.plan").exists()
+
+
+def test_a_build_goes_on_without_a_remote_that_cannot_be_used(there: Store, steps: list[Step]) -> None:
+    """Said once."""
+    config = there.root / ".dvc" / "config"
+    config.write_text(config.read_text("utf-8").replace("remote = r", "remote = gone"), "utf-8")
+    status = RecordingStatus()
+
+    assert ended(build(there, plan(steps[0]), status=status), steps[0]) == ["ran"]
+    assert [line for line in status.lines if "there is no remote 'gone'" in line and "going on without" in line]
+    assert sum("note" in line for line in status.lines) == 1
+
+
+def test_a_remote_that_says_nothing_is_not_waited_for(here: Store) -> None:
+    """A build asks once, with a limit."""
+    asleep = threading.Event()
+
+    class Asleep(Remote):
+        def there(self) -> bool:
+            return asleep.wait()
+
+    with pytest.raises(RemoteError, match=r"no answer within 0\.05 s"):
+        answers(Asleep("r", "ssh://x", None, "/"), 0.05)
+    asleep.set()
+
+
+@pytest.mark.parametrize("damaged", ["file", "listing"])
+def test_a_changed_model_is_refused(store: Store, damaged: str) -> None:
+    """dvc pull trusts what it gets; nothing of it stays."""
+    listing = json.dumps([{"md5": hashlib.md5(b"data").hexdigest(), "relpath": "data"}]).encode()
+    folder, file = hashlib.md5(listing).hexdigest() + ".dir", hashlib.md5(b"data").hexdigest()
+    (store.root / "models.dvc").write_text(f"outs:\n- {{md5: {folder}, hash: md5, path: models/m}}\n", "utf-8")
+    store = Store(store.workspace)
+    for name, content in ((folder, listing), (file, b"data")):
+        store.object_path(name).parent.mkdir(parents=True, exist_ok=True)
+        store.object_path(name).write_bytes(b"[]" if (name == folder) == (damaged == "listing") else content)
+    (store.root / "models" / "m").mkdir()
+    (store.root / "models" / "m" / "data").write_bytes(b"[]")
+
+    with pytest.raises(RemoteError, match=r"models/m came, and is not what the record says"):
+        refuse_tampered_models(["models/m"], store)
+    assert not (store.root / "models" / "m").exists()
+    assert not store.object_path(folder if damaged == "listing" else file).exists()

@@ -13,7 +13,7 @@ from trtbuild.core.moved import Entry, Moved
 from trtbuild.core.record import Digest, Record, same
 from trtbuild.core.step import File, Step
 from trtbuild.errors import RemoteError
-from trtbuild.remotes import Remote, in_parallel
+from trtbuild.remotes import Remote, TamperedError, in_parallel
 from trtbuild.resolve import Resolved, object_file, resolve
 from trtbuild.store import Store, file_md5, scratch
 
@@ -62,7 +62,7 @@ def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
         if error is not None:
             moved.fail(step, error)
             continue
-        _put(found, store)
+        put(step, found.record, found.digests, store)
         new = {digest.md5 for digest in wanted[step.key]} & set(fetched) - counted
         counted |= new
         size = sum(fetched[md5] for md5 in new)
@@ -135,7 +135,8 @@ def refusal(step: Step, record: Record, refused: Mapping[str, Refusal], remote: 
     """The first output of a step that did not come, by name."""
     for name, digest in record.outs.items():
         if (reason := refused.get(digest.md5)) is not None:
-            return RemoteError(f"{step.folder}/{name} {reason.what}", where=str(remote), hint=reason.hint)
+            kind = TamperedError if reason.tampered else RemoteError
+            return kind(f"{step.folder}/{name} {reason.what}", where=str(remote), hint=reason.hint)
     return None
 
 
@@ -151,7 +152,7 @@ def unsealed(
             for digest in arrived:
                 store.object_path(digest.md5).unlink(missing_ok=True)
             what = f"{step.folder}/{name} is not what its {seal} says (sha256)"
-            return RemoteError(what, where=str(remote), hint=PUSH_AGAIN)
+            return TamperedError(what, where=str(remote), hint=PUSH_AGAIN)
     return None
 
 
@@ -176,10 +177,9 @@ def _sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _put(found: Resolved, store: Store) -> None:
+def put(step: Step, record: Record, digests: Mapping[str, Digest] | None, store: Store) -> None:
     """Outputs and record into the workspace; the run cache remembers what the record says."""
-    assert found.record is not None
-    store.restore(found.step, found.record)
-    whole = all(store.has(digest) for digest in found.record.outs.values())
-    if whole and found.digests is not None and store.remembered(found.step, found.digests) is None:
-        store.remember(found.step, found.digests, found.record)
+    store.restore(step, record)
+    whole = all(store.has(digest) for digest in record.outs.values())
+    if whole and digests is not None and store.remembered(step, digests) is None:
+        store.remember(step, digests, record)

@@ -22,6 +22,10 @@ _UNTRUSTED = ("HostKeyNotVerifiable",)
 T = TypeVar("T")
 
 
+class TamperedError(RemoteError):
+    """The remote can be used, and something on it is not what it is said to be."""
+
+
 @dataclass(frozen=True)
 class Remote:
     """``fs`` is DVC's file system of the remote, ``root`` the remote's folder in it; paths below are relative to it.
@@ -136,6 +140,30 @@ def open_remote(workspace: Workspace, name: str = "") -> Remote:
         raise RemoteError(what, where=where, hint=f"run: pip install '{package}'") from None
     except ConfigError as error:
         raise RemoteError(str(error), where=where, hint="see: dvc remote list") from None
+
+
+def answers(remote: Remote, seconds: float) -> bool:
+    """Whether the remote's folder exists; a build must not wait minutes for a host that says nothing.
+
+    Raises:
+        RemoteError: it refuses, or does not answer in time.
+    """
+    answer: list[bool | BaseException] = []
+
+    def ask() -> None:
+        try:
+            answer.append(remote.there())
+        except BaseException as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not answer:
+        raise RemoteError(f"no answer within {seconds:g} s", where=str(remote), hint="check the network")
+    if isinstance(answer[0], BaseException):
+        raise answer[0]
+    return answer[0]
 
 
 def in_parallel(jobs: int, items: Iterable[T], work: Callable[[T], None]) -> None:

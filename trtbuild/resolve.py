@@ -9,8 +9,8 @@ from trtbuild import tracking
 from trtbuild.core.explain import Found, judge
 from trtbuild.core.record import Digest, Record, action_key
 from trtbuild.core.step import File, Step
-from trtbuild.errors import RemoteError, WorkspaceError
-from trtbuild.remotes import Remote
+from trtbuild.errors import WorkspaceError
+from trtbuild.remotes import Remote, TamperedError
 from trtbuild.store import Store, entry_of, value_hash
 
 
@@ -42,7 +42,7 @@ def resolve(steps: Iterable[Step], store: Store, remote: Remote | None) -> dict[
     """By step key; ``steps`` come after all they read from.  A remote is asked for one key at a time.
 
     Raises:
-        RemoteError: the remote cannot be used, or one of its entries is not what its name says.
+        RemoteError: the remote cannot be used; as TamperedError, one of its entries is not what its name says.
     """
     found: dict[str, Resolved] = {}
     for step in steps:
@@ -96,7 +96,7 @@ def remote_record(step: Step, digests: Mapping[str, Digest], store: Store, remot
     """The oldest entry of this very action on the remote whose objects all exist (first writer wins).
 
     Raises:
-        RemoteError: an entry's content is not what its name and key say, so somebody has changed it.
+        TamperedError: an entry's content is not what its name and key say, so somebody has changed it.
     """
     folder = runs_folder(action_key(step, digests))
     for name in remote.files(folder):
@@ -115,7 +115,7 @@ def _checked(step: Step, digests: Mapping[str, Digest], content: bytes, name: st
         record, genuine = None, False
     if not genuine:
         what = f"the run-cache entry {name[:16]}… of {step.folder} is not what its name says"
-        raise RemoteError(what, where=str(remote), hint="it was changed or damaged there: delete it, and push again")
+        raise TamperedError(what, where=str(remote), hint="it was changed or damaged there: delete it, and push again")
     ours = record is not None and judge(step, Found(record, digests, record.outs, frozenset())).state == "fresh"
     return record if ours else None
 

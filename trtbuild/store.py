@@ -79,6 +79,10 @@ class Store:
         total = sum(digest.size or _PULL_ALL_BYTES for digest in self._models.values())
         return tracking.MODELS_FILE if total <= _PULL_ALL_BYTES else tracked
 
+    def absent_models(self) -> list[str]:
+        """Entries of ``models.dvc`` that the workspace does not have."""
+        return [tracked for tracked in self._models if not (self.root / tracked).exists()]
+
     def model_digest(self, tracked: str) -> Digest:
         """What ``models.dvc`` says of one of its entries."""
         return self._models[tracked]
