@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dvc.fs import LocalFileSystem
 
 from tests.fakes import FakeExecutor, RecordingStatus, build, chain, ended, plan, step
 from trtbuild.core.job import Job
@@ -19,7 +20,7 @@ from trtbuild.errors import RemoteError
 from trtbuild.fetching import refuse_tampered_models
 from trtbuild.pull import pull
 from trtbuild.push import push
-from trtbuild.remotes import Remote, answers, in_parallel, open_remote
+from trtbuild.remotes import Remote, answers, open_remote
 from trtbuild.resolve import object_file, resolve, runs_folder
 from trtbuild.store import Store
 from trtbuild.workspace import Workspace
@@ -325,8 +326,20 @@ def test_the_first_error_stops_the_rest() -> None:
             raise RemoteError("gone")
 
     with pytest.raises(RemoteError, match="gone"):
-        in_parallel(1, range(100), work)
+        Remote("r", "/r", LocalFileSystem(jobs=1), "/r").each(range(100), work)
     assert done == [0, 1, 2, 3]
+
+
+def test_a_transfer_in_which_nothing_moves_is_given_up() -> None:
+    """A network that broke without a word."""
+    stuck = threading.Event()
+
+    def work(item: int) -> None:
+        stuck.wait()
+
+    with pytest.raises(RemoteError, match=r"nothing came or went for 0\.1 s"):
+        Remote("r", "/r", LocalFileSystem(jobs=1), "/r").each([1], work, silence_s=0.1)
+    stuck.set()
 
 
 def test_a_key_is_looked_up_without_listing_the_run_cache(pushed: Store, there: Store, steps: list[Step]) -> None:

@@ -13,7 +13,7 @@ from trtbuild.core.moved import Entry, Moved
 from trtbuild.core.record import Digest, Record, same
 from trtbuild.core.step import File, Step
 from trtbuild.errors import RemoteError
-from trtbuild.remotes import Remote, TamperedError, in_parallel
+from trtbuild.remotes import Remote, TamperedError
 from trtbuild.resolve import Resolved, object_file, resolve
 from trtbuild.store import Store, file_md5, scratch
 
@@ -125,7 +125,7 @@ def fetch(digests: Iterable[Digest], store: Store, remote: Remote) -> tuple[dict
                 store.adopt(file, digest.md5)
                 fetched[digest.md5] = size
 
-        in_parallel(remote.jobs, largest_first, one)
+        remote.each(largest_first, one)
     if refused and not remote.there():
         raise RemoteError("its folder is not there", where=str(remote), hint="check its url, or mount it")
     return fetched, refused

@@ -11,7 +11,7 @@ from trtbuild.core.moved import Entry, Moved
 from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.step import File, Step
 from trtbuild.errors import WorkspaceError
-from trtbuild.remotes import Remote, in_parallel
+from trtbuild.remotes import Remote
 from trtbuild.resolve import Resolved, object_file, remote_record, resolve, runs_folder
 from trtbuild.store import Store, file_md5, scratch, value_hash
 
@@ -97,7 +97,7 @@ def _send(files: Mapping[str, Path | None], remote: Remote) -> _Sent:
         remote.send(file, object_file(md5))
         sent.sizes[md5] = size
 
-    in_parallel(remote.jobs, files.items(), one)
+    remote.each(files.items(), one)
     return sent
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +18,7 @@ from trtbuild.errors import RemoteError, WorkspaceError
 from trtbuild.workspace import Workspace
 
 _MOST_JOBS = 8  # at once; more gains nothing over ssh, whose servers allow ten sessions
+_SILENCE_S = 120.0  # longer than a transport's own time-outs and retries
 _EXTRAS = ("ssh", "s3")  # of ours; DVC's other transports have packages of their own
 _REFUSED = ("PermissionError", "PermissionDenied", "NoCredentialsError", "PartialCredentialsError", "AuthError")
 _UNTRUSTED = ("HostKeyNotVerifiable",)
@@ -37,10 +40,7 @@ class Remote:
     url: str
     fs: Any
     root: str
-
-    @property
-    def jobs(self) -> int:
-        return int(min(self.fs.jobs, _MOST_JOBS))
+    _last: list[float] = field(default_factory=lambda: [0.0])  # when something last went over, by the monotonic clock
 
     def __str__(self) -> str:
         return f"remote '{self.name}' ({self.url})"
@@ -57,7 +57,7 @@ class Remote:
         """Download into ``file``; False when the remote has no such file.  The bytes are not verified here."""
         with self._named():
             try:
-                self.fs.get_file(self._full(path), str(file))
+                self.fs.get_file(self._full(path), str(file), callback=self._progress())
             except (FileNotFoundError, NotADirectoryError):
                 file.unlink(missing_ok=True)
                 return False
@@ -70,7 +70,7 @@ class Remote:
     def send(self, file: Path, path: str) -> None:
         """Upload under a temporary name, then rename (DVC's local and ssh transports; object stores are atomic)."""
         with self._named():
-            self.fs.put_file(str(file), self._full(path))
+            self.fs.put_file(str(file), self._full(path), callback=self._progress())
 
     def read(self, path: str) -> bytes:
         with self._named():
@@ -92,6 +92,32 @@ class Remote:
         """Whether the remote's own folder exists: an absent mount or bucket looks like a remote without objects."""
         with self._named():
             return bool(self.fs.exists(self.root))
+
+    def each(self, items: Iterable[T], work: Callable[[T], None], silence_s: float = _SILENCE_S) -> None:
+        """Do ``work`` for every item, several at a time; the first error stops it and is raised.
+
+        The threads are daemons: after an interrupt nobody waits for the object that is under way.
+
+        Raises:
+            RemoteError: nothing went over for ``silence_s``; a broken network may never tell more.
+        """
+        self._last[0] = time.monotonic()
+        ended = _in_parallel(int(min(self.fs.jobs, _MOST_JOBS)), items, work)
+        for waiting in ended:
+            if waiting and time.monotonic() - self._last[0] > silence_s:
+                ended.close()
+                what, hint = f"nothing came or went for {silence_s:g} s", "check the network, then run the same again"
+                raise RemoteError(what, where=str(self), hint=hint)
+            if not waiting:
+                self._last[0] = time.monotonic()
+
+    def _progress(self) -> Any:
+        """Tells that bytes go over; a local folder copies faster without."""
+        if self.fs.protocol == "local":
+            return None
+        from fsspec.callbacks import Callback
+
+        return Callback(hooks={"seen": lambda size, value, **_: self._last.__setitem__(0, time.monotonic())})
 
     def _full(self, path: str) -> str:
         return str(self.fs.join(self.root, *path.split("/")))
@@ -166,36 +192,41 @@ def answers(remote: Remote, seconds: float) -> bool:
     return answer[0]
 
 
-def in_parallel(jobs: int, items: Iterable[T], work: Callable[[T], None]) -> None:
-    """Do ``work`` for every item, ``jobs`` at a time; the first error stops it and is raised.
-
-    The threads are daemons: after an interrupt nobody waits for the object that is under way.
-    """
+def _in_parallel(jobs: int, items: Iterable[T], work: Callable[[T], None]) -> Generator[bool, None, None]:
+    """Yields False for every finished item, and True each second in which none finishes; raises the first error."""
     todo, lock = iter(items), threading.Lock()
-    errors: list[BaseException] = []
+    events: queue.SimpleQueue[BaseException | str] = queue.SimpleQueue()
+    stopped = threading.Event()
 
     def worker() -> None:
-        while not errors:
-            with lock:
-                item = next(todo, None)
-            if item is None:
-                return
-            try:
+        try:
+            while not stopped.is_set():
+                with lock:
+                    item = next(todo, None)
+                if item is None:
+                    break
                 work(item)
-            except BaseException as error:
-                errors.append(error)
+                events.put("item")
+            events.put("end")
+        except BaseException as error:
+            stopped.set()
+            events.put(error)
 
-    threads = [threading.Thread(target=worker, daemon=True) for _ in range(jobs)]
-    for thread in threads:
-        thread.start()
+    for _ in range(jobs):
+        threading.Thread(target=worker, daemon=True).start()
     try:
-        for thread in threads:
-            thread.join()
-    except BaseException as error:
-        errors.append(error)
-        raise
-    if errors:
-        raise errors[0]
+        while jobs:
+            try:
+                event = events.get(timeout=1.0)
+            except queue.Empty:
+                yield True
+                continue
+            if isinstance(event, BaseException):
+                raise event
+            jobs -= event == "end"
+            yield False
+    finally:
+        stopped.set()
 
 
 def _as_remote_error(error: BaseException, where: str) -> RemoteError:
