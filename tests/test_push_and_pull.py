@@ -208,6 +208,22 @@ def test_what_measures_another_device_is_left_out(pushed: Store, there: Store, s
     assert not moved.failures
 
 
+def test_what_was_measured_elsewhere_comes_beside(here: Store, there: Store, steps: list[Step]) -> None:
+    """By the records of other devices in git; here it stays unmeasured."""
+    measured, unmeasured = (step("latency", steps[0], device={"cpu": name, "cores": 2}) for name in ("X", "Y"))
+    report, own_report = step("report", measured), step("report", unmeasured)
+    build(here, plan(report))
+    move(push, here, [steps[0], measured, report])
+    copy_records(here, there)
+    moved = move(pull, there, [steps[0], unmeasured, own_report])
+
+    assert states(moved) == ["moved", "left", "left", "moved", "moved"]
+    assert [entry.step.folder for entry in moved.entries[3:]] == [measured.folder, report.folder]
+    assert moved.entries[4].why == "measured on X, 2 cores"
+    assert (there.root / report.folder / "out.bin").is_file()
+    assert not (there.root / own_report.folder).exists()
+
+
 def test_what_is_not_built_cannot_be_pushed(here: Store, steps: list[Step]) -> None:
     """The rest goes."""
     build(here, plan(steps[0]))

@@ -16,6 +16,7 @@ from trtbuild.errors import RemoteError
 from trtbuild.remotes import Remote, TamperedError
 from trtbuild.resolve import Resolved, object_file, resolve
 from trtbuild.store import Store, file_md5, scratch
+from trtbuild.twins import describe, twins
 
 # An output, and the file of the same step that holds its sha256.
 SEALED = {"engine.plan": "passport.json"}
@@ -41,7 +42,8 @@ class Refusal(NamedTuple):
 def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Moved:
     """Bring the recorded outputs of ``steps``, which come after all they read from.
 
-    What the workspace or the cache has is not fetched.  A step is put into the workspace when all of its objects have
+    Of steps that measure another device than this one, what was recorded there is brought, beside.  What the workspace
+    or the cache has is not fetched.  A step is put into the workspace when all of its objects have
     arrived and are what its record says, and not at all otherwise.
 
     Raises:
@@ -50,10 +52,14 @@ def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
     steps, moved = tuple(steps), Moved()
     _fetch_listings(steps, store, remote, other, moved)
     resolved = resolve(steps, store, remote)
+    # What was measured on other devices is worth reading here, and is no part of this machine's build.
+    others = twins([found.step for found in resolved.values() if found.elsewhere], store.root)
+    resolved = resolve(others, store, remote, resolved)
+    others = [step for step in others if resolved[step.key].record is not None]
     wanted = {key: lacking(found.step, found.record, store) for key, found in resolved.items()}
     fetched, refused = fetch((digest for outs in wanted.values() for digest in outs), store, remote)
     counted: set[str] = set()
-    for step in steps:
+    for step in (*steps, *others):
         found = resolved[step.key]
         if found.record is None:
             _not_there(found, remote, moved)
@@ -66,7 +72,8 @@ def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
         new = {digest.md5 for digest in wanted[step.key]} & set(fetched) - counted
         counted |= new
         size = sum(fetched[md5] for md5 in new)
-        moved.entries.append(Entry(step, "moved" if new else "here", "", len(new), size))
+        why = f"measured on {describe(step)}" if step in others else ""
+        moved.entries.append(Entry(step, "moved" if new else "here", why, len(new), size))
     store.save_state()
     return moved
 

@@ -38,13 +38,15 @@ def runs_folder(key: str) -> str:
     return f"runs/{key[:2]}/{key}"
 
 
-def resolve(steps: Iterable[Step], store: Store, remote: Remote | None) -> dict[str, Resolved]:
-    """By step key; ``steps`` come after all they read from.  A remote is asked for one key at a time.
+def resolve(
+    steps: Iterable[Step], store: Store, remote: Remote | None, known: Mapping[str, Resolved] | None = None
+) -> dict[str, Resolved]:
+    """By step key; ``steps`` come after all they read from, or ``known`` has it.  A remote is asked for single keys.
 
     Raises:
         RemoteError: the remote cannot be used; as TamperedError, one of its entries is not what its name says.
     """
-    found: dict[str, Resolved] = {}
+    found: dict[str, Resolved] = dict(known or {})
     for step in steps:
         found[step.key] = _resolve(step, found, store, remote)
     return found

@@ -148,7 +148,6 @@ class Door:
         try:
             while data := source.recv(1 << 14):
                 if way == self.counted and self._full(len(data)):
-                    self.then()
                     return
                 sink.sendall(data)
         except OSError:
@@ -159,7 +158,9 @@ class Door:
                     end.shutdown(socket.SHUT_RDWR)  # close() would not wake the thread that reads the other way
 
     def _full(self, count: int) -> bool:
-        with self._lock:
+        with self._lock:  # held while ``then`` runs: nothing more goes through, and it is done once
             self._count += count
-            self._shut |= self._count > self.limit
+            if self._count > self.limit and not self._shut:
+                self._shut = True
+                self.then()
             return self._shut

@@ -289,7 +289,7 @@ def test_two_branches_that_each_add_a_variant_merge(here: Path, trtbuild: Run) -
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core less is another device; there is one only")
 def test_latency_of_another_device_is_left_out(here: Path, trtbuild: Run) -> None:
-    """Its step and the report that shows it are named; the engine comes; exit status 0."""
+    """Its step and the report that shows it are named; engine, and the report as measured there, come; status 0."""
     words = (*WORDS, "latency=default", "latency.warmup_s=0", "latency.seconds=0.1", "latency.rounds=2")
     configure(here, {"url": str(here.with_name("store"))})
     trtbuild(*words, check=0)
@@ -305,3 +305,5 @@ def test_latency_of_another_device_is_left_out(here: Path, trtbuild: Run) -> Non
     assert "left   tiny/latency-int8-onnxruntime  (it measures the device it runs on" in done.stderr
     assert "left   tiny/report-int8-rtx-1.7-onnxruntime  (it reads latency" in done.stderr
     assert output(there, "engine.plan").is_file()
+    assert len(list(there.glob("build/tiny/report-*/latency.html"))) == 1
+    assert done.stderr.count("(measured on ") == 2

@@ -68,7 +68,8 @@ def lines(moved: Moved, verb: str, names: Sequence[str]) -> list[str]:
     said = []
     for name, entry in zip(names, moved.entries, strict=True):
         if entry.state == "moved":
-            said.append(f"{verb:<6} {name}  {entry.objects} object{'s' * (entry.objects != 1)}, {amount(entry.bytes)}")
+            count = f"{entry.objects} object{'s' * (entry.objects != 1)}, {amount(entry.bytes)}"
+            said.append(f"{verb:<6} {name}  {count}{f'  ({entry.why})' if entry.why else ''}")
         elif entry.state == "left":
             said.append(f"left   {name}  ({entry.why})")
         elif entry.state == "failed":
