@@ -1,7 +1,8 @@
-"""``python -m benchmarks [imports|flame|noop|cold …]``: each against its baseline, side by side, in one run."""
+"""``python -m benchmarks [imports|flame|noop|pull|cold …]``: each against its baseline, side by side, in one run."""
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from benchmarks.measure import Measured, run
 
 ROOT = Path(__file__).resolve().parents[1]
 TRTBUILD = str(Path(sys.executable).with_name("trtbuild"))
-NOOP_RUNS, DVC_RUNS, COLD_RUNS, IMPORT_RUNS = 20, 5, 3, 10
+NOOP_RUNS, DVC_RUNS, COLD_RUNS, IMPORT_RUNS, PULL_RUNS = 20, 5, 3, 10, 7
 HEAVY = ("tensorflow", "hydra", "omegaconf", "dvc", "onnx", "numpy", "jinja2", "rich", "yaml")
 
 
@@ -54,6 +55,28 @@ def cold(scratch: Path) -> None:
         seconds = ", ".join(f"{m.seconds:.1f}" for m in runs)
         say(f"cold mobilenet_v2 int8, {name}", f"{seconds} s", f"peak {max(m.peak_bytes for m in runs) / 1e9:.2f} GB")
     say("  ratio of medians", f"{ratio:.2f}", "bar 1.10")
+
+
+def pull(scratch: Path) -> None:
+    """Pull of one variant from a local remote, against ``dvc pull`` of the same files; fresh clones, interleaved."""
+    origin = fresh_workspace(scratch / "origin")
+    words = ["model=segnet", "precision=int8"]
+    run([TRTBUILD, *words], origin)
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "remote", "add", "-q", "-d", "store", str(scratch / "store")], cwd=origin, check=True)
+    run([TRTBUILD, "push", *words], origin)
+    for command in (["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "records"]):
+        subprocess.run(["git", *command], cwd=origin, check=True)
+    seconds: dict[str, list[float]] = {"dvc": [], "ours": []}
+    for i in range(PULL_RUNS):
+        for name, argv in (("dvc", [*dvc, "pull", "-q", "-R", "build"]), ("ours", [TRTBUILD, "pull", *words])):
+            clone = scratch / f"{name}{i}"
+            subprocess.run(["git", "clone", "-q", str(origin), str(clone)], check=True)
+            seconds[name].append(run(argv, clone).seconds)
+            shutil.rmtree(clone)
+    ours, theirs = statistics.median(seconds["ours"]), statistics.median(seconds["dvc"])
+    say("pull of segnet int8, local remote", f"{ours:.2f} s (max {max(seconds['ours']):.2f}, n={PULL_RUNS})", "")
+    say("  dvc pull, same files", f"{theirs:.2f} s (n={PULL_RUNS})", f"ratio {ours / theirs:.2f} (bar 1.5)")
 
 
 def imports(scratch: Path) -> None:
@@ -97,6 +120,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "noop": noop,
     "cold": cold,
     "layers": layers,
+    "pull": pull,
 }
 
 

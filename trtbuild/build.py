@@ -6,7 +6,6 @@ an upstream rebuilt to the same bytes changes nothing downstream).  Store: DVC's
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import time
@@ -23,6 +22,7 @@ from trtbuild.core.schedule import Schedule
 from trtbuild.core.step import File, Step
 from trtbuild.errors import ConfigError, RemoteError, TrtbuildError
 from trtbuild.executors import Ended, Executor
+from trtbuild.fetching import Fetcher, refuse_tampered_models
 from trtbuild.status import Status
 from trtbuild.store import Store
 
@@ -73,6 +73,7 @@ class Builder:
 
     def __init__(self, store: Store, executor: Executor, interpreter: Interpreter, status: Status) -> None:
         self.store, self.executor, self.interpreter, self.status = store, executor, interpreter, status
+        self.fetcher = Fetcher(store, status)
         self.outcome = Outcome()
         self._locks: dict[str, Any] = {}
         self._digests: dict[str, Mapping[str, Digest]] = {}
@@ -131,26 +132,29 @@ class Builder:
         if verdict.state == "remote":
             if unpulled_sources(step, self.store):
                 self._inputs(step)
-            self._pull_records()
+            self.fetcher.bring(s for s in self._steps if judge(s, found(s, self.store)).state == "remote")
+            self.fetcher.check(step)
             verdict = judge(step, found(step, self.store))
             if verdict.state == "fresh":
                 return "pulled"
         record = self.store.record(step)
         if record is not None and verdict.restorable:
             self.store.restore(step, record)
-            return "restored"
+            return "pulled" if step.key in self.fetcher.asked else "restored"
         digests = self._inputs(step)
         remembered = self.store.remembered(step, digests)
         if remembered is not None:
             self.store.restore(step, remembered)
             return "restored"
+        if self.fetcher.result(step, digests):
+            return "pulled"
         self._digests[step.key] = digests
         return ""
 
     def _inputs(self, step: Step) -> Mapping[str, Digest]:
         """Digests of all inputs; source files that are not there are pulled first."""
         for tracked in unpulled_sources(step, self.store):
-            target = self.store.pull_target(tracked)
+            target, absent = self.store.pull_target(tracked), self.store.absent_models()
             try:
                 self._pull([target])
             except RemoteError as error:
@@ -158,6 +162,7 @@ class Builder:
                 raise RemoteError(what, where=tracking.MODELS_FILE, hint="check the DVC remote") from None
             if not (self.store.root / tracked).exists():
                 raise RemoteError(f"dvc pull did not bring {tracked}", where=tracking.MODELS_FILE)
+            refuse_tampered_models([path for path in absent if (self.store.root / path).exists()], self.store)
         digests = self.store.input_digests(step)
         if digests is None:
             missing = next(s.path for s in step.inputs.values() if not (self.store.root / s.path).exists())
@@ -165,17 +170,11 @@ class Builder:
             raise ConfigError("no such file or folder", where=missing, hint=hint)
         return digests
 
-    def _pull_records(self) -> None:
-        """Pull the recorded outputs of all steps that lack some, in one go; what no remote has is built again."""
-        lacking = [s for s in self._steps if judge(s, found(s, self.store)).state == "remote"]
-        with contextlib.suppress(RemoteError):
-            self._pull([f"{step.folder}/{tracking.STAGE_FILE}" for step in lacking])
-
     def _pull(self, targets: list[str]) -> None:
         """``dvc pull``, each target once in a build."""
         wanted = [target for target in targets if target not in self._pulled]
         if wanted:
-            self.status.note(f"pull   {', '.join(wanted) if len(wanted) < 3 else f'{len(wanted)} recorded steps'}")
+            self.status.note(f"pull   {', '.join(wanted)}")
             failed = None
             try:
                 tracking.run_dvc(self.store.root, ["pull", *wanted])

@@ -21,6 +21,7 @@ usage: trtbuild [VERB] [key=value …] [--json]
   show     what there is: paths, verdicts, metrics
   diff     OLD NEW: compare two reports; or key=value …: a variant against its accepted baseline
   accept   record a built variant as the accepted baseline
+  push     its artifacts to a DVC remote   pull      them from one, verified, without building; [--remote NAME]
   rerun    STEP_FOLDER: run one step again by hand and compare with its record
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
   flamegraph  PROFILE.json [--layers LAYERS.json] [--diff OLD.json] -o DIR: layer times by name scope
@@ -77,6 +78,7 @@ OPTIONS = (
     Option("--diff-scopes", ("flamegraph",), "scopes.json of the old build, if it is another one"),
     Option("--title", ("flamegraph",), "the heading"),
     Option("--force", ("accept",), "also what fails its thresholds (takes no value)", flag=True),
+    Option("--remote", ("push", "pull"), "a remote of DVC's config, instead of the default one"),
 )
 _PLAIN_VERBS = ("init", "rerun", "step", "flamegraph")  # their arguments are no overrides
 

@@ -7,6 +7,8 @@ import errno
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -77,6 +79,14 @@ class Store:
         total = sum(digest.size or _PULL_ALL_BYTES for digest in self._models.values())
         return tracking.MODELS_FILE if total <= _PULL_ALL_BYTES else tracked
 
+    def absent_models(self) -> list[str]:
+        """Entries of ``models.dvc`` that the workspace does not have."""
+        return [tracked for tracked in self._models if not (self.root / tracked).exists()]
+
+    def model_digest(self, tracked: str) -> Digest:
+        """What ``models.dvc`` says of one of its entries."""
+        return self._models[tracked]
+
     def _recorded_digest(self, path: str) -> Digest | None:
         tracked = self.tracked_by(path)
         if tracked is None or path == tracked:
@@ -85,9 +95,8 @@ class Store:
 
     def _inside(self, folder: Digest, relative: str) -> Digest | None:
         """Digest of a file or sub-folder of a tracked folder, from the folder's listing in the cache."""
-        try:
-            listing = json.loads(self.object_path(folder.md5).read_bytes())
-        except (FileNotFoundError, ValueError):
+        listing = self.listing(folder)
+        if listing is None:
             return None
         for entry in listing:
             if entry["relpath"] == relative:
@@ -98,6 +107,14 @@ class Store:
             if e["relpath"].startswith(relative + "/")
         ]
         return _listing_digest(inner) if inner else None
+
+    def listing(self, folder: Digest) -> list[dict[str, str]] | None:
+        """``md5`` and ``relpath`` of every file in a tracked folder, when the cache knows."""
+        try:
+            found: list[dict[str, str]] = json.loads(self.object_path(folder.md5).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        return found
 
     def _folder_digest(self, folder: Path) -> Digest:
         listing, size = [], 0
@@ -149,9 +166,12 @@ class Store:
             return False
         return digest.size in (None, size)
 
-    def adopt(self, file: Path) -> Digest:
-        """Move a finished file into the cache (or drop it when its content is there already)."""
-        digest = Digest(file_md5(file), file.stat().st_size)
+    def adopt(self, file: Path, md5: str = "") -> Digest:
+        """Move a finished file into the cache (or drop it when its content is there already).
+
+        ``md5``: its object's name, when the caller has just verified it; folder listings end in ``.dir``.
+        """
+        digest = Digest(md5 or file_md5(file), file.stat().st_size)
         target = self.object_path(digest.md5)
         if not self.has(digest):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -209,13 +229,12 @@ class Store:
     def remembered(self, step: Step, digests: Mapping[str, Digest]) -> Record | None:
         """The run cache's record of this very action, when all its objects are in the cache (else it is a miss)."""
         folder = self._runs(action_key(step, digests))
-        for entry in _oldest_first(folder):  # the first writer wins
+        for path in _oldest_first(folder):  # the first writer wins
             try:
-                record = tracking.record_of(tracking.read_yaml(entry))
-            except (KeyError, TypeError, AttributeError, WorkspaceError):
+                record = entry_of(step, path.read_bytes())
+            except (OSError, WorkspaceError):
                 continue
-            whole = set(record.outs) == {out.name for out in step.outs}
-            if whole and all(self.has(digest) for digest in record.outs.values()):
+            if record is not None and all(self.has(digest) for digest in record.outs.values()):
                 return record
         return None
 
@@ -230,10 +249,14 @@ class Store:
             outs = {out.name: self.adopt(made / out.name) for out in step.outs}
             deps = {dep_path(step, path): digest for path, digest in digests.items()}
             record = Record(command(step), deps, params(step), outs)
-            entry = tracking.lock_entry(record)
-            write_atomic(self._runs(action_key(step, digests)) / _value_hash(entry), tracking.to_yaml(entry))
+            self.remember(step, digests, record)
         self.restore(step, record)
         return record
+
+    def remember(self, step: Step, digests: Mapping[str, Digest], record: Record) -> None:
+        """Write the run-cache entry of an action; its objects are in the cache already."""
+        entry = tracking.lock_entry(record)
+        write_atomic(self._runs(action_key(step, digests)) / value_hash(entry), tracking.to_yaml(entry))
 
     def restore(self, step: Step, record: Record) -> None:
         """Put a record's outputs into the step's folder, its dvc.lock last."""
@@ -267,6 +290,17 @@ class Store:
                         raise WorkspaceError("a dvc command holds the lock", where=str(path), hint=hint) from None
                     time.sleep(0.05)
             yield
+
+
+@contextlib.contextmanager
+def scratch(store: Store) -> Iterator[Path]:
+    """A folder for files on their way in or out; a build sweeps it away when its process is gone."""
+    store.workspace.prepare()
+    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}.transfer.", dir=store.workspace.work))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _signature(status: os.stat_result) -> list[int]:
@@ -303,9 +337,22 @@ def _listing_digest(listing: list[dict[str, str]]) -> Digest:
     return Digest(hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir", None, len(listing))
 
 
-def _value_hash(entry: Mapping[str, object]) -> str:
+def value_hash(entry: Mapping[str, object]) -> str:
     """Name of a run-cache entry: sha256 of the lock entry without sizes and file counts."""
     return sorted_sha256(without_sizes(entry))
+
+
+def entry_of(step: Step, content: bytes) -> Record | None:
+    """The record in a run-cache entry's bytes; None when it is no entry of this step.
+
+    Raises:
+        WorkspaceError: it is not YAML.
+    """
+    try:
+        record = tracking.record_of(tracking.parse_yaml(content, "run cache"))
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return record if set(record.outs) == {out.name for out in step.outs} else None
 
 
 def _dvcignore(path: Path) -> Any:

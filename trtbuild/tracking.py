@@ -20,17 +20,22 @@ _LIKE_A_NUMBER = re.compile(r"[-+]?\.?\d[\d_.]*([eExXoO][-+\da-fA-F]*)?$")
 
 def read_yaml(path: Path) -> Any:
     """The file's content, or None when there is no such file; a broken one is named."""
-    import yaml
-
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         return None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: bytes, where: str) -> Any:
+    """Raises WorkspaceError, which names ``where``, when it is not YAML."""
+    import yaml
+
     try:
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
         what = f"not valid YAML: {getattr(error, 'problem', None) or error}"
-        raise WorkspaceError(what, where=str(path), hint="restore it with git, or delete it") from None
+        raise WorkspaceError(what, where=where, hint="restore it with git, or delete it") from None
 
 
 def to_yaml(value: object) -> bytes:
@@ -125,6 +130,12 @@ def recorded_models(root: Path) -> dict[str, Digest]:
         return {out["path"]: digest_of(out) for out in content.get("outs", ())}
     except (KeyError, TypeError, AttributeError):
         raise WorkspaceError("not a DVC file", where=str(root / MODELS_FILE), hint="restore it with git") from None
+
+
+def model_remotes(root: Path) -> dict[str, str]:
+    """``models.dvc``: path of every tracked model that names its own remote, and that name."""
+    content = read_yaml(root / MODELS_FILE) or {}
+    return {out["path"]: str(out["remote"]) for out in content.get("outs", ()) if "remote" in out}
 
 
 def run_dvc(root: Path, arguments: Sequence[str]) -> str:

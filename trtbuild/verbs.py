@@ -249,7 +249,19 @@ def diff(words: Words) -> int:
     return code
 
 
+def push(words: Words) -> int:
+    from trtbuild import transfer
+
+    return transfer.run("push", words)
+
+
+def pull(words: Words) -> int:
+    from trtbuild import transfer
+
+    return transfer.run("pull", words)
+
+
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
-    "flamegraph": flamegraph, "accept": accept, "diff": diff,
+    "flamegraph": flamegraph, "accept": accept, "diff": diff, "push": push, "pull": pull,
 }  # fmt: skip

@@ -37,14 +37,22 @@ class Workspace:
     @cached_property
     def cache(self) -> Path:
         """DVC's cache folder; ``cache.dir`` in DVC's local, repository, user or system config moves it."""
-        home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
-        system = [Path(folder) for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
-        files = [self.dvc / "config.local", self.dvc / "config", *(f / "dvc" / "config" for f in (home, *system))]
-        for file in files:
+        for file in self._configs():
             moved = _read_config(file).get("cache", "dir", fallback=None)
             if moved is not None:
                 return (file.parent / Path(moved.strip("\"'")).expanduser()).resolve()
         return self.dvc / "cache"
+
+    @cached_property
+    def default_remote(self) -> str:
+        """``core.remote`` of the same config files; "" when there is none."""
+        found = (_read_config(file).get("core", "remote", fallback="") for file in self._configs())
+        return next((name.strip("\"'") for name in found if name), "")
+
+    def _configs(self) -> list[Path]:
+        home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
+        system = [Path(folder) for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
+        return [self.dvc / "config.local", self.dvc / "config", *(f / "dvc" / "config" for f in (home, *system))]
 
     def prepare(self) -> None:
         """Make the private folder, ignored by git; says so when the workspace cannot be written."""

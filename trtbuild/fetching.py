@@ -1,0 +1,119 @@
+"""What a build takes from the default remote instead of running steps: recorded outputs, and results by key."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+
+from trtbuild.core.record import Digest, same
+from trtbuild.core.step import Step
+from trtbuild.errors import RemoteError
+from trtbuild.pull import PUSH_AGAIN, fetch, lacking, put, refusal, unsealed
+from trtbuild.remotes import Remote, TamperedError, answers, open_remote
+from trtbuild.resolve import remote_record
+from trtbuild.status import Status
+from trtbuild.store import Store, file_md5
+
+_ANSWER_S = 10.0  # to a build a remote is a help; one that does not answer by then is left alone
+
+
+class Fetcher:
+    """One build's use of the default remote.  A remote that cannot be used is said once, and then done without.
+
+    What is on the remote and is not what it should be is an error, never a reason to build again in silence.
+    """
+
+    def __init__(self, store: Store, status: Status) -> None:
+        self.store, self.status = store, status
+        self._remote: Remote | None = None
+        self._opened = False
+        self.asked: set[str] = set()  # keys of steps whose recorded outputs were asked for
+        self._refused: dict[str, TamperedError] = {}
+
+    def bring(self, steps: Iterable[Step]) -> None:
+        """Recorded outputs of ``steps`` into the cache, in one go; each step is asked for once."""
+        records = {step: self.store.record(step) for step in steps if step.key not in self.asked}
+        self.asked |= {step.key for step in records}
+        remote = self._open() if records else None
+        if remote is None:
+            return
+        self.status.note(f"pull   {len(records)} recorded step{'s' * (len(records) != 1)}")
+        wanted = [digest for step, record in records.items() for digest in lacking(step, record, self.store)]
+        try:
+            fetched, refused = fetch(wanted, self.store, remote)
+        except RemoteError as error:
+            self._close(error)
+            return
+        for step, record in records.items():
+            if record is not None:
+                bad = refusal(step, record, refused, remote) or unsealed(step, record, fetched, self.store, remote)
+                if isinstance(bad, TamperedError):
+                    self._refused[step.key] = bad
+
+    def check(self, step: Step) -> None:
+        """Raises TamperedError when one of the step's recorded outputs came, and was not what its record says."""
+        if step.key in self._refused:
+            raise self._refused[step.key]
+
+    def result(self, step: Step, digests: Mapping[str, Digest]) -> bool:
+        """Put into the workspace what another machine made of the same action; False when the remote knows none.
+
+        Raises:
+            TamperedError: it has one that is not what its name, record or passport says.
+        """
+        remote = self._open()
+        if remote is None:
+            return False
+        try:
+            record = remote_record(step, digests, self.store, remote)
+            if record is None:
+                return False
+            fetched, refused = fetch(lacking(step, record, self.store), self.store, remote)
+        except TamperedError:
+            raise
+        except RemoteError as error:
+            self._close(error)
+            return False
+        bad = refusal(step, record, refused, remote) or unsealed(step, record, fetched, self.store, remote)
+        if isinstance(bad, TamperedError):
+            raise bad
+        if bad is not None:  # it went away between two questions
+            return False
+        put(step, record, digests, self.store)
+        return True
+
+    def _open(self) -> Remote | None:
+        if not self._opened:
+            self._opened = True
+            name = self.store.workspace.default_remote
+            try:
+                remote = open_remote(self.store.workspace, name) if name else None
+                if remote is not None and answers(remote, _ANSWER_S):  # a folder that nobody pushed to is no fault
+                    self._remote = remote
+            except RemoteError as error:
+                self._close(error)
+        return self._remote
+
+    def _close(self, error: RemoteError) -> None:
+        self._remote = None
+        self.status.note(f"note   {error.where}: {error.what}; going on without it")
+
+
+def refuse_tampered_models(tracked: Iterable[str], store: Store) -> None:
+    """After ``dvc pull``, which trusts what it gets: the models that came must be what ``models.dvc`` says.
+
+    Raises:
+        TamperedError: one is not; nothing of it is left in the workspace, nor its wrong objects in the cache.
+    """
+    wrong = [one for one in tracked if not same(store.digest(one), store.model_digest(one))]
+    for one in wrong:
+        digest = store.model_digest(one)
+        names = [digest.md5, *(entry["md5"] for entry in store.listing(digest) or ())]
+        for path in map(store.object_path, names):
+            if path.is_file() and file_md5(path) != (path.parent.name + path.name).removesuffix(".dir"):
+                path.unlink()
+        full = store.root / one
+        shutil.rmtree(full) if full.is_dir() else full.unlink()
+    if wrong:
+        what = f"{', '.join(wrong)} came, and is not what the record says (md5)"
+        raise TamperedError(what, where="models.dvc", hint=PUSH_AGAIN)

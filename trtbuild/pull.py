@@ -1,0 +1,192 @@
+"""Pull: recorded outputs from a remote into cache and workspace, every byte verified first, nothing built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from trtbuild import tracking
+from trtbuild.core.moved import Entry, Moved
+from trtbuild.core.record import Digest, Record, same
+from trtbuild.core.step import File, Step
+from trtbuild.errors import RemoteError
+from trtbuild.remotes import Remote, TamperedError
+from trtbuild.resolve import Resolved, object_file, resolve
+from trtbuild.store import Store, file_md5, scratch
+from trtbuild.twins import describe, twins
+
+# An output, and the file of the same step that holds its sha256.
+SEALED = {"engine.plan": "passport.json"}
+PUSH_AGAIN = "it was changed or damaged there: delete it there, and push it again from a machine that has it"
+PUSH_IT = "push it from the machine that built it, or build it here"
+Open = Callable[[str], Remote]  # a remote by name
+
+
+class Refusal(NamedTuple):
+    """Why an object did not come: ``tampered``, or else it is not there."""
+
+    tampered: bool
+
+    @property
+    def what(self) -> str:
+        return "is not what its record says (md5)" if self.tampered else "is not there"
+
+    @property
+    def hint(self) -> str:
+        return PUSH_AGAIN if self.tampered else PUSH_IT
+
+
+def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Moved:
+    """Bring the recorded outputs of ``steps``, which come after all they read from.
+
+    Of steps that measure another device than this one, what was recorded there is brought, beside.  What the workspace
+    or the cache has is not fetched.  A step is put into the workspace when all of its objects have
+    arrived and are what its record says, and not at all otherwise.
+
+    Raises:
+        RemoteError: the remote cannot be used; what has arrived until then stays, verified, in the cache.
+    """
+    steps, moved = tuple(steps), Moved()
+    _fetch_listings(steps, store, remote, other, moved)
+    resolved = resolve(steps, store, remote)
+    # What was measured on other devices is worth reading here, and is no part of this machine's build.
+    others = twins([found.step for found in resolved.values() if found.elsewhere], store.root)
+    resolved = resolve(others, store, remote, resolved)
+    others = [step for step in others if resolved[step.key].record is not None]
+    wanted = {key: lacking(found.step, found.record, store) for key, found in resolved.items()}
+    fetched, refused = fetch((digest for outs in wanted.values() for digest in outs), store, remote)
+    counted: set[str] = set()
+    for step in (*steps, *others):
+        found = resolved[step.key]
+        if found.record is None:
+            _not_there(found, remote, moved)
+            continue
+        error = refusal(step, found.record, refused, remote) or unsealed(step, found.record, fetched, store, remote)
+        if error is not None:
+            moved.fail(step, error)
+            continue
+        put(step, found.record, found.digests, store)
+        new = {digest.md5 for digest in wanted[step.key]} & set(fetched) - counted
+        counted |= new
+        size = sum(fetched[md5] for md5 in new)
+        why = f"measured on {describe(step)}" if step in others else ""
+        moved.entries.append(Entry(step, "moved" if new else "here", why, len(new), size))
+    store.save_state()
+    return moved
+
+
+def _fetch_listings(steps: Iterable[Step], store: Store, remote: Remote, other: Open, moved: Moved) -> None:
+    """Listings of the tracked folders that sources lie in: they tell the digests of files that nobody needs here."""
+    paths = {source.path for step in steps for source in step.inputs.values() if isinstance(source, File)}
+    unknown = {store.tracked_by(path) for path in paths if store.input_digest(path) is None} - {None}
+    named = tracking.model_remotes(store.root)
+    for tracked in sorted(str(path) for path in unknown):
+        digest = Digest(store.model_digest(tracked).md5)  # without its size, which is the folder's
+        source = other(named[tracked]) if tracked in named else remote
+        _, refused = fetch([digest], store, source)
+        if digest.md5 in refused:
+            moved.notes.append(f"{source}: the listing of {tracked} {refused[digest.md5].what}; records stand for it")
+
+
+def _not_there(found: Resolved, remote: Remote, moved: Moved) -> None:
+    if found.elsewhere:
+        moved.entries.append(Entry(found.step, "left", found.why))
+    else:
+        moved.fail(found.step, RemoteError(f"{found.step.folder}: {found.why}", where=str(remote), hint=PUSH_IT))
+
+
+def lacking(step: Step, record: Record | None, store: Store) -> list[Digest]:
+    """Recorded outputs that neither the workspace nor the cache has."""
+    outs = {} if record is None else record.outs
+    return [
+        digest
+        for name, digest in outs.items()
+        if not same(store.digest(f"{step.folder}/{name}"), digest) and not store.has(digest)
+    ]
+
+
+def fetch(digests: Iterable[Digest], store: Store, remote: Remote) -> tuple[dict[str, int], dict[str, Refusal]]:
+    """Objects into the cache, each once and only with the right bytes: sizes of those that came, and the others.
+
+    Raises:
+        RemoteError: the remote cannot be used.
+    """
+    fetched: dict[str, int] = {}
+    refused: dict[str, Refusal] = {}
+    largest_first = sorted({d.md5: d for d in digests}.values(), key=lambda digest: -(digest.size or 0))
+    if not largest_first:
+        return fetched, refused
+    with scratch(store) as folder:
+
+        def one(digest: Digest) -> None:
+            file = folder / digest.md5
+            if not remote.fetch(object_file(digest.md5), file):
+                refused[digest.md5] = Refusal(tampered=False)
+            elif file_md5(file) != digest.md5.removesuffix(".dir"):
+                refused[digest.md5] = Refusal(tampered=True)
+            else:
+                size = file.stat().st_size
+                store.adopt(file, digest.md5)
+                fetched[digest.md5] = size
+
+        remote.each(largest_first, one)
+    if refused and not remote.there():
+        raise RemoteError("its folder is not there", where=str(remote), hint="check its url, or mount it")
+    return fetched, refused
+
+
+def refusal(step: Step, record: Record, refused: Mapping[str, Refusal], remote: Remote) -> RemoteError | None:
+    """The first output of a step that did not come, by name."""
+    for name, digest in record.outs.items():
+        if (reason := refused.get(digest.md5)) is not None:
+            kind = TamperedError if reason.tampered else RemoteError
+            return kind(f"{step.folder}/{name} {reason.what}", where=str(remote), hint=reason.hint)
+    return None
+
+
+def unsealed(
+    step: Step, record: Record, fetched: Mapping[str, int], store: Store, remote: Remote
+) -> RemoteError | None:
+    """A fetched file that is not the one its passport was made for; it is taken out of the cache again."""
+    for name, seal in SEALED.items():
+        if name not in record.outs or seal not in record.outs:
+            continue
+        arrived = [d for d in (record.outs[name], record.outs[seal]) if d.md5 in fetched]
+        if arrived and _sealed(step, seal, record, store) != _sha256(_where(step, name, record, store)):
+            for digest in arrived:
+                store.object_path(digest.md5).unlink(missing_ok=True)
+            what = f"{step.folder}/{name} is not what its {seal} says (sha256)"
+            return TamperedError(what, where=str(remote), hint=PUSH_AGAIN)
+    return None
+
+
+def _where(step: Step, name: str, record: Record, store: Store) -> Path:
+    """An output's bytes: in the cache, or in the workspace, where they are the recorded ones."""
+    digest = record.outs[name]
+    return store.object_path(digest.md5) if store.has(digest) else store.root / step.folder / name
+
+
+def _sealed(step: Step, seal: str, record: Record, store: Store) -> str:
+    try:
+        return str(json.loads(_where(step, seal, record, store).read_bytes())["sha256"])
+    except (ValueError, KeyError, TypeError):
+        return "none"
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        digest = hashlib.sha256()
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def put(step: Step, record: Record, digests: Mapping[str, Digest] | None, store: Store) -> None:
+    """Outputs and record into the workspace; the run cache remembers what the record says."""
+    store.restore(step, record)
+    whole = all(store.has(digest) for digest in record.outs.values())
+    if whole and digests is not None and store.remembered(step, digests) is None:
+        store.remember(step, digests, record)

@@ -1,0 +1,163 @@
+"""Push: recorded outputs of a plan, their run-cache entries and the sources they were made from to a remote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trtbuild import tracking
+from trtbuild.core.moved import Entry, Moved
+from trtbuild.core.record import Digest, Record, action_key, same
+from trtbuild.core.step import File, Step
+from trtbuild.errors import WorkspaceError
+from trtbuild.remotes import Remote
+from trtbuild.resolve import Resolved, object_file, remote_record, resolve, runs_folder
+from trtbuild.store import Store, file_md5, scratch, value_hash
+
+Open = Callable[[str], Remote]  # a remote by name
+
+
+@dataclass
+class _Sent:
+    """What became of each object, by its md5."""
+
+    sizes: dict[str, int] = field(default_factory=dict)  # of those that went over
+    refused: dict[str, str] = field(default_factory=dict)  # why one could not go
+
+
+def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Moved:
+    """Send what the remote lacks of ``steps``, which come after all they read from.
+
+    A step's run-cache entry goes after its objects, and only when the remote has no entry of the same action that is
+    whole: the first writer wins.
+
+    Raises:
+        RemoteError: the remote cannot be used; a rerun goes on with what is still lacking.
+    """
+    steps, moved = tuple(steps), Moved()
+    resolved = resolve(steps, store, None)
+    files: dict[str, Path | None] = {}
+    for step in steps:
+        for name, digest in _outs(resolved[step.key]).items():
+            files[digest.md5] = files.get(digest.md5) or _file(step, name, digest, store)
+    sent = _send(files, remote)
+    counted: set[str] = set()
+    for step in steps:
+        found = resolved[step.key]
+        if found.record is None:
+            _not_built(found, moved)
+            continue
+        outs = found.record.outs
+        bad = next((name for name in outs if outs[name].md5 in sent.refused), None)
+        if bad is not None:
+            what = f"{step.folder}/{bad} {sent.refused[outs[bad].md5]}"
+            moved.fail(step, WorkspaceError(what, hint="build it again: trtbuild with the same words"))
+            continue
+        if note := _send_entry(found, found.record, store, remote):
+            moved.notes.append(note)
+        new = {digest.md5 for digest in outs.values()} & set(sent.sizes) - counted
+        counted |= new
+        size = sum(sent.sizes[md5] for md5 in new)
+        moved.entries.append(Entry(step, "moved" if new else "here", "", len(new), size))
+    _send_sources(steps, store, remote, other, moved)
+    store.save_state()
+    return moved
+
+
+def _outs(found: Resolved) -> Mapping[str, Digest]:
+    return {} if found.record is None else found.record.outs
+
+
+def _file(step: Step, name: str, digest: Digest, store: Store) -> Path | None:
+    """An output's bytes on this machine: in the cache, or in the workspace (metrics come by git)."""
+    if store.has(digest):
+        return store.object_path(digest.md5)
+    path = f"{step.folder}/{name}"
+    return store.root / path if same(store.digest(path), digest) else None
+
+
+def _send(files: Mapping[str, Path | None], remote: Remote) -> _Sent:
+    """Objects, by md5, that the remote lacks, or has at another size (an interrupted upload of some other tool)."""
+    sent = _Sent()
+
+    def one(item: tuple[str, Path | None]) -> None:
+        md5, file = item
+        there = remote.size(object_file(md5))
+        if file is None:
+            if there is None:
+                sent.refused[md5] = "is neither here nor on the remote"
+            return
+        size = file.stat().st_size
+        if there == size:
+            return
+        if file_md5(file) != md5.removesuffix(".dir"):
+            sent.refused[md5] = f"is damaged here: {file} is not what its record says (md5)"
+            return
+        remote.send(file, object_file(md5))
+        sent.sizes[md5] = size
+
+    remote.each(files.items(), one)
+    return sent
+
+
+def _not_built(found: Resolved, moved: Moved) -> None:
+    if found.elsewhere:
+        moved.entries.append(Entry(found.step, "left", found.why))
+        return
+    what = f"{found.step.folder} cannot be pushed: {found.why}"
+    moved.fail(found.step, WorkspaceError(what, hint="build it first: trtbuild with the same words"))
+
+
+def _send_entry(found: Resolved, record: Record, store: Store, remote: Remote) -> str:
+    """The run-cache entry, by which machines without the record find the step; a note when another one is there."""
+    if found.digests is None or remote.fs.protocol in ("http", "https"):
+        return ""
+    entry = tracking.lock_entry(record)
+    folder = runs_folder(action_key(found.step, found.digests))
+    first = remote_record(found.step, found.digests, store, remote)
+    if first is None:
+        with scratch(store) as here:
+            file = here / value_hash(entry)
+            file.write_bytes(tracking.to_yaml(entry))
+            remote.send(file, f"{folder}/{file.name}")
+        return ""
+    if all(same(first.outs[name], digest) for name, digest in record.outs.items()):
+        return ""
+    return (
+        f"note   {remote} has another result of {found.step.folder}, and keeps it (first writer wins); "
+        "whoever has this workspace's records gets this one"
+    )
+
+
+def _send_sources(steps: Iterable[Step], store: Store, remote: Remote, other: Open, moved: Moved) -> None:
+    """Source models of ``models.dvc``, to the remote that their entry names, so that others can build again."""
+    paths = {source.path for step in steps for source in step.inputs.values() if isinstance(source, File)}
+    named = tracking.model_remotes(store.root)
+    for tracked in sorted({t for path in paths if (t := store.tracked_by(path)) is not None}):
+        digest = store.model_digest(tracked)
+        present = store.digest(tracked)
+        if present is not None and not same(present, digest):
+            moved.notes.append(f"note   {tracked} was changed and is not pushed: run dvc add {tracked}")
+        target = other(named[tracked]) if tracked in named else remote
+        sent = _send_source(digest, store, target)
+        moved.sources = (moved.sources[0] + len(sent.sizes), moved.sources[1] + sum(sent.sizes.values()))
+        if sent.refused:
+            why = next(iter(sent.refused.values()))
+            moved.notes.append(f"note   {tracked} is not pushed in full: {len(sent.refused)} of its objects, one {why}")
+
+
+def _send_source(digest: Digest, store: Store, remote: Remote) -> _Sent:
+    """A tracked file, or a tracked folder's files and then, when all are there, its listing."""
+
+    def cached(md5: str) -> Path | None:
+        path = store.object_path(md5)
+        return path if path.is_file() else None
+
+    listing = store.listing(digest) if digest.md5.endswith(".dir") else None
+    files = {entry["md5"]: cached(entry["md5"]) for entry in listing or ()}
+    sent = _send(files, remote)
+    if not sent.refused:
+        last = _send({digest.md5: cached(digest.md5)}, remote)
+        sent = _Sent({**sent.sizes, **last.sizes}, last.refused)
+    return sent

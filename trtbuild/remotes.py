@@ -1,0 +1,258 @@
+"""One DVC remote, by DVC's own configuration and transports: sizes, downloads, uploads, run-cache entries."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from trtbuild.core.names import did_you_mean
+from trtbuild.errors import RemoteError, WorkspaceError
+from trtbuild.workspace import Workspace
+
+_MOST_JOBS = 8  # at once; more gains nothing over ssh, whose servers allow ten sessions
+_SILENCE_S = 120.0  # longer than a transport's own time-outs and retries
+_EXTRAS = ("ssh", "s3")  # of ours; DVC's other transports have packages of their own
+_REFUSED = ("PermissionError", "PermissionDenied", "NoCredentialsError", "PartialCredentialsError", "AuthError")
+_UNTRUSTED = ("HostKeyNotVerifiable",)
+T = TypeVar("T")
+
+
+class TamperedError(RemoteError):
+    """The remote can be used, and something on it is not what it is said to be."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """``fs`` is DVC's file system of the remote, ``root`` the remote's folder in it; paths below are relative to it.
+
+    Every method raises RemoteError, one line that names the remote, when it cannot be reached or refuses.
+    """
+
+    name: str
+    url: str
+    fs: Any
+    root: str
+    _last: list[float] = field(default_factory=lambda: [0.0])  # when something last went over, by the monotonic clock
+
+    def __str__(self) -> str:
+        return f"remote '{self.name}' ({self.url})"
+
+    def size(self, path: str) -> int | None:
+        """Size in bytes; None when there is no such file."""
+        with self._named():
+            try:
+                return int(self.fs.info(self._full(path))["size"])
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def fetch(self, path: str, file: Path) -> bool:
+        """Download into ``file``; False when the remote has no such file.  The bytes are not verified here."""
+        with self._named():
+            try:
+                self.fs.get_file(self._full(path), str(file), callback=self._progress())
+            except (FileNotFoundError, NotADirectoryError):
+                file.unlink(missing_ok=True)
+                return False
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                raise WorkspaceError("the disk is full", where=str(file.parent), hint="free space") from None
+        return True
+
+    def send(self, file: Path, path: str) -> None:
+        """Upload under a temporary name, then rename (DVC's local and ssh transports; object stores are atomic)."""
+        with self._named():
+            self.fs.put_file(str(file), self._full(path), callback=self._progress())
+
+    def read(self, path: str) -> bytes:
+        with self._named():
+            return bytes(self.fs.cat_file(self._full(path)))
+
+    def files(self, folder: str) -> list[str]:
+        """Names of the files in a folder, oldest first where the remote tells their age; temporary ones left out."""
+        if self.fs.protocol in ("http", "https"):
+            return []  # DVC knows no run cache over HTTP either: nothing there can be listed
+        with self._named():
+            try:
+                found = self.fs.ls(self._full(folder), detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        dated = [(_age(entry), entry["name"].rstrip("/").rpartition("/")[2]) for entry in found]
+        return [name for _, name in sorted(dated) if not name.startswith(".")]
+
+    def there(self) -> bool:
+        """Whether the remote's own folder exists: an absent mount or bucket looks like a remote without objects."""
+        with self._named():
+            return bool(self.fs.exists(self.root))
+
+    def each(self, items: Iterable[T], work: Callable[[T], None], silence_s: float = _SILENCE_S) -> None:
+        """Do ``work`` for every item, several at a time; the first error stops it and is raised.
+
+        The threads are daemons: after an interrupt nobody waits for the object that is under way.
+
+        Raises:
+            RemoteError: nothing went over for ``silence_s``; a broken network may never tell more.
+        """
+        self._last[0] = time.monotonic()
+        ended = _in_parallel(int(min(self.fs.jobs, _MOST_JOBS)), items, work)
+        for waiting in ended:
+            if waiting and time.monotonic() - self._last[0] > silence_s:
+                ended.close()
+                what, hint = f"nothing came or went for {silence_s:g} s", "check the network, then run the same again"
+                raise RemoteError(what, where=str(self), hint=hint)
+            if not waiting:
+                self._last[0] = time.monotonic()
+
+    def _progress(self) -> Any:
+        """Tells that bytes go over; a local folder copies faster without."""
+        if self.fs.protocol == "local":
+            return None
+        from fsspec.callbacks import Callback
+
+        return Callback(hooks={"seen": lambda size, value, **_: self._last.__setitem__(0, time.monotonic())})
+
+    def _full(self, path: str) -> str:
+        return str(self.fs.join(self.root, *path.split("/")))
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        # Transports are plug-ins (asyncssh, botocore, aiohttp, …) whose errors have no base class in common.
+        try:
+            yield
+        except WorkspaceError:
+            raise
+        except Exception as error:
+            raise _as_remote_error(error, str(self)) from error
+
+
+def open_remote(workspace: Workspace, name: str = "") -> Remote:
+    """The named remote of DVC's config, or the default one (``core.remote``).  Nothing is connected to yet.
+
+    Raises:
+        RemoteError: it is not configured, its transport is not installed, or it is a cloud-versioned one.
+    """
+    from dvc.config import Config, ConfigError, RemoteNotFoundError
+    from dvc.fs import RemoteMissingDepsError, get_cloud_fs
+
+    where = str(workspace.dvc / "config")
+    try:
+        config: Any = Config(str(workspace.dvc))
+        known = sorted(config["remote"])
+        name = name or config["core"].get("remote", "")
+        if not name:
+            there = f"or name one with --remote ({', '.join(known)})" if known else ""
+            hint = f"run: dvc remote {'default NAME' if known else 'add -d NAME URL'} {there}"
+            raise RemoteError("no default remote is configured", where=where, hint=hint)
+        cls, options, root = get_cloud_fs(config, name=name)
+        if options.get("worktree") or options.get("version_aware"):
+            what = f"remote '{name}' is cloud-versioned, which push and pull do not know"
+            raise RemoteError(what, where=where, hint="use dvc push and dvc pull, or a plain remote")
+        return Remote(name, _without_password(config["remote"][name]["url"]), cls(**options), root)
+    except RemoteNotFoundError:
+        hint = did_you_mean(name, known) or "run: dvc remote add"
+        raise RemoteError(f"there is no remote '{name}'", where=where, hint=hint) from None
+    except (ImportError, RemoteMissingDepsError):
+        scheme = urlsplit(config["remote"][name]["url"]).scheme
+        package = f"trtbuild[{scheme}]" if scheme in _EXTRAS else f"dvc[{scheme}]"
+        what = f"the transport of remote '{name}' ({scheme}) is not installed"
+        raise RemoteError(what, where=where, hint=f"run: pip install '{package}'") from None
+    except ConfigError as error:
+        raise RemoteError(str(error), where=where, hint="see: dvc remote list") from None
+
+
+def answers(remote: Remote, seconds: float) -> bool:
+    """Whether the remote's folder exists; a build must not wait minutes for a host that says nothing.
+
+    Raises:
+        RemoteError: it refuses, or does not answer in time.
+    """
+    answer: list[bool | BaseException] = []
+
+    def ask() -> None:
+        try:
+            answer.append(remote.there())
+        except BaseException as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not answer:
+        raise RemoteError(f"no answer within {seconds:g} s", where=str(remote), hint="check the network")
+    if isinstance(answer[0], BaseException):
+        raise answer[0]
+    return answer[0]
+
+
+def _in_parallel(jobs: int, items: Iterable[T], work: Callable[[T], None]) -> Generator[bool, None, None]:
+    """Yields False for every finished item, and True each second in which none finishes; raises the first error."""
+    todo, lock = iter(items), threading.Lock()
+    events: queue.SimpleQueue[BaseException | str] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def worker() -> None:
+        try:
+            while not stopped.is_set():
+                with lock:
+                    item = next(todo, None)
+                if item is None:
+                    break
+                work(item)
+                events.put("item")
+            events.put("end")
+        except BaseException as error:
+            stopped.set()
+            events.put(error)
+
+    for _ in range(jobs):
+        threading.Thread(target=worker, daemon=True).start()
+    try:
+        while jobs:
+            try:
+                event = events.get(timeout=1.0)
+            except queue.Empty:
+                yield True
+                continue
+            if isinstance(event, BaseException):
+                raise event
+            jobs -= event == "end"
+            yield False
+    finally:
+        stopped.set()
+
+
+def _as_remote_error(error: BaseException, where: str) -> RemoteError:
+    """One line: refused, or cannot be reached, with the transport's own words."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
+        chain.append(inner)
+    kinds = {cls.__name__ for link in chain for cls in type(link).__mro__}
+    words = next((text for link in chain if (text := str(link).strip())), type(error).__name__)
+    said = words.splitlines()[0][:300]
+    if kinds & set(_UNTRUSTED):
+        return RemoteError(f"its host key is not known: {said}", where=where, hint="connect once with ssh")
+    if kinds & set(_REFUSED) or "Forbidden" in said or "AccessDenied" in said:
+        return RemoteError(f"it refuses: {said}", where=where, hint="check user, key and permissions of the remote")
+    hint = "check that it is up, then run the same again: what has arrived is kept"
+    return RemoteError(f"it cannot be used: {said}", where=where, hint=hint)
+
+
+def _age(entry: Any) -> float:
+    """Seconds since the epoch of a listed file's last change; 0 when the remote does not tell."""
+    stamp = entry.get("mtime") or entry.get("LastModified") or entry.get("last_modified") or 0
+    return float(stamp.timestamp() if hasattr(stamp, "timestamp") else stamp)
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(str(url))
+    if parts.password is None:
+        return str(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}"))

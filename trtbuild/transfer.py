@@ -1,0 +1,44 @@
+"""The verbs push and pull: words to a plan and a remote, what moved to lines, document and exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from trtbuild.core.moved import amount, document, lines
+from trtbuild.planned import planned
+from trtbuild.pull import pull
+from trtbuild.push import push
+from trtbuild.remotes import Remote, open_remote
+from trtbuild.status import short_name
+
+if TYPE_CHECKING:
+    from trtbuild.cli import Words
+
+_DONE = {"push": "pushed", "pull": "pulled"}
+
+
+def run(verb: Literal["push", "pull"], words: Words) -> int:
+    """Exit status 0, or that of the worst failure; steps that measure another device are no failure."""
+    p = planned(words)
+
+    @cache
+    def opened(name: str) -> Remote:
+        return open_remote(p.workspace, name)
+
+    remote = opened(words.options.get("--remote", ""))
+    moved = (push if verb == "push" else pull)(p.plan.steps, p.store, remote, opened)
+    for line in lines(moved, verb, [short_name(entry.step) for entry in moved.entries]):
+        print(line, file=sys.stderr)
+    here = sum(entry.state == "here" for entry in moved.entries)
+    where = "to" if verb == "push" else "from"
+    count = f"{moved.objects} object{'s' * (moved.objects != 1)}, {amount(moved.bytes)}"
+    rest = f"; {here} of {len(moved.entries)} steps needed nothing" if here else ""
+    print(f"{_DONE[verb]} {count} {where} {remote}{rest}", file=sys.stderr)
+    if words.json:
+        print(json.dumps(document(moved, str(remote)), indent=1))
+    for error in moved.failures:
+        print(f"trtbuild: {error}", file=sys.stderr)
+    return max((error.exit_status for error in moved.failures), default=0)
