@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": set(),
     "core": {"core", "errors"},
     "workspace": {"errors"},
-    "toolchains": {"errors"},
+    "toolchains": {"core", "errors"},
     "tracking": {"core", "errors"},
     "status": {"core", "errors"},
     "steps": {"core", "errors", "steps"},

@@ -44,16 +44,18 @@ class Words:
 
 @dataclass(frozen=True)
 class Option:
-    """An option of some verbs; it takes a value, as the next word or after '='."""
+    """An option of some verbs; it takes a value, as the next word or after '=', unless it is a ``flag``."""
 
     name: str
     verbs: tuple[str, ...]
     help: str
     short: str = ""
     repeats: bool = False
+    flag: bool = False
 
 
 OPTIONS = (
+    Option("--no-install", ("build",), "fail where a TensorRT version is missing, instead of installing it", flag=True),
     Option("--from", ("init",), "the model: SavedModel folder, .keras, .h5, .pb, .onnx"),
     Option("--name", ("init",), "what to call it"),
     Option("--signature", ("init",), "the SavedModel's signature"),
@@ -89,6 +91,10 @@ def parse_words(argv: Sequence[str]) -> Words:
         option = named.get(name)
         if word == "--json":
             as_json = True
+        elif option is not None and option.flag:
+            if equals:
+                raise ConfigError("takes no value", where=word)
+            given.setdefault(option, []).append("")
         elif option is not None:
             if not equals and ((value := next(words, "")) == "" or value.partition("=")[0] in named):
                 raise ConfigError("expects a value", where=word)
@@ -102,7 +108,7 @@ def parse_words(argv: Sequence[str]) -> Words:
         else:
             arguments.append(word)
     for option, values in given.items():
-        if verb not in option.verbs:
+        if (verb or "build") not in option.verbs:
             hint = f"only {' and '.join(option.verbs)} {'does' if len(option.verbs) == 1 else 'do'}"
             raise ConfigError(f"'{verb or 'build'}' takes no option {option.name}", where="command line", hint=hint)
         if len(values) > 1 and not option.repeats:

@@ -35,18 +35,12 @@ def build(words: Words) -> int:
     p = planned(words)
     p.workspace.prepare()
     spec = p.variants[0].spec
-    interpreters = {
-        "main": lambda: Path(sys.executable),
-        "toolchain": lambda: toolchains.interpreter(
-            spec.tensorrt.flavour, spec.tensorrt.version, spec.tensorrt.requirements
-        ),
-    }
     status = make_status()
     try:
         builder = Builder(
             p.store,
             import_module(f"trtbuild.executors.{spec.executor.module}").make(spec.executor.workers),
-            lambda step: interpreters[step.environment](),
+            lambda step: toolchains.of_step(step, install="--no-install" not in words.options, note=status.note),
             status,
         )
         outcome = builder.build(p.plan)

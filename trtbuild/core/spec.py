@@ -255,10 +255,17 @@ class Precision:
 
 @dataclass(frozen=True)
 class Toolchain:
+    """One exact TensorRT; ``requirements`` are all pinned, since they are a part of every engine's recipe."""
+
     flavour: Literal["tensorrt-rtx", "tensorrt"]
     version: str
     requirements: tuple[str, ...]
     compute_capabilities: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for requirement in self.requirements:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+", requirement):
+                raise ValueError(f"requirements: '{requirement}' is not pinned; write NAME==VERSION")
 
 
 @dataclass(frozen=True)
