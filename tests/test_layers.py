@@ -15,7 +15,7 @@ import trtbuild
 PACKAGE = Path(trtbuild.__path__[0])
 LAYERS = ("core", "steps", "kit", "runtimes", "quantizers", "executors", "worker", "reports", "flame", "demo")
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
-         "hydra", "omegaconf", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
+         "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
 
 # What each layer, or module beside them, may import of trtbuild while it is imported.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rerun": {"core", "errors", "executors", "sandbox", "store", "toolchains", "tracking", "workspace"},
     "newworkspace": {"core", "errors", "executors", "files", "packaged", "sandbox", "tracking", "workspace"},
     "sweep": {"config", "errors"},
+    "toolchainverb": {"config", "core", "errors", "packaged", "toolchains", "workspace"},
     "planned": {"config", "core", "errors", "steps", "store", "workspace"},
     "summary": {"build", "core", "planned", "store"},
     "verbs": {
@@ -76,7 +77,7 @@ MAY_REACH: dict[str, set[str]] = {
     "kit": {"runtimes"},
     "flame": {"files", "render"},
     "flamegraph": {"core"},
-    "verbs": {"executors", "flamegraph", "newworkspace", "rerun", "toolchains"},
+    "verbs": {"executors", "flamegraph", "newworkspace", "rerun", "toolchains", "toolchainverb"},
     "rerun": {"steps"},
 }
 NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}

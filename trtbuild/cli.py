@@ -21,9 +21,10 @@ usage: trtbuild [VERB] [key=value …] [--json]
   rerun    STEP_FOLDER: run one step again by hand and compare with its record
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
   flamegraph  PROFILE.json [--layers LAYERS.json] [--diff OLD.json] -o DIR: layer times by name scope
+  toolchain   list | install NAME… | remove NAME… | path NAME: TensorRT versions
   step     KIND: run the step of the current folder (what dvc repro calls)
 
-options: --json  one JSON document on stdout;  --version;  --help
+options: --json  one JSON document on stdout;  --no-install  do not install a missing TensorRT;  --version;  --help
 exit status: 0 within thresholds · 1 a threshold failed · 2 config · 3 environment · 4 the model or TensorRT said no ·
              70 a bug in trtbuild · 130 interrupted
 """
@@ -55,7 +56,7 @@ class Option:
 
 
 OPTIONS = (
-    Option("--no-install", ("build",), "fail where a TensorRT version is missing, instead of installing it", flag=True),
+    Option("--no-install", ("build",), "do not install a TensorRT version that is missing: fail", flag=True),
     Option("--from", ("init",), "the model: SavedModel folder, .keras, .h5, .pb, .onnx"),
     Option("--name", ("init",), "what to call it"),
     Option("--signature", ("init",), "the SavedModel's signature"),
@@ -74,7 +75,7 @@ OPTIONS = (
     Option("--diff-scopes", ("flamegraph",), "scopes.json of the old build, if it is another one"),
     Option("--title", ("flamegraph",), "the heading"),
 )
-_PLAIN_VERBS = ("init", "rerun", "step", "flamegraph")  # their arguments are no overrides
+_PLAIN_VERBS = ("init", "rerun", "step", "flamegraph", "toolchain")  # their arguments are no overrides
 
 
 def parse_words(argv: Sequence[str]) -> Words:

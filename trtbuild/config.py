@@ -88,6 +88,18 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     )
 
 
+def load_toolchain(root: Path, name: str) -> Toolchain:
+    """One option of the group ``tensorrt``, without a model.
+
+    Raises:
+        ConfigError: it is not there, or not readable.
+    """
+    words = [f"tensorrt={name}"]
+    _check_choices(root, words)
+    composed, _ = _compose(root, words)
+    return parse(Toolchain, composed["tensorrt"], "tensorrt")
+
+
 def _check_choices(root: Path, overrides: Iterable[str]) -> None:
     for word in overrides:
         key, _, value = word.partition("=")

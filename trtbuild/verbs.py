@@ -211,7 +211,13 @@ def flamegraph(words: Words) -> int:
     return command.run(words.arguments, words.options, words.lists, as_json=words.json)
 
 
+def toolchain(words: Words) -> int:
+    from trtbuild import toolchainverb as command
+
+    return command.run(words.arguments, as_json=words.json)
+
+
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
-    "flamegraph": flamegraph,
+    "flamegraph": flamegraph, "toolchain": toolchain,
 }  # fmt: skip

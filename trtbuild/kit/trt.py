@@ -7,6 +7,7 @@ Runs in the toolchain's interpreter.  Polygraphy decides between ``tensorrt`` an
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,6 +159,22 @@ def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> byt
             said[0] if said else "the builder gave no plan and no reason", where="build", details=tuple(said)
         )
     return bytes(plan)
+
+
+# What versions up to RTX 1.6 cannot compile where there is no GPU, by their own words (seen in int8 graphs).
+_GPU_ONLY = (
+    ("generateForCurrent", "it compiles quantised operations on a GPU only, and finds none here"),
+    (r"cudnn_impl\.cpp:\d+: CHECK\(dtype ==", "it has no int8 convolutions where there is no GPU"),
+)
+
+
+def known_refusal(words: str) -> str:
+    """Why a build failed, where TensorRT's own words do not say so to people; empty when they have to do.
+
+    >>> known_refusal("Error Code 1: Cuda Runtime (In generateForCurrent at cudaDeviceProfile.cpp:187)")
+    'it compiles quantised operations on a GPU only, and finds none here'
+    """
+    return next((why for sign, why in _GPU_ONLY if re.search(sign, words)), "")
 
 
 def _config(trt: Any, options: Mapping[str, Any]) -> Any:

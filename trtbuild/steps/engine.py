@@ -158,11 +158,20 @@ def _explain_build(job: Job, trt: Any, log: Any, error: EngineError, options: Ma
     import onnx
 
     from trtbuild.kit import refusals
+    from trtbuild.kit.trt import known_refusal
 
-    job.stage("looking for the nodes that cannot be built")
-    complaints = refusals.build_alone(trt, log, onnx.load(job.input("model")), job.params["shapes"], options)
-    if complaints:
-        _raise(job, complaints, "build")
+    why, details = known_refusal(" ".join((error.what, *error.details))), error.details
+    if not why:
+        job.stage("looking for the nodes that cannot be built")
+        complaints = refusals.build_alone(trt, log, onnx.load(job.input("model")), job.params["shapes"], options)
+        why = next((known for c in complaints if (known := known_refusal(c.words))), "")
+        details = tuple(f"{c.op_type} ({c.node}): {c.words}" for c in complaints)
+        if complaints and not why:
+            _raise(job, complaints, "build")
+    if why:
+        what = f"{job.params['flavour']} {job.params['tensorrt']} cannot build this graph: {why}"
+        hint = "choose another precision, or a version that has them (tensorrt=rtx-1.7)"
+        raise EngineError(what, where="build", hint=hint, details=details) from error
     raise EngineError(error.what, where="build", details=error.details) from error
 
 
