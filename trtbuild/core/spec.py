@@ -276,9 +276,16 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Target:
-    """Compute capabilities the engine is compiled for; empty: the builder's portable default set."""
+    """Compute capabilities the engine is compiled for; empty: RTX's portable default set, TensorRT's own GPU.
+
+    The rest is of the flavour ``tensorrt`` alone.  ``timing_cache``: a file of an earlier build; its tactics are taken
+    and no others are timed, so that a rebuild chooses the same.
+    """
 
     compute_capabilities: tuple[str, ...] = ()
+    hardware_compatibility: Literal["none", "ampere_plus", "same_compute_capability"] = "none"
+    version_compatible: bool = False
+    timing_cache: str | None = None
 
 
 @dataclass(frozen=True)
