@@ -160,6 +160,17 @@ def test_what_a_build_uses_is_not_removed(publish: Publish) -> None:
     assert left() == []
 
 
+def test_an_environment_is_used_where_its_lock_cannot_be_opened(publish: Publish) -> None:
+    """A cache that is not ours to write, as a folder in the lock's place is not."""
+    want = publish()
+    toolchains.make(want, lambda line: None)
+    lock = want.folder.with_name(f"{want.folder.name}.lock")
+    lock.unlink()
+    lock.mkdir()
+
+    assert toolchains.interpreter(want, install=False) == want.folder / "bin" / "python"
+
+
 def test_a_changed_environment_is_made_again(publish: Publish, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody upgraded a package in there: its record is another one."""
     want = publish()

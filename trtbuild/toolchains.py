@@ -154,7 +154,10 @@ def _hold(want: Wanted) -> bool:
     if folder not in _HELD:
         if not installed(want):
             return False
-        handle = _open_lock(folder)
+        try:
+            handle = _open_lock(folder)
+        except OSError:  # a cache that somebody else made and keeps: nobody removes anything there
+            return True
         fcntl.flock(handle, fcntl.LOCK_SH)
         if not installed(want):  # it was removed meanwhile
             os.close(handle)
