@@ -91,3 +91,36 @@ def test_how_to_measure_is_checked(tmp_path: Path, word: str, said: str) -> None
     for lines in ((), ("latency: default",)):
         with pytest.raises(ConfigError, match=re.escape(said)):
             load_variant(workspace(tmp_path, *lines), ["model=m", word])
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["target.version_compatible=true"], "rtx-1.7 has no such option; only the flavour tensorrt has"),
+        (["tensorrt=11.4", "target.compute_capabilities=['8.9','9.0']"], "builds for the one GPU it runs on"),
+        (["tensorrt=11.4", "target.hardware_compatibility=ampere"], "hardware_compatibility"),
+        (["tensorrt=11.4", "target.timing_cache=/tmp/x"], "outside the workspace"),
+    ],
+)
+def test_options_of_the_other_flavour_are_refused(tmp_path: Path, words: list[str], why: str) -> None:
+    """They would silently do nothing."""
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        load_variant(workspace(tmp_path), ["model=m", *words])
+
+
+def test_a_native_engine_has_outputs_and_parameters_of_its_own(tmp_path: Path) -> None:
+    """The timing cache of an earlier build is an input; an RTX engine's recipe knows nothing of all that."""
+    from trtbuild.core.plan import make_plan
+    from trtbuild.steps import Declarations
+
+    root = workspace(tmp_path)
+    words = ["tensorrt=11.4", "target.timing_cache=models/old.cache", "target.hardware_compatibility=ampere_plus"]
+    native, rtx = (
+        next(s for s in make_plan([load_variant(root, ["model=m", *w])], ("engine",), Declarations()).steps
+             if s.kind == "engine") for w in (words, [])
+    )  # fmt: skip
+
+    assert native.inputs["timing_cache"].path == "models/old.cache"
+    assert {out.name for out in native.outs} - {out.name for out in rtx.outs} == {"layers.json", "timing.cache"}
+    assert native.slot == "exclusive"
+    assert set(native.params) - set(rtx.params) == {"supported", "hardware_compatibility", "version_compatible"}

@@ -15,7 +15,7 @@ import trtbuild
 PACKAGE = Path(trtbuild.__path__[0])
 LAYERS = ("core", "steps", "kit", "runtimes", "quantizers", "executors", "worker", "reports", "flame", "demo")
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
-         "hydra", "omegaconf", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
+         "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
 
 # What each layer, or module beside them, may import of trtbuild while it is imported.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": set(),
     "core": {"core", "errors"},
     "workspace": {"errors"},
-    "toolchains": {"errors"},
+    "toolchains": {"core", "errors"},
     "tracking": {"core", "errors"},
     "status": {"core", "errors"},
     "steps": {"core", "errors", "steps"},
@@ -54,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "push": {"core", "errors", "remotes", "resolve", "store", "tracking"},
     "transfer": {"core", "planned", "pull", "push", "remotes", "status"},
     "sweep": {"config", "errors"},
+    "toolchainverb": {"config", "core", "errors", "packaged", "toolchains", "workspace"},
     "planned": {"sweep", "config", "core", "errors", "steps", "store", "workspace"},
     "summary": {"build", "core", "planned", "store"},
     "sweeppage": {"baseline", "build", "core", "errors", "packaged", "planned", "summary"},
@@ -88,7 +89,17 @@ MAY_REACH: dict[str, set[str]] = {
     "flame": {"files", "render"},
     "flamegraph": {"core"},
     "sweeppage": {"reports"},
-    "verbs": {"sweeppage", "comparison", "executors", "flamegraph", "newworkspace", "rerun", "toolchains", "transfer"},
+    "verbs": {
+        "sweeppage",
+        "comparison",
+        "executors",
+        "flamegraph",
+        "newworkspace",
+        "rerun",
+        "toolchains",
+        "toolchainverb",
+        "transfer",
+    },
     "rerun": {"steps"},
 }
 NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}

@@ -25,9 +25,10 @@ usage: trtbuild [VERB] [key=value …] [--json]
   rerun    STEP_FOLDER: run one step again by hand and compare with its record
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
   flamegraph  PROFILE.json [--layers LAYERS.json] [--diff OLD.json] -o DIR: layer times by name scope
+  toolchain   list | install NAME… | remove NAME… | path NAME: TensorRT versions
   step     KIND: run the step of the current folder (what dvc repro calls)
 
-options: --json  one JSON document on stdout;  --version;  --help
+options: --json  one JSON document on stdout;  --no-install  do not install a missing TensorRT;  --version;  --help
 exit status: 0 within thresholds · 1 a threshold failed · 2 config · 3 environment · 4 the model or TensorRT said no ·
              70 a bug in trtbuild · 130 interrupted
 """
@@ -60,6 +61,7 @@ class Option:
 
 
 OPTIONS = (
+    Option("--no-install", ("build",), "do not install a TensorRT version that is missing: fail", flag=True),
     Option("--from", ("init",), "the model: SavedModel folder, .keras, .h5, .pb, .onnx"),
     Option("--name", ("init",), "what to call it"),
     Option("--signature", ("init",), "the SavedModel's signature"),
@@ -80,7 +82,7 @@ OPTIONS = (
     Option("--force", ("accept",), "also what fails its thresholds (takes no value)", flag=True),
     Option("--remote", ("push", "pull"), "a remote of DVC's config, instead of the default one"),
 )
-_PLAIN_VERBS = ("init", "rerun", "step", "flamegraph")  # their arguments are no overrides
+_PLAIN_VERBS = ("init", "rerun", "step", "flamegraph", "toolchain")  # their arguments are no overrides
 
 
 def parse_words(argv: Sequence[str]) -> Words:
@@ -116,7 +118,7 @@ def parse_words(argv: Sequence[str]) -> Words:
         else:
             arguments.append(word)
     for option, values in given.items():
-        if verb not in option.verbs:
+        if (verb or "build") not in option.verbs:
             hint = f"only {' and '.join(option.verbs)} {'does' if len(option.verbs) == 1 else 'do'}"
             raise ConfigError(f"'{verb or 'build'}' takes no option {option.name}", where="command line", hint=hint)
         if len(values) > 1 and not option.repeats:

@@ -88,6 +88,18 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     )
 
 
+def load_toolchain(root: Path, name: str) -> Toolchain:
+    """One option of the group ``tensorrt``, without a model.
+
+    Raises:
+        ConfigError: it is not there, or not readable.
+    """
+    words = [f"tensorrt={name}"]
+    check_choices(root, words)
+    composed, _ = _compose(root, words)
+    return parse(Toolchain, composed["tensorrt"], "tensorrt")
+
+
 def check_choices(root: Path, overrides: Iterable[str]) -> None:
     """Raise ConfigError for an option that its group does not have."""
     for word in overrides:
@@ -208,6 +220,7 @@ def _check_paths(spec: BuildSpec) -> None:
     sources |= {f"inspection.{name}": source for name, source in data.inspection.items()}
     named |= {f"model.data.{key}": source for key, source in sources.items() if isinstance(source, str)}
     named["latency.baseline"] = spec.latency.baseline
+    named["target.timing_cache"] = spec.target.timing_cache
     for where, path in named.items():
         if path is not None and (Path(path).is_absolute() or ".." in Path(path).parts):
             hint = "copy it into the workspace (under models/) and track it with: dvc add"
@@ -220,6 +233,17 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
             what = f"{names.tensorrt} cannot compile for compute capability {capability}"
             have = ", ".join(spec.tensorrt.compute_capabilities)
             raise ToolchainError(what, where=f"target={names.target}", hint=f"it knows {have}")
+    if spec.tensorrt.flavour == "tensorrt":
+        if len(spec.target.compute_capabilities) > 1:
+            what = f"{names.tensorrt} builds for the one GPU it runs on"
+            hint = "name one; target.hardware_compatibility makes engines that run on others"
+            raise ConfigError(what, where="target.compute_capabilities", hint=hint)
+        return
+    for field in fields(Target)[1:]:
+        if getattr(spec.target, field.name) != field.default:
+            what = f"{names.tensorrt} has no such option; only the flavour tensorrt has"
+            hint = "RTX engines are made portable by target.compute_capabilities"
+            raise ConfigError(what, where=f"target.{field.name}", hint=hint)
 
 
 def _check_modules(spec: BuildSpec) -> None:

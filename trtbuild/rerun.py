@@ -128,6 +128,4 @@ def _check_version(recipe: Mapping[str, Any], folder: Path) -> None:
 def _interpreter(recipe: Mapping[str, Any]) -> Path:
     if recipe["environment"] == "main":
         return Path(sys.executable)
-    return toolchains.interpreter(
-        recipe["params"]["flavour"], recipe["params"]["tensorrt"], recipe["params"]["requirements"]
-    )
+    return toolchains.interpreter(toolchains.wanted(recipe["params"]), note=lambda line: print(line, file=sys.stderr))

@@ -1,35 +1,344 @@
-"""Which interpreter runs a TensorRT version: the environment that already has the declared one."""
+"""Which interpreter runs a TensorRT version: this environment if it has it, else one of its own, made with uv.
+
+An environment lies in the user's cache, named by all that it was made from.  It is made beside its place and renamed,
+so what is there is whole; users hold a shared lock on it, and whoever makes or removes it an exclusive one.  The
+kernel drops locks with their holders.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+from trtbuild.core.step import Step
 from trtbuild.errors import ToolchainError
 
+STAMP = "toolchain.json"
+MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
+_INDEX = "https://pypi.nvidia.com"  # TensorRT's libraries are there only; the bindings are on PyPI as well
+Note = Callable[[str], None]
+# Shared locks on the environments that this process uses; never closed, so that none is removed before it ends.
+_HELD: dict[Path, int] = {}
+# What an install said that failed: in a sweep, the next step must not wait for the network again.
+_FAILED: dict[Path, ToolchainError] = {}
 
-def interpreter(flavour: str, wanted: str, requirements: Sequence[str]) -> Path:
-    """The interpreter that has exactly this TensorRT and exactly the pinned requirements.
+
+@dataclass(frozen=True)
+class Wanted:
+    """A TensorRT version, with everything its environment is made from; ``name`` is the config's, for messages."""
+
+    flavour: str
+    version: str
+    requirements: tuple[str, ...]
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.flavour} {self.version}"
+
+    @property
+    def index(self) -> str | None:
+        """Where its packages are beside the user's own index; a place, so no part of the identity."""
+        # The variable is the one that NVIDIA's packages read themselves: a mirror's address.
+        return os.environ.get("NVIDIA_PIP_INDEX_URL", _INDEX) if self.flavour == "tensorrt" else None
+
+    @property
+    def identity(self) -> dict[str, object]:
+        python = f"{sys.implementation.name}-{platform.python_version()}-{platform.machine()}"
+        return {"flavour": self.flavour, "version": self.version, "requirements": list(self.requirements),
+                "python": python}  # fmt: skip
+
+    @property
+    def folder(self) -> Path:
+        """``tensorrt-rtx-1.4.0.76-<12 hex of the identity>`` in the user's cache."""
+        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
+        return cache() / f"{self.flavour}-{self.version}-{digest}"
+
+    @property
+    def command(self) -> str:
+        return f"trtbuild toolchain install {self.name or self.version}"
+
+
+def wanted(params: Mapping[str, Any]) -> Wanted:
+    """The toolchain that a step's recipe declares."""
+    return Wanted(params["flavour"], params["tensorrt"], tuple(params["requirements"]))
+
+
+def of_step(step: Step, *, install: bool, note: Note) -> Path:
+    """The interpreter that a step runs in."""
+    if step.environment == "main":
+        return Path(sys.executable)
+    return interpreter(wanted(step.params), install=install, note=note)
+
+
+def cache() -> Path:
+    """The user's cache by the XDG base directory specification, which ignores a relative XDG_CACHE_HOME."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(given) if os.path.isabs(given) else Path.home() / ".cache"
+    return base / "trtbuild" / "toolchains"
+
+
+def interpreter(want: Wanted, *, install: bool = True, note: Note = lambda line: None) -> Path:
+    """The interpreter that has exactly this TensorRT and the pinned requirements; it stays for this process's life.
 
     Raises:
-        ToolchainError: no environment has it.
+        ToolchainError: it is not here and may not, or cannot, be installed.
     """
-    found = _installed(flavour)
-    if found == wanted:
-        for requirement in requirements:
-            name, _, pinned = requirement.partition("==")
-            if pinned and (have := _installed(name)) != pinned:
-                what = f"{requirement} is declared, but this environment has {have or 'none'}"
-                raise ToolchainError(what, where="tensorrt.requirements", hint=f"pip install {requirement}")
+    for requirement in want.requirements:
+        name, _, pinned = requirement.partition("==")
+        if re.fullmatch(rf"{want.flavour}(-cu\d+)?", name) and pinned != want.version:
+            what = f"{want.version} is declared, but {requirement} is required"
+            raise ToolchainError(what, where="tensorrt.version", hint="make version and requirements agree")
+    here, why_not = in_this_environment(want)
+    if here:
         return Path(sys.executable)
-    have = f"this environment has {flavour} {found}" if found else f"{flavour} is not installed"
-    raise ToolchainError(f"{wanted} is declared, but {have}", where="tensorrt", hint=f"pip install {flavour}=={wanted}")
-
-
-def _installed(distribution: str) -> str | None:
+    folder = want.folder
+    if folder in _FAILED:
+        raise _FAILED[folder]
     try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
+        while not _hold(want):
+            if not install:
+                what = f"{want.title} is not installed ({why_not})"
+                raise ToolchainError(what, where="tensorrt", hint=f"run: {want.command}")
+            make(want, note)
+    except ToolchainError as error:
+        _FAILED[folder] = error
+        raise
+    return folder / "bin" / "python"
+
+
+def in_this_environment(want: Wanted) -> tuple[bool, str]:
+    """Whether the environment that trtbuild runs in has it all; if not, why."""
+    for requirement in want.requirements:
+        name, _, pinned = requirement.partition("==")
+        try:
+            have = version(name)
+        except PackageNotFoundError:
+            return False, f"this environment has no {name}"
+        if have != pinned:
+            return False, f"this environment has {name} {have}"
+    return True, ""
+
+
+def installed(want: Wanted) -> bool:
+    """Whether its environment is there, by its stamp and the packages' own records: a few stat calls."""
+    folder = want.folder
+    try:
+        stamp = json.loads((folder / STAMP).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (
+        isinstance(stamp, dict)
+        and stamp.get("identity") == want.identity
+        and (folder / "bin" / "python").exists()  # a link, and its target may be gone
+        and all((folder / record).is_dir() for record in stamp["records"])
+    )
+
+
+def _hold(want: Wanted) -> bool:
+    """Take a shared lock for the rest of this process, if the environment is there."""
+    folder = want.folder
+    if folder not in _HELD:
+        if not installed(want):
+            return False
+        try:
+            handle = _open_lock(folder)
+        except OSError:  # a cache that somebody else made and keeps: nobody removes anything there
+            return True
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        if not installed(want):  # it was removed meanwhile
+            os.close(handle)
+            return False
+        _HELD[folder] = handle
+    return True
+
+
+def _open_lock(folder: Path) -> int:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(folder.with_name(f"{folder.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, waiting: Callable[[], None] | None) -> Iterator[int]:
+    """Hold a toolchain's lock alone; without ``waiting`` do not wait.
+
+    Raises:
+        BlockingIOError: somebody uses it.
+    """
+    handle = _open_lock(folder)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is None:
+                raise
+            waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def make(want: Wanted, note: Note) -> bool:
+    """Install it, and check it; returns False when another process did so meanwhile.
+
+    Raises:
+        ToolchainError: uv cannot install it, or what was installed is not what was declared.
+    """
+    _check_driver(want)
+    folder = want.folder
+    with _alone(folder, lambda: note(f"wait   for another installation of {want.title}")) as lock:
+        if installed(want):
+            return False
+        note(f"install {want.title} into {folder}")
+        for stale in [folder, *folder.parent.glob(f".{folder.name}.*")]:  # of an install that was killed
+            shutil.rmtree(stale, ignore_errors=True)
+        partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+        try:
+            # uv inherits the lock: should we be killed, nobody sweeps the folder under it before it ends as well.
+            _uv(want, lock, "venv", "--relocatable", "--no-python-downloads", "--python", sys.executable, partial)
+            python = partial / "bin" / "python"
+            where = ["--extra-index-url", want.index, "--index-strategy", "unsafe-best-match"] if want.index else []
+            _uv(want, lock, "pip", "install", "--compile-bytecode", "--python", python, *where, *want.requirements)
+            _check(want, python)
+            stamp = {"identity": want.identity, "records": _records(want, partial)}
+            (partial / STAMP).write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return True
+
+
+def remove(want: Wanted) -> bool:
+    """Remove its environment; returns False when there is none.
+
+    Raises:
+        ToolchainError: a build uses it.
+    """
+    folder = want.folder
+    if not folder.exists():
+        return False
+    try:
+        with _alone(folder, None):
+            dead = folder.with_name(f".{folder.name}.{os.getpid()}")
+            folder.rename(dead)
+            shutil.rmtree(dead)
+    except BlockingIOError:
+        raise ToolchainError("a build is using it", where=want.title, hint="let it end, then try again") from None
+    return True
+
+
+def _check_driver(want: Wanted) -> None:
+    """TensorRT times its kernels while it builds, so without a driver two gigabytes would be fetched for nothing."""
+    if want.flavour != "tensorrt":
+        return
+    import ctypes
+
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        what = f"TensorRT {want.version} builds on an NVIDIA GPU, and this machine has no driver (libcuda.so.1)"
+        hint = "build on a machine with a GPU, or choose tensorrt=rtx-1.7, which compiles without one"
+        raise ToolchainError(what, where="tensorrt", hint=hint) from None
+
+
+def _uv(want: Wanted, lock: int, *words: object) -> None:
+    dropped = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_SYSTEM_PYTHON")
+    environment = {key: value for key, value in os.environ.items() if key not in dropped}
+    # TensorRT's source packages would call pip, which uv's environments have not; this has them list their wheels.
+    environment["NVIDIA_TENSORRT_DISABLE_INTERNAL_PIP"] = "1"
+    done = subprocess.run(
+        [uv_program(), "--no-progress", *map(str, words)], cwd=cache(), env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, errors="replace", pass_fds=[lock],
+    )  # fmt: skip
+    if done.returncode == 0:
+        return
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    place = f"from {want.index} " if want.index else ""
+    hint = f"check network and package index, then: {want.command}"
+    raise ToolchainError(
+        f"{want.title} cannot be installed {place}({_reason(lines)})", where="tensorrt", hint=hint,
+        details=tuple(lines[:12]),
+    )  # fmt: skip
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """The innermost cause of uv's message.
+
+    >>> _reason(["error: Failed to fetch: `https://x/`", "cause: dns error", "cause: Name or service not known"])
+    'Name or service not known'
+    """
+    causes = [line.removeprefix("cause: ") for line in lines if line.startswith("cause: ")]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return ([*errors, *causes] or [*lines[:1], "uv gave no reason"])[-1 if causes else 0]
+
+
+def uv_program() -> str:
+    """The uv that came with us, else the one on PATH."""
+    try:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+    if found is None:
+        raise ToolchainError("uv is not installed, and makes toolchains", where="uv", hint="run: pip install uv")
+    return found
+
+
+_PROBE = """
+import importlib, json, sys
+module = importlib.import_module(sys.argv[1])
+print(json.dumps(module.__version__), flush=True)
+builder = module.Builder(module.Logger(module.Logger.ERROR))
+print(json.dumps(bool(builder)), flush=True)
+"""
+
+
+def _check(want: Wanted, python: Path) -> None:
+    """The exact version, importable, and able to make a builder."""
+    argv = [str(python), "-I", "-c", _PROBE, MODULES[want.flavour]]
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+    said = [line for line in done.stdout.splitlines() if line.strip()]
+    last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+    if not said:
+        what = f"{want.title} was installed, but cannot be imported: {last}"
+    elif json.loads(said[0]) != want.version:
+        what = f"{want.version} is declared, but {json.loads(said[0])} is what its requirements install"
+    elif done.returncode or said[1:] != ["true"]:
+        what = f"{want.title} was installed, but makes no builder: {last}"
+    else:
+        return
+    details = tuple(done.stderr.strip().splitlines()[-12:])
+    raise ToolchainError(what, where="tensorrt", hint="see conf/tensorrt and this machine's driver", details=details)
+
+
+def _records(want: Wanted, folder: Path) -> list[str]:
+    """The installed requirements' metadata folders: gone as soon as somebody upgrades a package in there.
+
+    Raises:
+        ToolchainError: uv resolved a requirement to another version than the pinned one.
+    """
+    site = next((folder / "lib").glob("python*")) / "site-packages"
+    found = {re.sub(r"[-_.]+", "-", path.name.removesuffix(".dist-info")).lower(): path
+             for path in site.glob("*.dist-info")}  # fmt: skip
+    records = []
+    for requirement in want.requirements:
+        path = found.get(re.sub(r"[-_.]+", "-", requirement).replace("==", "-").lower())
+        if path is None:
+            raise ToolchainError(f"{requirement} was not what was installed", where="tensorrt.requirements")
+        records.append(path.relative_to(folder).as_posix())
+    return records

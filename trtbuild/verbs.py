@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trtbuild import config, noop, packaged
 from trtbuild.build import Builder, Outcome, judge_plan
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 def build(words: Words) -> int:
     """Bring the variant up to date, then say its verdict."""
+    from trtbuild import toolchains
+
     root = find_workspace(Path.cwd()).root
     told_by = noop.sign(told_by_paths(root))
     p = planned(words)
@@ -38,7 +40,7 @@ def build(words: Words) -> int:
         builder = Builder(
             p.store,
             import_module(f"trtbuild.executors.{executor.module}").make(executor.workers),
-            _interpreter,
+            lambda step: toolchains.of_step(step, install="--no-install" not in words.options, note=status.note),
             status,
         )
         outcome = builder.build(p.plan)
@@ -60,16 +62,6 @@ def build(words: Words) -> int:
     if not outcome.failures and not p.refused:
         _remember(p, words, told_by, noop.Answer([document, _as_noop(summary)], code))
     return code
-
-
-def _interpreter(step: Step) -> Path:
-    """The Python that a step runs in: this one, or that of the toolchain it names."""
-    from trtbuild import toolchains
-
-    if step.environment == "main":
-        return Path(sys.executable)
-    needs: Any = step.params
-    return toolchains.interpreter(needs["flavour"], needs["tensorrt"], tuple(needs["requirements"]))
 
 
 def _as_noop(summary: str) -> str:
@@ -261,7 +253,14 @@ def pull(words: Words) -> int:
     return transfer.run("pull", words)
 
 
+def toolchain(words: Words) -> int:
+    from trtbuild import toolchainverb as command
+
+    return command.run(words.arguments, as_json=words.json)
+
+
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
     "flamegraph": flamegraph, "accept": accept, "diff": diff, "push": push, "pull": pull,
+    "toolchain": toolchain,
 }  # fmt: skip

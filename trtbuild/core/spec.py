@@ -255,10 +255,17 @@ class Precision:
 
 @dataclass(frozen=True)
 class Toolchain:
+    """One exact TensorRT; ``requirements`` are all pinned, since they are a part of every engine's recipe."""
+
     flavour: Literal["tensorrt-rtx", "tensorrt"]
     version: str
     requirements: tuple[str, ...]
     compute_capabilities: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for requirement in self.requirements:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+", requirement):
+                raise ValueError(f"requirements: '{requirement}' is not pinned; write NAME==VERSION")
 
 
 @dataclass(frozen=True)
@@ -269,9 +276,16 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Target:
-    """Compute capabilities the engine is compiled for; empty: the builder's portable default set."""
+    """Compute capabilities the engine is compiled for; empty: RTX's portable default set, TensorRT's own GPU.
+
+    The rest is of the flavour ``tensorrt`` alone.  ``timing_cache``: a file of an earlier build; its tactics are taken
+    and no others are timed, so that a rebuild chooses the same.
+    """
 
     compute_capabilities: tuple[str, ...] = ()
+    hardware_compatibility: Literal["none", "ampere_plus", "same_compute_capability"] = "none"
+    version_compatible: bool = False
+    timing_cache: str | None = None
 
 
 @dataclass(frozen=True)

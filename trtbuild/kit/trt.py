@@ -7,6 +7,7 @@ Runs in the toolchain's interpreter.  Polygraphy decides between ``tensorrt`` an
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,14 +136,24 @@ def _complaint(error: Any) -> Complaint:
     return Complaint(error.node_name(), error.node_operator(), "parse", words)
 
 
-def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> bytes:
+@dataclass(frozen=True)
+class Built:
+    """A serialised engine, and the timings its tactics were chosen by (empty for RTX, which times at first use)."""
+
+    plan: bytes
+    timing_cache: bytes = b""
+
+
+def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> Built:
     """Compile the parsed network.
 
     Args:
-        options: ``profiles`` (input -> [min, opt, max] shapes), ``compute_capabilities`` (["8.9", ...]), ``tf32``.
+        options: ``profiles`` (input -> [min, opt, max] shapes), ``compute_capabilities`` (["8.9", ...]), ``tf32``; of
+            TensorRT alone ``hardware_compatibility``, ``version_compatible`` and ``timing_cache`` (bytes, or absent).
 
     Raises:
         EngineError: no plan, or an error-level line in the log.
+        ToolchainError: a timing cache of another version or GPU, or an option that this version has not.
     """
     config = _config(trt, options)(parsed.builder, parsed.network)
     # TF32 is on by default in every version: an fp32 engine would compute with ten bits of mantissa, silently.
@@ -150,6 +161,9 @@ def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> byt
         config.set_flag(trt.BuilderFlag.TF32)
     else:
         config.clear_flag(trt.BuilderFlag.TF32)
+    native = options.get("hardware_compatibility") is not None
+    if options.get("timing_cache"):
+        _lock_tactics(trt, config, options["timing_cache"])
     before = len(log.errors)
     plan = parsed.builder.build_serialized_network(parsed.network, config)
     said = log.errors[before:]
@@ -157,7 +171,35 @@ def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> byt
         raise EngineError(
             said[0] if said else "the builder gave no plan and no reason", where="build", details=tuple(said)
         )
-    return bytes(plan)
+    if not native:
+        return Built(bytes(plan))
+    timing_cache = config.get_timing_cache()
+    return Built(bytes(plan), b"" if timing_cache is None else bytes(timing_cache.serialize()))
+
+
+def _lock_tactics(trt: Any, config: Any, content: bytes) -> None:
+    """Take the tactics of an earlier build; one that is not in there is an error instead of a new measurement."""
+    timing_cache = config.create_timing_cache(content)
+    if timing_cache is None or not config.set_timing_cache(timing_cache, False):
+        hint = "a timing cache fits its exact version and GPU; leave it out and keep the new one"
+        raise ToolchainError("the timing cache is not of this TensorRT and GPU", where="target.timing_cache", hint=hint)
+    config.set_flag(trt.BuilderFlag.ERROR_ON_TIMING_CACHE_MISS)
+
+
+# What versions up to RTX 1.6 cannot compile where there is no GPU, by their own words (seen in int8 graphs).
+_GPU_ONLY = (
+    ("generateForCurrent", "it compiles quantised operations on a GPU only, and finds none here"),
+    (r"cudnn_impl\.cpp:\d+: CHECK\(dtype ==", "it has no int8 convolutions where there is no GPU"),
+)
+
+
+def known_refusal(words: str) -> str:
+    """Why a build failed, where TensorRT's own words do not say so to people; empty when they have to do.
+
+    >>> known_refusal("Error Code 1: Cuda Runtime (In generateForCurrent at cudaDeviceProfile.cpp:187)")
+    'it compiles quantised operations on a GPU only, and finds none here'
+    """
+    return next((why for sign, why in _GPU_ONLY if re.search(sign, words)), "")
 
 
 def _config(trt: Any, options: Mapping[str, Any]) -> Any:
@@ -174,7 +216,51 @@ def _config(trt: Any, options: Mapping[str, Any]) -> Any:
 
         capabilities = [tuple(int(part) for part in cc.split(".")) for cc in options["compute_capabilities"]]
         return CreateConfigRTX(profiles=profiles or None, compute_capabilities=capabilities or None)
-    return CreateConfig(profiles=profiles or None)
+    # Without details the inspector knows no more than names.
+    return CreateConfig(
+        profiles=profiles or None,
+        hardware_compatibility_level=_compatibility(trt, options["hardware_compatibility"]),
+        version_compatible=options["version_compatible"],
+        profiling_verbosity=trt.ProfilingVerbosity.DETAILED,
+    )
+
+
+def _compatibility(trt: Any, wanted: str) -> Any:
+    """None leaves TensorRT's default, which is none; 10.3 has no SAME_COMPUTE_CAPABILITY."""
+    if wanted == "none":
+        return None
+    levels = trt.HardwareCompatibilityLevel.__members__
+    if wanted.upper() not in levels:
+        have = ", ".join(name.lower() for name in levels)
+        what = f"{trt.__name__} {trt.__version__} has no {wanted}"
+        raise ToolchainError(what, where="target.hardware_compatibility", hint=f"it has {have}")
+    return levels[wanted.upper()]
+
+
+def inspect(trt: Any, log: Any, plan: bytes) -> dict[str, Any]:
+    """Layers and bindings of a native engine, as its own inspector tells them; needs its GPU.
+
+    Older versions give no ``Bindings``, and names alone where they know no more: both become one form.
+
+    Raises:
+        EngineError: the engine cannot be loaded, or the inspector's answer is no JSON.
+    """
+    import json
+
+    runtime = trt.Runtime(log)
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        said = log.errors[-1] if log.errors else "no reason given"
+        raise EngineError(f"the engine that was built cannot be loaded: {said}", where="inspect")
+    inspector = engine.create_engine_inspector()
+    text = inspector.get_engine_information(trt.LayerInformationFormat.JSON)
+    try:
+        found = json.loads(text, strict=False)  # names are written as they are, control characters and all
+    except ValueError as error:
+        raise EngineError(f"the inspector's answer is no JSON: {error}", where="inspect") from None
+    layers = [{"Name": layer} if isinstance(layer, str) else layer for layer in found.get("Layers", [])]
+    names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+    return {"Layers": layers, "Bindings": found.get("Bindings") or names}
 
 
 def check_targets(trt: Any, capabilities: Sequence[str]) -> None:
@@ -242,7 +328,7 @@ def compute_dtypes(trt: Any, network: Any) -> dict[str, str]:
 
 
 def onnx_node(layer: Any) -> str:
-    metadata = getattr(layer, "metadata", "") or layer.name
+    metadata = layer.metadata or layer.name
     start, end = "[ONNX Layer: ", "]"
     if metadata.startswith(start) and metadata.endswith(end):
         return str(metadata[len(start) : -len(end)])

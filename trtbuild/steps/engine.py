@@ -13,10 +13,11 @@ from typing import Any
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
-from trtbuild.core.step import Out, Step
+from trtbuild.core.step import File, Out, Step
 from trtbuild.errors import EngineError
 
 VERSION = 1
+NATIVE_OUTS = (Out("layers.json"), Out("timing.cache"))
 _ADVICE = "rewrite these operations, or keep the model on a version that has them"
 
 
@@ -24,6 +25,14 @@ def declare(variant: Variant, need: Need) -> Step:
     spec, names = variant.spec, variant.names
     profiles = {name: [list(s) for s in i.shapes] for name, i in spec.model.inputs.items() if None in i.shape}
     lower = need("lower")
+    native = spec.tensorrt.flavour == "tensorrt"
+    cache = spec.target.timing_cache
+    # Only where they mean something: RTX engines have neither the options nor the outputs.
+    options = {
+        "supported": list(spec.tensorrt.compute_capabilities),
+        "hardware_compatibility": spec.target.hardware_compatibility,
+        "version_compatible": spec.target.version_compatible,
+    }
     return Step(
         kind="engine",
         version=VERSION,
@@ -37,34 +46,52 @@ def declare(variant: Variant, need: Need) -> Step:
             "profiles": profiles,
             "shapes": {name: list(i.shapes[1]) for name, i in spec.model.inputs.items()},
             "tf32": spec.precision.tf32,
+            **(options if native else {}),
         },
         inputs={
             "model": lower.out("lowered.onnx"),
             "precision": lower.out("precision.json"),
             "scopes": need("export").out("scopes.json"),
+            **({"timing_cache": File(cache)} if cache else {}),
         },
-        outs=(Out("engine.plan"), Out("passport.json"), Out("build.log")),
+        outs=(Out("engine.plan"), Out("passport.json"), Out("build.log"), *(NATIVE_OUTS if native else ())),
+        slot="exclusive" if native else "cpu",  # TensorRT times kernels while it builds
         environment="toolchain",
     )
 
 
+_DEFAULT_TARGET = {"tensorrt-rtx": "portable default of the builder", "tensorrt": "the GPU it was built on"}
+_OPTIONS = ("profiles", "compute_capabilities", "tf32", "hardware_compatibility", "version_compatible")
+
+
 def run(job: Job) -> None:
+    from dataclasses import asdict
+
+    from trtbuild.kit import cuda
     from trtbuild.kit import trt as kit
 
     params = job.params
+    native = params["flavour"] == "tensorrt"
+    device = cuda.check_device(params["supported"], params["compute_capabilities"]) if native else None
     trt = kit.use_flavour(params["flavour"], params["tensorrt"])
     kit.check_targets(trt, params["compute_capabilities"])
     log = kit.make_log(trt, job.output("build.log"))
     kit.use_log(log)
     model = job.input("model").read_bytes()
-    options = {key: params[key] for key in ("profiles", "compute_capabilities", "tf32")}
-    plan, passport = kit.in_fresh_heap(lambda: _compile(job, trt, log, model, options))
+    options = {key: params[key] for key in _OPTIONS if key in params}
+    if "timing_cache" in job.inputs:
+        options["timing_cache"] = job.input("timing_cache").read_bytes()
+    built, passport = kit.in_fresh_heap(lambda: _compile(job, trt, log, model, options))
     job.stage("recording")
-    job.output("engine.plan").write_bytes(plan)
+    job.output("engine.plan").write_bytes(built.plan)
+    if device is not None:
+        passport["device"] = asdict(device)
+        job.output("timing.cache").write_bytes(built.timing_cache)
+        job.write_json("layers.json", kit.inspect(trt, log, built.plan))
     job.write_json("passport.json", passport)
 
 
-def _compile(job: Job, trt: Any, log: Any, model: bytes, options: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
+def _compile(job: Job, trt: Any, log: Any, model: bytes, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     from trtbuild.kit import trt as kit
 
     job.stage("parsing")
@@ -73,19 +100,19 @@ def _compile(job: Job, trt: Any, log: Any, model: bytes, options: Mapping[str, A
         _refuse(job, trt, log, parsed.complaints)
     job.stage("building")
     try:
-        plan = kit.build(parsed, trt, log, options)
+        built = kit.build(parsed, trt, log, options)
     except EngineError as error:
         _explain_build(job, trt, log, error, options)
         raise
     inputs, outputs = kit.bindings(parsed.network)
     _check_contract(model, inputs)
     proof = _prove(kit.compute_dtypes(trt, parsed.network), job.read_json("precision"))
-    return plan, {
-        "sha256": hashlib.sha256(plan).hexdigest(),
-        "bytes": len(plan),
+    return built, {
+        "sha256": hashlib.sha256(built.plan).hexdigest(),
+        "bytes": len(built.plan),
         "flavour": job.params["flavour"],
         "version": trt.__version__,
-        "compute_capabilities": options["compute_capabilities"] or "portable default of the builder",
+        "compute_capabilities": options["compute_capabilities"] or _DEFAULT_TARGET[job.params["flavour"]],
         "strongly_typed": True,
         "tf32": options["tf32"],
         "onnx_sha256": hashlib.sha256(model).hexdigest(),
@@ -158,11 +185,20 @@ def _explain_build(job: Job, trt: Any, log: Any, error: EngineError, options: Ma
     import onnx
 
     from trtbuild.kit import refusals
+    from trtbuild.kit.trt import known_refusal
 
-    job.stage("looking for the nodes that cannot be built")
-    complaints = refusals.build_alone(trt, log, onnx.load(job.input("model")), job.params["shapes"], options)
-    if complaints:
-        _raise(job, complaints, "build")
+    why, details = known_refusal(" ".join((error.what, *error.details))), error.details
+    if not why:
+        job.stage("looking for the nodes that cannot be built")
+        complaints = refusals.build_alone(trt, log, onnx.load(job.input("model")), job.params["shapes"], options)
+        why = next((known for c in complaints if (known := known_refusal(c.words))), "")
+        details = tuple(f"{c.op_type} ({c.node}): {c.words}" for c in complaints)
+        if complaints and not why:
+            _raise(job, complaints, "build")
+    if why:
+        what = f"{job.params['flavour']} {job.params['tensorrt']} cannot build this graph: {why}"
+        hint = "choose another precision, or a version that has them (tensorrt=rtx-1.7)"
+        raise EngineError(what, where="build", hint=hint, details=details) from error
     raise EngineError(error.what, where="build", details=error.details) from error
 
 

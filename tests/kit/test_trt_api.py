@@ -1,0 +1,152 @@
+"""Proof without NVIDIA's libraries: what our code uses of TensorRT exists in the bindings of every declared version.
+
+The bindings on the package index need nine symbols of three libraries to be imported; stubs of them are linked here.
+What is used is read from the code's syntax tree.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import trtbuild
+from trtbuild import toolchains
+from trtbuild.tracking import read_yaml
+
+PACKAGE = Path(trtbuild.__path__[0])
+SOURCES = [path for path in (PACKAGE / "kit" / "trt.py", PACKAGE / "runtimes" / "tensorrt.py") if path.exists()]
+CONF = {path.stem: read_yaml(path) for path in sorted((PACKAGE.parent / "conf" / "tensorrt").glob("*.yaml"))}
+VERSIONS = [name for name, spec in CONF.items() if spec["flavour"] == "tensorrt"]
+
+# What a variable of that name holds.  A name that is in neither table fails the test.
+HOLDS = {
+    "builder": "Builder", "network": "INetworkDefinition", "parser": "OnnxParser", "error": "ParserError",
+    "config": "IBuilderConfig", "timing_cache": "ITimingCache", "layer": "ILayer", "maker": "ILayer",
+    "tensor": "ITensor", "t": "ITensor", "runtime": "Runtime", "engine": "ICudaEngine", "inspector": "EngineInspector",
+    "context": "IExecutionContext",
+}  # fmt: skip
+GIVES = {"get_input": "ITensor", "get_output": "ITensor", "get_layer": "ILayer"}
+NOT_TENSORRT = {
+    "ast", "os", "re", "json", "self", "path", "log", "parsed", "thread", "util", "profile", "known", "levels", "found",
+    "types", "makers", "metadata", "name", "names", "options", "capability", "cc", "severities", "complaints", "layers",
+    "text", "raised", "result", "message", "wanted", "_DTYPES",
+}  # fmt: skip
+
+STUBS = """
+void *createInferBuilder_INTERNAL(void *logger, int version) { return 0; }
+void *createInferRefitter_INTERNAL(void *engine, void *logger, int version) { return 0; }
+void *createInferRuntime_INTERNAL(void *logger, int version) { return 0; }
+void *createNvOnnxParserRefitter_INTERNAL(void *refitter, void *logger, int version) { return 0; }
+void *createNvOnnxParser_INTERNAL(void *network, void *logger, int version) { return 0; }
+void *getBuilderPluginRegistry(int capability) { return 0; }
+int getNvOnnxParserVersion(void) { return 0; }
+void *getPluginRegistry(void) { return 0; }
+int initLibNvInferPlugins(void *logger, const char *name) { return 1; }
+"""
+LOOK = """
+import json, sys
+import tensorrt_bindings as module
+
+def there(dotted):
+    found = module
+    for part in dotted.split("."):
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True
+
+print(json.dumps([module.__version__, [name for name in json.load(sys.stdin) if not there(name)]]))
+"""
+
+
+def used(source: str) -> Iterator[str]:
+    """Dotted names below the module: ``BuilderFlag.TF32``, ``ILayer.metadata``; unknown receivers as ``?name.attr``."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Attribute) or node.attr.startswith("__"):
+            continue
+        base = node.value
+        dotted = ast.unparse(node)
+        if dotted.startswith("trt."):
+            yield dotted.removeprefix("trt.")
+        elif isinstance(base, ast.Call):
+            gives = GIVES.get(base.func.attr) if isinstance(base.func, ast.Attribute) else None
+            if gives:
+                yield f"{gives}.{node.attr}"
+        elif isinstance(base, (ast.Name, ast.Attribute)):
+            last = base.id if isinstance(base, ast.Name) else base.attr
+            if last in HOLDS:
+                yield f"{HOLDS[last]}.{node.attr}"
+            elif isinstance(base, ast.Name) and last not in NOT_TENSORRT:
+                yield f"?{dotted}"
+
+
+USED = sorted({name for path in SOURCES for name in used(path.read_text("utf-8"))})
+
+
+def test_what_the_code_uses_is_known_by_its_receivers() -> None:
+    """Nothing escapes the proof: every receiver is one of TensorRT's classes or known to be none."""
+    assert [name for name in USED if name.startswith("?")] == []
+    assert {"BuilderFlag.TF32", "ILayer.metadata", "OnnxParser.parse", "Builder.build_serialized_network",
+            "ITimingCache.serialize", "EngineInspector.get_engine_information"} <= set(USED)  # fmt: skip
+
+
+def test_polygraphy_has_the_arguments_that_are_given_to_it() -> None:
+    """Its loaders take keywords; a misspelt one would show on a GPU only."""
+    import inspect
+
+    from polygraphy.backend.tensorrt_rtx.config import CreateConfigRTX
+    from polygraphy.backend.trt import CreateConfig, CreateNetwork, Profile
+
+    known = {"CreateConfig": CreateConfig, "CreateConfigRTX": CreateConfigRTX, "create_network": CreateNetwork,
+             "profile.add": Profile.add}  # fmt: skip
+    common = set(inspect.signature(CreateConfig.__mro__[1].__init__).parameters)
+    calls = [n for n in ast.walk(ast.parse(SOURCES[0].read_text("utf-8"))) if isinstance(n, ast.Call)]
+    checked = [call for call in calls if ast.unparse(call.func) in known]
+
+    for call in checked:
+        takes = set(inspect.signature(known[ast.unparse(call.func)]).parameters) | common
+        assert {keyword.arg for keyword in call.keywords} <= takes
+    assert {ast.unparse(call.func) for call in checked} == set(known)
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def bindings(request: pytest.FixtureRequest) -> tuple[str, Path]:
+    """The declared version, and a folder with its real bindings beside stubs; downloaded once for each user."""
+    version = CONF[request.param]["version"]
+    own = next(r for r in CONF[request.param]["requirements"] if r.startswith("tensorrt-"))
+    folder = toolchains.cache().with_name("bindings") / f"{own}-{sys.implementation.cache_tag}"
+    if not (folder / "tensorrt_bindings").is_dir():
+        wheel = own.replace("==", "-bindings==")
+        argv = [toolchains.uv_program(), "pip", "install", "-q", "--no-deps", "--only-binary", ":all:",
+                "--python", sys.executable, "--target", str(folder), wheel]  # fmt: skip
+        done = subprocess.run(argv, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"{wheel} cannot be downloaded: {done.stderr.strip().splitlines()[-1]}")
+    (folder / "stubs.c").write_text(STUBS, "utf-8")
+    for name in ("nvinfer", "nvonnxparser", "nvinfer_plugin"):
+        library = folder / f"lib{name}.so.{version.partition('.')[0]}"
+        try:
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", library, folder / "stubs.c"], check=True)
+        except FileNotFoundError:
+            pytest.skip("no C compiler here to make the stubs with")
+    return version, folder
+
+
+@pytest.mark.slow
+def test_every_version_has_all_that_is_used(bindings: tuple[str, Path]) -> None:
+    """Classes, enumeration members, methods and attributes."""
+    version, folder = bindings
+    environment = os.environ | {"LD_LIBRARY_PATH": str(folder), "PYTHONPATH": str(folder)}
+    asked = json.dumps([*USED, "Builder.no_such_method"])
+
+    done = subprocess.run([sys.executable, "-c", LOOK], input=asked, capture_output=True, text=True, env=environment)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [version, ["Builder.no_such_method"]]
