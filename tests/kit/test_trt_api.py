@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import trtbuild
-from trtbuild import toolchains
+from trtbuild import toolchains, uvenv
 from trtbuild.tracking import read_yaml
 
 PACKAGE = Path(trtbuild.__path__[0])
@@ -124,7 +124,7 @@ def bindings(request: pytest.FixtureRequest) -> tuple[str, Path]:
     folder = toolchains.cache().with_name("bindings") / f"{own}-{sys.implementation.cache_tag}"
     if not (folder / "tensorrt_bindings").is_dir():
         wheel = own.replace("==", "-bindings==")
-        argv = [toolchains.uv_program(), "pip", "install", "-q", "--no-deps", "--only-binary", ":all:",
+        argv = [uvenv.uv_program(), "pip", "install", "-q", "--no-deps", "--only-binary", ":all:",
                 "--python", sys.executable, "--target", str(folder), wheel]  # fmt: skip
         done = subprocess.run(argv, capture_output=True, text=True)
         if done.returncode:
