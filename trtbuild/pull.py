@@ -92,8 +92,8 @@ def _fetch_listings(steps: Iterable[Step], store: Store, remote: Remote, other: 
 
 
 def _not_there(found: Resolved, remote: Remote, moved: Moved) -> None:
-    if found.elsewhere:
-        moved.entries.append(Entry(found.step, "left", found.why))
+    if found.elsewhere or found.blocked:
+        moved.entries.append(Entry(found.step, "left" if found.elsewhere else "blocked", found.why))
     else:
         moved.fail(found.step, RemoteError(f"{found.step.folder}: {found.why}", where=str(remote), hint=PUSH_IT))
 
