@@ -158,6 +158,21 @@ def test_an_engine_that_is_not_its_passports_is_refused(pushed: Store, there: St
     assert not (there.root / steps[1].folder / "engine.plan").exists()
 
 
+def test_a_record_cannot_name_a_file_outside_the_remote(pushed: Store, there: Store, steps: list[Step]) -> None:
+    """A digest becomes a path, here and there."""
+    copy_records(pushed, there)
+    (there.root.parent / "remote" / "files" / "md5" / "..").resolve().joinpath("x").write_bytes(b"x")
+    lock = there.root / steps[0].folder / "dvc.lock"
+    good = remote_object(pushed, steps[0], "out.bin")
+    lock.write_text(lock.read_text("utf-8").replace(good.parent.name + good.name, "../../../../x"), "utf-8")
+    moved = move(pull, there, steps)
+
+    assert "out.bin is not what its record says" in str(moved.failures[0])
+    assert [path for path in there.root.parent.rglob("x") if path.is_file()] == [
+        there.root.parent / "remote" / "files" / "x"
+    ]
+
+
 def test_a_changed_run_cache_entry_is_refused_by_name(pushed: Store, there: Store, steps: list[Step]) -> None:
     """Its name is its digest."""
     for entry in (there.root.parent / "remote" / "runs").glob("*/*/*"):
