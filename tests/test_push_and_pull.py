@@ -14,7 +14,7 @@ from dvc.fs import LocalFileSystem
 
 from tests.fakes import FakeExecutor, RecordingStatus, build, chain, ended, plan, step
 from trtbuild.core.job import Job
-from trtbuild.core.moved import Moved, document
+from trtbuild.core.moved import Moved, document, lines
 from trtbuild.core.step import File, Out, Step
 from trtbuild.errors import RemoteError
 from trtbuild.fetching import refuse_tampered_models
@@ -158,6 +158,21 @@ def test_an_engine_that_is_not_its_passports_is_refused(pushed: Store, there: St
     assert not (there.root / steps[1].folder / "engine.plan").exists()
 
 
+def test_a_record_cannot_name_a_file_outside_the_remote(pushed: Store, there: Store, steps: list[Step]) -> None:
+    """A digest becomes a path, here and there."""
+    copy_records(pushed, there)
+    (there.root.parent / "remote" / "files" / "md5" / "..").resolve().joinpath("x").write_bytes(b"x")
+    lock = there.root / steps[0].folder / "dvc.lock"
+    good = remote_object(pushed, steps[0], "out.bin")
+    lock.write_text(lock.read_text("utf-8").replace(good.parent.name + good.name, "../../../../x"), "utf-8")
+    moved = move(pull, there, steps)
+
+    assert "out.bin is not what its record says" in str(moved.failures[0])
+    assert [path for path in there.root.parent.rglob("x") if path.is_file()] == [
+        there.root.parent / "remote" / "files" / "x"
+    ]
+
+
 def test_a_changed_run_cache_entry_is_refused_by_name(pushed: Store, there: Store, steps: list[Step]) -> None:
     """Its name is its digest."""
     for entry in (there.root.parent / "remote" / "runs").glob("*/*/*"):
@@ -172,8 +187,9 @@ def test_a_dangling_run_cache_entry_is_a_miss(pushed: Store, there: Store, steps
     remote_object(pushed, steps[1], "engine.plan").unlink()
     moved = move(pull, there, steps)
 
-    assert states(moved) == ["moved", "failed", "failed"]
-    assert "not in the run cache" in str(moved.failures[0])
+    assert states(moved) == ["moved", "failed", "blocked"]
+    assert "not in the remote run cache" in str(moved.failures[0])
+    assert [line for line in lines(moved, "pull", ["a", "engine", "c"]) if line == "skip   c"]
 
 
 def test_a_lost_object_is_named(pushed: Store, there: Store, steps: list[Step]) -> None:
@@ -229,7 +245,7 @@ def test_what_is_not_built_cannot_be_pushed(here: Store, steps: list[Step]) -> N
     build(here, plan(steps[0]))
     moved = move(push, here, steps)
 
-    assert states(moved) == ["moved", "failed", "failed"]
+    assert states(moved) == ["moved", "failed", "blocked"]
     assert "cannot be pushed: never built here" in str(moved.failures[0])
 
 
@@ -385,6 +401,22 @@ def test_a_build_takes_from_the_default_remote_what_others_made(
         copy_records(pushed, there)
 
     assert ended(build(there, plan(steps[-1])), *steps) == ["pulled"] * 3
+
+
+def test_a_metric_that_git_brought_need_not_be_on_the_remote(here: Store, there: Store) -> None:
+    """Plain ``dvc push`` leaves it out; neither pull nor build runs the step for it."""
+    one = step("a", files=("models/source",), outs=(Out("out.bin"), Out("metric.json", cache=False)))
+    work = {"a": lambda job: [job.output(name).write_text(name, "utf-8") for name in ("out.bin", "metric.json")]}
+    build(here, plan(one), FakeExecutor(work))
+    move(push, here, [one])
+    remote_object(here, one, "metric.json").unlink()
+    copy_records(here, there)
+    shutil.copy(here.root / one.folder / "metric.json", there.root / one.folder)
+
+    assert ended(build(there, plan(one)), one) == ["pulled"]
+    (there.root / one.folder / "out.bin").unlink()
+    assert states(move(pull, there, [one])) == ["here"]
+    assert (there.root / one.folder / "out.bin").is_file()
 
 
 @pytest.mark.parametrize("records", [True, False])

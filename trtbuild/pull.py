@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from trtbuild import tracking
 from trtbuild.core.moved import Entry, Moved
-from trtbuild.core.record import Digest, Record, same
+from trtbuild.core.record import MD5, Digest, Record, same
 from trtbuild.core.step import File, Step
 from trtbuild.errors import RemoteError
 from trtbuild.remotes import Remote, TamperedError
@@ -92,8 +92,8 @@ def _fetch_listings(steps: Iterable[Step], store: Store, remote: Remote, other: 
 
 
 def _not_there(found: Resolved, remote: Remote, moved: Moved) -> None:
-    if found.elsewhere:
-        moved.entries.append(Entry(found.step, "left", found.why))
+    if found.elsewhere or found.blocked:
+        moved.entries.append(Entry(found.step, "left" if found.elsewhere else "blocked", found.why))
     else:
         moved.fail(found.step, RemoteError(f"{found.step.folder}: {found.why}", where=str(remote), hint=PUSH_IT))
 
@@ -123,7 +123,9 @@ def fetch(digests: Iterable[Digest], store: Store, remote: Remote) -> tuple[dict
 
         def one(digest: Digest) -> None:
             file = folder / digest.md5
-            if not remote.fetch(object_file(digest.md5), file):
+            if not MD5.fullmatch(digest.md5):  # it becomes a path: a forged record could name any file
+                refused[digest.md5] = Refusal(tampered=True)
+            elif not remote.fetch(object_file(digest.md5), file):
                 refused[digest.md5] = Refusal(tampered=False)
             elif file_md5(file) != digest.md5.removesuffix(".dir"):
                 refused[digest.md5] = Refusal(tampered=True)

@@ -102,8 +102,8 @@ def _send(files: Mapping[str, Path | None], remote: Remote) -> _Sent:
 
 
 def _not_built(found: Resolved, moved: Moved) -> None:
-    if found.elsewhere:
-        moved.entries.append(Entry(found.step, "left", found.why))
+    if found.elsewhere or found.blocked:
+        moved.entries.append(Entry(found.step, "left" if found.elsewhere else "blocked", found.why))
         return
     what = f"{found.step.folder} cannot be pushed: {found.why}"
     moved.fail(found.step, WorkspaceError(what, hint="build it first: trtbuild with the same words"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trtbuild import tracking
 from trtbuild.core.explain import Found, judge
-from trtbuild.core.record import Digest, Record, action_key
+from trtbuild.core.record import MD5, Digest, Record, action_key
 from trtbuild.core.step import File, Step
 from trtbuild.errors import WorkspaceError
 from trtbuild.remotes import Remote, TamperedError
@@ -19,6 +19,7 @@ class Resolved:
     """``record`` is None when nobody has made the step, as far as can be seen from here: ``why`` says more.
 
     ``elsewhere``: that is as it should be, since the step, or one that it reads, measures another device.
+    ``blocked``: it is so only because a step that it reads has no record.
     """
 
     step: Step
@@ -26,6 +27,7 @@ class Resolved:
     digests: Mapping[str, Digest] | None = None  # of the inputs; None while one is unknown
     why: str = ""
     elsewhere: bool = False
+    blocked: bool = False
 
 
 def object_file(md5: str) -> str:
@@ -63,7 +65,8 @@ def _resolve(step: Step, found: Mapping[str, Resolved], store: Store, remote: Re
             return Resolved(step, record, digests)
         why = verdict.why
     if lost is not None:
-        return Resolved(step, None, why=f"it reads {lost.step.kind}, which is not there", elsewhere=lost.elsewhere)
+        why = f"it reads {lost.step.kind}, which is not there"
+        return Resolved(step, None, None, why, elsewhere=lost.elsewhere, blocked=not lost.elsewhere)
     if digests is None:
         return Resolved(step, None, why=f"{why}, and its inputs are not known here: dvc pull {tracking.MODELS_FILE}")
     remembered = store.remembered(step, digests)
@@ -74,7 +77,7 @@ def _resolve(step: Step, found: Mapping[str, Resolved], store: Store, remote: Re
     if step.params.get("device"):
         why = "it measures the device it runs on, and none was measured that is this one"
         return Resolved(step, None, digests, why, elsewhere=True)
-    return Resolved(step, None, digests, f"{why}, and not in the run cache{f' of {remote}' if remote else ''}")
+    return Resolved(step, None, digests, f"{why}, and not in the {'remote' if remote else 'local'} run cache")
 
 
 def _digests(step: Step, found: Mapping[str, Resolved], store: Store) -> Mapping[str, Digest] | None:
@@ -113,6 +116,7 @@ def _checked(step: Step, digests: Mapping[str, Digest], content: bytes, name: st
     try:
         record = entry_of(step, content)
         genuine = value_hash(tracking.parse_yaml(content, name)) == name
+        genuine &= record is None or all(MD5.fullmatch(digest.md5) for digest in record.outs.values())
     except (WorkspaceError, TypeError):
         record, genuine = None, False
     if not genuine:

@@ -39,6 +39,4 @@ def run(verb: Literal["push", "pull"], words: Words) -> int:
     print(f"{_DONE[verb]} {count} {where} {remote}{rest}", file=sys.stderr)
     if words.json:
         print(json.dumps(document(moved, str(remote)), indent=1))
-    for error in moved.failures:
-        print(f"trtbuild: {error}", file=sys.stderr)
     return max((error.exit_status for error in moved.failures), default=0)

@@ -27,7 +27,7 @@ class Found:
 class Judgement:
     state: State
     why: str
-    restorable: bool = False  # the record holds and the cache has every object: no need to run
+    restorable: bool = False  # the record holds, and the cache has every object that lacks: no need to run
 
 
 def judge(step: Step, found: Found) -> Judgement:
@@ -57,7 +57,8 @@ def judge(step: Step, found: Found) -> Judgement:
 
 
 def _all(record: Record, found: Found) -> bool:
-    return set(record.outs) <= found.cached
+    """Whether each output is in the cache, or right in the workspace already (git brings metrics)."""
+    return all(name in found.cached or same(found.outs.get(name), digest) for name, digest in record.outs.items())
 
 
 def _recipe_difference(step: Step, record: Record) -> str:

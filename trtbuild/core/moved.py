@@ -9,8 +9,9 @@ from typing import Any, Literal
 from trtbuild.core.step import Step
 from trtbuild.errors import TrtbuildError
 
-# moved: at least one object went over; here: there was none to move; left: another device's; failed: it should have.
-State = Literal["moved", "here", "left", "failed"]
+# moved: at least one object went over; here: there was none to move; left: another device's; failed: it should have;
+# blocked: it reads one that failed.
+State = Literal["moved", "here", "left", "failed", "blocked"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Moved:
         return sum(entry.bytes for entry in self.entries) + self.sources[1]
 
     def fail(self, step: Step, error: TrtbuildError) -> None:
-        self.entries.append(Entry(step, "failed", error.what))
+        self.entries.append(Entry(step, "failed", str(error)))
         self.failures.append(error)
 
 
@@ -74,6 +75,8 @@ def lines(moved: Moved, verb: str, names: Sequence[str]) -> list[str]:
             said.append(f"left   {name}  ({entry.why})")
         elif entry.state == "failed":
             said.append(f"FAILED {name}: {entry.why}")
+    if blocked := [name for name, entry in zip(names, moved.entries, strict=True) if entry.state == "blocked"]:
+        said.append(f"skip   {', '.join(blocked)}")
     if moved.sources[0]:
         said.append(f"{verb:<6} source models  {moved.sources[0]} objects, {amount(moved.sources[1])}")
     return [*said, *moved.notes]

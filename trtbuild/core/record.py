@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trtbuild.core.step import Step
 
 PARAMS_FILE = "params.yaml"
+MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")  # a digest in a record from elsewhere becomes a path: check it first
 
 
 @dataclass(frozen=True)
