@@ -27,7 +27,6 @@ from trtbuild.core.step import Step
 from trtbuild.errors import ToolchainError
 
 STAMP = "toolchain.json"
-_INDEX = "https://pypi.nvidia.com"  # TensorRT's libraries are there only; the bindings are on PyPI as well
 Note = Callable[[str], None]
 # Shared locks on the environments that this process uses; never closed, so that none is removed before it ends.
 _HELD: dict[Path, int] = {}
@@ -52,7 +51,7 @@ class Wanted:
     def index(self) -> str | None:
         """Where its packages are beside the user's own index; a place, so no part of the identity."""
         # The variable is the one that NVIDIA's packages read themselves: a mirror's address.
-        return os.environ.get("NVIDIA_PIP_INDEX_URL", _INDEX) if self.flavour == "tensorrt" else None
+        return os.environ.get("NVIDIA_PIP_INDEX_URL") if self.flavour == "tensorrt" else None
 
     @property
     def identity(self) -> dict[str, object]:

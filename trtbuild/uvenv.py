@@ -65,6 +65,8 @@ def _uv(want: Wanted, cwd: Path, lock: int, *words: object) -> None:
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     place = f"from {want.index} " if want.index else ""
     hint = f"check network and package index, then: {want.command}"
+    if want.flavour == "tensorrt" and not want.index:
+        hint = "TensorRT's libraries are in NVIDIA's own package index only: set NVIDIA_PIP_INDEX_URL to its address"
     raise ToolchainError(
         f"{want.title} cannot be installed {place}({_reason(lines)})", where="tensorrt", hint=hint,
         details=tuple(lines[:12]),
