@@ -8,26 +8,29 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-COLUMNS = ("set", "hop", "output", "log10_error", "count")
+ABOUT = ("set", "output", "log10_error")  # then one column of counts for each hop
 EXACT_LEFT_OF_EDGES = 1.0  # decades: exact equality has no logarithm, so its bar stands apart
 
 
 def csv_text(sets: Mapping[str, Mapping[str, Mapping[str, Any]]], edges: Sequence[float]) -> str:
-    """One row for each bin of ``sets[set][hop][output]``, at its middle.
+    """One row for each bin of every output of a set, with a column for each hop (``sets[set][hop][output]``).
 
     Exact equality stands one decade left of the first edge; what lies below or above all edges half a bin outside.
     """
     width = edges[1] - edges[0]
     middles = [edges[0] - EXACT_LEFT_OF_EDGES, edges[0] - width / 2]
     middles += [(low + high) / 2 for low, high in pairwise(edges)] + [edges[-1] + width / 2]
+    hops = list(dict.fromkeys(hop for found in sets.values() for hop in found))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for name, hops in sets.items():
-        for hop, outputs in hops.items():
-            for output, h in sorted(outputs.items()):
-                counts = [h["zero"], h["below"], *h["counts"], h["above"]]
-                writer.writerows(
-                    (name, hop, output, f"{x:.6g}", count) for x, count in zip(middles, counts, strict=True)
-                )
+    writer.writerow([*ABOUT, *hops])
+    for name, found in sets.items():
+        for output in sorted({output for outputs in found.values() for output in outputs}):
+            counts = [_counts(found[hop].get(output)) if hop in found else None for hop in hops]
+            for i, x in enumerate(middles):
+                writer.writerow([name, output, f"{x:.6g}", *("" if c is None else c[i] for c in counts)])
     return text.getvalue()
+
+
+def _counts(h: Mapping[str, Any] | None) -> list[int] | None:
+    return None if h is None else [h["zero"], h["below"], *h["counts"], h["above"]]

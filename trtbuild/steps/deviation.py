@@ -14,12 +14,13 @@ from typing import Any
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import VALIDATION, RandomData, Variant
-from trtbuild.core.step import Input, Out, Step
+from trtbuild.core.step import Input, Out, Plot, Step
 from trtbuild.errors import ModelError
 from trtbuild.steps._shared import data_params
 
 VERSION = 2
 SIDES = {"reference": "source model", "exported": "exported graph", "lowered": "lowered graph", "engine": "engine"}
+HISTOGRAMS = Plot("log10_error", ("export", "precision", "total"), "elements by log10 of their error")
 STAGES = ("export", "precision", "engine")  # what lies between one side and the next
 
 
@@ -50,7 +51,12 @@ def declare(variant: Variant, need: Need) -> Step:
             "task": {"metric": task.metric, "output": task.output} if task else None,
         },
         inputs=inputs,
-        outs=(Out("deviation.json", cache=False), Out("histograms.json"), Out("details.json"), Out("histograms.csv")),
+        outs=(
+            Out("deviation.json", cache=False),
+            Out("histograms.json"),
+            Out("details.json"),
+            Out("histograms.csv", plot=HISTOGRAMS),
+        ),
     )
 
 
