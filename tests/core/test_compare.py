@@ -25,7 +25,7 @@ def with_layers(*nrmse: float, dtype: str = "int8", jump: int | None = None) -> 
     rows = [layer(f"conv{i}", dtype=dtype) for i in range(len(nrmse))]
     for row, value in zip(rows, nrmse, strict=True):
         row["cumulative"]["total"]["nrmse"] = value
-    why = {"why": "outlier", "growth": 2.0, "local": 0.3, "times_typical": 9.0, "times_expected": None}
+    why = {"why": "outlier", "growth": 2.0, "local": 0.3, "times_typical": 9.0, "times_expected": None, "alone": False}
     jumps = [] if jump is None else [{"name": f"conv{jump}", **why}]
     return changed(layers=layers.collect(layers_json(*rows, total=jumps)))
 

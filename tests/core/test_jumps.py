@@ -75,7 +75,28 @@ def test_nan_out_of_finite_inputs_is_always_blamed() -> None:
 
 def test_exact_layers_do_not_lower_the_measure() -> None:
     """A reshape makes no error; the median is over those that make one."""
-    exact = [layer(f"exact{i}", dtype="float32", local=0.0, expected_nrmse=None) for i in range(9)]
-    noisy = [layer(f"noisy{i}", dtype="float32", local=2e-5, expected_nrmse=None) for i in range(4)]
+    small = {"total": numbers(2e-6)}
+    about = {"dtype": "float32", "expected_nrmse": None, "cumulative": small}
+    exact = [layer(f"exact{i}", local=0.0, **about) for i in range(9)]
+    noisy = [layer(f"noisy{i}", local=2e-5, **about) for i in range(4)]
 
     assert names(*exact, *noisy) == []
+
+
+def test_an_error_that_no_layer_makes_by_itself_is_shown_where_it_grows() -> None:
+    """A sum with a mask of -1e9 hides its error in its size; what is computed from it does not."""
+    mask = layer("mask", local=5e-9, dtype="float32", expected_nrmse=None, cumulative={"total": numbers(5e-9)})
+    softmax = layer(
+        "softmax", "mask", local=0.0, dtype="float32", expected_nrmse=None, cumulative={"total": numbers(1.5)}
+    )
+
+    assert names(mask, softmax) == [("softmax", "growth")]
+
+
+def test_nan_is_blamed_where_it_is_made() -> None:
+    """Not in the layers that pass it on."""
+    made, passed = layer("made"), layer("passed", "made")
+    for row in (made, passed):
+        row["local"]["total"]["nonfinite"] = 1
+
+    assert names(made, passed) == [("made", "nonfinite")]

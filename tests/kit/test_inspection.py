@@ -16,6 +16,7 @@ from trtbuild.core.jumps import find_jumps
 from trtbuild.kit import qdq, taps
 from trtbuild.kit.cast import cast_graph
 from trtbuild.kit.inspection import _Side, inspect
+from trtbuild.kit.layererror import errors, same_values
 from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession
 
 RNG = np.random.default_rng(0)
@@ -182,6 +183,28 @@ def test_a_tensor_mapped_to_another_is_left_out(tmp_path: Path) -> None:
     assert list(found["taps"]["wrongly_mapped"]) == ["c1"]
     assert "c1" not in [layer["name"] for layer in found["layers"]]
     assert blamed(found, "export") == []
+
+
+def test_neighbours_that_are_both_mapped_wrongly_are_left_out(tmp_path: Path) -> None:
+    """Each is looked through to what is computed from it further on."""
+
+    def shift(model: onnx.ModelProto) -> None:
+        index = json.loads((tmp_path / "values" / "index.json").read_text("utf-8"))
+        moved = {**index, "c1": index["c2"], "r1": index["r2"]}
+        (tmp_path / "values" / "index.json").write_text(json.dumps(moved), "utf-8")
+
+    found = inspected(tmp_path, exported=shift)
+
+    assert sorted(found["taps"]["wrongly_mapped"]) == ["c1", "r1"]
+    assert blamed(found, "export") == []
+
+
+def test_an_infinite_reference_proves_nothing(tmp_path: Path) -> None:
+    """The tolerance is a share of the largest finite element."""
+    r = np.array([-np.inf, 1, 2], np.float32)
+
+    assert not same_values(errors(r, r * 50), r)
+    assert same_values(errors(r, r), r)
 
 
 def test_one_scope_or_type_is_converted_by_itself(tmp_path: Path) -> None:

@@ -39,16 +39,18 @@ def find_jumps(layers: Sequence[Mapping[str, Any]], hop: str) -> list[dict[str, 
     total = {layer["name"]: _nrmse(layer, "cumulative", hop) for layer in layers}
     excess = {} if hop == "export" else _excess(layers, local)
     usual_excess = max(1.0, median(excess.values())) if excess else 1.0
-    found = []
+    found: list[dict[str, Any]] = []
+    broken = {layer["name"] for layer in layers if (layer.get("local", {}).get(hop) or {}).get("nonfinite")}
     for layer in layers:
         name = layer["name"]
         least = floor(dtypes[name])
         carried = max([least, *(total.get(parent) or 0.0 for parent in layer["parents"])])
         error, made = total[name], local[name]
         growth = None if error is None else error / carried
-        like = max(least, _typical(name, local, dtypes))
+        others = _typical(name, local, dtypes)
+        like = max(least, others)
         why = ""
-        if (layer.get("local", {}).get(hop) or {}).get("nonfinite"):
+        if name in broken and not broken.intersection(layer["parents"]):
             why = "nonfinite"
         elif made is not None and made > OUTLIER * like and made > CLEAR * least:
             why = "outlier"
@@ -60,7 +62,26 @@ def find_jumps(layers: Sequence[Mapping[str, Any]], hop: str) -> list[dict[str, 
             times = None if made is None else made / like
             found.append(
                 {"name": name, "why": why, "growth": growth, "local": made, "times_typical": times,
-                 "times_expected": excess.get(name)}
+                 "times_expected": excess.get(name), "alone": others < least}
+            )  # fmt: skip
+    return found or _grown(layers, total, dtypes)
+
+
+def _grown(
+    layers: Sequence[Mapping[str, Any]], total: Mapping[str, float | None], dtypes: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Where no layer makes an error by itself, and yet there is one: the layers in which it shows.
+
+    A layer whose result is mostly a large constant (a mask of -1e9, say) hides its own error in its size.
+    """
+    found = []
+    for layer in layers:
+        name, least, error = layer["name"], floor(dtypes[layer["name"]]), total[layer["name"]]
+        carried = max([least, *(total.get(parent) or 0.0 for parent in layer["parents"])])
+        if error is not None and error > max(GROWTH * carried, CLEAR * least):
+            found.append(
+                {"name": name, "why": "growth", "growth": error / carried, "local": None, "times_typical": None,
+                 "times_expected": None, "alone": False}
             )  # fmt: skip
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +55,7 @@ class _Side:
     emulated: list[str]
     low: dict[str, int]
     computed_in: dict[str, str]  # tensor -> dtype
+    activations: list[str]  # of the graph itself, not of its emulation
 
     @classmethod
     def read(cls, name: str, path: Path) -> _Side:
@@ -63,14 +64,14 @@ class _Side:
         model = onnx.load(path)
         emulated = rounding.low_types(model)
         kinds = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
-        types = element_types(model)
+        types, every = element_types(model), taps.activations(model)
         low = {tensor: kind for tensor, kind in types.items() if kind in kinds}
         # An output that was cast back to float32 at the end was computed in what it was cast from.
         for node in model.graph.node:
             if node.op_type == "Cast" and types.get(node.input[0]) in kinds:
                 types[node.output[0]] = types[node.input[0]]
         names = {tensor: onnx.helper.tensor_dtype_to_np_dtype(kind).name for tensor, kind in types.items() if kind}
-        return cls(name, rounding.emulate(model) if emulated else model, emulated, low, names)
+        return cls(name, rounding.emulate(model) if emulated else model, emulated, low, names, every)
 
 
 @dataclass
@@ -83,7 +84,7 @@ class FinalOutputs:
         """Largest difference of any output, and relative to the output's RMS; ``equal``: to the last bit."""
         plain = outputs.load(untapped)
         largest = relative = 0.0
-        compared = []
+        compared, equal = [], True
         for name, value in sorted(self.seen.get(side, {}).items()):
             want = np.asarray(plain[name][: len(np.atleast_1d(value))]) if name in plain else None
             have = np.atleast_1d(value)[:rows]
@@ -92,9 +93,10 @@ class FinalOutputs:
                 continue
             error = layererror.errors(want, have)
             compared.append(name)
+            equal &= np.array_equal(want, have, equal_nan=have.dtype.kind == "f")
             largest = max(largest, error["max_abs"] or 0.0)
             relative = max(relative, error["nrmse"] or 0.0)
-        return {"compared": compared, "equal": bool(compared) and largest == 0.0, "max_abs": largest, "nrmse": relative}
+        return {"compared": compared, "equal": bool(compared) and equal, "max_abs": largest, "nrmse": relative}
 
 
 class _Inspection:
@@ -112,7 +114,7 @@ class _Inspection:
 
     def run(self) -> dict[str, Any]:
         graph = self.sides["exported"].model
-        every = taps.activations(graph)
+        every = self.sides["exported"].activations
         if not self.from_tensorflow:
             self._reference_from_export(every)
         self.index = json.loads((self.values / "index.json").read_text("utf-8"))
@@ -127,14 +129,16 @@ class _Inspection:
         parents = taps.parents(graph, set(chosen))
         wrong = self._wrongly_mapped(chosen, parents, proof, cumulative) if self.from_tensorflow else {}
         chosen = [name for name in chosen if name in cumulative and name not in wrong]
-        cuts = [*chosen, *self._feeding(chosen, mapped)]
+        cuts = [*chosen, *self._feeding(chosen, [name for name in mapped if name not in wrong])]
         parents = taps.parents(graph, set(cuts))
         self._keep_reference_outputs(graph)
         local = self._local(chosen, cuts)
         expected = self._expected_int8(chosen, cuts)
         self.pool.shutdown()
+        between = taps.segments(graph, set(cuts))
         layers = [
-            self._row(name, cumulative[name], local[name], expected.get(name), parents[name], proof) for name in chosen
+            self._row(name, cumulative[name], local[name], expected.get(name), parents[name], proof, between[name])
+            for name in chosen
         ]
         by_cumulative = sum(proof.get(name, False) for name in chosen)
         return {
@@ -206,11 +210,16 @@ class _Inspection:
         self.final.seen.setdefault(side.name, {}).update({n: v.copy() for n, v in values.items() if n in finals})
         return {name: values[name] for name in names if name in values}
 
-    def _groups(self, names: Sequence[str], copies: int) -> list[list[str]]:
-        """Runs whose arrays fit the budget; a run of its own for each tensor in per-op mode."""
+    def _groups(
+        self, names: Sequence[str], copies: int, arrays: Mapping[str, Sequence[str]] | None = None
+    ) -> list[list[str]]:
+        """Runs whose arrays fit the budget; a run of its own for each tensor in per-op mode.
+
+        ``arrays``: all that a name brings into memory (what it is fed with, say); the default is itself.
+        """
         if self.options["mode"] == "per_op":
             return [[name] for name in names]
-        sizes = {name: self._stored(name).nbytes for name in names}
+        sizes = {name: sum(self._stored(a).nbytes for a in (arrays or {}).get(name, [name])) for name in names}
         return layererror.groups(sizes, max(1, self.options["max_bytes"] // copies))
 
     def _stored(self, name: str) -> Array:
@@ -333,7 +342,9 @@ class _Inspection:
             name: self._range(name, qdq.LARGEST * scales.get(name, 0.0)) for name in qdq.activations(nodes, model.graph)
         }
         qdq.insert(model, nodes, ranges)
-        errors = self._local_errors(_Side("ideal", model, [], {}, {}), cuts, [name for name in names if name in layers])
+        errors = self._local_errors(
+            _Side("ideal", model, [], {}, {}, []), cuts, [name for name in names if name in layers]
+        )
         return {name: found["nrmse"] for name, found in errors.items() if found["nrmse"] is not None}
 
     def _range(self, name: str, otherwise: float) -> float:
@@ -348,7 +359,9 @@ class _Inspection:
         made = {name for node in side.model.graph.node for name in node.output}
         at = [name for name in cuts if name in made]
         found: dict[str, Any] = {}
-        for group in self._groups([name for name in wanted if name in made], copies=3):
+        fed = taps.parents(side.model, set(at))
+        stored = {name: [name, *(p for p in fed.get(name, ()) if p in self.index)] for name in wanted if name in made}
+        for group in self._groups(list(stored), copies=2, arrays=stored):
             found |= self._local_group(side, at, group)
         return found
 
@@ -382,18 +395,23 @@ class _Inspection:
         A wrong value would be passed on; so the map is wrong, not the graph.
         """
         off = {name: errors["export"]["nrmse"] or 0.0 for name, errors in cumulative.items()}
+        certain = {value.name for value in self.sides["exported"].model.graph.output}  # mapped by the model's own names
         children: dict[str, list[str]] = {}
         for name in names:
             for parent in parents[name]:
                 children.setdefault(parent, []).append(name)
-        wrong = {}
-        for name in names:
+        wrong: dict[str, str] = {}
+        for name in reversed(names):
+            for child in [c for c in children.get(name, ()) if c in wrong]:  # look through what is wrong itself
+                children[name] += children.get(child, [])
+            judged = [child for child in children.get(name, ()) if child not in wrong]
             if name not in proof:
                 wrong[name] = "its shape is not that of the TensorFlow tensor"
             elif (
-                off[name] > layererror.OTHER_VALUES
-                and children.get(name)
-                and all(proof.get(child, False) for child in children[name])
+                not proof[name]
+                and name not in certain
+                and judged
+                and all(proof[child] and layererror.OTHER_VALUES * off[child] < off[name] for child in judged)
             ):
                 wrong[name] = "its values differ, but everything computed from it agrees"
         return wrong
@@ -411,21 +429,24 @@ class _Inspection:
             "type": owner.get("type", node.op_type), "path": path, "scope": path.rpartition("/")[0], "node": node.name,
         }  # fmt: skip
 
-    def _dtype(self, name: str, node: str) -> str:
-        """``lower``'s promise for convolutions and products, its result's type elsewhere."""
-        promised: str | None = self.options["compute"].get(node)
-        return promised or self.sides["lowered"].computed_in.get(name, "float32")
+    def _dtype(self, name: str, nodes: Collection[str]) -> str:
+        """The lowest of ``lower``'s promises for the convolutions and products in it; else its result's type."""
+        promised = {self.options["compute"].get(node) for node in nodes}
+        own = self.sides["lowered"].computed_in.get(name, "float32")
+        return next((kind for kind in ("int8", "bfloat16", "float16") if kind in promised), own)
 
     def _row(
         self, name: str, cumulative: Mapping[str, Any], local: Mapping[str, Any], expected: float | None,
-        parents: Sequence[str], proof: Mapping[str, bool],
+        parents: Sequence[str], proof: Mapping[str, bool], nodes: Collection[str],
     ) -> dict[str, Any]:  # fmt: skip
         about = self._about(name)
-        by_local = "export" in local and (local["export"]["nrmse"] or 0.0) < layererror.SAME_VALUES
+        export = local.get("export", {"nrmse": None, "nonfinite": 0})
+        small = export["nrmse"] is not None and export["nrmse"] < layererror.SAME_VALUES
+        by_local = small and not export["nonfinite"]
         how = "value" if proof.get(name) else "local value" if by_local else "none"
         return {
             "name": name, "tensor": about["tensor"], "path": about["path"], "scope": about["scope"],
-            "type": about["type"], "op": about["op"], "dtype": self._dtype(name, about["node"]),
+            "type": about["type"], "op": about["op"], "dtype": self._dtype(name, nodes),
             "shape": list(self._shapes[name]), "parents": list(parents),
             "proof": how if self.from_tensorflow else "same graph",
             "cumulative": dict(cumulative), "local": dict(local), "expected_nrmse": expected,

@@ -44,21 +44,21 @@ class _Emulation:
         nodes: list[Any] = []
         inputs = {value.name for value in graph.input if self.types.get(value.name) in self.low} if top else set()
         for name in sorted(inputs):
-            nodes.append(self.cast(name, f"{name}/widened", self.full))
+            nodes.append(self.cast(name, f"{name}//widened", self.full))
         for value in (*(() if top else graph.input), *graph.output):
             if value.type.tensor_type.elem_type in self.low:
                 value.type.tensor_type.elem_type = self.full
         for original in graph.node:
             node = self.onnx.NodeProto.FromString(original.SerializeToString())
-            node.input[:] = [f"{name}/widened" if name in inputs else name for name in node.input]
+            node.input[:] = [f"{name}//widened" if name in inputs else name for name in node.input]
             self.attributes(node)
             nodes.append(node)
             for i, name in enumerate(node.output):
                 kind = self.types.get(name)
                 if name and kind in self.low and not subgraphs(node):
-                    node.output[i] = f"{name}/exact"
-                    nodes.append(self.cast(f"{name}/exact", f"{name}/rounded", kind))
-                    nodes.append(self.cast(f"{name}/rounded", name, self.full))
+                    node.output[i] = f"{name}//exact"
+                    nodes.append(self.cast(f"{name}//exact", f"{name}//rounded", kind))
+                    nodes.append(self.cast(f"{name}//rounded", name, self.full))
         del graph.node[:]
         graph.node.extend(nodes)
         del graph.value_info[:]

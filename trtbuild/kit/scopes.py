@@ -94,6 +94,8 @@ def _node_entry(
     if op is None:
         owners = (tensors[o].rsplit(":", 1)[0] for o in node.output if o in tensors)
         op = next((ops[name] for name in owners if name in ops), None)
+    if op is not None and "Conv" in node.op_type:
+        op = _convolution(op, ops) or op
     if op is None:
         return None
     name = clean.name(op.name)

@@ -7,8 +7,8 @@ from typing import Any
 
 from trtbuild.kit.graph import drop_unused_initialisers, element_types, subgraphs
 
-LOCAL = "/local"  # suffix of a cut tensor's own result; the plain name is what its consumers are fed
-FED = "/fed"  # suffix of a graph input whose values are rounded before consumers see them
+LOCAL = "//local"  # suffix of a cut tensor's own result; the plain name is what its consumers are fed
+FED = "//fed"  # suffix of a graph input whose values are rounded before consumers see them
 
 
 def activations(model: Any) -> list[str]:
@@ -18,7 +18,7 @@ def activations(model: Any) -> list[str]:
     """
     import onnx
 
-    floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}
+    floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}  # no engine has float64
     types = element_types(model)
     live = {value.name for value in model.graph.input} - {tensor.name for tensor in model.graph.initializer}
     found = []
@@ -57,6 +57,20 @@ def parents(model: Any, watched: Collection[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def segments(model: Any, watched: Collection[str]) -> dict[str, frozenset[str]]:
+    """For each watched tensor the names of the nodes between it and the nearest watched tensors before it."""
+    since: dict[str, frozenset[str]] = {}
+    found = {}
+    for node in model.graph.node:
+        nodes: frozenset[str] = frozenset([node.name]).union(*(since.get(name, frozenset()) for name in reads(node)))
+        for name in node.output:
+            since[name] = nodes
+            if name in watched:
+                found[name] = nodes
+                since[name] = frozenset()
+    return found
+
+
 def with_outputs(model: Any, names: Iterable[str], *, only: bool = False) -> Any:
     """A copy of ``model`` that gives ``names`` as well (``only``: and nothing else, with no more nodes than needed)."""
     import onnx
@@ -92,7 +106,7 @@ def prune(model: Any) -> None:
 
 
 def cut(model: Any, at: Collection[str], wanted: Iterable[str], rounded: Mapping[str, int]) -> Any:
-    """The graph cut at every tensor of ``at``: consumers read a new graph input, ``NAME/local`` is the result.
+    """The graph cut at every tensor of ``at``: consumers read a new graph input, ``NAME//local`` is the result.
 
     Feeding the reference's values gives the error that each layer makes by itself.
 
@@ -112,8 +126,8 @@ def cut(model: Any, at: Collection[str], wanted: Iterable[str], rounded: Mapping
         inputs.append(onnx.helper.make_tensor_value_info(name, full, None))
         if name in rounded:
             inputs[-1].name = f"{name}{FED}"
-            nodes.append(onnx.helper.make_node("Cast", [f"{name}{FED}"], [f"{name}/low"], to=rounded[name]))
-            nodes.append(onnx.helper.make_node("Cast", [f"{name}/low"], [name], to=full))
+            nodes.append(onnx.helper.make_node("Cast", [f"{name}{FED}"], [f"{name}//low"], to=rounded[name]))
+            nodes.append(onnx.helper.make_node("Cast", [f"{name}//low"], [name], to=full))
     for node in copy.graph.node:
         node.output[:] = [f"{name}{LOCAL}" if name in at else name for name in node.output]
         nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trtbuild.core.jumps import floor
+
 HOPS = {"export": "exporter", "precision": "precision", "total": "total"}
 HOP_NAMES = {"export": "exporter (TensorFlow → ONNX)", "total": "in all (reference → what runs)"}
 # Okabe-Ito colours with a marker each, told apart by everybody and in black and white.
@@ -15,6 +17,7 @@ STYLES = (
 CHANGED = 0.1  # taps that move the outputs by more than this share of the deviation itself spoil the numbers
 WHY = {
     "outlier": "it makes {times_typical:.3g} times the error of other layers of its dtype",
+    "alone": "it makes {times_typical:.3g} times the rounding of its dtype; other layers make less",
     "excess": "it makes {times_expected:.3g} times the error that quantising it has to make",
     "growth": "the error grows {growth:.3g}-fold here",
     "nonfinite": "it makes NaN or infinity out of finite inputs",
@@ -26,7 +29,7 @@ def collect(layers: Mapping[str, Any]) -> dict[str, Any]:
     rows = [_row(index, layer) for index, layer in enumerate(layers["layers"])]
     numbers = {row["name"]: row for row in rows}
     jumps = {
-        hop: [{**jump, **_place(numbers[jump["name"]], hop), "says": WHY[jump["why"]].format(**jump)} for jump in found]
+        hop: [{**jump, **_place(numbers[jump["name"]], hop), "says": _says(jump)} for jump in found]
         for hop, found in layers["jumps"].items()
     }
     for hop, found in jumps.items():
@@ -46,6 +49,10 @@ def _row(index: int, layer: Mapping[str, Any]) -> dict[str, Any]:
         "index": index, **{key: layer[key] for key in kept}, "top_scope": "/".join(scope[:2]) or "(no scope)",
         "cumulative": layer["cumulative"], "local": layer["local"], "jumps": [],
     }  # fmt: skip
+
+
+def _says(jump: Mapping[str, Any]) -> str:
+    return WHY["alone" if jump["why"] == "outlier" and jump["alone"] else jump["why"]].format(**jump)
 
 
 def _place(row: Mapping[str, Any], hop: str) -> dict[str, Any]:
@@ -80,7 +87,7 @@ def notes(layers: Mapping[str, Any]) -> list[str]:
     """What a reader must know about how the tensors were tapped."""
     taps = layers["taps"]
     found = []
-    if taps["mode"] == "fusion":
+    if taps["mode"] == "fusion" and not taps["emulated"]:
         found.append(
             "Only tensors that the runtime's fusions leave alone were compared; its fused kernels computed them."
         )
@@ -90,7 +97,8 @@ def notes(layers: Mapping[str, Any]) -> list[str]:
         found.append(f"{' and '.join(taps['emulated'])} was emulated by rounding every result.")
     last = next((row["cumulative"].get("total") for row in reversed(layers["layers"])), None)
     for side, change in taps["outputs"].items():
-        if change["compared"] and last and change["nrmse"] > CHANGED * (last["nrmse"] or 0.0) and not change["equal"]:
+        moved = change["nrmse"] > max(CHANGED * ((last or {}).get("nrmse") or 0.0), floor("float32"))
+        if change["compared"] and last and moved:
             found.append(
                 f"Tapping changed the final outputs of the {side} graph by {change['nrmse']:.2g} of their RMS, which "
                 "is not small against the deviation: read the numbers with care, or use layers=fusion."
@@ -105,10 +113,7 @@ def notes(layers: Mapping[str, Any]) -> list[str]:
 def charts(variants: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Figures for one variant, or several of one model laid over one another (variant -> page data)."""
     single = len(variants) == 1
-    order: dict[str, int] = {}
-    for page in sorted(variants.values(), key=lambda page: -len(page["rows"])):
-        for row in page["rows"]:
-            order.setdefault(row["name"], len(order))
+    order = {name: i for i, name in enumerate(_merged([[row["name"] for row in p["rows"]] for p in variants.values()]))}
     median, local, quality = [], [], []
     for page, (label, (colour, marker)) in zip(variants.values(), _styled(variants), strict=True):
         hops = [hop for hop in ("export", "total") if any(hop in row["cumulative"] for row in page["rows"])]
@@ -140,6 +145,20 @@ def charts(variants: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         ),
         _figure("layers-sqnr", "Signal to quantisation noise", quality, "SQNR (dB)", log=False),
     ]
+
+
+def _merged(orders: Sequence[Sequence[str]]) -> list[str]:
+    """One topological order of all layers: what a variant has more stands behind its predecessor there."""
+    merged: list[str] = list(orders[max(range(len(orders)), key=lambda i: len(orders[i]))]) if orders else []
+    for names in orders:
+        at = 0
+        for name in names:
+            if name in merged:
+                at = merged.index(name) + 1
+            else:
+                merged.insert(at, name)
+                at += 1
+    return merged
 
 
 def _styled(variants: Mapping[str, Any]) -> list[tuple[str, tuple[str, str]]]:

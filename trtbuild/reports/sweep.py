@@ -180,7 +180,10 @@ def overlays(entries: Sequence[Entry], page: dict[str, Any]) -> dict[str, tuple[
                 "labels": list(inspected),
                 "rows": layer_table(inspected),
                 "charts": sweepcharts.layer_figures(inspected),
-                "jumps": {label: (found["jumps"].get("total") or [None])[0] for label, found in inspected.items()},
+                "jumps": {
+                    label: (found["jumps"].get("export") or found["jumps"].get("total") or [None])[0]
+                    for label, found in inspected.items()
+                },
             }
             made[name] = ("sweep_layers.html.j2", data)
         if len(measured) > 1:

@@ -105,7 +105,7 @@ def run(job: Job) -> None:
     job.output("layers.csv").write_text(_csv(layers), "utf-8")
 
 
-NUMBERS = ("median", "max", "nrmse", "sqnr_db", "cosine")
+NUMBERS = ("median", "max", "nrmse", "sqnr_db", "cosine", "nonfinite")
 
 
 def _csv(layers: list[dict[str, Any]]) -> str:
