@@ -2,7 +2,7 @@
 
     conf/*.yaml --compose--> mapping --parse--> BuildSpec --plan--> Plan --build--> artifacts --collect--> report
 
-config.py composes, core/ parses and plans (pure), build.py runs what is stale, store.py and tracking.py
+config.py composes, core/ parses and plans (pure), builder.py runs what is stale, store.py and tracking.py
 record it in DVC's own formats, steps/ holds one file per step kind, reports/ turns artifacts into pages.
 """
 
