@@ -88,6 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sweeppage",
         "workspace",
     },
+    "bisect": {"builder", "building", "core", "errors", "planned", "sweep", "sweeppage", "workspace"},
     "baseline": {"core", "errors", "files"},
     "comparison": {"baseline", "builder", "core", "errors", "planned", "workspace"},
     "flame": {"errors", "flame"},
@@ -110,6 +111,7 @@ MAY_REACH: dict[str, set[str]] = {
     "upgrade": {"files", "reports", "transfer", "remotes"},
     "verbs": {
         "sweeppage",
+        "bisect",
         "comparison",
         "upgrade",
         "flamegraph",

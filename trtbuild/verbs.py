@@ -225,6 +225,12 @@ def upgrade(words: Words) -> int:
     return command.run(words)
 
 
+def bisect(words: Words) -> int:
+    from trtbuild import bisect as command
+
+    return command.run(words)
+
+
 def push(words: Words) -> int:
     from trtbuild import transfer
 
@@ -246,5 +252,5 @@ def toolchain(words: Words) -> int:
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
     "flamegraph": flamegraph, "accept": accept, "diff": diff, "push": push, "pull": pull,
-    "toolchain": toolchain, "upgrade": upgrade,
+    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect,
 }  # fmt: skip
