@@ -88,6 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sweeppage",
         "workspace",
     },
+    "api": {"builder", "building", "core", "errors", "planned", "status", "summary", "workspace"},
     "bisect": {"builder", "building", "core", "errors", "planned", "sweep", "sweeppage", "workspace"},
     "baseline": {"core", "errors", "files"},
     "comparison": {"baseline", "builder", "core", "errors", "planned", "workspace"},
@@ -97,6 +98,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What a layer may reach from inside its functions besides: only a step's run() reaches the tools.
 MAY_REACH: dict[str, set[str]] = {
+    "__init__": {"api"},
     "core": set(),
     "reports": {"files", "render"},  # a sweep's pages are written by reports/sweep.py itself
     "steps": {"device", "flame", "kit", "runtimes", "packaged", "render", "reports"},
@@ -196,6 +198,15 @@ def test_the_command_line_loads_nothing_heavy() -> None:
 
     assert "trtbuild.cli" in loaded
     assert not loaded & (HEAVY | {"numpy", "trtbuild.store", "trtbuild.builder", "trtbuild.config"})
+
+
+def test_importing_the_package_loads_nothing_of_it() -> None:
+    """What it offers is loaded when it is asked for, and then without a tool."""
+    ours = {name for name in loaded_by("import trtbuild") if name.startswith("trtbuild")}
+    loaded = loaded_by("from trtbuild import build, plan, load")
+
+    assert ours == {"trtbuild"}
+    assert "trtbuild.api" in loaded and not loaded & (HEAVY | {"numpy"})
 
 
 def test_a_plan_loads_no_tool() -> None:

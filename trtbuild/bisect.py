@@ -95,8 +95,13 @@ class Search:
         outcome = Outcome()
         if wanted:
             outcome = self.build(only(self.p, [self.p.named[self.words[version]] for version in wanted]))
-            self.built += wanted
+            self.built += [version for version in wanted if self._ran(version, outcome)]
         self._look(versions, outcome)
+
+    def _ran(self, version: str, outcome: Outcome) -> bool:
+        """Whether anything was made anew; what was restored, or a page that was drawn again, is no build."""
+        steps = self.p.plan.variants[self.p.named[self.words[version]]].values()
+        return any(outcome.steps.get(step.key) in ("ran", "failed") for step in steps if step.kind != "report")
 
     def _look(self, versions: Sequence[str], outcome: Outcome) -> None:
         found = {e["id"]: e for e in sweeppage.entries(self.p, outcome, self.p.workspace.root)} if versions else {}
