@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trtbuild.build import Builder, Outcome
+from trtbuild.builder import Builder, Outcome
 from trtbuild.core.job import Failure, Job, Result, read_job, write_result
 from trtbuild.core.plan import Plan, post_order
 from trtbuild.core.record import Digest

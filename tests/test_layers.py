@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "executors": {"core", "errors", "executors"},
     "sandbox": {"core", "errors", "executors"},
     "fetching": {"core", "errors", "pull", "remotes", "resolve", "status", "store"},
-    "build": {"core", "errors", "executors", "fetching", "sandbox", "status", "store", "tracking"},
+    "builder": {"core", "errors", "executors", "fetching", "sandbox", "status", "store", "tracking"},
     "config": {"core", "device", "errors", "packaged"},
     "rerun": {"core", "errors", "executors", "sandbox", "store", "toolchains", "tracking", "workspace"},
     "newworkspace": {"core", "errors", "executors", "files", "packaged", "sandbox", "tracking", "workspace"},
@@ -57,10 +57,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sweep": {"config", "errors"},
     "toolchainverb": {"config", "core", "errors", "packaged", "toolchains", "workspace"},
     "planned": {"sweep", "config", "core", "errors", "steps", "store", "workspace"},
-    "summary": {"build", "core", "planned", "store"},
-    "sweeppage": {"baseline", "build", "core", "errors", "packaged", "planned", "summary"},
+    "summary": {"builder", "core", "planned", "store"},
+    "sweeppage": {"baseline", "builder", "core", "errors", "packaged", "planned", "summary"},
     "verbs": {
-        "build",
+        "builder",
+        "building",
         "config",
         "core",
         "errors",
@@ -72,14 +73,32 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tracking",
         "workspace",
     },
+    "building": {"builder", "core", "planned", "status", "summary"},
+    "upgrade": {
+        "baseline",
+        "building",
+        "comparison",
+        "config",
+        "core",
+        "errors",
+        "packaged",
+        "planned",
+        "status",
+        "sweep",
+        "sweeppage",
+        "workspace",
+    },
+    "api": {"builder", "building", "core", "errors", "planned", "status", "summary", "workspace"},
+    "bisect": {"builder", "building", "core", "errors", "planned", "sweep", "sweeppage", "workspace"},
     "baseline": {"core", "errors", "files"},
-    "comparison": {"baseline", "build", "core", "errors", "planned", "workspace"},
+    "comparison": {"baseline", "builder", "core", "errors", "planned", "workspace"},
     "flame": {"errors", "flame"},
     "flamegraph": {"errors", "flame", "packaged"},
     "demo": {"demo"},
 }
 # What a layer may reach from inside its functions besides: only a step's run() reaches the tools.
 MAY_REACH: dict[str, set[str]] = {
+    "__init__": {"api"},
     "core": set(),
     "reports": {"files", "render"},  # a sweep's pages are written by reports/sweep.py itself
     "steps": {"device", "flame", "kit", "runtimes", "packaged", "render", "reports"},
@@ -90,14 +109,16 @@ MAY_REACH: dict[str, set[str]] = {
     "flame": {"files", "render"},
     "flamegraph": {"core"},
     "sweeppage": {"reports"},
+    "building": {"executors", "toolchains"},
+    "upgrade": {"files", "reports", "transfer", "remotes"},
     "verbs": {
         "sweeppage",
+        "bisect",
         "comparison",
-        "executors",
+        "upgrade",
         "flamegraph",
         "newworkspace",
         "rerun",
-        "toolchains",
         "toolchainverb",
         "transfer",
     },
@@ -176,7 +197,16 @@ def test_the_command_line_loads_nothing_heavy() -> None:
     loaded = loaded_by("import trtbuild.cli, trtbuild.noop")
 
     assert "trtbuild.cli" in loaded
-    assert not loaded & (HEAVY | {"numpy", "trtbuild.store", "trtbuild.build", "trtbuild.config"})
+    assert not loaded & (HEAVY | {"numpy", "trtbuild.store", "trtbuild.builder", "trtbuild.config"})
+
+
+def test_importing_the_package_loads_nothing_of_it() -> None:
+    """What it offers is loaded when it is asked for, and then without a tool."""
+    ours = {name for name in loaded_by("import trtbuild") if name.startswith("trtbuild")}
+    loaded = loaded_by("from trtbuild import build, plan, load")
+
+    assert ours == {"trtbuild"}
+    assert "trtbuild.api" in loaded and not loaded & (HEAVY | {"numpy"})
 
 
 def test_a_plan_loads_no_tool() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.fakes import digests, make, step
 from trtbuild import tracking
-from trtbuild.build import found
+from trtbuild.builder import found
 from trtbuild.core.explain import judge
 from trtbuild.core.record import Digest, Record, action_key
 from trtbuild.core.step import Out, Step

@@ -2,8 +2,27 @@
 
     conf/*.yaml --compose--> mapping --parse--> BuildSpec --plan--> Plan --build--> artifacts --collect--> report
 
-config.py composes, core/ parses and plans (pure), build.py runs what is stale, store.py and tracking.py
+config.py composes, core/ parses and plans (pure), builder.py runs what is stale, store.py and tracking.py
 record it in DVC's own formats, steps/ holds one file per step kind, reports/ turns artifacts into pages.
+
+From Python: ``from trtbuild import build, plan, load`` (api.py), which loads them at the first use.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trtbuild.api import build, load, plan
+
+__all__ = ["__version__", "build", "load", "plan"]
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("build", "load", "plan"):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from trtbuild import api
+
+    return getattr(api, name)

@@ -21,6 +21,8 @@ usage: trtbuild [VERB] [key=value …] [--json]
   show     what there is: paths, verdicts, metrics
   diff     OLD NEW: compare two reports; or key=value …: a variant against its accepted baseline
   accept   record a built variant as the accepted baseline
+  upgrade  tensorrt=NEW [from=OLD] [model=…] [--push] [--accept]: every model in both versions, go or no-go
+  bisect   model=M precision=P tensorrt=A,B,C [--what verdict|output|built]: the version that changed it
   push     its artifacts to a DVC remote   pull      them from one, verified, without building; [--remote NAME]
   rerun    STEP_FOLDER: run one step again by hand and compare with its record
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
@@ -61,7 +63,12 @@ class Option:
 
 
 OPTIONS = (
-    Option("--no-install", ("build",), "do not install a TensorRT version that is missing: fail", flag=True),
+    Option(
+        "--no-install",
+        ("build", "upgrade", "bisect"),
+        "do not install a TensorRT version that is missing: fail",
+        flag=True,
+    ),
     Option("--from", ("init",), "the model: SavedModel folder, .keras, .h5, .pb, .onnx"),
     Option("--name", ("init",), "what to call it"),
     Option("--signature", ("init",), "the SavedModel's signature"),
@@ -80,7 +87,10 @@ OPTIONS = (
     Option("--diff-scopes", ("flamegraph",), "scopes.json of the old build, if it is another one"),
     Option("--title", ("flamegraph",), "the heading"),
     Option("--force", ("accept",), "also what fails its thresholds (takes no value)", flag=True),
-    Option("--remote", ("push", "pull"), "a remote of DVC's config, instead of the default one"),
+    Option("--push", ("upgrade",), "push the models that passed (takes no value)", flag=True),
+    Option("--accept", ("upgrade",), "accept the models that passed as new baselines (takes no value)", flag=True),
+    Option("--what", ("bisect",), "verdict (default), output or built: what changed"),
+    Option("--remote", ("push", "pull", "upgrade"), "a remote of DVC's config, instead of the default one"),
 )
 _PLAIN_VERBS = ("init", "rerun", "step", "flamegraph", "toolchain")  # their arguments are no overrides
 

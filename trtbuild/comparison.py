@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trtbuild import baseline
-from trtbuild.build import judge_plan
+from trtbuild.builder import judge_plan
 from trtbuild.core.compare import compare
 from trtbuild.core.comparetable import table
 from trtbuild.core.names import did_you_mean

@@ -100,6 +100,20 @@ def load_toolchain(root: Path, name: str) -> Toolchain:
     return parse(Toolchain, composed["tensorrt"], "tensorrt")
 
 
+def default_option(root: Path, group: str) -> str:
+    """The option of a group that the workspace's config.yaml chooses.
+
+    Raises:
+        ConfigError: it chooses none, or is not readable.
+    """
+    _, choices = _compose(root, [])
+    chosen = choices.get(group)
+    if chosen is None:
+        have = ", ".join(options(root, group))
+        raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; there is {have}")
+    return str(chosen)
+
+
 def check_choices(root: Path, overrides: Iterable[str]) -> None:
     """Raise ConfigError for an option that its group does not have."""
     for word in overrides:

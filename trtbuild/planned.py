@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild import config, sweep
-from trtbuild.core.plan import Plan, make_plan
+from trtbuild import config
+from trtbuild import sweep as words_of_a_sweep
+from trtbuild.core.plan import Plan, make_plan, post_order
 from trtbuild.core.spec import Variant
+from trtbuild.core.step import Step
 from trtbuild.errors import ConfigError, TrtbuildError
 from trtbuild.steps import Declarations
 from trtbuild.store import Store
@@ -27,42 +29,77 @@ class Planned:
     store: Store
     plan: Plan
     refused: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they make no variant
+    named: Mapping[str, str] = field(default_factory=dict)  # overrides -> the variant of the plan that they make
 
 
 def planned(words: Words) -> Planned:
-    """Find the workspace, compose the variant, or every variant of a sweep, and plan them as one.
-
-    In a sweep, a variant that cannot be planned (a target that its version does not know, say) is ``refused``, and the
-    others go on; when none can, the first error is raised.
-    """
+    """Find the workspace, and plan what a command line's words say: :func:`plan_overrides`."""
     if words.arguments:
         raise ConfigError(
             f"unexpected word '{words.arguments[0]}'", where="command line", hint="overrides look like key=value"
         )
-    workspace = find_workspace(Path.cwd())
+    return plan_overrides(find_workspace(Path.cwd()), words.overrides, sweep=words.sweep)
+
+
+def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: bool) -> Planned:
+    """Compose the variant, or every variant of a sweep, and plan them as one.
+
+    Raises:
+        ConfigError: a mistake in the words, or a sweep that ``sweep`` does not announce.  In a sweep other errors make
+            a variant ``refused``, and the others go on; when none can be planned, the first error is raised.
+    """
+    if sweep:
+        return plan_combinations(workspace, words_of_a_sweep.expand(workspace.root, overrides))
+    _refuse_sweep_words(workspace.root, overrides)
+    variant = config.load_variant(workspace.root, overrides)
+    plan = make_plan([variant], WANTED, Declarations())
+    return Planned(workspace, Store(workspace), plan, {}, {" ".join(overrides): next(iter(plan.variants))})
+
+
+def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]]) -> Planned:
+    """Every combination of overrides in one plan; one that cannot be planned is refused, and the others go on.
+
+    Raises:
+        ConfigError: an option that its group does not have.  TrtbuildError: none can be planned: the first reason.
+    """
     declarations, root = Declarations(), workspace.root
-    if not words.sweep:
-        _refuse_sweep_words(root, words.overrides)
-        variant = config.load_variant(root, words.overrides)
-        return Planned(workspace, Store(workspace), make_plan([variant], WANTED, declarations))
-    combinations = sweep.expand(root, words.overrides)
     for combination in combinations:
         config.check_choices(root, combination)  # a misspelt option is a mistake in the sweep, not in a variant
-    variants: list[Variant] = []
+    variants: dict[str, Variant] = {}
+    steps: dict[str, _Recipes] = {}
     refused: dict[str, TrtbuildError] = {}
     for combination in combinations:
+        said = " ".join(combination)
         try:
             variant = config.load_variant(root, combination)
-            make_plan([variant], WANTED, declarations)
-            variants.append(variant)
+            alone = make_plan([variant], WANTED, declarations)
+            variants[said], steps[said] = variant, _recipes(variant, next(iter(alone.variants.values())))
         except TrtbuildError as error:
-            refused[" ".join(combination)] = error
+            refused[said] = error
     if not variants:
         raise next(iter(refused.values()))
-    return Planned(workspace, Store(workspace), make_plan(variants, WANTED, declarations), refused)
+    plan = make_plan(variants.values(), WANTED, declarations)
+    names = {_recipes(plan.specs[name], roles): name for name, roles in plan.variants.items()}
+    return Planned(workspace, Store(workspace), plan, refused, {said: names[found] for said, found in steps.items()})
+
+
+_Recipes = tuple[str, frozenset[tuple[str, str]]]
+
+
+def _recipes(variant: Variant, roles: Mapping[str, Step]) -> _Recipes:
+    """What makes two variants one: the same id and the same recipes."""
+    return variant.names.id, frozenset((role, step.key) for role, step in roles.items())
+
+
+def only(p: Planned, names: Iterable[str]) -> Planned:
+    """The part of a plan that these variants need, without what was refused."""
+    wanted = {name: p.plan.variants[name] for name in dict.fromkeys(names)}
+    steps = post_order(step for roles in wanted.values() for step in roles.values())
+    named = {said: name for said, name in p.named.items() if name in wanted}
+    return Planned(p.workspace, p.store, Plan(steps, wanted, {n: p.plan.specs[n] for n in wanted}), {}, named)
 
 
 def _refuse_sweep_words(root: Path, overrides: Sequence[str]) -> None:
     for word in overrides:
-        if any(mark in word for mark in (",", "(")) and len(sweep.expand(root, [word])) > 1:
+        if any(mark in word for mark in (",", "(")) and len(words_of_a_sweep.expand(root, [word])) > 1:
             raise ConfigError("it sweeps over several values", where=word, hint="add -m")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from trtbuild.build import Outcome, judge_plan
+from trtbuild.builder import Outcome, judge_plan
 from trtbuild.core.step import Step
 from trtbuild.planned import Planned
 from trtbuild.store import Store

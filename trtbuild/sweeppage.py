@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trtbuild import baseline, packaged
-from trtbuild.build import Outcome
+from trtbuild.builder import Outcome
 from trtbuild.core.step import Step
 from trtbuild.errors import ModelError, TrtbuildError
 from trtbuild.planned import Planned
@@ -21,20 +21,30 @@ FOLDER = "build/sweeps"
 
 def write(p: Planned, outcome: Outcome) -> str:
     """Write the pages; returns the path of the overview, relative to the workspace."""
+    folder = own_folder(p.workspace.root, FOLDER, [*p.plan.variants, *p.refused])
+    return write_entries(list(entries(p, outcome, folder)), folder, p.workspace.root)
+
+
+def write_entries(found: Sequence[Mapping[str, Any]], folder: Path, root: Path) -> str:
+    """Write the pages of a sweep's entries into a folder; returns the overview's path, relative to the workspace."""
     from trtbuild.reports import sweep
 
-    names = sorted([*p.plan.variants, *p.refused])
-    folder = p.workspace.root / FOLDER / hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    written = sweep.write(found, folder, packaged.templates(root))
+    return next(path for path in written if path.name == "sweep.html").relative_to(root).as_posix()
+
+
+def own_folder(root: Path, parent: str, names: Iterable[str]) -> Path:
+    """A folder named by a digest of names, made, and left out of git: git has the records that its pages show."""
+    folder = root / parent / hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:8]
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder.parent / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("*\n", "utf-8")  # they are drawn from records, which git has
-    written = sweep.write(list(_entries(p, outcome, folder)), folder, packaged.templates(p.workspace.root))
-    first = next(path for path in written if path.name == "sweep.html")
-    return first.relative_to(p.workspace.root).as_posix()
+        ignore.write_text("*\n", "utf-8")
+    return folder
 
 
-def _entries(p: Planned, outcome: Outcome, folder: Path) -> Iterator[dict[str, Any]]:
+def entries(p: Planned, outcome: Outcome, folder: Path) -> Iterator[dict[str, Any]]:
+    """One for each variant, planned or refused, as ``reports.sweep.collect`` takes them; links start in ``folder``."""
     for name, roles in p.plan.variants.items():
         names = p.plan.specs[name].names
         error = next((outcome.failures[s.key] for s in roles.values() if s.key in outcome.failures), None)

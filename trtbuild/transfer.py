@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from trtbuild.core.moved import amount, document, lines
-from trtbuild.planned import planned
+from trtbuild.planned import Planned, planned
 from trtbuild.pull import pull
 from trtbuild.push import push
 from trtbuild.remotes import Remote, open_remote
@@ -21,14 +21,18 @@ _DONE = {"push": "pushed", "pull": "pulled"}
 
 
 def run(verb: Literal["push", "pull"], words: Words) -> int:
+    """What the words say, moved."""
+    return move(verb, planned(words), words.options.get("--remote", ""), as_json=words.json)
+
+
+def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool = False) -> int:
     """Exit status 0, or that of the worst failure; steps that measure another device are no failure."""
-    p = planned(words)
 
     @cache
-    def opened(name: str) -> Remote:
-        return open_remote(p.workspace, name)
+    def opened(named: str) -> Remote:
+        return open_remote(p.workspace, named)
 
-    remote = opened(words.options.get("--remote", ""))
+    remote = opened(name)
     moved = (push if verb == "push" else pull)(p.plan.steps, p.store, remote, opened)
     for line in lines(moved, verb, [short_name(entry.step) for entry in moved.entries]):
         print(line, file=sys.stderr)
@@ -37,6 +41,6 @@ def run(verb: Literal["push", "pull"], words: Words) -> int:
     count = f"{moved.objects} object{'s' * (moved.objects != 1)}, {amount(moved.bytes)}"
     rest = f"; {here} of {len(moved.entries)} steps needed nothing" if here else ""
     print(f"{_DONE[verb]} {count} {where} {remote}{rest}", file=sys.stderr)
-    if words.json:
+    if as_json:
         print(json.dumps(document(moved, str(remote)), indent=1))
     return max((error.exit_status for error in moved.failures), default=0)

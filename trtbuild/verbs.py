@@ -6,19 +6,19 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild import config, noop, packaged
-from trtbuild.build import Builder, Outcome, judge_plan
+from trtbuild.builder import judge_plan
+from trtbuild.building import build_planned, exit_status
 from trtbuild.core.explain import nearest_difference
 from trtbuild.core.record import params
 from trtbuild.core.step import Step
 from trtbuild.errors import ConfigError
 from trtbuild.planned import Planned, planned
-from trtbuild.status import make_status, short_name
-from trtbuild.summary import NOTHING_TO_DO, show_document, summarise, verdict_of
+from trtbuild.status import short_name
+from trtbuild.summary import NOTHING_TO_DO, show_document, summarise
 from trtbuild.tracking import read_yaml
 from trtbuild.workspace import Workspace, find_workspace
 
@@ -28,24 +28,10 @@ if TYPE_CHECKING:
 
 def build(words: Words) -> int:
     """Bring the variant up to date, then say its verdict."""
-    from trtbuild import toolchains
-
     root = find_workspace(Path.cwd()).root
     told_by = noop.sign(told_by_paths(root))
     p = planned(words)
-    p.workspace.prepare()
-    executor = next(iter(p.plan.specs.values())).spec.executor
-    status = make_status()
-    try:
-        builder = Builder(
-            p.store,
-            import_module(f"trtbuild.executors.{executor.module}").make(executor.workers),
-            lambda step: toolchains.of_step(step, install="--no-install" not in words.options, note=status.note),
-            status,
-        )
-        outcome = builder.build(p.plan)
-    finally:
-        status.close()
+    outcome = build_planned(p, install="--no-install" not in words.options)
     lines = summarise(p, outcome)
     if words.sweep:
         from trtbuild import sweeppage
@@ -83,14 +69,6 @@ def _reads_environment(root: Path) -> bool:
     """Whether a config reads environment variables, which no file signature covers."""
     files = [path for folder in config.conf_folders(root) for path in folder.rglob("*.yaml")]
     return any("${oc.env" in path.read_text("utf-8", errors="replace") for path in files)
-
-
-def exit_status(p: Planned, outcome: Outcome) -> int:
-    """The highest class met: failures first, then verdicts."""
-    failures = [*outcome.failures.values(), *p.refused.values()]
-    worst = max((error.exit_status for error in failures), default=0)
-    verdicts = [verdict_of(p.store, steps["validate"]) for steps in p.plan.variants.values()]
-    return worst or int(any(v is not None and not v["passed"] for v in verdicts))
 
 
 def told_by_paths(root: Path) -> list[str]:
@@ -241,6 +219,18 @@ def diff(words: Words) -> int:
     return code
 
 
+def upgrade(words: Words) -> int:
+    from trtbuild import upgrade as command
+
+    return command.run(words)
+
+
+def bisect(words: Words) -> int:
+    from trtbuild import bisect as command
+
+    return command.run(words)
+
+
 def push(words: Words) -> int:
     from trtbuild import transfer
 
@@ -262,5 +252,5 @@ def toolchain(words: Words) -> int:
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
     "flamegraph": flamegraph, "accept": accept, "diff": diff, "push": push, "pull": pull,
-    "toolchain": toolchain,
+    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect,
 }  # fmt: skip

@@ -254,13 +254,30 @@ def changes(comparison: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def output_changes(comparison: Mapping[str, Any]) -> list[str]:
+    """What changed in the outputs alone, a phrase each; empty when nothing that counts did."""
+    labels = (("new output", "outputs_only_new"), ("output gone", "outputs_only_old"))
+    found = [f"{label}: {_few(comparison[key])}" for label, key in labels if comparison[key]]
+    for name, metrics in comparison["deviation"].items():
+        broken = metrics["nonfinite_mismatch"]
+        if broken["new"] != broken["old"]:
+            found.append(f"NaN or infinity of {name}: {_short(broken['old'])} → {_short(broken['new'])} elements")
+        rmse = metrics["rmse"]
+        if _has_moved(rmse):
+            found.append(f"RMS error of {name} {_short(rmse['old'])} → {_short(rmse['new'])} ({_times(rmse)})")
+    return found
+
+
+def _has_moved(rmse: Mapping[str, Any]) -> bool:
+    return rmse["new"] != rmse["old"] if rmse["ratio"] is None else not 1 / MOVED <= rmse["ratio"] <= MOVED
+
+
 def _error_change(comparison: Mapping[str, Any]) -> str | None:
     worst = worst_output(comparison)
     if worst is None:
         return None
     name, rmse = worst
-    moved = rmse["new"] != rmse["old"] if rmse["ratio"] is None else not 1 / MOVED <= rmse["ratio"] <= MOVED
-    if not moved:
+    if not _has_moved(rmse):
         return None
     return f"RMS error of {name} {_short(rmse['old'])} → {_short(rmse['new'])} ({_times(rmse)})"
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeExecutor, RecordingStatus, build, chain, concatenate, digests, ended, make, plan, step
-from trtbuild.build import Builder, judge_plan
+from trtbuild.builder import Builder, judge_plan
 from trtbuild.core.job import Failure, Job, read_job
 from trtbuild.core.step import Step
 from trtbuild.errors import ConfigError, DataError, EngineError, PlaceError, ToolchainError, TrtbuildError, WorkerDied
@@ -257,7 +257,7 @@ def test_a_step_that_another_process_builds_is_waited_for(
     store: Store, steps: list[Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another process holds a step's lock the rest is built; then the step is."""
-    monkeypatch.setattr("trtbuild.build._LOCKED_POLL_S", 0.01)
+    monkeypatch.setattr("trtbuild.builder._LOCKED_POLL_S", 0.01)
     beside = step("beside", files=("models/source",))
     folder = store.workspace.private / "locks"
     folder.mkdir()

@@ -1,0 +1,227 @@
+"""The Python interface: plan, build and load variants, as frozen values; quiet, and without leaving the process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, overload
+
+from trtbuild.builder import Outcome, judge_plan
+from trtbuild.building import build_planned
+from trtbuild.core.plan import Plan
+from trtbuild.core.spec import Names
+from trtbuild.core.step import Step
+from trtbuild.errors import ConfigError, TrtbuildError
+from trtbuild.planned import Planned, plan_overrides
+from trtbuild.status import SilentStatus
+from trtbuild.summary import state_of, verdict_of
+from trtbuild.workspace import find_workspace
+
+Place = str | os.PathLike[str] | None
+State = Literal["pass", "fail", "not built"]
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step of a plan; ``state`` is "fresh", "stale", "missing" or "remote", and ``why`` the reason."""
+
+    kind: str
+    folder: Path
+    state: str
+    why: str
+    inputs: Mapping[str, str]  # paths relative to the workspace, by name
+
+
+@dataclass(frozen=True)
+class Check:
+    """One threshold: ``observed`` is None where there was nothing finite to judge."""
+
+    observed: float | None
+    limit: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """One variant.
+
+    ``checks`` by name; ``metrics`` by output and statistic, of the lowered graph against the source model, in the units
+    of the output (``docs/deviation.md``); ``paths`` of all outputs, absolute, as "step kind/file name"; ``status`` is
+    the exit status that the command line gives it, and ``error`` why it was not built.
+    """
+
+    id: str
+    model: str
+    precision: str
+    tensorrt: str
+    runtime: str
+    target: str
+    calibration: str
+    state: State
+    checks: Mapping[str, Check]
+    metrics: Mapping[str, Mapping[str, float | int | None]]
+    paths: Mapping[str, Path]
+    status: int
+    error: TrtbuildError | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.state == "pass"
+
+    @property
+    def engine(self) -> Path:
+        """The engine file.  Raises the ``error`` of a variant that was not built."""
+        return self._path("engine/engine.plan")
+
+    @property
+    def report(self) -> Path:
+        """The first page of its report.  Raises the ``error`` of a variant that was not built."""
+        return self._path("report/overview.html")
+
+    def _path(self, name: str) -> Path:
+        if self.error is not None:
+            raise self.error
+        return self.paths[name]
+
+
+def plan(*overrides: str, sweep: bool = False, workspace: Place = None) -> tuple[PlannedStep, ...]:
+    """What would run, without running it; each step after all it reads from.
+
+    Args:
+        overrides: as on the command line: ``"model=segnet", "precision=int8"``.
+        sweep: a word may have several values, as with ``-m``.
+        workspace: a folder in it; the current one by default.
+
+    Raises:
+        ConfigError, ToolchainError: the words make no variant.  WorkspaceError: there is no workspace.
+    """
+    p = _planned(overrides, workspace, sweep)
+    return tuple(
+        PlannedStep(
+            step.kind,
+            p.workspace.root / step.folder,
+            verdict.state,
+            verdict.why,
+            MappingProxyType({name: source.path for name, source in step.inputs.items()}),
+        )
+        for step, verdict in judge_plan(p.plan, p.store)
+    )
+
+
+@overload
+def build(
+    *overrides: str, sweep: Literal[False] = ..., workspace: Place = ..., progress: bool = ..., install: bool = ...
+) -> Result: ...
+@overload
+def build(
+    *overrides: str, sweep: Literal[True], workspace: Place = ..., progress: bool = ..., install: bool = ...
+) -> tuple[Result, ...]: ...
+def build(
+    *overrides: str, sweep: bool = False, workspace: Place = None, progress: bool = False, install: bool = True
+) -> Result | tuple[Result, ...]:
+    """Bring a variant, or all of a sweep, up to date.
+
+    A failed threshold is no exception: ``state`` is "fail".  In a sweep nothing that happens to one variant is: its
+    ``error`` says it.
+
+    Args:
+        overrides, sweep, workspace: as in :func:`plan`.
+        progress: say on stderr what happens.
+        install: install a TensorRT version that is missing.
+
+    Raises:
+        TrtbuildError: as :func:`plan`; without ``sweep``, also the error of the first step that failed.
+    """
+    p = _planned(overrides, workspace, sweep)
+    outcome = build_planned(p, install=install, status=None if progress else SilentStatus())
+    errors = {name: error for name in p.plan.variants if (error := _first_failure(p, outcome, name)) is not None}
+    return _results(p, outcome, errors, sweep=sweep)
+
+
+@overload
+def load(*overrides: str, sweep: Literal[False] = ..., workspace: Place = ...) -> Result: ...
+@overload
+def load(*overrides: str, sweep: Literal[True], workspace: Place = ...) -> tuple[Result, ...]: ...
+def load(*overrides: str, sweep: bool = False, workspace: Place = None) -> Result | tuple[Result, ...]:
+    """What is built and up to date, without building or pulling anything.
+
+    Raises:
+        TrtbuildError: as :func:`plan`; without ``sweep``, ConfigError for a variant that is not up to date.
+    """
+    p = _planned(overrides, workspace, sweep)
+    states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
+    errors: dict[str, TrtbuildError] = {}
+    for name, roles in p.plan.variants.items():
+        if (state := next((states[s.key] for s in roles.values() if states[s.key] != "fresh"), "")) != "":
+            said = {"missing": "not built", "stale": "built, but something it is made of changed since"}
+            hint = "pull or build it first" if state == "remote" else "build it first"
+            errors[name] = ConfigError(said.get(state, f"not here ({state})"), where=name, hint=hint)
+    return _results(p, Outcome(), errors, sweep=sweep)
+
+
+def _planned(overrides: tuple[str, ...], workspace: Place, sweep: bool) -> Planned:
+    return plan_overrides(find_workspace(Path(workspace or Path.cwd())), overrides, sweep=sweep)
+
+
+def _first_failure(p: Planned, outcome: Outcome, name: str) -> TrtbuildError | None:
+    keys = {step.key for step in p.plan.variants[name].values()}
+    return next((error for key, error in outcome.failures.items() if key in keys), None)
+
+
+def _results(
+    p: Planned, outcome: Outcome, errors: Mapping[str, TrtbuildError], *, sweep: bool
+) -> Result | tuple[Result, ...]:
+    results = [_result(p, outcome, name, errors.get(name)) for name in p.plan.variants]
+    if not sweep:
+        (result,) = results
+        if result.error is not None:
+            raise result.error
+        return result
+    return (*results, *(_refused(p.plan, overrides, error) for overrides, error in p.refused.items()))
+
+
+def _result(p: Planned, outcome: Outcome, name: str, error: TrtbuildError | None) -> Result:
+    names, roles = p.plan.specs[name].names, p.plan.variants[name]
+    axes = _axes(names)
+    if error is not None:
+        return Result(name, *axes, "not built", _EMPTY, _EMPTY, _EMPTY, error.exit_status, error)
+    state = state_of(p, outcome, roles)
+    verdict = verdict_of(p.store, roles["validate"])
+    if verdict is None or state == "not built":  # removed since it was judged
+        raise ConfigError("not built", where=name, hint="build it first")
+    checks = {check: Check(c["observed"], c["limit"], c["passed"]) for check, c in verdict["checks"].items()}
+    passed = bool(verdict["passed"])
+    metrics, paths = _metrics(p.workspace.root, roles["deviation"]), _paths(p.workspace.root, roles)
+    frozen = (MappingProxyType(checks), MappingProxyType(metrics), MappingProxyType(paths))
+    return Result(name, *axes, "pass" if passed else "fail", *frozen, int(not passed))
+
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+def _refused(plan: Plan, overrides: str, error: TrtbuildError) -> Result:
+    """A variant of a sweep that could not be planned: what its words say, and of the rest what the others have."""
+    like = next(iter(plan.specs.values())).names
+    words: Mapping[str, str] = dict(word.partition("=")[::2] for word in overrides.split())
+    axes = _axes(Names(*(words.get(field.name, getattr(like, field.name)) for field in fields(Names))))
+    return Result(overrides, *axes, "not built", _EMPTY, _EMPTY, _EMPTY, error.exit_status, error)
+
+
+def _axes(names: Names) -> tuple[str, str, str, str, str, str]:
+    return names.model, names.precision, names.tensorrt, names.runtime, names.target, names.calibration
+
+
+def _metrics(root: Path, step: Step) -> dict[str, Mapping[str, float | int | None]]:
+    document = json.loads((root / step.folder / "deviation.json").read_text("utf-8"))
+    return {
+        output: MappingProxyType({key: value for key, value in numbers.items() if key != "worst"})
+        for output, numbers in document["hops"]["total"].items()
+    }
+
+
+def _paths(root: Path, roles: Mapping[str, Step]) -> dict[str, Path]:
+    return {f"{role}/{out.name}": root / step.folder / out.name for role, step in roles.items() for out in step.outs}
