@@ -1,6 +1,6 @@
-"""trt_checker: does this network convert to TensorRT?  Asked before training, answered in seconds, all problems at once.
+"""trt_checker: does this network convert to TensorRT?  Asked before training, all problems at once, in seconds.
 
-    trt_checker.register_input(x); trt_checker.register_output(y); if trt_checker.check_conversion(): train()
+trt_checker.register_input(x); trt_checker.register_output(y); if trt_checker.check_conversion(): train()
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ __all__ = [
     "Problem", "Result", "TrtCheck", "assert_converts", "check", "check_conversion", "clear", "register_input",
     "register_output",
 ]  # fmt: skip
+
+# AutoGraph, which rewrites whatever a tf.function calls, leaves alone what has this attribute; to set it with its own
+# decorator would take TensorFlow.
+_LEAVE_ALONE = "autograph_info__"
 
 Profiles = Mapping[str, Sequence[Sequence[int]]]
 
@@ -75,6 +79,10 @@ def check(
 
     arguments = asked.Arguments(versions, precision, opset, profiles, limit_s, install)
     return asked.model(model, input_signature, arguments, raise_on_error=raise_on_error)
+
+
+for _function in (register_input, register_output, clear, check_conversion, check):
+    setattr(_function, _LEAVE_ALONE, {})
 
 
 def __getattr__(name: str) -> Any:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 # By TensorFlow's type.  Each rewrite named here is built for real by tests/checker/test_advice.py, where it has code.
 TENSORFLOW: Mapping[str, str] = {
-    "Unique": "keep the full tensor, or take unique values behind the engine: their number is not known when it is built",
-    "UniqueV2": "take unique values behind the engine: their number is not known when it is built",
-    "Where": "use tf.where(mask, x, 0) with all three arguments, which keeps the shape; positions belong behind the engine",
+    "Unique": "keep the full tensor, or take unique values behind the engine: their number is not known before",
+    "UniqueV2": "take unique values behind the engine: their number is not known before",
+    "Where": "use tf.where(mask, x, y) with three arguments, which keeps the shape; find positions behind the engine",
     "NonMaxSuppressionV3": "end the network at boxes and scores, and suppress behind the engine",
     "NonMaxSuppressionV4": "end the network at boxes and scores, and suppress behind the engine",
     "NonMaxSuppressionV5": "end the network at boxes and scores, and suppress behind the engine",
@@ -70,7 +70,7 @@ TENSORFLOW: Mapping[str, str] = {
 ONNX: Mapping[str, str] = {
     "NonZero": "use Where with three inputs, which keeps the shape",
     "NonMaxSuppression": "end the network at boxes and scores, and suppress behind the engine",
-    "Unique": "take unique values behind the engine: their number is not known when it is built",
+    "Unique": "take unique values behind the engine: their number is not known before",
     "RoiAlign": "use GridSample on the feature map",
     "Compress": "use Where, which keeps the shape",
     "Det": "write the determinant out for 2x2 and 3x3",

@@ -1,4 +1,4 @@
-"""What each TensorRT version says of one graph: all versions at once, each in a process of its own with a time limit."""
+"""What each TensorRT version says of a graph: all versions at once, each in a process of its own with a time limit."""
 
 from __future__ import annotations
 

@@ -13,12 +13,16 @@ from typing import Any
 from trtbuild.checker.registry import Registered, Registry, is_symbolic
 from trtbuild.errors import ConfigError
 
+_SCRATCH = "scratch_graph"  # Keras' name for the graph in which it runs a model that has no variables yet
 HOW = "call trt_checker.register_input(x) and trt_checker.register_output(y) while the network is built"
 
 
 @dataclass(frozen=True)
 class Capture:
-    """``inputs`` and ``outputs``: chosen name -> tensor of ``graph``; ``keep`` holds what the graph refers to weakly."""
+    """``inputs`` and ``outputs``: chosen name -> tensor of ``graph``; ``keep`` holds what the graph refers to weakly.
+
+    ``initialised``: weights are variables, not the results of their initialisers.
+    """
 
     graph: Any
     inputs: Mapping[str, str]
@@ -27,6 +31,7 @@ class Capture:
     layers: Collection[str] = ()
     loaded: bool = False
     keep: Any = None
+    initialised: bool = True
 
 
 def current_graph() -> Any:
@@ -88,7 +93,10 @@ def _refuse_halves(records: Sequence[tuple[Any, Registered]]) -> None:
 
 def _of_record(graph: Any, record: Registered) -> Capture:
     name = str(getattr(graph, "name", "") or "")
-    return Capture(graph, dict(record.inputs), dict(record.outputs), f"graph {name}".strip(), keep=graph)
+    return Capture(
+        graph, dict(record.inputs), dict(record.outputs), f"graph {name}".strip(), keep=graph,
+        initialised=not name.startswith(_SCRATCH),
+    )  # fmt: skip
 
 
 def _symbolic(registry: Registry) -> list[Callable[[], Capture]]:

@@ -1,8 +1,7 @@
-"""One check, from captured graphs to a result: freeze, export, ask every version; the only place that knows the order."""
+"""One check, from captured graphs to a result: freeze, export, ask every version; here alone the order is known."""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import threading
 import time
@@ -84,7 +83,7 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
                 found, answers = _check_one(capture, how, asker, Path(folder))
             problems += found
             _worst(verdicts, answers)
-        _raise_failed(asker)
+        raise_failed(asker)
     names = [want.name for want, _ in wanted]
     ordered = {name: verdicts.get(name, "not asked") for name in names}
     return Result(tuple(problems), ordered, how.precision, tuple(titles))
@@ -100,18 +99,16 @@ def _worst(verdicts: dict[str, str], answers: dict[str, Answer]) -> None:
         verdicts[version] = max(old, answer.verdict, key=_ORDER.index)
 
 
-def _raise_failed(asker: Asker) -> None:
+def raise_failed(asker: Asker) -> None:
     for error in asker.failed.values():
         raise error
 
 
-def _check_one(
-    capture: Capture, how: Options, asker: Asker, folder: Path
-) -> tuple[list[Problem], dict[str, Answer]]:
+def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tuple[list[Problem], dict[str, Answer]]:
     from trtbuild.checker import freezing, subgraph, usage
     from trtbuild.checker.exporting import export
 
-    part = subgraph.cut_out(capture.graph, capture.inputs, capture.outputs)
+    part = subgraph.cut_out(capture.graph, capture.inputs, capture.outputs, initialised=capture.initialised)
     origins = Origins(capture.graph, capture.layers, capture.loaded)
     problems = usage.problems(part, origins)
     chosen = shapes.choose(part.shapes, how.profiles)
@@ -129,40 +126,44 @@ def _check_one(
 
 
 def check_onnx(
-    exported: Exported, finder: findings.Finder, chosen: shapes.Shapes, how: Options, asker: Asker, folder: Path
-) -> tuple[list[Problem], dict[str, Answer]]:
-    """Write the graph in the asked precision, look at its constants, and ask every version."""
+    exported: Exported, finder: findings.Finder, chosen: shapes.Shapes, how: Options, asker: Asker, folder: Path,
+    *, ready: bool = False,
+) -> tuple[list[Problem], dict[str, Answer]]:  # fmt: skip
+    """Write the graph in the asked precision, look at its constants, and ask every version.
+
+    ``ready``: a file that somebody else exported may compute in any precision.
+    """
     from trtbuild.checker import precision
 
     if exported.model is None:
         return [finder.noticed("export", "note", "", "", exported.why, "mend these first")], {}
-    problems = precision.pitfalls(exported.model, how, finder)
+    problems = [] if ready else precision.refuse_low(exported.model, how, finder)
+    problems += precision.pitfalls(exported.model, how, finder)
+    present = {value.name for value in exported.model.graph.input}
     try:
-        path = precision.written(exported.model, how, folder)
+        path, notes = precision.written(exported.model, how, folder, finder)
     except LowerError as error:
         return [*problems, finder.noticed("precision", "error", "", "", error.what, error.hint)], {}
-    present = {value.name for value in exported.model.graph.input}
     concrete = {**chosen.concrete, **exported.extra}
     question = Question(
         path, {name: shape for name, shape in concrete.items() if name in present},
         {} if exported.static else {n: p for n, p in chosen.profiles.items() if n in present},
         tf32=how.precision == "tf32",
     )  # fmt: skip
-    return [*problems, *_ask(question, finder, how, asker, folder, answers := {})], answers
+    refused, answers = _ask(question, finder, how, asker, folder)
+    return [*problems, *notes, *refused], answers
 
 
 def _ask(
-    question: Question, finder: findings.Finder, how: Options, asker: Asker, folder: Path, answers: dict[str, Answer]
-) -> list[Problem]:
+    question: Question, finder: findings.Finder, how: Options, asker: Asker, folder: Path
+) -> tuple[list[Problem], dict[str, Answer]]:
+    """First the whole graph in all versions at once; then, version by version, what a refusal kept from being seen."""
     deadline = time.monotonic() + how.limit_s
+    answers = {}
     for version, answer in asker.ask(question).items():
-        apart = folder / version
-        apart.mkdir()
-        for file in folder.iterdir():
-            if file.is_file():
-                shutil.copyfile(file, apart / file.name) if file.suffix == ".onnx" else (apart / file.name).symlink_to(file)
-        own = replace(question, model=apart / question.model.name)
-        answers[version] = pieces.ask_through(
-            lambda q, version=version: asker.ask_one(version, q), own, answer, deadline  # type: ignore[misc]
-        )
-    return finder.refused(answers)
+
+        def ask(one: Question, version: str = version) -> Answer:
+            return asker.ask_one(version, one)
+
+        answers[version] = pieces.ask_through(ask, question, answer, folder, deadline)
+    return finder.refused(answers), answers

@@ -88,67 +88,62 @@ def _static_tensors(frozen: Frozen, shapes: Mapping[str, Sequence[int]]) -> dict
 def cut_out(
     model: Any, names: set[str], known: Mapping[str, tuple[int, tuple[int, ...]]], shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, list[int]] | None:
-    """Remove top-level nodes (those whose bodies hold a named one, too), in place.
+    """Remove top-level nodes (those whose bodies hold a named one, too), in place, and make the inputs' shapes fixed.
 
     Their results become inputs, what they read becomes outputs.  Returns the new inputs' shapes; None when one of them
     is not known, or nothing is left.
     """
-    import onnx
-
-    from trtbuild.kit.tfonnx import all_nodes
-
     graph = model.graph
-
-    def holds(node: Any) -> bool:
-        bodies = [a.g for a in node.attribute if a.HasField("g")]
-        return node.name in names or any(inner.name in names for body in bodies for inner in all_nodes(body))
-
-    gone = [node for node in graph.node if holds(node)]
-    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in graph.node if not holds(node)]
+    gone = [node for node in graph.node if _holds(node, names)]
     opened = {name for node in gone for name in node.output if name}
-    read = {name for node in gone for name in node.input if name}
-    used = {name for node in _all(kept) for name in node.input}
-    constants = {tensor.name for tensor in graph.initializer}
-    made = {name for node in kept for name in node.output}
-    entries = {value.name: value for value in graph.output}
-    inputs = {}
-    for name in sorted(opened & used):
-        if name not in known:
-            return None
-        inputs[name] = known[name]
-    outputs = [v for v in graph.output if v.name not in opened]
-    for name in sorted((read - opened - constants) & made - entries.keys()):
-        value = _info(name, known)
-        if value is not None:
-            outputs.append(value)
-    live = _live(kept, {value.name for value in outputs})
-    if not any(node.op_type not in ("Constant", "Identity") for node in live):
+    read = {name for node in gone for name in _reads([node])}
+    kept = _copies([node for node in graph.node if not _holds(node, names)])
+    inputs = sorted(opened & _reads(kept))
+    if any(name not in known for name in inputs):
         return None
-    outputs = [onnx.ValueInfoProto.FromString(v.SerializeToString()) for v in outputs]
-    del graph.output[:]
-    graph.output.extend(outputs)
     for value in graph.input:
         for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
             dim.dim_value = size
-    graph.input.extend(v for name in inputs if (v := _info(name, known)) is not None)
-    del graph.node[:]
-    graph.node.extend(live)
-    needed = {name for node in _all(live) for name in node.input} | {value.name for value in outputs}
-    rest = [onnx.ValueInfoProto.FromString(v.SerializeToString()) for v in graph.input if v.name in needed]
-    del graph.input[:]
-    graph.input.extend(rest)
-    tensors = [onnx.TensorProto.FromString(t.SerializeToString()) for t in graph.initializer if t.name in needed]
-    del graph.initializer[:]
-    graph.initializer.extend(tensors)
+    graph.input.extend(_info(name, *known[name]) for name in inputs)
+    made = {name for node in kept for name in node.output if name}
+    outputs = [v.name for v in graph.output if v.name not in opened]
+    outputs += sorted((read & made) - set(outputs))
+    _replace(graph.node, kept)
     del graph.value_info[:]
-    return {name: list(shape) for name, (_, shape) in inputs.items()}
+    typed = {name: _info(name, *found) for name, found in _inferred(model).items()}
+    ends = [typed[name] for name in outputs if name in typed]
+    live = _live(kept, {value.name for value in ends})
+    if not any(node.op_type not in ("Constant", "Identity") for node in live):
+        return None
+    needed = _reads(live) | {value.name for value in ends}
+    _replace(graph.output, ends)
+    _replace(graph.node, live)
+    _replace(graph.input, _copies([value for value in graph.input if value.name in needed]))
+    _replace(graph.initializer, _copies([tensor for tensor in graph.initializer if tensor.name in needed]))
+    return {name: list(known[name][1]) for name in inputs if name in needed}
+
+
+def _holds(node: Any, names: set[str]) -> bool:
+    return any(inner.name in names for inner in _all([node]))
 
 
 def _all(nodes: Sequence[Any]) -> list[Any]:
+    """The nodes, and those of every body in them."""
     from trtbuild.kit.graph import subgraphs
     from trtbuild.kit.tfonnx import all_nodes
 
     return [*nodes, *(inner for node in nodes for body in subgraphs(node) for inner in all_nodes(body))]
+
+
+def _reads(nodes: Sequence[Any]) -> set[str]:
+    return {name for node in _all(nodes) for name in node.input if name} | _body_outputs(nodes)
+
+
+def _body_outputs(nodes: Sequence[Any]) -> set[str]:
+    """A body may hand out a tensor from outside as it is."""
+    from trtbuild.kit.graph import subgraphs
+
+    return {value.name for node in _all(nodes) for body in subgraphs(node) for value in body.output}
 
 
 def _live(nodes: Sequence[Any], wanted: set[str]) -> list[Any]:
@@ -157,13 +152,35 @@ def _live(nodes: Sequence[Any], wanted: set[str]) -> list[Any]:
     for node in reversed(nodes):
         if any(name in wanted for name in node.output):
             kept.append(node)
-            wanted |= {name for inner in _all([node]) for name in inner.input}
+            wanted |= _reads([node])
     return kept[::-1]
 
 
-def _info(name: str, known: Mapping[str, tuple[int, tuple[int, ...]]]) -> Any:
+def _inferred(model: Any) -> dict[str, tuple[int, tuple[int | None, ...]]]:
+    """Element type and shape of every tensor of which shape inference knows the type."""
     import onnx
 
-    if name not in known:
-        return onnx.helper.make_empty_tensor_value_info(name)
-    return onnx.helper.make_tensor_value_info(name, *known[name])
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    found = {}
+    for value in (*graph.output, *graph.input, *graph.value_info):
+        kind = value.type.tensor_type
+        if kind.elem_type and kind.HasField("shape"):
+            dims = (d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim)
+            found[value.name] = (kind.elem_type, tuple(dims))
+    return found
+
+
+def _info(name: str, kind: int, shape: Sequence[int | None]) -> Any:
+    import onnx
+
+    return onnx.helper.make_tensor_value_info(name, kind, shape)
+
+
+def _copies(messages: Sequence[Any]) -> list[Any]:
+    """Protobuf's repeated fields own what is in them; clearing one empties its messages."""
+    return [type(message).FromString(message.SerializeToString()) for message in messages]
+
+
+def _replace(field: Any, content: Sequence[Any]) -> None:
+    del field[:]
+    field.extend(content)

@@ -23,11 +23,16 @@ class Finder:
         self._exported, self._origins = exported, origins
         self._clean = _cleaner(exported.ops) if exported.ops else None
 
+    @property
+    def nodes(self) -> Mapping[str, Mapping[str, str]]:
+        """ONNX node -> its TensorFlow operation."""
+        return self._exported.nodes
+
     def unknown(self) -> list[Problem]:
         """Operations that ONNX has no form for."""
         found = []
         for node in self._exported.unknown:
-            words = node.reason or f"ONNX has no operation {node.kind}, and the exporter no way to make it of others"
+            words = node.reason or f"tf2onnx: TensorFlow operation {node.kind} is not supported"
             found.append(self._problem("export", node.name, node.kind, "", node.kind, words))
         return found
 
@@ -75,9 +80,7 @@ class Finder:
             place_note=note, node=node or op, node_type=node_type, rule=f"{stage}/{op_type or node_type or 'graph'}",
         )  # fmt: skip
 
-    def noticed(
-        self, stage: Stage, severity: Severity, node: str, node_type: str, words: str, advice: str
-    ) -> Problem:
+    def noticed(self, stage: Stage, severity: Severity, node: str, node_type: str, words: str, advice: str) -> Problem:
         """A finding of our own about an ONNX node, or about the graph where ``node`` is empty."""
         entry = self._exported.nodes.get(node)
         op, kind = (entry["op"], entry["type"]) if entry else (node, "")
@@ -85,8 +88,9 @@ class Finder:
 
     @staticmethod
     def _with_version_advice(problem: Problem, answers: Mapping[str, Answer]) -> Problem:
-        """Where another of the asked versions takes the whole graph, that is the better advice."""
-        works = [version for version, answer in answers.items() if answer.verdict == "ok"]
+        """A version among the asked ones that got as far and did not complain of this is the better advice."""
+        far = ("ok", "build_fail", "parse_fail") if problem.stage == "parse" else ("ok", "build_fail")
+        works = [v for v, answer in answers.items() if answer.verdict in far and v not in problem.versions]
         newer = another_version(works[-1:])
         return replace(problem, advice=f"{newer}; or {problem.advice}") if newer else problem
 

@@ -6,6 +6,7 @@ Needs TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +61,29 @@ def of_keras(model: Any, input_signature: Any = None) -> Capture:
 
 
 def _unbuilt(model: Any, input_signature: Any) -> Capture:
-    """A model without variables: its copy is built, since building draws random numbers, and they are the user's."""
-    import copy
+    """A model without variables: a copy is called, in a scope where Keras makes no variables, just their initialisers.
+
+    Building the user's own would draw random numbers, and make its weights before their time.
+    """
+    import keras
+
+    from trtbuild.checker.twin import twin
 
     try:
-        twin = copy.deepcopy(model)
-    except Exception as error:  # whatever a user's class holds may not be copied
-        what = f"the model is not built yet, and cannot be copied to build it: {error}"
-        raise ConfigError(what, where="check", hint="build it first: model.build(input_shape)") from error
-    from trtbuild.checker.untouched import random_state
+        copied = twin(model)
+    except Exception as error:  # a user's class may hold anything
+        what = f"the model is not built yet, and cannot be copied: {type(error).__name__}: {error}"
+        raise ConfigError(
+            what, where="check", hint="build it first: model.build(input_shape), or call it once"
+        ) from error
 
-    with random_state():
-        capture = _called(lambda *a: twin(*a, training=False), input_signature, model.name, (), twin, packed=True)
-    layers = [layer.name for layer in twin._flatten_layers()]
-    return Capture(capture.graph, capture.inputs, capture.outputs, capture.title, layers, keep=capture.keep)
+    def call(*arguments: Any) -> Any:
+        with keras.StatelessScope(initialize_variables=False):
+            return copied(*arguments, training=False)
+
+    capture = _called(call, input_signature, model.name, (), copied, packed=True)
+    layers = [layer.name for layer in copied._flatten_layers()]
+    return replace(capture, layers=layers, initialised=False)
 
 
 def _built_for(model: Any) -> Any:
@@ -229,3 +239,13 @@ def of_path(path: Path, signature: str = "serving_default") -> Capture:
     specs = {n: (_dims(spec.shape), getattr(spec.dtype, "name", str(spec.dtype))) for n, spec in opened.inputs.items()}
     call = opened.call
     return traced(lambda a: call(dict(a)), specs, path.name, loaded=True, keep=opened.keep)  # type: ignore[arg-type]
+
+
+def of_source(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any], title: str) -> Capture:
+    """A model of the config, opened as the export step opens it."""
+    from trtbuild.kit.tfmodel import open_model
+
+    opened = open_model(source, path, inputs)
+    loaded = source["kind"] in ("saved_model", "keras", "frozen_graph")
+    function = opened.function
+    return of_concrete(function, sorted(opened.inputs), sorted(opened.outputs), title, loaded=loaded, keep=opened)

@@ -26,7 +26,9 @@ class Options:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     limit_s: float = LIMIT_S
     install: bool = True
-    quantize_ops: tuple[str, ...] = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+    quantize_ops: tuple[str, ...] = ("Conv", "ConvTranspose", "MatMul", "Gemm")  # as in conf/precision/int8.yaml
+    exclude_scopes: tuple[str, ...] = ()
+    exclude_ops: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

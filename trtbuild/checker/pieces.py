@@ -19,7 +19,7 @@ Ask = Callable[[Question], Answer]
 _SHARE = 0.6  # of the time that is left, for locating one crash
 
 
-def ask_through(ask: Ask, question: Question, first: Answer, deadline: float) -> Answer:
+def ask_through(ask: Ask, question: Question, first: Answer, folder: Path, deadline: float) -> Answer:
     """``first`` (the answer to ``question``), with the complaints of all that it kept from being looked at."""
     import onnx
 
@@ -27,7 +27,6 @@ def ask_through(ask: Ask, question: Question, first: Answer, deadline: float) ->
         return first
     model = onnx.load(question.model, load_external_data=False)
     make_static(model, question.shapes)
-    folder = question.model.parent
     complaints: dict[str, Complaint] = {}
     answer = first
     for i in range(ROUNDS):

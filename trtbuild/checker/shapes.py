@@ -1,4 +1,4 @@
-"""Shapes that an input is checked with: fixed ones as they are, unknown ones by the user's profile or an assumed one."""
+"""Shapes that an input is checked with: fixed ones as they are, unknown ones by a profile, given or assumed."""
 
 from __future__ import annotations
 

@@ -36,20 +36,22 @@ class Subgraph:
     dtypes: dict[str, str] = field(default_factory=dict)
 
 
-def cut_out(graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Subgraph:
+def cut_out(graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], *, initialised: bool = True) -> Subgraph:
     """Copy what the outputs depend on, stopping at the inputs.
+
+    Without ``initialised`` variables, what random initialisers compute is taken for what it will be: weights.
 
     Raises:
         KeyError: the graph has no such tensor (any more).
     """
-    return _Cutter(graph, inputs, outputs).run()
+    return _Cutter(graph, inputs, outputs, initialised).run()
 
 
 class _Cutter:
-    def __init__(self, graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    def __init__(self, graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], initialised: bool) -> None:
         from tensorflow.core.framework import graph_pb2
 
-        self.graph = graph
+        self.graph, self.initialised = graph, initialised
         self.ins = {name: graph.get_tensor_by_name(tensor) for name, tensor in inputs.items()}
         self.outs = {name: graph.get_tensor_by_name(tensor) for name, tensor in outputs.items()}
         self.stops: dict[str, str] = {}  # tensor -> node that stands for it
@@ -60,6 +62,11 @@ class _Cutter:
     def run(self) -> Subgraph:
         wanted = {tensor.name for tensor in self.ins.values()}
         reached = self._reach(wanted)
+        if not self.initialised:
+            weights = _initialisers(reached, wanted)
+            reached = self._reach(wanted | weights.keys())
+            for tensor in weights.values():
+                self._weight(tensor)
         used = {op.name for op in reached}
         for name, tensor in self.ins.items():
             node = tensor.op.name if tensor.op.name not in used else self._fresh(f"{tensor.op.name}_input", used)
@@ -72,8 +79,7 @@ class _Cutter:
         for op in reached:
             self._copy(op)
         self.made.outputs = {n: self._tensor(t.name) for n, t in self.outs.items()}
-        library = self.graph.as_graph_def().library if not reached else _library(self.graph)
-        self.made.graph_def.library.CopyFrom(library)
+        self.made.graph_def.library.CopyFrom(_library(self.graph))
         return self.made
 
     def _reach(self, stops: set[str]) -> list[Any]:
@@ -88,6 +94,15 @@ class _Cutter:
             waiting += [tensor.op for tensor in op.inputs if tensor.name not in stops]
             waiting += op.control_inputs
         return sorted(found.values(), key=lambda op: op._id)
+
+    def _weight(self, tensor: Any) -> None:
+        """A constant of one value for the whole shape, which freezing replaces."""
+        import tensorflow as tf
+
+        node = self.made.graph_def.node.add(name=tensor.op.name, op="Const")
+        node.attr["dtype"].type = tensor.dtype.as_datatype_enum
+        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1.0, tensor.dtype, tensor.shape))
+        self.made.variables[tensor.op.name] = Held(tensor.dtype.as_datatype_enum, tuple(tensor.shape.as_list()))
 
     @staticmethod
     def _fresh(name: str, used: set[str]) -> str:
@@ -154,6 +169,27 @@ class _Cutter:
         node = self.made.graph_def.node.add(name=name, op="Const")
         node.attr["dtype"].type = value.dtype.as_datatype_enum
         node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy(), value.dtype, value.shape))
+
+
+def _initialisers(ops: list[Any], inputs: set[str]) -> dict[str, Any]:
+    """Tensors that a weight's initialiser made: random or constant, of no input, and read by what depends on one."""
+    live: set[str] = set()  # operations that depend on an input
+    random: set[str] = set()  # operations that depend on a random one, and on no input
+    for op in ops:  # in the order in which they were made: sources first
+        if any(tensor.name in inputs or tensor.op.name in live for tensor in op.inputs):
+            live.add(op.name)
+        elif "Random" in op.type or any(tensor.op.name in random for tensor in op.inputs):
+            random.add(op.name)
+    found = {}
+    for op in ops:
+        for tensor in op.inputs if op.name in live else ():
+            source = tensor.op
+            if tensor.name in inputs or source.name in live or not tensor.shape.is_fully_defined():
+                continue
+            filled = source.type in ("Const", "Fill") and source.name.rpartition("/")[2].startswith(("zeros", "ones"))
+            if tensor.dtype.is_floating and (source.name in random or filled) and tensor.name == f"{source.name}:0":
+                found[tensor.name] = tensor
+    return found
 
 
 def _library(graph: Any) -> Any:

@@ -30,7 +30,7 @@ def shape_problems(part: Subgraph, chosen: Shapes, origins: Origins) -> list[Pro
         words = f"input '{name}' has an unknown number of dimensions"
         found.append(_at(op, "Placeholder", words, "give the input a shape", origins, rule="export/rank"))
     for name in chosen.assumed:
-        op, low, opt, high = part.inputs[name].rpartition(":")[0], *chosen.profiles[name]
+        op, low, _, high = part.inputs[name].rpartition(":")[0], *chosen.profiles[name]
         words = f"input '{name}' has dynamic dimensions without a profile; checked with {low} to {high}"
         advice = _PROFILE.format(name)
         found.append(_at(op, "Placeholder", words, advice, origins, severity="warning", rule="build/profile"))

@@ -223,6 +223,9 @@ def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
     )
 
 
+_NO_REASON = ("not supported", "Unsupported ops")  # what tf2onnx says of every one of them
+
+
 def _unknown(model: Any, said: Sequence[str]) -> tuple[Unknown, ...]:
     """Every node whose type ONNX has no schema for."""
     import onnx
@@ -232,7 +235,8 @@ def _unknown(model: Any, said: Sequence[str]) -> tuple[Unknown, ...]:
     for node in all_nodes(model.graph):
         version = domains.get(node.domain, 1)
         if node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not onnx.defs.has(node.op_type, version, node.domain):
-            reason = next((line for line in said if node.name and node.name in line and "not supported" not in line), "")
+            about = (line for line in said if node.name and node.name in line)
+            reason = next((line for line in about if not any(sign in line for sign in _NO_REASON)), "")
             found.append(Unknown(node.name, node.op_type, reason))
     return tuple(found)
 
