@@ -110,6 +110,14 @@ def layers(scratch: Path) -> None:
     inspection.measure(scratch, fresh_workspace, TRTBUILD, ROOT, say)
 
 
+def checker(scratch: Path) -> None:
+    """The conversion checker: against the same conversion by hand; its memory in a training process."""
+    del scratch
+    from benchmarks import checker as conversion
+
+    conversion.measure(ROOT, say)
+
+
 def say(what: str, measured: str, against: str) -> None:
     print(f"{what:<40} {measured:<44} {against}", flush=True)
 
@@ -120,6 +128,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "noop": noop,
     "cold": cold,
     "layers": layers,
+    "checker": checker,
     "pull": pull,
 }
 

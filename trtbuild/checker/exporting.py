@@ -13,6 +13,8 @@ from typing import Any
 from trtbuild.checker import weights
 from trtbuild.checker.freezing import Frozen
 
+ASSUMED = 16  # the size of a dimension that depends on values
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -76,12 +78,12 @@ def _static_tensors(frozen: Frozen, shapes: Mapping[str, Sequence[int]]) -> dict
         tf.import_graph_def(graph_def, name="")
         for op in graph.get_operations():
             for tensor in op.outputs:
-                if tensor.shape.is_fully_defined():
+                if tensor.shape.rank is not None:
                     try:
                         kind = int(tf_utils.map_tf_dtype(tensor.dtype))
                     except KeyError:  # a resource or a variant: nothing that ONNX knows
                         continue
-                    found[tensor.name] = (kind, tuple(tensor.shape.as_list()))
+                    found[tensor.name] = (kind, tuple(ASSUMED if d is None else d for d in tensor.shape.as_list()))
     return found
 
 
@@ -110,7 +112,7 @@ def cut_out(
     outputs += sorted((read & made) - set(outputs))
     _replace(graph.node, kept)
     del graph.value_info[:]
-    typed = {name: _info(name, *found) for name, found in _inferred(model).items()}
+    typed = {name: _info(name, *found) for name, found in inferred(model).items()}
     ends = [typed[name] for name in outputs if name in typed]
     live = _live(kept, {value.name for value in ends})
     if not any(node.op_type not in ("Constant", "Identity") for node in live):
@@ -156,7 +158,7 @@ def _live(nodes: Sequence[Any], wanted: set[str]) -> list[Any]:
     return kept[::-1]
 
 
-def _inferred(model: Any) -> dict[str, tuple[int, tuple[int | None, ...]]]:
+def inferred(model: Any) -> dict[str, tuple[int, tuple[int | None, ...]]]:
     """Element type and shape of every tensor of which shape inference knows the type."""
     import onnx
 

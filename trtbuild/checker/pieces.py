@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trtbuild.checker.exporting import cut_out
+from trtbuild.checker.exporting import ASSUMED, cut_out, inferred
 from trtbuild.probing import Answer, Complaint, Question
 
 ROUNDS = 8
@@ -85,11 +85,10 @@ def make_static(model: Any, shapes: Mapping[str, Sequence[int]]) -> None:
 
 
 def _known(model: Any) -> dict[str, tuple[int, tuple[int, ...]]]:
-    from trtbuild.kit.reduction import tensor_values
-
+    """Types and shapes by shape inference; how many values Unique or NonZero find is assumed, since nobody knows it."""
     return {
-        name: (value.type.tensor_type.elem_type, tuple(d.dim_value for d in value.type.tensor_type.shape.dim))
-        for name, value in tensor_values(model).items()
+        name: (kind, tuple(ASSUMED if d is None else d for d in shape))
+        for name, (kind, shape) in inferred(model).items()
     }
 
 

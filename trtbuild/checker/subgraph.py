@@ -29,7 +29,6 @@ class Subgraph:
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     variables: dict[str, Held] = field(default_factory=dict)
-    large: dict[str, Held] = field(default_factory=dict)  # constants that were left out, now placeholders
     loose: dict[str, str] = field(default_factory=dict)  # placeholders that nobody registered -> what they are
     assigned: list[str] = field(default_factory=list)  # operations that write to variables
     shapes: dict[str, tuple[int | None, ...] | None] = field(default_factory=dict)  # of the inputs, by chosen name
@@ -120,8 +119,7 @@ class _Cutter:
 
     def _copy(self, op: Any) -> None:
         if op.type == "Const" and (held := _large_constant(op)) is not None:
-            self.made.large[op.name] = held
-            self._placeholder(op.name, held.dtype, op.outputs[0].shape)
+            self._variable(op.name, held)
             return
         if op.type in ("Placeholder", "PlaceholderV2"):
             self._copy_placeholder(op)
@@ -147,10 +145,7 @@ class _Cutter:
         """One of the graph's own that was not registered, or a value that a function took from outside."""
         outer, tensor = self.captured.get(op.name), op.outputs[0]
         if tensor.dtype.name == "resource" and (held := _handle(tensor)) is not None:
-            node = self.made.graph_def.node.add(name=op.name, op="VarHandleOp")
-            node.attr["dtype"].type = held.dtype
-            node.attr["shape"].shape.dim.extend(_dims(held.shape))
-            node.attr["shared_name"].s = op.name.encode()
+            add_variable(self.made.graph_def, op.name, held)
             self.made.variables[op.name] = held
         elif outer is not None and hasattr(outer, "numpy"):
             self._constant(op.name, outer)
@@ -158,13 +153,19 @@ class _Cutter:
             self.made.loose[op.name] = f"{tensor.dtype.name} placeholder '{op.name}'"
             self._placeholder(op.name, tensor.dtype.as_datatype_enum, tensor.shape)
 
+    def _variable(self, name: str, held: Held) -> None:
+        """A large constant as a variable, whose value nobody asks for."""
+        handle = self._fresh(f"{name}/handle", set(self.made.variables))
+        add_variable(self.made.graph_def, handle, held)
+        add_reading(self.made.graph_def, name, handle, held)
+        self.made.variables[handle] = held
+
     def _constant(self, name: str, value: Any) -> None:
         import tensorflow as tf
 
         size = value.dtype.size * (value.shape.num_elements() or 0)
         if value.dtype.is_floating and size >= LARGE_BYTES:
-            self.made.large[name] = Held(value.dtype.as_datatype_enum, tuple(value.shape.as_list()))
-            self._placeholder(name, value.dtype.as_datatype_enum, value.shape)
+            self._variable(name, Held(value.dtype.as_datatype_enum, tuple(value.shape.as_list())))
             return
         node = self.made.graph_def.node.add(name=name, op="Const")
         node.attr["dtype"].type = value.dtype.as_datatype_enum
@@ -223,7 +224,17 @@ def _handle(tensor: Any) -> Held | None:
     return Held(kind.dtype, tuple(dim.size for dim in kind.shape.dim))
 
 
-def _dims(shape: tuple[int, ...]) -> list[Any]:
+def add_variable(graph_def: Any, name: str, held: Held) -> None:
+    """A variable's handle, with the shape that grappler infers shapes by."""
     from tensorflow.core.framework import tensor_shape_pb2
 
-    return [tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in shape]
+    node = graph_def.node.add(name=name, op="VarHandleOp")
+    node.attr["dtype"].type = held.dtype
+    node.attr["shape"].shape.dim.extend(tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in held.shape)
+    node.attr["shared_name"].s = name.encode()
+
+
+def add_reading(graph_def: Any, name: str, handle: str, held: Held) -> None:
+    node = graph_def.node.add(name=name, op="ReadVariableOp")
+    node.input.append(handle)
+    node.attr["dtype"].type = held.dtype
