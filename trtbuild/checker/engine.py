@@ -16,6 +16,7 @@ from trtbuild.checker.capture import Capture
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.options import Options
 from trtbuild.checker.origins import Origins
+from trtbuild.checker.quiet import quiet
 from trtbuild.checker.result import Problem, Result
 from trtbuild.errors import ExportError, LowerError, TrtbuildError
 from trtbuild.probing import Answer, Question
@@ -116,7 +117,10 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
     if chosen.unranked:
         return problems, {}
     try:
-        exported = export(freezing.freeze(part), how.opset, chosen.concrete, folder)
+        with quiet():
+            frozen = freezing.freeze(part)
+            problems += usage.silent(frozen.graph_def, origins)
+            exported = export(frozen, how.opset, chosen.concrete, folder)
     except ExportError as error:
         return [*problems, usage.export_failed(error)], {}
     finder = findings.Finder(exported, origins)
@@ -136,7 +140,8 @@ def check_onnx(
     from trtbuild.checker import precision
 
     if exported.model is None:
-        return [finder.noticed("export", "note", "", "", exported.why, "mend these first")], {}
+        found = [finder.noticed("export", "note", "", "", exported.why, "mend these first")] if exported.why else []
+        return found, {}
     problems = [] if ready else precision.refuse_low(exported.model, how, finder)
     problems += precision.pitfalls(exported.model, how, finder)
     present = {value.name for value in exported.model.graph.input}

@@ -21,7 +21,8 @@ class Exported:
     """``model`` is an onnx.ModelProto, or None when nothing is left of it (``why``).
 
     ``nodes``: ONNX node -> {op, type, name, scope} of its TensorFlow operation; ``ops``: TensorFlow operation -> its
-    type; ``unknown``: operations without an ONNX form.  ``static``: its inputs have fixed shapes now.
+    type; ``unknown``: operations without an ONNX form.  ``static``: its inputs have fixed shapes now; ``extra`` are the
+    shapes of new ones.  ``entries``: input -> its TensorFlow operation.
     """
 
     model: Any
@@ -31,6 +32,7 @@ class Exported:
     static: bool = False
     why: str = ""
     extra: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    entries: Mapping[str, str] = field(default_factory=dict)
 
 
 def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], folder: Path) -> Exported:
@@ -47,8 +49,10 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     model, cut = found.model, None
     if found.unknown:
         cut = cut_out(model, {node.name for node in found.unknown}, _static_tensors(frozen, shapes), shapes)
-        if cut is None:
-            why = "what is left beside them cannot be checked by itself"
+        if cut is None or not model.graph.node:
+            why = (
+                "" if cut is not None else "what is left beside these cannot be checked by itself: a shape is not known"
+            )
             return Exported(None, {}, kinds, found.unknown, why=why)
         if opset > tfonnx.TF2ONNX_LAST_OPSET:
             model = tfonnx.raise_opset(model, opset)
@@ -58,7 +62,8 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     canonical.canonicalise(model, set(found.ops))
     clean = {name: tensor for tensor, name in (frozen.inputs | frozen.outputs).items()}
     mapped = scopes.scope_map(model, found.ops, clean)
-    return Exported(model, mapped["nodes"], kinds, found.unknown, cut is not None, extra=cut or {})
+    entries = {name: tensor.rpartition(":")[0] for tensor, name in frozen.inputs.items()}
+    return Exported(model, mapped["nodes"], kinds, found.unknown, cut is not None, extra=cut or {}, entries=entries)
 
 
 def _static_tensors(frozen: Frozen, shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, tuple[int, ...]]]:
@@ -93,7 +98,7 @@ def cut_out(
     """Remove top-level nodes (those whose bodies hold a named one, too), in place, and make the inputs' shapes fixed.
 
     Their results become inputs, what they read becomes outputs.  Returns the new inputs' shapes; None when one of them
-    is not known, or nothing is left.
+    is not known.  Nothing may be left.
     """
     graph = model.graph
     gone = [node for node in graph.node if _holds(node, names)]
@@ -116,7 +121,7 @@ def cut_out(
     ends = [typed[name] for name in outputs if name in typed]
     live = _live(kept, {value.name for value in ends})
     if not any(node.op_type not in ("Constant", "Identity") for node in live):
-        return None
+        live = []
     needed = _reads(live) | {value.name for value in ends}
     _replace(graph.output, ends)
     _replace(graph.node, live)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from trtbuild.checker.result import Problem, Severity, Stage
 from trtbuild.probing import Answer, Complaint
 
 CONTRACT_ADVICE = "cast it to float32 before the network, or declare it so"
+_INPUT = re.compile(r"input '(.+?)' is ")
 _STAGES: Mapping[str, Stage] = {"parse": "parse", "build": "build", "contract": "precision"}
 
 
@@ -65,7 +67,9 @@ class Finder:
         op, kind = self._origin(complaint.node)
         problem = self._problem(stage, op, kind, complaint.node, complaint.op_type, complaint.words)
         if complaint.stage == "contract":
-            return replace(problem, advice=CONTRACT_ADVICE)
+            name = _INPUT.match(complaint.words)
+            entry = self._exported.entries.get(name[1], "") if name else ""
+            return replace(self._problem(stage, entry, "", "", "", complaint.words), advice=CONTRACT_ADVICE)
         return replace(problem, words=f"{answer.why}: {complaint.words}") if answer.why else problem
 
     def _origin(self, node: str) -> tuple[str, str]:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from trtbuild.checker.subgraph import Held, Subgraph, add_reading, add_variable
 
 # Constants up to this sum are made for real, so that folding goes as in a build; the rest costs nothing.
@@ -39,6 +37,8 @@ class _Splat:
         self._held = held
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        import numpy as np
+
         return np.ones([1], dtype or np.float32)
 
 
@@ -79,6 +79,7 @@ def _fill(graph_def: Any, variables: Mapping[str, Held]) -> dict[str, Held]:
 
     Those may be no placeholders yet: grappler makes arrays of zeros for all placeholders of known shape.
     """
+    import numpy as np
     import tensorflow as tf
 
     rng = np.random.default_rng(0)

@@ -36,7 +36,7 @@ def ask_through(ask: Ask, question: Question, first: Answer, folder: Path, deadl
         named = {c.node for c in new if c.node}
         if answer.verdict in ("ok", "build_fail") or not named or time.monotonic() > deadline:
             break
-        if cut_out(model, named, _known(model), question.shapes) is None:
+        if cut_out(model, named, _known(model), question.shapes) is None or not model.graph.node:
             break
         answer = ask(_saved(model, folder / f"rest{i}.onnx", question))
     return replace(first, complaints=tuple(complaints.values()))

@@ -31,6 +31,7 @@ class Subgraph:
     variables: dict[str, Held] = field(default_factory=dict)
     loose: dict[str, str] = field(default_factory=dict)  # placeholders that nobody registered -> what they are
     assigned: list[str] = field(default_factory=list)  # operations that write to variables
+    unused: list[str] = field(default_factory=list)  # inputs, by chosen name, that no output depends on
     shapes: dict[str, tuple[int | None, ...] | None] = field(default_factory=dict)  # of the inputs, by chosen name
     dtypes: dict[str, str] = field(default_factory=dict)
 
@@ -53,6 +54,7 @@ class _Cutter:
         self.graph, self.initialised = graph, initialised
         self.ins = {name: graph.get_tensor_by_name(tensor) for name, tensor in inputs.items()}
         self.outs = {name: graph.get_tensor_by_name(tensor) for name, tensor in outputs.items()}
+        self.old_control_flow = any(op.type in ("Enter", "Switch") for op in graph.get_operations())
         self.stops: dict[str, str] = {}  # tensor -> node that stands for it
         self.captured = {inner.op.name: outer for outer, inner in getattr(graph, "captures", ())}
         self.made = Subgraph(graph_pb2.GraphDef())
@@ -61,6 +63,7 @@ class _Cutter:
     def run(self) -> Subgraph:
         wanted = {tensor.name for tensor in self.ins.values()}
         reached = self._reach(wanted)
+        self._note_unused(reached, wanted)
         if not self.initialised:
             weights = _initialisers(reached, wanted)
             reached = self._reach(wanted | weights.keys())
@@ -81,8 +84,15 @@ class _Cutter:
         self.made.graph_def.library.CopyFrom(_library(self.graph))
         return self.made
 
-    def _reach(self, stops: set[str]) -> list[Any]:
-        """Operations behind the outputs, in the graph's order; control edges are followed too."""
+    def _note_unused(self, reached: list[Any], wanted: set[str]) -> None:
+        read = {tensor.name for op in reached for tensor in op.inputs} | {tensor.name for tensor in self.outs.values()}
+        self.made.unused = [name for name, tensor in self.ins.items() if tensor.name not in read]
+        # A write that something has to wait for is state, though its result is not used.
+        behind = {op.name: op for op in self._reach(wanted, control=True)}
+        self.made.assigned = [name for name, op in behind.items() if op.type.startswith("Assign")]
+
+    def _reach(self, stops: set[str], *, control: bool = False) -> list[Any]:
+        """Operations behind the outputs, in the graph's order; with ``control`` over control edges, too."""
         found: dict[str, Any] = {}
         waiting = [tensor.op for tensor in self.outs.values() if tensor.name not in stops]
         while waiting:
@@ -91,7 +101,8 @@ class _Cutter:
                 continue
             found[op.name] = op
             waiting += [tensor.op for tensor in op.inputs if tensor.name not in stops]
-            waiting += op.control_inputs
+            # The loops and branches of TensorFlow 1 live on control edges; elsewhere these only say what comes first.
+            waiting += op.control_inputs if control or self.old_control_flow else ()
         return sorted(found.values(), key=lambda op: op._id)
 
     def _weight(self, tensor: Any) -> None:
@@ -129,12 +140,12 @@ class _Cutter:
         node.attr.pop("_class", None)
         for i, tensor in enumerate(op.inputs):
             node.input[i] = self._tensor(tensor.name)
+        if not self.old_control_flow:
+            del node.input[len(op.inputs) :]
         if op.type in ("VarHandleOp", "VariableV2", "Variable"):
             shape = tuple(dim.size for dim in node.attr["shape"].shape.dim)
             self.made.variables[op.name] = Held(node.attr["dtype"].type, shape)
             node.attr["shared_name"].s = op.name.encode()
-        elif op.type.startswith("Assign"):
-            self.made.assigned.append(op.name)
         elif op.type == "PlaceholderWithDefault":
             node.op = "Identity"
             node.attr["T"].type = node.attr.pop("dtype").type

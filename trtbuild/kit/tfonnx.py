@@ -7,6 +7,7 @@ every node is looked up in ONNX's own schemas here, and all that have none are r
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -235,7 +236,8 @@ def _unknown(model: Any, said: Sequence[str]) -> tuple[Unknown, ...]:
     for node in all_nodes(model.graph):
         version = domains.get(node.domain, 1)
         if node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not onnx.defs.has(node.op_type, version, node.domain):
-            about = (line for line in said if node.name and node.name in line)
+            whole = re.compile(rf"(?<![\w/.-]){re.escape(node.name)}(?![\w/.-])")
+            about = (line for line in said if node.name and whole.search(line))
             reason = next((line for line in about if not any(sign in line for sign in _NO_REASON)), "")
             found.append(Unknown(node.name, node.op_type, reason))
     return tuple(found)
@@ -285,5 +287,7 @@ class _Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = " ".join(record.getMessage().split())
+        if record.exc_info and record.exc_info[1] is not None:  # of a node: its name, then a dump of it
+            line = f"{line.partition(' (fct=')[0]}: {' '.join(str(record.exc_info[1]).split())}"
         if line not in self.lines:
             self.lines.append(line)
