@@ -140,8 +140,7 @@ def check_onnx(
     from trtbuild.checker import precision
 
     if exported.model is None:
-        found = [finder.noticed("export", "note", "", "", exported.why, "mend these first")] if exported.why else []
-        return found, {}
+        return [], {}
     problems = [] if ready else precision.refuse_low(exported.model, how, finder)
     problems += precision.pitfalls(exported.model, how, finder)
     present = {value.name for value in exported.model.graph.input}
@@ -155,12 +154,12 @@ def check_onnx(
         {} if exported.static else {n: p for n, p in chosen.profiles.items() if n in present},
         tf32=how.precision == "tf32",
     )  # fmt: skip
-    refused, answers = _ask(question, finder, how, asker, folder)
+    refused, answers = _ask(question, exported, finder, how, asker, folder)
     return [*problems, *notes, *refused], answers
 
 
 def _ask(
-    question: Question, finder: findings.Finder, how: Options, asker: Asker, folder: Path
+    question: Question, exported: Exported, finder: findings.Finder, how: Options, asker: Asker, folder: Path
 ) -> tuple[list[Problem], dict[str, Answer]]:
     """First the whole graph in all versions at once; then, version by version, what a refusal kept from being seen."""
     deadline = time.monotonic() + how.limit_s
@@ -170,5 +169,7 @@ def _ask(
         def ask(one: Question, version: str = version) -> Answer:
             return asker.ask_one(version, one)
 
-        answers[version] = pieces.ask_through(ask, question, answer, folder, deadline)
+        answers[version] = pieces.ask_through(
+            ask, question, answer, folder, deadline, exported.shapes, exported.guessed
+        )
     return finder.refused(answers), answers

@@ -48,11 +48,17 @@ class Finder:
         for version, answer in answers.items():
             for complaint in answer.complaints or self._whole(answer):
                 problem = self._of(complaint, answer)
-                key = (problem.stage, problem.op, problem.node, problem.node_type)
-                if key in merged:
-                    merged[key] = replace(merged[key], versions=(*merged[key].versions, version))
-                else:
+                # The exporter makes several nodes of some operations, and each may be refused: that is one problem.
+                key = (problem.stage, problem.op or problem.node, problem.rule)
+                if key not in merged:
                     merged[key] = replace(problem, versions=(version,))
+                    continue
+                known = merged[key]
+                versions = tuple(dict.fromkeys((*known.versions, version)))
+                words = known.words if problem.words in known.words or len(versions) > 1 else (
+                    f"{known.words}; {problem.words}"
+                )  # fmt: skip
+                merged[key] = replace(known, versions=versions, words=words)
         return [self._with_version_advice(problem, answers) for problem in merged.values()]
 
     @staticmethod
