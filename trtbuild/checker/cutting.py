@@ -31,20 +31,22 @@ def cut_out(
     graph = model.graph
     gone, lost = [node for node in graph.node if _holds(node, names)], []
     opened = {name for node in gone for name in node.output if name}
-    closed = {name for name in opened if name not in known or foreign(known[name][0])}
+
+    def is_closed(name: str) -> bool:
+        return name not in known or foreign(known[name][0])
+
     kept = []
     for node in graph.node:
         if _holds(node, names):
             continue
-        if _reads([node]) & closed:
+        if any(is_closed(name) for name in _reads([node]) & opened):
             lost.append(node)
-            closed.update(name for name in node.output if name)
+            opened |= {name for name in node.output if name}
         else:
             kept.append(node)
     kept = _copies(kept)
     read = {name for node in (*gone, *lost) for name in _reads([node])}
-    opened |= closed
-    inputs = sorted((opened - closed) & _reads(kept))
+    inputs = sorted(opened & _reads(kept))
     for value in graph.input:
         for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
             dim.dim_value = size

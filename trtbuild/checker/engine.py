@@ -169,7 +169,5 @@ def _ask(
         def ask(one: Question, version: str = version) -> Answer:
             return asker.ask_one(version, one)
 
-        answers[version] = pieces.ask_through(
-            ask, question, answer, folder, deadline, exported.shapes, exported.guessed
-        )
+        answers[version] = pieces.ask_through(ask, question, answer, folder, deadline, exported.shapes)
     return finder.refused(answers), answers

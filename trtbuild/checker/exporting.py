@@ -14,7 +14,6 @@ from trtbuild.checker import weights
 from trtbuild.checker.cutting import Cut, cut_out
 from trtbuild.checker.freezing import Frozen
 
-ASSUMED = 16  # the size of a dimension that depends on values
 Shapes = Mapping[str, tuple[int, tuple[int | None, ...]]]  # tensor -> element type (ONNX) and shape
 
 
@@ -24,8 +23,7 @@ class Exported:
 
     ``nodes``: ONNX node -> {op, type, name, scope} of its TensorFlow operation; ``ops``: TensorFlow operation -> its
     type; ``unknown``: operations without an ONNX form.  ``static``: its inputs have fixed shapes now; ``extra`` are the
-    shapes of new ones.  ``entries``: input -> its TensorFlow operation.  ``shapes`` tells what TensorFlow knows;
-    ``guessed`` are new inputs whose sizes were made up.
+    shapes of new ones.  ``entries``: input -> its TensorFlow operation.  ``shapes`` tells what TensorFlow knows.
     """
 
     model: Any
@@ -36,7 +34,6 @@ class Exported:
     extra: Mapping[str, Sequence[int]] = field(default_factory=dict)
     entries: Mapping[str, str] = field(default_factory=dict)
     shapes: Callable[[], Shapes] = dict
-    guessed: frozenset[str] = frozenset()
 
 
 def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], folder: Path) -> Exported:
@@ -50,13 +47,12 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     named = {tensor: f"weight/{tensor.rpartition(':')[0]}" for tensor in frozen.weights}
     found = tfonnx.convert_graph(frozen.graph_def, {**frozen.inputs, **named}, frozen.outputs, opset)
     kinds = {name: op.kind for name, op in found.ops.items()}
-    model, guessed = found.model, frozenset[str]()
+    model = found.model
     cut: Cut | None = None
     if found.unknown:
-        static = _static_tensors(frozen, shapes)
-        known = {name: assumed(*kind) for name, kind in static.items()}
+        static = _around(model, {node.name for node in found.unknown}, _static_tensors(frozen, shapes), shapes)
+        known = {n: (k, tuple(d for d in s if d is not None)) for n, (k, s) in static.items() if None not in s}
         cut = cut_out(model, {node.name for node in found.unknown}, known, shapes)
-        guessed = frozenset(name for name in cut.inputs if None in static[name][1])
         if not model.graph.node:
             return Exported(None, {}, kinds, found.unknown)
         if opset > tfonnx.TF2ONNX_LAST_OPSET:
@@ -70,13 +66,27 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     entries = {name: tensor.rpartition(":")[0] for tensor, name in frozen.inputs.items()}
     return Exported(
         model, mapped["nodes"], kinds, found.unknown, cut is not None, extra=cut.inputs if cut else {}, entries=entries,
-        shapes=lambda: _static_tensors(frozen, shapes), guessed=guessed,
+        shapes=lambda: _static_tensors(frozen, shapes),
     )  # fmt: skip
 
 
-def assumed(kind: int, shape: Sequence[int | None]) -> tuple[int, tuple[int, ...]]:
-    """With a size in place of those that nobody knows."""
-    return kind, tuple(ASSUMED if d is None else d for d in shape)
+def _around(model: Any, unknown: set[str], static: Shapes, shapes: Mapping[str, Sequence[int]]) -> Shapes:
+    """Of operations that were left as they are, TensorFlow's shapes; elsewhere the exporter's, who changes layouts.
+
+    Those know no batch, so it is taken from the inputs.
+    """
+    raw = {name for node in model.graph.node if node.name in unknown for name in node.output}
+    batch = next((shape[0] for shape in shapes.values() if shape), None)
+    found = {name: kind for name, kind in static.items() if name in raw}
+    for value in model.graph.value_info:
+        kind = value.type.tensor_type
+        if value.name not in raw and kind.elem_type and kind.HasField("shape"):
+            dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim]
+            found[value.name] = (
+                kind.elem_type,
+                tuple(batch if i == 0 and d is None else d for i, d in enumerate(dims)),
+            )
+    return found
 
 
 def _static_tensors(frozen: Frozen, shapes: Mapping[str, Sequence[int]]) -> Shapes:

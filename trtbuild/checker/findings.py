@@ -81,7 +81,30 @@ class Finder:
     def _origin(self, node: str) -> tuple[str, str]:
         """Name and type of the TensorFlow operation that a node is of; the node's own name where there is none."""
         entry = self._exported.nodes.get(node) or nearest(self._readers, self._exported.nodes, node)
-        return (entry["op"], entry["type"]) if entry else (node, "")
+        if entry is not None:
+            return entry["op"], entry["type"]
+        op = self._named_after(node) or next(filter(None, map(self._named_after, self._siblings(node))), "")
+        return (op, self._exported.ops[op]) if op else (node, "")
+
+    def _named_after(self, node: str) -> str:
+        """The operation whose name is in front of the exporter's own: ``OPERATION_Unique``, ``OPERATION__12``."""
+        parts = re.split(r"(_)", node)
+        heads = ("".join(parts[:i]) for i in range(len(parts) - 1, 0, -1))
+        return next((head for head in heads if head in self._exported.ops), "")
+
+    def _siblings(self, node: str) -> list[str]:
+        """Nodes around it that the exporter named itself, nearest first."""
+        around: dict[str, set[str]] = {}
+        for maker, readers in self._readers.items():
+            for reader in readers:
+                around.setdefault(maker, set()).add(reader)
+                around.setdefault(reader, set()).add(maker)
+        waiting, seen = [node], {node: None}
+        for _ in range(NEAR):
+            waiting = [name for one in waiting for name in sorted(around.get(one, ())) if name not in seen]
+            waiting = [name for name in dict.fromkeys(waiting) if name not in self._exported.nodes]
+            seen |= dict.fromkeys(waiting)
+        return list(seen)[1:]
 
     @cached_property
     def _readers(self) -> dict[str, list[str]]:

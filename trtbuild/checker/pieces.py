@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from trtbuild.checker import types
 from trtbuild.checker.cutting import cut_out, inferred
-from trtbuild.checker.exporting import Shapes, assumed
+from trtbuild.checker.exporting import Shapes
 from trtbuild.probing import Answer, Complaint, Question
 
-ROUNDS = 8
-# What is said of sizes that do not fit says nothing where a size was made up.
-_OF_SIZES = re.compile(r"Shape Error|dimension|broadcast|wildcard|volume", re.IGNORECASE)
+ROUNDS = 24
 Ask = Callable[[Question], Answer]
 _SHARE = 0.6  # of the time that is left, for locating one crash
 
@@ -31,12 +29,10 @@ def ask_through(
     folder: Path,
     deadline: float,
     shapes: Callable[[], Shapes] = dict,
-    guessed: Collection[str] = (),
 ) -> Answer:
     """``first`` (the answer to ``question``), with the complaints of all that it kept from being looked at.
 
-    ``shapes`` is asked for tensors' shapes where those of the graph itself are not enough; ``guessed`` are inputs whose
-    size is made up already.
+    ``shapes`` is asked for tensors' shapes where those of the graph itself are not enough.
     """
     import onnx
 
@@ -45,20 +41,16 @@ def ask_through(
     model = onnx.load(question.model, load_external_data=False)
     make_static(model, question.shapes)
     complaints: dict[str, Complaint] = {}
-    answer, opened = first, set(guessed)
+    answer = first
     for i in range(ROUNDS):
         new = _complaints(ask, answer, model, folder, deadline)
-        tainted = _tainted(model, opened)
-        new = [c for c in new if c.node not in complaints and not (c.node in tainted and _OF_SIZES.search(c.words))]
-        complaints |= {c.node: c for c in new}
-        named = {c.node for c in new if c.node}
+        named = {c.node for c in new if c.node and c.node not in complaints}
+        complaints |= {c.node: c for c in new if c.node not in complaints}
         if answer.verdict == "ok" or not named or time.monotonic() > deadline:
             break
-        known, made_up = _known(model, shapes())
-        cut = cut_out(model, named, known, question.shapes)
+        cut_out(model, named, _known(model, shapes()), question.shapes)
         if not model.graph.node:
             break
-        opened |= made_up & cut.inputs.keys()
         answer = ask(_saved(model, folder / f"rest{i}.onnx", question))
     return replace(first, complaints=tuple(complaints.values()))
 
@@ -129,29 +121,16 @@ def make_static(model: Any, shapes: Mapping[str, Sequence[int]]) -> None:
                 dim.Clear()
 
 
-def _known(model: Any, shapes: Shapes) -> tuple[dict[str, tuple[int, tuple[int, ...]]], set[str]]:
-    """Types and shapes by shape inference, by TensorFlow's behind a loop; and the tensors whose size is assumed."""
+def _known(model: Any, shapes: Shapes) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """Types and shapes by inference, by TensorFlow behind a loop; tensors whose size depends on values have none."""
     loops = {name for node in model.graph.node if node.op_type in ("Loop", "If", "Scan") for name in node.output}
-    found, guessed = {}, set()
+    found = {}
     for name, (kind, shape) in inferred(model).items():
         if None in shape and name in shapes and name in loops and len(shapes[name][1]) == len(shape):
             kind, shape = shapes[name]  # elsewhere the exporter may have changed the layout
-        if None in shape:
-            guessed.add(name)
-        found[name] = assumed(kind, shape)
-    return found, guessed
-
-
-def _tainted(model: Any, guessed: set[str]) -> set[str]:
-    """Nodes that depend on an input of a size that was made up."""
-    from trtbuild.kit.reduction import reads
-
-    reached, nodes = set(guessed), set()
-    for node in model.graph.node:
-        if reached & set(reads(node)):
-            nodes.add(node.name)
-            reached |= {name for name in node.output if name}
-    return nodes
+        if None not in shape:
+            found[name] = (kind, tuple(d for d in shape if d is not None))
+    return found
 
 
 def _saved(model: Any, path: Path, like: Question) -> Question:
