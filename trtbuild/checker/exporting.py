@@ -23,7 +23,7 @@ class Exported:
 
     ``nodes``: ONNX node -> {op, type, name, scope} of its TensorFlow operation; ``ops``: TensorFlow operation -> its
     type; ``unknown``: operations without an ONNX form.  ``static``: its inputs have fixed shapes now; ``extra`` are the
-    shapes of new ones.  ``entries``: input -> its TensorFlow operation.  ``shapes`` tells what TensorFlow knows.
+    shapes of new ones.  ``entries``: input -> its TensorFlow operation.  ``shapes`` tells what was known of them.
     """
 
     model: Any
@@ -48,11 +48,14 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     found = tfonnx.convert_graph(frozen.graph_def, {**frozen.inputs, **named}, frozen.outputs, opset)
     kinds = {name: op.kind for name, op in found.ops.items()}
     model = found.model
+    written = _written(model)
     cut: Cut | None = None
     if found.unknown:
-        static = _around(model, {node.name for node in found.unknown}, _static_tensors(frozen, shapes), shapes)
+        names = {node.name for node in found.unknown}
+        raw = {name for node in model.graph.node if node.name in names for name in node.output}
+        static = _joined(written, _static_tensors(frozen, shapes), raw)
         known = {n: (k, tuple(d for d in s if d is not None)) for n, (k, s) in static.items() if None not in s}
-        cut = cut_out(model, {node.name for node in found.unknown}, known, shapes)
+        cut = cut_out(model, names, known, shapes)
         if not model.graph.node:
             return Exported(None, {}, kinds, found.unknown)
         if opset > tfonnx.TF2ONNX_LAST_OPSET:
@@ -66,26 +69,32 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     entries = {name: tensor.rpartition(":")[0] for tensor, name in frozen.inputs.items()}
     return Exported(
         model, mapped["nodes"], kinds, found.unknown, cut is not None, extra=cut.inputs if cut else {}, entries=entries,
-        shapes=lambda: _static_tensors(frozen, shapes),
+        shapes=lambda: _joined(written, _static_tensors(frozen, shapes), set()),
     )  # fmt: skip
 
 
-def _around(model: Any, unknown: set[str], static: Shapes, shapes: Mapping[str, Sequence[int]]) -> Shapes:
-    """Of operations that were left as they are, TensorFlow's shapes; elsewhere the exporter's, who changes layouts.
-
-    Those know no batch, so it is taken from the inputs.
-    """
-    raw = {name for node in model.graph.node if node.name in unknown for name in node.output}
-    batch = next((shape[0] for shape in shapes.values() if shape), None)
-    found = {name: kind for name, kind in static.items() if name in raw}
+def _written(model: Any) -> Shapes:
+    """What the exporter wrote down: in its own layout, and without the batch."""
+    found = {}
     for value in model.graph.value_info:
         kind = value.type.tensor_type
-        if value.name not in raw and kind.elem_type and kind.HasField("shape"):
-            dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim]
-            found[value.name] = (
-                kind.elem_type,
-                tuple(batch if i == 0 and d is None else d for i, d in enumerate(dims)),
-            )
+        if kind.elem_type and kind.HasField("shape"):
+            dims = (d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim)
+            found[value.name] = (kind.elem_type, tuple(dims))
+    return found
+
+
+def _joined(written: Shapes, static: Shapes, raw: set[str]) -> Shapes:
+    """Of operations left as they are (``raw`` tensors) TensorFlow's shapes; of others the exporter's, in its layout.
+
+    The first dimension is the same in every layout, and TensorFlow knows it.
+    """
+    found = {name: kind for name, kind in static.items() if name in raw}
+    for name, (kind, shape) in written.items():
+        if name not in raw:
+            known = static[name][1] if name in static else ()
+            first = known[:1] if shape[:1] == (None,) and len(known) == len(shape) else shape[:1]
+            found[name] = (kind, (*first, *shape[1:]))
     return found
 
 

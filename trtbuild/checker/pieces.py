@@ -122,12 +122,11 @@ def make_static(model: Any, shapes: Mapping[str, Sequence[int]]) -> None:
 
 
 def _known(model: Any, shapes: Shapes) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """Types and shapes by inference, by TensorFlow behind a loop; tensors whose size depends on values have none."""
-    loops = {name for node in model.graph.node if node.op_type in ("Loop", "If", "Scan") for name in node.output}
+    """Types and shapes by inference, else by the exporter; tensors whose size depends on values have none."""
     found = {}
-    for name, (kind, shape) in inferred(model).items():
-        if None in shape and name in shapes and name in loops and len(shapes[name][1]) == len(shape):
-            kind, shape = shapes[name]  # elsewhere the exporter may have changed the layout
+    for name, (kind, shape) in {**shapes, **inferred(model)}.items():
+        if None in shape and name in shapes and len(shapes[name][1]) == len(shape):
+            kind, shape = shapes[name]
         if None not in shape:
             found[name] = (kind, tuple(d for d in shape if d is not None))
     return found
