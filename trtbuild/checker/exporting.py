@@ -48,12 +48,11 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     found = tfonnx.convert_graph(frozen.graph_def, {**frozen.inputs, **named}, frozen.outputs, opset)
     kinds = {name: op.kind for name, op in found.ops.items()}
     model = found.model
-    written = _written(model)
     cut: Cut | None = None
     if found.unknown:
         names = {node.name for node in found.unknown}
         raw = {name for node in model.graph.node if node.name in names for name in node.output}
-        static = _joined(written, _static_tensors(frozen, shapes), raw)
+        static = _joined(found.shapes, _static_tensors(frozen, shapes), raw)
         known = {n: (k, tuple(d for d in s if d is not None)) for n, (k, s) in static.items() if None not in s}
         cut = cut_out(model, names, known, shapes)
         if not model.graph.node:
@@ -69,19 +68,8 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     entries = {name: tensor.rpartition(":")[0] for tensor, name in frozen.inputs.items()}
     return Exported(
         model, mapped["nodes"], kinds, found.unknown, cut is not None, extra=cut.inputs if cut else {}, entries=entries,
-        shapes=lambda: _joined(written, _static_tensors(frozen, shapes), set()),
+        shapes=lambda: _joined(found.shapes, _static_tensors(frozen, shapes), set()),
     )  # fmt: skip
-
-
-def _written(model: Any) -> Shapes:
-    """What the exporter wrote down: in its own layout, and without the batch."""
-    found = {}
-    for value in model.graph.value_info:
-        kind = value.type.tensor_type
-        if kind.elem_type and kind.HasField("shape"):
-            dims = (d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim)
-            found[value.name] = (kind.elem_type, tuple(dims))
-    return found
 
 
 def _joined(written: Shapes, static: Shapes, raw: set[str]) -> Shapes:

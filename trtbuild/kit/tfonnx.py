@@ -61,11 +61,15 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Found:
-    """A conversion, ``unknown`` operations of TensorFlow left in it."""
+    """A conversion, ``unknown`` operations of TensorFlow left in it.
+
+    ``shapes``: element type and shape of tensors as tf2onnx keeps them, in its layout, None for what it does not know.
+    """
 
     model: Any  # onnx.ModelProto
     ops: dict[str, TfOp]
     unknown: tuple[Unknown, ...]
+    shapes: dict[str, tuple[int, tuple[int | None, ...]]]
 
 
 def convert_graph(graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int) -> Found:
@@ -81,11 +85,11 @@ def convert_graph(graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[st
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         ops = {op.name: _describe(op) for op in graph.get_operations()}
-        model, said = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET))
+        model, shapes, said = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET))
     unknown = _unknown(model, said)
     if opset > TF2ONNX_LAST_OPSET and not unknown:
         model = raise_opset(model, opset)
-    return Found(model, ops, unknown)
+    return Found(model, ops, unknown, shapes)
 
 
 def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:
@@ -162,8 +166,8 @@ def _describe(op: Any) -> TfOp:
 
 def _tf2onnx(
     graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int
-) -> tuple[Any, Sequence[str]]:
-    """The model, and what tf2onnx complained of."""
+) -> tuple[Any, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str]]:
+    """The model, its tensors, and what tf2onnx complained of."""
     import tf2onnx.utils
     from tf2onnx import optimizer
     from tf2onnx.tfonnx import process_tf_graph
@@ -182,13 +186,19 @@ def _tf2onnx(
         # for each of its seven passes is what makes large graphs slow, and a failed pass should be seen.
         onnx_graph = optimizer.optimize_graph(converted, catch_errors=False)
         model = onnx_graph.make_model("model")
+        shapes = {
+            name: (kind, tuple(None if d < 0 else d for d in shape))
+            for node in onnx_graph.get_nodes()
+            for name in node.output
+            if (shape := onnx_graph.get_shape(name)) is not None and (kind := onnx_graph.get_dtype(name))
+        }
     except Exception as error:  # tf2onnx raises KeyError, AssertionError and ValueError alike
         details = tuple(said.lines)
         what = details[0] if details else f"tf2onnx: {type(error).__name__}: {error}"
         raise ExportError(what, where="export", details=details) from error
     finally:
         logger.removeHandler(said)
-    return model, said.lines
+    return model, shapes, said.lines
 
 
 def _mend_scalar_bias() -> None:
