@@ -61,12 +61,18 @@ def registered(registry: Registry, graph: Any, *, named: bool) -> list[Callable[
         records = _latest(records)
     symbolic = [] if mine else _symbolic(registry)
     if not records and not symbolic:
-        if registry.mistakes:
-            hint = "register while the network is traced (tf.function, Keras model), or use trt_checker.check(model, …)"
-            raise ConfigError(registry.mistakes[0], where="check_conversion", hint=hint)
+        _refuse_mistakes(registry)
         raise ConfigError("nothing is registered", where="check_conversion", hint=HOW)
+    if any(not (record.inputs and record.outputs) for _, record in records):
+        _refuse_mistakes(registry)
     _refuse_halves(records)
     return [lambda g=g, record=record: _of_record(g, record) for g, record in records] + symbolic  # type: ignore[misc]
+
+
+def _refuse_mistakes(registry: Registry) -> None:
+    if registry.mistakes:
+        hint = "register tf.identity(x) where a network is traced, or use trt_checker.check(model, …)"
+        raise ConfigError(registry.mistakes[0], where="check_conversion", hint=hint)
 
 
 def _latest(records: Sequence[tuple[Any, Registered]]) -> list[tuple[Any, Registered]]:

@@ -31,8 +31,9 @@ class Origins:
         return None, BY_LAYER.format(layer) if layer else NO_FRAME
 
     def layer(self, name: str) -> str:
-        """The innermost Keras layer among the operation's scopes."""
-        return next((part for part in reversed(name.split("/")) if part in self._layers), "")
+        """The innermost Keras layer among the operation's scopes, to which tracing it again adds ``_1``."""
+        parts = (part for whole in reversed(name.split("/")) for part in (whole, re.sub(r"_\d+$", "", whole)))
+        return next((part for part in parts if part in self._layers), "")
 
     def _find(self, name: str) -> Any:
         """By its name; an inlined one in the function that its caller calls; one of a loop's body in any function."""
