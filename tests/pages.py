@@ -112,6 +112,8 @@ def template_data(page: dict[str, Any], current: str) -> dict[str, Any]:
         "titles": deviation.TITLES,
         "findings": overview.findings(page),
         "hop_names": layers.HOP_NAMES,
+        "hops": overview.shown_hops(page),
+        "guilty": deviation.GUILTY,
     }
     extra["sections"] = deviation.sections(page)
     charts = {"overview": [], "deviation": deviation.charts(page), "layers": layers.charts({"id": page["layers"]})}

@@ -14,7 +14,7 @@ from trtbuild.errors import ModelError
 from trtbuild.kit.profile import FIRST_RUNS, Profile, from_onnxruntime, integer_share, label_nodes, summarise
 from trtbuild.runtimes import onnxruntime
 
-PROVIDERS = ["CPUExecutionProvider"]
+RUNTIME = {"providers": ["CPUExecutionProvider"]}
 HOSTILE = 'a"b\\</script>;\u001e\n'
 Event = dict[str, Any]
 
@@ -70,7 +70,7 @@ def test_hostile_names_come_back_as_they_are(tmp_path: Path, monkeypatch: pytest
     model = graph("float[2] x => float[2] z { y = Mul(x, w) z = Softplus(y) }", w=[2, 3])
     model.graph.node[0].name, model.graph.node[1].name = HOSTILE, ""
     path = saved(tmp_path, model)
-    found = onnxruntime.profile_nodes(path, PROVIDERS, 1, {"x": np.zeros(2, np.float32)}, 0.0, 9)
+    found = onnxruntime.profile_nodes(path, RUNTIME, 1, {"x": np.zeros(2, np.float32)}, 0.0, 9)
 
     assert list(found.times) == [HOSTILE, "Softplus #1"]
     assert list(tmp_path.iterdir()) == [path]
@@ -80,7 +80,7 @@ def test_kernels_at_full_speed_are_counted(tmp_path: Path, monkeypatch: pytest.M
     """What the runtime fused the graph to."""
     monkeypatch.chdir(tmp_path)
     path = saved(tmp_path, graph("float[2,2] x => float[2,2] z { y = MatMul(x, w) z = Relu(y) }", w=[[1, 2], [3, 4]]))
-    found = onnxruntime.count_kernels(path, PROVIDERS, 1, {"x": np.zeros((2, 2), np.float32)})
+    found = onnxruntime.count_kernels(path, RUNTIME, 1, {"x": np.zeros((2, 2), np.float32)})
 
     assert integer_share(found) == (0, 1)
 
@@ -90,7 +90,7 @@ def test_what_the_runtime_cannot_run_is_an_error_of_the_model(tmp_path: Path) ->
     path = saved(tmp_path, graph("bfloat16[1,1,4,4] x => bfloat16[1,1,4,4] y { y = Conv(x, w) }",
                                  w=np.zeros((1, 1, 1, 1), onnx.helper.tensor_dtype_to_np_dtype(16))))  # fmt: skip
     with pytest.raises(ModelError, match="cannot load it") as caught:
-        onnxruntime.open_timed(path, PROVIDERS, 1)
+        onnxruntime.open_timed(path, RUNTIME, 1)
     assert "\n" not in str(caught.value)
 
 
@@ -98,7 +98,7 @@ def test_float16_says_that_it_is_not_computed_in_float16(tmp_path: Path) -> None
     """The runtime widens it; the number is not that of half precision."""
     path = saved(tmp_path, graph("float16[2] x => float16[2] y { y = Relu(x) }"))
 
-    assert onnxruntime.open_timed(path, PROVIDERS, 1).about["note"] == "float16 computed in float32 with casts"
+    assert onnxruntime.open_timed(path, RUNTIME, 1).about["note"] == "float16 computed in float32 with casts"
 
 
 def test_labels_reach_into_bodies() -> None:

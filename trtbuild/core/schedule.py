@@ -61,4 +61,6 @@ def fits(step: Step, running: Sequence[Step], slots: int) -> bool:
     """
     if any(other.slot == "exclusive" for other in running):
         return False
+    if step.slot == "gpu" and any(other.slot == "gpu" for other in running):  # two may not fit into its memory
+        return False
     return not running if step.slot == "exclusive" else len(running) < slots

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 KEY_LENGTH = 8  # hex digits in a folder's name; a clash inside one model and kind is checked by the record
-Slot = Literal["cpu", "gpu", "exclusive"]  # exclusive: it measures, so nothing else runs meanwhile
-Environment = Literal["main", "toolchain"]
+Slot = Literal["cpu", "gpu", "exclusive"]  # gpu: one at a time; exclusive: it measures, so nothing else runs meanwhile
+# toolchain: the TensorRT version's interpreter, with the same memory on every run; runtime: the same one, as it is.
+Environment = Literal["main", "toolchain", "runtime"]
 
 
 @dataclass(frozen=True)

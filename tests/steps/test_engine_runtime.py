@@ -1,0 +1,171 @@
+"""Tests of variants whose engine is executed: their plan, and their steps over a TensorRT that copies."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import fakegpu
+from tests.core.test_plan import planned
+from tests.core.test_plan import variant as of_graph
+from trtbuild import device, sandbox
+from trtbuild.core.job import read_result
+from trtbuild.core.spec import Data, Latency, RandomData, Runtime, Target, Toolchain, Variant
+from trtbuild.core.step import Step
+from trtbuild.executors.hermetic import WORKER
+from trtbuild.kit.arrayfile import open_npz
+from trtbuild.steps.infer import check_engine_fits
+
+QUICK = Latency(warmup_s=0.0, seconds=0.02, rounds=2, batch=2, threads=1)
+PLAN = {"inputs": {"x": {"dtype": "FLOAT", "profile": [[1, 8], [2, 8], [4, 8]]}}, "outputs": {"y": {"of": "x"}}}
+PASSPORT = {"device": {"name": "a GPU", "compute_capability": "8.9"}, "hardware_compatibility": "none"}
+
+
+def variant(flavour: str = "tensorrt-rtx", latency: Latency = QUICK, **gpu: str | None) -> Variant:
+    base = of_graph()
+    toolchain = Toolchain(flavour, fakegpu.VERSION, (), ("8.9", "9.0"))  # type: ignore[arg-type]
+    runtime = Runtime("onnxruntime", (), "tensorrt")
+    spec = replace(base.spec, tensorrt=toolchain, runtime=runtime, latency=latency)
+    names = replace(base.names, runtime="tensorrt")
+    return replace(base, spec=spec, names=names, gpu={**fakegpu.device(), **gpu}, device=device.identity())
+
+
+def roles(made: Variant) -> dict[str, Step]:
+    return dict(next(iter(planned(made).variants.values())))
+
+
+def run(folder: Path, step: Step, **inputs: Any) -> tuple[str, Path]:
+    """The failure of a step, or nothing, and its outputs: by the worker itself, as in a build."""
+    given = {"model": PLAN, "engine": PLAN, "baseline": PLAN, "passport": {"device": None}, **inputs}
+    paths = {}
+    for name in step.inputs:
+        paths[name] = folder / f"{name}.json"
+        paths[name].write_text(given[name] if isinstance(given[name], str) else json.dumps(given[name]), "utf-8")
+    place = folder / "sandbox"
+    sandbox.prepare(place, step.kind, step.params, paths, folder)
+    argv = [sys.executable, "-s", str(WORKER), str(place)]
+    subprocess.run(argv, cwd=place, capture_output=True, timeout=60, env=fakegpu.environment(folder))
+    result = read_result(place)
+    assert result is not None
+    failed = result.failure
+    return "" if failed is None else f"{failed.error}: {failed.where}: {failed.what}; {failed.hint}", place / "out"
+
+
+def test_the_graphs_steps_are_those_of_the_runtime_without_engine() -> None:
+    """What runs on the CPU anyway is shared; what is measured and judged is another step."""
+    engine, graph = (
+        roles(variant()),
+        roles(replace(variant(), spec=replace(variant().spec, runtime=of_graph().spec.runtime))),
+    )
+    shared = {role for role in graph if engine[role].key == graph[role].key}
+
+    assert set(engine) - set(graph) == {"infer-engine"}
+    assert shared == {"export", "reference", "lower", "infer-export", "infer-lower", "layers", "engine"}
+    assert set(engine["deviation"].inputs) - set(graph["deviation"].inputs) == {"engine", "engine_runtime"}
+    assert set(engine["validate"].inputs) == {"deviation", "reference", "engine"}
+
+
+def test_every_set_of_inputs_goes_through_the_engine() -> None:
+    """With a name of its own."""
+    base = variant()
+    data = Data(None, base.spec.model.data.validation, {"night": RandomData(4, 1)})
+    found = roles(replace(base, spec=replace(base.spec, model=replace(base.spec.model, data=data))))
+
+    assert found["infer-engine-night"].folder.startswith("build/m/infer-fp32-rtx-1.7-tensorrt-night-")
+    assert "night_engine" in found["deviation"].inputs
+
+
+def test_what_hangs_on_the_gpu_has_it_in_its_recipe() -> None:
+    """Inference its name and compute capability, a measurement the driver as well; nothing else any of it."""
+    plain = roles(variant())
+    changed = {
+        what: {role for role, step in roles(variant(**{what: "other"})).items() if step.key != plain[role].key}
+        for what in ("gpu", "driver")
+    }
+
+    assert changed["gpu"] == {"infer-engine", "deviation", "validate", "latency", "report"}
+    assert changed["driver"] == {"latency", "report"}
+    assert plain["infer-engine"].slot == "gpu" and plain["latency"].slot == "exclusive"
+    assert {plain[role].environment for role in ("infer-engine", "latency")} == {"runtime"}
+
+
+def test_an_engine_is_executed_and_its_outputs_recorded(tmp_path: Path) -> None:
+    """With what executed it, for every page that shows a number of it."""
+    failure, out = run(tmp_path, roles(variant("tensorrt"))["infer-engine"])
+    about = json.loads((out / "runtime.json").read_text("utf-8"))
+
+    assert failure == ""
+    assert open_npz(out / "outputs.npz")["y"].shape == (8, 8)
+    assert (about["executes"], about["samples"], about["rows"]) == ("engine", 8, {"y": "sample"})
+    assert about["providers"][0].startswith(str(fakegpu.device()["gpu"]))
+
+
+def test_latency_is_the_engines(tmp_path: Path) -> None:
+    """No other side: they would run on another device; with its layers' times in trtexec's form, and the GPU."""
+    failure, out = run(tmp_path, roles(variant("tensorrt"))["latency"])
+    page = json.loads((out / "latency.json").read_text("utf-8"))
+    rows = json.loads((out / "profile.json").read_text("utf-8"))
+
+    assert failure == ""
+    assert (list(page["sides"]), page["ratios"]) == (["engine"], {})
+    assert page["sides"]["engine"]["about"]["clock"] == "CUDA events"
+    assert page["environment"]["gpu"] == fakegpu.device()["gpu"]
+    assert [row.get("name") for row in rows] == [None, "copy", "copy"]
+    assert json.loads((out / "layers.json").read_text("utf-8"))["Layers"][0]["LayerType"] == "Copy"
+
+
+def test_an_engine_is_compared_with_another_one(tmp_path: Path) -> None:
+    """In turns, as graphs are."""
+    step = roles(variant("tensorrt", replace(QUICK, baseline="models/old.plan")))["latency"]
+    failure, out = run(tmp_path, step)
+
+    assert failure == ""
+    assert list(json.loads((out / "latency.json").read_text("utf-8"))["ratios"]) == ["baseline"]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "said"),
+    [("not a plan", "'models/old.plan' cannot be loaded"),
+     ({"inputs": {"z": PLAN["inputs"]["x"]}, "outputs": {}}, "'models/old.plan' has inputs ['z'], the model ['x']")],
+)  # fmt: skip
+def test_a_wrong_baseline_is_an_error_of_the_config(tmp_path: Path, baseline: Any, said: str) -> None:
+    """It was named by the user."""
+    step = roles(variant("tensorrt", replace(QUICK, baseline="models/old.plan")))["latency"]
+    failure, _ = run(tmp_path, step, baseline=baseline)
+
+    assert failure.startswith("ConfigError: latency.baseline")
+    assert said in failure
+
+
+def test_another_machines_step_is_refused(tmp_path: Path) -> None:
+    """A folder that was carried here must not be filled with this GPU's numbers."""
+    failure, _ = run(tmp_path, roles(variant("tensorrt", gpu="another GPU"))["infer-engine"])
+
+    assert failure.startswith("PlaceError: runtime: this step is another device's (gpu another GPU -> ")
+
+
+def test_an_engine_of_another_gpu_is_refused_before_it_is_loaded() -> None:
+    """With the target that makes one of its own; one built for more than its GPU is let through."""
+    here = {"gpu": "NVIDIA H200", "compute_capability": "9.0"}
+
+    with pytest.raises(Exception, match="the engine was built on a GPU") as error:
+        check_engine_fits(PASSPORT, here)
+    assert "target=sm90" in str(error.value)
+    check_engine_fits({**PASSPORT, "hardware_compatibility": "ampere_plus"}, here)
+    check_engine_fits({}, here)
+
+
+def test_a_version_compatible_engine_may_run_its_own_runtime() -> None:
+    """It holds one; every other may not."""
+    base = variant("tensorrt")
+    compatible = replace(base, spec=replace(base.spec, target=Target(version_compatible=True)))
+
+    assert [roles(made)["infer-engine"].params["runtime"] for made in (base, compatible)] == [
+        {"module": "tensorrt", "version_compatible": wanted} for wanted in (False, True)
+    ]
