@@ -54,11 +54,11 @@ def check_machine(variant: Variant, *, builds: bool) -> None:
     title = f"{spec.tensorrt.flavour} {spec.tensorrt.version}"
     if spec.runtime.engine is not None:
         hint = "run it on a machine with a GPU, or choose runtime=onnxruntime, which runs the graph on the CPU"
-        device = gpu.require_device(f"{chosen} executes engines on one", chosen, hint)
+        device = gpu.require_device("engines are executed on one", chosen, hint)
         gpu.check_device(device, spec.tensorrt.compute_capabilities, _wanted(variant), title)
     if spec.runtime.on_gpu:
         gpu.require_device(
-            f"{chosen} computes on one", chosen, "run it on a machine with a GPU, or runtime=onnxruntime"
+            "CUDA computes on one", chosen, "run it on a machine with a GPU, or runtime=onnxruntime"
         )
         _check_package(chosen)
     if builds:
