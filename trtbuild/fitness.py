@@ -12,6 +12,8 @@ from trtbuild.core.step import Step
 from trtbuild.errors import ToolchainError
 
 GPU_PACKAGE = "onnxruntime-gpu"
+# RTX 1.7 of a plan for its default targets: "Supported compute capabilities: 8.0 8.6 8.9 12.0 12.1 >12.0".
+NOT_PORTABLE = ("7.5",)
 
 
 def needs_gpu(step: Step) -> bool:
@@ -56,14 +58,23 @@ def check_machine(variant: Variant, *, builds: bool) -> None:
         hint = "run it on a machine with a GPU, or choose runtime=onnxruntime, which runs the graph on the CPU"
         device = gpu.require_device("engines are executed on one", chosen, hint)
         gpu.check_device(device, spec.tensorrt.compute_capabilities, _wanted(variant), title)
+        _check_portable(device, variant, title)
     if spec.runtime.on_gpu:
-        gpu.require_device(
-            "CUDA computes on one", chosen, "run it on a machine with a GPU, or runtime=onnxruntime"
-        )
+        gpu.require_device("CUDA computes on one", chosen, "run it on a machine with a GPU, or runtime=onnxruntime")
         _check_package(chosen)
     if builds:
         device = gpu.require_device()
         gpu.check_device(device, spec.tensorrt.compute_capabilities, spec.target.compute_capabilities, title)
+
+
+def _check_portable(device: gpu.Device, variant: Variant, title: str) -> None:
+    """RTX's own default set of targets is smaller than what it knows: it leaves Turing out."""
+    spec = variant.spec
+    portable = spec.tensorrt.flavour == "tensorrt-rtx" and not spec.target.compute_capabilities
+    if portable and device.compute_capability in NOT_PORTABLE:
+        what = f"{device.name} has compute capability {device.compute_capability}, which {title} leaves out by default"
+        hint = f"build for it: target=sm{device.compute_capability.replace('.', '')}"
+        raise ToolchainError(what, where=f"target={variant.names.target}", hint=hint)
 
 
 def _wanted(variant: Variant) -> tuple[str, ...]:

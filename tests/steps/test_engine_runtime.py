@@ -20,8 +20,11 @@ from trtbuild.core.spec import Data, Latency, RandomData, Runtime, Target, Toolc
 from trtbuild.core.step import Step
 from trtbuild.executors.hermetic import WORKER
 from trtbuild.kit.arrayfile import open_npz
+from trtbuild.packaged import templates
+from trtbuild.steps import report
 from trtbuild.steps.infer import check_engine_fits
 
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = Latency(warmup_s=0.0, seconds=0.02, rounds=2, batch=2, threads=1)
 PLAN = {"inputs": {"x": {"dtype": "FLOAT", "profile": [[1, 8], [2, 8], [4, 8]]}}, "outputs": {"y": {"of": "x"}}}
 PASSPORT = {"device": {"name": "a GPU", "compute_capability": "8.9"}, "hardware_compatibility": "none"}
@@ -169,3 +172,33 @@ def test_a_version_compatible_engine_may_run_its_own_runtime() -> None:
     assert [roles(made)["infer-engine"].params["runtime"] for made in (base, compatible)] == [
         {"module": "tensorrt", "version_compatible": wanted} for wanted in (False, True)
     ]
+
+
+def flame_page(layers: list[dict[str, str]]) -> tuple[dict[str, Any], str]:
+    """The page and the folded stacks of an engine of two layers, by what its inspector says of them."""
+    rows = [{"count": 3}, {"name": "fused_1", "averageMs": 0.25}, {"name": "fused_2", "averageMs": 0.5}]
+    side = {"name": "engine", "p50_ms": {"value": 0.7}}
+    page: dict[str, Any] = {"variant": {"id": "m"}, "latency": {"sides": [side], "warnings": []}}
+    scopes = {"nodes": {name: {"op": "Relu", "type": "Relu", "name": name} for name in ("net/a/relu", "net/b/relu")}}
+    artifacts = {"profile": rows, "scopes": scopes, "engine_layers": {"Layers": layers}}
+    return page, report._flame_graph(page, artifacts, templates(ROOT))["flamegraph.folded"]
+
+
+def test_an_engines_layers_are_attributed_to_scopes_by_its_inspector() -> None:
+    """Names of fused layers say nothing; their metadata names the nodes."""
+    layers = [
+        {"Name": f"fused_{i}", "LayerType": "CaskActivation", "Metadata": f"[ONNX Layer: net/{s}/relu]"}
+        for i, s in ((1, "a"), (2, "b"))
+    ]
+    page, folded = flame_page(layers)
+
+    assert page["latency"]["warnings"] == []
+    assert "net;a" in folded and "net;b" in folded
+
+
+def test_an_inspector_that_names_other_layers_is_done_without_and_said() -> None:
+    """The page is made all the same."""
+    page, folded = flame_page([{"Name": "something else"}])
+
+    assert "flame graph does without the inspector's layers" in page["latency"]["warnings"][0]
+    assert "fused_1" in folded

@@ -88,7 +88,7 @@ def run(job: Job) -> None:
         job.output("layers.csv").write_bytes(job.input("layers_csv").read_bytes())
     if "latency" in pages:
         page["latency"] = latency.collect(artifacts["latency"], artifacts["samples"])
-        for name, text in _flame_graph(job, page, artifacts, found).items():
+        for name, text in _flame_graph(page, artifacts, found).items():
             job.output(name).write_text(text, "utf-8")
         charts["latency"] = latency.charts(page)
     extra["findings"] = overview.findings(page)
@@ -100,7 +100,7 @@ def run(job: Job) -> None:
     job.output("report.md").write_text(overview.markdown(page), "utf-8")
 
 
-def _flame_graph(job: Job, page: dict[str, Any], artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
+def _flame_graph(page: dict[str, Any], artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
     """The flame graph's files; when nothing was profiled, they say why."""
     from trtbuild import flame
 
