@@ -98,6 +98,14 @@ def test_a_step_that_measures_fits_an_empty_machine_only() -> None:
     assert (fits(other, [other], 2), fits(other, [other], 1)) == (True, False)
 
 
+def test_one_step_at_a_time_has_the_gpu() -> None:
+    """Two may not fit into its memory; what computes elsewhere goes on beside it."""
+    on_gpu, other = replace(step("infer"), slot="gpu"), step("a")
+
+    assert not fits(on_gpu, [on_gpu], 8)
+    assert fits(on_gpu, [other], 8) and fits(other, [on_gpu], 8)
+
+
 @pytest.mark.parametrize("slots", [1, 2, 5])
 def test_measuring_steps_are_alone_and_never_starve(slots: int) -> None:
     """Long chains of other steps, measurements before, between and after them: all end, none meets another."""

@@ -10,8 +10,17 @@ import onnx
 import pytest
 
 from tests.graphs import graph
-from trtbuild.errors import ModelError
-from trtbuild.kit.profile import FIRST_RUNS, Profile, from_onnxruntime, integer_share, label_nodes, summarise
+from trtbuild.errors import ModelError, ToolchainError
+from trtbuild.kit.profile import (
+    FIRST_RUNS,
+    Profile,
+    from_layer_runs,
+    from_onnxruntime,
+    integer_share,
+    kernel_counts,
+    label_nodes,
+    summarise,
+)
 from trtbuild.runtimes import onnxruntime
 
 RUNTIME = {"providers": ["CPUExecutionProvider"]}
@@ -83,6 +92,56 @@ def test_kernels_at_full_speed_are_counted(tmp_path: Path, monkeypatch: pytest.M
     found = onnxruntime.count_kernels(path, RUNTIME, 1, {"x": np.zeros((2, 2), np.float32)})
 
     assert integer_share(found) == (0, 1)
+
+
+def test_kernels_that_fell_back_to_the_cpu_are_counted_apart() -> None:
+    """A provider takes the nodes that it knows; the others run on the CPU without a word."""
+    run = {"cat": "Session", "name": "model_run", "ts": 0, "dur": 9}
+    kernels = [
+        {"cat": "Node", "name": f"{kind}_kernel_time", "ts": i, "dur": 1, "args": {"op_name": kind, "provider": who}}
+        for i, (kind, who) in enumerate([("Conv", "CUDA"), ("Shape", "CPU"), ("Conv", "CUDA")])
+    ]
+
+    assert kernel_counts([run, *kernels], "CUDA") == {"Conv": 2, "Shape (CPU)": 1}
+    assert kernel_counts([run, *kernels]) == {"Conv": 2, "Shape": 1}
+
+
+def test_a_provider_that_is_not_there_is_an_error_of_the_place(tmp_path: Path) -> None:
+    """With the package that has it; ONNX Runtime itself would go on with the CPU."""
+    path = saved(tmp_path, graph("float[2] x => float[2] y { y = Relu(x) }"))
+    for opening in (onnxruntime.open_session, lambda p, runtime: onnxruntime.open_timed(p, runtime, 1)):
+        with pytest.raises(ToolchainError, match="no CUDAExecutionProvider here") as caught:
+            opening(path, {"providers": ["CUDAExecutionProvider"]})
+        assert "install onnxruntime-gpu" in caught.value.hint
+
+
+def test_a_provider_that_does_not_start_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime lists what it was built with, and falls back when the libraries are missing; TF32 is off."""
+    import onnxruntime as ort
+
+    asked = []
+
+    class Fallen:
+        def __init__(self, *words: object, providers: object) -> None:
+            asked.append(providers)
+
+        def get_providers(self) -> list[str]:
+            return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(ort, "preload_dlls", lambda **words: None, raising=False)
+    monkeypatch.setattr(ort, "InferenceSession", Fallen)
+    path = saved(tmp_path, graph("float[2] x => float[2] y { y = Relu(x) }"))
+
+    with pytest.raises(ToolchainError, match="did not start: ONNX Runtime would go on with CPUExecutionProvider"):
+        onnxruntime.open_session(path, {"providers": ["CUDAExecutionProvider"], "tf32": False})
+    assert asked == [[("CUDAExecutionProvider", {"use_tf32": "0"})]]
+
+
+def test_runs_of_an_engine_that_differ_have_no_profile() -> None:
+    """A branch taken once: there is no time of its layers in every run."""
+    with pytest.raises(ModelError, match="differ in their layers"):
+        from_layer_runs([[("a", 1.0)], [("b", 1.0)]], {})
 
 
 def test_what_the_runtime_cannot_run_is_an_error_of_the_model(tmp_path: Path) -> None:
