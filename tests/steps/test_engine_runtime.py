@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+import trtbuild.reports
 from tests import fakegpu
 from tests.core.test_plan import planned
 from tests.core.test_plan import variant as of_graph
+from tests.graphs import graph
+from tests.pages import PASSPORT as PAGE_PASSPORT
 from trtbuild import device, sandbox
 from trtbuild.core.job import read_result
 from trtbuild.core.spec import Data, Latency, RandomData, Runtime, Target, Toolchain, Variant
@@ -21,12 +26,15 @@ from trtbuild.core.step import Step
 from trtbuild.executors.hermetic import WORKER
 from trtbuild.kit.arrayfile import open_npz
 from trtbuild.packaged import templates
+from trtbuild.reports import layers as layers_page
 from trtbuild.steps import report
 from trtbuild.steps.infer import check_engine_fits
 
+SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = Latency(warmup_s=0.0, seconds=0.02, rounds=2, batch=2, threads=1)
 PLAN = {"inputs": {"x": {"dtype": "FLOAT", "profile": [[1, 8], [2, 8], [4, 8]]}}, "outputs": {"y": {"of": "x"}}}
+PASSED = {**PAGE_PASSPORT, "device": None, "flavour": "tensorrt"}
 PASSPORT = {"device": {"name": "a GPU", "compute_capability": "8.9"}, "hardware_compatibility": "none"}
 
 
@@ -172,6 +180,40 @@ def test_a_version_compatible_engine_may_run_its_own_runtime() -> None:
     assert [roles(made)["infer-engine"].params["runtime"] for made in (base, compatible)] == [
         {"module": "tensorrt", "version_compatible": wanted} for wanted in (False, True)
     ]
+
+
+def test_from_the_model_to_the_page_the_engine_is_what_counts(tmp_path: Path) -> None:
+    """Every step but the engine's own build, by the worker: hops, verdict, latency and report of an executed engine."""
+    made = variant("tensorrt")
+    root, environment = tmp_path / "workspace", fakegpu.environment(tmp_path)
+    (root / "models").mkdir(parents=True)
+    (root / "reports_templates").mkdir()
+    model = graph("float[n,8] x => float[n,8] y { h = Relu(x) y = Identity(h) }")
+    (root / "models" / "m.onnx").write_bytes(model.SerializeToString())
+    for step in planned(made).steps:
+        out = root / step.folder
+        if step.kind == "engine":  # an engine that copies: of what is not below zero, Relu makes as much
+            out.mkdir(parents=True)
+            for name, content in (("engine.plan", PLAN), ("passport.json", PASSED), ("layers.json", {})):
+                (out / name).write_text(json.dumps(content), "utf-8")
+            continue
+        place = tmp_path / step.key
+        inputs = {name: root / source.path for name, source in step.inputs.items()}
+        sandbox.prepare(place, step.kind, step.params, inputs, root)
+        subprocess.run([sys.executable, "-s", str(WORKER), str(place)], cwd=place, env=environment, check=True)
+        shutil.copytree(place / "out", out)
+    folder = root / planned(made).steps[-1].folder
+    page = json.loads((folder / "report.json").read_text("utf-8"))
+    pages = "".join(path.read_text("utf-8") for path in folder.glob("*.html"))
+
+    jsonschema.validate(page, json.loads(SCHEMA.read_text("utf-8")))
+    assert page["engine"]["executed"] is True
+    assert list(page["outputs"]["y"]["hops"]) == ["engine", "export", "precision", "total"]
+    assert page["outputs"]["y"]["hops"]["total"]["max_abs"] == 0.0
+    assert page["verdict"]["passed"] and page["latency"]["subject"] == "engine"
+    assert layers_page.NOT_THE_ENGINE in page["layers"]["notes"]
+    assert "not executed" not in pages and "the engine in tensorrt on" in pages
+    assert "copy" in (folder / "flamegraph.folded").read_text("utf-8")
 
 
 def flame_page(layers: list[dict[str, str]]) -> tuple[dict[str, Any], str]:
