@@ -308,10 +308,20 @@ class Calibration:
 class Executor:
     module: str
     workers: int | None = None
+    memory: int | str | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers: {self.workers} is below 1; null means one for each core")
+        if self.memory_bytes is not None and self.memory_bytes < 1:
+            raise ValueError(f"memory: {self.memory} is below 1; null means what is free")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        try:
+            return None if self.memory is None else byte_count(self.memory)
+        except ValueError as error:
+            raise ValueError(f"memory: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def declare(variant: Variant, need: Need) -> Step:
             **({"timing_cache": File(cache)} if cache else {}),
         },
         outs=(Out("engine.plan"), Out("passport.json"), Out("build.log"), *(NATIVE_OUTS if native else ())),
-        slot="exclusive" if native else "cpu",  # TensorRT times kernels while it builds
+        slot="gpu-exclusive" if native else "cpu",  # TensorRT times kernels while it builds
         environment="toolchain",
     )
 
