@@ -46,7 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probing": {"core", "errors", "executors"},
     "fetching": {"core", "errors", "pull", "remotes", "resolve", "status", "store"},
     "builder": {"core", "errors", "executors", "fetching", "sandbox", "status", "store", "tracking"},
-    "config": {"core", "device", "errors", "packaged"},
+    "composed": set(),
+    "config": {"composed", "core", "device", "errors", "packaged"},
     "rerun": {"core", "errors", "executors", "sandbox", "store", "toolchains", "tracking", "workspace"},
     "newworkspace": {"core", "errors", "executors", "files", "packaged", "sandbox", "tracking", "workspace"},
     "remotes": {"core", "errors", "workspace"},
@@ -57,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transfer": {"core", "planned", "pull", "push", "remotes", "status"},
     "sweep": {"config", "errors"},
     "toolchainverb": {"config", "core", "errors", "packaged", "toolchains", "workspace"},
-    "planned": {"sweep", "config", "core", "errors", "steps", "store", "workspace"},
+    "planned": {"composed", "sweep", "config", "core", "errors", "steps", "store", "workspace"},
     "summary": {"builder", "core", "planned", "store"},
     "sweeppage": {"baseline", "builder", "core", "errors", "packaged", "planned", "summary"},
     "verbs": {
