@@ -40,13 +40,13 @@ def build(words: Words) -> int:
         at = len(lines) - (lines[-1] == NOTHING_TO_DO)
         lines.insert(at, f"sweep: {sweeppage.write(p, outcome)}")
     summary = "".join(line + "\n" for line in lines)
-    document = json.dumps(show_document(p), indent=1) + "\n" if words.json else ""
+    document = json.dumps(show_document(p, outcome), indent=1) + "\n" if words.json else ""
     with contextlib.suppress(BrokenPipeError):
         sys.stderr.write(summary)
         sys.stderr.flush()
     sys.stdout.write(document)
     code = exit_status(p, outcome)
-    if not outcome.failures and not p.refused:
+    if not outcome.failures:  # what is refused is so by the config, which is signed
         _remember(p, words, told_by, noop.Answer([document, _as_noop(summary)], code))
     return code
 

@@ -102,7 +102,7 @@ def test_what_hangs_on_the_gpu_has_it_in_its_recipe() -> None:
 
     assert changed["gpu"] == {"infer-engine", "deviation", "validate", "latency", "report"}
     assert changed["driver"] == {"latency", "report"}
-    assert plain["infer-engine"].slot == "gpu" and plain["latency"].slot == "exclusive"
+    assert plain["infer-engine"].slot == "gpu-exclusive" and plain["latency"].slot == "exclusive"
     assert {plain[role].environment for role in ("infer-engine", "latency")} == {"runtime"}
 
 

@@ -80,7 +80,7 @@ def variant_label(variant: Variant) -> str:
 
 
 def graph_slot(variant: Variant) -> Slot:
-    return "gpu" if variant.spec.runtime.on_gpu else "cpu"
+    return "gpu-exclusive" if variant.spec.runtime.on_gpu else "cpu"
 
 
 def engine_runtime(variant: Variant) -> dict[str, Any]:

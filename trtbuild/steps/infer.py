@@ -68,7 +68,7 @@ def _declare_engine(variant: Variant, need: Need, data: str) -> Step:
             **data_inputs(variant, model.data.sets[data]),
         },
         outs=OUTS,
-        slot="gpu",
+        slot="gpu-exclusive",  # another engine's memory may not fit beside its own
         environment="runtime",
     )
 

@@ -65,6 +65,7 @@ def declare(variant: Variant, need: Need) -> Step:
         inputs=inputs,
         outs=OUTS,
         slot="exclusive",
+        memory_bytes=2_000_000_000,
     )
 
 

@@ -66,6 +66,7 @@ def declare(variant: Variant, need: Need) -> Step:
             Out("layers.csv", plot=Plot("index", ("total_median", "total_max"), "error of every layer")),
         ),
         slot=graph_slot(variant),
+        memory_bytes=500_000_000 + variant.spec.layers.bytes,
     )
 
 
