@@ -77,7 +77,7 @@ class Cuda:
         """Milliseconds between two recorded events, in steps of about half a microsecond; waits for the second."""
         made = ctypes.c_float()
         self._call("cuEventSynchronize", end)
-        # cuda.h renames it in 12.8 and later; both names are exported.
+        # The name without a version, which drivers of CUDA 13 still export (seen in 580.159).
         self._call("cuEventElapsedTime", ctypes.byref(made), start, end)
         return made.value
 
