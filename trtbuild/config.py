@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from trtbuild import gpu
 from trtbuild.composed import Composed, Composition
 from trtbuild.core.explain import flat
 from trtbuild.core.names import did_you_mean
@@ -92,8 +93,9 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     _check_precision_names(root, spec)
     _check_latency(spec)
     return Variant(
-        names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root), device=identity()
-    )
+        names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root), device=identity(),
+        gpu=gpu.identity(gpu.find_device()) if spec.runtime.engine or spec.runtime.on_gpu else {},
+    )  # fmt: skip
 
 
 def load_toolchain(root: Path, name: str) -> Toolchain:
@@ -270,11 +272,13 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
 
 def _check_modules(spec: BuildSpec) -> None:
     """What a config names as a file of the package has to be one."""
-    named = {"quantizers": ("calibration.algorithm", spec.calibration.algorithm),
-             "runtimes": ("runtime.module", spec.runtime.module),
-             "executors": ("executor.module", spec.executor.module)}  # fmt: skip
-    for folder, (where, name) in named.items():
-        own = {"tensorflow", "hermetic"}  # not for a config to choose
+    named = [("quantizers", "calibration.algorithm", spec.calibration.algorithm),
+             ("runtimes", "runtime.module", spec.runtime.module),
+             ("executors", "executor.module", spec.executor.module)]  # fmt: skip
+    if spec.runtime.engine is not None:
+        named.append(("runtimes", "runtime.engine", spec.runtime.engine))
+    for folder, where, name in named:
+        own = {"tensorflow", "hermetic", "onnxruntime" if where == "runtime.engine" else "tensorrt"}  # not to choose
         found = (path.stem for path in Path(__file__).with_name(folder).glob("*.py"))
         valid = sorted(stem for stem in found if not stem.startswith("_") and stem not in own)
         if name not in valid:

@@ -16,6 +16,7 @@ from trtbuild.core.explain import nearest_difference
 from trtbuild.core.record import params
 from trtbuild.core.step import Step
 from trtbuild.errors import ConfigError
+from trtbuild.gpu import DRIVER_FILES
 from trtbuild.planned import Planned, planned
 from trtbuild.status import short_name
 from trtbuild.summary import NOTHING_TO_DO, show_document, summarise
@@ -82,6 +83,7 @@ def told_by_paths(root: Path) -> list[str]:
     ]
     paths += [root / ".dvc" / "config", root / ".dvc" / "config.local"]
     paths += [path.parent for path in packaged.templates(root).values()]
+    paths += [Path(file) for file in DRIVER_FILES]
     return sorted({str(path) for path in paths})
 
 
