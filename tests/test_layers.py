@@ -25,6 +25,7 @@ LAYERS = (
     "reports",
     "flame",
     "demo",
+    "suite",
 )
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
          "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
@@ -38,6 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "noop": set(),
     "packaged": set(),
     "device": set(),
+    "gpu": {"errors"},
+    "fitness": {"core", "errors", "gpu"},
     "worker": set(),
     "render": set(),
     "reports": {"core", "reports"},
@@ -71,7 +74,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probing": {"core", "errors", "executors"},
     "fetching": {"core", "errors", "pull", "remotes", "resolve", "status", "store"},
     "builder": {"core", "errors", "executors", "fetching", "sandbox", "status", "store", "tracking"},
-    "config": {"core", "device", "errors", "packaged"},
+    "composed": set(),
+    "config": {"composed", "core", "device", "errors", "gpu", "packaged"},
     "rerun": {"core", "errors", "executors", "sandbox", "store", "toolchains", "tracking", "workspace"},
     "newworkspace": {"core", "errors", "executors", "files", "packaged", "sandbox", "tracking", "workspace"},
     "remotes": {"core", "errors", "workspace"},
@@ -82,7 +86,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transfer": {"core", "planned", "pull", "push", "remotes", "status"},
     "sweep": {"config", "errors"},
     "toolchainverb": {"config", "core", "errors", "packaged", "toolchains", "workspace"},
-    "planned": {"sweep", "config", "core", "errors", "steps", "store", "workspace"},
+    "planned": {"composed", "sweep", "config", "core", "errors", "steps", "store", "workspace"},
     "summary": {"builder", "core", "planned", "store"},
     "sweeppage": {"baseline", "builder", "core", "errors", "packaged", "planned", "summary"},
     "verbs": {
@@ -91,6 +95,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "core",
         "errors",
+        "gpu",
         "noop",
         "packaged",
         "planned",
@@ -99,7 +104,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tracking",
         "workspace",
     },
-    "building": {"builder", "core", "planned", "status", "summary"},
+    "building": {"builder", "core", "errors", "fitness", "planned", "status", "summary"},
     "upgrade": {
         "baseline",
         "building",
@@ -121,6 +126,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "flame": {"errors", "flame"},
     "flamegraph": {"errors", "flame", "packaged"},
     "demo": {"demo"},
+    "suite": {
+        "config",
+        "core",
+        "device",
+        "errors",
+        "files",
+        "packaged",
+        "probing",
+        "suite",
+        "toolchains",
+        "tracking",
+        "workspace",
+    },
 }
 # What a layer may reach from inside its functions besides: only a step's run() reaches the tools.
 MAY_REACH: dict[str, set[str]] = {
@@ -129,7 +147,7 @@ MAY_REACH: dict[str, set[str]] = {
     # In the training process: what it reaches of kit needs TensorFlow, ONNX and numpy, which are there.
     "checker": {"kit", "steps", "store", "__init__"},
     "reports": {"files", "render"},  # a sweep's pages are written by reports/sweep.py itself
-    "steps": {"device", "flame", "kit", "runtimes", "packaged", "render", "reports"},
+    "steps": {"device", "flame", "gpu", "kit", "runtimes", "packaged", "render", "reports"},
     "worker": {"core", "errors"},
     "cli": {"core", "errors", "noop", "verbs", "__init__"},
     "runtimes": {"kit"},
@@ -148,10 +166,12 @@ MAY_REACH: dict[str, set[str]] = {
         "flamegraph",
         "newworkspace",
         "rerun",
+        "suite",
         "toolchainverb",
         "transfer",
     },
     "rerun": {"steps"},
+    "suite": {"kit", "quantizers", "render", "runtimes", "worker"},
 }
 NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))

@@ -61,11 +61,15 @@ def describe(check: Mapping[str, Any]) -> str:
     return f"{observed}, limit {check['limit']:g}{scores}"
 
 
-def show_document(p: Planned) -> dict[str, Any]:
+def show_document(p: Planned, outcome: Outcome | None = None) -> dict[str, Any]:
+    """Folders, states, verdict and metrics of every variant; of a build that was not finished, also the ``error``."""
+    failures = outcome.failures if outcome else {}
     states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
     entries = []
     for name, roles in p.plan.variants.items():
-        verdict = verdict_of(p.store, roles["validate"]) if states[roles["validate"].key] == "fresh" else None
+        # The graph was judged, maybe, in whose place there is no engine: versions share that judgement.
+        judged = all(states[roles[role].key] == "fresh" for role in ("engine", "validate"))
+        verdict = verdict_of(p.store, roles["validate"]) if judged else None
         steps = {
             "infer" if role == "infer-lower" else role: {
                 "folder": step.folder,
@@ -80,10 +84,12 @@ def show_document(p: Planned) -> dict[str, Any]:
                 "id": name, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,
                 "runtime": names.runtime, "target": names.target, "calibration": names.calibration,
                 "verdict": None if verdict is None else "pass" if verdict["passed"] else "fail",
+                "error": next((str(failures[s.key]) for s in roles.values() if s.key in failures), None),
                 "steps": steps, "metrics": _metrics(p, roles, states, verdict),
             }
         )  # fmt: skip
-    return {"variants": entries}
+    refused = [{"overrides": said, "error": str(error)} for said, error in p.refused.items()]
+    return {"variants": entries, **({"refused": refused} if refused else {})}
 
 
 def _metrics(

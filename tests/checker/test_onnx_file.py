@@ -62,6 +62,15 @@ def test_a_double_input_builds_and_is_refused_all_the_same(tmp_path: Path) -> No
     assert [(p.stage, p.words) for p in result.problems] == [
         ("precision", "input 'x' is float64 in the model, but float32 in the engine")
     ]
+    assert not result and result.verdicts == {"rtx-1.7": "ok"}
+
+
+def test_an_input_that_is_a_shape_cannot_be_made_up(tmp_path: Path) -> None:
+    """An engine would be for these values alone."""
+    path = tmp_path / "reshape.onnx"
+    path.write_bytes(graph("float[8] x, int64[2] s => float[a,b] y { y = Reshape(x, s) }").SerializeToString())
+
+    assert trt_checker.check(path).verdicts == {"rtx-1.7": "build_fail"}
 
 
 @pytest.mark.parametrize(

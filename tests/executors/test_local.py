@@ -48,7 +48,7 @@ def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalE
     script.parent.mkdir(parents=True)
     script.write_text(WORKER, "utf-8")
     monkeypatch.setattr(hermetic, "WORKER", script)
-    made = LocalExecutor(2)
+    made = LocalExecutor(2, 10**12)
     yield made
     made.stop()
 
@@ -200,6 +200,18 @@ def test_a_toolchain_process_sees_the_same_everywhere(
     assert "OF_THE_USER" not in str(environments[0])
     assert lengths[0][:2] == lengths[1][:2]
     assert len(str(abouts[0]["cwd"])) == len(str(abouts[1]["cwd"]))
+
+
+def test_an_executed_engine_runs_in_the_toolchain_as_it_is(executor: LocalExecutor, tmp_path: Path) -> None:
+    """Neither a fixed environment nor slower memory: it is timed, and a driver may need what the user has set."""
+    folder = sandbox(tmp_path)
+    start(executor, folder, "runtime")
+    finish(executor)
+    environment = seen(folder)["environment"]
+
+    assert isinstance(environment, dict)
+    assert "GLIBC_TUNABLES" not in environment
+    assert environment["PATH"] == os.environ["PATH"]
 
 
 def test_links_of_a_toolchain_process_go_with_it(executor: LocalExecutor, tmp_path: Path) -> None:

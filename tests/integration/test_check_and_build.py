@@ -57,7 +57,8 @@ def agree(words: str, build: list[Any], check: dict[str, Any]) -> None:
     if not build:
         assert set(check["verdicts"].values()) == {"ok"}
         return
-    ((kind, what, details),) = build
+    ((kind, what, lines),) = build
+    details = [line for line in lines if not line.startswith("log: ")]
     stage = {"ExportError": "export", "EngineError": None, "WorkerDied": None, "LowerError": "precision"}[kind]
     names = {p["op"] for p in errors if stage is None or p["stage"] == stage}
     if kind == "WorkerDied":

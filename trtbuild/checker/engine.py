@@ -22,7 +22,7 @@ from trtbuild.errors import ExportError, LowerError, TrtbuildError
 from trtbuild.probing import Answer, Question
 
 T = TypeVar("T")
-_ORDER = ("ok", "refused", "build_fail", "parse_fail", "timeout", "crash")
+_ORDER = ("ok", "build_fail", "parse_fail", "timeout", "crash")
 
 
 def guarded(work: Callable[[], Result], precision: str, *, raise_on_error: bool) -> Result:
@@ -97,7 +97,12 @@ def _folder() -> Any:
 def _worst(verdicts: dict[str, str], answers: dict[str, Answer]) -> None:
     for version, answer in answers.items():
         old = verdicts.get(version, "ok")
-        verdicts[version] = max(old, answer.verdict, key=_ORDER.index)
+        verdicts[version] = max(old, verdict_of(answer), key=_ORDER.index)
+
+
+def verdict_of(answer: Answer) -> str:
+    """Of parsing and building; that the engine's inputs are of other types is a problem, and no failure of these."""
+    return "ok" if answer.verdict == "refused" else answer.verdict
 
 
 def raise_failed(asker: Asker) -> None:

@@ -32,7 +32,9 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
                 exported, Finder(exported, None), chosen, how, asker, Path(folder), ready=ready
             )
         engine.raise_failed(asker)
-    verdicts = {want.name: answers[want.name].verdict if want.name in answers else "not asked" for want, _ in wanted}
+    verdicts = {
+        want.name: engine.verdict_of(answers[want.name]) if want.name in answers else "not asked" for want, _ in wanted
+    }
     return Result(tuple(problems), verdicts, how.precision, (str(path),))
 
 

@@ -51,7 +51,7 @@ class Result:
     """True when nothing stands against the conversion: no problem of severity "error", and the check came to its end.
 
     ``error`` is why there was no check: nothing registered, a TensorRT that is not here, a fault of the checker.
-    ``verdicts``: "ok", "parse_fail", "build_fail", "refused", "crash" or "timeout" of each version.
+    ``verdicts``: "ok", "parse_fail", "build_fail", "crash", "timeout" or "not asked" (nothing left), by version.
     """
 
     problems: tuple[Problem, ...] = ()

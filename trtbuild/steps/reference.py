@@ -31,6 +31,7 @@ def declare(variant: Variant, need: Need, data: str = VALIDATION) -> Step:
         },
         inputs=source_inputs(variant) | data_inputs(variant, model.data.sets[data]),
         outs=(Out("outputs.npz"), Out("runtime.json")),
+        memory_bytes=2_000_000_000,
     )
 
 
@@ -54,7 +55,7 @@ def run(job: Job) -> None:
         # As one file: ONNX Runtime cannot read shapes that lie in external data.
         whole = job.output("whole.onnx")
         onnx.save(onnxsource.load_source(source, job.params["source"]["path"], inputs), whole)
-        session = onnxruntime.open_session(whole, ["CPUExecutionProvider"])
+        session = onnxruntime.open_session(whole, {"providers": ["CPUExecutionProvider"]})
         whole.unlink()
     else:
         from trtbuild.runtimes import tensorflow
