@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# By TensorFlow's type.  Each rewrite named here is built for real by tests/checker/test_advice.py, where it has code.
+# By TensorFlow's type.  tests/checker/test_advice.py converts the rewrites that are code.
 TENSORFLOW: Mapping[str, str] = {
     "Unique": "keep the full tensor, or take unique values behind the engine: their number is not known before",
     "UniqueV2": "take unique values behind the engine: their number is not known before",
@@ -32,7 +32,7 @@ TENSORFLOW: Mapping[str, str] = {
     "LowerBound": "use tf.reduce_sum(tf.cast(sorted < x[:, None], tf.int32), axis=-1) in place of tf.searchsorted",
     "UpperBound": "use tf.reduce_sum(tf.cast(sorted <= x[:, None], tf.int32), axis=-1) in place of tf.searchsorted",
     "ScaleAndTranslate": "use tf.image.resize(…, antialias=False)",
-    "ResizeNearestNeighbor": "use tf.keras.layers.UpSampling2D by repeating (tf.repeat on both axes), or bilinear",
+    "ResizeNearestNeighbor": "use tf.repeat on both axes for a whole factor, or method='bilinear'",
     "ResizeArea": "use tf.nn.avg_pool2d: the exporter makes wrong numbers of an area resize",
     "MatrixInverse": "solve by a closed form for 2x2 and 3x3, or invert behind the engine",
     "MatrixDeterminant": "write the determinant out for 2x2 and 3x3, or compute it behind the engine",

@@ -78,7 +78,8 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
     wanted = versions.wanted(how.versions)
     with asking(wanted, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
         for make in captures:
-            capture = make()
+            with quiet():
+                capture = make()
             titles.append(capture.title)
             with _folder() as folder:
                 found, answers = _check_one(capture, how, asker, Path(folder))

@@ -64,7 +64,9 @@ class Finder:
     @staticmethod
     def _whole(answer: Answer) -> Iterable[Complaint]:
         """A refusal of the whole graph, of which TensorRT names no node."""
-        if answer.verdict in ("parse_fail", "build_fail", "refused"):
+        if answer.verdict == "refused":
+            yield from (Complaint("", "", answer.stage, words) for words in answer.words)  # one for each input
+        elif answer.verdict in ("parse_fail", "build_fail"):
             words = answer.words[0] if answer.words else "TensorRT gave no reason"
             yield Complaint("", "", answer.stage, words)
 

@@ -13,6 +13,7 @@ from math import prod
 from typing import Any
 
 from trtbuild.checker.subgraph import Held, Subgraph, add_reading, add_variable
+from trtbuild.errors import ExportError
 
 # Constants up to this sum are made for real, so that folding goes as in a build; the rest costs nothing.
 REAL_BYTES = 16 << 20
@@ -43,7 +44,20 @@ class _Splat:
 
 
 def freeze(part: Subgraph) -> Frozen:
-    """Inline functions, replace variables, and optimise as the build does (``kit.tfonnx``)."""
+    """Inline functions, replace variables, and optimise as the build does (``kit.tfonnx``).
+
+    Raises:
+        ExportError: TensorFlow cannot.
+    """
+    try:
+        return _freeze(part)
+    except Exception as error:  # in many ways, as in a build
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = "an engine keeps no state: make states inputs and outputs"
+        raise ExportError(f"the model cannot be frozen: {said}", where="export", hint=hint) from error
+
+
+def _freeze(part: Subgraph) -> Frozen:
     import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants as converter
     from tf2onnx import tf_loader

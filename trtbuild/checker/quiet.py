@@ -1,4 +1,4 @@
-"""Logging while the exporter works: nothing of it reaches the user's handlers, and these are afterwards as they were.
+"""Logs and warnings while we work: none of ours reach the user's handlers, and these are afterwards as they were.
 
 tf2onnx calls ``logging.warning``, which gives a root logger without handlers one.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator
 
 _LOGGER = "tf2onnx"
@@ -20,7 +21,9 @@ def quiet() -> Iterator[None]:
     if not handlers:
         root.addHandler(logging.NullHandler())
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         exporter.propagate = propagate
         root.handlers[:] = handlers
