@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.measure import run
 
-RUNS = 1
+RUNS = 3
 MODELS = {"mobilenet_v2": ("MobileNetV2", 224), "inception_v3": ("InceptionV3", 299)}
 Say = Callable[[str, str, str], None]
 
