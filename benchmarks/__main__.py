@@ -110,6 +110,14 @@ def layers(scratch: Path) -> None:
     inspection.measure(scratch, fresh_workspace, TRTBUILD, ROOT, say)
 
 
+def checker(scratch: Path) -> None:
+    """The conversion checker: against the same conversion by hand; its memory in a training process."""
+    del scratch
+    from benchmarks import checker as conversion
+
+    conversion.measure(ROOT, say)
+
+
 def sweep(scratch: Path) -> None:
     """3 models x 3 precisions x 2 versions at once, against 18 builds that share nothing."""
     from benchmarks import sweep as sweeps
@@ -141,6 +149,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "noop": noop,
     "cold": cold,
     "layers": layers,
+    "checker": checker,
     "pull": pull,
     "sweep": sweep,
     "many": many,

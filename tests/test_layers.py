@@ -13,7 +13,20 @@ import pytest
 import trtbuild
 
 PACKAGE = Path(trtbuild.__path__[0])
-LAYERS = ("core", "steps", "kit", "runtimes", "quantizers", "executors", "worker", "reports", "flame", "demo", "suite")
+LAYERS = (
+    "checker",
+    "core",
+    "steps",
+    "kit",
+    "runtimes",
+    "quantizers",
+    "executors",
+    "worker",
+    "reports",
+    "flame",
+    "demo",
+    "suite",
+)
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
          "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
 
@@ -45,6 +58,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"core", "errors", "files", "tracking", "workspace"},
     "executors": {"core", "errors", "executors"},
     "sandbox": {"core", "errors", "executors"},
+    "checker": {
+        "checker",
+        "config",
+        "core",
+        "errors",
+        "files",
+        "packaged",
+        "probing",
+        "toolchains",
+        "tracking",
+        "workspace",
+        "executors",
+    },
     "probing": {"core", "errors", "executors"},
     "fetching": {"core", "errors", "pull", "remotes", "resolve", "status", "store"},
     "builder": {"core", "errors", "executors", "fetching", "sandbox", "status", "store", "tracking"},
@@ -118,6 +144,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 MAY_REACH: dict[str, set[str]] = {
     "__init__": {"api"},
     "core": set(),
+    # In the training process: what it reaches of kit needs TensorFlow, ONNX and numpy, which are there.
+    "checker": {"kit", "steps", "store", "__init__"},
     "reports": {"files", "render"},  # a sweep's pages are written by reports/sweep.py itself
     "steps": {"device", "flame", "gpu", "kit", "runtimes", "packaged", "render", "reports"},
     "worker": {"core", "errors"},
@@ -132,6 +160,7 @@ MAY_REACH: dict[str, set[str]] = {
     "verbs": {
         "sweeppage",
         "bisect",
+        "checker",
         "comparison",
         "upgrade",
         "flamegraph",

@@ -233,6 +233,12 @@ def bisect(words: Words) -> int:
     return command.run(words)
 
 
+def check(words: Words) -> int:
+    from trtbuild.checker import verb
+
+    return verb.run(words)
+
+
 def push(words: Words) -> int:
     from trtbuild import transfer
 
@@ -260,5 +266,5 @@ def suite(words: Words) -> int:
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
     "flamegraph": flamegraph, "accept": accept, "diff": diff, "push": push, "pull": pull,
-    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect, "suite": suite,
+    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect, "suite": suite, "check": check,
 }  # fmt: skip
