@@ -23,6 +23,7 @@ usage: trtbuild [VERB] [key=value …] [--json]
   accept   record a built variant as the accepted baseline
   upgrade  tensorrt=NEW [from=OLD] [model=…] [--push] [--accept]: every model in both versions, go or no-go
   bisect   model=M precision=P tensorrt=A,B,C [--what verdict|output|built]: the version that changed it
+  check    model=M … | PATH [--sarif FILE]: does it convert?  every problem, without a build; tensorrt=A,B for several
   push     its artifacts to a DVC remote   pull      them from one, verified, without building; [--remote NAME]
   rerun    STEP_FOLDER: run one step again by hand and compare with its record
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
@@ -65,7 +66,7 @@ class Option:
 OPTIONS = (
     Option(
         "--no-install",
-        ("build", "upgrade", "bisect"),
+        ("build", "upgrade", "bisect", "check"),
         "do not install a TensorRT version that is missing: fail",
         flag=True,
     ),
@@ -90,6 +91,7 @@ OPTIONS = (
     Option("--push", ("upgrade",), "push the models that passed (takes no value)", flag=True),
     Option("--accept", ("upgrade",), "accept the models that passed as new baselines (takes no value)", flag=True),
     Option("--what", ("bisect",), "verdict (default), output or built: what changed"),
+    Option("--sarif", ("check",), "also write the findings to this file, as SARIF 2.1.0"),
     Option("--remote", ("push", "pull", "upgrade"), "a remote of DVC's config, instead of the default one"),
 )
 _PLAIN_VERBS = ("init", "rerun", "step", "flamegraph", "toolchain")  # their arguments are no overrides

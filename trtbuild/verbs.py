@@ -231,6 +231,12 @@ def bisect(words: Words) -> int:
     return command.run(words)
 
 
+def check(words: Words) -> int:
+    from trtbuild.checker import verb
+
+    return verb.run(words)
+
+
 def push(words: Words) -> int:
     from trtbuild import transfer
 
@@ -252,5 +258,5 @@ def toolchain(words: Words) -> int:
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
     "flamegraph": flamegraph, "accept": accept, "diff": diff, "push": push, "pull": pull,
-    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect,
+    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect, "check": check,
 }  # fmt: skip

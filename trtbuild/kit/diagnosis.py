@@ -67,20 +67,20 @@ def diagnose(
 
             say("looking for all refused nodes")
             with contextlib.suppress(DecodeError):  # no ONNX at all: the parser has said so
-                found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found)
+                found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found, path)
         return Refusal("parse", tuple(found), tuple(c.words for c in parsed.complaints))
     say("building")
     try:
         built = kit.build(parsed, trt, log, options)
     except EngineError as error:
-        return _of_build(trt, log, model, shapes, options, error, say, every)
+        return _of_build(trt, log, model, shapes, options, error, say, every, path)
     wrong = _contract_broken(model, parsed)
     return Refusal("contract", (), wrong) if wrong else Compiled(parsed, built)
 
 
 def _of_build(
     trt: Any, log: Any, model: bytes, shapes: Mapping[str, Any], options: Mapping[str, Any],
-    error: EngineError, say: Callable[[str], None], every: bool,
+    error: EngineError, say: Callable[[str], None], every: bool, path: Path | None,
 ) -> Refusal:  # fmt: skip
     import onnx
 
@@ -89,7 +89,7 @@ def _of_build(
     if why or not every:
         return Refusal("build", (), words, why)
     say("looking for the nodes that cannot be built")
-    found = refusals.build_alone(trt, log, onnx.load_from_string(model), shapes, options)
+    found = refusals.build_alone(trt, log, onnx.load_from_string(model), shapes, options, path)
     why = next((known for c in found if (known := kit.known_refusal(c.words))), "")
     return Refusal("build", tuple(found), words, why)
 
