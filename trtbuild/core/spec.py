@@ -11,7 +11,7 @@ from trtbuild.core.names import did_you_mean
 
 DTYPES = ("float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool")
 Dtype = Literal["float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool"]
-OPSET_MIN, OPSET_MAX = 13, 23  # tf2onnx writes up to 18; onnx's version converter goes on from there
+OPSET_MIN, OPSET_MAX = 13, 25  # tf2onnx writes up to 18; onnx's version converter goes on from there
 LATENCY_MAX_S = 3600  # a misplaced unit (milliseconds) would measure for days
 
 # Deviation metrics a threshold can be set on; the sign of "better" is part of the name's meaning.
