@@ -1,4 +1,4 @@
-"""``python -m benchmarks [imports|flame|noop|pull|cold …]``: each against its baseline, side by side, in one run."""
+"""``python -m benchmarks [imports|flame|noop|pull|sweep …]``: each against its baseline, side by side, in one run."""
 
 from __future__ import annotations
 
@@ -110,6 +110,20 @@ def layers(scratch: Path) -> None:
     inspection.measure(scratch, fresh_workspace, TRTBUILD, ROOT, say)
 
 
+def sweep(scratch: Path) -> None:
+    """3 models x 3 precisions x 2 versions at once, against 18 builds that share nothing."""
+    from benchmarks import sweep as sweeps
+
+    sweeps.sharing(scratch, fresh_workspace, TRTBUILD, say)
+
+
+def many(scratch: Path) -> None:
+    """Nothing to do in a sweep of 256 variants."""
+    from benchmarks import sweep as sweeps
+
+    sweeps.nothing(scratch, TRTBUILD, say)
+
+
 def say(what: str, measured: str, against: str) -> None:
     print(f"{what:<40} {measured:<44} {against}", flush=True)
 
@@ -121,6 +135,8 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "cold": cold,
     "layers": layers,
     "pull": pull,
+    "sweep": sweep,
+    "many": many,
 }
 
 

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"core", "errors", "files", "tracking", "workspace"},
     "executors": {"core", "errors", "executors"},
     "sandbox": {"core", "errors", "executors"},
+    "probing": {"core", "errors", "executors"},
     "fetching": {"core", "errors", "pull", "remotes", "resolve", "status", "store"},
     "builder": {"core", "errors", "executors", "fetching", "sandbox", "status", "store", "tracking"},
     "config": {"core", "device", "errors", "packaged"},

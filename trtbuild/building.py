@@ -25,7 +25,7 @@ def build_planned(p: Planned, *, install: bool = True, status: Status | None = N
     try:
         builder = Builder(
             p.store,
-            import_module(f"trtbuild.executors.{executor.module}").make(executor.workers),
+            import_module(f"trtbuild.executors.{executor.module}").make(executor.workers, executor.memory_bytes),
             lambda step: toolchains.of_step(step, install=install, note=told.note),
             told,
         )

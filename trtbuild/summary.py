@@ -65,7 +65,9 @@ def show_document(p: Planned) -> dict[str, Any]:
     states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
     entries = []
     for name, roles in p.plan.variants.items():
-        verdict = verdict_of(p.store, roles["validate"]) if states[roles["validate"].key] == "fresh" else None
+        # The graph was judged, maybe, in whose place there is no engine: versions share that judgement.
+        judged = all(states[roles[role].key] == "fresh" for role in ("engine", "validate"))
+        verdict = verdict_of(p.store, roles["validate"]) if judged else None
         steps = {
             "infer" if role == "infer-lower" else role: {
                 "folder": step.folder,
@@ -83,7 +85,8 @@ def show_document(p: Planned) -> dict[str, Any]:
                 "steps": steps, "metrics": _metrics(p, roles, states, verdict),
             }
         )  # fmt: skip
-    return {"variants": entries}
+    refused = [{"overrides": said, "error": str(error)} for said, error in p.refused.items()]
+    return {"variants": entries, **({"refused": refused} if refused else {})}
 
 
 def _metrics(

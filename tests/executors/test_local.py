@@ -48,7 +48,7 @@ def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalE
     script.parent.mkdir(parents=True)
     script.write_text(WORKER, "utf-8")
     monkeypatch.setattr(hermetic, "WORKER", script)
-    made = LocalExecutor(2)
+    made = LocalExecutor(2, 10**12)
     yield made
     made.stop()
 

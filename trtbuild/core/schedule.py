@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from trtbuild.core.step import Step
@@ -52,13 +53,30 @@ class Schedule:
         return self._state[step.key]
 
 
-def fits(step: Step, running: Sequence[Step], slots: int) -> bool:
-    """Whether a step may start beside those that run: one that measures has the machine to itself.
+@dataclass(frozen=True)
+class Room:
+    """What there is to run in: so many steps at once, within so much memory by their own estimates."""
 
-    It starts when the machine is empty, so in a sweep after the steps that are ready with it.  It cannot starve: a
-    plan is finite, every other step ends, and nothing it waits for waits for it.  Nor are slots kept empty for it,
-    which would idle cores before every measurement instead of once.
+    cpus: int
+    memory_bytes: int
+
+
+def fits(step: Step, running: Sequence[Step], room: Room) -> bool:
+    """Whether a step may start beside those that run.
+
+    ``exclusive``: it measures, and has the machine to itself.  ``gpu-exclusive``: it measures on the GPU (TensorRT
+    times kernels while it builds), and has that to itself.  ``gpu``: it uses the GPU beside others.  A step that would
+    take more memory than there is runs alone.
+
+    None starves: a plan is finite, every other step ends, and nothing a step waits for waits for it.  Nor are slots
+    kept empty for one, which would idle cores before every measurement instead of once.
     """
-    if any(other.slot == "exclusive" for other in running):
+    if not running:
+        return True
+    slots = {other.slot for other in running} | {step.slot}
+    if "exclusive" in slots or len(running) >= room.cpus:
         return False
-    return not running if step.slot == "exclusive" else len(running) < slots
+    if step.memory_bytes + sum(other.memory_bytes for other in running) > room.memory_bytes:
+        return False
+    beside = [other.slot for other in running if other.slot != "cpu"]
+    return not beside or step.slot == "cpu" or (step.slot == "gpu" and "gpu-exclusive" not in beside)

@@ -11,7 +11,7 @@ from trtbuild.core.names import did_you_mean
 
 DTYPES = ("float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool")
 Dtype = Literal["float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool"]
-OPSET_MIN, OPSET_MAX = 13, 23  # tf2onnx writes up to 18; onnx's version converter goes on from there
+OPSET_MIN, OPSET_MAX = 13, 25  # tf2onnx writes up to 18; onnx's version converter goes on from there
 LATENCY_MAX_S = 3600  # a misplaced unit (milliseconds) would measure for days
 
 # Deviation metrics a threshold can be set on; the sign of "better" is part of the name's meaning.
@@ -308,10 +308,20 @@ class Calibration:
 class Executor:
     module: str
     workers: int | None = None
+    memory: int | str | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers: {self.workers} is below 1; null means one for each core")
+        if self.memory_bytes is not None and self.memory_bytes < 1:
+            raise ValueError(f"memory: {self.memory} is below 1; null means what is free")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        try:
+            return None if self.memory is None else byte_count(self.memory)
+        except ValueError as error:
+            raise ValueError(f"memory: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 KEY_LENGTH = 8  # hex digits in a folder's name; a clash inside one model and kind is checked by the record
-Slot = Literal["cpu", "gpu", "exclusive"]  # exclusive: it measures, so nothing else runs meanwhile
+Slot = Literal["cpu", "gpu", "gpu-exclusive", "exclusive"]  # see core/schedule.py
+MEMORY_BYTES = 500_000_000  # of a step that says nothing else
 Environment = Literal["main", "toolchain"]
 
 
@@ -44,6 +45,7 @@ class Step:
     inputs: Mapping[str, Input]
     outs: tuple[Out, ...]
     slot: Slot = "cpu"
+    memory_bytes: int = MEMORY_BYTES  # what it may take at its peak; measured on the largest demonstration model
     environment: Environment = "main"
 
     @cached_property

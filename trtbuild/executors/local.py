@@ -1,4 +1,4 @@
-"""Steps as child processes of this one: a slot for each core, each step in a process group of its own."""
+"""Steps as child processes of this one, as many as cores and memory allow, each in a process group of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbuild.core.schedule import fits
+from trtbuild.core.schedule import Room, fits
 from trtbuild.core.step import Step
 from trtbuild.executors import Ended, hermetic
 
@@ -29,12 +29,13 @@ class _Running:
 
 
 class LocalExecutor:
-    def __init__(self, workers: int | None = None) -> None:
-        self.slots = workers or len(os.sched_getaffinity(0))
+    def __init__(self, workers: int | None = None, memory_bytes: int | None = None) -> None:
+        """``workers``: at once, default one for each core; ``memory_bytes``: for all, default what is free now."""
+        self.room = Room(workers or len(os.sched_getaffinity(0)), memory_bytes or free_memory_bytes())
         self._running: dict[int, _Running] = {}
 
     def free(self, step: Step) -> bool:
-        return fits(step, [running.step for running in self._running.values()], self.slots)
+        return fits(step, [running.step for running in self._running.values()], self.room)
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
         watch, lifeline = os.pipe()
@@ -86,5 +87,18 @@ class LocalExecutor:
         return returncode
 
 
-def make(workers: int | None) -> LocalExecutor:
-    return LocalExecutor(workers)
+def make(workers: int | None, memory_bytes: int | None) -> LocalExecutor:
+    return LocalExecutor(workers, memory_bytes)
+
+
+def free_memory_bytes() -> int:
+    """What new processes may take: the machine's available memory, or less in a container (cgroup v2)."""
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    group = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError):  # no limit says "max"; other versions have no such files
+        limit = int((group / "memory.max").read_text("ascii"))
+        used = int((group / "memory.current").read_text("ascii"))
+        stat = dict(line.split() for line in (group / "memory.stat").read_text("ascii").splitlines())
+        free = min(free, limit - used + int(stat.get("inactive_file", 0)))  # the page cache gives way
+    return max(free, 1)

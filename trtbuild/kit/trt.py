@@ -115,13 +115,17 @@ class Parsed:
     complaints: list[Complaint]
 
 
-def parse(trt: Any, log: Any, model: bytes) -> Parsed:
-    """Parse ONNX into a strongly typed network; refusals come back as data."""
+def parse(trt: Any, log: Any, model: bytes, path: Path | None = None) -> Parsed:
+    """Parse ONNX into a strongly typed network; refusals come back as data.
+
+    Args:
+        path: the model's file, beside which its external data lies.
+    """
     from polygraphy.backend.trt import create_network
 
     builder, network = create_network(strongly_typed=True)
     parser = trt.OnnxParser(network, log)
-    ok = parser.parse(model)
+    ok = parser.parse(model, None if path is None else str(path))
     complaints = [_complaint(parser.get_error(i)) for i in range(parser.num_errors)]
     if not ok and not complaints:
         complaints = [Complaint("", "", "parse", log.errors[-1] if log.errors else "the parser gave no reason")]

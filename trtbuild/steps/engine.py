@@ -55,7 +55,7 @@ def declare(variant: Variant, need: Need) -> Step:
             **({"timing_cache": File(cache)} if cache else {}),
         },
         outs=(Out("engine.plan"), Out("passport.json"), Out("build.log"), *(NATIVE_OUTS if native else ())),
-        slot="exclusive" if native else "cpu",  # TensorRT times kernels while it builds
+        slot="gpu-exclusive" if native else "cpu",  # TensorRT times kernels while it builds
         environment="toolchain",
     )
 
@@ -67,7 +67,7 @@ _OPTIONS = ("profiles", "compute_capabilities", "tf32", "hardware_compatibility"
 def run(job: Job) -> None:
     from dataclasses import asdict
 
-    from trtbuild.kit import cuda
+    from trtbuild.kit import cuda, diagnosis
     from trtbuild.kit import trt as kit
 
     params = job.params
@@ -81,7 +81,11 @@ def run(job: Job) -> None:
     options = {key: params[key] for key in _OPTIONS if key in params}
     if "timing_cache" in job.inputs:
         options["timing_cache"] = job.input("timing_cache").read_bytes()
-    built, passport = kit.in_fresh_heap(lambda: _compile(job, trt, log, model, options))
+    shapes = params["shapes"]
+    found = kit.in_fresh_heap(lambda: diagnosis.diagnose(trt, log, model, shapes, options, job.stage))
+    if isinstance(found, diagnosis.Refusal):
+        raise _error(job, found)
+    built, passport = found.built, _passport(job, trt, found, model, options)
     job.stage("recording")
     job.output("engine.plan").write_bytes(built.plan)
     if device is not None:
@@ -91,25 +95,15 @@ def run(job: Job) -> None:
     job.write_json("passport.json", passport)
 
 
-def _compile(job: Job, trt: Any, log: Any, model: bytes, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _passport(job: Job, trt: Any, found: Any, model: bytes, options: Mapping[str, Any]) -> dict[str, Any]:
     from trtbuild.kit import trt as kit
 
-    job.stage("parsing")
-    parsed = kit.parse(trt, log, model)
-    if parsed.complaints:
-        _refuse(job, trt, log, parsed.complaints)
-    job.stage("building")
-    try:
-        built = kit.build(parsed, trt, log, options)
-    except EngineError as error:
-        _explain_build(job, trt, log, error, options)
-        raise
+    parsed, plan = found.parsed, found.built.plan
     inputs, outputs = kit.bindings(parsed.network)
-    _check_contract(model, inputs)
     proof = _prove(kit.compute_dtypes(trt, parsed.network), job.read_json("precision"))
-    return built, {
-        "sha256": hashlib.sha256(built.plan).hexdigest(),
-        "bytes": len(built.plan),
+    return {
+        "sha256": hashlib.sha256(plan).hexdigest(),
+        "bytes": len(plan),
         "flavour": job.params["flavour"],
         "version": trt.__version__,
         "compute_capabilities": options["compute_capabilities"] or _DEFAULT_TARGET[job.params["flavour"]],
@@ -123,24 +117,6 @@ def _compile(job: Job, trt: Any, log: Any, model: bytes, options: Mapping[str, A
         "executed": False,
         **proof,
     }
-
-
-def _check_contract(model: bytes, inputs: list[dict[str, Any]]) -> None:
-    """TensorRT turns a float64 input into float32 bindings without a word."""
-    import onnx
-
-    graph = onnx.load_from_string(model).graph
-    constants = {tensor.name for tensor in graph.initializer}
-    wanted = {
-        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
-        for value in graph.input
-        if value.name not in constants
-    }
-    for binding in inputs:
-        dtype = wanted.get(binding["name"])
-        if dtype != binding["dtype"]:
-            what = f"input '{binding['name']}' is {dtype} in the model, but {binding['dtype']} in the engine"
-            raise EngineError(what, where="engine", hint=f"declare it as {binding['dtype']}")
 
 
 def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,46 +147,23 @@ def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _refuse(job: Job, trt: Any, log: Any, first: list[Any]) -> None:
-    import onnx
-
-    from trtbuild.kit import refusals
-
-    job.stage("looking for all refused nodes")
-    complaints = refusals.find_all(trt, log, onnx.load(job.input("model")), job.params["shapes"], first)
-    _raise(job, complaints, "parse")
-
-
-def _explain_build(job: Job, trt: Any, log: Any, error: EngineError, options: Mapping[str, Any]) -> None:
-    import onnx
-
-    from trtbuild.kit import refusals
-    from trtbuild.kit.trt import known_refusal
-
-    why, details = known_refusal(" ".join((error.what, *error.details))), error.details
-    if not why:
-        job.stage("looking for the nodes that cannot be built")
-        complaints = refusals.build_alone(trt, log, onnx.load(job.input("model")), job.params["shapes"], options)
-        why = next((known for c in complaints if (known := known_refusal(c.words))), "")
-        details = tuple(f"{c.op_type} ({c.node}): {c.words}" for c in complaints)
-        if complaints and not why:
-            _raise(job, complaints, "build")
-    if why:
-        what = f"{job.params['flavour']} {job.params['tensorrt']} cannot build this graph: {why}"
-        hint = "choose another precision, or a version that has them (tensorrt=rtx-1.7)"
-        raise EngineError(what, where="build", hint=hint, details=details) from error
-    raise EngineError(error.what, where="build", details=error.details) from error
-
-
-def _raise(job: Job, complaints: list[Any], stage: str) -> None:
+def _error(job: Job, refusal: Any) -> EngineError:
     """One line with all the types; details with every node, its TensorFlow operation and TensorRT's own words."""
+    version = f"{job.params['flavour']} {job.params['tensorrt']}"
     entries = job.read_json("scopes")["nodes"]
     lines = []
-    for complaint in complaints:
+    for complaint in refusal.complaints:
         origin = entries.get(complaint.node)
         place = f"TensorFlow {origin['type']} {origin['name']}" if origin else complaint.node
         lines.append(f"{complaint.op_type} ({place}): {complaint.words}")
-    kinds = ", ".join(sorted({c.op_type for c in complaints if c.op_type})) or "the graph"
-    version = f"{job.params['flavour']} {job.params['tensorrt']}"
-    what = f"{version} refuses {len(complaints)} node(s) ({kinds}) at {stage}; first: {lines[0]}"
-    raise EngineError(what, where="engine", hint=_ADVICE, details=tuple(lines))
+    if refusal.why:
+        what = f"{version} cannot build this graph: {refusal.why}"
+        hint = "choose another precision, or a version that has them (tensorrt=rtx-1.7)"
+        return EngineError(what, where="build", hint=hint, details=tuple(lines) or refusal.words)
+    if lines:
+        kinds = ", ".join(sorted({c.op_type for c in refusal.complaints if c.op_type})) or "the graph"
+        what = f"{version} refuses {len(lines)} node(s) ({kinds}) at {refusal.stage}; first: {lines[0]}"
+        return EngineError(what, where="engine", hint=_ADVICE, details=tuple(lines))
+    if refusal.stage == "contract":
+        return EngineError(refusal.words[0], where="engine", hint="declare it with the engine's type")
+    return EngineError(refusal.words[0], where="build", details=refusal.words)

@@ -34,6 +34,7 @@ def declare(variant: Variant, need: Need) -> Step:
         },
         inputs=source_inputs(variant),
         outs=(Out("model.onnx"), Out("scopes.json"), *(() if isinstance(model.source, Onnx) else (Out("frozen.pb"),))),
+        memory_bytes=6_000_000_000,  # of InceptionV3's 95 MB of weights: TensorFlow and tf2onnx copy and fold them
     )
 
 

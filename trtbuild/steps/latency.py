@@ -57,6 +57,7 @@ def declare(variant: Variant, need: Need) -> Step:
         inputs=inputs,
         outs=(Out("latency.json", cache=False), Out("samples.json"), Out("profile.json")),
         slot="exclusive",
+        memory_bytes=2_000_000_000,
     )
 
 

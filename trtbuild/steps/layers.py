@@ -56,6 +56,7 @@ def declare(variant: Variant, need: Need) -> Step:
             Out("layers.json"),
             Out("layers.csv", plot=Plot("index", ("total_median", "total_max"), "error of every layer")),
         ),
+        memory_bytes=500_000_000 + variant.spec.layers.bytes,
     )
 
 

@@ -62,6 +62,7 @@ def declare(variant: Variant, need: Need) -> Step:
         params=params,
         inputs=inputs,
         outs=(Out("lowered.onnx"), Out("precision.json")),
+        memory_bytes=1_000_000_000,
     )
 
 

@@ -31,6 +31,7 @@ def declare(variant: Variant, need: Need, data: str = VALIDATION) -> Step:
         },
         inputs=source_inputs(variant) | data_inputs(variant, model.data.sets[data]),
         outs=(Out("outputs.npz"), Out("runtime.json")),
+        memory_bytes=2_000_000_000,
     )
 
 

@@ -1,0 +1,113 @@
+"""What TensorRT says of an ONNX graph: it builds, or at which stage which nodes are refused, and why.
+
+The ``engine`` step and the prober ask here, so that what is checked before a build and what the build says agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from trtbuild.errors import EngineError
+from trtbuild.kit import refusals
+from trtbuild.kit import trt as kit
+from trtbuild.kit.trt import Built, Complaint, Parsed
+
+Stage = Literal["parse", "build", "contract"]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no engine.
+
+    ``complaints`` are the nodes, none where TensorRT names none; ``words`` its own, of the whole graph; ``why`` what
+    they mean where they do not say so to people.
+    """
+
+    stage: Stage
+    complaints: tuple[Complaint, ...]
+    words: tuple[str, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    parsed: Parsed
+    built: Built
+
+
+def diagnose(
+    trt: Any, log: Any, model: bytes, shapes: Mapping[str, Any], options: Mapping[str, Any],
+    say: Callable[[str], None], *, every: bool = True, path: Path | None = None,
+) -> Compiled | Refusal:  # fmt: skip
+    """Parse and build a serialised onnx.ModelProto.
+
+    To be imported before :func:`trtbuild.kit.trt.in_fresh_heap`: what is loaded inside it moves the plan's bytes.
+
+    Args:
+        shapes: input -> concrete shape; refused nodes are looked for with these.
+        options: see :func:`trtbuild.kit.trt.build`.
+        say: told the stage that begins, for the case that this process dies of it.
+        every: look for all refused nodes; the first that TensorRT names is there without that.
+        path: the model's file, beside which its external data lies.
+
+    Raises:
+        ToolchainError: options that this TensorRT has not.
+    """
+    say("parsing")
+    parsed = kit.parse(trt, log, model, path)
+    if parsed.complaints:
+        found = parsed.complaints
+        if every:
+            import onnx
+            from google.protobuf.message import DecodeError
+
+            say("looking for all refused nodes")
+            with contextlib.suppress(DecodeError):  # no ONNX at all: the parser has said so
+                found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found)
+        return Refusal("parse", tuple(found), tuple(c.words for c in parsed.complaints))
+    say("building")
+    try:
+        built = kit.build(parsed, trt, log, options)
+    except EngineError as error:
+        return _of_build(trt, log, model, shapes, options, error, say, every)
+    wrong = _contract_broken(model, parsed)
+    return Refusal("contract", (), wrong) if wrong else Compiled(parsed, built)
+
+
+def _of_build(
+    trt: Any, log: Any, model: bytes, shapes: Mapping[str, Any], options: Mapping[str, Any],
+    error: EngineError, say: Callable[[str], None], every: bool,
+) -> Refusal:  # fmt: skip
+    import onnx
+
+    words = tuple(dict.fromkeys((error.what, *error.details)))
+    why = kit.known_refusal(" ".join(words))
+    if why or not every:
+        return Refusal("build", (), words, why)
+    say("looking for the nodes that cannot be built")
+    found = refusals.build_alone(trt, log, onnx.load_from_string(model), shapes, options)
+    why = next((known for c in found if (known := kit.known_refusal(c.words))), "")
+    return Refusal("build", tuple(found), words, why)
+
+
+def _contract_broken(model: bytes, parsed: Parsed) -> tuple[str, ...]:
+    """TensorRT turns a float64 input into float32 bindings without a word."""
+    import onnx
+
+    graph = onnx.load_from_string(model).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    wanted = {
+        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
+        for value in graph.input
+        if value.name not in constants
+    }
+    inputs, _ = kit.bindings(parsed.network)
+    return tuple(
+        f"input '{binding['name']}' is {wanted.get(binding['name'])} in the model, but {binding['dtype']} in the engine"
+        for binding in inputs
+        if wanted.get(binding["name"]) != binding["dtype"]
+    )
