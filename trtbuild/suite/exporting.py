@@ -41,9 +41,13 @@ def examine(case: Case, graphs: Path, tell: Tell) -> None:
     tell({"stage": "exports", "verdict": "yes", "says": "", "graph": digest, "outline": graph,
           **_questions(case, lowered)})  # fmt: skip
     try:
-        verdict, says = _compared(case, source, model, lowered, feeds)
+        verdict, says = _compared(case, source, lowered, feeds)
+    except _NotHere as error:
+        verdict, says = "untested", str(error)
     except Exception as error:  # a runtime that cannot run the graph says so in many ways
         verdict, says = "no", f"{type(error).__name__}: {first_line(error)}"
+        if "NOT_IMPLEMENTED" in says or "NotImplemented" in says:
+            verdict = "untested"
     tell({"stage": "matches", "verdict": verdict, "says": shorten(says)})
 
 
@@ -153,9 +157,11 @@ def _questions(case: Case, model: Any) -> dict[str, Any]:
     return {"shapes": middle, "profiles": profiles}
 
 
-def _compared(
-    case: Case, source: Any, model: Any, lowered: Any, feeds: list[dict[str, Any]]
-) -> tuple[str, str]:  # fmt: skip
+class _NotHere(Exception):
+    """TensorFlow itself cannot run the source on this machine, so there is nothing to compare with."""
+
+
+def _compared(case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]) -> tuple[str, str]:
     """Whether the lowered graph gives the source's values, in ONNX Runtime; at every point of the profiles."""
     from trtbuild.suite.comparing import difference
 
@@ -204,8 +210,11 @@ def _golden(path: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
 def _tensorflow(source: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
     import tensorflow as tf
 
-    values = source(**{name: tf.constant(value) for name, value in feeds.items()})
-    return {name: value.numpy() for name, value in values.items()}
+    try:
+        values = source(**{name: tf.constant(value) for name, value in feeds.items()})
+        return {name: value.numpy() for name, value in values.items()}
+    except tf.errors.OpError as error:
+        raise _NotHere(f"TensorFlow cannot run it: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _session(model: Any, name: str) -> Any:
@@ -218,8 +227,10 @@ def _session(model: Any, name: str) -> Any:
 
 
 def first_line(error: BaseException) -> str:
+    """The first line that is about the error: TensorFlow's begin with where it was detected."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    places = ("Graph execution error", "Detected at node", "File ", "<stack traces", "[[{{")
+    return next((line for line in lines if not line.startswith(places)), type(error).__name__)
 
 
 def shorten(words: str) -> str:
