@@ -1,0 +1,155 @@
+"""The question that a reduction asks again and again: does this graph still fail in that way?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from trtbuild.errors import ModelError, TrtbuildError
+from trtbuild.probing import Answer, Question
+from trtbuild.reducing import observing
+from trtbuild.reducing.failure import Failure, of_answer
+from trtbuild.suite.case import Tolerance
+
+Ask = Callable[[Question], Answer]
+
+
+class Fault(Protocol):
+    """``target`` is what is looked for; ``seen`` the failure of the last graph that showed it."""
+
+    target: Failure
+    seen: Failure
+
+    def shows(self, model: Any) -> bool: ...
+
+
+class TensorrtFault:
+    """TensorRT refuses the graph, or dies of it."""
+
+    def __init__(
+        self, ask: Ask, target: Failure, names: frozenset[str], folder: Path,
+        profiles: Mapping[str, Sequence[Sequence[int]]], tf32: bool,
+    ) -> None:  # fmt: skip
+        self.target = self.seen = target
+        self._ask, self._names, self._path, self._tf32 = ask, names, folder / "asked.onnx", tf32
+        self._profiles = dict(profiles)
+
+    def shows(self, model: Any) -> bool:
+        found = self.look(model)
+        same = next((failure for failure in found if failure.like(self.target)), None)
+        self.seen = same or self.seen
+        return same is not None
+
+    def look(self, model: Any) -> tuple[Failure, ...]:
+        return of_answer(self.answer(model), self._names)
+
+    def answer(self, model: Any) -> Answer:
+        self._path.write_bytes(model.SerializeToString())
+        profiles = {n: p for n, p in self._profiles.items() if n in dynamic_inputs(model)}
+        return self._ask(Question(self._path, {}, profiles, tf32=self._tf32, every=False))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Inputs are called otherwise from now on."""
+        self._profiles = {names.get(name, name): profile for name, profile in self._profiles.items()}
+
+
+class LoweringFault:
+    """The graph in a lower precision is beyond the tolerance of itself in float32; both run in ONNX Runtime.
+
+    Graphs asked about are the float32 ones.  ``tensors``: values of every tensor of the whole graph, which are the
+    inputs of its pieces; a tensor that is not there is drawn at random.
+    """
+
+    def __init__(
+        self, lower: Callable[[Any, Mapping[str, Any]], Any], tolerance: Tolerance, tensors: Mapping[str, Any]
+    ) -> None:
+        self.target = self.seen = Failure("mismatch", "lower", "", "", "")
+        self._lower, self._tolerance, self.tensors = lower, tolerance, dict(tensors)
+
+    def shows(self, model: Any) -> bool:
+        says = self.compare(model)
+        if says:
+            self.seen = Failure("mismatch", "lower", "", "", says)
+        return bool(says)
+
+    def compare(self, model: Any) -> str:
+        from trtbuild.suite.comparing import difference
+
+        feeds = self.feeds(model)
+        try:
+            wanted = observing.outputs_of(model, feeds)
+            have = observing.outputs_of(self.lowered(model), feeds)
+        except TrtbuildError:
+            return ""
+        found = ((name, difference(wanted[name], have[name], self._tolerance)) for name in wanted)
+        return next((f"{name}: {says}" for name, says in found if says), "")
+
+    def feeds(self, model: Any) -> dict[str, Any]:
+        drawn = observing.random_feeds(model, {})
+        fits = {n: v for n, v in self.tensors.items() if n in drawn and v.shape == drawn[n].shape}
+        return {**drawn, **fits}
+
+    def lowered(self, model: Any) -> Any:
+        import onnx
+
+        copy = onnx.ModelProto.FromString(model.SerializeToString())
+        return self._lower(copy, self.feeds(model))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        self.tensors = {names[name]: value for name, value in self.tensors.items() if name in names}
+
+    def forget_values(self) -> dict[str, Any]:
+        """Inputs are random from now on; returns what they were."""
+        old, self.tensors = self.tensors, {}
+        return old
+
+
+class SourceFault:
+    """ONNX Runtime's values of the exported graph are not TensorFlow's, for the same inputs.
+
+    Pieces of the graph have no reference values, so only the whole graph shows it.
+    """
+
+    def __init__(self, feeds: Mapping[str, Any], golden: Mapping[str, Any], tolerance: Tolerance) -> None:
+        self.target = self.seen = Failure("mismatch", "export", "", "", "")
+        self.feeds, self.golden, self._tolerance = dict(feeds), dict(golden), tolerance
+
+    def shows(self, model: Any) -> bool:
+        from trtbuild.suite.comparing import difference
+
+        try:
+            have = observing.outputs_of(model, self.feeds)
+        except ModelError:
+            return False
+        for name, wanted in self.golden.items():
+            says = difference(wanted, have[name], self._tolerance) if name in have else ""
+            if says:
+                self.seen = Failure("mismatch", "export", "", "", f"{name}: {says}")
+                return True
+        return False
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        self.feeds = {names.get(name, name): value for name, value in self.feeds.items()}
+        self.golden = {names.get(name, name): value for name, value in self.golden.items()}
+
+
+def dynamic_inputs(model: Any) -> list[str]:
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [
+        value.name
+        for value in model.graph.input
+        if value.name not in constants and any(not d.HasField("dim_value") for d in value.type.tensor_type.shape.dim)
+    ]
+
+
+def all_names(model: Any) -> frozenset[str]:
+    """Names of the user's: of the graph, its nodes, tensors and dimensions."""
+    from trtbuild.kit.tfonnx import all_nodes
+
+    found = {model.graph.name}
+    for node in all_nodes(model.graph):
+        found |= {node.name, *node.input, *node.output}
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        found.add(value.name)
+    return frozenset(name for name in found if name)
