@@ -94,7 +94,7 @@ OPTIONS = (
     Option("--accept", ("upgrade",), "accept the models that passed as new baselines (takes no value)", flag=True),
     Option("--what", ("bisect",), "verdict (default), output or built: what changed"),
     Option("--sarif", ("check",), "also write the findings to this file, as SARIF 2.1.0"),
-    Option("--for", ("reduce", "bugreport"), "crash, parse, build or mismatch: what to reduce for (default: what fails)"),
+    Option("--for", ("reduce", "bugreport"), "crash, parse, build or mismatch (default: what fails)"),
     Option("--limit", ("reduce", "bugreport"), "seconds for the reduction (default 300)"),
     Option("--keep-weights", ("bugreport",), "values that the failure needs may be in the report", flag=True),
     Option("--remote", ("push", "pull", "upgrade"), "a remote of DVC's config, instead of the default one"),

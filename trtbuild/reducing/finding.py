@@ -35,14 +35,18 @@ def prober(name: str, toolchain: Toolchain, *, install: bool, limit_s: float = Q
     Raises:
         ToolchainError: it is not here.
     """
+    with Prober(interpreter(name, toolchain, install=install), toolchain.flavour, toolchain.version,
+                supported=toolchain.compute_capabilities, limit_s=limit_s) as made:  # fmt: skip
+        yield made
+
+
+def interpreter(name: str, toolchain: Toolchain, *, install: bool) -> Path:
+    """The Python that has a version; raises ToolchainError when there is none."""
     from trtbuild import toolchains
     from trtbuild.checker.options import note
 
     want = toolchains.Wanted(toolchain.flavour, toolchain.version, tuple(toolchain.requirements), name)
-    python = toolchains.interpreter(want, install=install, note=note)
-    with Prober(python, toolchain.flavour, toolchain.version,
-                supported=toolchain.compute_capabilities, limit_s=limit_s) as made:  # fmt: skip
-        yield made
+    return toolchains.interpreter(want, install=install, note=note)
 
 
 def wanted_kind(words: str) -> str:
