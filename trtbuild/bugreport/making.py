@@ -11,12 +11,13 @@ from typing import Any
 from trtbuild.bugreport import controls, environment, matrix, related, reproduce, text, tfgraph, values
 from trtbuild.bugreport.secrets import Secrets
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import ConfigError
+from trtbuild.errors import ConfigError, LowerError
 from trtbuild.reducing import finding, observing
-from trtbuild.reducing.faults import SourceFault, TensorrtFault
+from trtbuild.reducing.casefile import ops_of
+from trtbuild.reducing.faults import LoweringFault, SourceFault, TensorrtFault
 from trtbuild.reducing.reduction import Reduced
 from trtbuild.reducing.weights import own_values
-from trtbuild.suite.case import PRECISIONS
+from trtbuild.suite.case import PRECISIONS, TOLERANCES
 
 Say = Callable[[str], None]
 REPRO_LIMIT_S = 120.0
@@ -72,8 +73,8 @@ def make(
         files["golden.json"] = values.golden_json(found.golden, runner)
     ran, shell = _reproduce(found, toolchain, python, files, folder, scrub, say)
     rows, tried = _matrix(found, versions, about, folder, install, scrub, say)
-    ops = [node.op_type for node in found.model.graph.node]
-    _related(found, ops, files)
+    ops = ops_of(found.model)
+    _related(found, files)
     files["matrix.csv"] = matrix.text(rows).encode()
     files["environment.json"] = _json(about)
     facts = text.Facts(
@@ -132,7 +133,7 @@ def _tensorflow(found: Reduced, folder: Path, scrub: Callable[[str], str], say: 
         return f"it was run, and did not export: {last}", script.encode()
     wanted = found.small.failure.op_type
     there = f", {wanted} among them" if wanted in ops else f"; {wanted} is not among them" if wanted else ""
-    return f"it was run, and exports {len(ops)} nodes{there}{whole}", script.encode()
+    return f"it was run, and exports {len(ops)} nodes at the top level{there}{whole}", script.encode()
 
 
 def _reproduce(
@@ -170,29 +171,68 @@ def _matrix(
     import onnx
 
     subject = found.subject
+    gpu = environment.where(about)
+    entries = matrix.in_precisions("the failing graph", found.model, subject.precision, PRECISIONS)
+    if not isinstance(found.fault, TensorrtFault):
+        rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
+        return [*_compared(found, gpu), *matrix.with_ends(rows)], len(subject.neighbours)
     say("looking for near misses that build")
     asking = TensorrtFault(found.prober.ask, found.small.failure, frozenset(), folder, found.profiles, subject.tf32)
     near, tried = controls.passing(found.model, lambda model: asking.answer(model).verdict == "ok")
-    entries = matrix.in_precisions("the failing graph", found.model, subject.precision, PRECISIONS)
     for control in near:
         entries.append(matrix.Entry(f"control: {control.how}", subject.precision, control.model, only=subject.version))
-    for title, path in subject.neighbours.items():
-        model = onnx.load(path)
+    for title, neighbour in subject.neighbours.items():
+        model = onnx.load(neighbour.graph)
         entries.append(matrix.Entry(f"control: {title}", subject.precision, model, only=subject.version))
-    gpu = environment.where(about)
-    rows = matrix.ask(entries, versions, {**subject.profiles, **found.profiles}, tf32=subject.tf32, gpu=gpu,
-                      folder=folder, install=install, scrub=scrub, say=say)  # fmt: skip
+    rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
     passed = [row for row in rows if not row.graph.startswith("control") or row.verdict == matrix.OK]
     return matrix.with_ends(passed), tried + len(subject.neighbours)
 
 
-def _related(found: Reduced, ops: list[str], files: dict[str, bytes]) -> None:
+def _ask(
+    found: Reduced, versions: Mapping[str, Toolchain], entries: list[matrix.Entry], gpu: str, folder: Path,
+    install: bool, scrub: Callable[[str], str], say: Say,
+) -> list[matrix.Row]:  # fmt: skip
+    profiles = {**found.subject.profiles, **found.profiles}
+    return matrix.ask(entries, versions, profiles, tf32=found.subject.tf32, gpu=gpu, folder=folder, install=install,
+                      scrub=scrub, say=say)  # fmt: skip
+
+
+def _compared(found: Reduced, gpu: str) -> list[matrix.Row]:
+    """Verdicts on values, which no TensorRT has a part in: of the failing graph, other precisions, other cases."""
+    import onnxruntime
+
+    from trtbuild.reducing.subject import lowering
+
+    subject, by = found.subject, f"onnxruntime {onnxruntime.__version__}"
+    says = found.small.failure.words
+    rows = [matrix.Row("the failing graph", subject.precision, "-", by, gpu, matrix.DIFFER, says)]
+    for precision in PRECISIONS if isinstance(found.fault, LoweringFault) else ():
+        lower = lowering(precision)
+        if lower is None or precision == subject.precision:
+            continue
+        other = LoweringFault(lower, TOLERANCES[precision], found.feeds)
+        try:
+            says = other.compare(found.small.model)
+        except LowerError as error:
+            rows.append(matrix.Row("the failing graph", precision, "-", by, gpu, matrix.NOT_TRIED, error.what))
+            continue
+        rows.append(
+            matrix.Row("the failing graph", precision, "-", by, gpu, matrix.DIFFER if says else matrix.MATCH, says)
+        )
+    for title, neighbour in subject.neighbours.items():
+        if neighbour.matches:
+            rows.append(matrix.Row(f"control: {title}", subject.precision, "-", by, gpu, matrix.MATCH))
+    return rows
+
+
+def _related(found: Reduced, files: dict[str, bytes]) -> None:
     from trtbuild.kit.tfonnx import all_nodes
 
     cited = found.subject.case.issues if found.subject.case is not None else ()
     inner = [node.op_type for node in all_nodes(found.model.graph)]
     issues = related.read()
-    matched = related.match(issues, [*ops, *inner], found.small.failure, cited)
+    matched = related.match(issues, inner, found.small.failure, cited)
     files["related.md"] = related.text(matched, cited, f"{len(issues)} known issues (read on 2026-11-20)").encode()
 
 

@@ -18,6 +18,7 @@ from trtbuild.reducing.faults import dynamic_inputs
 COLUMNS = ("graph", "precision", "tensorrt", "version", "gpu", "verdict", "says", "first_bad", "last_good")
 NOT_TRIED = "not tried"
 OK = "builds"
+MATCH, DIFFER = "values match", "values differ"
 _WORDS = {"ok": OK, "parse_fail": "refused by the parser", "build_fail": "refused by the builder",
           "refused": "builds other types", "crash": "crash", "timeout": "time-out"}  # fmt: skip
 LONGEST = 200
@@ -120,8 +121,8 @@ def with_ends(rows: Iterable[Row]) -> list[Row]:
     rows = list(rows)
     found = []
     for row in rows:
-        own = sorted((r for r in rows if (r.graph, r.precision) == (row.graph, row.precision) and r.verdict != NOT_TRIED),
-                     key=lambda r: _number(r.version))  # fmt: skip
+        same = (r for r in rows if (r.graph, r.precision) == (row.graph, row.precision) and r.version[:1].isdigit())
+        own = sorted(same, key=lambda r: _number(r.version))
         bad = [r.tensorrt for r in own if r.verdict != OK]
         good = [r.tensorrt for r in own if r.verdict == OK]
         found.append(replace(row, first_bad=bad[0] if bad else "", last_good=good[-1] if good else ""))

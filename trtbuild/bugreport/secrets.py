@@ -13,7 +13,8 @@ from pathlib import Path
 
 # Words that a report uses itself, or that name nobody.
 _COMMON = {"root", "user", "admin", "localhost", "model", "network", "graph", "onnx", "report", "case", "main", "test",
-           "input", "output", "image", "saved_model", "frozen_graph", "trtbuild", "tensorrt", "python", "build"}  # fmt: skip
+           "input", "output", "image", "saved_model", "frozen_graph", "trtbuild", "tensorrt",
+           "python", "build"}  # fmt: skip
 SHORTEST = 4  # shorter ones occur in any text
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trtbuild.bugreport import environment as env
-from trtbuild.bugreport.matrix import NOT_TRIED, OK, Row
+from trtbuild.bugreport.matrix import MATCH, NOT_TRIED, OK, Row
 from trtbuild.reducing.casefile import structure_of
 from trtbuild.reducing.failure import Failure
 
@@ -81,8 +81,7 @@ def report(facts: Facts) -> str:
         "PyTorch Version (if applicable): not used", "",
         f"Baremetal or Container (if so, version): {environment['container']}", "",
         "## Relevant Files", "",
-        "**Model link**: `model.onnx`, in this folder"
-        f" ({count(facts.nodes)}, opset {facts.opset}, strongly typed, {facts.precision}; {facts.weights})", "",
+        f"**Model link**: `model.onnx`, in this folder ({_about(facts)})", "",
         *(f"- `{name}`: {what}" for name, what in facts.files.items()), "",
         "## Steps To Reproduce", "", *_steps(facts), "", "## Versions and controls", "", *_table(facts), "",
         "## What was checked", "", *_checks(facts), "",
@@ -90,14 +89,19 @@ def report(facts: Facts) -> str:
     return "\n".join(lines)
 
 
+def _about(facts: Facts) -> str:
+    return f"{count(facts.nodes)}, opset {facts.opset}, strongly typed, {facts.precision}; {facts.weights}"
+
+
 def _description(facts: Facts) -> list[str]:
     failure = facts.failure
     at = f" in stage {failure.stage}" if failure.kind == "build" else ""
+    graph = f"a valid ONNX graph of {count(facts.nodes)}: {structure_of(facts.ops)}"
     first = {
-        "crash": f"The process dies while {failure.stage} a valid ONNX graph of {count(facts.nodes)}: {structure_of(facts.ops)}.",
-        "timeout": f"There is no end of {failure.stage} a valid ONNX graph of {count(facts.nodes)}: {structure_of(facts.ops)}.",
-        "parse": f"The ONNX parser refuses a valid graph of {count(facts.nodes)}: {structure_of(facts.ops)}.",
-        "build": f"A valid graph of {count(facts.nodes)} parses, but is refused{at}: {structure_of(facts.ops)}.",
+        "crash": f"The process dies while {failure.stage} {graph}.",
+        "timeout": f"There is no end of {failure.stage} {graph}.",
+        "parse": f"The ONNX parser refuses {graph}.",
+        "build": f"TensorRT parses {graph}, but refuses to build it{at}.",
         "mismatch": _mismatch(facts),
     }[failure.kind]  # fmt: skip
     second = f"`{failure.words}`" + (f" ({failure.why})" if failure.why else "")
@@ -123,19 +127,19 @@ def _tensorflow(packages: Mapping[str, str]) -> str:
 
 def _steps(facts: Facts) -> list[str]:
     newest = [row for row in facts.rows if not row.graph.startswith("control") and row.precision == facts.precision]
-    tried = [row for row in newest if row.verdict != NOT_TRIED]
+    tried = [row for row in newest if row.version[:1].isdigit()]
     last = f"{tried[-1].tensorrt} ({tried[-1].version}): {tried[-1].verdict}" if tried else "no version was tried"
     framework = f"yes, in {facts.reference}" if facts.reference else f"no: {facts.unable}"
+    needs = "the TensorRT package only" if facts.failure.kind != "mismatch" else "numpy and onnxruntime"
+    latest = f"the newest of the tried versions is {last}. Whether a newer one is out was not looked up."
+    capture = "not captured; repro.py makes all calls itself."
     return [
-        "**Commands or scripts**:", "", "```", "python repro.py      # needs the TensorRT package only"
-        if facts.failure.kind != "mismatch" else "python repro.py      # needs numpy and onnxruntime",
+        "**Commands or scripts**:", "", "```", f"python repro.py      # needs {needs}",
         "sh repro.sh          # the same with Polygraphy", "```", "",
         f"repro.py exits with 0 when it reproduces: {_status(facts.repro)}. repro.sh: {_polygraphy(facts)}.",
         f"build_tf_graph.py: {facts.tensorflow}.", "",
-        f"**Have you tried the latest release?**: the newest of the tried versions is {last}."
-        " Whether a newer one is out was not looked up.", "",
-        "**Attach the captured .json and .bin files from TensorRT's API Capture tool**: not captured; repro.py makes all"
-        " calls itself.", "",
+        f"**Have you tried the latest release?**: {latest}", "",
+        f"**Attach the captured .json and .bin files from TensorRT's API Capture tool**: {capture}", "",
         f"**Can this model run on other frameworks?**: {framework}",
     ]  # fmt: skip
 
@@ -154,14 +158,15 @@ def _table(facts: Facts) -> list[str]:
     main = [row for row in facts.rows if not row.graph.startswith("control")]
     lines = ["| precision | TensorRT | verdict | first bad | last good |", "|---|---|---|---|---|"]
     lines += [
-        f"| {row.precision} | {row.tensorrt} ({row.version}) | {row.verdict}"
+        f"| {row.precision} | {row.tensorrt} {f'({row.version})' if row.version else ''} | {row.verdict}"
         f"{': ' + row.says.replace('|', '/') if row.verdict == NOT_TRIED and row.says else ''} "
         f"| {row.first_bad or '-'} | {row.last_good or '-'} |"
         for row in main
     ]
-    controls = [row for row in facts.rows if row.graph.startswith("control") and row.verdict == OK]
-    lines += ["", f"Near misses that build, of {facts.tried_controls} that were tried:", ""]
-    lines += [f"- {row.graph.removeprefix('control: ')} ({row.tensorrt})" for row in controls] or ["- none"]
+    controls = [row for row in facts.rows if row.graph.startswith("control") and row.verdict in (OK, MATCH)]
+    how = "have the right values" if facts.failure.kind == "mismatch" else "build"
+    lines += ["", f"Near misses that {how}, of {facts.tried_controls} that were tried:", ""]
+    lines += [f"- {row.graph.removeprefix('control: ')} ({row.version})" for row in controls] or ["- none"]
     if facts.failure.kind == "mismatch":
         lines += [
             "",

@@ -52,6 +52,18 @@ def structure_of(ops: Sequence[str]) -> str:
     return ", ".join(ops[:6]) + (f" and {len(ops) - 6} more" if len(ops) > 6 else "")
 
 
+def ops_of(model: Any) -> list[str]:
+    """Operations in order, those of a body in brackets behind their owner."""
+    from trtbuild.kit.graph import subgraphs
+
+    found = []
+    for node in model.graph.node:
+        inner = dict.fromkeys(n.op_type for body in subgraphs(node) for n in body.node if n.op_type != "Constant")
+        if node.op_type != "Constant":
+            found.append(f"{node.op_type} ({', '.join(inner)})" if inner else str(node.op_type))
+    return found
+
+
 def check_free(folder: Path, name: str) -> None:
     """Raises ConfigError before any work when the case would replace another one."""
     for path in (folder / f"{_file(name)}{end}" for end in (".py", ".onnx", ".npz")):
@@ -77,7 +89,7 @@ def write(
         buffer = io.BytesIO()
         np.savez(buffer, **feeds, **golden)
         write_atomic(folder / f"{file}.npz", buffer.getvalue())
-    ops = [node.op_type for node in model.graph.node]
+    ops = ops_of(model)
     inputs = ", ".join(f'"{value.name}": {_input(value, profiles)}' for value in _inputs(model))
     limit = f"\n    tolerance=({tolerance.absolute:g}, {tolerance.relative:g})," if tolerance and golden else ""
     text = _TEXT.format(id=name, title=title_of(failure, ops), file=file, inputs=inputs, structure=structure_of(ops),

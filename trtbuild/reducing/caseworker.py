@@ -26,11 +26,12 @@ def main(folder: Path, root: Path | None, name: str, others: list[str]) -> None:
         about["failed"] = f"{type(error).__name__}: {exporting.first_line(error)}"
     for i, other in enumerate(others if not about["failed"] else ()):
         try:
-            _, _, lowered, _ = _graphs(cases[other])
+            source, _, lowered, feeds = _graphs(cases[other])
+            verdict, _ = exporting._compared(cases[other], source, lowered, feeds)
         except Exception:  # one that cannot be exported is no control
             continue
         (folder / f"neighbour{i}.onnx").write_bytes(lowered.SerializeToString())
-        about["neighbours"][cases[other].title] = f"neighbour{i}.onnx"
+        about["neighbours"][cases[other].title] = {"file": f"neighbour{i}.onnx", "matches": verdict == "yes"}
     (folder / "about.json").write_text(json.dumps(about), "utf-8")
 
 

@@ -79,6 +79,35 @@ def random_feeds(model: Any, shapes: Mapping[str, Sequence[int]], seed: int = 0)
     return feeds
 
 
+class Runner:
+    """Whether a piece of a graph still is a graph that runs, for a fault of an invalid graph would be another fault.
+
+    ``tensors``: values of the whole graph's tensors, for pieces that begin at one of them.
+    """
+
+    def __init__(self, tensors: Mapping[str, Any]) -> None:
+        self._tensors = dict(tensors)
+
+    def __call__(self, model: Any) -> bool:
+        return any(not runs(model, feeds)[1] for feeds in self._choices(model))
+
+    def indices(self, model: Any) -> dict[str, Any]:
+        """Small integer inputs: what they point at is there, which random ones may miss."""
+        feeds = self._choices(model)[0]
+        return {name: value for name, value in feeds.items() if value.dtype.kind in "iub" and value.size <= 64}
+
+    def _choices(self, model: Any) -> list[dict[str, Any]]:
+        drawn = random_feeds(model, {})
+        known = {n: v for n, v in self._tensors.items() if n in drawn and v.shape == drawn[n].shape}
+        return [{**drawn, **known}, *tame(drawn)]
+
+
+def tame(drawn: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """These inputs, and the same with zeros for integers: a random index may point nowhere."""
+    zeros = {name: value * 0 if value.dtype.kind in "iu" else value for name, value in drawn.items()}
+    return [dict(drawn), zeros]
+
+
 def runs(model: Any, feeds: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Outputs and "", or nothing and why not."""
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from trtbuild.core.names import did_you_mean
 from trtbuild.errors import ConfigError, ExportError, WorkerDied
-from trtbuild.reducing.subject import Subject, file_words, lowering, versions_of
+from trtbuild.reducing.subject import Neighbour, Subject, file_words, lowering, versions_of
 from trtbuild.suite.case import Case
 
 MOST_NEIGHBOURS = 6
@@ -51,7 +51,7 @@ def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Pat
         onnx.load(folder / "lowered.onnx"), onnx.load(folder / "exported.onnx"), about["shapes"], about["profiles"],
         case.precision, versions, f"the case '{case.id}'" if not own else "a case of the user's own suite", case.id,
         case.tolerance, lowering(case.precision), _arrays(folder / "feeds.npz"), _arrays(folder / "golden.npz"), case,
-        {title: folder / file for title, file in about["neighbours"].items()}, compare=True,
+        {title: Neighbour(folder / one["file"], one["matches"]) for title, one in about["neighbours"].items()}, True,
         secrets=tuple(filter(None, (str(root or ""), *((case.id,) if own else ())))),
     )  # fmt: skip
 

@@ -93,7 +93,7 @@ def reduced(words: Words, say: Say, *, cases: bool, limit_s: float) -> Iterator[
         with finding.prober(subject.version, version, install=install) as prober:
             found = finding.find(subject, prober.ask, wanted, folder)
             say(f"{found.fault.target.kind} with tensorrt={subject.version}: {found.fault.seen.words}")
-            small = shrinking.shrink(found.model, found.fault, subject.shapes, limit_s=limit_s, say=say)
+            small = shrinking.shrink(found.model, found.fault, subject.shapes, subject.feeds, limit_s=limit_s, say=say)
             yield _with_values(subject, small, found, prober, workspace)
 
 
@@ -110,8 +110,7 @@ def _with_values(
         feeds, golden, reference = dict(fault.feeds), dict(fault.golden), "TensorFlow"
     else:
         shapes = {name: points[1] for name, points in profiles.items()}
-        feeds = observing.random_feeds(model, shapes)
-        golden, unable = observing.runs(model, feeds)
+        feeds, golden, unable = _random_run(model, shapes, small.indices)
         reference = "ONNX Runtime" if golden else ""
     present = {value.name for value in model.graph.input}
     feeds = {name: value for name, value in feeds.items() if name in present}
@@ -119,3 +118,17 @@ def _with_values(
     return Reduced(
         subject, small, fault, model, feeds, golden, reference, unable, kept, found.others, prober, workspace
     )
+
+
+def _random_run(
+    model: Any, shapes: Mapping[str, Sequence[int]], indices: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Random inputs, ONNX Runtime's outputs for them, or else why there are none."""
+    drawn = observing.random_feeds(model, shapes)
+    first = ""
+    for feeds in [*observing.tame(drawn), {**drawn, **indices}]:
+        golden, unable = observing.runs(model, feeds)
+        if golden:
+            return feeds, golden, ""
+        first = first or unable
+    return drawn, {}, first

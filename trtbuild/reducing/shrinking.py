@@ -13,6 +13,7 @@ from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, TensorrtFault, dynamic_inputs
 
 Say = Callable[[str], None]
+Shows = Callable[[Any], bool]
 LIMIT_S = 300.0
 _NODES, _BODIES, _VALUES = 0.5, 0.7, 0.85  # shares of the time by which each is done, in this order
 
@@ -33,17 +34,19 @@ class Small:
     static: bool
     kept: tuple[str, ...] = ()
     values_of_inputs: bool = False
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    indices: Mapping[str, Any] = field(default_factory=dict)  # small integer inputs with which it runs
 
 
 def shrink(
-    model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], *, limit_s: float = LIMIT_S,
-    say: Say = lambda line: None,
+    model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Any] | None = None,
+    *, limit_s: float = LIMIT_S, say: Say = lambda line: None,
 ) -> Small:  # fmt: skip
     """Reduce ``model``, which shows ``fault`` as it stands.
 
     Args:
         shapes: input -> concrete shape, for inputs with dynamic dimensions.
+        feeds: inputs with which it runs; by default random ones.
 
     Raises:
         ModelError: the fault does not show when it is asked for a second time.
@@ -57,16 +60,18 @@ def shrink(
     if not fault.shows(model):
         raise ModelError(f"it does not fail each time: {fault.target.words or 'the mismatch'} was seen once only",
                          where="reduce", hint="an intermittent fault cannot be reduced")  # fmt: skip
+    shows: Shows = fault.shows
+    runner = observing.Runner({})
     if not isinstance(fault, SourceFault):
-        model, notes = _simplified(model, fault, shapes)
+        model, notes, runner, shows = _simplified(model, fault, shapes, feeds or {})
     static = not dynamic_inputs(model)
-    found, minimal = _nodes(model, fault, shapes, started + _NODES * limit_s, static)
+    found, minimal = _nodes(model, fault, shows, started + _NODES * limit_s, static)
     say(f"{_count(found)} of {before} nodes fail alike")
     if minimal and not isinstance(fault, SourceFault):
-        found = bodies.simplify(found, fault.shows, started + _BODIES * limit_s)
-    found, places, needs_inputs = _values(found, fault, started + _VALUES * limit_s)
+        found = bodies.simplify(found, shows, started + _BODIES * limit_s)
+    found, places, needs_inputs = _values(found, fault, shows, started + _VALUES * limit_s)
     if static and not places and not isinstance(fault, SourceFault):
-        found = dims.smaller(found, fault.shows, started + limit_s)
+        found = dims.smaller(found, shows, started + limit_s)
     model = onnx.ModelProto.FromString(found.SerializeToString())
     renamed = anonymous.anonymise(model)
     fault.rename(renamed)  # type: ignore[attr-defined]
@@ -75,7 +80,8 @@ def shrink(
         raise ModelError("the reduced graph does not fail once its tensors have other names", where="reduce")
     named = list(weights.tensors(model.graph))
     kept = tuple(named[place].name or f"constant {place}" for place in places)
-    return Small(model, fault.seen, before, _count(model), minimal, static, kept, needs_inputs, tuple(notes))
+    indices = {renamed[name]: value for name, value in runner.indices(found).items()}
+    return Small(model, fault.seen, before, _count(model), minimal, static, kept, needs_inputs, tuple(notes), indices)
 
 
 def prepared(model: Any) -> Any:
@@ -97,8 +103,13 @@ def prepared(model: Any) -> Any:
     return copy
 
 
-def _simplified(model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]]) -> tuple[Any, list[str]]:
-    """Fixed shapes and folded constants, as far as the fault stays; then what tensors' shapes were seen to be."""
+def _simplified(
+    model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Any]
+) -> tuple[Any, list[str], observing.Runner, Shows]:
+    """Fixed shapes and folded constants, as far as the fault stays; then what tensors' shapes were seen to be.
+
+    Also the question for what follows: a graph that runs in ONNX Runtime is reduced to one that does too.
+    """
     import onnx
 
     from trtbuild.checker.pieces import make_static
@@ -119,24 +130,30 @@ def _simplified(model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]]) -
             model = constant
         else:
             notes.append("with constants folded it does not fail: they are left as they are")
-    observing.annotate(model, observing.everything(model, observing.random_feeds(model, shapes)))
-    return model, notes
+    drawn = observing.random_feeds(model, shapes)
+    fitting = {n: v for n, v in feeds.items() if n in drawn and v.shape == drawn[n].shape}
+    tensors = next(
+        (t for f in [{**drawn, **fitting}, *observing.tame(drawn)] if (t := observing.everything(model, f))), {}
+    )
+    observing.annotate(model, tensors)
+    runner = observing.Runner(tensors)
+    if isinstance(fault, LoweringFault) or not runner(model):
+        return model, notes, runner, fault.shows
+    return model, notes, runner, lambda piece: fault.shows(piece) and runner(piece)
 
 
-def _nodes(
-    model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], deadline: float, static: bool
-) -> tuple[Any, bool]:
+def _nodes(model: Any, fault: Fault, shows: Shows, deadline: float, static: bool) -> tuple[Any, bool]:
     from trtbuild.kit.reduction import reduce
 
     if isinstance(fault, SourceFault) or len(model.graph.node) < 2:
         return model, len(model.graph.node) < 2
     if not static:
-        return _prefix(model, fault, deadline), False
-    found = reduce(model, fault.shows, limit_s=max(0.0, deadline - time.monotonic()))
+        return _prefix(model, shows, deadline), False
+    found = reduce(model, shows, limit_s=max(0.0, deadline - time.monotonic()))
     return found.model, found.minimal
 
 
-def _prefix(model: Any, fault: Fault, deadline: float) -> Any:
+def _prefix(model: Any, shows: Shows, deadline: float) -> Any:
     """Of a graph with dynamic shapes just its beginning can be had: the fewest first nodes that show the fault."""
     import onnx
 
@@ -153,14 +170,14 @@ def _prefix(model: Any, fault: Fault, deadline: float) -> Any:
     while high - low > 1 and time.monotonic() < deadline:
         middle = (low + high) // 2
         piece = first(middle)
-        if piece is not None and fault.shows(piece):
+        if piece is not None and shows(piece):
             high, best = middle, piece
         else:
             low = middle
     return best
 
 
-def _values(model: Any, fault: Fault, deadline: float) -> tuple[Any, list[int], bool]:
+def _values(model: Any, fault: Fault, shows: Shows, deadline: float) -> tuple[Any, list[int], bool]:
     """Constants, and for a mismatch inputs, without the user's values."""
     if isinstance(fault, SourceFault):
         return model, weights.own_values(model), True
@@ -169,7 +186,7 @@ def _values(model: Any, fault: Fault, deadline: float) -> tuple[Any, list[int], 
         old = fault.forget_values()
         if not fault.shows(model):
             fault.tensors, needs_inputs = old, True
-    found, places = weights.without_values(model, fault.shows, deadline)
+    found, places = weights.without_values(model, shows, deadline)
     return found, places, needs_inputs
 
 

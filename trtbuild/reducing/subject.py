@@ -17,6 +17,14 @@ Lower = Callable[[Any, Mapping[str, Any]], Any]  # a float32 graph and its input
 
 
 @dataclass(frozen=True)
+class Neighbour:
+    """``matches``: whether ONNX Runtime gives TensorFlow's values for it."""
+
+    graph: Path
+    matches: bool
+
+
+@dataclass(frozen=True)
 class Subject:
     """``model`` (onnx.ModelProto) is what TensorRT is given; ``exported`` the float32 graph that it was lowered from.
 
@@ -37,7 +45,7 @@ class Subject:
     feeds: Mapping[str, Any] = field(default_factory=dict)
     golden: Mapping[str, Any] = field(default_factory=dict)
     case: Case | None = None
-    neighbours: Mapping[str, Path] = field(default_factory=dict)  # title -> its graph: the family's other cases
+    neighbours: Mapping[str, Neighbour] = field(default_factory=dict)  # by title: the family's other cases
     compare: bool = False  # whether a deviation is looked for without being asked
     secrets: tuple[str, ...] = ()
 
