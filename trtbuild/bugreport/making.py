@@ -17,7 +17,7 @@ from trtbuild.reducing.casefile import ops_of
 from trtbuild.reducing.faults import LoweringFault, SourceFault, TensorrtFault
 from trtbuild.reducing.reduction import Reduced
 from trtbuild.reducing.weights import own_values
-from trtbuild.suite.case import PRECISIONS, TOLERANCES
+from trtbuild.suite.case import PRECISIONS
 
 Say = Callable[[str], None]
 REPRO_LIMIT_S = 120.0
@@ -207,11 +207,11 @@ def _compared(found: Reduced, gpu: str) -> list[matrix.Row]:
     subject, by = found.subject, f"onnxruntime {onnxruntime.__version__}"
     says = found.small.failure.words
     rows = [matrix.Row("the failing graph", subject.precision, "-", by, gpu, matrix.DIFFER, says)]
-    for precision in PRECISIONS if isinstance(found.fault, LoweringFault) else ():
+    for precision in PRECISIONS:
         lower = lowering(precision)
-        if lower is None or precision == subject.precision:
+        if lower is None or precision == subject.precision or not isinstance(found.fault, LoweringFault):
             continue
-        other = LoweringFault(lower, TOLERANCES[precision], found.feeds)
+        other = LoweringFault(lower, subject.tolerance, found.feeds, found.fault.least)
         try:
             says = other.compare(found.small.model)
         except LowerError as error:

@@ -58,14 +58,17 @@ class LoweringFault:
     """The graph in a lower precision is beyond the tolerance of itself in float32; both run in ONNX Runtime.
 
     Graphs asked about are the float32 ones.  ``tensors``: values of every tensor of the whole graph, which are the
-    inputs of its pieces; a tensor that is not there is drawn at random.
+    inputs of its pieces; a tensor that is not there is drawn at random.  ``least``: the RMS error relative to the RMS
+    value that a graph must have: that of the whole graph, or pieces and random weights with larger values would do.
     """
 
     def __init__(
-        self, lower: Callable[[Any, Mapping[str, Any]], Any], tolerance: Tolerance, tensors: Mapping[str, Any]
-    ) -> None:
+        self, lower: Callable[[Any, Mapping[str, Any]], Any], tolerance: Tolerance, tensors: Mapping[str, Any],
+        least: float = 0.0,
+    ) -> None:  # fmt: skip
         self.target = self.seen = Failure("mismatch", "lower", "", "", "")
-        self._lower, self._tolerance, self.tensors = lower, tolerance, dict(tensors)
+        self.relative = 0.0  # of the last graph that deviated
+        self._lower, self._tolerance, self.tensors, self.least = lower, tolerance, dict(tensors), least
 
     def shows(self, model: Any) -> bool:
         says = self.compare(model)
@@ -82,8 +85,12 @@ class LoweringFault:
             have = observing.outputs_of(self.lowered(model), feeds)
         except TrtbuildError:
             return ""
-        found = ((name, difference(wanted[name], have[name], self._tolerance)) for name in wanted)
-        return next((f"{name}: {says}" for name, says in found if says), "")
+        for name in wanted:
+            says = difference(wanted[name], have[name], self._tolerance)
+            if says and (relative := relative_error(wanted[name], have[name])) >= self.least:
+                self.relative = relative
+                return f"{name}: {says}"
+        return ""
 
     def feeds(self, model: Any) -> dict[str, Any]:
         drawn = observing.random_feeds(model, {})
@@ -132,6 +139,18 @@ class SourceFault:
     def rename(self, names: Mapping[str, str]) -> None:
         self.feeds = {names.get(name, name): value for name, value in self.feeds.items()}
         self.golden = {names.get(name, name): value for name, value in self.golden.items()}
+
+
+def relative_error(reference: Any, value: Any) -> float:
+    """RMS of the difference over RMS of the reference; infinite where either is not finite or shapes differ."""
+    import numpy as np
+
+    if reference.shape != value.shape or reference.dtype.kind not in "fc":
+        return float("inf")
+    a, b = reference.astype(np.float64), value.astype(np.float64)
+    with np.errstate(all="ignore"):
+        error = float(np.sqrt(np.mean((a - b) ** 2)) / np.sqrt(np.mean(a**2)))
+    return error if np.isfinite(error) else float("inf")
 
 
 def dynamic_inputs(model: Any) -> list[str]:

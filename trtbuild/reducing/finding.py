@@ -16,6 +16,7 @@ from trtbuild.reducing.failure import WANTED, Failure, choose
 from trtbuild.reducing.faults import Ask, Fault, LoweringFault, SourceFault, TensorrtFault, all_names
 from trtbuild.reducing.subject import Subject
 
+AS_BAD = 0.5  # of the relative error of the whole graph, that a part of it must have to be the same fault
 QUESTION_S = 60.0  # of one question to TensorRT while reducing
 
 
@@ -87,7 +88,10 @@ def _mismatch(subject: Subject) -> Found | None:
     feeds = subject.feeds or observing.random_feeds(subject.exported, subject.shapes)
     tensors = observing.everything(subject.exported, feeds) or feeds
     lowering = LoweringFault(subject.lower, subject.tolerance, tensors)
-    return Found(lowering, subject.exported) if lowering.shows(subject.exported) else None
+    if not lowering.shows(subject.exported):
+        return None
+    lowering.least = AS_BAD * lowering.relative
+    return Found(lowering, subject.exported)
 
 
 def _nothing(subject: Subject, wanted: str, failures: tuple[Failure, ...]) -> ConfigError:
