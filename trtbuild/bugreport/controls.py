@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtbuild.reducing.dims import valid
+from trtbuild.reducing.weights import structural
 
 MOST = 24  # variants that are asked about
 _WORDS = {  # values that an attribute may have as well
@@ -86,11 +87,17 @@ def _retyped(model: Any, old: int, new: int) -> Any | None:
     found = [v for v in copy.graph.input if v.type.tensor_type.elem_type == old]
     for value in found:
         value.type.tensor_type.elem_type = new
+    how = structural(copy.graph)
     for tensor in copy.graph.initializer:
-        if tensor.data_type == old and old in (
-            onnx.TensorProto.FLOAT,
-            onnx.TensorProto.DOUBLE,
-            onnx.TensorProto.FLOAT16,
+        if (
+            tensor.name not in how
+            and tensor.data_type == old
+            and old
+            in (
+                onnx.TensorProto.FLOAT,
+                onnx.TensorProto.DOUBLE,
+                onnx.TensorProto.FLOAT16,
+            )
         ):
             array = onnx.numpy_helper.to_array(tensor).astype(onnx.helper.tensor_dtype_to_np_dtype(new))
             tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))

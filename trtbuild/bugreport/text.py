@@ -96,7 +96,12 @@ def _about(facts: Facts) -> str:
 def _description(facts: Facts) -> list[str]:
     failure = facts.failure
     at = f" in stage {failure.stage}" if failure.kind == "build" else ""
-    graph = f"a valid ONNX graph of {count(facts.nodes)}: {structure_of(facts.ops)}"
+    valid = (
+        "an ONNX graph"
+        if facts.reference
+        else "an ONNX graph that onnx.checker accepts, but ONNX Runtime does not run,"
+    )
+    graph = f"{valid} of {count(facts.nodes)}: {structure_of(facts.ops)}"
     first = {
         "crash": f"The process dies while {failure.stage} {graph}.",
         "timeout": f"There is no end of {failure.stage} {graph}.",

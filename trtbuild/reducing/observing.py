@@ -12,9 +12,12 @@ MOST_BYTES = 2 << 30  # of all tensors together
 
 def outputs_of(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
     """The graph's outputs; raises ModelError where ONNX Runtime cannot load or run it."""
+    import onnxruntime
+
     from trtbuild.kit import rounding
     from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession
 
+    onnxruntime.set_default_logger_severity(3)  # what it warns of is the model's, and said with every piece of it
     emulated = rounding.low_types(model)
     content = (rounding.emulate(model) if emulated else model).SerializeToString()
     session = OnnxRuntimeSession(content, "the graph", ["CPUExecutionProvider"], emulated=emulated, quiet=True)

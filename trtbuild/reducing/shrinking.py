@@ -116,7 +116,8 @@ def _simplified(
 
     notes = []
     if dynamic_inputs(model):
-        for chosen in (shapes, {name: [1, *shape[1:]] for name, shape in shapes.items()}):
+        dynamic = {name: shape for name, shape in shapes.items() if name in dynamic_inputs(model)}
+        for chosen in (dynamic, _of_one(model, dynamic)):
             fixed = onnx.ModelProto.FromString(model.SerializeToString())
             make_static(fixed, chosen)
             if fault.shows(fixed):
@@ -140,6 +141,16 @@ def _simplified(
     if isinstance(fault, LoweringFault) or not runner(model):
         return model, notes, runner, fault.shows
     return model, notes, runner, lambda piece: fault.shows(piece) and runner(piece)
+
+
+def _of_one(model: Any, shapes: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """The same shapes with a batch of one, where the first dimension is free: many graphs are right for that only."""
+    free = {
+        value.name: bool(value.type.tensor_type.shape.dim)
+        and not value.type.tensor_type.shape.dim[0].HasField("dim_value")
+        for value in model.graph.input
+    }
+    return {name: [1, *shape[1:]] if free[name] else list(shape) for name, shape in shapes.items()}
 
 
 def _nodes(model: Any, fault: Fault, shows: Shows, deadline: float, static: bool) -> tuple[Any, bool]:

@@ -30,11 +30,12 @@ def tensors(graph: Any) -> Iterator[Any]:
 
 def own_values(model: Any) -> list[int]:
     """Places (in the order of :func:`tensors`) of what could be the user's: weights, tables, texts."""
-    structural = _structural(model.graph)
-    return [i for i, tensor in enumerate(tensors(model.graph)) if _is_own(tensor, structural)]
+    how = structural(model.graph)
+    return [i for i, tensor in enumerate(tensors(model.graph)) if _is_own(tensor, how)]
 
 
-def _structural(graph: Any) -> set[str]:
+def structural(graph: Any) -> set[str]:
+    """Names of constants that say how an operation works: scales of a Resize, bounds of a Clip."""
     from trtbuild.kit.tfonnx import all_nodes
 
     return {
