@@ -26,6 +26,7 @@ FILES = {
     "build_tf_graph.py": "TensorFlow source",
     "repro.py": "stand-alone script",
     "repro.sh": "Polygraphy command",
+    "emulated.onnx": "the same with every low-precision result rounded in float32: what repro.py runs",
     "inputs.json": "inputs, in Polygraphy's format",
     "golden.json": "reference outputs, in Polygraphy's format",
     "build.log": "verbose log of repro.py",
@@ -150,8 +151,14 @@ def _reproduce(
     else:
         import onnxruntime
 
+        from trtbuild.kit import rounding
+
         compares = {"absolute": tolerance.absolute, "relative": tolerance.relative}
-        files["repro.py"] = reproduce.values_script("model.onnx", tolerance, onnxruntime.__version__).encode()
+        graph = "model.onnx"
+        if rounding.low_types(found.model):
+            graph = "emulated.onnx"
+            files[graph] = rounding.emulate(found.model).SerializeToString(deterministic=True)
+        files["repro.py"] = reproduce.values_script(graph, tolerance, onnxruntime.__version__).encode()
         python = Path(sys.executable)
     shell = reproduce.shell_script(toolchain.flavour, found.profiles, compares=compares, tf32=found.subject.tf32)
     files["repro.sh"] = shell.encode()

@@ -35,7 +35,8 @@ def of_case(case: Case) -> str:
     specs = [f'tf.TensorSpec({list(spec.shape)}, "{spec.dtype}", name="{n}")' for n, spec in case.inputs.items()]
     arguments = ", ".join(case.inputs)
     lines = [
-        '"""TensorFlow source of the graph, and its export with tf2onnx to model_from_tf.onnx; needs both."""', "", "from __future__ import annotations", "",
+        '"""TensorFlow source of the graph, and its export with tf2onnx to model_from_tf.onnx; needs both."""',
+        "", "from __future__ import annotations", "",
         "from concurrent.futures import ThreadPoolExecutor  # a layer is made where no function is traced",
         "from typing import Any, Callable", "", "import keras", "import numpy as np", "import tensorflow as tf", "",
         "T = Any", "_KEPT = []", *inner, "", source, "", "",

@@ -82,9 +82,10 @@ def _references(
 
 
 def _save(path: Path, arrays: dict[str, Any]) -> None:
+    """Types that numpy has not (bfloat16) would be read back as mere bytes: float32 holds each of their values."""
     import numpy as np
 
-    np.savez(path, **arrays)
+    np.savez(path, **{n: v.astype(np.float32) if v.dtype.kind == "V" else v for n, v in arrays.items()})
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ WANTED = ("crash", "parse", "build", "mismatch")  # what --for takes; "crash" st
 
 _APART = re.compile(r"0x[0-9a-fA-F]+|\{[^}]*\}|\[[^\]]*\]|'[^']*'|\"[^\"]*\"|`[^`]*`")
 _WORD = re.compile(r"[A-Za-z_][\w/:.\-]*")
+_LONGEST = 14  # words of a reason: what follows in long messages are dumps of operands
 _TYPE = re.compile(r"(?i)(u?int|b?float|bf|fp)\d+")
 
 
@@ -70,7 +71,7 @@ def normalised(words: str, names: Collection[str] = ()) -> str:
         own = word in names or "/" in word or (any(c.isdigit() for c in word) and not _TYPE.fullmatch(word))
         if not own and not re.search(r"\.(cpp|h|hpp|cu)\b", word):
             kept.append(word)
-    return " ".join(kept)
+    return " ".join(kept[:_LONGEST])
 
 
 def _ending(said: str) -> str:

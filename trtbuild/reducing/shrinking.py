@@ -208,11 +208,21 @@ def _typed_outputs(model: Any) -> Any:
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception:  # a graph that defeats shape inference keeps what it declares
-        return model
+        inferred = model
     kinds = {value.name: value for value in inferred.graph.output}
+    known = {v.name: (v.type.tensor_type.elem_type, len(v.type.tensor_type.shape.dim)) for v in model.graph.input}
+    known |= {tensor.name: (tensor.data_type, len(tensor.dims)) for tensor in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output}
     for value in model.graph.output:
-        if not value.type.tensor_type.elem_type and value.name in kinds:
+        if value.type.tensor_type.elem_type:
+            continue
+        if kinds[value.name].type.tensor_type.elem_type:
             value.CopyFrom(kinds[value.name])
+            continue
+        # As its first operand, which most results are; the fault is asked again with it.
+        read = [known[name] for name in makers[value.name].input if name in known]
+        kind, rank = read[0] if read else (onnx.TensorProto.FLOAT, 1)
+        value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, [None] * rank))
     return model
 
 
