@@ -65,7 +65,9 @@ def _parse(entry: Any, where: str) -> Expectation:
         text = {True: "yes", False: "no"}.get(value, str(value))  # YAML reads a bare no as false
         verdict = text.partition(":")[0]
         if verdict not in (*VERDICTS, "yes"):
-            raise ConfigError(f"unknown verdict '{verdict}'", where=f"{where}.{stage}", hint=f"one of {', '.join(VERDICTS)}")
+            raise ConfigError(
+                f"unknown verdict '{verdict}'", where=f"{where}.{stage}", hint=f"one of {', '.join(VERDICTS)}"
+            )
         if verdict != "yes":
             parsed[stage] = text
     return parsed
@@ -76,7 +78,8 @@ def judge(stages: Stages, expectation: Expectation | None, version: str) -> Judg
     found = describe(stages)
     if expectation is None:
         return Judgement("new", "no expectation is recorded")
-    better, worse = [], []
+    better: list[str] = []
+    worse: list[str] = []
     for stage in STAGES:
         have, want = stages.get(stage), expectation.get(stage)
         wanted, part = _split(want or "yes")
@@ -138,20 +141,19 @@ def propose(path: Path, version: str, machine: str, found: Mapping[str, Stages],
     for name, stages in found.items():
         new: Any = describe(stages) or "ok"
         old = entries.get(name)
-        by_class = isinstance(old, dict) and set(old) & set(CLASSES)
-        if needs_device(stages) or by_class:
-            entries[name] = {**(old if by_class else {}), machine: new}
-        else:
-            entries[name] = new
+        by_class = old if isinstance(old, dict) and set(old) & set(CLASSES) else {}
+        entries[name] = {**by_class, machine: new} if needs_device(stages) or by_class else new
     wanted = set(known)
-    lines = [f"# What is expected of each case with {version}; written by: trtbuild suite tensorrt={path.stem} --update"]
+    lines = [
+        f"# What is expected of each case with {version}; written by: trtbuild suite tensorrt={path.stem} --update"
+    ]
     lines += [f"tensorrt: {version}", "cases:"]
     lines += [f"  {name}: {_line(entries[name])}" for name in sorted(entries) if name in wanted]
     return "\n".join(lines) + "\n"
 
 
 def _line(entry: Any) -> str:
-    """"ok", or a mapping in one line, its texts quoted: a bare no would be false in YAML."""
+    """ "ok", or a mapping in one line, its texts quoted: a bare no would be false in YAML."""
     if not isinstance(entry, dict):
         return str(entry)
     inner = []

@@ -82,7 +82,8 @@ def _exported(case: Case) -> tuple[Any, Any]:
     from trtbuild.kit.tfmodel import TfModel
 
     assert case.build is not None
-    build, order = case.build, []
+    build = case.build
+    order: list[str] = []
 
     def call(**tensors: Any) -> dict[str, Any]:
         made = build(**tensors, **case.parameters)
@@ -170,7 +171,7 @@ def _compared(case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]
         return "untested", f"there are no reference values ({golden.name} beside {case.file.name})"
     session = _session(lowered, case.id)
     worst = ""
-    for point, given in enumerate(feeds):
+    for given in feeds:
         if golden is None:
             wanted = _tensorflow(source, given)
         else:

@@ -22,7 +22,7 @@ _TOOLS = ("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxrunti
 
 
 def machine_class(root: Path = Path("/")) -> str:
-    """"gpu" with an NVIDIA driver, else "no-gpu": some graphs are compiled with a device's help only."""
+    """ "gpu" with an NVIDIA driver, else "no-gpu": some graphs are compiled with a device's help only."""
     return "gpu" if (root / "proc/driver/nvidia/version").exists() else "no-gpu"
 
 
@@ -58,7 +58,8 @@ def _parts(file: Path) -> tuple[str, dict[str, str]]:
     """The text outside of cases, and the text of each case's function."""
     text = file.read_text("utf-8")
     lines = text.splitlines()
-    functions, taken = {}, set()
+    functions: dict[str, str] = {}
+    taken: set[int] = set()
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.decorator_list:
             first, last = node.decorator_list[0].lineno, node.end_lineno or node.lineno

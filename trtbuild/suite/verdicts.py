@@ -32,7 +32,9 @@ UNREACHED = Stage("untested")
 
 def stages_of(found: Mapping[str, Mapping[str, Any]]) -> Stages:
     """Stages as they are kept in a record."""
-    return {cast(StageName, name): Stage(s["verdict"], s.get("says", ""), s.get("node", "")) for name, s in found.items()}
+    return {
+        cast(StageName, name): Stage(s["verdict"], s.get("says", ""), s.get("node", "")) for name, s in found.items()
+    }
 
 
 def of_answer(answer: Answer) -> Stages:

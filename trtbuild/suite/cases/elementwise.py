@@ -20,13 +20,23 @@ def unary(x: T, name: str) -> T:
     return getattr(tf.math, name)(x)
 
 
-@case("activation-{name}", "Keras activation {name}", {"x": f32(3, 8, values=uniform(-4, 4))}, points=grid(name=ACTIVATIONS))
+@case(
+    "activation-{name}",
+    "Keras activation {name}",
+    {"x": f32(3, 8, values=uniform(-4, 4))},
+    points=grid(name=ACTIVATIONS),
+)
 def activation(x: T, name: str) -> T:
     return getattr(keras.activations, name)(x)
 
 
-@case("celu-formula-{alpha}", "CELU with alpha {alpha}", {"x": f32(3, 8, values=uniform(-4, 4))},
-      points=grid(alpha=(0.5, 2.0)), issues="onnx/onnx-tensorrt/Changelog@8.4")  # fmt: skip
+@case(
+    "celu-formula-{alpha}",
+    "CELU with alpha {alpha}",
+    {"x": f32(3, 8, values=uniform(-4, 4))},
+    points=[{"alpha": 0.5, "id": "celu-formula"}, {"alpha": 2.0}],
+    issues="onnx/onnx-tensorrt/Changelog@8.4",
+)
 def celu(x: T, alpha: float) -> T:
     return keras.activations.celu(x, alpha)
 
@@ -49,15 +59,23 @@ def special_nn(x: T, name: str) -> T:
     return getattr(tf.nn, name)(x)
 
 
-@case("special-{name}", "{name} of NaN, infinities and zeros", {"x": f32(9, values=SPECIAL)},
-      points=grid(name=("sign", "sqrt", "log", "is_nan", "is_inf", "is_finite", "floor", "exp", "reciprocal")))  # fmt: skip
+@case(
+    "special-{name}",
+    "{name} of NaN, infinities and zeros",
+    {"x": f32(9, values=SPECIAL)},
+    points=grid(name=("sign", "sqrt", "log", "is_nan", "is_inf", "is_finite", "floor", "exp", "reciprocal")),
+)
 def special_math(x: T, name: str) -> T:
     return getattr(tf.math, name)(x)
 
 
-@case("{name}-nan-semantics", "{name} with a NaN on either side",
-      {"x": f32(4, values=exactly(NAN, 1.0, NAN, 2.0)), "y": f32(4, values=exactly(0.0, NAN, NAN, 3.0))},
-      points=[{"name": "minimum", "id": "min-nan-semantics"}, {"name": "maximum"}], issues="NVIDIA/TensorRT#4758")  # fmt: skip
+@case(
+    "{name}-nan-semantics",
+    "{name} with a NaN on either side",
+    {"x": f32(4, values=exactly(NAN, 1.0, NAN, 2.0)), "y": f32(4, values=exactly(0.0, NAN, NAN, 3.0))},
+    points=[{"name": "minimum", "id": "min-nan-semantics"}, {"name": "maximum"}],
+    issues="NVIDIA/TensorRT#4758",
+)
 def extremum(x: T, y: T, name: str) -> T:
     return getattr(tf, name)(x, y)
 
@@ -73,8 +91,12 @@ def round_half(x: T) -> T:
     return tf.round(x)
 
 
-@case("divide-by-zero", "Division of floats by zero",
-      {"x": f32(4, values=exactly(1.0, -1.0, 0.0, NAN)), "y": f32(4, values=exactly(0.0, 0.0, 0.0, 1.0))}, needs="Div")  # fmt: skip
+@case(
+    "divide-by-zero",
+    "Division of floats by zero",
+    {"x": f32(4, values=exactly(1.0, -1.0, 0.0, NAN)), "y": f32(4, values=exactly(0.0, 0.0, 0.0, 1.0))},
+    needs="Div",
+)
 def divide(x: T, y: T) -> T:
     return x / y
 
@@ -84,10 +106,17 @@ def divide_no_nan(x: T, y: T) -> T:
     return tf.math.divide_no_nan(x, y)
 
 
-@case("mod-{name}-{dtype}", "{name} of {dtype} by 32",
-      {"x": tensor("{dtype}", 4, values=exactly(18542495, 2147483647, 1800000000, -7))},
-      points=[{"name": "floormod", "dtype": "int32", "id": "mod-int32-minus-one"}, {"name": "floormod", "dtype": "int64"}],
-      issues="NVIDIA/TensorRT#4702", structure="exported as Div, Mul and Sub: the product may overflow")  # fmt: skip
+@case(
+    "mod-{name}-{dtype}",
+    "{name} of {dtype} by 32",
+    {"x": tensor("{dtype}", 4, values=exactly(18542495, 2147483647, 1800000000, -7))},
+    points=[
+        {"name": "floormod", "dtype": "int32", "id": "mod-int32-minus-one"},
+        {"name": "floormod", "dtype": "int64"},
+    ],
+    issues="NVIDIA/TensorRT#4702",
+    structure="exported as Div, Mul and Sub: the product may overflow",
+)
 def modulus(x: T, name: str, dtype: str) -> T:
     return getattr(tf.math, name)(x, tf.constant(32, x.dtype))
 
@@ -129,25 +158,44 @@ def power_negative(x: T) -> T:
     return tf.pow(x, [2.0, 3.0, 0.5])
 
 
-@case("atan2", "atan2 in all quadrants and on the axes",
-      {"y": f32(6, values=exactly(1.0, 1.0, -1.0, -1.0, 0.0, 0.0)), "x": f32(6, values=exactly(1.0, -1.0, 1.0, -1.0, -1.0, 1.0))})  # fmt: skip
+@case(
+    "atan2",
+    "atan2 in all quadrants and on the axes",
+    {
+        "y": f32(6, values=exactly(1.0, 1.0, -1.0, -1.0, 0.0, 0.0)),
+        "x": f32(6, values=exactly(1.0, -1.0, 1.0, -1.0, -1.0, 1.0)),
+    },
+)
 def atan2(y: T, x: T) -> T:
     return tf.math.atan2(y, x)
 
 
-@case("xlogy", "x log y with zeros", {"x": f32(3, values=exactly(0.0, 2.0, 0.0)), "y": f32(3, values=exactly(0.0, 3.0, 1.0))})
+@case(
+    "xlogy",
+    "x log y with zeros",
+    {"x": f32(3, values=exactly(0.0, 2.0, 0.0)), "y": f32(3, values=exactly(0.0, 3.0, 1.0))},
+)
 def xlogy(x: T, y: T) -> T:
     return tf.math.xlogy(x, y)
 
 
-@case("bitwise-{name}", "Bitwise {name} of integers", {"x": i32(4, values=integers(0, 31)), "y": i32(4, values=integers(0, 7))},
-      points=[{"name": "bitwise_and", "id": "bitwise-ops"}, {"name": "bitwise_xor"}, {"name": "left_shift"}],
-      issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp")  # fmt: skip
+@case(
+    "bitwise-{name}",
+    "Bitwise {name} of integers",
+    {"x": i32(4, values=integers(0, 31)), "y": i32(4, values=integers(0, 7))},
+    points=[{"name": "bitwise_and", "id": "bitwise-ops"}, {"name": "bitwise_xor"}, {"name": "left_shift"}],
+    issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp",
+)
 def bitwise(x: T, y: T, name: str) -> T:
     return getattr(tf.bitwise, name)(x, y)
 
 
-@case("int32-overflow", "Product of integers past the largest", {"x": i32(2, values=exactly(2147483647, -2147483648))}, needs="Mul")
+@case(
+    "int32-overflow",
+    "Product of integers past the largest",
+    {"x": i32(2, values=exactly(2147483647, -2147483648))},
+    needs="Mul",
+)
 def overflow(x: T) -> T:
     return x * 2
 
@@ -158,8 +206,14 @@ def constants(x: T) -> T:
     return tf.maximum(x, -1e12) + tf.constant([1e-12, 0.0, 1.0, 2.0])
 
 
-@case("gfpgan-fp16-weights", "fp16 addition of constants beyond fp16", {"x": f32(4, values=uniform(6e4, 6.4e4))},
-      precision="fp16", issues="NVIDIA/TensorRT#3257", structure="a bias of 1e5 is clamped: a difference is expected")  # fmt: skip
+@case(
+    "gfpgan-fp16-weights",
+    "fp16 addition of constants beyond fp16",
+    {"x": f32(4, values=uniform(6e4, 6.4e4))},
+    precision="fp16",
+    issues="NVIDIA/TensorRT#3257",
+    structure="a bias of 1e5 is clamped: a difference is expected",
+)
 def bias_large(x: T) -> T:
     return x - tf.constant([1e5, 7e4, 1.0, 2.0])
 
@@ -178,7 +232,12 @@ def compare(x: T, y: T, name: str) -> T:
     return getattr(tf, name)(x, y)
 
 
-@case("broadcast-rank-5-and-1", "Addition that broadcasts rank 1 to rank 5", {"x": f32(1, 2, 1, 3, 4), "y": f32(4)}, needs="Add")
+@case(
+    "broadcast-rank-5-and-1",
+    "Addition that broadcasts rank 1 to rank 5",
+    {"x": f32(1, 2, 1, 3, 4), "y": f32(4)},
+    needs="Add",
+)
 def broadcast(x: T, y: T) -> T:
     return x + y + tf.ones([2, 1, 5, 1, 1])
 

@@ -9,14 +9,26 @@ from trtbuild.suite import case, f32, grid, i32, tensor, tf, uniform
 T = Any
 
 
-@case("{name}", "tf.signal.{name}, its parts", {"x": f32(2, 64)}, tolerance=(1e-3, 1e-3),
-      points=[{"name": "rfft", "id": "dft-stft"}, {"name": "fft"}], issues="NVIDIA/TensorRT/release-notes@11.2.1")  # fmt: skip
+@case(
+    "{name}",
+    "tf.signal.{name}, its parts",
+    {"x": f32(2, 64)},
+    tolerance=(1e-3, 1e-3),
+    points=[{"name": "rfft", "id": "dft-stft"}, {"name": "fft"}],
+    issues="NVIDIA/TensorRT/release-notes@11.2.1",
+)
 def spectrum(x: T, name: str) -> T:
     y = tf.signal.rfft(x) if name == "rfft" else tf.signal.fft(tf.cast(x, tf.complex64))
     return tf.abs(y)
 
 
-@case("rfft2d", "Two-dimensional spectrum", {"x": f32(1, 16, 16)}, issues="NVIDIA/TensorRT/release-notes@11.2.1", tolerance=(1e-3, 1e-3))
+@case(
+    "rfft2d",
+    "Two-dimensional spectrum",
+    {"x": f32(1, 16, 16)},
+    issues="NVIDIA/TensorRT/release-notes@11.2.1",
+    tolerance=(1e-3, 1e-3),
+)
 def rfft2d(x: T) -> T:
     return tf.abs(tf.signal.rfft2d(x))
 
@@ -26,12 +38,23 @@ def irfft(x: T) -> T:
     return tf.signal.irfft(tf.signal.rfft(x))
 
 
-@case("stft-window", "Short-time spectrum with a Hann window", {"x": f32(1, 400)}, issues="NVIDIA/TensorRT/CHANGELOG@10.4", tolerance=(1e-3, 1e-3))
+@case(
+    "stft-window",
+    "Short-time spectrum with a Hann window",
+    {"x": f32(1, 400)},
+    issues="NVIDIA/TensorRT/CHANGELOG@10.4",
+    tolerance=(1e-3, 1e-3),
+)
 def stft(x: T) -> T:
     return tf.abs(tf.signal.stft(x, 100, 50, 128))
 
 
-@case("mel-filterbank", "Mel spectrum: a constant matrix and a logarithm", {"x": f32(1, 10, 65, values=uniform(0, 1))}, needs="MatMul Log")
+@case(
+    "mel-filterbank",
+    "Mel spectrum: a constant matrix and a logarithm",
+    {"x": f32(1, 10, 65, values=uniform(0, 1))},
+    needs="MatMul Log",
+)
 def mel(x: T) -> T:
     return tf.math.log(tf.matmul(x, tf.signal.linear_to_mel_weight_matrix(20, 65, 16000, 80.0, 7600.0)) + 1e-6)
 
@@ -46,14 +69,24 @@ def frame(x: T) -> T:
     return tf.signal.frame(x, 6, 3)
 
 
-@case("random-{name}-shape", "Random {name} numbers: their shape, since values are not comparable", {"x": f32(3, 4)},
-      points=[{"name": "normal", "id": "random-seed-ignored"}, {"name": "uniform"}], issues="onnx/onnx-tensorrt/operators.md",
-      structure="RandomNormal times zero, added")  # fmt: skip
+@case(
+    "random-{name}-shape",
+    "Random {name} numbers: their shape, since values are not comparable",
+    {"x": f32(3, 4)},
+    points=[{"name": "normal", "id": "random-seed-ignored"}, {"name": "uniform"}],
+    issues="onnx/onnx-tensorrt/operators.md",
+    structure="RandomNormal times zero, added",
+)
 def random(x: T, name: str) -> T:
     return x + getattr(tf.random, name)([3, 4], seed=1) * 0.0
 
 
-@case("dropout-training", "Dropout that is left switched on, times zero", {"x": f32(3, 4)}, issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp")
+@case(
+    "dropout-training",
+    "Dropout that is left switched on, times zero",
+    {"x": f32(3, 4)},
+    issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp",
+)
 def dropout(x: T) -> T:
     return tf.nn.dropout(x, 0.5, seed=1) * 0.0 + x
 
@@ -63,13 +96,30 @@ def stateless(x: T) -> T:
     return x + tf.random.stateless_uniform([3], [1, 2])
 
 
-@case("multinomial", "Samples of a categorical distribution", {"x": f32(2, 5)}, issues="onnx/onnx-tensorrt/operators.md")
+@case(
+    "multinomial", "Samples of a categorical distribution", {"x": f32(2, 5)}, issues="onnx/onnx-tensorrt/operators.md"
+)
 def categorical(x: T) -> T:
     return tf.random.categorical(x, 3, seed=1) * 0
 
 
-@case("image-{name}", "tf.image.{name}", {"x": f32(1, 4, 4, 3, values=uniform(0, 1))}, points=grid(name=("rgb_to_hsv", "rgb_to_grayscale",
-      "per_image_standardization", "flip_left_right", "rot90", "adjust_contrast", "total_variation", "sobel_edges")))  # fmt: skip
+@case(
+    "image-{name}",
+    "tf.image.{name}",
+    {"x": f32(1, 4, 4, 3, values=uniform(0, 1))},
+    points=grid(
+        name=(
+            "rgb_to_hsv",
+            "rgb_to_grayscale",
+            "per_image_standardization",
+            "flip_left_right",
+            "rot90",
+            "adjust_contrast",
+            "total_variation",
+            "sobel_edges",
+        )
+    ),
+)
 def image(x: T, name: str) -> T:
     return getattr(tf.image, name)(x, 2.0) if name == "adjust_contrast" else getattr(tf.image, name)(x)
 
@@ -94,7 +144,9 @@ def decode(x: T) -> T:
 @case("lookup-table", "Lookup in a table of constants", {"x": tensor("int64", 3)})
 def lookup(x: T) -> T:
     with tf.init_scope():
-        pairs = tf.lookup.KeyValueTensorInitializer(tf.constant([0, 1, 2, 3, 4], tf.int64), tf.constant([5.0, 4.0, 3.0, 2.0, 1.0]))
+        pairs = tf.lookup.KeyValueTensorInitializer(
+            tf.constant([0, 1, 2, 3, 4], tf.int64), tf.constant([5.0, 4.0, 3.0, 2.0, 1.0])
+        )
         table = tf.lookup.StaticHashTable(pairs, -1.0)
     return table.lookup(x)
 
@@ -145,7 +197,11 @@ def confusion(a: T, b: T) -> T:
 
 @case("polyval-clip-by-norm", "clip_by_norm, global norm and polynomial", {"x": f32(2, 5)})
 def norms(x: T) -> T:
-    return tf.clip_by_norm(x, 1.0), tf.linalg.global_norm([x, x * 2.0]), tf.math.polyval([weight * 1.0 for weight in (2.0, -1.0)], x)
+    return (
+        tf.clip_by_norm(x, 1.0),
+        tf.linalg.global_norm([x, x * 2.0]),
+        tf.math.polyval([weight * 1.0 for weight in (2.0, -1.0)], x),
+    )
 
 
 @case("erosion-dilation", "Morphological dilation", {"x": f32(1, 6, 6, 2)})

@@ -9,15 +9,27 @@ from trtbuild.suite import built, case, exactly, f32, grid, keras, normal, tf, u
 T = Any
 
 
-@case("conv-bn-relu-fused-wrong", "Convolution, batch normalisation, ReLU", {"x": f32(1, 8, 8, 3)},
-      issues="onnx/onnx-tensorrt#594", needs="Conv", structure="Conv, BatchNormalization, Relu, folded into one")  # fmt: skip
+@case(
+    "conv-bn-relu-fused-wrong",
+    "Convolution, batch normalisation, ReLU",
+    {"x": f32(1, 8, 8, 3)},
+    issues="onnx/onnx-tensorrt#594",
+    needs="Conv",
+    structure="Conv, BatchNormalization, Relu, folded into one",
+)
 def conv_bn_relu(x: T) -> T:
     y = tf.nn.conv2d(x, weights(3, 3, 3, 16), 1, "SAME")
     return tf.nn.relu(built(lambda: keras.layers.BatchNormalization(), y))
 
 
-@case("bn-double-fold-tf2onnx", "Convolution read before and after its batch normalisation", {"x": f32(1, 6, 6, 3)},
-      issues="onnx/tensorflow-onnx#1494", needs="Conv", structure="Conv with two consumers, one of them BatchNormalization")  # fmt: skip
+@case(
+    "bn-double-fold-tf2onnx",
+    "Convolution read before and after its batch normalisation",
+    {"x": f32(1, 6, 6, 3)},
+    issues="onnx/tensorflow-onnx#1494",
+    needs="Conv",
+    structure="Conv with two consumers, one of them BatchNormalization",
+)
 def conv_bn_twice(x: T) -> T:
     y = tf.nn.conv2d(x, weights(3, 3, 3, 4), 1, "SAME")
     return built(lambda: keras.layers.BatchNormalization(), y) + y
@@ -70,18 +82,31 @@ def layernorm_axes(x: T) -> T:
     return built(lambda: keras.layers.LayerNormalization(axis=[1, 2]), x)
 
 
-@case("rmsnorm-{precision}", "Root mean square normalisation, {precision}", {"x": f32(2, 4, 32)}, precision="{precision}",
-      points=grid(precision=("fp32", "fp16", "bf16")))  # fmt: skip
+@case(
+    "rmsnorm-{precision}",
+    "Root mean square normalisation, {precision}",
+    {"x": f32(2, 4, 32)},
+    precision="{precision}",
+    points=grid(precision=("fp32", "fp16", "bf16")),
+)
 def rmsnorm(x: T, precision: str) -> T:
     return x * tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + 1e-6) * weights(32)
 
 
-@case("groupnorm-g{groups}-{precision}", "Group normalisation, {groups} groups of {c} channels, {precision}",
-      {"x": f32(1, 4, 4, "c")}, precision="{precision}", tolerance=(3e-2, 3e-2),
-      points=[{"groups": 32, "c": 320, "precision": "fp16", "id": "groupnorm-fp16-misaligned"},
-              {"groups": 4, "c": 12, "precision": "fp32", "id": "norm-segvit-1013"},
-              {"groups": 1, "c": 6, "precision": "fp32"}],
-      issues="NVIDIA/TensorRT#3956 NVIDIA/TensorRT#4741", structure="Reshape, normalisation, Reshape, Mul, Add")  # fmt: skip
+@case(
+    "groupnorm-g{groups}-{precision}",
+    "Group normalisation, {groups} groups of {c} channels, {precision}",
+    {"x": f32(1, 4, 4, "c")},
+    precision="{precision}",
+    tolerance=(3e-2, 3e-2),
+    points=[
+        {"groups": 32, "c": 320, "precision": "fp16", "id": "groupnorm-fp16-misaligned"},
+        {"groups": 4, "c": 12, "precision": "fp32", "id": "norm-segvit-1013"},
+        {"groups": 1, "c": 6, "precision": "fp32"},
+    ],
+    issues="NVIDIA/TensorRT#3956 NVIDIA/TensorRT#4741",
+    structure="Reshape, normalisation, Reshape, Mul, Add",
+)
 def groupnorm(x: T, groups: int, c: int, precision: str) -> T:
     return built(lambda: keras.layers.GroupNormalization(groups), x)
 
@@ -107,7 +132,11 @@ def l2normalize(x: T) -> T:
     return tf.math.l2_normalize(x, -1)
 
 
-@case("l2normalize-zero", "l2_normalize of a zero vector", {"x": f32(2, 4, values=exactly(0.0, 0.0, 0.0, 0.0, 3.0, 4.0, 0.0, 0.0))})
+@case(
+    "l2normalize-zero",
+    "l2_normalize of a zero vector",
+    {"x": f32(2, 4, values=exactly(0.0, 0.0, 0.0, 0.0, 3.0, 4.0, 0.0, 0.0))},
+)
 def l2normalize_zero(x: T) -> T:
     return tf.math.l2_normalize(x, -1)
 
@@ -117,10 +146,16 @@ def lrn(x: T) -> T:
     return tf.nn.local_response_normalization(x, depth_radius=2, bias=1.5, alpha=0.5, beta=0.75)
 
 
-@case("roberta-tf-minmax-inf-fp16", "fp16 layer normalisation with Min of infinity, and a mask of -1e12",
-      {"x": f32(2, 4, 16), "mask": f32(2, 1, 4, values=exactly(1.0, 1.0, 0.0, 1.0))}, precision="fp16",
-      issues="NVIDIA/TensorRT#2466", needs="Min Max", structure="Max, Min with a constant of infinity, Softmax of a mask",
-      tolerance=(3e-2, 3e-2))  # fmt: skip
+@case(
+    "roberta-tf-minmax-inf-fp16",
+    "fp16 layer normalisation with Min of infinity, and a mask of -1e12",
+    {"x": f32(2, 4, 16), "mask": f32(2, 1, 4, values=exactly(1.0, 1.0, 0.0, 1.0))},
+    precision="fp16",
+    issues="NVIDIA/TensorRT#2466",
+    needs="Min Max",
+    structure="Max, Min with a constant of infinity, Softmax of a mask",
+    tolerance=(3e-2, 3e-2),
+)
 def roberta(x: T, mask: T) -> T:
     mean, variance = tf.nn.moments(x, [-1], keepdims=True)
     variance = tf.minimum(tf.maximum(variance, 1e-7), float("inf"))

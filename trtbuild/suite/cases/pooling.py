@@ -27,8 +27,13 @@ def pool_valid(x: T, kind: str) -> T:
     return getattr(tf.nn, POOLS[kind])(x, 2, 2, "VALID")
 
 
-@case("avgpool-ceil-exclude-pad", "Average pooling with windows partly outside", {"x": f32(1, 7, 7, 3)},
-      issues="onnx/onnx-tensorrt#663 PaddlePaddle/Paddle#14452 microsoft/onnxruntime#16203", needs="AveragePool")  # fmt: skip
+@case(
+    "avgpool-ceil-exclude-pad",
+    "Average pooling with windows partly outside",
+    {"x": f32(1, 7, 7, 3)},
+    issues="onnx/onnx-tensorrt#663 PaddlePaddle/Paddle#14452 microsoft/onnxruntime#16203",
+    needs="AveragePool",
+)
 def pool_border(x: T) -> T:
     return tf.nn.avg_pool2d(x, [3, 2], [2, 1], "SAME")
 
@@ -51,7 +56,9 @@ def pool_argmax_unused(x: T) -> T:
     return tf.nn.max_pool_with_argmax(x, 2, 2, "VALID")[0]
 
 
-@case("{kind}pool3d", "SAME {kind} pooling in 3-D, odd size", {"x": f32(1, 5, 5, 5, 2)}, points=grid(kind=("max", "avg")))
+@case(
+    "{kind}pool3d", "SAME {kind} pooling in 3-D, odd size", {"x": f32(1, 5, 5, 5, 2)}, points=grid(kind=("max", "avg"))
+)
 def pool_3d(x: T, kind: str) -> T:
     return getattr(tf.nn, f"{kind}_pool3d")(x, 2, 2, "SAME")
 

@@ -19,8 +19,14 @@ def cell(x: T, cell: str, form: str) -> T:
     return built(lambda: getattr(keras.layers, cell)(3, return_sequences=form != "last", unroll=form == "unrolled"), x)
 
 
-@case("lstm-keras-loop-myelin", "Convolution for each frame, then an LSTM", {"x": f32(1, 8, 6, 6, 1)}, tolerance=TOLERANCE,
-      issues="NVIDIA/TensorRT#1081", structure="TimeDistributed Conv, Reshape, LSTM")  # fmt: skip
+@case(
+    "lstm-keras-loop-myelin",
+    "Convolution for each frame, then an LSTM",
+    {"x": f32(1, 8, 6, 6, 1)},
+    tolerance=TOLERANCE,
+    issues="NVIDIA/TensorRT#1081",
+    structure="TimeDistributed Conv, Reshape, LSTM",
+)
 def frames(x: T) -> T:
     y = tf.reshape(x, [8, 6, 6, 1])
     y = built(lambda: keras.layers.Conv2D(2, 3, strides=2), y)
@@ -77,8 +83,14 @@ def masked(x: T, keep: T) -> T:
     return built(lambda: keras.layers.LSTM(3), x, mask=keep > 0.0)
 
 
-@case("lstm-{precision}", "{precision} LSTM", SEQUENCE, precision="{precision}", points=grid(precision=("fp16", "bf16")),
-      tolerance=(5e-2, 5e-2))  # fmt: skip
+@case(
+    "lstm-{precision}",
+    "{precision} LSTM",
+    SEQUENCE,
+    precision="{precision}",
+    points=grid(precision=("fp16", "bf16")),
+    tolerance=(5e-2, 5e-2),
+)
 def low(x: T, precision: str) -> T:
     return built(lambda: keras.layers.LSTM(3), x)
 
@@ -90,6 +102,8 @@ def stacked(x: T) -> T:
     return built(lambda: keras.layers.Dense(2), built(lambda: keras.layers.LSTM(3), y))
 
 
-@case("convlstm2d", "Convolutional LSTM", {"x": f32(1, 3, 5, 5, 2)}, tolerance=TOLERANCE, structure="Conv inside a Loop")
+@case(
+    "convlstm2d", "Convolutional LSTM", {"x": f32(1, 3, 5, 5, 2)}, tolerance=TOLERANCE, structure="Conv inside a Loop"
+)
 def convolutional(x: T) -> T:
     return built(lambda: keras.layers.ConvLSTM2D(2, 3, padding="same"), x)

@@ -102,14 +102,25 @@ def cumsum_pair(x: T) -> T:
     return tf.cumsum(x, -1), tf.cumsum(x, -1, reverse=True)
 
 
-@case("cumsum-multi-axis", "Two cumulative sums on different axes", {"x": f32(4, 2)}, needs="CumSum",
-      issues="NVIDIA/TensorRT#4551 onnx/onnx-tensorrt#1034", structure="CumSum of a CumSum, and of the same input")  # fmt: skip
+@case(
+    "cumsum-multi-axis",
+    "Two cumulative sums on different axes",
+    {"x": f32(4, 2)},
+    needs="CumSum",
+    issues="NVIDIA/TensorRT#4551 onnx/onnx-tensorrt#1034",
+    structure="CumSum of a CumSum, and of the same input",
+)
 def cumsum_axes(x: T) -> T:
     return tf.cumsum(tf.cumsum(x, 0), 1), tf.cumsum(x, 1)
 
 
-@case("cumsum-axis-not-initializer", "Cumulative sum along a computed axis", {"x": f32(3, 4), "axis": i32(values=exactly(1))},
-      needs="CumSum", issues="NVIDIA/TensorRT#3425 NVIDIA/TensorRT#1275")  # fmt: skip
+@case(
+    "cumsum-axis-not-initializer",
+    "Cumulative sum along a computed axis",
+    {"x": f32(3, 4), "axis": i32(values=exactly(1))},
+    needs="CumSum",
+    issues="NVIDIA/TensorRT#3425 NVIDIA/TensorRT#1275",
+)
 def cumsum_axis(x: T, axis: T) -> T:
     return tf.cumsum(x, axis)
 
@@ -119,8 +130,14 @@ def cumsum_integers(x: T) -> T:
     return tf.cumsum(x, 1)
 
 
-@case("cumsum-slow-86", "Cumulative sum over 10000 values", {"x": f32(1, 10000, values=uniform(0, 0.01))}, needs="CumSum",
-      issues="NVIDIA/TensorRT#3323", tolerance=(1e-3, 1e-3))  # fmt: skip
+@case(
+    "cumsum-slow-86",
+    "Cumulative sum over 10000 values",
+    {"x": f32(1, 10000, values=uniform(0, 0.01))},
+    needs="CumSum",
+    issues="NVIDIA/TensorRT#3323",
+    tolerance=(1e-3, 1e-3),
+)
 def cumsum_long(x: T) -> T:
     return tf.cumsum(x, 1)
 
@@ -135,14 +152,26 @@ def cumulative_logsumexp(x: T) -> T:
     return tf.math.cumulative_logsumexp(x, 1)
 
 
-@case("range-reducemax", "Range up to a maximum", {"x": tensor("int64", 5, values=exactly(3, 1, 6, 2, 0))},
-      issues="NVIDIA/TensorRT#3342", needs="Range", structure="ReduceMax feeds Range: a data-dependent shape")  # fmt: skip
+@case(
+    "range-reducemax",
+    "Range up to a maximum",
+    {"x": tensor("int64", 5, values=exactly(3, 1, 6, 2, 0))},
+    issues="NVIDIA/TensorRT#3342",
+    needs="Range",
+    structure="ReduceMax feeds Range: a data-dependent shape",
+)
 def range_max(x: T) -> T:
     return tf.range(tf.reduce_max(x))
 
 
-@case("mean-variadic-fp16", "fp16 mean of three tensors", {"a": f32(1, 2, 3, 4), "b": f32(1, 2, 3, 4), "c": f32(1, 2, 3, 4)},
-      precision="fp16", issues="NVIDIA/TensorRT#4509", needs="Sum")  # fmt: skip
+@case(
+    "mean-variadic-fp16",
+    "fp16 mean of three tensors",
+    {"a": f32(1, 2, 3, 4), "b": f32(1, 2, 3, 4), "c": f32(1, 2, 3, 4)},
+    precision="fp16",
+    issues="NVIDIA/TensorRT#4509",
+    needs="Sum",
+)
 def mean_of_three(a: T, b: T, c: T) -> T:
     return tf.add_n([a, b, c]) / 3.0
 

@@ -21,10 +21,18 @@ def resize(x: T, method: str, h: int, w: int) -> T:
 
 
 @case(
-    "resize-nearest-{h}x{w}", "tf.image.resize by nearest neighbour, 6x5 to {h}x{w}", IMAGE,
-    points=[{"h": 12, "w": 10, "id": "resize-nearest-tf-half-pixel-nn"}, {"h": 9, "w": 8}, {"h": 3, "w": 2}],
-    issues="onnx/tensorflow-onnx#2248 onnx/tensorflow-onnx#2249 NVIDIA/TensorRT#743", needs="Resize",
-)  # fmt: skip
+    "resize-nearest-{h}x{w}",
+    "tf.image.resize by nearest neighbour, 6x5 to {h}x{w}",
+    IMAGE,
+    points=[
+        {"h": 12, "w": 10, "id": "resize-nearest-tf-half-pixel-nn"},
+        {"h": 9, "w": 8},
+        {"h": 3, "w": 2},
+        {"h": 18, "w": 15, "id": "resize-nearest-mismatch-71"},
+    ],
+    issues="onnx/tensorflow-onnx#2248 onnx/tensorflow-onnx#2249 NVIDIA/TensorRT#743",
+    needs="Resize",
+)
 def resize_nearest(x: T, h: int, w: int) -> T:
     return tf.image.resize(x, [h, w], "nearest")
 
@@ -120,27 +128,48 @@ def resize_pad(x: T) -> T:
 
 
 @case(
-    "crop-and-resize-{method}", "tf.image.crop_and_resize, {method}",
-    {"x": f32(1, 6, 6, 2), "boxes": f32(2, 4, values=exactly(0.2, 0.2, 0.6, 0.6, 0.6, 0.6, 0.8, 0.8)),
-     "index": i32(2, values=exactly(0))},
-    points=[{"method": "bilinear", "id": "crop-and-resize-roialign"}, {"method": "nearest", "id": "plugins-removed-11"}],
-    issues="onnx/onnx#2100 onnx/onnx#3428 NVIDIA/TensorRT/release@11.0", structure="Loop whose body has Resize",
-)  # fmt: skip
+    "crop-and-resize-{method}",
+    "tf.image.crop_and_resize, {method}",
+    {
+        "x": f32(1, 6, 6, 2),
+        "boxes": f32(2, 4, values=exactly(0.2, 0.2, 0.6, 0.6, 0.6, 0.6, 0.8, 0.8)),
+        "index": i32(2, values=exactly(0)),
+    },
+    points=[
+        {"method": "bilinear", "id": "crop-and-resize-roialign"},
+        {"method": "nearest", "id": "plugins-removed-11"},
+    ],
+    issues="onnx/onnx#2100 onnx/onnx#3428 NVIDIA/TensorRT/release@11.0",
+    structure="Loop whose body has Resize",
+)
 def crop_and_resize(x: T, boxes: T, index: T, method: str) -> T:
     return tf.image.crop_and_resize(x, boxes, index, [4, 4], method)
 
 
-@case("resize-tactic-accuracy-{precision}", "{precision} bilinear resize between convolution-like layers",
-      {"x": f32(1, 7, 7, 8)}, points=[{"precision": "fp16", "id": "resize-tactic-accuracy-72"}, {"precision": "bf16"}],
-      precision="{precision}", issues="NVIDIA/TensorRT#1194", needs="Resize", structure="Relu, Resize, Concat")  # fmt: skip
+@case(
+    "resize-tactic-accuracy-{precision}",
+    "{precision} bilinear resize between convolution-like layers",
+    {"x": f32(1, 7, 7, 8)},
+    points=[{"precision": "fp16", "id": "resize-tactic-accuracy-72"}, {"precision": "bf16"}],
+    precision="{precision}",
+    issues="NVIDIA/TensorRT#1194",
+    needs="Resize",
+    structure="Relu, Resize, Concat",
+)
 def resize_low(x: T, precision: str) -> T:
     y = tf.nn.relu(x)
     return tf.concat([tf.image.resize(y, [14, 14]), tf.tile(y, [1, 2, 2, 1])], -1)
 
 
-@case("resize-asymmetric-only-70", "Decoder block: upsampling, concatenation, convolution",
-      {"x": f32(1, 4, 4, 4), "skip": f32(1, 8, 8, 2)}, issues="onnx/onnx#2882 NVIDIA/TensorRT#386",
-      needs="Resize Concat Conv", structure="Resize, Concat of a skip connection, Conv", tolerance=(1e-3, 1e-3))  # fmt: skip
+@case(
+    "resize-asymmetric-only-70",
+    "Decoder block: upsampling, concatenation, convolution",
+    {"x": f32(1, 4, 4, 4), "skip": f32(1, 8, 8, 2)},
+    issues="onnx/onnx#2882 NVIDIA/TensorRT#386",
+    needs="Resize Concat Conv",
+    structure="Resize, Concat of a skip connection, Conv",
+    tolerance=(1e-3, 1e-3),
+)
 def resize_decoder(x: T, skip: T) -> T:
     y = tf.concat([tf.image.resize(x, [8, 8]), skip], -1)
     return built(lambda: keras.layers.Conv2D(4, 3, padding="same", activation="relu"), y)
