@@ -36,10 +36,10 @@ def make(
     cases: Sequence[Case], toolchains: Mapping[str, Toolchain], results: Results,
     expectations: Mapping[str, Mapping[str, Expectation]], machine: str,
 ) -> dict[str, Any]:  # fmt: skip
-    counts: dict[str, Counter[Outcome]] = {version: Counter() for version in toolchains}
+    counts: dict[str, Counter[str]] = {version: Counter() for version in toolchains}
     entries, failures = [], 0
     for case in cases:
-        by_version = {}
+        by_version: dict[str, dict[str, Any]] = {}
         for version in toolchains:
             stages = results.stages(case.id, version)
             judgement = judge(stages, expectations[version].get(case.id), version)
@@ -48,7 +48,7 @@ def make(
             failures += failed
             by_version[version] = {
                 "verdict": overall(stages),
-                **{name: stages.get(name, UNREACHED).as_dict() for name in STAGES},
+                **{str(name): stages.get(name, UNREACHED).as_dict() for name in STAGES},
                 "outcome": judgement.outcome, "news": judgement.news, "failed": failed,
                 "expected": judgement.expected,
             }  # fmt: skip
@@ -56,7 +56,7 @@ def make(
     return {
         "machine": machine, "matched_by": MATCHED_BY, "failures": failures,
         "versions": [{"name": n, "flavour": t.flavour, "version": t.version} for n, t in toolchains.items()],
-        "counts": {version: {str(o): counts[version][o] for o in OUTCOMES} for version in toolchains},
+        "counts": {version: {name: counts[version][name] for name in OUTCOMES} for version in toolchains},
         "cases": entries,
     }  # fmt: skip
 

@@ -18,7 +18,7 @@ CLASSES = ("no-gpu", "gpu")
 VERDICTS = ("no", "crash", "timeout", "untested")
 Outcome = Literal["pass", "expected failure", "unexpected pass", "unexpected failure", "new"]
 UNEXPECTED: tuple[Outcome, ...] = ("unexpected pass", "unexpected failure")
-LONGEST_PART = 70  # of a message: enough to tell reasons apart, little enough to read in a diff
+LONGEST_PART = 100  # of a message: enough to tell reasons apart, little enough to read in a diff
 Expectation = dict[str, str]  # stage -> "verdict" or "verdict: part of the message"; {} is all yes
 
 
@@ -123,15 +123,15 @@ def part_of(says: str) -> str:
     for known in ("values differ", "other texts"):
         if known in says:
             return known
-    # Up to a path, an address or the second sentence.
-    cut = re.split(r"/\w+/|0x[0-9a-f]{4,}|; ", says)[0][:LONGEST_PART]
+    says = re.sub(r"^((export|IBuilder::\w+|\w+Error): )+", "", says)
+    # Up to a path, a line number, an address or the second sentence: they move with every version and machine.
+    cut = re.split(r" In \w+ at /| at /|/_?\w+/|::\d+\]|0x[0-9a-f]{4,}|; |: IBuilder", says)[0][:LONGEST_PART]
     return cut.strip().rstrip(":,")
 
 
 def needs_device(stages: Stages) -> bool:
     """Whether a failure is for want of a GPU: it holds for machines without one only."""
-    said = " ".join(stage.says for stage in stages.values())
-    return bool(re.search(r"on a GPU only|[Cc]uda\s?[Rr]untime|CUDA_(SUCCESS|ERROR)|no CUDA-capable", said))
+    return any(re.search(r"on a GPU only|where there is no GPU", stage.says) for stage in stages.values())
 
 
 def propose(path: Path, version: str, machine: str, found: Mapping[str, Stages], known: Iterable[str]) -> str:

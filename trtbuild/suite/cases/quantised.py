@@ -114,7 +114,6 @@ def deconv3d(x: T) -> T:
     "int8 product, {form}",
     {"x": f32(4, 16), "y": f32(16, 8)},
     precision="int8",
-    needs="MatMul",
     points=grid(form=("weights", "both-computed")),
     tolerance=(0.3, 0.1),
 )
