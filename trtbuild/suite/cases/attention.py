@@ -73,7 +73,7 @@ def mha_causal(x: T) -> T:
 
 
 @case(
-    "attention-mask-{value}-{precision}",
+    "attention-mask{value}-{precision}",
     "{precision} attention with a mask of {value}",
     {"q": f32(1, 4, 8), "mask": f32(1, 1, 4, values=exactly(1.0, 0.0, 1.0, 0.0))},
     precision="{precision}",
