@@ -49,6 +49,7 @@ def run(words: Words) -> int:
     made = documents.make(chosen, asked, results, wanted, machine)
     _write(made, results, words, root)
     print(*documents.lines(made), sep="\n", file=sys.stderr)
+    _note(f"{results.made_anew} result(s) are new, the rest were recorded" if results.made_anew else "nothing to do")
     if "--update" in words.options:
         _update(chosen, everything, asked, results, root, machine)
     if words.json:

@@ -123,7 +123,7 @@ def part_of(says: str) -> str:
     for known in ("values differ", "other texts"):
         if known in says:
             return known
-    says = re.sub(r"^((export|IBuilder::\w+|\w+Error): )+", "", says)
+    says = re.sub(r"^((export|IBuilder::\w+|\w+Error): |\[[\w.]+::\w+::\d+\] )+", "", says)
     # Up to a path, a line number, an address or the second sentence: they move with every version and machine.
     cut = re.split(r" In \w+ at /| at /|/_?\w+/|::\d+\]|0x[0-9a-f]{4,}|; |: IBuilder", says)[0][:LONGEST_PART]
     return cut.strip().rstrip(":,")

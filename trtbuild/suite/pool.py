@@ -19,6 +19,7 @@ from typing import Any
 from trtbuild.errors import PlaceError
 
 START_S = 180.0  # for TensorFlow's import on a busy machine
+MOST_WORKERS = 8  # 600 MB each
 STAGES = ("exports", "matches")
 Answers = dict[str, dict[str, Any]]  # stage -> what came of it
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "CUDA_VISIBLE_DEVICES": "", "TF_ENABLE_ONEDNN_OPTS": "0"}
@@ -178,5 +179,5 @@ class Worker:
 
 def workers_for(cores: int, cases: Iterable[object]) -> int:
     """One for each core, and no more than it pays to load TensorFlow for (5 s, against 0.2 s for a case)."""
-    most = max(1, len(list(cases)) // 12)
-    return max(1, min(cores, most))
+    worth = max(1, len(list(cases)) // 12)
+    return max(1, min(cores, worth, MOST_WORKERS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trtbuild.suite import case, exactly, f32, grid, i32, tensor, tf, uniform
+from trtbuild.suite import built, case, exactly, f32, grid, i32, keras, tensor, tf, uniform
 
 T = Any
 
@@ -168,11 +168,14 @@ def asserting(x: T) -> T:
     return x + 1.0
 
 
-@case("variable-assign", "A state that is assigned to", {"x": f32(3)}, structure="an engine keeps no state")
+@case(
+    "state-left-in-training",
+    "Batch normalisation that updates its statistics",
+    {"x": f32(4, 3)},
+    structure="an assignment to a variable; an engine keeps no state",
+)
 def state(x: T) -> T:
-    with tf.init_scope():
-        counter = tf.Variable([0.0, 0.0, 0.0])
-    return counter.assign_add(x)
+    return built(lambda: keras.layers.BatchNormalization(), x, training=True)
 
 
 @case("gradient", "Gradient inside the graph", {"x": f32(3)})
