@@ -1,4 +1,4 @@
-"""``python -m benchmarks [imports|flame|noop|pull|sweep|suite …]``: each against its baseline, side by side, in one run."""
+"""``python -m benchmarks [imports|flame|noop|sweep|suite …]``: each against its baseline, side by side, in one run."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def main(root: Path, name: str, out: Path) -> None:
     converted = tfonnx.convert(session.model, model["export"]["opset"])
     canonical.canonicalise(converted.model, keep=converted.ops)
     (out / "model.onnx").write_bytes(canonical.to_bytes(converted.model))
-    running = onnxruntime.open_session(out / "model.onnx", ["CPUExecutionProvider"])
+    running = onnxruntime.open_session(out / "model.onnx", {"providers": ["CPUExecutionProvider"]})
     outputs.record(out / "exported.npz", outputs.run_all(running, samples("validation"), inputs))
 
     # int8 with min-max calibration.
@@ -48,7 +48,7 @@ def main(root: Path, name: str, out: Path) -> None:
     qdq.insert(graph, nodes, quantizer.ranges())
     canonical.strip(graph)
     (out / "lowered.onnx").write_bytes(canonical.to_bytes(graph))
-    running = onnxruntime.open_session(out / "lowered.onnx", ["CPUExecutionProvider"])
+    running = onnxruntime.open_session(out / "lowered.onnx", {"providers": ["CPUExecutionProvider"]})
     outputs.record(out / "lowered.npz", outputs.run_all(running, samples("validation"), inputs))
 
     # The engine.

@@ -42,8 +42,8 @@ def nothing(scratch: Path, trtbuild: str, say: Say) -> None:
     first = run([trtbuild, "-m", *words], workspace).seconds
     again = [run([trtbuild, "-m", *words], workspace).seconds for _ in range(NOOP_RUNS)]
     planned = run([trtbuild, "plan", "-m", *words], workspace).seconds
-    say("sweep of 256 variants, nothing to do", f"{statistics.median(again):.3f} s (max {max(again):.3f}, n={NOOP_RUNS})",
-        "bar 0.5 s")  # fmt: skip
+    took = f"{statistics.median(again):.3f} s (max {max(again):.3f}, n={NOOP_RUNS})"
+    say("sweep of 256 variants, nothing to do", took, "bar 0.5 s")
     say("  built the first time", f"{first:.0f} s", f"planned anew: {planned:.1f} s")
 
 

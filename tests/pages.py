@@ -19,6 +19,8 @@ VARIANT = {
     "random_validation": False,
 }  # fmt: skip
 ONNXRUNTIME = {"runtime": "onnxruntime", "version": "1.31", "executes": "graph", "emulated": None, "providers": ["CPU"]}
+TENSORRT = {"runtime": "tensorrt-rtx", "version": "1.7", "executes": "engine", "emulated": None,
+            "providers": ["a GPU, compute capability 8.9"]}  # fmt: skip
 TENSORFLOW = {"runtime": "tensorflow", "version": "2.21", "executes": "source model", "emulated": None}
 PASSPORT: dict[str, Any] = {
     "sha256": "a" * 64, "bytes": 1_234_567, "flavour": "tensorrt-rtx", "version": "1.7",
@@ -35,13 +37,16 @@ def artifacts(
     outputs: tuple[str, ...] = ("scores",),
     moves: tuple[float, float] = (2.0**-20, 2.0**-7),
     sets: tuple[str, ...] = (),
+    engine: float | None = None,
 ) -> dict[str, Any]:
-    """What the report step reads; ``moves`` is how far export and precision move every output."""
+    """What the report step reads; ``moves`` is how far export and precision move every output, ``engine`` TensorRT."""
     reference = np.arange(-8, 8).reshape(2, 8).astype(np.float32) / 8
-    runs = [reference, reference + np.float32(moves[0]), reference + np.float32(moves[0] + moves[1])]
+    ends = np.cumsum([0.0, *moves, *([] if engine is None else [engine])])
+    runs = [reference + np.float32(end) for end in ends]
+    between = HOPS if engine is None else {**HOPS, "engine": (2, 3), "total": (0, 3)}
     found = {
         hop: {n: measure(runs[a], runs[b], per_sample=True, classes=Classes(1, "shape")) for n in outputs}
-        for hop, (a, b) in HOPS.items()
+        for hop, (a, b) in between.items()
     }
     hops, counts, details = (
         {hop: {name: getattr(m, part) for name, m in by_name.items()} for hop, by_name in found.items()}
@@ -55,7 +60,8 @@ def artifacts(
                     "not_judged": {}},
         "deviation": {
             "hops": hops, "samples": 2, "sets": dict.fromkeys(sets, further),
-            "runtimes": {"reference": TENSORFLOW, "exported": ONNXRUNTIME, "lowered": ONNXRUNTIME},
+            "runtimes": {"reference": TENSORFLOW, "exported": ONNXRUNTIME, "lowered": ONNXRUNTIME,
+                         **({} if engine is None else {"engine": TENSORRT})},
         },
         "histograms": {
             "log10_edges": [float(edge) for edge in LOG10_EDGES], "hops": counts,
@@ -112,6 +118,8 @@ def template_data(page: dict[str, Any], current: str) -> dict[str, Any]:
         "titles": deviation.TITLES,
         "findings": overview.findings(page),
         "hop_names": layers.HOP_NAMES,
+        "hops": overview.shown_hops(page),
+        "guilty": deviation.GUILTY,
     }
     extra["sections"] = deviation.sections(page)
     charts = {"overview": [], "deviation": deviation.charts(page), "layers": layers.charts({"id": page["layers"]})}

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from trtbuild import config, errors, verbs
+from trtbuild.cli import parse_words
 from trtbuild.core.spec import LOWER_BOUNDS, UPPER_BOUNDS
+from trtbuild.planned import planned
 from trtbuild.steps import kinds
+from trtbuild.summary import show_document
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -62,3 +65,12 @@ def test_the_installed_toolchain_is_the_pinned_one() -> None:
     pinned = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     for requirement in read_yaml(ROOT / "conf" / "tensorrt" / "rtx-1.7.yaml")["requirements"]:
         assert requirement in pinned
+
+
+def test_every_key_of_a_variants_document_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of `show --json`, that of a variant which was never built here."""
+    monkeypatch.chdir(ROOT)
+    (entry,) = show_document(planned(parse_words(["show", "model=lenet"])))["variants"]
+    text = (ROOT / "docs" / "json.md").read_text("utf-8")
+
+    assert [key for key in entry if f"`{key}`" not in text] == []

@@ -26,6 +26,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "noop": set(),
     "packaged": set(),
     "device": set(),
+    "gpu": {"errors"},
+    "fitness": {"core", "errors", "gpu"},
     "worker": set(),
     "render": set(),
     "reports": {"core", "reports"},
@@ -46,7 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probing": {"core", "errors", "executors"},
     "fetching": {"core", "errors", "pull", "remotes", "resolve", "status", "store"},
     "builder": {"core", "errors", "executors", "fetching", "sandbox", "status", "store", "tracking"},
-    "config": {"core", "device", "errors", "packaged"},
+    "composed": set(),
+    "config": {"composed", "core", "device", "errors", "gpu", "packaged"},
     "rerun": {"core", "errors", "executors", "sandbox", "store", "toolchains", "tracking", "workspace"},
     "newworkspace": {"core", "errors", "executors", "files", "packaged", "sandbox", "tracking", "workspace"},
     "remotes": {"core", "errors", "workspace"},
@@ -57,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transfer": {"core", "planned", "pull", "push", "remotes", "status"},
     "sweep": {"config", "errors"},
     "toolchainverb": {"config", "core", "errors", "packaged", "toolchains", "workspace"},
-    "planned": {"sweep", "config", "core", "errors", "steps", "store", "workspace"},
+    "planned": {"composed", "sweep", "config", "core", "errors", "steps", "store", "workspace"},
     "summary": {"builder", "core", "planned", "store"},
     "sweeppage": {"baseline", "builder", "core", "errors", "packaged", "planned", "summary"},
     "verbs": {
@@ -66,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "core",
         "errors",
+        "gpu",
         "noop",
         "packaged",
         "planned",
@@ -74,7 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tracking",
         "workspace",
     },
-    "building": {"builder", "core", "planned", "status", "summary"},
+    "building": {"builder", "core", "errors", "fitness", "planned", "status", "summary"},
     "upgrade": {
         "baseline",
         "building",
@@ -115,7 +119,7 @@ MAY_REACH: dict[str, set[str]] = {
     "__init__": {"api"},
     "core": set(),
     "reports": {"files", "render"},  # a sweep's pages are written by reports/sweep.py itself
-    "steps": {"device", "flame", "kit", "runtimes", "packaged", "render", "reports"},
+    "steps": {"device", "flame", "gpu", "kit", "runtimes", "packaged", "render", "reports"},
     "worker": {"core", "errors"},
     "cli": {"core", "errors", "noop", "verbs", "__init__"},
     "runtimes": {"kit"},
@@ -138,7 +142,7 @@ MAY_REACH: dict[str, set[str]] = {
         "transfer",
     },
     "rerun": {"steps"},
-    "suite": {"kit", "quantizers", "render", "runtimes"},
+    "suite": {"kit", "quantizers", "render", "runtimes", "worker"},
 }
 NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))

@@ -240,6 +240,22 @@ def test_what_was_measured_elsewhere_comes_beside(here: Store, there: Store, ste
     assert not (there.root / own_report.folder).exists()
 
 
+def test_what_another_gpu_executed_comes_beside(here: Store, there: Store, steps: list[Step]) -> None:
+    """An inference names the GPU alone, a measurement the CPU as well: both are found, each by its own part."""
+    gpu, none = {"gpu": "a GPU", "driver": "1"}, {"gpu": None, "driver": None}
+    infer, own_infer = (step("infer", steps[0], device={"gpu": found["gpu"]}) for found in (gpu, none))
+    latency, own_latency = (
+        step("latency", steps[0], device={"cpu": "X", "cores": 2, **found}) for found in (gpu, none)
+    )
+    build(here, plan(infer, latency))
+    move(push, here, [steps[0], infer, latency])
+    copy_records(here, there)
+    moved = move(pull, there, [steps[0], own_infer, own_latency])
+
+    assert states(moved) == ["moved", "left", "left", "moved", "moved"]
+    assert {entry.why for entry in moved.entries[3:]} == {"measured on a GPU", "measured on a GPU, X, 2 cores"}
+
+
 def test_what_is_not_built_cannot_be_pushed(here: Store, steps: list[Step]) -> None:
     """The rest goes."""
     build(here, plan(steps[0]))

@@ -49,7 +49,7 @@ class Check:
 class Result:
     """One variant.
 
-    ``checks`` by name; ``metrics`` by output and statistic, of the lowered graph against the source model, in the units
+    ``checks`` by name; ``metrics`` by output and statistic, of what runs last against the source model, in the units
     of the output (``docs/deviation.md``); ``paths`` of all outputs, absolute, as "step kind/file name"; ``status`` is
     the exit status that the command line gives it, and ``error`` why it was not built.
     """

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from importlib import import_module
 
-from trtbuild.builder import Builder, Outcome
+from trtbuild.builder import Builder, Outcome, judge_plan
+from trtbuild.core.plan import Plan, post_order
+from trtbuild.errors import TrtbuildError
+from trtbuild.fitness import needs_gpu, unfit
 from trtbuild.planned import Planned
 from trtbuild.status import Status, make_status
 from trtbuild.summary import verdict_of
@@ -29,9 +32,42 @@ def build_planned(p: Planned, *, install: bool = True, status: Status | None = N
             lambda step: toolchains.of_step(step, install=install, note=told.note),
             told,
         )
-        return builder.build(p.plan)
+        unfit_here = unfit_steps(p)
+        for step in p.plan.steps:
+            if step.key in unfit_here:
+                told.failed(step, unfit_here[step.key])
+        return refuse(builder.build(without(p.plan, unfit_here)), p.plan, unfit_here)
     finally:
         told.close()
+
+
+def unfit_steps(p: Planned) -> dict[str, TrtbuildError]:
+    """Steps that need a GPU which is not here, by key; a plan without any asks nobody."""
+    if not any(needs_gpu(step) for step in p.plan.steps):
+        return {}
+    judged = {step.key: judgement for step, judgement in judge_plan(p.plan, p.store)}
+    found: dict[str, TrtbuildError] = {}
+    for name, roles in p.plan.variants.items():
+        found |= unfit(p.plan.specs[name], roles, judged)
+    return found
+
+
+def without(plan: Plan, steps: Container[str]) -> Plan:
+    """The part of a plan that the variants without any of these steps need: the others would not come to an end."""
+    kept = {
+        name: roles for name, roles in plan.variants.items() if not any(step.key in steps for step in roles.values())
+    }
+    return Plan(post_order(step for roles in kept.values() for step in roles.values()), kept, plan.specs)
+
+
+def refuse(outcome: Outcome, plan: Plan, errors: Mapping[str, TrtbuildError]) -> Outcome:
+    """What was built, and of the variants that were not begun why."""
+    for step in plan.steps:
+        if step.key in errors:
+            outcome.steps[step.key], outcome.failures[step.key] = "failed", errors[step.key]
+        else:
+            outcome.steps.setdefault(step.key, "blocked")
+    return outcome
 
 
 def exit_status(p: Planned, outcome: Outcome, names: Iterable[str] | None = None) -> int:

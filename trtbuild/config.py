@@ -7,9 +7,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from trtbuild import gpu
+from trtbuild.composed import Composed, Composition
 from trtbuild.core.explain import flat
 from trtbuild.core.names import did_you_mean
 from trtbuild.core.parse import parse
@@ -59,23 +62,29 @@ def options(root: Path, group: str) -> list[str]:
     return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
 
 
-def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
+def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None = None) -> Variant:
     """Compose, parse and complete one variant.
+
+    Args:
+        composed: earlier compositions of this workspace's conf/, which is told this one.
 
     Raises:
         ConfigError: an unknown option, key or type.  ToolchainError: the target is not one of the toolchain's.
     """
     check_choices(root, overrides)
-    composed, choices = _compose(root, overrides)
-    unknown = set(composed) - set(GROUPS)
+    known = None if composed is None else composed.recall(overrides)
+    config, choices = known or _compose(root, overrides)
+    if composed is not None and known is None:
+        composed.add(overrides, (config, choices))
+    unknown = set(config) - set(GROUPS)
     if unknown:
         raise ConfigError(f"unknown key '{min(unknown)}'", where="config", hint=did_you_mean(min(unknown), GROUPS))
     parts: dict[str, Any] = {}
     for group, cls in GROUPS.items():
-        if composed.get(group) is None:
+        if config.get(group) is None:
             have = ", ".join(options(root, group))
             raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; there is {have}")
-        parts[group] = parse(cls, composed[group], group)
+        parts[group] = parse(cls, config[group], group)
     spec = BuildSpec(**parts)
     names = Names(**{field.name: str(choices[field.name]) for field in fields(Names)})
     _check_paths(spec)
@@ -84,8 +93,9 @@ def load_variant(root: Path, overrides: Sequence[str]) -> Variant:
     _check_precision_names(root, spec)
     _check_latency(spec)
     return Variant(
-        names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root), device=identity()
-    )
+        names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root), device=identity(),
+        gpu=gpu.identity(gpu.find_device()) if spec.runtime.engine or spec.runtime.on_gpu else {},
+    )  # fmt: skip
 
 
 def load_toolchain(root: Path, name: str) -> Toolchain:
@@ -124,7 +134,7 @@ def check_choices(root: Path, overrides: Iterable[str]) -> None:
                 raise ConfigError(f"unknown {key} '{value}'", where=word, hint=did_you_mean(value, valid))
 
 
-def _compose(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+def _compose(root: Path, overrides: Sequence[str]) -> Composition:
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -141,7 +151,7 @@ def _compose(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapp
         try:
             config = compose("config", [*search, *overrides], return_hydra_config=True)
             plain = {key: OmegaConf.to_container(config[key], resolve=True) for key in config if key != "hydra"}
-            choices: Mapping[str, Any] = OmegaConf.to_container(config.hydra.runtime.choices)  # type: ignore[assignment]
+            choices: dict[str, Any] = OmegaConf.to_container(config.hydra.runtime.choices)  # type: ignore[assignment]
         except (HydraException, OmegaConfBaseException) as error:
             raise _one_line(error, folders, search, overrides) from error
         except (YAMLError, UnicodeDecodeError, ValueError) as error:
@@ -262,11 +272,13 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
 
 def _check_modules(spec: BuildSpec) -> None:
     """What a config names as a file of the package has to be one."""
-    named = {"quantizers": ("calibration.algorithm", spec.calibration.algorithm),
-             "runtimes": ("runtime.module", spec.runtime.module),
-             "executors": ("executor.module", spec.executor.module)}  # fmt: skip
-    for folder, (where, name) in named.items():
-        own = {"tensorflow", "hermetic"}  # not for a config to choose
+    named = [("quantizers", "calibration.algorithm", spec.calibration.algorithm),
+             ("runtimes", "runtime.module", spec.runtime.module),
+             ("executors", "executor.module", spec.executor.module)]  # fmt: skip
+    if spec.runtime.engine is not None:
+        named.append(("runtimes", "runtime.engine", spec.runtime.engine))
+    for folder, where, name in named:
+        own = {"tensorflow", "hermetic", "onnxruntime" if where == "runtime.engine" else "tensorrt"}  # not to choose
         found = (path.stem for path in Path(__file__).with_name(folder).glob("*.py"))
         valid = sorted(stem for stem in found if not stem.startswith("_") and stem not in own)
         if name not in valid:
@@ -347,6 +359,7 @@ def _imports(file: Path, path: str) -> list[str]:
     return names
 
 
+@cache
 def installed() -> dict[str, str]:
     """Versions of the libraries that make artifacts, as installed in this environment."""
     from importlib.metadata import PackageNotFoundError, version

@@ -81,7 +81,7 @@ def remember(root: str, words: Sequence[str], before: Signatures, paths: Iterabl
 
 def _file(root: str, words: Sequence[str]) -> str:
     # Another machine that shares the workspace measures its own latency, and no file's signature would tell.
-    host = [os.uname().nodename, str(len(os.sched_getaffinity(0)))]
+    host = [os.uname().nodename, str(len(os.sched_getaffinity(0))), os.environ.get("CUDA_VISIBLE_DEVICES", "")]
     key = hashlib.sha256("\0".join([sys.prefix, _PACKAGE, *host, *words]).encode()).hexdigest()[:24]
     return os.path.join(root, ".trtbuild", "noop", f"{key}.json")
 

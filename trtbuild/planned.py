@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild import config
 from trtbuild import sweep as words_of_a_sweep
+from trtbuild.composed import Composed
 from trtbuild.core.plan import Plan, make_plan, post_order
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
@@ -51,7 +52,9 @@ def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: boo
     if sweep:
         return plan_combinations(workspace, words_of_a_sweep.expand(workspace.root, overrides))
     _refuse_sweep_words(workspace.root, overrides)
-    variant = config.load_variant(workspace.root, overrides)
+    composed = Composed(workspace.private, config.conf_folders(workspace.root))
+    variant = config.load_variant(workspace.root, overrides, composed)
+    composed.keep()
     plan = make_plan([variant], WANTED, Declarations())
     return Planned(workspace, Store(workspace), plan, {}, {" ".join(overrides): next(iter(plan.variants))})
 
@@ -63,6 +66,7 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
         ConfigError: an option that its group does not have.  TrtbuildError: none can be planned: the first reason.
     """
     declarations, root = Declarations(), workspace.root
+    composed = Composed(workspace.private, config.conf_folders(root))
     for combination in combinations:
         config.check_choices(root, combination)  # a misspelt option is a mistake in the sweep, not in a variant
     variants: dict[str, Variant] = {}
@@ -71,11 +75,12 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
     for combination in combinations:
         said = " ".join(combination)
         try:
-            variant = config.load_variant(root, combination)
+            variant = config.load_variant(root, combination, composed)
             alone = make_plan([variant], WANTED, declarations)
             variants[said], steps[said] = variant, _recipes(variant, next(iter(alone.variants.values())))
         except TrtbuildError as error:
             refused[said] = error
+    composed.keep()
     if not variants:
         raise next(iter(refused.values()))
     plan = make_plan(variants.values(), WANTED, declarations)

@@ -61,7 +61,9 @@ def describe(check: Mapping[str, Any]) -> str:
     return f"{observed}, limit {check['limit']:g}{scores}"
 
 
-def show_document(p: Planned) -> dict[str, Any]:
+def show_document(p: Planned, outcome: Outcome | None = None) -> dict[str, Any]:
+    """Folders, states, verdict and metrics of every variant; of a build that was not finished, also the ``error``."""
+    failures = outcome.failures if outcome else {}
     states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
     entries = []
     for name, roles in p.plan.variants.items():
@@ -82,6 +84,7 @@ def show_document(p: Planned) -> dict[str, Any]:
                 "id": name, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,
                 "runtime": names.runtime, "target": names.target, "calibration": names.calibration,
                 "verdict": None if verdict is None else "pass" if verdict["passed"] else "fail",
+                "error": next((str(failures[s.key]) for s in roles.values() if s.key in failures), None),
                 "steps": steps, "metrics": _metrics(p, roles, states, verdict),
             }
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ def twins(steps: Sequence[Step], root: Path) -> list[Step]:
     for device in _devices(steps, root):
         renamed: dict[str, Step] = {}
         for step in steps:
-            params = {**step.params, "device": device} if step.params.get("device") else step.params
+            own: Any = step.params.get("device")
+            params = {**step.params, "device": _part(device, own)} if own else step.params
             inputs = {name: _renamed(source, renamed) for name, source in step.inputs.items()}
             twin = replace(step, params=params, inputs=inputs)
             if twin.key != step.key:
@@ -26,11 +27,18 @@ def twins(steps: Sequence[Step], root: Path) -> list[Step]:
     return list(made.values())
 
 
+def _part(device: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded device, as a step names it: an inference hangs on the GPU alone, a measurement on the CPU as well."""
+    return {key: device[key] for key in own} if set(own) <= set(device) else dict(device)
+
+
 def describe(step: Step) -> str:
     """The device of a step's recipe, or of one that it reads."""
     device: Any = step.params.get("device")
     if device:
         text = f"{device.get('cpu', 'an unknown CPU')}, {device.get('cores', '?')} cores"
+        if "gpu" in device:
+            text = f"{device['gpu'] or 'no GPU'}, {text}" if "cpu" in device else str(device["gpu"] or "no GPU")
         return "".join(c if c.isprintable() else "?" for c in text)  # another machine's words on this terminal
     return next((text for up in step.upstream if (text := describe(up))), "")
 

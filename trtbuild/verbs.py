@@ -16,6 +16,7 @@ from trtbuild.core.explain import nearest_difference
 from trtbuild.core.record import params
 from trtbuild.core.step import Step
 from trtbuild.errors import ConfigError
+from trtbuild.gpu import DRIVER_FILES
 from trtbuild.planned import Planned, planned
 from trtbuild.status import short_name
 from trtbuild.summary import NOTHING_TO_DO, show_document, summarise
@@ -39,7 +40,7 @@ def build(words: Words) -> int:
         at = len(lines) - (lines[-1] == NOTHING_TO_DO)
         lines.insert(at, f"sweep: {sweeppage.write(p, outcome)}")
     summary = "".join(line + "\n" for line in lines)
-    document = json.dumps(show_document(p), indent=1) + "\n" if words.json else ""
+    document = json.dumps(show_document(p, outcome), indent=1) + "\n" if words.json else ""
     with contextlib.suppress(BrokenPipeError):
         sys.stderr.write(summary)
         sys.stderr.flush()
@@ -82,6 +83,7 @@ def told_by_paths(root: Path) -> list[str]:
     ]
     paths += [root / ".dvc" / "config", root / ".dvc" / "config.local"]
     paths += [path.parent for path in packaged.templates(root).values()]
+    paths += [Path(file) for file in DRIVER_FILES]
     return sorted({str(path) for path in paths})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.sweeps import entry
+from trtbuild.core.executed import GRAPHS_ONLY, SOME_GRAPHS
 from trtbuild.core.upgrading import Pair, lines, passed_ids, upgrade_document
 
 OLD, NEW = "rtx-1.6", "rtx-1.7"
@@ -25,6 +26,23 @@ def test_what_passes_is_go_and_compared_with_the_old_version() -> None:
 
     assert (v["decision"], v["reason"], v["compared_with"]) == ("go", "within its thresholds", "old version")
     assert v["comparison"]["old"]["tensorrt"] == OLD and v["comparison"]["new"]["tensorrt"] == NEW
+
+
+def test_a_decision_without_a_run_of_the_engine_says_so() -> None:
+    """Or a reader would take the same numbers for the new version's good behaviour."""
+    graphs = Pair(entry(tensorrt=OLD), entry(tensorrt=NEW))
+    engines = Pair(entry(tensorrt=OLD), entry(tensorrt=NEW))
+    for side in (engines.old, engines.new):
+        side["report"]["runtimes"]["engine"] = {
+            "executes": "engine",
+            "emulated": None,
+            "runtime": "tensorrt",
+            "version": "11",
+        }
+
+    assert upgrade_document(OLD, NEW, [graphs])["notes"] == [GRAPHS_ONLY]
+    assert upgrade_document(OLD, NEW, [engines, graphs])["notes"] == [SOME_GRAPHS]
+    assert upgrade_document(OLD, NEW, [engines])["notes"] == []
 
 
 def test_a_failed_threshold_is_no_go_with_its_numbers() -> None:

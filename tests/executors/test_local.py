@@ -202,6 +202,18 @@ def test_a_toolchain_process_sees_the_same_everywhere(
     assert len(str(abouts[0]["cwd"])) == len(str(abouts[1]["cwd"]))
 
 
+def test_an_executed_engine_runs_in_the_toolchain_as_it_is(executor: LocalExecutor, tmp_path: Path) -> None:
+    """Neither a fixed environment nor slower memory: it is timed, and a driver may need what the user has set."""
+    folder = sandbox(tmp_path)
+    start(executor, folder, "runtime")
+    finish(executor)
+    environment = seen(folder)["environment"]
+
+    assert isinstance(environment, dict)
+    assert "GLIBC_TUNABLES" not in environment
+    assert environment["PATH"] == os.environ["PATH"]
+
+
 def test_links_of_a_toolchain_process_go_with_it(executor: LocalExecutor, tmp_path: Path) -> None:
     """Nothing is left in the temporary folder."""
     folder = sandbox(tmp_path)

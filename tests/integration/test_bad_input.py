@@ -19,7 +19,7 @@ CONFIG = [
     (["model=tiny", "model.exprt.opset=17"], "did you mean 'model.export.opset'?"),
     (["model=tiny", "export.opset=17"], "did you mean 'model.export.opset'?"),
     (["model=tiny", "model.export.opset=abc"], "expected a whole number, got 'abc'"),
-    (["model=tiny", "model.export.opset=99"], "99 is not between 13 and 23"),
+    (["model=tiny", "model.export.opset=99"], "99 is not between 13 and 25"),
     (["model=tiny", "+model.foo=1"], "unknown key 'foo'"),
     (["model=tiny", "model.inputs.image.profile.min=9"], "needs min <= opt <= max"),
     (["model=tiny", "model.source.path=/etc/hostname"], "is outside the workspace"),

@@ -95,10 +95,12 @@ def test_a_sweep_says_which_version_builds_what(operations: Path, trtbuild) -> N
     """Every cell of the table, with a reason where there is no engine, and status 4 for the worst of them."""
     models, versions = ",".join(TABLE), ",".join(NAMES)
     done = trtbuild("-m", f"model={models}", f"tensorrt={versions}", "latency=off", "layers=off", "--json", check=4)
-    verdicts = {(v["model"], v["tensorrt"]): v["verdict"] for v in json.loads(done.stdout)["variants"]}
+    variants = json.loads(done.stdout)["variants"]
+    verdicts = {(v["model"], v["tensorrt"]): v["verdict"] for v in variants}
     page = json.loads(next(operations.glob("build/sweeps/*/sweep.json")).read_text("utf-8"))
     reasons = {(v["model"], v["tensorrt"]): v["reason"] for v in page["variants"]}
 
+    assert all((v["error"] is None) == (v["verdict"] is not None) for v in variants)
     for model, (_, _, row) in TABLE.items():
         for name, expected in zip(NAMES, row, strict=True):
             assert (verdicts[model, name] is not None) == (expected == "y"), (model, name)

@@ -10,11 +10,20 @@ import onnx
 import pytest
 
 from tests.graphs import graph
-from trtbuild.errors import ModelError
-from trtbuild.kit.profile import FIRST_RUNS, Profile, from_onnxruntime, integer_share, label_nodes, summarise
+from trtbuild.errors import ModelError, ToolchainError
+from trtbuild.kit.profile import (
+    FIRST_RUNS,
+    Profile,
+    from_layer_runs,
+    from_onnxruntime,
+    integer_share,
+    kernel_counts,
+    label_nodes,
+    summarise,
+)
 from trtbuild.runtimes import onnxruntime
 
-PROVIDERS = ["CPUExecutionProvider"]
+RUNTIME = {"providers": ["CPUExecutionProvider"]}
 HOSTILE = 'a"b\\</script>;\u001e\n'
 Event = dict[str, Any]
 
@@ -70,7 +79,7 @@ def test_hostile_names_come_back_as_they_are(tmp_path: Path, monkeypatch: pytest
     model = graph("float[2] x => float[2] z { y = Mul(x, w) z = Softplus(y) }", w=[2, 3])
     model.graph.node[0].name, model.graph.node[1].name = HOSTILE, ""
     path = saved(tmp_path, model)
-    found = onnxruntime.profile_nodes(path, PROVIDERS, 1, {"x": np.zeros(2, np.float32)}, 0.0, 9)
+    found = onnxruntime.profile_nodes(path, RUNTIME, 1, {"x": np.zeros(2, np.float32)}, 0.0, 9)
 
     assert list(found.times) == [HOSTILE, "Softplus #1"]
     assert list(tmp_path.iterdir()) == [path]
@@ -80,9 +89,59 @@ def test_kernels_at_full_speed_are_counted(tmp_path: Path, monkeypatch: pytest.M
     """What the runtime fused the graph to."""
     monkeypatch.chdir(tmp_path)
     path = saved(tmp_path, graph("float[2,2] x => float[2,2] z { y = MatMul(x, w) z = Relu(y) }", w=[[1, 2], [3, 4]]))
-    found = onnxruntime.count_kernels(path, PROVIDERS, 1, {"x": np.zeros((2, 2), np.float32)})
+    found = onnxruntime.count_kernels(path, RUNTIME, 1, {"x": np.zeros((2, 2), np.float32)})
 
     assert integer_share(found) == (0, 1)
+
+
+def test_kernels_that_fell_back_to_the_cpu_are_counted_apart() -> None:
+    """A provider takes the nodes that it knows; the others run on the CPU without a word."""
+    run = {"cat": "Session", "name": "model_run", "ts": 0, "dur": 9}
+    kernels = [
+        {"cat": "Node", "name": f"{kind}_kernel_time", "ts": i, "dur": 1, "args": {"op_name": kind, "provider": who}}
+        for i, (kind, who) in enumerate([("Conv", "CUDA"), ("Shape", "CPU"), ("Conv", "CUDA")])
+    ]
+
+    assert kernel_counts([run, *kernels], "CUDA") == {"Conv": 2, "Shape (CPU)": 1}
+    assert kernel_counts([run, *kernels]) == {"Conv": 2, "Shape": 1}
+
+
+def test_a_provider_that_is_not_there_is_an_error_of_the_place(tmp_path: Path) -> None:
+    """With the package that has it; ONNX Runtime itself would go on with the CPU."""
+    path = saved(tmp_path, graph("float[2] x => float[2] y { y = Relu(x) }"))
+    for opening in (onnxruntime.open_session, lambda p, runtime: onnxruntime.open_timed(p, runtime, 1)):
+        with pytest.raises(ToolchainError, match="no CUDAExecutionProvider here") as caught:
+            opening(path, {"providers": ["CUDAExecutionProvider"]})
+        assert "install onnxruntime-gpu" in caught.value.hint
+
+
+def test_a_provider_that_does_not_start_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime lists what it was built with, and falls back when the libraries are missing; TF32 is off."""
+    import onnxruntime as ort
+
+    asked = []
+
+    class Fallen:
+        def __init__(self, *words: object, providers: object) -> None:
+            asked.append(providers)
+
+        def get_providers(self) -> list[str]:
+            return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(ort, "preload_dlls", lambda **words: None, raising=False)
+    monkeypatch.setattr(ort, "InferenceSession", Fallen)
+    path = saved(tmp_path, graph("float[2] x => float[2] y { y = Relu(x) }"))
+
+    with pytest.raises(ToolchainError, match="did not start: ONNX Runtime would go on with CPUExecutionProvider"):
+        onnxruntime.open_session(path, {"providers": ["CUDAExecutionProvider"], "tf32": False})
+    assert asked == [[("CUDAExecutionProvider", {"use_tf32": "0"})]]
+
+
+def test_runs_of_an_engine_that_differ_have_no_profile() -> None:
+    """A branch taken once: there is no time of its layers in every run."""
+    with pytest.raises(ModelError, match="differ in their layers"):
+        from_layer_runs([[("a", 1.0)], [("b", 1.0)]], {})
 
 
 def test_what_the_runtime_cannot_run_is_an_error_of_the_model(tmp_path: Path) -> None:
@@ -90,7 +149,7 @@ def test_what_the_runtime_cannot_run_is_an_error_of_the_model(tmp_path: Path) ->
     path = saved(tmp_path, graph("bfloat16[1,1,4,4] x => bfloat16[1,1,4,4] y { y = Conv(x, w) }",
                                  w=np.zeros((1, 1, 1, 1), onnx.helper.tensor_dtype_to_np_dtype(16))))  # fmt: skip
     with pytest.raises(ModelError, match="cannot load it") as caught:
-        onnxruntime.open_timed(path, PROVIDERS, 1)
+        onnxruntime.open_timed(path, RUNTIME, 1)
     assert "\n" not in str(caught.value)
 
 
@@ -98,7 +157,7 @@ def test_float16_says_that_it_is_not_computed_in_float16(tmp_path: Path) -> None
     """The runtime widens it; the number is not that of half precision."""
     path = saved(tmp_path, graph("float16[2] x => float16[2] y { y = Relu(x) }"))
 
-    assert onnxruntime.open_timed(path, PROVIDERS, 1).about["note"] == "float16 computed in float32 with casts"
+    assert onnxruntime.open_timed(path, RUNTIME, 1).about["note"] == "float16 computed in float32 with casts"
 
 
 def test_labels_reach_into_bodies() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.pages import ONNXRUNTIME, TENSORFLOW
+from tests.pages import ONNXRUNTIME, TENSORFLOW, TENSORRT
 from tests.pages import page as base_page
 from tests.test_render import HOSTILE, Parsed
 from trtbuild.core.latency import latency_checks
@@ -22,8 +22,16 @@ from trtbuild.reports import latency
 from trtbuild.steps.latency import summary
 
 ROOT = Path(__file__).resolve().parents[2]
-ABOUT = {"source": TENSORFLOW, "exported": ONNXRUNTIME, "lowered": ONNXRUNTIME, "baseline": ONNXRUNTIME}
+ENGINE = {**TENSORRT, "clock": "CUDA events", "copies": "copies between host and GPU are not included"}
+ABOUT = {
+    "engine": ENGINE,
+    "source": TENSORFLOW,
+    "exported": ONNXRUNTIME,
+    "lowered": ONNXRUNTIME,
+    "baseline": ONNXRUNTIME,
+}
 MEDIANS = {"source": 8000, "exported": 4000, "lowered": 2000, "baseline": 1900}
+WITH_ENGINE = {**MEDIANS, "engine": 100}
 ENVIRONMENT = {
     "machine": "x86_64", "cpu": "Example CPU", "cores": 2, "cpu_quota": "none", "clock_mhz": "unknown",
     "governor": "unknown", "load_average": "0.1", "kernel": "Linux 6", "threads": 2, "stolen": {},
@@ -32,7 +40,7 @@ ENVIRONMENT = {
 
 def samples(names: tuple[str, ...], calls: int = 100) -> dict[str, kit.Samples]:
     generator = np.random.default_rng(4)
-    rounds = {n: generator.normal(MEDIANS[n], MEDIANS[n] / 100, (5, calls)).astype(int).tolist() for n in names}
+    rounds = {n: generator.normal(WITH_ENGINE[n], WITH_ENGINE[n] / 100, (5, calls)).astype(int).tolist() for n in names}
     return {
         name: kit.Samples(ABOUT[name], tuple(map(tuple, rounds[name])), tuple(2.0 * i + k for i in range(5)))
         for k, name in enumerate(names)
@@ -184,3 +192,25 @@ def test_calls_of_one_length_can_be_drawn(us: list[list[int]]) -> None:
 def test_an_onnx_source_is_not_called_tensorflow() -> None:
     """The ratio is then to ONNX Runtime's own run of the source."""
     assert latency.title("source", "onnx") == "ONNX source"
+
+
+def test_an_executed_engine_is_what_was_measured() -> None:
+    """By which clock, on which GPU, what is left out; no page says that it was not executed."""
+    made, samples = artifacts(("engine", "baseline"))
+    made["environment"] = {**ENVIRONMENT, "gpu": "a GPU", "compute_capability": "8.9", "driver": "580.1"}
+    text = rendered({**base_page(engine=0.5), "latency": latency.collect(made, samples)}).text
+
+    assert "executed by tensorrt-rtx 1.7 on a GPU, timed by CUDA events on its stream; copies between" in text
+    assert "Layers of the engine" in text and "a GPU, compute capability 8.9, driver 580.1" in text
+    assert "engine / it" in text and "an engine.plan of another build" not in text
+    assert "not executed" not in text
+
+
+def test_two_devices_are_no_comparison() -> None:
+    """TensorFlow computes on the CPU: beside graphs on a GPU it is not measured, and the page says why."""
+    made, samples = artifacts(("exported", "lowered"))
+    made["environment"] = {**ENVIRONMENT, "gpu": "a GPU", "compute_capability": "8.9", "driver": "580.1"}
+    page = latency.collect(made, samples)
+
+    assert page is not None and page["speedup"] is None and page["on"] == "a GPU"
+    assert "two devices are no comparison" in rendered({**base_page(), "latency": page}).text

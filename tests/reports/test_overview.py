@@ -10,7 +10,9 @@ import jsonschema
 import pytest
 
 import trtbuild.reports
-from tests.pages import ONNXRUNTIME, VARIANT, artifacts, page
+from tests.pages import ONNXRUNTIME, VARIANT, artifacts, page, template_data
+from trtbuild.packaged import templates
+from trtbuild.render import render
 from trtbuild.reports.overview import collect, findings, markdown, warnings
 
 SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
@@ -49,6 +51,21 @@ def test_an_engine_that_was_not_executed_is_said_first() -> None:
 
     assert first.startswith("The engine was built, not executed")
     assert "onnxruntime 1.31 (CPU)" in first
+
+
+def test_an_executed_engine_is_what_the_page_is_about() -> None:
+    """Its hop in every table, the runtime and the GPU that ran it, and nothing that says it was not."""
+    made = page(engine=0.5)
+    text = render(templates(SCHEMA.parents[2]), "overview.html.j2", template_data(made, "overview"))
+    deviation = render(templates(SCHEMA.parents[2]), "deviation.html.j2", template_data(made, "deviation"))
+
+    jsonschema.validate(json.loads(json.dumps(made)), json.loads(SCHEMA.read_text("utf-8")))
+    assert made["engine"]["executed"] is True and not page()["engine"]["executed"]
+    assert made["guilty"] == "engine" and "<td>TensorRT</td>" in text
+    assert "yes, by tensorrt-rtx 1.7 on a GPU, compute capability 8.9" in text
+    assert "Compared: tensorrt-rtx 1.7, executing the engine on a GPU" in deviation
+    assert "not executed" not in text + deviation + " ".join(made["warnings"])
+    assert "| output | export rmse | precision rmse | engine rmse | total rmse | guilty |" in markdown(made)
 
 
 def change(made: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.suite.cases import OK, REFUSED
+from tests.suite.cases import OK, ONE, REFUSED, workspace
 from trtbuild.errors import ConfigError
+from trtbuild.suite import proposing
 from trtbuild.suite.collecting import collect
 from trtbuild.suite.expected import PACKAGED, Expectation, describe, judge, propose, read
 from trtbuild.suite.verdicts import Stage, Stages
@@ -83,3 +84,19 @@ def test_a_proposal_keeps_the_rest_and_reads_back(tmp_path: Path) -> None:
     assert set(read(file, "gpu")) == {"old", "new", "other"} and read(file, "gpu")["other"] == {}
     assert judge(device, read(file, "no-gpu")["other"], "v").outcome == "expected failure"
     assert read(file, "no-gpu")["old"] == {"builds": "no"}
+
+
+def test_an_installed_package_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What differs from it goes to the workspace's own file, which is read before it."""
+    workspace(tmp_path, ONE)
+    monkeypatch.setattr(proposing, "in_checkout", lambda: False)
+    found = {"mine": OK, "relu-like": OK, "resize-area": REFUSED, "cond-nested": OK}
+    proposed = proposing.proposals("rtx-1.7", "T", found, collect(tmp_path), tmp_path, "no-gpu")
+    ((path, text),) = proposed.items()
+    path.parent.mkdir()
+    path.write_text(text, "utf-8")
+
+    assert path == tmp_path / "suite" / "expected" / "rtx-1.7.yaml"
+    assert [line.split(":")[0].strip() for line in text.splitlines()[3:]] == ["mine", "resize-area"]
+    assert proposing.expectations("rtx-1.7", tmp_path, "no-gpu")["resize-area"] == describe(REFUSED)
+    assert proposing.difference(path, text) == "" and "+  x: ok" in proposing.difference(path, text + "  x: ok\n")

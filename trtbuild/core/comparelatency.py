@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trtbuild.core.latency import NOISE
+from trtbuild.core.latency import NOISE, subject
 
 # Of the environment: what makes a machine another one.  Clocks and load change by themselves and are shown, not judged.
 DEVICE = ("machine", "cpu", "cores", "cpu_quota", "gpu", "gpu_name", "device", "driver")
@@ -13,8 +13,9 @@ Measured = Mapping[str, Any]
 
 
 def lowered_side(latency: Measured) -> Mapping[str, Any] | None:
-    """The measurement of what is shipped."""
-    return next((side for side in latency["sides"] if side["name"] == "lowered"), None)
+    """The measurement of what is shipped: the engine where it was executed, else the lowered graph."""
+    chosen = subject([side["name"] for side in latency["sides"]])
+    return next((side for side in latency["sides"] if side["name"] == chosen), None)
 
 
 def compare_latency(new: Measured | None, old: Measured | None) -> dict[str, Any]:

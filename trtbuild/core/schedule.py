@@ -65,8 +65,8 @@ def fits(step: Step, running: Sequence[Step], room: Room) -> bool:
     """Whether a step may start beside those that run.
 
     ``exclusive``: it measures, and has the machine to itself.  ``gpu-exclusive``: it measures on the GPU (TensorRT
-    times kernels while it builds), and has that to itself.  ``gpu``: it uses the GPU beside others.  A step that would
-    take more memory than there is runs alone.
+    times kernels while it builds) or may fill its memory, and has that to itself.  ``gpu``: it uses the GPU beside
+    others.  A step that would take more memory than there is runs alone.
 
     None starves: a plan is finite, every other step ends, and nothing a step waits for waits for it.  Nor are slots
     kept empty for one, which would idle cores before every measurement instead of once.

@@ -268,10 +268,24 @@ class Toolchain:
                 raise ValueError(f"requirements: '{requirement}' is not pinned; write NAME==VERSION")
 
 
+CUDA_PROVIDER = "CUDAExecutionProvider"
+
+
 @dataclass(frozen=True)
 class Runtime:
+    """What computes: ``module`` runs the graphs with its ``providers``, ``engine`` executes the engine (null: nothing).
+
+    With an engine the graphs before it are run all the same: the hops to it tell who moved the outputs.
+    """
+
     module: str
     providers: tuple[str, ...] = ()
+    engine: str | None = None
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the graphs run on a GPU."""
+        return CUDA_PROVIDER in self.providers
 
 
 @dataclass(frozen=True)
@@ -448,3 +462,4 @@ class Variant:
     tools: Mapping[str, str] = field(default_factory=dict)  # library -> installed version
     templates: str = ""  # digest of the report templates in force
     device: Mapping[str, object] = field(default_factory=dict)  # what latency is measured on (device.identity)
+    gpu: Mapping[str, object] = field(default_factory=dict)  # what executes engines and CUDA graphs (gpu.identity)

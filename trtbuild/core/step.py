@@ -12,7 +12,8 @@ from typing import Literal, TypeAlias
 KEY_LENGTH = 8  # hex digits in a folder's name; a clash inside one model and kind is checked by the record
 Slot = Literal["cpu", "gpu", "gpu-exclusive", "exclusive"]  # see core/schedule.py
 MEMORY_BYTES = 500_000_000  # of a step that says nothing else
-Environment = Literal["main", "toolchain"]
+# toolchain: the TensorRT version's interpreter, with the same memory on every run; runtime: the same one, as it is.
+Environment = Literal["main", "toolchain", "runtime"]
 
 
 @dataclass(frozen=True)

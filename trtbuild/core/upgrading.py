@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtbuild.core.compare import changes, compare
+from trtbuild.core.executed import notes
 
 SCHEMA_VERSION = 1
 GO, NO_GO = "go", "no-go"
@@ -28,6 +29,8 @@ def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> dict[str, Any
 
     A model is go when all its variants are.  The same pairs, in any order, give the same document.
     """
+    pairs = list(pairs)
+    reports = [side["report"] for pair in pairs for side in (pair.old, pair.new) if side["report"] is not None]
     variants = sorted((_decided(pair) for pair in pairs), key=lambda v: (v["model"], v["precision"], v["id"]))
     models = [
         {
@@ -43,6 +46,7 @@ def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> dict[str, Any
         "new": new,
         "counts": {decision: sum(v["decision"] == decision for v in variants) for decision in (GO, NO_GO)},
         "models": models,
+        "notes": notes(reports),
     }
 
 
@@ -59,6 +63,7 @@ def lines(document: Mapping[str, Any]) -> list[str]:
             said.append(f"{v['model']} {v['label']}: {v['decision'].upper()}: {v['reason']}")
             said += [f"  {what}" for what in v["changes"]]
     counts = document["counts"]
+    said += [f"note: {note}" for note in document["notes"]]
     return [*said, f"{document['old']} -> {document['new']}: {counts[GO]} go, {counts[NO_GO]} no-go"]
 
 

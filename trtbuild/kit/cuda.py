@@ -1,60 +1,108 @@
-"""The NVIDIA GPU that this process would use, asked of the driver's library directly: no package has to be there."""
+"""Device memory, a stream and events of the GPU, through the driver's own library: no CUDA package has to be there.
+
+Polygraphy's wrapper has no events, and looks for libcudart where CUDA 13's wheels do not put it (0.53.6).  A driver
+stream and a driver pointer are what TensorRT takes: the runtime library's are the same handles (CUDA C++ Programming
+Guide, "Interoperability between Runtime and Driver APIs"), in the device's primary context.
+"""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from trtbuild.errors import ToolchainError
+import numpy as np
 
-# cuda.h: CUdevice_attribute
-_MAJOR, _MINOR = 75, 76
+from trtbuild.errors import ModelError, PlaceError
 
-
-@dataclass(frozen=True)
-class Device:
-    name: str
-    compute_capability: str
+Array = np.ndarray[Any, Any]
+OUT_OF_MEMORY = 2  # cuda.h: CUDA_ERROR_OUT_OF_MEMORY
 
 
-def find_device() -> Device | None:
-    """Device 0 of those that CUDA_VISIBLE_DEVICES leaves; None without a driver or a device."""
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return None
-    device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
-    numbers = []
-    if cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(device), 0) or cuda.cuDeviceGetName(name, len(name), device):
-        return None
-    for attribute in (_MAJOR, _MINOR):
-        number = ctypes.c_int()
-        if cuda.cuDeviceGetAttribute(ctypes.byref(number), attribute, device):
-            return None
-        numbers.append(str(number.value))
-    return Device(name.value.decode(errors="replace"), ".".join(numbers))
+class Cuda:
+    """Device 0 and one stream of it; every call that fails raises with the driver's own words."""
+
+    def __init__(self) -> None:
+        try:
+            self._library = ctypes.CDLL("libcuda.so.1")
+        except OSError:
+            raise PlaceError("this machine has no NVIDIA driver (libcuda.so.1)", where="runtime") from None
+        self._call("cuInit", 0)
+        device, context, stream = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
+        self._call("cuDeviceGet", ctypes.byref(device), 0)
+        self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+        self._call("cuCtxSetCurrent", context)
+        self._call("cuStreamCreate", ctypes.byref(stream), 0)
+        self._stream = stream
+
+    @property
+    def stream(self) -> int:
+        """The handle that ``execute_async_v3`` takes."""
+        return self._stream.value or 0
+
+    def allocate(self, count_bytes: int) -> Buffer:
+        return Buffer(self, max(count_bytes, 1))  # an empty tensor needs an address too
+
+    def upload(self, array: Array, buffer: Buffer) -> None:
+        """Copy a contiguous array's bytes; done when it returns, as far as the array is concerned."""
+        if array.nbytes:
+            pointer = ctypes.c_void_p(array.ctypes.data)
+            self._call(
+                "cuMemcpyHtoDAsync_v2", ctypes.c_uint64(buffer.address), pointer, ctypes.c_size_t(array.nbytes),
+                self._stream,
+            )  # fmt: skip
+            self.synchronize()
+
+    def download(self, buffer: Buffer, array: Array) -> None:
+        """Fill a contiguous array from the buffer's first bytes."""
+        if array.nbytes:
+            pointer = ctypes.c_void_p(array.ctypes.data)
+            self._call(
+                "cuMemcpyDtoHAsync_v2", pointer, ctypes.c_uint64(buffer.address), ctypes.c_size_t(array.nbytes),
+                self._stream,
+            )  # fmt: skip
+            self.synchronize()
+
+    def synchronize(self) -> None:
+        self._call("cuStreamSynchronize", self._stream)
+
+    def event(self) -> ctypes.c_void_p:
+        made = ctypes.c_void_p()
+        self._call("cuEventCreate", ctypes.byref(made), 0)
+        return made
+
+    def record(self, event: ctypes.c_void_p) -> None:
+        self._call("cuEventRecord", event, self._stream)
+
+    def elapsed_ms(self, start: ctypes.c_void_p, end: ctypes.c_void_p) -> float:
+        """Milliseconds between two recorded events, in steps of about half a microsecond; waits for the second."""
+        made = ctypes.c_float()
+        self._call("cuEventSynchronize", end)
+        # The name without a version, which drivers of CUDA 13 still export (seen in 580.159).
+        self._call("cuEventElapsedTime", ctypes.byref(made), start, end)
+        return made.value
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        status: int = getattr(self._library, name)(*arguments)
+        if not status:
+            return
+        said = ctypes.c_char_p()
+        self._library.cuGetErrorString(status, ctypes.byref(said))
+        words = said.value.decode(errors="replace") if said.value else "no reason given"
+        if status == OUT_OF_MEMORY:
+            raise PlaceError(f"the GPU's memory is full ({name}: {words})", where="runtime")
+        raise ModelError(f"the GPU failed: {name} answers {status}, {words}", where="runtime")
 
 
-def check_device(supported: Sequence[str], wanted: Sequence[str], device: Device | None = None) -> Device:
-    """The GPU to build on, if it is one that this TensorRT supports and the target asks for.
+class Buffer:
+    """Bytes on the device; freed with the object."""
 
-    Args:
-        supported: compute capabilities of the toolchain ("8.9", ...); ``wanted``: the target's, or none.
-        device: default, the one that is here.
+    def __init__(self, cuda: Cuda, count_bytes: int) -> None:
+        pointer = ctypes.c_uint64()
+        self._cuda, self.bytes, self.address = cuda, count_bytes, 0
+        cuda._call("cuMemAlloc_v2", ctypes.byref(pointer), ctypes.c_size_t(count_bytes))
+        self.address = pointer.value
 
-    Raises:
-        ToolchainError: there is none, or it is another one.
-    """
-    device = device or find_device()
-    if device is None:
-        hint = "build on a machine with a GPU, or choose tensorrt=rtx-1.7, which compiles without one"
-        raise ToolchainError("no NVIDIA GPU is here, and TensorRT builds on one", where="tensorrt", hint=hint)
-    said = f"{device.name} has compute capability {device.compute_capability}"
-    if device.compute_capability not in supported:
-        what = f"{said}, which this TensorRT does not support"
-        raise ToolchainError(what, where="tensorrt", hint=f"it supports {', '.join(supported)}")
-    if wanted and device.compute_capability not in wanted:
-        hint = "build on such a GPU, or leave the target out"
-        raise ToolchainError(f"{said}, not {', '.join(wanted)}", where="target.compute_capabilities", hint=hint)
-    return device
+    def __del__(self) -> None:
+        if self.address:
+            self._cuda._library.cuMemFree_v2(ctypes.c_uint64(self.address))
+            self.address = 0

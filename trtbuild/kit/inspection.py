@@ -199,7 +199,9 @@ class _Inspection:
         content = graph.SerializeToString()
         graph.Clear()
         name = f"{side.name} graph"
-        return OnnxRuntimeSession(content, name, self.options["runtime"]["providers"], level, side.emulated, optimised)
+        runtime = self.options["runtime"]
+        tf32 = bool(runtime.get("tf32", False)) and side.name == "lowered"
+        return OnnxRuntimeSession(content, name, runtime["providers"], level, side.emulated, optimised, tf32)
 
     def _run(self, side: _Side, names: Sequence[str]) -> dict[str, Array]:
         """Values of ``names`` in one side's graph; final outputs are kept for the check at the end."""

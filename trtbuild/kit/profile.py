@@ -6,7 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
+
+from trtbuild.errors import ModelError
 
 FIRST_RUNS = 2  # dropped: they allocate memory and fault pages in
 TOP_NODES = 25
@@ -21,10 +24,16 @@ _FLOAT = ("Conv", "FusedConv", "ConvTranspose", "MatMul", "FusedMatMul", "Gemm",
 
 @dataclass(frozen=True)
 class Profile:
-    """``times``: milliseconds by node name, one entry for each run, in execution order; ``op_types`` by node name."""
+    """``times``: milliseconds by node name, one entry for each run, in execution order; ``op_types`` by node name.
+
+    Of an engine also ``rows``, its layers as trtexec writes them (those of equal names apart), and ``layers``, what its
+    inspector says of them.
+    """
 
     times: Mapping[str, Sequence[float]]
     op_types: Mapping[str, str] = field(default_factory=dict)
+    rows: Sequence[Mapping[str, Any]] = ()
+    layers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def runs(self) -> int:
@@ -74,11 +83,45 @@ def from_onnxruntime(events: Iterable[Mapping[str, Any]], names: Sequence[str]) 
     return Profile({name: [round(ms, 3) for ms in values] for name, values in times.items()}, op_types)
 
 
-def kernel_counts(events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Kernels of the last run by op type: what the runtime made of the graph."""
+def from_layer_runs(runs: Sequence[Sequence[tuple[str, float]]], layers: Mapping[str, Any]) -> Profile:
+    """What TensorRT's profiler reported, run by run, each ``(layer, milliseconds)`` in the order of execution.
+
+    ``rows`` are in the form of ``trtexec --exportProfile``; in ``times`` a layer whose name is taken is numbered.
+
+    Raises:
+        ModelError: the runs differ in their layers (a branch), so there is no time of a layer in every run.
+    """
+    names = [name for name, _ in runs[0]]
+    if any([name for name, _ in run] != names for run in runs):
+        raise ModelError("the engine's runs differ in their layers, so they have no profile in common", where="engine")
+    columns = [[run[i][1] for run in runs] for i in range(len(names))]
+    taken: Counter[str] = Counter()
+    shown = [_unused(name or "(unnamed)", taken) for name in names]
+    total = sum(map(sum, columns)) or 1.0
+    rows: list[Mapping[str, Any]] = [{"count": len(runs)}]
+    for name, ms in zip(names, columns, strict=True):
+        rows.append(
+            {"name": name, "timeMs": round(sum(ms), 6), "averageMs": round(sum(ms) / len(ms), 6),
+             "medianMs": round(median(ms), 6), "percentage": round(100 * sum(ms) / total, 4)}
+        )  # fmt: skip
+    kinds = {layer["Name"]: str(layer.get("LayerType", "")) for layer in layers.get("Layers", [])}
+    times = {label: [round(v, 6) for v in ms] for label, ms in zip(shown, columns, strict=True)}
+    return Profile(times, {s: kinds.get(n, "") for s, n in zip(shown, names, strict=True)}, rows, layers)
+
+
+ON_CPU = " (CPU)"
+
+
+def kernel_counts(events: Iterable[Mapping[str, Any]], provider: str | None = None) -> dict[str, int]:
+    """Kernels of the last run by op type: what the runtime made of the graph.
+
+    Those that another than ``provider`` ran are counted apart, marked ON_CPU.
+    """
     spans, kernels = _runs_and_kernels(events)
     start = spans[-1][0] if spans else 0
-    return dict(sorted(Counter(str(e["args"]["op_name"]) for e in kernels if e["ts"] >= start).items()))
+    last = [event["args"] for event in kernels if event["ts"] >= start]
+    marks = [ON_CPU if provider is not None and args.get("provider") != provider else "" for args in last]
+    return dict(sorted(Counter(f"{args['op_name']}{mark}" for args, mark in zip(last, marks, strict=True)).items()))
 
 
 def integer_share(kernels: Mapping[str, int]) -> tuple[int, int]:

@@ -24,7 +24,7 @@ class Samples:
     """``rounds``: durations of consecutive calls in microseconds, round by round; ``starts_s`` since the first one."""
 
     about: Mapping[str, Any]
-    rounds: tuple[tuple[int, ...], ...]
+    rounds: tuple[tuple[float, ...], ...]
     starts_s: tuple[float, ...]
 
 
@@ -105,7 +105,7 @@ def measure(
         ConfigError, PlaceError: what the user has to mend; no number would be worth anything.
     """
     about, failed = _load(sides)
-    taken: dict[str, list[tuple[float, list[int]]]] = {name: [] for name in about}
+    taken: dict[str, list[tuple[float, list[float]]]] = {name: [] for name in about}
     for i, names in enumerate(order(list(about), rounds)):
         for name in names:
             if name in failed:

@@ -241,21 +241,36 @@ def _compatibility(trt: Any, wanted: str) -> Any:
     return levels[wanted.upper()]
 
 
-def inspect(trt: Any, log: Any, plan: bytes) -> dict[str, Any]:
-    """Layers and bindings of a native engine, as its own inspector tells them; needs its GPU.
+def load(trt: Any, log: Any, plan: bytes, *, host_code: bool = False) -> Any:
+    """An engine out of its plan; needs its GPU.
+
+    Args:
+        host_code: a version-compatible plan holds a small runtime of its own, which may then be run.
+
+    Raises:
+        EngineError: TensorRT cannot load it.
+    """
+    runtime = trt.Runtime(log)
+    if host_code:
+        runtime.engine_host_code_allowed = True
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        said = log.errors[-1] if log.errors else "no reason given"
+        hint = "a plan fits its exact version, and the GPUs that it was built for"
+        raise EngineError(f"the engine cannot be loaded: {said}", where="engine.plan", hint=hint)
+    return engine
+
+
+def inspect(trt: Any, engine: Any) -> dict[str, Any]:
+    """Layers and bindings of an engine, as its own inspector tells them.
 
     Older versions give no ``Bindings``, and names alone where they know no more: both become one form.
 
     Raises:
-        EngineError: the engine cannot be loaded, or the inspector's answer is no JSON.
+        EngineError: the inspector's answer is no JSON.
     """
     import json
 
-    runtime = trt.Runtime(log)
-    engine = runtime.deserialize_cuda_engine(plan)
-    if engine is None:
-        said = log.errors[-1] if log.errors else "no reason given"
-        raise EngineError(f"the engine that was built cannot be loaded: {said}", where="inspect")
     inspector = engine.create_engine_inspector()
     text = inspector.get_engine_information(trt.LayerInformationFormat.JSON)
     try:

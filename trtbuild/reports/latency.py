@@ -8,12 +8,16 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-SIDES = ("source", "exported", "lowered", "baseline")
-TITLES = {"exported": "exported graph (float32)", "lowered": "lowered graph", "baseline": "baseline"}
+from trtbuild.core.latency import subject
+
+SIDES = ("source", "exported", "lowered", "engine", "baseline")
+TITLES = {
+    "exported": "exported graph (float32)", "lowered": "lowered graph", "engine": "engine", "baseline": "baseline",
+}  # fmt: skip
 # Okabe-Ito colours; dash and marker tell the sides apart without them.
-COLOURS = {"source": "#0072b2", "exported": "#009e73", "lowered": "#d55e00", "baseline": "#888888"}
-DASHES = {"source": "solid", "exported": "dot", "lowered": "solid", "baseline": "dash"}
-SYMBOLS = {"source": "square", "exported": "diamond", "lowered": "circle", "baseline": "x"}
+COLOURS = {"source": "#0072b2", "exported": "#009e73", "lowered": "#d55e00", "engine": "#d55e00", "baseline": "#888888"}
+DASHES = {"source": "solid", "exported": "dot", "lowered": "solid", "engine": "solid", "baseline": "dash"}
+SYMBOLS = {"source": "square", "exported": "diamond", "lowered": "circle", "engine": "circle", "baseline": "x"}
 MOST_POINTS = 300  # of one side's samples against time
 BINS = 48
 QUANTILES = 100
@@ -22,7 +26,8 @@ QUANTILES = 100
 def collect(latency: Mapping[str, Any] | None, samples: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """Page data of latency.json (None: nothing was measured), with pictures where samples.json is given.
 
-    ``speedup`` is source / lowered with its interval: how many times faster than the source model.
+    ``subject`` is the side that is shipped: the engine where it was executed, else the lowered graph; ``speedup`` is
+    source / subject with its interval: how many times faster than the source model.
     """
     if latency is None:
         return None
@@ -31,14 +36,22 @@ def collect(latency: Mapping[str, Any] | None, samples: Mapping[str, Any] | None
         for name in SIDES
         if name in latency["sides"]
     ]
-    lowered = latency["sides"]["lowered"]
+    chosen = subject(latency["sides"])
     return {
         **latency,
         "sides": sides,
-        "measured": lowered["measured"],
+        "subject": chosen,
+        "on": device_of(latency),
+        "measured": latency["sides"][chosen]["measured"],
         "speedup": speedup(latency["ratios"]["source"]) if "source" in latency["ratios"] else None,
         "pictures": None if samples is None or not samples["sides"] else pictures(samples["sides"]),
     }
+
+
+def device_of(latency: Mapping[str, Any]) -> str:
+    """What computed: the GPU where there was one."""
+    where = latency["environment"]
+    return str(where.get("gpu") or where["cpu"])
 
 
 def title(name: str, source_kind: str) -> str:

@@ -14,6 +14,9 @@ STYLES = (
     ("#d55e00", "circle"), ("#0072b2", "square"), ("#009e73", "diamond"), ("#cc79a7", "cross"), ("#e69f00", "x"),
     ("#56b4e9", "triangle-up"), ("#888888", "star"),
 )  # fmt: skip
+NOT_THE_ENGINE = (
+    "Layers are those of the lowered graph in ONNX Runtime: an engine shows its outputs alone, not what lies between."
+)
 CHANGED = 0.1  # taps that move the outputs by more than this share of the deviation itself spoil the numbers
 WHY = {
     "outlier": "it makes {times_typical:.3g} times the error of other layers of its dtype",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trtbuild.core.comparelatency import lowered_side
+from trtbuild.core.spec import CUDA_PROVIDER
 from trtbuild.reports import deviation as measured
+from trtbuild.reports.latency import device_of
 
 COMPARED = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "cosine", "sqnr_db", "bias")
 SCHEMA_VERSION = 1
@@ -21,7 +24,7 @@ def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[st
         "runtimes": deviation["runtimes"],
         "samples": deviation["samples"],
         **measured.collect(artifacts),
-        "engine": passport,
+        "engine": {**passport, "executed": "engine" in deviation["runtimes"]},  # a passport is of the build alone
         "precision": {
             "nodes_by_dtype": precision["nodes_by_dtype"],
             "calibration": precision.get("calibration"),
@@ -35,13 +38,16 @@ def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[st
 def warnings(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[str]:
     """What a reader must know before trusting the numbers."""
     found = []
-    lowered = artifacts["deviation"]["runtimes"]["lowered"]
-    if lowered["executes"] == "graph":
+    runtimes = artifacts["deviation"]["runtimes"]
+    lowered, executed = runtimes["lowered"], "engine" in runtimes
+    if not executed:
         found.append(
             "The engine was built, not executed: every number comes from running the graph it was built from in "
             f"{lowered['runtime']} {lowered['version']} ({', '.join(lowered.get('providers', []))})."
         )
-    if lowered.get("emulated"):
+    if lowered.get("emulated") and executed:
+        found.append(f"The lowered graph, which the engine is compared with, was emulated: {lowered['emulated']}.")
+    elif lowered.get("emulated"):
         found.append(f"The runtime has no such arithmetic; it was emulated: {lowered['emulated']}.")
     if variant.get("random_validation"):
         found.append("Validation data is random: deviation shows arithmetic, not accuracy on real inputs.")
@@ -57,9 +63,13 @@ def warnings(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[s
         found.append(f"Not judged: {name} (limit {entry['limit']:g}): {entry['why']}.")
     if not artifacts["verdict"]["thresholds"]:
         found.append("No threshold is set for this precision: a pass means that nothing is NaN, and no more.")
-    if artifacts["passport"]["tf32"] and lowered["executes"] == "graph":
+    if artifacts["passport"]["tf32"] and not executed and not _on_gpu(lowered):
         found.append("The runtime computed in float32: what TF32 costs on a GPU is not in these numbers.")
     return found
+
+
+def _on_gpu(about: Mapping[str, Any]) -> bool:
+    return CUDA_PROVIDER in about.get("providers", [])
 
 
 def findings(page: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -75,14 +85,18 @@ def findings(page: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append({"page": "layers", "text": text})
     latency = page.get("latency")
     if latency and latency["measured"]:
-        lowered = next(side for side in latency["sides"] if side["name"] == "lowered")
-        text = f"{lowered['p50_ms']['value']:.4g} ms median with a batch of {latency['batch']}, the graph in "
-        text += f"{lowered['about']['runtime']} on {latency['environment']['cpu']}"
+        shipped = lowered_side(latency)
+        assert shipped is not None
+        what = "engine" if shipped["name"] == "engine" else "graph"
+        text = f"{shipped['p50_ms']['value']:.4g} ms median with a batch of {latency['batch']}, the {what} in "
+        text += f"{shipped['about']['runtime']} on {device_of(latency)}"
         if latency["speedup"]:
             text += f"; {latency['speedup']['value']:.2f} times the speed of the source model on the same device"
         found.append({"page": "latency", "text": f"{text}."})
     elif latency:
-        found.append({"page": "latency", "text": "The lowered graph was not measured."})
+        chosen = lowered_side(latency)
+        what = "engine" if chosen and chosen["name"] == "engine" else "lowered graph"
+        found.append({"page": "latency", "text": f"The {what} was not measured."})
     return found
 
 
@@ -96,13 +110,19 @@ def markdown(page: Mapping[str, Any]) -> str:
         lines.append(
             f"| {_cell(name)} | {observed} | {check['limit']:g} | {'pass' if check['passed'] else '**FAIL**'} |"
         )
-    lines += ["", "| output | export rmse | precision rmse | total rmse | guilty |", "|---|---|---|---|---|"]
+    hops = shown_hops(page)
+    lines += ["", f"| output | {' | '.join(f'{hop} rmse' for hop in hops)} | guilty |", "|---" * (len(hops) + 2) + "|"]
     for name, output in page["outputs"].items():
-        cells = [_short(output["hops"][hop]["rmse"]) for hop in ("export", "precision", "total")]
+        cells = [_short(output["hops"][hop]["rmse"]) for hop in hops]
         lines.append(f"| {_cell(name)} | {' | '.join(cells)} | {output['guilty']} |")
     lines += ["", *(f"- {line['text']}" for line in findings(page))]
     lines += ["", *(f"- {warning}" for warning in page["warnings"])]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def shown_hops(page: Mapping[str, Any]) -> list[str]:
+    """Hops in the order of the line; the engine's where it was executed."""
+    return ["export", "precision", *(["engine"] if page["engine"]["executed"] else []), "total"]
 
 
 def _cell(name: str) -> str:

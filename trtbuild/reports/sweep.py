@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trtbuild.core.executed import notes
 from trtbuild.core.names import did_you_mean
 from trtbuild.reports import sweepcharts, sweeptext, sweepversions
 from trtbuild.reports.sweepcells import STATES, calibrated, column_order, labels, sort_key, variant
@@ -59,7 +60,11 @@ def collect(entries: Sequence[Entry]) -> dict[str, Any]:
         },
         "versions": sweepversions.version_changes(pairs),
         "environment": sweepversions.environment(variants),
-        "warnings": [*_crowded(variants, axes), *sweepversions.unfair(pairs)],
+        "warnings": [
+            *notes(entry["report"] for entry in entries if entry["report"] is not None),
+            *_crowded(variants, axes),
+            *sweepversions.unfair(pairs),
+        ],
     }
 
 

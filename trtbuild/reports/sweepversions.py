@@ -136,6 +136,7 @@ FAIR: tuple[tuple[str, tuple[str, ...], Callable[[Mapping[str, Any]], str | None
     ("what ran the source model", (), _run_by("reference")),
     ("what ran the exported graph", ("runtime",), _run_by("exported")),
     ("what ran the lowered graph", ("runtime",), _run_by("lowered")),
+    ("what ran the engine", ("runtime", "tensorrt"), _run_by("engine")),
     ("calibration data", (), _calibration),
     ("the ONNX file", ("precision", "calibration"), lambda r: f"sha256 {r['engine']['onnx_sha256'][:12]}"),
     ("the builder", ("tensorrt",), lambda r: f"{r['engine']['flavour']} {r['engine']['version']}"),

@@ -1,4 +1,4 @@
-"""ONNX Runtime: runs the very graph the engine is built from, on this machine's CPU.  It never runs an engine."""
+"""ONNX Runtime: runs the very graph the engine is built from, on this machine's CPU or GPU, and never an engine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from trtbuild.kit.profile import Profile
 
 Level = Literal["none", "basic", "extended", "all"]
+CUDA = "CUDAExecutionProvider"
+Runtime = Mapping[str, Any]  # of the recipe: providers, and of CUDA's tf32
 
 
 class OnnxRuntimeSession:
@@ -26,16 +28,10 @@ class OnnxRuntimeSession:
 
     def __init__(
         self, model: Path | bytes, name: str, providers: Sequence[str], level: Level = "basic",
-        emulated: Sequence[str] = (), optimised: Path | None = None,
+        emulated: Sequence[str] = (), optimised: Path | None = None, tf32: bool = False,
     ) -> None:  # fmt: skip
         import onnxruntime as ort
 
-        missing = [p for p in providers if p not in ort.get_available_providers()]
-        if missing:
-            have = ", ".join(ort.get_available_providers())
-            raise ToolchainError(
-                f"ONNX Runtime has no {missing[0]} here", where="runtime.providers", hint=f"it has {have}"
-            )
         options = ort.SessionOptions()
         options.log_severity_level = 4 if optimised else 3  # it warns that an optimised graph fits this machine only
         levels = ort.GraphOptimizationLevel
@@ -46,7 +42,7 @@ class OnnxRuntimeSession:
         if optimised is not None:
             options.optimized_model_filepath = str(optimised)
         content = str(model) if isinstance(model, Path) else model
-        self._session = _load(name, content, options, providers)
+        self._session = _load(name, content, options, providers, tf32)
         self._name = name
         self.outputs = [output.name for output in self._session.get_outputs()]
         self.inputs = [value.name for value in self._session.get_inputs()]
@@ -63,7 +59,7 @@ class OnnxRuntimeSession:
         return dict(zip(self.outputs, values, strict=True))
 
 
-def open_session(model: Path, providers: Sequence[str]) -> OnnxRuntimeSession:
+def open_session(model: Path, runtime: Runtime) -> OnnxRuntimeSession:
     """A session of a file's graph, its low precisions emulated."""
     import onnx
 
@@ -72,7 +68,8 @@ def open_session(model: Path, providers: Sequence[str]) -> OnnxRuntimeSession:
     loaded = onnx.load(model)
     emulated = rounding.low_types(loaded)
     content = rounding.emulate(loaded).SerializeToString() if emulated else model
-    return OnnxRuntimeSession(content, model.name, providers, emulated=emulated)
+    tf32 = bool(runtime.get("tf32", False))
+    return OnnxRuntimeSession(content, model.name, runtime["providers"], emulated=emulated, tf32=tf32)
 
 
 class TimedSession:
@@ -82,23 +79,25 @@ class TimedSession:
         ModelError: the runtime has no kernel for it (bfloat16 convolutions on a CPU, say).
     """
 
-    def __init__(self, model: Path, providers: Sequence[str], threads: int) -> None:
+    def __init__(self, model: Path, runtime: Runtime, threads: int) -> None:
         import onnx
         import onnxruntime as ort
 
         from trtbuild.kit import rounding
 
         options = _timed_options(threads)
-        self._session = _load(model.name, str(model), options, providers)
+        self._session = _load(model.name, str(model), options, runtime["providers"], bool(runtime.get("tf32", False)))
         self._name = model.name
+        on_gpu = CUDA in runtime["providers"]
         self._outputs = [output.name for output in self._session.get_outputs()]
         loaded = onnx.load(model)
         notes = []
-        if low := rounding.low_types(loaded):
+        if (low := rounding.low_types(loaded)) and not on_gpu:
             notes.append(f"{' and '.join(low)} computed in float32 with casts")
         self.about: Mapping[str, Any] = {
             "runtime": "onnxruntime", "version": ort.__version__, "providers": self._session.get_providers(),
             "executes": "graph", "emulated": None, "optimisation": "all", "note": "; ".join(notes) or None,
+            **({"copies": "copies between host and GPU are included"} if on_gpu else {}),
         }  # fmt: skip
 
     def run(self, feeds: Mapping[str, Any]) -> Any:
@@ -108,12 +107,12 @@ class TimedSession:
             raise ModelError(f"ONNX Runtime cannot run it: {_first_line(error)}", where=self._name) from error
 
 
-def open_timed(model: Path, providers: Sequence[str], threads: int) -> TimedSession:
-    return TimedSession(model, providers, threads)
+def open_timed(model: Path, runtime: Runtime, threads: int) -> TimedSession:
+    return TimedSession(model, runtime, threads)
 
 
 def profile_nodes(
-    model: Path, providers: Sequence[str], threads: int, feeds: Mapping[str, Any], seconds: float, most: int
+    model: Path, runtime: Runtime, threads: int, feeds: Mapping[str, Any], seconds: float, most: int
 ) -> Profile:
     """Time of every node over at most ``most`` runs in about ``seconds``, by the runtime's own profiler.
 
@@ -130,11 +129,14 @@ def profile_nodes(
     options = _timed_options(threads)
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     content = loaded.SerializeToString()
-    return profile.from_onnxruntime(_trace(model, content, options, providers, feeds, seconds, (3, most)), names)
+    return profile.from_onnxruntime(_trace(model, content, options, runtime, feeds, seconds, (3, most)), names)
 
 
-def count_kernels(model: Path, providers: Sequence[str], threads: int, feeds: Mapping[str, Any]) -> dict[str, int]:
-    """Kernels by op type that the graph runs in at full optimisation, as the profiler sees them."""
+def count_kernels(model: Path, runtime: Runtime, threads: int, feeds: Mapping[str, Any]) -> dict[str, int]:
+    """Kernels by op type that the graph runs in at full optimisation, as the profiler sees them.
+
+    Of what was asked to run on a GPU, those that ran on the CPU all the same say so: ``Shape (CPU)``.
+    """
     import onnx
 
     from trtbuild.kit import profile
@@ -142,11 +144,12 @@ def count_kernels(model: Path, providers: Sequence[str], threads: int, feeds: Ma
     loaded = onnx.load(model)
     profile.label_nodes(loaded)  # or a quote in a name breaks the trace
     content = loaded.SerializeToString()
-    return profile.kernel_counts(_trace(model, content, _timed_options(threads), providers, feeds, 0.0, (1, 1)))
+    events = _trace(model, content, _timed_options(threads), runtime, feeds, 0.0, (1, 1))
+    return profile.kernel_counts(events, CUDA if CUDA in runtime["providers"] else None)
 
 
 def _trace(
-    model: Path, content: bytes, options: Any, providers: Sequence[str], feeds: Mapping[str, Any],
+    model: Path, content: bytes, options: Any, runtime: Runtime, feeds: Mapping[str, Any],
     seconds: float, counted: tuple[int, int],
 ) -> Any:  # fmt: skip
     """Events of a profiled session; the file they were written to is gone afterwards.
@@ -160,7 +163,7 @@ def _trace(
     options.enable_profiling = True
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         options.profile_file_prefix = str(Path(folder, "trace"))
-        session = _load(model.name, content, options, providers)
+        session = _load(model.name, content, options, runtime["providers"], bool(runtime.get("tf32", False)))
         end, runs = time.perf_counter() + seconds, 0
         fewest, most = (FIRST_RUNS + count for count in counted)
         while runs < fewest or (time.perf_counter() < end and runs < most):
@@ -180,16 +183,38 @@ def _timed_options(threads: int) -> Any:
     return options
 
 
-def _load(name: str, content: bytes | str, options: Any, providers: Sequence[str]) -> Any:
+def _load(name: str, content: bytes | str, options: Any, providers: Sequence[str], tf32: bool) -> Any:
+    """A session on the first of these providers.
+
+    ONNX Runtime itself goes on with the CPU where that one cannot start, and tells its log alone.
+
+    Raises:
+        ToolchainError: it is not in this package, or did not start.  ModelError: the graph cannot be loaded.
+    """
     import onnxruntime as ort
 
+    missing = [p for p in providers if p not in ort.get_available_providers()]
+    if missing:
+        have = ", ".join(ort.get_available_providers())
+        hint = f"it has {have}" + ("; install onnxruntime-gpu in the place of onnxruntime" if CUDA in missing else "")
+        raise ToolchainError(f"ONNX Runtime has no {missing[0]} here", where="runtime.providers", hint=hint)
+    if CUDA in providers and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls(directory="")  # CUDA and cuDNN of the nvidia-… wheels, where there are any
+    # TF32 is on by default: float32 graphs would compute with ten bits of mantissa, silently.
+    chosen = [(p, {"use_tf32": str(int(tf32))}) if p == CUDA else p for p in providers]
     try:
-        return ort.InferenceSession(content, options, providers=list(providers))
+        session = ort.InferenceSession(content, options, providers=chosen)
     except Exception as error:  # onnxruntime's exceptions share no base class
         said = re.sub(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ", r"\1: ", _first_line(error)).rstrip(".")
         if isinstance(content, str):
             said = said.replace(content, name)  # it is shown on pages: no path of this machine
         raise ModelError(f"ONNX Runtime cannot load it: {said}", where=name) from error
+    started = session.get_providers()
+    if providers and providers[0] not in started:
+        what = f"{providers[0]} did not start: ONNX Runtime would go on with {', '.join(started)}"
+        hint = "the step's log has ONNX Runtime's reason; it needs the CUDA and cuDNN libraries of its build"
+        raise ToolchainError(what, where="runtime.providers", hint=hint)
+    return session
 
 
 def _first_line(error: Exception) -> str:

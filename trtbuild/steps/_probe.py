@@ -18,12 +18,12 @@ NO_LIMITS = {
 
 
 def run(job: Job) -> None:
-    from trtbuild.kit import cuda
+    from trtbuild import gpu
     from trtbuild.kit import trt as kit
 
     params = job.params
     if params["flavour"] == "tensorrt":
-        cuda.check_device(params["supported"], [])
+        gpu.check_device(gpu.require_device(), params["supported"], [])
     trt = kit.use_flavour(params["flavour"], params["tensorrt"])
     log = kit.make_log(trt, Path(os.devnull))
     kit.use_log(log)

@@ -1,4 +1,4 @@
-"""What the declarations of several steps say alike: parameters and file inputs drawn from the config."""
+"""What the declarations of several steps say alike: parameters and file inputs drawn from the config, and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from trtbuild.core.spec import VALIDATION, DataSource, Factory, FactoryData, Model, Variant
-from trtbuild.core.step import File, Input
+from trtbuild.core.step import File, Input, Slot
+from trtbuild.errors import PlaceError
 
 
 def input_params(model: Model, *, profiles: bool = False) -> dict[str, Any]:
@@ -52,6 +53,82 @@ def data_inputs(variant: Variant, source: DataSource) -> dict[str, Input]:
 def code_inputs(variant: Variant, callable_name: str, prefix: str = "code") -> dict[str, Input]:
     """The workspace files of a callable, one input each."""
     return {f"{prefix}_{i}": File(path) for i, path in enumerate(variant.code.get(callable_name, ()))}
+
+
+def graph_runtime(variant: Variant, *, tf32: bool = False) -> dict[str, Any]:
+    """What runs a graph; on a GPU also which one, and whether float32 may be TF32 there."""
+    runtime = variant.spec.runtime
+    found: dict[str, Any] = {"runtime": {"module": runtime.module, "providers": list(runtime.providers)}}
+    if runtime.on_gpu:
+        found["runtime"]["tf32"] = tf32
+        found["device"] = gpu_of(variant)
+    return found
+
+
+def graph_name(variant: Variant) -> str:
+    """What runs the graphs, for folders: a runtime that executes engines shares its graphs' steps."""
+    runtime = variant.spec.runtime
+    return variant.names.runtime if runtime.engine is None else runtime.module
+
+
+def variant_label(variant: Variant) -> str:
+    """What names a step of measured numbers: where an engine is executed, TensorRT and target count too."""
+    names = variant.names
+    if variant.spec.runtime.engine is None:
+        return f"{names.precision}-{names.runtime}"
+    return names.id.removeprefix(f"{names.model}-")
+
+
+def graph_slot(variant: Variant) -> Slot:
+    return "gpu-exclusive" if variant.spec.runtime.on_gpu else "cpu"
+
+
+def engine_runtime(variant: Variant) -> dict[str, Any]:
+    """What executes an engine: the runtime, in exactly the engine's toolchain, on the GPU that is here."""
+    toolchain = variant.spec.tensorrt
+    return {
+        "runtime": {
+            "module": variant.spec.runtime.engine,
+            "version_compatible": variant.spec.target.version_compatible,
+        },
+        "flavour": toolchain.flavour,
+        "tensorrt": toolchain.version,
+        "requirements": list(toolchain.requirements),
+        "supported": list(toolchain.compute_capabilities),
+        "device": gpu_of(variant),
+    }
+
+
+def gpu_of(variant: Variant) -> dict[str, Any]:
+    """The GPU as part of a recipe whose result hangs on its arithmetic, and not on its driver."""
+    return {key: variant.gpu.get(key) for key in ("gpu", "compute_capability")}
+
+
+def session_options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``open_session`` and ``open_timed`` of a runtime take, out of a step's parameters."""
+    known = ("flavour", "tensorrt", "device")
+    return {**params["runtime"], **{key: params[key] for key in known if key in params}}
+
+
+def check_gpu(params: Mapping[str, Any]) -> None:
+    """In the step itself: a folder that was carried to another machine must not be filled with that one's numbers.
+
+    Raises:
+        ToolchainError: there is no GPU, or one that the toolchain does not support.  PlaceError: it is another one.
+    """
+    from trtbuild import gpu
+
+    asked = {key: value for key, value in params.get("device", {}).items() if key in ("gpu", "compute_capability")}
+    if not asked:
+        return
+    device = gpu.require_device("this step computes on one", where="runtime", hint="run it on a machine with a GPU")
+    if "supported" in params:
+        gpu.check_device(device, params["supported"], (), f"{params['flavour']} {params['tensorrt']}")
+    here = gpu.identity(device)
+    changed = [f"{key} {value} -> {here[key]}" for key, value in sorted(asked.items()) if here[key] != value]
+    if changed:
+        what = f"this step is another device's ({', '.join(changed)})"
+        raise PlaceError(what, where="runtime", hint="run trtbuild here")
 
 
 def tools(variant: Variant, *names: str) -> dict[str, str]:

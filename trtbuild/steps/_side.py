@@ -10,11 +10,13 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from trtbuild.core.job import Job
-from trtbuild.errors import ConfigError
+from trtbuild.errors import ConfigError, EngineError
+from trtbuild.steps._shared import session_options
 
 PROFILE_RUNS = 60  # at most; as many as fit the time
 
@@ -43,19 +45,30 @@ def _say(answers: Any, value: Any) -> None:
 
 
 def measure(session: Any, feeds: Any, warmup_s: float, seconds: float) -> dict[str, Any]:
-    """Call until the time is over, at least once; durations in whole microseconds, of the warm-up none."""
+    """Call until the time is over, at least once; durations in microseconds, of the warm-up none.
+
+    A session may have a clock of its own (``time_us``); by the wall clock they are whole microseconds.
+    """
+    timed = getattr(session, "time_us", None) or _wall_clock(session)
     end = time.perf_counter() + warmup_s
     while time.perf_counter() < end:
-        session.run(feeds)
-    us: list[int] = []
+        timed(feeds)
+    us: list[float] = []
     start = time.perf_counter()
     now = start_ns = time.perf_counter_ns()
     while not us or now - start_ns < seconds * 1e9:
+        us.append(timed(feeds))
+        now = time.perf_counter_ns()
+    return {"start_s": start, "us": us}
+
+
+def _wall_clock(session: Any) -> Callable[[Any], float]:
+    def timed(feeds: Any) -> int:
         before = time.perf_counter_ns()
         session.run(feeds)
-        now = time.perf_counter_ns()
-        us.append(round((now - before) / 1000))
-    return {"start_s": start, "us": us}
+        return round((time.perf_counter_ns() - before) / 1000)
+
+    return timed
 
 
 def _open(job: Job, feeds: Any) -> Any:
@@ -68,9 +81,26 @@ def _open(job: Job, feeds: Any) -> Any:
         return tensorflow.open_session(job.params["source"], source, job.params["inputs"])
     from importlib import import_module
 
-    runtime = job.params["runtime"]
-    module = import_module(f"trtbuild.runtimes.{runtime['module']}")
-    return module.open_timed(_graph(job, feeds), runtime["providers"], threads)
+    module = import_module(f"trtbuild.runtimes.{job.params['runtime']['module']}")
+    options = session_options(job.params)
+    if "flavour" not in options:
+        return module.open_timed(_graph(job, feeds), options, threads)
+    return _open_engine(job, module, options, feeds)
+
+
+def _open_engine(job: Job, module: Any, options: Mapping[str, Any], feeds: Any) -> Any:
+    """An engine, or one to compare with; a baseline that is none is a wrong path in the config."""
+    if job.params["side"] != "baseline":
+        return module.open_timed(job.input("graph"), options, job.params["threads"])
+    where, hint = job.params["baseline"], "name an engine.plan of another build in this TensorRT version"
+    try:
+        session = module.open_timed(job.input("graph"), options, job.params["threads"])
+    except EngineError as error:
+        raise ConfigError(f"'{where}' cannot be loaded: {error.what}", where="latency.baseline", hint=hint) from error
+    if sorted(session.inputs) != sorted(feeds):
+        what = f"'{where}' has inputs {sorted(session.inputs)}, the model {sorted(feeds)}"
+        raise ConfigError(what, where="latency.baseline", hint=hint)
+    return session
 
 
 def _graph(job: Job, feeds: Any) -> Path:
@@ -111,9 +141,11 @@ def _profile(job: Job, feeds: Any, seconds: float) -> dict[str, Any]:
     """Node times with their names; the runtime's trace is dropped once it is read."""
     from importlib import import_module
 
-    runtime = job.params["runtime"]
-    module = import_module(f"trtbuild.runtimes.{runtime['module']}")
-    session = (job.input("graph"), runtime["providers"], job.params["threads"], feeds)
+    module = import_module(f"trtbuild.runtimes.{job.params['runtime']['module']}")
+    session = (job.input("graph"), session_options(job.params), job.params["threads"], feeds)
     profile = module.profile_nodes(*session, seconds, PROFILE_RUNS)
     kernels = module.count_kernels(*session)
-    return {"times": dict(profile.times), "op_types": dict(profile.op_types), "kernels": kernels}
+    return {
+        "times": dict(profile.times), "op_types": dict(profile.op_types), "kernels": kernels,
+        "rows": list(profile.rows), "layers": dict(profile.layers),
+    }  # fmt: skip

@@ -16,16 +16,15 @@ from trtbuild.core.plan import Need
 from trtbuild.core.spec import VALIDATION, RandomData, Variant
 from trtbuild.core.step import Input, Out, Plot, Step
 from trtbuild.errors import ModelError
-from trtbuild.steps._shared import data_params
+from trtbuild.steps._shared import data_params, variant_label
 
 VERSION = 2
 SIDES = {"reference": "source model", "exported": "exported graph", "lowered": "lowered graph", "engine": "engine"}
-HISTOGRAMS = Plot("log10_error", ("export", "precision", "total"), "elements by log10 of their error")
 STAGES = ("export", "precision", "engine")  # what lies between one side and the next
 
 
 def declare(variant: Variant, need: Need) -> Step:
-    data = variant.spec.model.data
+    data, executes = variant.spec.model.data, variant.spec.runtime.engine is not None
     inputs: dict[str, Input] = {}
     for name in data.sets:
         choice = {} if name == VALIDATION else {"data": name}
@@ -34,15 +33,18 @@ def declare(variant: Variant, need: Need) -> Step:
             "exported": need("infer", of="export", **choice),
             "lowered": need("infer", of="lower", **choice),
         }
+        if executes:
+            runs["engine"] = need("infer", of="engine", **choice)
         prefix = _prefix(name)
         inputs |= {f"{prefix}{side}": run.out("outputs.npz") for side, run in runs.items()}
         inputs |= {f"{prefix}{side}_runtime": run.out("runtime.json") for side, run in runs.items()}
     task = variant.spec.model.validation.task
+    hops = STAGES if executes else STAGES[:-1]
     return Step(
         kind="deviation",
         version=VERSION,
         model=variant.names.model,
-        label=f"{variant.names.precision}-{variant.names.runtime}",
+        label=variant_label(variant),
         params={
             "sets": {
                 name: {"source": data_params(source), "random": isinstance(source, RandomData)}
@@ -55,7 +57,7 @@ def declare(variant: Variant, need: Need) -> Step:
             Out("deviation.json", cache=False),
             Out("histograms.json"),
             Out("details.json"),
-            Out("histograms.csv", plot=HISTOGRAMS),
+            Out("histograms.csv", plot=Plot("log10_error", (*hops, "total"), "elements by log10 of their error")),
         ),
     )
 

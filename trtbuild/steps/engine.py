@@ -67,12 +67,15 @@ _OPTIONS = ("profiles", "compute_capabilities", "tf32", "hardware_compatibility"
 def run(job: Job) -> None:
     from dataclasses import asdict
 
-    from trtbuild.kit import cuda, diagnosis
+    from trtbuild import gpu
+    from trtbuild.kit import diagnosis
     from trtbuild.kit import trt as kit
 
     params = job.params
-    native = params["flavour"] == "tensorrt"
-    device = cuda.check_device(params["supported"], params["compute_capabilities"]) if native else None
+    device = None
+    if params["flavour"] == "tensorrt":
+        device = gpu.require_device()
+        gpu.check_device(device, params["supported"], params["compute_capabilities"])
     trt = kit.use_flavour(params["flavour"], params["tensorrt"])
     kit.check_targets(trt, params["compute_capabilities"])
     log = kit.make_log(trt, job.output("build.log"))
@@ -89,9 +92,10 @@ def run(job: Job) -> None:
     job.stage("recording")
     job.output("engine.plan").write_bytes(built.plan)
     if device is not None:
-        passport["device"] = asdict(device)
+        passport |= {"device": asdict(device), "hardware_compatibility": params["hardware_compatibility"]}
         job.output("timing.cache").write_bytes(built.timing_cache)
-        job.write_json("layers.json", kit.inspect(trt, log, built.plan))
+        engine = kit.load(trt, log, built.plan, host_code=params["version_compatible"])
+        job.write_json("layers.json", kit.inspect(trt, engine))
     job.write_json("passport.json", passport)
 
 

@@ -1,64 +1,117 @@
 """latency: how long the source model, the exported and the lowered graph take on this machine, measured in turns.
 
-What runs is the graph, never the engine.  Samples are wall-clock time of one call from NumPy arrays to NumPy arrays.
+Samples are wall-clock time of one call from NumPy arrays to NumPy arrays.  Where the runtime executes engines, the
+engine is measured instead, by events on its GPU and without copies: the others would run on another device.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from trtbuild.core.job import Job
-from trtbuild.core.latency import NOISE, judge, warnings
+from trtbuild.core.latency import NOISE, judge, subject, warnings
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Model, Onnx, Variant
 from trtbuild.core.step import File, Input, Out, Step
 from trtbuild.errors import ModelError, PlaceError
-from trtbuild.steps._shared import data_inputs, data_params, input_params, source_inputs, source_params, tools
+from trtbuild.steps._shared import (
+    check_gpu,
+    data_inputs,
+    data_params,
+    engine_runtime,
+    graph_runtime,
+    input_params,
+    source_inputs,
+    source_params,
+    tools,
+    variant_label,
+)
 
 VERSION = 1
 PROFILE_SECONDS = 0.5
-GRAPHS = {"exported": "exported", "lowered": "lowered", "baseline": "baseline"}  # side -> the input it runs
+SIDES = ("source", "exported", "lowered", "engine", "baseline")
+GRAPHS = ("exported", "lowered", "engine", "baseline")  # sides that run the input of their name
+OUTS = (Out("latency.json", cache=False), Out("samples.json"), Out("profile.json"))
 
 
 def declare(variant: Variant, need: Need) -> Step:
-    model, options, names = variant.spec.model, variant.spec.latency, variant.names
+    if variant.spec.runtime.engine is not None:
+        return _declare_engine(variant, need)
+    model, names = variant.spec.model, variant.names
+    runtime = graph_runtime(variant, tf32=variant.spec.precision.tf32)
     libraries = ("onnxruntime", "numpy") if isinstance(model.source, Onnx) else ("tensorflow", "keras", "onnxruntime")
     inputs: dict[str, Input] = {
         "exported": need("export").out("model.onnx"),
         "lowered": need("lower").out("lowered.onnx"),
         **source_inputs(variant),
         **data_inputs(variant, model.data.validation),
+        **_baseline(variant),
     }
-    if options.baseline is not None:
-        inputs["baseline"] = File(options.baseline)
     return Step(
         kind="latency",
         version=VERSION,
         model=names.model,
         label=f"{names.precision}-{names.runtime}",
         params={
+            **_settings(variant),
+            **runtime,
             "source": source_params(model),
-            "inputs": input_params(model, profiles=True),
-            "data": data_params(model.data.validation),
-            "runtime": {"module": variant.spec.runtime.module, "providers": list(variant.spec.runtime.providers)},
-            "batch": options.batch or opt_batch(model),
-            "threads": options.threads,
-            "warmup_s": options.warmup_s,
-            "seconds": options.seconds,
-            "rounds": options.rounds,
-            "lowering": variant.spec.precision.lowering,
-            "baseline": options.baseline,
-            "device": dict(variant.device),
+            "device": {**variant.device, **variant.gpu},
             "tools": tools(variant, *libraries),
         },
         inputs=inputs,
-        outs=(Out("latency.json", cache=False), Out("samples.json"), Out("profile.json")),
+        outs=OUTS,
         slot="exclusive",
         memory_bytes=2_000_000_000,
     )
+
+
+def _declare_engine(variant: Variant, need: Need) -> Step:
+    model, engine = variant.spec.model, need("engine")
+    return Step(
+        kind="latency",
+        version=VERSION,
+        model=variant.names.model,
+        label=variant_label(variant),
+        params={
+            **_settings(variant),
+            **engine_runtime(variant),
+            "source": {"kind": model.source.kind},
+            "device": {**variant.device, **variant.gpu},
+        },
+        inputs={
+            "engine": engine.out("engine.plan"),
+            "passport": engine.out("passport.json"),
+            **data_inputs(variant, model.data.validation),
+            **_baseline(variant),
+        },
+        outs=(*OUTS, Out("layers.json")),
+        slot="exclusive",
+        environment="runtime",
+    )
+
+
+def _settings(variant: Variant) -> dict[str, Any]:
+    model, options = variant.spec.model, variant.spec.latency
+    return {
+        "inputs": input_params(model, profiles=True),
+        "data": data_params(model.data.validation),
+        "batch": options.batch or opt_batch(model),
+        "threads": options.threads,
+        "warmup_s": options.warmup_s,
+        "seconds": options.seconds,
+        "rounds": options.rounds,
+        "lowering": variant.spec.precision.lowering,
+        "baseline": options.baseline,
+    }
+
+
+def _baseline(variant: Variant) -> dict[str, Input]:
+    path = variant.spec.latency.baseline
+    return {} if path is None else {"baseline": File(path)}
 
 
 def opt_batch(model: Model) -> int:
@@ -67,35 +120,42 @@ def opt_batch(model: Model) -> int:
 
 
 def run(job: Job) -> None:
-    from trtbuild import device
+    from trtbuild import device, gpu
+    from trtbuild.steps.infer import check_engine_fits
 
     cores = device.cores()
     params = {**job.params, "threads": job.params["threads"] or cores}
-    here, asked = device.identity(), job.params["device"]
+    check_gpu(job.params)
+    asked = job.params["device"]
+    here = device.identity() | (gpu.identity(gpu.find_device()) if "gpu" in asked else {})
     if asked and asked != here:
         changed = ", ".join(
             f"{k} {asked.get(k)} -> {here.get(k)}" for k in sorted({*asked, *here}) if asked.get(k) != here.get(k)
         )
         raise PlaceError(f"this step is another device's ({changed})", where="latency", hint="run trtbuild here")
+    if "passport" in job.inputs:
+        check_engine_fits(job.read_json("passport"), asked)
     facts, before = device.facts(), device.counters()
     folder = Path(job.out).with_name("sides")
     measured, failed, profile = _measure(job, params, folder)
     stolen = device.growth(before, device.counters())
     page = summary(params, measured, failed)
     # A profile without a latency to stand beside says nothing.
-    page["profile"] = _profile_page(profile, page["sides"]["lowered"])
+    page["profile"] = _profile_page(profile, page["sides"][subject(page["sides"])])
     page["warnings"] = [*_precision_doubts(page, params["lowering"]), *warnings(page["sides"], facts, cores, stolen)]
     page["environment"] = {**here, **facts, "threads": params["threads"], "stolen": stolen}
     job.write_json("latency.json", page)
     samples = {name: {"rounds": side.rounds, "starts_s": side.starts_s} for name, side in measured.items()}
     job.output("samples.json").write_text(_compact({"unit": "us", "sides": samples}), "utf-8")
-    # In execution order, so not by write_json.
-    times = profile["times"] if isinstance(profile, dict) else {}
-    job.output("profile.json").write_text(_compact(times), "utf-8")
+    # In execution order, so not by write_json; an engine's layers in the form that trtexec writes.
+    found = profile if isinstance(profile, dict) else {"times": {}, "rows": [], "layers": {}}
+    job.output("profile.json").write_text(_compact(found["rows"] or found["times"]), "utf-8")
+    if "engine" in job.inputs:
+        job.write_json("layers.json", found["layers"])
 
 
 def _measure(job: Job, params: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, ModelError], Any]:
-    """Samples and failures by side, and node times of the lowered graph, or why there are none."""
+    """Samples and failures by side, and node times of what is shipped, or why there are none."""
     from trtbuild.kit import arrayfile, data, sides
 
     path = job.input("data") if "data" in job.inputs else None
@@ -105,25 +165,40 @@ def _measure(job: Job, params: Mapping[str, Any], folder: Path) -> tuple[dict[st
     arrayfile.write_npz(feeds, one_batch(samples, params["inputs"], params["batch"]))
     opened: dict[str, sides.Side] = {}
     try:
-        for name in ("source", *(side for side, source in GRAPHS.items() if source in job.inputs)):
-            inputs = {"feeds": feeds, **({"graph": job.input(GRAPHS[name])} if name in GRAPHS else {})}
+        for name in sides_of(params, job.inputs):
+            inputs = {"feeds": feeds, **({"graph": job.input(name)} if name in GRAPHS else {})}
             if name == "source" and "source" in job.inputs:
                 inputs["source"] = job.input("source")
             opened[name] = sides.Side(name, folder / name, {**params, "side": name}, inputs, job.workspace)
         job.stage("measuring")
         timing = {key: params[key] for key in ("warmup_s", "seconds", "rounds")}
         measured, failed = sides.measure(opened, **timing)
-        profile: Any = "the lowered graph was not measured"
-        if "lowered" in measured:
+        chosen = subject(opened)
+        profile: Any = f"{TITLES[chosen]} was not measured"
+        if chosen in measured:
             job.stage("profiling")
             try:
-                profile = opened["lowered"].ask(do="profile", seconds=PROFILE_SECONDS)
+                profile = opened[chosen].ask(do="profile", seconds=PROFILE_SECONDS)
             except ModelError as error:
                 profile = error.what
         return measured, failed, profile
     finally:
         for side in opened.values():
             side.kill()
+
+
+TITLES = {"lowered": "the lowered graph", "engine": "the engine"}
+
+
+def sides_of(params: Mapping[str, Any], inputs: Iterable[str]) -> list[str]:
+    """What is timed in turns: whatever runs on one device.
+
+    TensorFlow computes on the CPU, so beside a graph on a GPU it is left out; an ONNX source runs where the graphs do.
+    """
+    found = [side for side in GRAPHS if side in inputs]
+    on_gpu = "gpu" in params["device"]
+    alone = "engine" in found or (on_gpu and params["source"]["kind"] != "onnx")
+    return found if alone else ["source", *found]
 
 
 def one_batch(samples: Any, inputs: Mapping[str, Any], batch: int) -> dict[str, Any]:
@@ -138,7 +213,7 @@ def one_batch(samples: Any, inputs: Mapping[str, Any], batch: int) -> dict[str, 
 
 
 def summary(params: Mapping[str, Any], measured: Mapping[str, Any], failed: Mapping[str, ModelError]) -> dict[str, Any]:
-    """Numbers of every side, ratios lowered / other, and the verdict against the baseline."""
+    """Numbers of every side, ratios of what is shipped / other, and the verdict against the baseline."""
     import numpy as np
 
     from trtbuild.kit import timing
@@ -150,8 +225,9 @@ def summary(params: Mapping[str, Any], measured: Mapping[str, Any], failed: Mapp
         for name, side in measured.items()
     }
     sides |= {name: {"measured": False, "why": error.what} for name, error in failed.items()}
-    others = [name for name in ("source", "exported", "baseline") if name in measured and "lowered" in measured]
-    ratios = {name: timing.rounded(timing.ratio_of_medians(rounds["lowered"], rounds[name])) for name in others}
+    chosen = subject(sides)
+    others = [name for name in ("source", "exported", "baseline") if name in measured and chosen in measured]
+    ratios = {name: timing.rounded(timing.ratio_of_medians(rounds[chosen], rounds[name])) for name in others}
     baseline = ratios.get("baseline")
     return {
         "batch": batch,
@@ -168,23 +244,30 @@ def _about(about: Mapping[str, Any]) -> dict[str, Any]:
     return {"optimisation": None, "note": None, "providers": [], **about}
 
 
-def _profile_page(profile: Any, lowered: Mapping[str, Any]) -> dict[str, Any]:
+def _profile_page(profile: Any, side: Mapping[str, Any]) -> dict[str, Any]:
     from trtbuild.kit.profile import Profile, summarise
 
     if not isinstance(profile, dict):
         return {"measured": False, "why": profile}
-    numbers = summarise(Profile(profile["times"], profile["op_types"]), lowered["p50_ms"]["value"])
+    numbers = summarise(Profile(profile["times"], profile["op_types"]), side["p50_ms"]["value"])
     return {"measured": True, "kernels": profile["kernels"], **numbers}
 
 
 def _precision_doubts(page: Mapping[str, Any], lowering: str) -> list[str]:
     """What the runtime computed in where that is not the precision of the graph, read from its kernels."""
-    from trtbuild.kit.profile import integer_share
+    from trtbuild.kit.profile import ON_CPU, integer_share
 
-    lowered = page["sides"]["lowered"]
-    if not lowered["measured"]:
-        return [f"The lowered graph was not measured: {lowered['why']}."]
-    doubts = [f"lowered: {lowered['about']['note']}."] if lowered["about"]["note"] else []
+    chosen = subject(page["sides"])
+    side = page["sides"][chosen]
+    if not side["measured"]:
+        return [f"{TITLES[chosen].capitalize()} was not measured: {side['why']}."]
+    if chosen == "engine":
+        return []  # its types are proved when it is built
+    doubts = [f"lowered: {side['about']['note']}."] if side["about"]["note"] else []
+    kernels = page["profile"]["kernels"] if page["profile"]["measured"] else {}
+    if on_cpu := {kind.removesuffix(ON_CPU): n for kind, n in kernels.items() if kind.endswith(ON_CPU)}:
+        listed = ", ".join(f"{kind} {n}" for kind, n in on_cpu.items())
+        doubts.append(f"lowered: {sum(on_cpu.values())} of {sum(kernels.values())} kernels ran on the CPU ({listed}).")
     if lowering == "int8" and page["profile"]["measured"]:
         integer, compute = integer_share(page["profile"]["kernels"])
         if integer < compute:

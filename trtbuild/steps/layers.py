@@ -17,13 +17,22 @@ from trtbuild.core.plan import Need
 from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Input, Out, Plot, Step
 from trtbuild.errors import ConfigError
-from trtbuild.steps._shared import data_inputs, data_params, input_params, tools
+from trtbuild.steps._shared import (
+    check_gpu,
+    data_inputs,
+    data_params,
+    graph_name,
+    graph_runtime,
+    graph_slot,
+    input_params,
+    tools,
+)
 
 VERSION = 1
 
 
 def declare(variant: Variant, need: Need) -> Step:
-    model, names, runtime = variant.spec.model, variant.names, variant.spec.runtime
+    model, names = variant.spec.model, variant.names
     of_onnx = isinstance(model.source, Onnx)
     export, lower = need("export"), need("lower")
     inputs: dict[str, Input] = {
@@ -42,11 +51,11 @@ def declare(variant: Variant, need: Need) -> Step:
         kind="layers",
         version=VERSION,
         model=names.model,
-        label=f"{names.precision}-{names.runtime}" + ("" if options["mode"] == "all" else f"-{options['mode']}"),
+        label=f"{names.precision}-{graph_name(variant)}" + ("" if options["mode"] == "all" else f"-{options['mode']}"),
         params={
             **options,
             "max_bytes": variant.spec.layers.bytes,
-            "runtime": {"module": runtime.module, "providers": list(runtime.providers)},
+            **graph_runtime(variant, tf32=variant.spec.precision.tf32),
             "inputs": input_params(model, profiles=True),
             "data": data_params(model.data.validation),
             "tools": tools(variant, *(() if of_onnx else ("tensorflow",)), "onnx", "onnxruntime", "numpy"),
@@ -56,6 +65,7 @@ def declare(variant: Variant, need: Need) -> Step:
             Out("layers.json"),
             Out("layers.csv", plot=Plot("index", ("total_median", "total_max"), "error of every layer")),
         ),
+        slot=graph_slot(variant),
         memory_bytes=500_000_000 + variant.spec.layers.bytes,
     )
 
@@ -64,6 +74,7 @@ def run(job: Job) -> None:
     from trtbuild.kit import child, data, inspection, tfvalues
 
     inputs, budget = job.params["inputs"], job.params["max_bytes"]
+    check_gpu(job.params)
     path = job.input("data") if "data" in job.inputs else None
     samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation", scratch=Path(job.out))
     batch = next(iter(samples.batches(inputs, job.params["samples"])))

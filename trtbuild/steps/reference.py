@@ -55,7 +55,7 @@ def run(job: Job) -> None:
         # As one file: ONNX Runtime cannot read shapes that lie in external data.
         whole = job.output("whole.onnx")
         onnx.save(onnxsource.load_source(source, job.params["source"]["path"], inputs), whole)
-        session = onnxruntime.open_session(whole, ["CPUExecutionProvider"])
+        session = onnxruntime.open_session(whole, {"providers": ["CPUExecutionProvider"]})
         whole.unlink()
     else:
         from trtbuild.runtimes import tensorflow

@@ -6,10 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from trtbuild.core.comparelatency import lowered_side
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import RandomData, Variant
 from trtbuild.core.step import Input, Out, Step
+from trtbuild.errors import ConfigError
 from trtbuild.steps._shared import tools
 
 VERSION = 2
@@ -39,6 +41,8 @@ def declare(variant: Variant, need: Need) -> Step:
         pages.append("latency")
         inputs |= {name: need("latency").out(f"{name}.json") for name in ("latency", "samples", "profile")}
         inputs["scopes"] = need("export").out("scopes.json")
+        if spec.runtime.engine is not None:
+            inputs["engine_layers"] = need("latency").out("layers.json")
         outs += [Out(name) for name in FLAME_FILES]
     about = {
         "id": names.id,
@@ -75,14 +79,16 @@ def run(job: Job) -> None:
     page = overview.collect(job.params["variant"], artifacts)
     charts: dict[str, list[dict[str, Any]]] = {"overview": [], "deviation": deviation.charts(page)}
     extra: dict[str, Any] = {"compared": overview.COMPARED, "titles": deviation.TITLES, "hop_names": layers.HOP_NAMES}
-    extra["sections"] = deviation.sections(page)
+    extra |= {"sections": deviation.sections(page), "hops": overview.shown_hops(page), "guilty": deviation.GUILTY}
     if "layers" in pages:
         page["layers"] = layers.collect(artifacts["layers"])
+        if page["engine"]["executed"]:
+            page["layers"]["notes"].append(layers.NOT_THE_ENGINE)
         charts["layers"] = layers.charts({page["variant"]["id"]: page["layers"]})
         job.output("layers.csv").write_bytes(job.input("layers_csv").read_bytes())
     if "latency" in pages:
         page["latency"] = latency.collect(artifacts["latency"], artifacts["samples"])
-        for name, text in _flame_graph(job, page, artifacts, found).items():
+        for name, text in _flame_graph(page, artifacts, found).items():
             job.output(name).write_text(text, "utf-8")
         charts["latency"] = latency.charts(page)
     extra["findings"] = overview.findings(page)
@@ -94,7 +100,7 @@ def run(job: Job) -> None:
     job.output("report.md").write_text(overview.markdown(page), "utf-8")
 
 
-def _flame_graph(job: Job, page: dict[str, Any], artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
+def _flame_graph(page: dict[str, Any], artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
     """The flame graph's files; when nothing was profiled, they say why."""
     from trtbuild import flame
 
@@ -102,9 +108,16 @@ def _flame_graph(job: Job, page: dict[str, Any], artifacts: dict[str, Any], foun
     if not artifacts["profile"]:
         why = page["latency"]["profile"].get("why", "nothing was profiled")
         return flame.no_files(FLAME_FILES, f"{title}: no profile: {why}")
-    median_ms = next(side for side in page["latency"]["sides"] if side["name"] == "lowered")["p50_ms"]["value"]
-    graph = flame.flame_graph(
-        flame.read_profile(artifacts["profile"]), scopes=artifacts["scopes"], latency_ms=median_ms,
-        latency_source="median call without the profiler",
-    )  # fmt: skip
+    side = lowered_side(page["latency"])
+    assert side is not None
+    profile = flame.read_profile(artifacts["profile"])
+    known = {"scopes": artifacts["scopes"], "latency_ms": side["p50_ms"]["value"]}
+    source = "median call without the profiler"
+    described = artifacts.get("engine_layers", {}).get("Layers")
+    try:
+        layers = flame.read_layers(described) if described else None
+        graph = flame.flame_graph(profile, layers, **known, latency_source=source)
+    except ConfigError as error:  # the inspector names other layers than the profiler: their names alone have to do
+        page["latency"]["warnings"].append(f"The flame graph does without the inspector's layers: {error.what}.")
+        graph = flame.flame_graph(profile, **known, latency_source=source)
     return flame.files(graph, title, found)

@@ -13,7 +13,7 @@ from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.core.verdict import deviation_checks, set_checks, task_check
 from trtbuild.errors import ConfigError
-from trtbuild.steps._shared import code_inputs, data_inputs, data_params, input_params
+from trtbuild.steps._shared import code_inputs, data_inputs, data_params, input_params, variant_label
 
 VERSION = 2
 
@@ -24,8 +24,11 @@ def declare(variant: Variant, need: Need) -> Step:
     inputs: dict[str, Input] = {
         "deviation": need("deviation").out("deviation.json"),
         "reference": need("reference").out("outputs.npz"),
-        "lowered": need("infer", of="lower").out("outputs.npz"),
     }
+    if variant.spec.runtime.engine is None:
+        inputs["lowered"] = need("infer", of="lower").out("outputs.npz")
+    else:
+        inputs["engine"] = need("infer", of="engine").out("outputs.npz")
     params: dict[str, Any] = {
         "limits": model.validation.limits(names.precision),
         "task": asdict(task) if task else None,
@@ -41,7 +44,7 @@ def declare(variant: Variant, need: Need) -> Step:
         kind="validate",
         version=VERSION,
         model=names.model,
-        label=f"{names.precision}-{names.runtime}",
+        label=variant_label(variant),
         params=params,
         inputs=inputs,
         outs=(Out("verdict.json", cache=False),),
@@ -83,7 +86,7 @@ def _judge_task(job: Job) -> dict[str, Any]:
     # Memory maps: a metric reads what it needs, and the kernel may take back what it has read.
     reference, observed = (
         metrics.score(task, {name: array.mapped() for name, array in outputs.load(job.input(side)).items()}, labels)
-        for side in ("reference", "lowered")
+        for side in ("reference", "engine" if "engine" in job.inputs else "lowered")
     )
     better = metrics.higher_is_better(task)
     return task_check(task["metric"], reference, observed, task["max_drop"], higher_is_better=better)

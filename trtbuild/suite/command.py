@@ -15,7 +15,7 @@ from trtbuild.errors import ConfigError, TrtbuildError
 from trtbuild.files import write_atomic
 from trtbuild.packaged import packaged_conf
 from trtbuild.suite import document as documents
-from trtbuild.suite import expected, proposing, running, versions
+from trtbuild.suite import proposing, running, versions
 from trtbuild.suite.case import Case
 from trtbuild.suite.collecting import choose, collect
 from trtbuild.suite.identity import machine_class
@@ -51,7 +51,8 @@ def run(words: Words) -> int:
     print(*documents.lines(made), sep="\n", file=sys.stderr)
     _note(f"{results.made_anew} result(s) are new, the rest were recorded" if results.made_anew else "nothing to do")
     if "--update" in words.options:
-        _update(chosen, everything, asked, results, root, machine)
+        made["proposed"] = _update(chosen, everything, asked, results, root, machine)
+        print(made["proposed"], end="", file=sys.stderr if words.json else sys.stdout)
     if words.json:
         print(json.dumps(made, indent=1))
     return int(made["failures"] > 0)
@@ -126,18 +127,18 @@ def _write(made: Mapping[str, Any], results: running.Results, words: Words, root
 def _update(
     chosen: Sequence[Case], everything: Mapping[str, Case], asked: Mapping[str, Toolchain], results: running.Results,
     root: Path | None, machine: str,
-) -> None:  # fmt: skip
-    """Write the proposed expectations, and say what changed as a diff on stdout."""
-    changed = False
+) -> str:  # fmt: skip
+    """Write the proposed expectations; what changed, as a unified diff."""
+    changed = ""
     for version, toolchain in asked.items():
         found = {case.id: results.stages(case.id, version) for case in chosen}
         title = f"{toolchain.flavour} {toolchain.version}"
         for path, text in proposing.proposals(version, title, found, everything, root, machine).items():
-            print(proposing.difference(path, text), end="", file=sys.stdout)
+            changed += proposing.difference(path, text)
             write_atomic(path, text.encode())
-            changed = True
     if not changed:
         _note("the expectations are up to date")
+    return changed
 
 
 def _note(line: str) -> None:
@@ -158,6 +159,3 @@ class _Progress:
         elif now - self._last > 10:
             self._last = now
             _note(f"{what} {done} of {total}")
-
-
-__all__ = ["examine", "expected", "folder", "run", "workspace_root"]

@@ -78,7 +78,7 @@ class Worker:
         self._arguments = [str(root or ""), str(graphs)]
         self._log = graphs.parent / f"worker-{os.getpid()}-{id(self):x}.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe, self._rest = -1, b""
+        self._pipe, self._lifeline, self._rest = -1, -1, b""
 
     def __enter__(self) -> Worker:
         return self
@@ -108,15 +108,17 @@ class Worker:
 
     def _start(self) -> None:
         read, write = os.pipe()
+        watch, self._lifeline = os.pipe()
         package = Path(__file__).resolve().parents[2]
         known = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*self._words, str(write), *self._arguments], stdin=subprocess.PIPE, stdout=log,
-                stderr=subprocess.STDOUT, pass_fds=[write], start_new_session=True,
+                [*self._words, str(write), str(watch), *self._arguments], stdin=subprocess.PIPE, stdout=log,
+                stderr=subprocess.STDOUT, pass_fds=[write, watch], start_new_session=True,
                 env={**os.environ, **_QUIET, "PYTHONPATH": os.pathsep.join(known)},
             )  # fmt: skip
         os.close(write)
+        os.close(watch)
         self._pipe, self._rest = read, b""
         ready = self._read(START_S)
         if not isinstance(ready, dict):
@@ -169,6 +171,7 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         os.close(self._pipe)
+        os.close(self._lifeline)  # which also ends what is left of its group
         return process.wait()
 
     def _pipe_is_quiet(self) -> bool:

@@ -1,0 +1,295 @@
+"""TensorRT and TensorRT-RTX: executes an engine on this machine's GPU, in buffers of its own.
+
+Runs in the toolchain's interpreter.  Not through Polygraphy's runner: it has no events, it looks for libcudart where
+CUDA 13's wheels do not put it, and it gives bfloat16 outputs as PyTorch tensors only (0.53.6).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtbuild.errors import EngineError, ModelError
+
+if TYPE_CHECKING:
+    from trtbuild.kit.cuda import Buffer, Cuda
+    from trtbuild.kit.profile import Profile
+
+CLOCK = "CUDA events"
+_PLAIN = ("float32", "float16", "int8", "uint8", "int32", "int64", "bool")  # as NumPy calls them
+Options = Mapping[str, Any]  # of the recipe: flavour, tensorrt, version_compatible, device (for people)
+
+
+@dataclass
+class _Binding:
+    """One input or output of the engine, and the room for it; ``dynamic``: only the run decides how large it is."""
+
+    name: str
+    dtype: Any
+    on_host: bool
+    dynamic: bool = False
+    buffer: Buffer | None = None
+    host: Any = None
+    shape: tuple[int, ...] = field(default=())
+
+
+class EngineSession:
+    """An engine with its execution context; inputs and outputs are NumPy arrays, in the engine's own dtypes."""
+
+    def __init__(self, plan: Path, options: Options) -> None:
+        from trtbuild.kit import trt as kit
+        from trtbuild.kit.cuda import Cuda
+
+        trt = kit.use_flavour(options["flavour"], options["tensorrt"])
+        self._cuda: Cuda = Cuda()
+        self._trt, self._log = trt, kit.make_log(trt, Path(f"tensorrt-{os.getpid()}.log"))
+        self.engine = kit.load(
+            trt, self._log, plan.read_bytes(), host_code=bool(options.get("version_compatible", False))
+        )
+        context = self.engine.create_execution_context()
+        if context is None:
+            raise EngineError(f"no execution context: {self._said()}", where="engine.plan")
+        self.context = context
+        self._inputs, self._outputs = _bindings(trt, self.engine)
+        self._allocator = make_allocator(trt, self._cuda)
+        self.outputs = [binding.name for binding in self._outputs]
+        self.inputs = [binding.name for binding in self._inputs]
+        self.about: Mapping[str, Any] = {
+            "runtime": options["flavour"], "version": trt.__version__, "providers": [_device_words(options)],
+            "executes": "engine", "emulated": None,
+        }  # fmt: skip
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        self.upload(feeds)
+        self.execute()
+        self._cuda.synchronize()
+        return self.download()
+
+    def upload(self, feeds: Mapping[str, Any]) -> None:
+        """Copy the inputs to the device, and make room for the outputs of their shapes.
+
+        Raises:
+            ModelError: an input of another dtype, or of a shape outside the profile.
+        """
+        for binding in self._inputs:
+            self._upload(binding, feeds[binding.name])
+        missing = self.context.infer_shapes()
+        if missing:
+            raise ModelError(f"the engine does not know the shape of {', '.join(missing)}", where="engine")
+        for binding in self._outputs:
+            self._make_room(binding)
+
+    def _upload(self, binding: _Binding, value: Any) -> None:
+        import numpy as np
+
+        array = np.asarray(value, order="C")
+        if array.dtype != binding.dtype:
+            what = f"input '{binding.name}' is {array.dtype}, the engine takes {binding.dtype}"
+            raise ModelError(what, where="engine", hint="declare the dtype of the engine in model.inputs")
+        if not self.context.set_input_shape(binding.name, tuple(array.shape)):
+            low, _, high = (list(shape) for shape in self.engine.get_tensor_profile_shape(binding.name, 0))
+            what = f"input '{binding.name}' has shape {list(array.shape)}, outside the profile"
+            raise ModelError(what, where="engine", hint=f"it goes from {low} to {high}")
+        if binding.on_host:  # a shape: TensorRT reads it on the CPU
+            binding.host = np.array(array)
+            self._address(binding, binding.host.ctypes.data)
+            return
+        binding.buffer = _at_least(self._cuda, binding.buffer, array.nbytes)
+        self._cuda.upload(array, binding.buffer)
+        self._address(binding, binding.buffer.address)
+
+    def _make_room(self, binding: _Binding) -> None:
+        import numpy as np
+
+        binding.shape = tuple(self.context.get_tensor_shape(binding.name))
+        binding.dynamic = -1 in binding.shape
+        if binding.dynamic:
+            if not self.context.set_output_allocator(binding.name, self._allocator):
+                raise EngineError(f"output '{binding.name}' takes no allocator: {self._said()}", where="engine")
+            return
+        if binding.on_host:
+            binding.host = np.empty(binding.shape, binding.dtype)
+            self._address(binding, binding.host.ctypes.data)
+            return
+        count_bytes = int(np.prod(binding.shape, dtype=np.int64)) * binding.dtype.itemsize
+        binding.buffer = _at_least(self._cuda, binding.buffer, count_bytes)
+        self._address(binding, binding.buffer.address)
+
+    def _address(self, binding: _Binding, address: int) -> None:
+        if not self.context.set_tensor_address(binding.name, address):
+            raise EngineError(f"'{binding.name}' takes no buffer: {self._said()}", where="engine")
+
+    def execute(self) -> None:
+        """Put one run of the engine on the stream; what it computes is there when the stream is through."""
+        before = len(self._log.errors)
+        done = self.context.execute_async_v3(self._cuda.stream)
+        if not done or len(self._log.errors) > before:
+            raise ModelError(f"TensorRT cannot run the engine: {self._said()}", where="engine")
+
+    def download(self) -> dict[str, Any]:
+        return {binding.name: self._download(binding) for binding in self._outputs}
+
+    def _download(self, binding: _Binding) -> Any:
+        import numpy as np
+
+        if binding.on_host:
+            return np.array(binding.host)
+        shape, buffer = binding.shape, binding.buffer
+        if binding.dynamic:
+            if binding.name not in self._allocator.shapes:
+                raise ModelError(f"the engine gave no shape for output '{binding.name}'", where="engine")
+            shape, buffer = self._allocator.shapes[binding.name], self._allocator.buffers.get(binding.name)
+        array = np.empty(shape, binding.dtype)
+        if array.nbytes:
+            assert buffer is not None
+            self._cuda.download(buffer, array)
+        return array
+
+    def _said(self) -> str:
+        return self._log.errors[-1] if self._log.errors else "no reason given"
+
+
+class TimedSession(EngineSession):
+    """Timed on the device: from before the engine's first kernel to after its last, inputs and outputs lying there."""
+
+    def __init__(self, plan: Path, options: Options) -> None:
+        super().__init__(plan, options)
+        self._events = (self._cuda.event(), self._cuda.event())
+        self._feeds: Mapping[str, Any] | None = None
+        self.about = {
+            **self.about, "optimisation": None, "clock": CLOCK,
+            "copies": "copies between host and GPU are not included",
+        }  # fmt: skip
+
+    def time_us(self, feeds: Mapping[str, Any]) -> float:
+        """Microseconds of one run by two events on its stream; inputs are copied when they are new."""
+        if feeds is not self._feeds:
+            self.upload(feeds)
+            self._feeds = feeds
+        start, end = self._events
+        self._cuda.record(start)
+        self.execute()
+        self._cuda.record(end)
+        return round(1000 * self._cuda.elapsed_ms(start, end), 1)
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        self._feeds = None  # buffers may move
+        return super().run(feeds)
+
+
+def open_session(model: Path, options: Options) -> EngineSession:
+    return EngineSession(model, options)
+
+
+def open_timed(model: Path, options: Options, threads: int) -> TimedSession:
+    """``threads`` is of no use to an engine."""
+    return TimedSession(model, options)
+
+
+def profile_nodes(
+    model: Path, options: Options, threads: int, feeds: Mapping[str, Any], seconds: float, most: int
+) -> Profile:
+    """Time of every layer over at most ``most`` runs in about ``seconds``, by TensorRT's own profiler.
+
+    TensorRT waits for every run to end before it reports, so these layers take longer together than a run does.
+    """
+    from trtbuild.kit import profile
+    from trtbuild.kit import trt as kit
+
+    session = EngineSession(model, options)
+    session.upload(feeds)
+    watcher = make_profiler(session._trt)
+    session.context.profiler = watcher
+    runs: list[list[tuple[str, float]]] = []
+    end = time.perf_counter() + seconds
+    while len(runs) < profile.FIRST_RUNS + 3 or (time.perf_counter() < end and len(runs) < profile.FIRST_RUNS + most):
+        watcher.seen = []
+        session.execute()
+        session._cuda.synchronize()
+        runs.append(watcher.seen)
+    if not runs[-1]:
+        raise ModelError("TensorRT's profiler reported no layer", where="engine")
+    return profile.from_layer_runs(runs[profile.FIRST_RUNS :], kit.inspect(session._trt, session.engine))
+
+
+def count_kernels(model: Path, options: Options, threads: int, feeds: Mapping[str, Any]) -> dict[str, int]:
+    """None: the engine step has proved the types that it computes in."""
+    return {}
+
+
+def make_profiler(trt: Any) -> Any:
+    """Collects ``(layer, milliseconds)`` of one run in ``seen``, in the order of execution."""
+
+    class LayerTimes(trt.IProfiler):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            trt.IProfiler.__init__(self)
+            self.seen: list[tuple[str, float]] = []
+
+        def report_layer_time(self, layer_name: str, ms: float) -> None:
+            self.seen.append((layer_name, float(ms)))
+
+    return LayerTimes()
+
+
+def make_allocator(trt: Any, cuda: Cuda) -> Any:
+    """Gives room for outputs whose shapes hang on the data, and keeps what shapes they came to."""
+
+    class OutputAllocator(trt.IOutputAllocator):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            trt.IOutputAllocator.__init__(self)
+            self.buffers: dict[str, Buffer] = {}
+            self.shapes: dict[str, tuple[int, ...]] = {}
+
+        def reallocate_output_async(self, tensor_name: str, memory: int, size: int, alignment: int, stream: int) -> int:
+            self.buffers[tensor_name] = _at_least(cuda, self.buffers.get(tensor_name), size)
+            return self.buffers[tensor_name].address
+
+        def reallocate_output(self, tensor_name: str, memory: int, size: int, alignment: int) -> int:
+            return self.reallocate_output_async(tensor_name, memory, size, alignment, 0)
+
+        def notify_shape(self, tensor_name: str, shape: Any) -> None:
+            self.shapes[tensor_name] = tuple(shape)
+
+    return OutputAllocator()
+
+
+def _bindings(trt: Any, engine: Any) -> tuple[list[_Binding], list[_Binding]]:
+    """Inputs and outputs, in the engine's order."""
+    inputs: list[_Binding] = []
+    outputs: list[_Binding] = []
+    for name in [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]:
+        on_host = engine.get_tensor_location(name) == trt.TensorLocation.HOST
+        reads = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+        (inputs if reads else outputs).append(_Binding(name, _array_dtype(engine, name), on_host))
+    return inputs, outputs
+
+
+def _array_dtype(engine: Any, name: str) -> Any:
+    """The NumPy dtype that holds a tensor's bytes; bfloat16 and float8 by the extension types that onnx brings."""
+    import numpy as np
+
+    from trtbuild.kit.trt import dtype_name
+
+    kind = dtype_name(engine.get_tensor_dtype(name))
+    if kind in ("bfloat16", "float8"):
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16 if kind == "bfloat16" else ml_dtypes.float8_e4m3fn)
+    if kind not in _PLAIN:
+        raise EngineError(f"'{name}' is {kind}, which no array holds", where="engine")
+    return np.dtype(kind)
+
+
+def _at_least(cuda: Cuda, buffer: Buffer | None, count_bytes: int) -> Buffer:
+    if buffer is None or buffer.bytes < count_bytes:
+        return cuda.allocate(count_bytes)
+    return buffer
+
+
+def _device_words(options: Options) -> str:
+    device = options.get("device") or {}
+    return f"{device.get('gpu', 'GPU')}, compute capability {device.get('compute_capability', 'unknown')}"
