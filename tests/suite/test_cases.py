@@ -13,6 +13,7 @@ from tests.suite.cases import ONE, workspace
 from trtbuild.errors import ConfigError
 from trtbuild.suite.case import Family, case, f32, grid
 from trtbuild.suite.collecting import choose, collect
+from trtbuild.suite.expected import PACKAGED, read
 
 CASES = collect(None)
 
@@ -49,6 +50,13 @@ def test_no_two_packaged_cases_are_the_same_graph_with_the_same_inputs() -> None
     seen = Counter((c.build, repr(dict(c.parameters)), repr(c.inputs), c.precision, c.opset) for c in CASES.values())
 
     assert max(seen.values()) == 1
+
+
+def test_every_case_that_exports_says_what_it_is_about() -> None:
+    """The exported graph is checked for these operations, so that an exporter cannot make a case pointless."""
+    expected = read(PACKAGED / "rtx-1.7.yaml", "no-gpu")
+
+    assert [name for name, case in CASES.items() if not case.needs and "exports" not in expected[name]] == []
 
 
 def test_listing_loads_no_tool() -> None:

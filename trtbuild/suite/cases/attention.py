@@ -44,6 +44,7 @@ def transposed(q: T, k: T, v: T, precision: str, d: int, b: int, s: int) -> T:
         {"place": "split", "b": 2, "s": 6, "d": 16},
     ],
     structure="the scale stands on q, on the scores, or as a root on q and k",
+    needs="MatMul Softmax",
 )
 def sdpa(q: T, k: T, v: T, place: str, b: int, s: int, d: int) -> T:
     scale = {"before": d**-0.5, "after": 1.0, "split": d**-0.25}[place]
@@ -175,9 +176,14 @@ def softmax_length(x: T, n: int, precision: str) -> T:
     return tf.nn.softmax(x * 3.0)
 
 
-@case("softmax-axis-{axis}", "{name} over axis {axis} of rank 4", {"x": f32(2, 3, 4, 5)},
-      points=[{"axis": 1, "name": "softmax", "id": "softmax-825-perf"}, {"axis": 2, "name": "log_softmax"}],
-      issues="NVIDIA/TensorRT/release-notes@8.2.5")  # fmt: skip
+@case(
+    "softmax-axis-{axis}",
+    "{name} over axis {axis} of rank 4",
+    {"x": f32(2, 3, 4, 5)},
+    points=[{"axis": 1, "name": "softmax", "id": "softmax-825-perf"}, {"axis": 2, "name": "log_softmax"}],
+    issues="NVIDIA/TensorRT/release-notes@8.2.5",
+    needs=lambda name, **_: {"softmax": "Softmax", "log_softmax": "LogSoftmax"}[name],
+)
 def softmax_axis(x: T, axis: int, name: str) -> T:
     return getattr(tf.nn, name)(x, axis)
 

@@ -147,7 +147,13 @@ def loop_nested(x: T) -> T:
     return tf.while_loop(lambda i, *_: i < 3, body, (0, x, array))[2].stack()
 
 
-@case("sequence-ops", "TensorArray of dynamic size", {"x": f32(3)}, issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp")
+@case(
+    "tensorarray-dynamic-size",
+    "TensorArray of dynamic size",
+    {"x": f32(3)},
+    issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp",
+    needs="Loop",
+)
 def loop_sequence(x: T) -> T:
     array = tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[3])
     return tf.while_loop(lambda i, *_: i < 3, lambda i, a: (i + 1, a.write(i, x * tf.cast(i, tf.float32))), (0, array))[
@@ -155,7 +161,13 @@ def loop_sequence(x: T) -> T:
     ].stack()
 
 
-@case("{name}-over-rows", "tf.{name} over rows", {"x": f32(4, 3)}, points=grid(name=("map_fn", "vectorized_map")))
+@case(
+    "{name}-over-rows",
+    "tf.{name} over rows",
+    {"x": f32(4, 3)},
+    points=grid(name=("map_fn", "vectorized_map")),
+    needs=lambda name: "Loop" if name == "map_fn" else "Softmax",
+)
 def over_rows(x: T, name: str) -> T:
     return getattr(tf, name)(lambda row: tf.nn.softmax(row) * 2.0, x)
 
@@ -165,7 +177,7 @@ def scan(x: T, direction: str) -> T:
     return tf.scan(lambda a, row: a * 0.5 + row, x, reverse=direction == "reverse")
 
 
-@case("foldl", "tf.foldl", {"x": f32(4, 3)})
+@case("foldl", "tf.foldl", {"x": f32(4, 3)}, needs="Loop")
 def foldl(x: T) -> T:
     return tf.foldl(lambda a, row: a * 0.5 + row, x)
 
@@ -176,7 +188,13 @@ def loop_low(x: T, precision: str) -> T:
     return loop(x, lambda v, i: tf.cond(i % 2 < 1, lambda: tf.sin(v), lambda: v * 0.5))
 
 
-@case("local-function-names", "Function inside a function", {"x": f32(2, 3)}, issues="NVIDIA/TensorRT/CHANGELOG@10.8")
+@case(
+    "nested-functions",
+    "Function inside a function",
+    {"x": f32(2, 3)},
+    issues="NVIDIA/TensorRT/CHANGELOG@10.8",
+    needs="Relu",
+)
 def nested_functions(x: T) -> T:
     inner = tf.function(lambda t: tf.nn.relu(t) + 1.0, autograph=False)
     outer = tf.function(lambda t: inner(inner(t) * 2.0), autograph=False)

@@ -64,6 +64,7 @@ def conv_dilated(x: T, padding: str, k: int, d: int) -> T:
     {"x": f32(1, 12, 8, 3)},
     issues="onnx/tensorflow-onnx#790 onnx/onnx-tensorrt#436",
     structure="SpaceToBatch, Conv, BatchToSpace",
+    needs="Conv Pad Reshape",
 )
 def conv_block(x: T) -> T:
     y = tf.space_to_batch(x, [3, 2], [[0, 0], [0, 0]])

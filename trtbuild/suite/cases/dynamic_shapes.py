@@ -56,6 +56,7 @@ def conv_same(x: T) -> T:
     "dynamic-flatten-dense",
     "Flatten of a dynamic batch, dense layer",
     {"x": f32(None, 4, 4, 2, profile=[(1, 4, 4, 2), (3, 4, 4, 2), (16, 4, 4, 2)])},
+    needs="Reshape",
 )
 def flatten(x: T) -> T:
     return built(lambda: keras.layers.Dense(3), tf.reshape(x, [-1, 32]))
@@ -83,7 +84,13 @@ def broadcast(x: T, y: T) -> T:
     return x + y
 
 
-@case("dynamic-mean-by-count", "Mean by a count that is a run-time size", BATCH, structure="Shape, Cast, Div")
+@case(
+    "dynamic-mean-by-count",
+    "Mean by a count that is a run-time size",
+    BATCH,
+    structure="Shape, Cast, Div",
+    needs="Shape Div",
+)
 def mean(x: T) -> T:
     return tf.reduce_sum(x, 0) / tf.cast(tf.shape(x)[0], tf.float32)
 
@@ -137,6 +144,7 @@ def conv_length(x: T) -> T:
     precision="fp16",
     issues="NVIDIA/TensorRT#4250",
     tolerance=(5e-2, 2e-2),
+    needs="MatMul",
 )
 def dense_half(x: T) -> T:
     return built(lambda: keras.layers.Dense(4), built(lambda: keras.layers.Dense(8, activation="relu"), x))

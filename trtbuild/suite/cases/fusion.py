@@ -66,6 +66,7 @@ def heads(x: T) -> T:
     {"a": f32(2, 6), "b": f32(2, 6)},
     issues="NVIDIA/TensorRT#3645",
     structure="Mul, Add, Sigmoid, Mul; the Add is an output",
+    needs="Mul Add Sigmoid",
 )
 def intermediate(a: T, b: T) -> T:
     total = a * b + a
@@ -91,6 +92,7 @@ def branches(x: T) -> T:
     {"x": f32(3, 4)},
     issues="NVIDIA/TensorRT#4473",
     structure="Mul, Exp, ReduceMax, Log, ReduceMean to a scalar",
+    needs="Exp ReduceMax Log ReduceMean",
 )
 def to_scalar(x: T) -> T:
     return tf.reduce_mean(tf.math.log(tf.reduce_max(tf.exp(x * 0.5), 1) + 1.0))
@@ -102,6 +104,7 @@ def to_scalar(x: T) -> T:
     IMAGE,
     points=grid(what=("convolutions", "products")),
     structure="one input, two operations of equal form, Sub: merging them gives zero",
+    needs=lambda what: "MatMul" if what == "products" else "Conv",
 )
 def twins(x: T, what: str) -> T:
     if what == "products":
@@ -109,9 +112,21 @@ def twins(x: T, what: str) -> T:
     return tf.nn.conv2d(x, weights(3, 3, 8, 4), 1, "SAME") - tf.nn.conv2d(x, weights(3, 3, 8, 4, seed=2), 1, "SAME")
 
 
-@case("same-op-other-attribute-{name}", "Two {name} of one tensor that differ in one attribute", {"x": f32(1, 5, 7, 4)},
-      points=grid(name=("softmax", "maxpool", "transpose", "reduce", "leaky_relu")), issues="NVIDIA/TensorRT#4513",
-      structure="one input, two operations of one kind, no common subexpression")  # fmt: skip
+@case(
+    "same-op-other-attribute-{name}",
+    "Two {name} of one tensor that differ in one attribute",
+    {"x": f32(1, 5, 7, 4)},
+    points=grid(name=("softmax", "maxpool", "transpose", "reduce", "leaky_relu")),
+    issues="NVIDIA/TensorRT#4513",
+    structure="one input, two operations of one kind, no common subexpression",
+    needs=lambda name: {
+        "softmax": "Softmax",
+        "maxpool": "MaxPool",
+        "transpose": "Transpose",
+        "reduce": "ReduceSum",
+        "leaky_relu": "LeakyRelu",
+    }[name],
+)
 def attributes(x: T, name: str) -> T:
     return {
         "softmax": lambda: (tf.nn.softmax(x, 1), tf.nn.softmax(x, 2)),
@@ -166,18 +181,18 @@ def inception(x: T, precision: str) -> T:
     )
 
 
-@case("output-is-input", "An input handed through beside a result", {"x": f32(2, 3)})
+@case("output-is-input", "An input handed through beside a result", {"x": f32(2, 3)}, needs="Identity")
 def handed_through(x: T) -> T:
     return {"kept": tf.identity(x), "doubled": x * 2.0}
 
 
-@case("output-twice", "One result under two names", {"x": f32(2, 3)})
+@case("output-twice", "One result under two names", {"x": f32(2, 3)}, needs="Relu")
 def twice(x: T) -> T:
     y = tf.nn.relu(x)
     return {"first": y, "second": y}
 
 
-@case("unused-input", "An input that nothing reads", {"x": f32(2, 3), "unused": f32(4)})
+@case("unused-input", "An input that nothing reads", {"x": f32(2, 3), "unused": f32(4)}, needs="Mul")
 def unused(x: T, unused: T) -> T:
     return x * 2.0
 
@@ -188,6 +203,7 @@ def unused(x: T, unused: T) -> T:
     {"x": f32(1, 4, values=exactly(float("nan"), 1.0, 9.0, -1.0))},
     issues="NVIDIA/TensorRT#4773",
     structure="Sqrt of negatives, ReLU6, Add",
+    needs="Sqrt Clip",
 )
 def hidden(x: T) -> T:
     return tf.nn.relu6(tf.sqrt(x)) + 1.0
@@ -198,6 +214,7 @@ def hidden(x: T) -> T:
     "Fifty small operations in a row",
     {"x": f32(2, 8)},
     structure="Mul, Add, Tanh and Relu, taken in turn",
+    needs="Mul Add Tanh Relu",
 )
 def chain(x: T) -> T:
     steps = (lambda y: y * 0.9, lambda y: y + 0.1, tf.tanh, tf.nn.relu)

@@ -71,14 +71,14 @@ def matmul_deep(x: T, precision: str) -> T:
 
 
 @case("fc-layers-100-t4", "Dense layers with a ReLU between", {"x": f32(4, 32)}, issues="NVIDIA/TensorRT#3999",
-      structure="MatMul, Add, Relu, three times", tolerance=(1e-3, 1e-3))  # fmt: skip
+      structure="MatMul, Add, Relu, three times", tolerance=(1e-3, 1e-3), needs="Gemm Relu")  # fmt: skip
 def dense(x: T) -> T:
     for width in (48, 24, 10):
         x = built(lambda width=width: keras.layers.Dense(width, activation="relu"), x)  # type: ignore[misc]
     return x
 
 
-@case("dense-rank-4", "Dense layer over the last axis of rank 4", {"x": f32(2, 3, 4, 5)})
+@case("dense-rank-4", "Dense layer over the last axis of rank 4", {"x": f32(2, 3, 4, 5)}, needs="MatMul")
 def dense_four(x: T) -> T:
     return built(lambda: keras.layers.Dense(6), x)
 
@@ -104,7 +104,7 @@ EINSUM_SHAPES = {"bij-jk": ((2, 3, 4), (4, 5)), "batch-chain": ((2, 3, 4), (4, 5
     {"x": f32(2, 3, 4, 5)},
     issues="NVIDIA/TensorRT#1617 NVIDIA/TensorRT/CHANGELOG@10.12",
     points=[
-        {"form": "bij-jk", "id": "einsum-82"},
+        {"form": "bij-jk"},
         {"form": "ellipsis", "id": "einsum-ellipsis"},
         {"form": "batch-chain"},
         {"form": "permuted"},
@@ -113,6 +113,7 @@ EINSUM_SHAPES = {"bij-jk": ((2, 3, 4), (4, 5)), "batch-chain": ((2, 3, 4), (4, 5
         {"form": "diagonal"},
         {"form": "trace"},
     ],
+    needs=lambda form: {"sum": "ReduceSum", "outer": "Mul"}.get(form, "MatMul"),
 )
 def einsum(x: T, form: str) -> T:
     flat, operands, used = tf.reshape(x, [-1]), [], 0
@@ -124,13 +125,17 @@ def einsum(x: T, form: str) -> T:
     return tf.einsum(EINSUM[form], *operands)
 
 
-@case("tensordot-two-axes", "tensordot over two axes", {"x": f32(2, 3, 4), "y": f32(4, 3, 5)})
+@case("tensordot-two-axes", "tensordot over two axes", {"x": f32(2, 3, 4), "y": f32(4, 3, 5)}, needs="MatMul")
 def tensordot(x: T, y: T) -> T:
     return tf.tensordot(x, y, [[1, 2], [1, 0]])
 
 
 @case(
-    "linalg-{name}", "tf.linalg.{name}", {"x": f32(2, 4, 4)}, points=grid(name=("det", "inv", "svd", "cholesky", "qr"))
+    "linalg-{name}",
+    "tf.linalg.{name}",
+    {"x": f32(2, 4, 4)},
+    points=grid(name=("det", "inv", "svd", "cholesky", "qr")),
+    needs=lambda name: "Det" if name == "det" else (),
 )
 def linalg(x: T, name: str) -> T:
     return getattr(tf.linalg, name)(tf.matmul(x, x, transpose_b=True) + 2.0 * tf.eye(4))
@@ -142,12 +147,12 @@ def solve(b: T) -> T:
 
 
 @case("band-part-{low}-{high}", "band_part of {low} below and {high} above", {"x": f32(4, 5)},
-      points=[{"low": -1, "high": 0}, {"low": 1, "high": 2}])  # fmt: skip
+      points=[{"low": -1, "high": 0}, {"low": 1, "high": 2}], needs="CumSum")  # fmt: skip
 def band_part(x: T, low: int, high: int) -> T:
     return tf.linalg.band_part(x, low, high)
 
 
-@case("matrix-diag", "Diagonal matrix of a vector, and its diagonal part", {"x": f32(2, 4)})
+@case("matrix-diag", "Diagonal matrix of a vector, and its diagonal part", {"x": f32(2, 4)}, needs="GatherElements")
 def diag(x: T) -> T:
     made = tf.linalg.diag(x)
     return made, tf.linalg.diag_part(made * 2.0)

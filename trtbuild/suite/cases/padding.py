@@ -31,12 +31,19 @@ def pad_reflect(x: T) -> T:
     "Symmetric padding, which ONNX has not",
     MATRIX,
     issues="onnx/tensorflow-onnx#72 onnx/tensorflow-onnx#1698",
+    needs="Pad Compress",
 )
 def pad_symmetric(x: T) -> T:
     return tf.pad(x, [[1, 1], [2, 2]], "SYMMETRIC")
 
 
-@case("pad-symmetric-one-sided", "Symmetric padding of one side only", MATRIX, issues="onnx/tensorflow-onnx#1698")
+@case(
+    "pad-symmetric-one-sided",
+    "Symmetric padding of one side only",
+    MATRIX,
+    issues="onnx/tensorflow-onnx#1698",
+    needs="Pad Compress",
+)
 def pad_symmetric_one(x: T) -> T:
     return tf.pad(x, [[0, 2], [0, 0]], "SYMMETRIC")
 

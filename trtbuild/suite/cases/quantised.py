@@ -116,6 +116,7 @@ def deconv3d(x: T) -> T:
     precision="int8",
     points=grid(form=("weights", "both-computed")),
     tolerance=(0.3, 0.1),
+    needs=lambda form: "Gemm" if form == "weights" else "MatMul",
 )
 def matmul(x: T, y: T, form: str) -> T:
     return tf.matmul(x, weights(16, 8)) + tf.reduce_sum(y) if form == "weights" else tf.matmul(x, y)
@@ -158,7 +159,6 @@ def fake_four(x: T) -> T:
     "Fake quantisation by channel, one range of zero",
     FAKE,
     issues="onnx/onnx-tensorrt#764 NVIDIA/TensorRT#2267",
-    points=[{"id": "qdq-scale-positive"}],
     tolerance=(5e-3, 0),
 )
 def fake_channels(x: T) -> T:
@@ -183,13 +183,19 @@ def fake_conv(x: T) -> T:
     return tf.nn.relu(tf.nn.conv2d(quantise(x, 4.0), quantise(weights(3, 3, 8, 8, scale=0.1), 0.5), 1, "SAME"))
 
 
-@case("quantize-and-dequantize-v2", "quantize_and_dequantize", FAKE, tolerance=(1e-2, 0))
+@case(
+    "quantize-and-dequantize-v2",
+    "quantize_and_dequantize",
+    FAKE,
+    tolerance=(1e-2, 0),
+    needs="QuantizeLinear DequantizeLinear",
+)
 def quantise_v2(x: T) -> T:
     return tf.quantization.quantize_and_dequantize_v2(x, -1.0, 1.0, range_given=True)
 
 
 @case("quantize-op", "tf.quantization.quantize, and back", FAKE, issues="onnx/onnx-tensorrt/operators.md",
-      points=[{"id": "dynamic-quantize-linear"}], tolerance=(1e-2, 0))  # fmt: skip
+      tolerance=(1e-2, 0))  # fmt: skip
 def quantise_op(x: T) -> T:
     return tf.quantization.dequantize(tf.quantization.quantize(x, -1.0, 1.0, tf.qint8).output, -1.0, 1.0)
 

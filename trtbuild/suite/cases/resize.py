@@ -38,17 +38,20 @@ def resize_nearest(x: T, h: int, w: int) -> T:
 
 
 @case(
-    "upsampling2d-{kind}", "Keras UpSampling2D by 2, {kind}", {"x": f32(1, 8, 8, 3)},
-    points=[{"kind": "bilinear", "id": "resize-70-upsampling-regression"},
-            {"kind": "nearest", "id": "resize-nearest-mode-floor-only"}, {"kind": "bicubic"}],
-    issues="NVIDIA/TensorRT#974 onnx/tensorflow-onnx#1385 onnx/onnx#2882", tolerance=(1e-3, 1e-3),
-)  # fmt: skip
+    "upsampling2d-{kind}",
+    "Keras UpSampling2D by 2, {kind}",
+    {"x": f32(1, 8, 8, 3)},
+    points=[{"kind": "bilinear", "id": "resize-70-upsampling-regression"}, {"kind": "nearest"}, {"kind": "bicubic"}],
+    issues="NVIDIA/TensorRT#974 onnx/tensorflow-onnx#1385 onnx/onnx#2882",
+    tolerance=(1e-3, 1e-3),
+    needs=lambda kind: "Tile" if kind == "nearest" else "Resize",
+)
 def upsampling(x: T, kind: str) -> T:
     return keras.layers.UpSampling2D(2, interpolation=kind)(x)
 
 
 @case("upsampling-{rank}d", "Keras UpSampling{rank}D", {"x": f32("b", "n", "n", "n", 2)},
-      points=[{"rank": 3, "b": 1, "n": 3}])  # fmt: skip
+      points=[{"rank": 3, "b": 1, "n": 3}], needs="Tile")  # fmt: skip
 def upsampling_3d(x: T, rank: int, b: int, n: int) -> T:
     return keras.layers.UpSampling3D(2)(x)
 
@@ -81,7 +84,7 @@ def resize_to_one(x: T) -> T:
 
 
 @case("resize-area", "tf.image.resize by area, 32 to 16", {"x": f32(1, 32, 32, 2)},
-      structure="exported as another resize, silently wrong")  # fmt: skip
+      structure="exported as another resize, silently wrong", needs="Resize")  # fmt: skip
 def resize_area(x: T) -> T:
     return tf.image.resize(x, [16, 16], "area")
 
@@ -122,7 +125,7 @@ def resize_double(x: T) -> T:
 
 
 @case("resize-with-pad", "tf.image.resize_with_pad", {"x": f32(1, 6, 9, 3)},
-      issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp", tolerance=(1e-3, 1e-3))  # fmt: skip
+      issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp", tolerance=(1e-3, 1e-3), needs="Resize Pad")  # fmt: skip
 def resize_pad(x: T) -> T:
     return tf.image.resize_with_pad(x, 8, 8)
 
@@ -137,10 +140,11 @@ def resize_pad(x: T) -> T:
     },
     points=[
         {"method": "bilinear", "id": "crop-and-resize-roialign"},
-        {"method": "nearest", "id": "plugins-removed-11"},
+        {"method": "nearest"},
     ],
     issues="onnx/onnx#2100 onnx/onnx#3428 NVIDIA/TensorRT/release@11.0",
     structure="Loop whose body has Resize",
+    needs="Loop",
 )
 def crop_and_resize(x: T, boxes: T, index: T, method: str) -> T:
     return tf.image.crop_and_resize(x, boxes, index, [4, 4], method)

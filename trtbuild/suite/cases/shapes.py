@@ -22,9 +22,13 @@ def slice_negative(x: T) -> T:
     return x[:, :, -3:-1], x[::-2], x[:, 3:0:-1]
 
 
-@case("stridedslice-shrink-dynamic", "Slice with a lost, a new and an ellipsis axis, dynamic batch",
-      {"x": f32(None, 4, 5, profile=[(1, 4, 5), (2, 4, 5), (6, 4, 5)])},
-      issues="tensorflow/tensorflow#58150 tensorflow/tensorflow#51475 tensorflow/tensorflow#24078")  # fmt: skip
+@case(
+    "stridedslice-shrink-dynamic",
+    "Slice with a lost, a new and an ellipsis axis, dynamic batch",
+    {"x": f32(None, 4, 5, profile=[(1, 4, 5), (2, 4, 5), (6, 4, 5)])},
+    issues="tensorflow/tensorflow#58150 tensorflow/tensorflow#51475 tensorflow/tensorflow#24078",
+    needs="Slice",
+)
 def slice_masks(x: T) -> T:
     return x[-1, ..., tf.newaxis, 1:3]
 
@@ -81,12 +85,12 @@ def tile_shape(x: T) -> T:
     return tf.tile(tf.ones([1, 4]) * 1.5, [tf.shape(x)[0], 1]) * x
 
 
-@case("reverse-two-axes", "tf.reverse over two axes", CUBE)
+@case("reverse-two-axes", "tf.reverse over two axes", CUBE, needs="ReverseSequence")
 def reverse(x: T) -> T:
     return tf.reverse(x, [0, -1])
 
 
-@case("roll", "tf.roll by two axes", CUBE)
+@case("roll", "tf.roll by two axes", CUBE, needs="Slice Concat")
 def roll(x: T) -> T:
     return tf.roll(x, [1, -2], [0, 2])
 
@@ -132,12 +136,13 @@ def concat_twice(x: T) -> T:
     "Concatenation with an empty tensor",
     {"x": f32(2, 4)},
     issues="onnx/onnx-tensorrt/Changelog@8.4",
+    needs="Concat",
 )
 def concat_empty(x: T) -> T:
     return tf.concat([tf.zeros([0, 4]), x], 0) * 2.0
 
 
-@case("empty-result", "A result without elements", {"x": f32(2, 4)})
+@case("empty-result", "A result without elements", {"x": f32(2, 4)}, needs="Slice")
 def empty(x: T) -> T:
     return x[:, 4:] * 2.0, x + 1.0
 
@@ -175,13 +180,19 @@ def range_step(step: T) -> T:
     return tf.range(0.0, 2.0, step)
 
 
-@case("eye-dynamic", "Identity matrix of a run-time size", LENGTH, issues="onnx/onnx-tensorrt/operators.md")
+@case(
+    "eye-dynamic",
+    "Identity matrix of a run-time size",
+    LENGTH,
+    issues="onnx/onnx-tensorrt/operators.md",
+    needs="EyeLike",
+)
 def eye(x: T) -> T:
     return tf.matmul(tf.eye(tf.shape(x)[0]), x)
 
 
 @case("fill-{dtype}", "Zeros of {dtype} of a run-time shape", LENGTH, issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp",
-      points=[{"dtype": "uint8", "id": "constantofshape-uint8"}, {"dtype": "float32"}, {"dtype": "bool"}])  # fmt: skip
+      points=[{"dtype": "uint8"}, {"dtype": "float32"}, {"dtype": "bool"}], needs="Expand")  # fmt: skip
 def fill(x: T, dtype: str) -> T:
     return tf.cast(tf.zeros(tf.shape(x), dtype), tf.float32) + x
 
@@ -223,14 +234,20 @@ def rank(x: T, rank: int) -> T:
     "Transposes that cancel, with an operation between",
     {"x": f32(1, 4, 5, 3)},
     issues="onnx/tensorflow-onnx#938",
+    needs="Transpose Relu",
 )
 def transposes(x: T) -> T:
     y = tf.nn.relu(tf.transpose(x, [0, 3, 1, 2]))
     return tf.transpose(y, [0, 2, 3, 1]) + tf.reduce_mean(y)
 
 
-@case("{name}-block{block}", "{name}, block {block}", {"x": f32(1, 6, 6, 9)},
-      points=[{"name": "depth_to_space", "block": 3}, {"name": "space_to_depth", "block": 2}])  # fmt: skip
+@case(
+    "{name}-block{block}",
+    "{name}, block {block}",
+    {"x": f32(1, 6, 6, 9)},
+    points=[{"name": "depth_to_space", "block": 3}, {"name": "space_to_depth", "block": 2}],
+    needs=lambda name, **_: {"depth_to_space": "DepthToSpace", "space_to_depth": "SpaceToDepth"}[name],
+)
 def block(x: T, name: str, block: int) -> T:
     return getattr(tf.nn, name)(x, block)
 
@@ -242,29 +259,37 @@ def block_nchw(x: T) -> T:
 
 @case("extract-image-patches-{padding}-r{rate}", "extract_patches, {padding}, rate {rate}", {"x": f32(1, 7, 7, 2)},
       points=[{"padding": "SAME", "rate": 1, "id": "extract-image-patches"}, {"padding": "VALID", "rate": 2}],
-      issues="onnx/tensorflow-onnx#436 onnx/tensorflow-onnx#2188 onnx/onnx#4689")  # fmt: skip
+      issues="onnx/tensorflow-onnx#436 onnx/tensorflow-onnx#2188 onnx/onnx#4689", needs="Conv EyeLike")  # fmt: skip
 def patches(x: T, padding: str, rate: int) -> T:
     return tf.image.extract_patches(x, [1, 3, 3, 1], [1, 2, 2, 1], [1, rate, rate, 1], padding)
 
 
-@case("stack-unstack", "unstack, reversed, stacked on another axis", CUBE)
+@case("stack-unstack", "unstack, reversed, stacked on another axis", CUBE, needs="Split Concat")
 def stack(x: T) -> T:
     return tf.stack(tf.unstack(x, axis=1)[::-1], axis=2)
 
 
-@case("meshgrid", "meshgrid of two run-time lengths", {"a": f32(3), "b": f32(None, profile=[(1,), (4,), (8,)])})
+@case(
+    "meshgrid",
+    "meshgrid of two run-time lengths",
+    {"a": f32(3), "b": f32(None, profile=[(1,), (4,), (8,)])},
+    needs="Reshape Mul",
+)
 def meshgrid(a: T, b: T) -> T:
     return tf.meshgrid(a, b)
 
 
 @case(
-    "repeat-by-input", "Repeat by counts that are an input", {"x": f32(3, 2), "times": i32(3, values=exactly(2, 0, 1))}
+    "repeat-by-input",
+    "Repeat by counts that are an input",
+    {"x": f32(3, 2), "times": i32(3, values=exactly(2, 0, 1))},
+    needs="NonZero Expand",
 )
 def repeat(x: T, times: T) -> T:
     return tf.repeat(x, times, axis=0)
 
 
-@case("squeeze-unknown", "Squeeze of every axis of one", {"x": f32(1, 3, 1, 2)})
+@case("squeeze-unknown", "Squeeze of every axis of one", {"x": f32(1, 3, 1, 2)}, needs="Squeeze")
 def squeeze(x: T) -> T:
     return tf.squeeze(x), tf.expand_dims(tf.squeeze(x, [2]), -1)
 
@@ -280,11 +305,11 @@ def identity(x: T) -> T:
     return tf.identity(x)
 
 
-@case("constant-result", "A result that is a constant, beside one that is not", {"x": f32(2, 3)})
+@case("constant-result", "A result that is a constant, beside one that is not", {"x": f32(2, 3)}, needs="Mul")
 def constant(x: T) -> T:
     return tf.constant([[1.5, 2.5]]), x * 2.0
 
 
-@case("scalar-input", "Scalars in and out", {"x": f32(), "y": tensor("int32", values=exactly(3))})
+@case("scalar-input", "Scalars in and out", {"x": f32(), "y": tensor("int32", values=exactly(3))}, needs="Mul")
 def scalar(x: T, y: T) -> T:
     return x * tf.cast(y, tf.float32)

@@ -117,12 +117,18 @@ def detections(scores: T, boxes: T) -> T:
     return tf.concat([tf.gather(boxes, best.indices, batch_dims=1), best.values[..., None]], -1)
 
 
-@case("sort-{direction}", "tf.sort, {direction}", {"x": f32(3, 6)}, points=grid(direction=("ASCENDING", "DESCENDING")))
+@case(
+    "sort-{direction}",
+    "tf.sort, {direction}",
+    {"x": f32(3, 6)},
+    points=grid(direction=("ASCENDING", "DESCENDING")),
+    needs="TopK",
+)
 def sort(x: T, direction: str) -> T:
     return tf.sort(x, direction=direction)
 
 
-@case("argsort-stable-ties", "argsort with ties", {"x": f32(2, 6, values=exactly(2.0, 1.0, 2.0, 1.0))})
+@case("argsort-stable-ties", "argsort with ties", {"x": f32(2, 6, values=exactly(2.0, 1.0, 2.0, 1.0))}, needs="TopK")
 def argsort(x: T) -> T:
     return tf.argsort(x, stable=True)
 
@@ -138,12 +144,13 @@ def in_top(x: T, target: T) -> T:
     {"x": i32(6, values=exactly(3, 1, 3, 2, 1, 7))},
     points=[{"form": "with_counts", "id": "unique-unsupported"}, {"form": "plain"}],
     issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp",
+    needs="Unique",
 )
 def unique(x: T, form: str) -> T:
     return tf.unique_with_counts(x) if form == "with_counts" else tf.unique(x).y
 
 
-@case("bincount", "Counts of integers", {"x": i32(8)})
+@case("bincount", "Counts of integers", {"x": i32(8)}, needs="Unique")
 def bincount(x: T) -> T:
     return tf.math.bincount(x, minlength=5, maxlength=5)
 
@@ -164,6 +171,7 @@ def nth(x: T) -> T:
     BOXES,
     issues="NVIDIA/TensorRT#592 NVIDIA/TensorRT#523 NVIDIA/TensorRT#1379",
     points=[{"form": "plain", "id": "nms-not-registered"}, {"form": "padded"}, {"form": "with_scores"}],
+    needs=lambda form: "Loop" if form == "padded" else "NonMaxSuppression",
 )
 def nms(boxes: T, scores: T, form: str) -> T:
     if form == "plain":
@@ -181,6 +189,7 @@ def nms(boxes: T, scores: T, form: str) -> T:
     "combined_non_max_suppression",
     {"boxes": f32(1, 6, 1, 4, values=uniform(0, 1)), "scores": f32(1, 6, 2, values=uniform(0, 1))},
     issues="onnx/onnx-tensorrt#552",
+    needs="NonMaxSuppression",
 )
 def nms_combined(boxes: T, scores: T) -> T:
     return tuple(tf.image.combined_non_max_suppression(boxes, scores, 3, 6))
@@ -192,6 +201,7 @@ def nms_combined(boxes: T, scores: T) -> T:
     BOXES,
     structure="NonMaxSuppression, Gather: a data-dependent shape",
     issues="onnx/onnx-tensorrt#552",
+    needs="NonMaxSuppression Gather",
 )
 def nms_gather(boxes: T, scores: T) -> T:
     return tf.gather(boxes, tf.image.non_max_suppression(boxes, scores, 3, 0.5))
@@ -211,6 +221,7 @@ def reverse_sequence(x: T, lengths: T) -> T:
     "sort-int64",
     "Sorting of 64-bit integers past 2^31",
     {"x": tensor("int64", 5, values=exactly(2**40, -(2**40), 3, 2**31, 2**31 + 1))},
+    needs="TopK",
 )
 def sort_long(x: T) -> T:
     return tf.sort(x)

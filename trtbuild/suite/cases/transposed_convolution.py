@@ -68,7 +68,7 @@ def deconv_dilated(x: T, rate: int) -> T:
 
 
 @case("deconv-atrous", "atrous_conv2d_transpose", {"x": f32(1, 8, 8, 3)},
-      issues="onnx/onnx-tensorrt/onnx_backend_test.py")  # fmt: skip
+      issues="onnx/onnx-tensorrt/onnx_backend_test.py", needs="ConvTranspose SpaceToDepth")  # fmt: skip
 def deconv_atrous(x: T) -> T:
     return tf.nn.atrous_conv2d_transpose(x, weights(3, 3, 4, 3), [1, 8, 8, 4], 2, "SAME")
 

@@ -21,6 +21,7 @@ def cast_float(x: T, to: str) -> T:
     "Cast from {source} to float32",
     {"x": tensor("{source}", 4, values=exactly(0, 1, 2, 100))},
     points=grid(source=("uint8", "int8", "int16", "uint16", "uint32", "int64", "bool", "float64", "float16")),
+    needs="Cast",
 )
 def cast_to_float(x: T, source: str) -> T:
     return tf.cast(x, tf.float32) * 0.5
@@ -72,12 +73,13 @@ def uint8_resize(x: T) -> T:
     "int8-arithmetic",
     "Addition of int8, wrapping",
     {"x": tensor("int8", 4, values=exactly(100, -100, 3, 127)), "y": tensor("int8", 4, values=exactly(100))},
+    needs="Add",
 )
 def int8_add(x: T, y: T) -> T:
     return x + y
 
 
-@case("int16-gather", "Gather of int16 values", {"x": tensor("int16", 4)})
+@case("int16-gather", "Gather of int16 values", {"x": tensor("int16", 4)}, needs="Gather")
 def int16_gather(x: T) -> T:
     return tf.gather(x, [2, 0])
 
@@ -120,12 +122,20 @@ def double_inside(x: T) -> T:
     return tf.cast(tf.reduce_sum(tf.cast(x, tf.float64) * 1e-3), tf.float32)
 
 
-@case("half-binding", "Half precision in and out", {"x": tensor("float16", 3, 4)}, tolerance=(1e-2, 1e-2))
+@case(
+    "half-binding",
+    "Half precision in and out",
+    {"x": tensor("float16", 3, 4)},
+    tolerance=(1e-2, 1e-2),
+    needs="Relu Add",
+)
 def half(x: T) -> T:
     return tf.nn.relu(x) + tf.cast(0.5, tf.float16)
 
 
-@case("bfloat16-inside", "bfloat16 product between casts", {"x": f32(3, 4)}, tolerance=(8e-2, 8e-2))
+@case(
+    "bfloat16-inside", "bfloat16 product between casts", {"x": f32(3, 4)}, tolerance=(8e-2, 8e-2), needs="Cast MatMul"
+)
 def bfloat16(x: T) -> T:
     return tf.cast(tf.matmul(tf.cast(x, tf.bfloat16), tf.cast(weights(4, 2), tf.bfloat16)), tf.float32)
 
@@ -141,8 +151,8 @@ def bool_concat(x: T, y: T) -> T:
     return tf.concat([x, y], 0)
 
 
-@case("bool-constant-segmentation", "Selection by a constant of booleans", {"x": f32(3), "flag": tensor("bool", 3)},
-      issues="NVIDIA/TensorRT#4224")  # fmt: skip
+@case("bool-constant", "Selection by a constant of booleans", {"x": f32(3), "flag": tensor("bool", 3)},
+      issues="NVIDIA/TensorRT#4224", needs="And")  # fmt: skip
 def bool_constant(x: T, flag: T) -> T:
     return tf.where(tf.logical_and(tf.constant([True, False, True]), flag), x, -x)
 
@@ -152,6 +162,7 @@ def bool_constant(x: T, flag: T) -> T:
     "Booleans through {name}",
     {"x": tensor("bool", 2, 3)},
     points=grid(name=("transpose", "reverse", "tile")),
+    needs=lambda name: {"transpose": "Transpose", "reverse": "ReverseSequence", "tile": "Tile"}[name],
 )
 def bool_move(x: T, name: str) -> T:
     return {
@@ -175,7 +186,13 @@ def string(x: T, name: str) -> T:
     return getattr(tf.strings, name)(x, 10) if name == "to_hash_bucket_fast" else getattr(tf.strings, name)(x)
 
 
-@case("string-ops", "Texts that are only moved", {"x": TEXTS}, issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp")
+@case(
+    "string-ops",
+    "Texts that are only moved",
+    {"x": TEXTS},
+    issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp",
+    needs="Concat",
+)
 def string_move(x: T) -> T:
     return tf.concat([x[1:], x[:1]], 0)
 
@@ -215,6 +232,7 @@ def mixed(x: T, at: T) -> T:
     "int32-division",
     "True division of integers",
     {"x": i32(4, values=exactly(7, -7, 1, 0)), "y": i32(4, values=exactly(2))},
+    needs="Div",
 )
 def int_division(x: T, y: T) -> T:
     return tf.cast(x / y, tf.float32)
