@@ -159,3 +159,19 @@ def test_a_function_hangs_on_itself_and_on_what_its_file_shares(tmp_path: Path) 
     assert digests(text.replace("def b(x):\n    return x", "def b(x):\n    return -x")) != (a, b)
     assert digests(text.replace("def b(x):\n    return x", "def b(x):\n    return -x"))[0] == a
     assert digests(text.replace("SIZE = 3", "SIZE = 4"))[0] != a
+
+
+def test_a_case_hangs_on_the_neighbours_that_its_file_imports(tmp_path: Path) -> None:
+    """A helper beside it may change what it builds."""
+
+    def digest(helper: str) -> str:
+        identity._parts.cache_clear()
+        identity._neighbours.cache_clear()
+        identity._bytes.cache_clear()
+        (tmp_path / "f.py").write_text(
+            "from blocks import block\n\n@case('a')\ndef a(x):\n    return block(x)\n", "utf-8"
+        )
+        (tmp_path / "blocks.py").write_text(helper, "utf-8")
+        return identity.function_digest(tmp_path / "f.py", "a")
+
+    assert digest("block = abs\n") != digest("block = min\n")

@@ -17,7 +17,7 @@ from trtbuild.packaged import packaged_conf
 from trtbuild.suite import document as documents
 from trtbuild.suite import proposing, running, versions
 from trtbuild.suite.case import Case
-from trtbuild.suite.collecting import choose, collect
+from trtbuild.suite.collecting import OWN, choose, collect
 from trtbuild.suite.identity import machine_class
 from trtbuild.workspace import find_workspace
 
@@ -34,6 +34,8 @@ def run(words: Words) -> int:
     if words.arguments:
         raise ConfigError(f"expects no '{words.arguments[0]}'", where="suite", hint="choose cases with -k EXPR")
     root = workspace_root()
+    if root is None and Path(OWN).is_dir():
+        _note(f"{OWN}/ is not read: no workspace (git and DVC) is here or above")
     everything = collect(root)
     categories = [part for given in words.lists.get("--category", ()) for part in given.split(",")]
     chosen = choose(everything.values(), words.options.get("--keyword", ""), categories)

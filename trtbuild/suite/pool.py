@@ -114,7 +114,7 @@ class Worker:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*self._words, str(write), str(watch), *self._arguments], stdin=subprocess.PIPE, stdout=log,
-                stderr=subprocess.STDOUT, pass_fds=[write, watch], start_new_session=True,
+                stderr=subprocess.STDOUT, pass_fds=[write, watch], start_new_session=True, cwd=self._log.parent,
                 env={**os.environ, **_QUIET, "PYTHONPATH": os.pathsep.join(known)},
             )  # fmt: skip
         os.close(write)
