@@ -1,4 +1,4 @@
-"""``python -m benchmarks [imports|flame|noop|pull|sweep …]``: each against its baseline, side by side, in one run."""
+"""``python -m benchmarks [imports|flame|noop|sweep|suite …]``: each against its baseline, side by side, in one run."""
 
 from __future__ import annotations
 
@@ -124,6 +124,13 @@ def many(scratch: Path) -> None:
     sweeps.nothing(scratch, TRTBUILD, say)
 
 
+def suite(scratch: Path) -> None:
+    """The incompatible graphs: one version, a second, and nothing to do."""
+    from benchmarks import suite as cases
+
+    cases.measure(scratch, TRTBUILD, say)
+
+
 def say(what: str, measured: str, against: str) -> None:
     print(f"{what:<40} {measured:<44} {against}", flush=True)
 
@@ -137,6 +144,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "pull": pull,
     "sweep": sweep,
     "many": many,
+    "suite": suite,
 }
 
 

@@ -31,6 +31,7 @@ usage: trtbuild [VERB] [key=value …] [--json]
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
   flamegraph  PROFILE.json [--layers LAYERS.json] [--diff OLD.json] -o DIR: layer times by name scope
   toolchain   list | install NAME… | remove NAME… | path NAME: TensorRT versions
+  suite    [tensorrt=A,B] [-k EXPR] [--category C] [--list] [--update]: graphs known to fail, against what is expected
   step     KIND: run the step of the current folder (what dvc repro calls)
 
 options: --json  one JSON document on stdout;  --no-install  do not install a missing TensorRT;  --version;  --help
@@ -68,7 +69,7 @@ class Option:
 OPTIONS = (
     Option(
         "--no-install",
-        ("build", "upgrade", "bisect", "check", "reduce", "bugreport"),
+        ("build", "upgrade", "bisect", "check", "suite", "reduce", "bugreport"),
         "do not install a TensorRT version that is missing: fail",
         flag=True,
     ),
@@ -95,8 +96,20 @@ OPTIONS = (
     Option("--what", ("bisect",), "verdict (default), output or built: what changed"),
     Option("--sarif", ("check",), "also write the findings to this file, as SARIF 2.1.0"),
     Option("--for", ("reduce", "bugreport"), "crash, parse, build or mismatch (default: what fails)"),
-    Option("--limit", ("reduce", "bugreport"), "seconds for the reduction (default 300)"),
+    Option(
+        "--limit",
+        ("suite", "reduce", "bugreport"),
+        "seconds: of a stage of a case of the suite (default: 60), of a reduction (default: 300)",
+    ),
     Option("--keep-weights", ("bugreport",), "values that the failure needs may be in the report", flag=True),
+    Option("--keyword", ("suite",), "words with and, or, not, brackets: cases whose id, title … has them", short="-k"),
+    Option("--category", ("suite",), "cases of a category; may come several times", repeats=True),
+    Option("--list", ("suite",), "name the cases, and run none (takes no value)", flag=True),
+    Option(
+        "--update", ("suite",), "write what came out as expected, and show the difference (takes no value)", flag=True
+    ),
+    Option("--junit", ("suite",), "write JUnit's XML to this file"),
+    Option("--html", ("suite",), "write suite.html and suite.json to this folder"),
     Option("--remote", ("push", "pull", "upgrade"), "a remote of DVC's config, instead of the default one"),
 )
 _PLAIN_VERBS = ("init", "rerun", "step", "flamegraph", "toolchain")  # their arguments are no overrides

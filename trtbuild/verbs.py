@@ -269,9 +269,16 @@ def toolchain(words: Words) -> int:
     return command.run(words.arguments, as_json=words.json)
 
 
+def suite(words: Words) -> int:
+    from trtbuild.suite import command
+
+    return command.run(words)
+
+
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
     "flamegraph": flamegraph, "accept": accept, "diff": diff, "push": push, "pull": pull,
     "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect, "check": check,
     "reduce": reduce, "bugreport": bugreport,
+    "suite": suite,
 }  # fmt: skip

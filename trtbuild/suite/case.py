@@ -15,6 +15,7 @@ from typing import Any
 from trtbuild.suite.values import Values, default
 
 Shape = tuple[int | None, ...]
+Needs = str | Sequence[str] | Callable[..., str | Sequence[str]]  # of the point's parameters
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 STRUCTURE = "the operation alone"
 OPSET = 17  # tf2onnx writes up to 18; past that onnx's version converter goes on
@@ -117,7 +118,7 @@ def grid(**axes: Iterable[Any]) -> tuple[dict[str, Any], ...]:
 
 def case(
     id: str, title: str, inputs: Mapping[str, Input], *, points: Iterable[Mapping[str, Any]] = ({},),
-    issues: str | Sequence[str] = (), needs: str | Sequence[str] = (), structure: str = STRUCTURE,
+    issues: str | Sequence[str] = (), needs: Needs = (), structure: str = STRUCTURE,
     category: str = "", precision: str = "fp32", tolerance: tuple[float, float] | None = None, opset: int = OPSET,
 ) -> Callable[[Callable[..., Any]], Family]:  # fmt: skip
     """Make the decorated function a case, or one case for each of ``points``.
@@ -145,7 +146,7 @@ def case(
                     parameters=point,
                     precision=chosen,
                     tolerance=Tolerance(*allowed) if allowed else TOLERANCES.get(chosen, TOLERANCES["fp32"]),
-                    needs=tuple(_text(op, point) for op in _words(needs)),
+                    needs=_words(needs(**point) if callable(needs) else needs),
                     structure=_text(structure, point),
                     opset=opset,
                     file=file,

@@ -97,7 +97,9 @@ def _check(case: Case) -> None:
             for point in spec.profile
         )
         if not fits:
-            what = f"'{case.id}': input '{name}' needs a profile of three shapes for its dynamic dimensions, and only then"
+            what = (
+                f"'{case.id}': input '{name}' needs a profile of three shapes for its dynamic dimensions, and only then"
+            )
             raise ConfigError(what, where=case.place, hint="profile=[(1, 8), (4, 8), (16, 8)] for a shape (None, 8)")
 
 

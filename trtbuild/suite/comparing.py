@@ -8,7 +8,7 @@ from trtbuild.suite.case import Tolerance
 
 
 def difference(reference: Any, value: Any, tolerance: Tolerance) -> str:
-    """"" where every element matches; NaN matches NaN, an infinity the same one, everything but floats exactly."""
+    """ "" where every element matches; NaN matches NaN, an infinity the same one, everything but floats exactly."""
     import numpy as np
 
     reference, value = np.asarray(reference), np.asarray(value)

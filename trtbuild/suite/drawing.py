@@ -63,10 +63,8 @@ def svg(nodes: Sequence[Mapping[str, Any]], bad: Sequence[str] = ()) -> str:
             at[i] = (x + widths[i] / 2, level * _ROW + _HEIGHT / 2 + 2)
             x += widths[i] + _GAP
     height = max(rows) * _ROW + _HEIGHT + 4
-    parts = [
-        f'<svg class="graph" viewBox="0 0 {total:.0f} {height}" width="{total:.0f}" height="{height}" role="img" '
-        f'aria-label="graph of {len(nodes)} nodes">'
-    ]
+    size = f'viewBox="0 0 {total:.0f} {height}" width="{total:.0f}" height="{height}"'
+    parts = [f'<svg class="graph" {size} role="img" aria-label="graph of {len(nodes)} nodes">']
     for i, node in enumerate(nodes):
         parts += [_edge(at[j], at[i]) for j in node["from"]]
     parts += [_box(nodes[i], labels[i], widths[i], at[i], nodes[i]["name"] in bad) for i in range(len(nodes))]

@@ -75,14 +75,14 @@ def _feeds(case: Case, point: int) -> dict[str, Any]:
 
 def _exported(case: Case) -> tuple[Any, Any]:
     """The traced function and its ONNX graph."""
-    import onnx
     import tensorflow as tf
 
     from trtbuild.kit import canonical, tfonnx
     from trtbuild.kit.tfmodel import TfModel
 
     assert case.build is not None
-    build, order = case.build, []
+    build = case.build
+    order: list[str] = []
 
     def call(**tensors: Any) -> dict[str, Any]:
         made = build(**tensors, **case.parameters)
@@ -95,10 +95,7 @@ def _exported(case: Case) -> tuple[Any, Any]:
     traced = tf.function(call, autograph=False).get_concrete_function(**specs)
     converted = tfonnx.convert(TfModel(traced, tuple(case.inputs), tuple(order)), case.opset)
     canonical.canonicalise(converted.model, set(converted.ops))
-    try:
-        onnx.checker.check_model(converted.model)
-    except onnx.checker.ValidationError as error:
-        raise ExportError(f"the exported graph is not valid ONNX: {first_line(error)}") from error
+    _check(converted.model)
     there = {node.op_type for node in tfonnx.all_nodes(converted.model.graph)}
     missing = [op for op in case.needs if op not in there]
     if missing:
@@ -113,8 +110,18 @@ def _imported(case: Case) -> tuple[Any, Any]:
     from trtbuild.kit import canonical
 
     model = onnx.load(case.onnx)
+    _check(model)
     canonical.strip(model)
     return None, model
+
+
+def _check(model: Any) -> None:
+    import onnx
+
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(f"the exported graph is not valid ONNX: {first_line(error)}") from error
 
 
 def _lowered(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
@@ -170,7 +177,7 @@ def _compared(case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]
         return "untested", f"there are no reference values ({golden.name} beside {case.file.name})"
     session = _session(lowered, case.id)
     worst = ""
-    for point, given in enumerate(feeds):
+    for given in feeds:
         if golden is None:
             wanted = _tensorflow(source, given)
         else:

@@ -22,7 +22,7 @@ _TOOLS = ("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxrunti
 
 
 def machine_class(root: Path = Path("/")) -> str:
-    """"gpu" with an NVIDIA driver, else "no-gpu": some graphs are compiled with a device's help only."""
+    """ "gpu" with an NVIDIA driver, else "no-gpu": some graphs are compiled with a device's help only."""
     return "gpu" if (root / "proc/driver/nvidia/version").exists() else "no-gpu"
 
 
@@ -48,9 +48,28 @@ def _own(case: Case) -> str:
 
 
 def function_digest(file: Path, name: str) -> str:
-    """Changes with the function and with everything in its file that is no other case: helpers, constants, imports."""
+    """Changes with the function and with everything in its file that is no other case: helpers, constants, imports.
+
+    Files beside it that it imports count as a whole.
+    """
     shared, functions = _parts(file)
-    return _digest([shared, functions.get(name, "")])
+    return _digest([shared, functions.get(name, ""), [_bytes(path) for path in _neighbours(file)]])
+
+
+@cache
+def _neighbours(file: Path) -> tuple[Path, ...]:
+    """Files of the same folder that a file imports, and those that they import."""
+    found: dict[Path, None] = {}
+    waiting = [file]
+    while waiting:
+        for node in ast.walk(ast.parse(waiting.pop().read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for path in (file.parent / f"{name.split('.')[0]}.py" for name in names):
+                if path != file and path not in found and path.is_file():
+                    found[path] = None
+                    waiting.append(path)
+    return tuple(sorted(found))
 
 
 @cache
@@ -58,7 +77,8 @@ def _parts(file: Path) -> tuple[str, dict[str, str]]:
     """The text outside of cases, and the text of each case's function."""
     text = file.read_text("utf-8")
     lines = text.splitlines()
-    functions, taken = {}, set()
+    functions: dict[str, str] = {}
+    taken: set[int] = set()
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.decorator_list:
             first, last = node.decorator_list[0].lineno, node.end_lineno or node.lineno

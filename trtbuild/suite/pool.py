@@ -19,6 +19,7 @@ from typing import Any
 from trtbuild.errors import PlaceError
 
 START_S = 180.0  # for TensorFlow's import on a busy machine
+MOST_WORKERS = 8  # 600 MB each
 STAGES = ("exports", "matches")
 Answers = dict[str, dict[str, Any]]  # stage -> what came of it
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "CUDA_VISIBLE_DEVICES": "", "TF_ENABLE_ONEDNN_OPTS": "0"}
@@ -77,7 +78,7 @@ class Worker:
         self._arguments = [str(root or ""), str(graphs)]
         self._log = graphs.parent / f"worker-{os.getpid()}-{id(self):x}.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe, self._rest = -1, b""
+        self._pipe, self._lifeline, self._rest = -1, -1, b""
 
     def __enter__(self) -> Worker:
         return self
@@ -107,15 +108,17 @@ class Worker:
 
     def _start(self) -> None:
         read, write = os.pipe()
+        watch, self._lifeline = os.pipe()
         package = Path(__file__).resolve().parents[2]
         known = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*self._words, str(write), *self._arguments], stdin=subprocess.PIPE, stdout=log,
-                stderr=subprocess.STDOUT, pass_fds=[write], start_new_session=True,
+                [*self._words, str(write), str(watch), *self._arguments], stdin=subprocess.PIPE, stdout=log,
+                stderr=subprocess.STDOUT, pass_fds=[write, watch], start_new_session=True, cwd=self._log.parent,
                 env={**os.environ, **_QUIET, "PYTHONPATH": os.pathsep.join(known)},
             )  # fmt: skip
         os.close(write)
+        os.close(watch)
         self._pipe, self._rest = read, b""
         ready = self._read(START_S)
         if not isinstance(ready, dict):
@@ -168,6 +171,7 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         os.close(self._pipe)
+        os.close(self._lifeline)  # which also ends what is left of its group
         return process.wait()
 
     def _pipe_is_quiet(self) -> bool:
@@ -178,5 +182,5 @@ class Worker:
 
 def workers_for(cores: int, cases: Iterable[object]) -> int:
     """One for each core, and no more than it pays to load TensorFlow for (5 s, against 0.2 s for a case)."""
-    most = max(1, len(list(cases)) // 12)
-    return max(1, min(cores, most))
+    worth = max(1, len(list(cases)) // 12)
+    return max(1, min(cores, worth, MOST_WORKERS))

@@ -12,7 +12,7 @@ from trtbuild.core.spec import Toolchain
 from trtbuild.device import cores
 from trtbuild.suite import identity
 from trtbuild.suite.case import Case
-from trtbuild.suite.pool import Answers, examine_all, workers_for
+from trtbuild.suite.pool import MOST_WORKERS, Answers, examine_all, workers_for
 from trtbuild.suite.records import Records
 from trtbuild.suite.verdicts import Stages, of_answer, stages_of
 
@@ -120,7 +120,7 @@ def _probe(
     if not questions:
         return found
     python = interpreter(name, toolchain)
-    count = min(cores(), 1 + len(questions) // PROBERS_PAY_FROM)
+    count = min(cores(), MOST_WORKERS, 1 + len(questions) // PROBERS_PAY_FROM)
     with ExitStack() as stack:
         probers = [
             stack.enter_context(Prober(python, toolchain.flavour, toolchain.version,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
@@ -12,6 +13,8 @@ StageName = Literal["exports", "parses", "builds", "matches"]
 Verdict = Literal["yes", "no", "crash", "timeout", "untested"]
 STAGES: tuple[StageName, ...] = ("exports", "parses", "builds", "matches")
 MOST_WORDS = 600
+# What TensorRT adds to any failure where there is no driver: it says nothing about the graph.
+_AFTERSHOCK = re.compile(r";? ?\[checkMacros\.cpp::catchCudaError::\d+\] Error Code 1: Cuda Runtime \([^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ UNREACHED = Stage("untested")
 
 def stages_of(found: Mapping[str, Mapping[str, Any]]) -> Stages:
     """Stages as they are kept in a record."""
-    return {cast(StageName, name): Stage(s["verdict"], s.get("says", ""), s.get("node", "")) for name, s in found.items()}
+    return {
+        cast(StageName, name): Stage(s["verdict"], s.get("says", ""), s.get("node", "")) for name, s in found.items()
+    }
 
 
 def of_answer(answer: Answer) -> Stages:
@@ -51,7 +56,7 @@ def _words(answer: Answer) -> tuple[str, str]:
     node = answer.complaints[0] if answer.complaints else None
     # What it means where that is known, and TensorRT's own words, which a bug report needs.
     own = f"{node.op_type}: {node.words}" if node is not None and node.op_type else "; ".join(answer.words)
-    said = " ".join(f"{answer.why}: {own}".split()) if answer.why else " ".join(own.split())
+    said = _AFTERSHOCK.sub("", " ".join(f"{answer.why}: {own}".split()) if answer.why else " ".join(own.split()))
     said = said if len(said) <= MOST_WORDS else f"{said[: MOST_WORDS - 1]}…"
     return said, node.node if node is not None else ""
 

@@ -1,4 +1,4 @@
-"""TensorRT versions by their names in conf/tensorrt, read as plain YAML: composing costs more than a run with no news."""
+"""TensorRT versions by their names in conf/tensorrt, read as plain YAML: composing takes as long as a run does."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """A process that examines cases, one question a line on stdin, one answer a line on a pipe of its own.
 
-``python -m trtbuild.suite.worker FD ROOT GRAPHS``: ROOT is the workspace ("" without one).  TensorFlow is loaded once.
+``python -m trtbuild.suite.worker FD WATCH ROOT GRAPHS``: ROOT is the workspace ("" without one).  TensorFlow is loaded
+once; the process ends when nobody holds WATCH's other end any more.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import sys
 from pathlib import Path
 
 
-def main(pipe: int, root: Path | None, graphs: Path) -> None:
+def main(pipe: int, watch: int, root: Path | None, graphs: Path) -> None:
     from trtbuild.suite.collecting import collect
     from trtbuild.suite.exporting import examine
+    from trtbuild.worker.run import die_with_driver
 
+    die_with_driver(watch)
     cases = collect(root)
     _calm()
     with os.fdopen(pipe, "w", encoding="utf-8", buffering=1) as answers:
@@ -41,6 +44,6 @@ def _calm() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None, Path(sys.argv[3]))
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3] else None, Path(sys.argv[4]))
     sys.stdout.flush()
     os._exit(0)  # TensorFlow's destructors take seconds

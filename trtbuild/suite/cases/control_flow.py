@@ -23,12 +23,18 @@ def cond_values(x: T) -> T:
 
 
 @case(
-    "if-transpose-resize-{order}-{method}", "Condition, transpose {order}, resize by {method}",
-    {"x": f32(None, 3, 4, 4, profile=[(1, 3, 4, 4), (2, 3, 4, 4), (4, 3, 4, 4)]), "flag": FLAG}, needs="If Resize",
-    points=[{"order": "after", "method": "bilinear", "id": "if-transpose-resize-11"}, {"order": "before", "method": "bilinear"},
-            {"order": "after", "method": "nearest"}],
-    issues="NVIDIA/TensorRT#4846", structure="If, Transpose, Resize, dynamic batch",
-)  # fmt: skip
+    "if-transpose-resize-{order}-{method}",
+    "Condition, transpose {order}, resize by {method}",
+    {"x": f32(None, 3, 4, 4, profile=[(1, 3, 4, 4), (2, 3, 4, 4), (4, 3, 4, 4)]), "flag": FLAG},
+    needs="If Resize",
+    points=[
+        {"order": "after", "method": "bilinear", "id": "if-transpose-resize-11"},
+        {"order": "before", "method": "bilinear"},
+        {"order": "after", "method": "nearest"},
+    ],
+    issues="NVIDIA/TensorRT#4846",
+    structure="If, Transpose, Resize, dynamic batch",
+)
 def cond_resize(x: T, flag: T, order: str, method: str) -> T:
     if order == "before":
         x = tf.transpose(x, [0, 2, 3, 1])
@@ -47,11 +53,17 @@ def cond_shapes(x: T, flag: T) -> T:
       {"x": f32(2, 4), "flag": FLAG}, needs="If", issues="NVIDIA/TensorRT/CHANGELOG@10.6")  # fmt: skip
 def cond_shared(x: T, flag: T) -> T:
     shared = weights(4, 4)
-    return tf.cond(flag, lambda: tf.matmul(x, shared), lambda: tf.matmul(x, shared, transpose_b=True) + tf.cast(flag, tf.float32))
+    return tf.cond(
+        flag, lambda: tf.matmul(x, shared), lambda: tf.matmul(x, shared, transpose_b=True) + tf.cast(flag, tf.float32)
+    )
 
 
-@case("cond-nested", "Condition inside a condition", {"x": f32(2, 3), "a": FLAG, "b": tensor("bool", values=exactly(0))},
-      needs="If")  # fmt: skip
+@case(
+    "cond-nested",
+    "Condition inside a condition",
+    {"x": f32(2, 3), "a": FLAG, "b": tensor("bool", values=exactly(0))},
+    needs="If",
+)
 def cond_nested(x: T, a: T, b: T) -> T:
     return tf.cond(a, lambda: tf.cond(b, lambda: x, lambda: -x), lambda: x * x)
 
@@ -76,14 +88,25 @@ def loop_conv(x: T) -> T:
     return loop(x, lambda v, i: tf.nn.conv2d(v, weights(3, 3, 3, 3, scale=0.2), 1, "SAME"))
 
 
-@case("loop-intmax-trip", "Loop that ends by its values alone", {"x": f32(2)}, issues="onnx/onnx-tensorrt/Changelog@8.5",
-      needs="Loop", structure="the trip count is the largest integer")  # fmt: skip
+@case(
+    "loop-intmax-trip",
+    "Loop that ends by its values alone",
+    {"x": f32(2)},
+    issues="onnx/onnx-tensorrt/Changelog@8.5",
+    needs="Loop",
+    structure="the trip count is the largest integer",
+)
 def loop_values(x: T) -> T:
     return tf.while_loop(lambda v: tf.reduce_sum(tf.abs(v)) < 50.0, lambda v: (v * 2.0 + 1.0,), (x,))[0]
 
 
-@case("loop-count-input", "Loop whose count is an input", {"x": f32(2, 3), "count": i32(values=exactly(3))}, needs="Loop",
-      issues="microsoft/onnxruntime#13894")  # fmt: skip
+@case(
+    "loop-count-input",
+    "Loop whose count is an input",
+    {"x": f32(2, 3), "count": i32(values=exactly(3))},
+    needs="Loop",
+    issues="microsoft/onnxruntime#13894",
+)
 def loop_count(x: T, count: T) -> T:
     return loop(x, lambda v, i: v + tf.cast(i, tf.float32), count)
 
@@ -96,8 +119,13 @@ def loop_growing(x: T) -> T:
         shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, 3])))[1]  # fmt: skip
 
 
-@case("while-loop-dynamic-subgraph", "Loop over a tensor of dynamic length", needs="Loop",
-      inputs={"x": f32(None, 3, profile=[(1, 3), (4, 3), (16, 3)])}, issues="NVIDIA/TensorRT#2566 onnx/onnx-tensorrt#890")  # fmt: skip
+@case(
+    "while-loop-dynamic-subgraph",
+    "Loop over a tensor of dynamic length",
+    needs="Loop",
+    inputs={"x": f32(None, 3, profile=[(1, 3), (4, 3), (16, 3)])},
+    issues="NVIDIA/TensorRT#2566 onnx/onnx-tensorrt#890",
+)
 def loop_dynamic(x: T) -> T:
     return loop(x, lambda v, i: v * 0.5 + tf.reduce_mean(v, 0, keepdims=True))
 
@@ -119,13 +147,27 @@ def loop_nested(x: T) -> T:
     return tf.while_loop(lambda i, *_: i < 3, body, (0, x, array))[2].stack()
 
 
-@case("sequence-ops", "TensorArray of dynamic size", {"x": f32(3)}, issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp")
+@case(
+    "tensorarray-dynamic-size",
+    "TensorArray of dynamic size",
+    {"x": f32(3)},
+    issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp",
+    needs="Loop",
+)
 def loop_sequence(x: T) -> T:
     array = tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[3])
-    return tf.while_loop(lambda i, *_: i < 3, lambda i, a: (i + 1, a.write(i, x * tf.cast(i, tf.float32))), (0, array))[1].stack()
+    return tf.while_loop(lambda i, *_: i < 3, lambda i, a: (i + 1, a.write(i, x * tf.cast(i, tf.float32))), (0, array))[
+        1
+    ].stack()
 
 
-@case("{name}-over-rows", "tf.{name} over rows", {"x": f32(4, 3)}, points=grid(name=("map_fn", "vectorized_map")))
+@case(
+    "{name}-over-rows",
+    "tf.{name} over rows",
+    {"x": f32(4, 3)},
+    points=grid(name=("map_fn", "vectorized_map")),
+    needs=lambda name: "Loop" if name == "map_fn" else "Softmax",
+)
 def over_rows(x: T, name: str) -> T:
     return getattr(tf, name)(lambda row: tf.nn.softmax(row) * 2.0, x)
 
@@ -135,7 +177,7 @@ def scan(x: T, direction: str) -> T:
     return tf.scan(lambda a, row: a * 0.5 + row, x, reverse=direction == "reverse")
 
 
-@case("foldl", "tf.foldl", {"x": f32(4, 3)})
+@case("foldl", "tf.foldl", {"x": f32(4, 3)}, needs="Loop")
 def foldl(x: T) -> T:
     return tf.foldl(lambda a, row: a * 0.5 + row, x)
 
@@ -146,7 +188,13 @@ def loop_low(x: T, precision: str) -> T:
     return loop(x, lambda v, i: tf.cond(i % 2 < 1, lambda: tf.sin(v), lambda: v * 0.5))
 
 
-@case("local-function-names", "Function inside a function", {"x": f32(2, 3)}, issues="NVIDIA/TensorRT/CHANGELOG@10.8")
+@case(
+    "nested-functions",
+    "Function inside a function",
+    {"x": f32(2, 3)},
+    issues="NVIDIA/TensorRT/CHANGELOG@10.8",
+    needs="Relu",
+)
 def nested_functions(x: T) -> T:
     inner = tf.function(lambda t: tf.nn.relu(t) + 1.0, autograph=False)
     outer = tf.function(lambda t: inner(inner(t) * 2.0), autograph=False)

@@ -58,8 +58,14 @@ def conv_dilated(x: T, padding: str, k: int, d: int) -> T:
     return tf.nn.conv2d(x, weights(k, k, 3, 4), 1, padding, dilations=d)
 
 
-@case("spacetobatch-blocksize", "Dilations of 3 and 2, as space to batch", {"x": f32(1, 12, 8, 3)},
-      issues="onnx/tensorflow-onnx#790 onnx/onnx-tensorrt#436", structure="SpaceToBatch, Conv, BatchToSpace")  # fmt: skip
+@case(
+    "spacetobatch-blocksize",
+    "Dilations of 3 and 2, as space to batch",
+    {"x": f32(1, 12, 8, 3)},
+    issues="onnx/tensorflow-onnx#790 onnx/onnx-tensorrt#436",
+    structure="SpaceToBatch, Conv, BatchToSpace",
+    needs="Conv Pad Reshape",
+)
 def conv_block(x: T) -> T:
     y = tf.space_to_batch(x, [3, 2], [[0, 0], [0, 0]])
     y = tf.nn.conv2d(y, weights(2, 2, 3, 4), 1, "SAME")
@@ -141,7 +147,9 @@ def conv_nchw(x: T) -> T:
 @case(
     "conv-{precision}-k{k}-s{s}", "{precision} convolution, kernel {k}, stride {s}, 9x9x64",
     {"x": f32(1, 9, 9, 64)}, precision="{precision}", needs="Conv", issues="NVIDIA/TensorRT#1761",
-    points=[*grid(precision=("fp16",), k=(1, 3, 7), s=(1, 2, 3)), {"precision": "bf16", "k": 3, "s": 2}],
+    points=[{"precision": "fp16", "k": 3, "s": 2, "id": "conv-stride2-fp16-mismatch"},
+            *grid(precision=("fp16",), k=(1, 7), s=(1, 2, 3)), *grid(precision=("fp16",), k=(3,), s=(1, 3)),
+            {"precision": "bf16", "k": 3, "s": 2}],
     tolerance=(0.1, 0.05),
 )  # fmt: skip
 def conv_low(x: T, precision: str, k: int, s: int) -> T:
@@ -154,9 +162,15 @@ def conv3d_fp16(x: T) -> T:
     return built(lambda: keras.layers.Conv3D(8, 3, groups=4, padding="same"), x)
 
 
-@case("weights-not-clipped-blackwell", "fp16 convolution with weights beyond fp16", {"x": f32(1, 4, 4, 3)},
-      issues="NVIDIA/TensorRT/limitations@10.x", precision="fp16", needs="Conv",
-      structure="weights of 1e6 are clamped to 65504, not made infinite; the difference to float32 is expected")  # fmt: skip
+@case(
+    "weights-not-clipped-blackwell",
+    "fp16 convolution with weights beyond fp16",
+    {"x": f32(1, 4, 4, 3)},
+    issues="NVIDIA/TensorRT/limitations@10.x",
+    precision="fp16",
+    needs="Conv",
+    structure="weights of 1e6 are clamped to 65504, not made infinite; the difference to float32 is expected",
+)
 def conv_large(x: T) -> T:
     return tf.nn.conv2d(x * 1e-6, weights(1, 1, 3, 4) * 1e6, 1, "SAME")
 

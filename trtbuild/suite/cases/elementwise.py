@@ -1,68 +1,119 @@
-"""Elementwise functions, activations, and what they make of NaN, infinity, ties and the ends of the integers."""
+"""Elementwise functions and activations, and what they make of NaN, infinity and ties."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from trtbuild.suite import case, exactly, f32, grid, i32, integers, keras, tensor, tf, uniform
+from trtbuild.suite import case, exactly, f32, grid, keras, tensor, tf, uniform
 
 T = Any
 NAN, INF = float("nan"), float("inf")
 SPECIAL = exactly(NAN, INF, -INF, 0.0, -0.0, 1.5, -2.5, 7.0, 3e38)
-UNARY = ("erf", "erfinv", "lgamma", "digamma", "sinh", "acosh", "atanh", "expm1", "log1p", "rint", "sign", "tan",
-         "softplus", "softsign", "reciprocal_no_nan")  # fmt: skip
-ACTIVATIONS = ("gelu", "silu", "elu", "selu", "relu6", "leaky_relu", "celu", "mish", "hard_sigmoid", "hard_silu",
-               "softplus", "sparsemax", "glu", "squareplus", "log_sigmoid")  # fmt: skip
+# Function -> the operation that it is exported as; "" where it cannot be exported.
+UNARY = {
+    "erf": "Erf", "erfinv": "", "lgamma": "", "digamma": "", "sinh": "Sinh", "acosh": "Acosh", "atanh": "Atanh",
+    "expm1": "", "log1p": "", "rint": "Round", "sign": "Sign", "tan": "Tan", "softsign": "Softsign",
+    "reciprocal_no_nan": "Div Equal Where",
+}  # fmt: skip
+ACTIVATIONS = {
+    "gelu": "Erf", "silu": "Sigmoid Mul", "elu": "Elu", "selu": "Selu", "relu6": "Clip", "leaky_relu": "LeakyRelu",
+    "celu": "", "mish": "Softplus Tanh Mul", "hard_sigmoid": "Clip", "hard_silu": "Clip Mul", "softplus": "Softplus",
+    "sparsemax": "TopK CumSum", "glu": "Split Sigmoid", "squareplus": "Sqrt", "log_sigmoid": "Softplus Neg",
+}  # fmt: skip
+SPECIAL_MATH = {
+    "sign": "Sign", "sqrt": "Sqrt", "log": "Log", "is_nan": "IsNaN", "is_inf": "IsInf", "is_finite": "IsInf IsNaN",
+    "floor": "Floor", "exp": "Exp", "reciprocal": "Reciprocal",
+}  # fmt: skip
 
 
-@case("unary-{name}", "tf.math.{name}", {"x": f32(3, 4, values=uniform(0.05, 0.95))}, points=grid(name=UNARY))
+@case(
+    "unary-{name}",
+    "tf.math.{name}",
+    {"x": f32(3, 4, values=uniform(0.05, 0.95))},
+    points=grid(name=UNARY),
+    needs=lambda name: UNARY[name],
+)
 def unary(x: T, name: str) -> T:
     return getattr(tf.math, name)(x)
 
 
-@case("activation-{name}", "Keras activation {name}", {"x": f32(3, 8, values=uniform(-4, 4))}, points=grid(name=ACTIVATIONS))
+@case(
+    "activation-{name}",
+    "Keras activation {name}",
+    {"x": f32(3, 8, values=uniform(-4, 4))},
+    points=grid(name=ACTIVATIONS),
+    needs=lambda name: ACTIVATIONS[name],
+)
 def activation(x: T, name: str) -> T:
     return getattr(keras.activations, name)(x)
 
 
-@case("celu-formula-{alpha}", "CELU with alpha {alpha}", {"x": f32(3, 8, values=uniform(-4, 4))},
-      points=grid(alpha=(0.5, 2.0)), issues="onnx/onnx-tensorrt/Changelog@8.4")  # fmt: skip
+@case(
+    "celu-formula-{alpha}",
+    "CELU with alpha {alpha}",
+    {"x": f32(3, 8, values=uniform(-4, 4))},
+    points=[{"alpha": 0.5, "id": "celu-formula"}, {"alpha": 2.0}],
+    issues="onnx/onnx-tensorrt/Changelog@8.4",
+)
 def celu(x: T, alpha: float) -> T:
     return keras.activations.celu(x, alpha)
 
 
-@case("gelu-fp16-{form}", "fp16 GELU, {form}, without a bias in front", {"x": f32(3, 16, values=uniform(-6, 6))},
-      points=[{"form": "exact", "id": "gelu-fp16-transformer"}, {"form": "tanh", "id": "gelu-plugin-div0"}],
-      precision="fp16", issues="NVIDIA/TensorRT#1262 NVIDIA/TensorRT/CHANGELOG@10.13")  # fmt: skip
+@case(
+    "gelu-fp16-{form}",
+    "fp16 GELU, {form}, without a bias in front",
+    {"x": f32(3, 16, values=uniform(-6, 6))},
+    points=[{"form": "exact", "id": "gelu-fp16-transformer"}, {"form": "tanh"}],
+    precision="fp16",
+    issues="NVIDIA/TensorRT#1262 NVIDIA/TensorRT/CHANGELOG@10.13",
+    needs=lambda form: "Erf" if form == "exact" else "Tanh",
+)
 def gelu(x: T, form: str) -> T:
     return tf.nn.gelu(x, approximate=form == "tanh")
 
 
-@case("swish-opset24", "Swish in opset 24, as two operations", {"x": f32(3, 8)}, opset=24)
+@case("swish-opset24", "Swish in opset 24, as two operations", {"x": f32(3, 8)}, opset=24, needs="Sigmoid Mul")
 def swish_24(x: T) -> T:
     return tf.nn.silu(x)
 
 
 @case("special-{name}", "{name} of NaN, infinities and zeros", {"x": f32(9, values=SPECIAL)},
-      points=grid(name=("relu", "relu6", "sigmoid", "tanh", "softmax", "elu")))  # fmt: skip
+      points=[*grid(name=("relu", "sigmoid", "tanh", "softmax", "elu")), {"name": "relu6", "id": "clip-nan-semantics"}],
+      issues="NVIDIA/TensorRT#4773", needs=lambda name: {"relu6": "Clip"}.get(name, name.title()))  # fmt: skip
 def special_nn(x: T, name: str) -> T:
     return getattr(tf.nn, name)(x)
 
 
-@case("special-{name}", "{name} of NaN, infinities and zeros", {"x": f32(9, values=SPECIAL)},
-      points=grid(name=("sign", "sqrt", "log", "is_nan", "is_inf", "is_finite", "floor", "exp", "reciprocal")))  # fmt: skip
+@case(
+    "special-{name}",
+    "{name} of NaN, infinities and zeros",
+    {"x": f32(9, values=SPECIAL)},
+    points=grid(name=SPECIAL_MATH),
+    needs=lambda name: SPECIAL_MATH[name],
+)
 def special_math(x: T, name: str) -> T:
     return getattr(tf.math, name)(x)
 
 
-@case("{name}-nan-semantics", "{name} with a NaN on either side",
-      {"x": f32(4, values=exactly(NAN, 1.0, NAN, 2.0)), "y": f32(4, values=exactly(0.0, NAN, NAN, 3.0))},
-      points=[{"name": "minimum", "id": "min-nan-semantics"}, {"name": "maximum"}], issues="NVIDIA/TensorRT#4758")  # fmt: skip
+@case(
+    "{name}-nan-semantics",
+    "{name} with a NaN on either side",
+    {"x": f32(4, values=exactly(NAN, 1.0, NAN, 2.0)), "y": f32(4, values=exactly(0.0, NAN, NAN, 3.0))},
+    points=[{"name": "minimum", "id": "min-nan-semantics"}, {"name": "maximum"}],
+    issues="NVIDIA/TensorRT#4758",
+    needs=lambda name: name.title()[:3],
+)
 def extremum(x: T, y: T, name: str) -> T:
     return getattr(tf, name)(x, y)
 
 
-@case("clip-nan-semantics", "clip_by_value of NaN", {"x": f32(9, values=SPECIAL)}, issues="NVIDIA/TensorRT#4773")
+@case(
+    "clip-by-value-nan",
+    "clip_by_value of NaN",
+    {"x": f32(9, values=SPECIAL)},
+    issues="NVIDIA/TensorRT#4773",
+    needs="Max Min",
+)
 def clip(x: T) -> T:
     return tf.clip_by_value(x, 0.0, 6.0)
 
@@ -73,93 +124,21 @@ def round_half(x: T) -> T:
     return tf.round(x)
 
 
-@case("divide-by-zero", "Division of floats by zero",
-      {"x": f32(4, values=exactly(1.0, -1.0, 0.0, NAN)), "y": f32(4, values=exactly(0.0, 0.0, 0.0, 1.0))}, needs="Div")  # fmt: skip
-def divide(x: T, y: T) -> T:
-    return x / y
-
-
-@case("divide-no-nan", "divide_no_nan by zero", {"x": f32(3), "y": f32(3, values=exactly(0.0, 2.0, -0.0))})
-def divide_no_nan(x: T, y: T) -> T:
-    return tf.math.divide_no_nan(x, y)
-
-
-@case("mod-{name}-{dtype}", "{name} of {dtype} by 32",
-      {"x": tensor("{dtype}", 4, values=exactly(18542495, 2147483647, 1800000000, -7))},
-      points=[{"name": "floormod", "dtype": "int32", "id": "mod-int32-minus-one"}, {"name": "floormod", "dtype": "int64"}],
-      issues="NVIDIA/TensorRT#4702", structure="exported as Div, Mul and Sub: the product may overflow")  # fmt: skip
-def modulus(x: T, name: str, dtype: str) -> T:
-    return getattr(tf.math, name)(x, tf.constant(32, x.dtype))
-
-
-@case("mod-negative-divisor", "floormod with operands of both signs",
-      {"x": i32(6, values=exactly(7, -7, 7, -7, 6, -6)), "y": i32(6, values=exactly(3, 3, -3, -3, 3, -3))})  # fmt: skip
-def modulus_signs(x: T, y: T) -> T:
-    return tf.math.floormod(x, y)
-
-
-@case("truncatemod-int32", "truncatemod with operands of both signs",
-      {"x": i32(4, values=exactly(7, -7, 7, -7)), "y": i32(4, values=exactly(3, 3, -3, -3))})  # fmt: skip
-def truncatemod(x: T, y: T) -> T:
-    return tf.truncatemod(x, y)
-
-
-@case("floormod-float", "floormod of floats", {"x": f32(4, values=exactly(5.5, -5.5, 5.5, -5.5)),
-                                               "y": f32(4, values=exactly(2.0, 2.0, -2.0, -2.0))})  # fmt: skip
-def floormod_float(x: T, y: T) -> T:
-    return tf.math.floormod(x, y)
-
-
-@case("floordiv-negative-int", "floordiv of negative integers",
-      {"x": i32(6, values=exactly(-3, -7, -10, 3, 7, 10)), "y": i32(6, values=exactly(3, 3, 3, -3, -3, 3))},
-      issues="onnx/tensorflow-onnx#2174", needs="Div")  # fmt: skip
-def floordiv(x: T, y: T) -> T:
-    return tf.math.floordiv(x, y)
-
-
-@case("pow-{dtype}", "Power of {dtype}", {"x": tensor("{dtype}", 4, values=exactly(2, -3, 5, 0))},
-      points=[{"dtype": "int32", "id": "pow-integer"}, {"dtype": "float32"}, {"dtype": "int64"}],
-      issues="NVIDIA/TensorRT/CHANGELOG@10.8", needs="Pow")  # fmt: skip
-def power(x: T, dtype: str) -> T:
-    return tf.pow(x, tf.constant([3, 2, 1, 0], x.dtype))
-
-
-@case("pow-negative-base", "Power of negative floats", {"x": f32(3, values=exactly(-2.0, -2.0, -8.0))}, needs="Pow")
-def power_negative(x: T) -> T:
-    return tf.pow(x, [2.0, 3.0, 0.5])
-
-
-@case("atan2", "atan2 in all quadrants and on the axes",
-      {"y": f32(6, values=exactly(1.0, 1.0, -1.0, -1.0, 0.0, 0.0)), "x": f32(6, values=exactly(1.0, -1.0, 1.0, -1.0, -1.0, 1.0))})  # fmt: skip
-def atan2(y: T, x: T) -> T:
-    return tf.math.atan2(y, x)
-
-
-@case("xlogy", "x log y with zeros", {"x": f32(3, values=exactly(0.0, 2.0, 0.0)), "y": f32(3, values=exactly(0.0, 3.0, 1.0))})
-def xlogy(x: T, y: T) -> T:
-    return tf.math.xlogy(x, y)
-
-
-@case("bitwise-{name}", "Bitwise {name} of integers", {"x": i32(4, values=integers(0, 31)), "y": i32(4, values=integers(0, 7))},
-      points=[{"name": "bitwise_and", "id": "bitwise-ops"}, {"name": "bitwise_xor"}, {"name": "left_shift"}],
-      issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp")  # fmt: skip
-def bitwise(x: T, y: T, name: str) -> T:
-    return getattr(tf.bitwise, name)(x, y)
-
-
-@case("int32-overflow", "Product of integers past the largest", {"x": i32(2, values=exactly(2147483647, -2147483648))}, needs="Mul")
-def overflow(x: T) -> T:
-    return x * 2
-
-
 @case("fp16-overflow-constants", "fp16 with a constant of -1e12 and one of 1e-12", {"x": f32(4)}, precision="fp16",
-      issues="NVIDIA/TensorRT#2466 NVIDIA/TensorRT#3257", tolerance=(0.1, 0.1))  # fmt: skip
+      issues="NVIDIA/TensorRT#2466 NVIDIA/TensorRT#3257", tolerance=(0.1, 0.1), needs="Max")  # fmt: skip
 def constants(x: T) -> T:
     return tf.maximum(x, -1e12) + tf.constant([1e-12, 0.0, 1.0, 2.0])
 
 
-@case("gfpgan-fp16-weights", "fp16 addition of constants beyond fp16", {"x": f32(4, values=uniform(6e4, 6.4e4))},
-      precision="fp16", issues="NVIDIA/TensorRT#3257", structure="a bias of 1e5 is clamped: a difference is expected")  # fmt: skip
+@case(
+    "gfpgan-fp16-weights",
+    "fp16 addition of constants beyond fp16",
+    {"x": f32(4, values=uniform(6e4, 6.4e4))},
+    precision="fp16",
+    issues="NVIDIA/TensorRT#3257",
+    structure="a bias of 1e5 is clamped: a difference is expected",
+    needs="Sub",
+)
 def bias_large(x: T) -> T:
     return x - tf.constant([1e5, 7e4, 1.0, 2.0])
 
@@ -171,14 +150,12 @@ def or_cast(x: T, y: T) -> T:
     return tf.cast(tf.logical_or(x, y), tf.float32)
 
 
-@case("compare-{name}", "{name} of floats with NaN", {"x": f32(4, values=exactly(NAN, 1.0, 2.0, INF)),
-                                                     "y": f32(4, values=exactly(NAN, 1.0, 3.0, INF))},
-      points=grid(name=("equal", "not_equal", "less_equal")))  # fmt: skip
-def compare(x: T, y: T, name: str) -> T:
-    return getattr(tf, name)(x, y)
-
-
-@case("broadcast-rank-5-and-1", "Addition that broadcasts rank 1 to rank 5", {"x": f32(1, 2, 1, 3, 4), "y": f32(4)}, needs="Add")
+@case(
+    "broadcast-rank-5-and-1",
+    "Addition that broadcasts rank 1 to rank 5",
+    {"x": f32(1, 2, 1, 3, 4), "y": f32(4)},
+    needs="Add",
+)
 def broadcast(x: T, y: T) -> T:
     return x + y + tf.ones([2, 1, 5, 1, 1])
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from trtbuild.suite import case, f32, i32, tf, weights
+from trtbuild.suite import case, exactly, f32, i32, tf, weights
 
 T = Any
 MATRIX = {"x": f32(3, 4)}
 
 
-@case("pad-nonzero-constant", "Padding with a constant other than zero", MATRIX, issues="NVIDIA/TensorRT#1019", needs="Pad")
+@case(
+    "pad-nonzero-constant",
+    "Padding with a constant other than zero",
+    MATRIX,
+    issues="NVIDIA/TensorRT#1019",
+    needs="Pad",
+)
 def pad_constant(x: T) -> T:
     return tf.pad(x, [[1, 2], [0, 3]], constant_values=-7.5)
 
@@ -20,12 +26,24 @@ def pad_reflect(x: T) -> T:
     return tf.pad(x, [[2, 1], [3, 0]], "REFLECT")
 
 
-@case("pad-symmetric", "Symmetric padding, which ONNX has not", MATRIX, issues="onnx/tensorflow-onnx#72 onnx/tensorflow-onnx#1698")
+@case(
+    "pad-symmetric",
+    "Symmetric padding, which ONNX has not",
+    MATRIX,
+    issues="onnx/tensorflow-onnx#72 onnx/tensorflow-onnx#1698",
+    needs="Pad Compress",
+)
 def pad_symmetric(x: T) -> T:
     return tf.pad(x, [[1, 1], [2, 2]], "SYMMETRIC")
 
 
-@case("pad-symmetric-one-sided", "Symmetric padding of one side only", MATRIX, issues="onnx/tensorflow-onnx#1698")
+@case(
+    "pad-symmetric-one-sided",
+    "Symmetric padding of one side only",
+    MATRIX,
+    issues="onnx/tensorflow-onnx#1698",
+    needs="Pad Compress",
+)
 def pad_symmetric_one(x: T) -> T:
     return tf.pad(x, [[0, 2], [0, 0]], "SYMMETRIC")
 
@@ -74,10 +92,15 @@ def pad_multiple(x: T) -> T:
     return tf.pad(x, tf.reshape(tf.stack([0, 0, 0, missing, 0, 0]), [3, 2]))
 
 
-@case("pad-pads-input", "Padding whose amounts are a graph input",
-      {"x": f32(3, 4), "pads": i32(2, 2)}, needs="Pad", issues="NVIDIA/TensorRT/CHANGELOG@10.3")  # fmt: skip
+@case(
+    "pad-pads-input",
+    "Padding whose amounts are a graph input",
+    {"x": f32(3, 4), "pads": i32(4, values=exactly(1, 0, 2, 1))},
+    needs="Pad",
+    issues="NVIDIA/TensorRT/CHANGELOG@10.3",
+)
 def pad_input(x: T, pads: T) -> T:
-    return tf.pad(x, pads)
+    return tf.pad(x, tf.reshape(pads, [2, 2]))
 
 
 @case("pad-fp16-minus-inf", "fp16 padding with minus infinity", MATRIX, precision="fp16", needs="Pad")

@@ -15,27 +15,32 @@ OPS = {"max": "MaxPool", "avg": "AveragePool"}
     "{kind}pool-same-k{k}-s{s}-n{n}", "SAME {kind} pooling, window {k}, stride {s}, size {n}",
     {"x": f32(1, "n", "n", 3, values=uniform(-3, -1))}, points=grid(kind=("max", "avg"), k=(2, 3), s=(2, 3), n=(7, 8)),
     issues="tensorflow/tensorflow#27988 onnx/tensorflow-onnx#4 onnx/onnx-tensorrt#663",
-    structure="all values are negative: padding with zeros would win, and count",
+    structure="all values are negative: padding with zeros would win, and count", needs=lambda kind, **_: OPS[kind]
 )  # fmt: skip
 def pool_same(x: T, kind: str, k: int, s: int, n: int) -> T:
     return getattr(tf.nn, POOLS[kind])(x, k, s, "SAME")
 
 
 @case("{kind}pool-valid-odd", "VALID {kind} pooling of an odd size: the last row is dropped", {"x": f32(1, 7, 7, 3)},
-      points=grid(kind=("max", "avg")))  # fmt: skip
+      points=grid(kind=("max", "avg")), needs=lambda kind, **_: OPS[kind])  # fmt: skip
 def pool_valid(x: T, kind: str) -> T:
     return getattr(tf.nn, POOLS[kind])(x, 2, 2, "VALID")
 
 
-@case("avgpool-ceil-exclude-pad", "Average pooling with windows partly outside", {"x": f32(1, 7, 7, 3)},
-      issues="onnx/onnx-tensorrt#663 PaddlePaddle/Paddle#14452 microsoft/onnxruntime#16203", needs="AveragePool")  # fmt: skip
+@case(
+    "avgpool-ceil-exclude-pad",
+    "Average pooling with windows partly outside",
+    {"x": f32(1, 7, 7, 3)},
+    issues="onnx/onnx-tensorrt#663 PaddlePaddle/Paddle#14452 microsoft/onnxruntime#16203",
+    needs="AveragePool",
+)
 def pool_border(x: T) -> T:
     return tf.nn.avg_pool2d(x, [3, 2], [2, 1], "SAME")
 
 
-@case("{kind}pool-dilation", "{kind} pooling with dilation 2", {"x": f32(1, 9, 9, 3)},
-      points=[{"kind": "avg", "id": "avgpool-dilation"}, {"kind": "max"}],
-      issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp")  # fmt: skip
+@case("{kind}pool-dilated", "{kind} pooling with dilation 2", {"x": f32(1, 9, 9, 3)},
+      points=[{"kind": "avg"}, {"kind": "max"}],
+      issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp", needs=lambda kind: f"SpaceToDepth {OPS[kind]}")  # fmt: skip
 def pool_dilated(x: T, kind: str) -> T:
     return tf.nn.pool(x, [2, 2], kind.upper(), dilations=[2, 2], padding="VALID")
 
@@ -51,12 +56,24 @@ def pool_argmax_unused(x: T) -> T:
     return tf.nn.max_pool_with_argmax(x, 2, 2, "VALID")[0]
 
 
-@case("{kind}pool3d", "SAME {kind} pooling in 3-D, odd size", {"x": f32(1, 5, 5, 5, 2)}, points=grid(kind=("max", "avg")))
+@case(
+    "{kind}pool3d",
+    "SAME {kind} pooling in 3-D, odd size",
+    {"x": f32(1, 5, 5, 5, 2)},
+    points=grid(kind=("max", "avg")),
+    needs=lambda kind, **_: OPS[kind],
+)
 def pool_3d(x: T, kind: str) -> T:
     return getattr(tf.nn, f"{kind}_pool3d")(x, 2, 2, "SAME")
 
 
-@case("{kind}pool1d", "SAME {kind} pooling in 1-D, odd size", {"x": f32(1, 9, 3)}, points=grid(kind=("max", "avg")))
+@case(
+    "{kind}pool1d",
+    "SAME {kind} pooling in 1-D, odd size",
+    {"x": f32(1, 9, 3)},
+    points=grid(kind=("max", "avg")),
+    needs=lambda kind, **_: OPS[kind],
+)
 def pool_1d(x: T, kind: str) -> T:
     return getattr(tf.nn, f"{kind}_pool1d")(x, 2, 2, "SAME")
 
@@ -66,8 +83,13 @@ def pool_large(x: T) -> T:
     return tf.nn.avg_pool2d(x, 64, 1, "VALID")
 
 
-@case("globalpool-{kind}", "Global {kind} pooling of Keras with kept dimensions", {"x": f32(2, 5, 7, 3)},
-      points=[{"kind": "Average"}, {"kind": "Max"}])  # fmt: skip
+@case(
+    "globalpool-{kind}",
+    "Global {kind} pooling of Keras with kept dimensions",
+    {"x": f32(2, 5, 7, 3)},
+    points=[{"kind": "Average"}, {"kind": "Max"}],
+    needs=lambda kind: {"Average": "ReduceMean", "Max": "ReduceMax"}[kind],
+)
 def pool_global(x: T, kind: str) -> T:
     return getattr(keras.layers, f"Global{kind}Pooling2D")(keepdims=True)(x)
 
@@ -91,7 +113,7 @@ def pool_fractional(x: T) -> T:
     return tf.nn.fractional_max_pool(x, [1.0, 1.4, 1.4, 1.0], seed=1)[0]
 
 
-@case("maxpool-channels", "Max pooling over channels", {"x": f32(1, 4, 4, 8)})
+@case("maxpool-channels", "Max pooling over channels", {"x": f32(1, 4, 4, 8)}, needs="MaxPool")
 def pool_channels(x: T) -> T:
     return tf.nn.max_pool(x, [1, 1, 1, 2], [1, 1, 1, 2], "SAME")
 

@@ -9,22 +9,50 @@ from trtbuild.suite import case, exactly, f32, grid, i32, normal, tensor, tf, un
 T = Any
 NAN, INF = float("nan"), float("inf")
 CUBE = {"x": f32(2, 3, 4)}
-REDUCTIONS = ("sum", "mean", "max", "min", "prod", "logsumexp", "euclidean_norm", "std", "variance")
+# Function -> the operations that it is exported as; "" where it cannot be exported.
+REDUCTIONS = {
+    "sum": "ReduceSum",
+    "mean": "ReduceMean",
+    "max": "ReduceMax",
+    "min": "ReduceMin",
+    "prod": "ReduceProd",
+    "logsumexp": "ReduceMax Exp ReduceSum Log",
+    "euclidean_norm": "",
+    "std": "ReduceMean Sqrt",
+    "variance": "ReduceMean",
+}
 
 
-@case("reduce-{name}", "reduce_{name} over the middle axis", CUBE, points=grid(name=REDUCTIONS))
+@case(
+    "reduce-{name}",
+    "reduce_{name} over the middle axis",
+    CUBE,
+    points=grid(name=REDUCTIONS),
+    needs=lambda name: REDUCTIONS[name],
+)
 def reduce_middle(x: T, name: str) -> T:
     call = getattr(tf, f"reduce_{name}", None) or getattr(tf.math, f"reduce_{name}")
     return call(x, axis=1)
 
 
-@case("reduce-{name}-bool", "reduce_{name} of booleans", {"x": tensor("bool", 3, 4)}, points=grid(name=("all", "any")))
+@case(
+    "reduce-{name}-bool",
+    "reduce_{name} of booleans",
+    {"x": tensor("bool", 3, 4)},
+    points=grid(name=("all", "any")),
+    needs="ReduceSum",
+)
 def reduce_bool(x: T, name: str) -> T:
     return getattr(tf, f"reduce_{name}")(x, axis=-1)
 
 
-@case("reduce-{name}-{dtype}", "reduce_{name} of {dtype}", {"x": tensor("{dtype}", 3, 5)},
-      points=grid(name=("sum", "max", "mean"), dtype=("int32", "int64")))  # fmt: skip
+@case(
+    "reduce-{name}-{dtype}",
+    "reduce_{name} of {dtype}",
+    {"x": tensor("{dtype}", 3, 5)},
+    points=grid(name=("sum", "max", "mean"), dtype=("int32", "int64")),
+    needs=lambda name, **_: REDUCTIONS[name],
+)
 def reduce_integers(x: T, name: str, dtype: str) -> T:
     return getattr(tf, f"reduce_{name}")(x, axis=1)
 
@@ -46,9 +74,14 @@ def reduce_axis(x: T, axis: T) -> T:
     return tf.reduce_sum(x, axis)
 
 
-@case("reduce-{name}-nan-inf", "reduce_{name} of NaN and infinities",
-      {"x": f32(4, 3, values=exactly(1.0, 2.0, 3.0, 1.0, NAN, 2.0, -INF, 0.0, INF, -INF, -INF, -INF))},
-      points=grid(name=("max", "min", "sum", "logsumexp")), issues="NVIDIA/TensorRT#3467")  # fmt: skip
+@case(
+    "reduce-{name}-nan-inf",
+    "reduce_{name} of NaN and infinities",
+    {"x": f32(4, 3, values=exactly(1.0, 2.0, 3.0, 1.0, NAN, 2.0, -INF, 0.0, INF, -INF, -INF, -INF))},
+    points=grid(name=("max", "min", "sum", "logsumexp")),
+    issues="NVIDIA/TensorRT#3467",
+    needs=lambda name: REDUCTIONS[name],
+)
 def reduce_special(x: T, name: str) -> T:
     return getattr(tf, f"reduce_{name}")(x, axis=1)
 
@@ -59,8 +92,14 @@ def reduce_max_half(x: T) -> T:
     return tf.reduce_max(x, axis=1)
 
 
-@case("reduce-{name}-fp16-large", "fp16 {name} of 4096 values near 100: the sum overflows",
-      {"x": f32(2, 4096, values=normal(1.0, 100.0))}, points=grid(name=("sum", "mean")), precision="fp16")  # fmt: skip
+@case(
+    "reduce-{name}-fp16-large",
+    "fp16 {name} of 4096 values near 100: the sum overflows",
+    {"x": f32(2, 4096, values=normal(1.0, 100.0))},
+    points=grid(name=("sum", "mean")),
+    precision="fp16",
+    needs=lambda name: REDUCTIONS[name],
+)
 def reduce_overflow(x: T, name: str) -> T:
     return getattr(tf, f"reduce_{name}")(x, axis=1)
 
@@ -73,9 +112,13 @@ def mean_extra(x: T) -> T:
     return tf.reduce_mean(y, 1), y
 
 
-@case("arg{name}-{dtype}", "arg{name} with ties, as {dtype}",
-      {"x": f32(3, 6, values=exactly(1.0, 5.0, 5.0, -2.0, -2.0, 0.0))},
-      points=[{"name": "max", "dtype": "int32"}, {"name": "min", "dtype": "int64"}])  # fmt: skip
+@case(
+    "arg{name}-{dtype}",
+    "arg{name} with ties, as {dtype}",
+    {"x": f32(3, 6, values=exactly(1.0, 5.0, 5.0, -2.0, -2.0, 0.0))},
+    points=[{"name": "max", "dtype": "int32"}, {"name": "min", "dtype": "int64"}],
+    needs=lambda name, **_: f"Arg{name.title()}",
+)
 def arg(x: T, name: str, dtype: str) -> T:
     return getattr(tf, f"arg{name}")(x, axis=1, output_type=dtype)
 
@@ -102,14 +145,25 @@ def cumsum_pair(x: T) -> T:
     return tf.cumsum(x, -1), tf.cumsum(x, -1, reverse=True)
 
 
-@case("cumsum-multi-axis", "Two cumulative sums on different axes", {"x": f32(4, 2)}, needs="CumSum",
-      issues="NVIDIA/TensorRT#4551 onnx/onnx-tensorrt#1034", structure="CumSum of a CumSum, and of the same input")  # fmt: skip
+@case(
+    "cumsum-multi-axis",
+    "Two cumulative sums on different axes",
+    {"x": f32(4, 2)},
+    needs="CumSum",
+    issues="NVIDIA/TensorRT#4551 onnx/onnx-tensorrt#1034",
+    structure="CumSum of a CumSum, and of the same input",
+)
 def cumsum_axes(x: T) -> T:
     return tf.cumsum(tf.cumsum(x, 0), 1), tf.cumsum(x, 1)
 
 
-@case("cumsum-axis-not-initializer", "Cumulative sum along a computed axis", {"x": f32(3, 4), "axis": i32(values=exactly(1))},
-      needs="CumSum", issues="NVIDIA/TensorRT#3425 NVIDIA/TensorRT#1275")  # fmt: skip
+@case(
+    "cumsum-axis-not-initializer",
+    "Cumulative sum along a computed axis",
+    {"x": f32(3, 4), "axis": i32(values=exactly(1))},
+    needs="CumSum",
+    issues="NVIDIA/TensorRT#3425 NVIDIA/TensorRT#1275",
+)
 def cumsum_axis(x: T, axis: T) -> T:
     return tf.cumsum(x, axis)
 
@@ -119,13 +173,19 @@ def cumsum_integers(x: T) -> T:
     return tf.cumsum(x, 1)
 
 
-@case("cumsum-slow-86", "Cumulative sum over 10000 values", {"x": f32(1, 10000, values=uniform(0, 0.01))}, needs="CumSum",
-      issues="NVIDIA/TensorRT#3323", tolerance=(1e-3, 1e-3))  # fmt: skip
+@case(
+    "cumsum-slow-86",
+    "Cumulative sum over 10000 values",
+    {"x": f32(1, 10000, values=uniform(0, 0.01))},
+    needs="CumSum",
+    issues="NVIDIA/TensorRT#3323",
+    tolerance=(1e-3, 1e-3),
+)
 def cumsum_long(x: T) -> T:
     return tf.cumsum(x, 1)
 
 
-@case("cumprod", "Cumulative product", {"x": f32(3, 4, values=uniform(0.5, 1.5))})
+@case("cumprod", "Cumulative product", {"x": f32(3, 4, values=uniform(0.5, 1.5))}, needs="Loop")
 def cumprod(x: T) -> T:
     return tf.math.cumprod(x, 1)
 
@@ -135,19 +195,31 @@ def cumulative_logsumexp(x: T) -> T:
     return tf.math.cumulative_logsumexp(x, 1)
 
 
-@case("range-reducemax", "Range up to a maximum", {"x": tensor("int64", 5, values=exactly(3, 1, 6, 2, 0))},
-      issues="NVIDIA/TensorRT#3342", needs="Range", structure="ReduceMax feeds Range: a data-dependent shape")  # fmt: skip
+@case(
+    "range-reducemax",
+    "Range up to a maximum",
+    {"x": tensor("int64", 5, values=exactly(3, 1, 6, 2, 0))},
+    issues="NVIDIA/TensorRT#3342",
+    needs="Range",
+    structure="ReduceMax feeds Range: a data-dependent shape",
+)
 def range_max(x: T) -> T:
     return tf.range(tf.reduce_max(x))
 
 
-@case("mean-variadic-fp16", "fp16 mean of three tensors", {"a": f32(1, 2, 3, 4), "b": f32(1, 2, 3, 4), "c": f32(1, 2, 3, 4)},
-      precision="fp16", issues="NVIDIA/TensorRT#4509", needs="Sum")  # fmt: skip
+@case(
+    "sum-of-three-fp16",
+    "fp16 mean of three tensors",
+    {"a": f32(1, 2, 3, 4), "b": f32(1, 2, 3, 4), "c": f32(1, 2, 3, 4)},
+    precision="fp16",
+    issues="NVIDIA/TensorRT#4509",
+    needs="Sum",
+)
 def mean_of_three(a: T, b: T, c: T) -> T:
     return tf.add_n([a, b, c]) / 3.0
 
 
 @case("moments-two-axes", "Mean and variance over two axes, both read", {"x": f32(2, 4, 4, 3)},
-      structure="ReduceMean, Sub, Mul, ReduceMean; two outputs")  # fmt: skip
+      structure="ReduceMean, Sub, Mul, ReduceMean; two outputs", needs="ReduceMean Mul Sub")  # fmt: skip
 def moments(x: T) -> T:
     return tf.nn.moments(x, [1, 2])

@@ -21,26 +21,37 @@ def resize(x: T, method: str, h: int, w: int) -> T:
 
 
 @case(
-    "resize-nearest-{h}x{w}", "tf.image.resize by nearest neighbour, 6x5 to {h}x{w}", IMAGE,
-    points=[{"h": 12, "w": 10, "id": "resize-nearest-tf-half-pixel-nn"}, {"h": 9, "w": 8}, {"h": 3, "w": 2}],
-    issues="onnx/tensorflow-onnx#2248 onnx/tensorflow-onnx#2249 NVIDIA/TensorRT#743", needs="Resize",
-)  # fmt: skip
+    "resize-nearest-{h}x{w}",
+    "tf.image.resize by nearest neighbour, 6x5 to {h}x{w}",
+    IMAGE,
+    points=[
+        {"h": 12, "w": 10, "id": "resize-nearest-tf-half-pixel-nn"},
+        {"h": 9, "w": 8},
+        {"h": 3, "w": 2},
+        {"h": 18, "w": 15, "id": "resize-nearest-mismatch-71"},
+    ],
+    issues="onnx/tensorflow-onnx#2248 onnx/tensorflow-onnx#2249 NVIDIA/TensorRT#743",
+    needs="Resize",
+)
 def resize_nearest(x: T, h: int, w: int) -> T:
     return tf.image.resize(x, [h, w], "nearest")
 
 
 @case(
-    "upsampling2d-{kind}", "Keras UpSampling2D by 2, {kind}", {"x": f32(1, 8, 8, 3)},
-    points=[{"kind": "bilinear", "id": "resize-70-upsampling-regression"},
-            {"kind": "nearest", "id": "resize-nearest-mode-floor-only"}, {"kind": "bicubic"}],
-    issues="NVIDIA/TensorRT#974 onnx/tensorflow-onnx#1385 onnx/onnx#2882", tolerance=(1e-3, 1e-3),
-)  # fmt: skip
+    "upsampling2d-{kind}",
+    "Keras UpSampling2D by 2, {kind}",
+    {"x": f32(1, 8, 8, 3)},
+    points=[{"kind": "bilinear", "id": "resize-70-upsampling-regression"}, {"kind": "nearest"}, {"kind": "bicubic"}],
+    issues="NVIDIA/TensorRT#974 onnx/tensorflow-onnx#1385 onnx/onnx#2882",
+    tolerance=(1e-3, 1e-3),
+    needs=lambda kind: "Tile" if kind == "nearest" else "Resize",
+)
 def upsampling(x: T, kind: str) -> T:
     return keras.layers.UpSampling2D(2, interpolation=kind)(x)
 
 
 @case("upsampling-{rank}d", "Keras UpSampling{rank}D", {"x": f32("b", "n", "n", "n", 2)},
-      points=[{"rank": 3, "b": 1, "n": 3}])  # fmt: skip
+      points=[{"rank": 3, "b": 1, "n": 3}], needs="Tile")  # fmt: skip
 def upsampling_3d(x: T, rank: int, b: int, n: int) -> T:
     return keras.layers.UpSampling3D(2)(x)
 
@@ -73,7 +84,7 @@ def resize_to_one(x: T) -> T:
 
 
 @case("resize-area", "tf.image.resize by area, 32 to 16", {"x": f32(1, 32, 32, 2)},
-      structure="exported as another resize, silently wrong")  # fmt: skip
+      structure="exported as another resize, silently wrong", needs="Resize")  # fmt: skip
 def resize_area(x: T) -> T:
     return tf.image.resize(x, [16, 16], "area")
 
@@ -114,33 +125,55 @@ def resize_double(x: T) -> T:
 
 
 @case("resize-with-pad", "tf.image.resize_with_pad", {"x": f32(1, 6, 9, 3)},
-      issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp", tolerance=(1e-3, 1e-3))  # fmt: skip
+      issues="onnx/onnx-tensorrt/onnxOpCheckers.cpp", tolerance=(1e-3, 1e-3), needs="Resize Pad")  # fmt: skip
 def resize_pad(x: T) -> T:
     return tf.image.resize_with_pad(x, 8, 8)
 
 
 @case(
-    "crop-and-resize-{method}", "tf.image.crop_and_resize, {method}",
-    {"x": f32(1, 6, 6, 2), "boxes": f32(2, 4, values=exactly(0.2, 0.2, 0.6, 0.6, 0.6, 0.6, 0.8, 0.8)),
-     "index": i32(2, values=exactly(0))},
-    points=[{"method": "bilinear", "id": "crop-and-resize-roialign"}, {"method": "nearest", "id": "plugins-removed-11"}],
-    issues="onnx/onnx#2100 onnx/onnx#3428 NVIDIA/TensorRT/release@11.0", structure="Loop whose body has Resize",
-)  # fmt: skip
+    "crop-and-resize-{method}",
+    "tf.image.crop_and_resize, {method}",
+    {
+        "x": f32(1, 6, 6, 2),
+        "boxes": f32(2, 4, values=exactly(0.2, 0.2, 0.6, 0.6, 0.6, 0.6, 0.8, 0.8)),
+        "index": i32(2, values=exactly(0)),
+    },
+    points=[
+        {"method": "bilinear", "id": "crop-and-resize-roialign"},
+        {"method": "nearest"},
+    ],
+    issues="onnx/onnx#2100 onnx/onnx#3428 NVIDIA/TensorRT/release@11.0",
+    structure="Loop whose body has Resize",
+    needs="Loop",
+)
 def crop_and_resize(x: T, boxes: T, index: T, method: str) -> T:
     return tf.image.crop_and_resize(x, boxes, index, [4, 4], method)
 
 
-@case("resize-tactic-accuracy-{precision}", "{precision} bilinear resize between convolution-like layers",
-      {"x": f32(1, 7, 7, 8)}, points=[{"precision": "fp16", "id": "resize-tactic-accuracy-72"}, {"precision": "bf16"}],
-      precision="{precision}", issues="NVIDIA/TensorRT#1194", needs="Resize", structure="Relu, Resize, Concat")  # fmt: skip
+@case(
+    "resize-tactic-accuracy-{precision}",
+    "{precision} bilinear resize between convolution-like layers",
+    {"x": f32(1, 7, 7, 8)},
+    points=[{"precision": "fp16", "id": "resize-tactic-accuracy-72"}, {"precision": "bf16"}],
+    precision="{precision}",
+    issues="NVIDIA/TensorRT#1194",
+    needs="Resize",
+    structure="Relu, Resize, Concat",
+)
 def resize_low(x: T, precision: str) -> T:
     y = tf.nn.relu(x)
     return tf.concat([tf.image.resize(y, [14, 14]), tf.tile(y, [1, 2, 2, 1])], -1)
 
 
-@case("resize-asymmetric-only-70", "Decoder block: upsampling, concatenation, convolution",
-      {"x": f32(1, 4, 4, 4), "skip": f32(1, 8, 8, 2)}, issues="onnx/onnx#2882 NVIDIA/TensorRT#386",
-      needs="Resize Concat Conv", structure="Resize, Concat of a skip connection, Conv", tolerance=(1e-3, 1e-3))  # fmt: skip
+@case(
+    "resize-asymmetric-only-70",
+    "Decoder block: upsampling, concatenation, convolution",
+    {"x": f32(1, 4, 4, 4), "skip": f32(1, 8, 8, 2)},
+    issues="onnx/onnx#2882 NVIDIA/TensorRT#386",
+    needs="Resize Concat Conv",
+    structure="Resize, Concat of a skip connection, Conv",
+    tolerance=(1e-3, 1e-3),
+)
 def resize_decoder(x: T, skip: T) -> T:
     y = tf.concat([tf.image.resize(x, [8, 8]), skip], -1)
     return built(lambda: keras.layers.Conv2D(4, 3, padding="same", activation="relu"), y)

@@ -18,8 +18,14 @@ def deconv_same(x: T, k: int, s: int) -> T:
     return tf.nn.conv2d_transpose(x, weights(k, k, 4, 3), [1, 5 * s, 6 * s, 4], s, "SAME")
 
 
-@case("deconv-tf-output-shape-auto-pad", "SAME transposed convolution, 40 to 80 by kernel 4", {"x": f32(1, 40, 40, 2)},
-      issues="onnx/tensorflow-onnx#765", needs="ConvTranspose", structure="a shift by one pixel shows in values only")  # fmt: skip
+@case(
+    "deconv-tf-output-shape-auto-pad",
+    "SAME transposed convolution, 40 to 80 by kernel 4",
+    {"x": f32(1, 40, 40, 2)},
+    issues="onnx/tensorflow-onnx#765",
+    needs="ConvTranspose",
+    structure="a shift by one pixel shows in values only",
+)
 def deconv_40(x: T) -> T:
     return tf.nn.conv2d_transpose(x, weights(4, 4, 2, 2), [1, 80, 80, 2], 2, "SAME")
 
@@ -62,7 +68,7 @@ def deconv_dilated(x: T, rate: int) -> T:
 
 
 @case("deconv-atrous", "atrous_conv2d_transpose", {"x": f32(1, 8, 8, 3)},
-      issues="onnx/onnx-tensorrt/onnx_backend_test.py")  # fmt: skip
+      issues="onnx/onnx-tensorrt/onnx_backend_test.py", needs="ConvTranspose SpaceToDepth")  # fmt: skip
 def deconv_atrous(x: T) -> T:
     return tf.nn.atrous_conv2d_transpose(x, weights(3, 3, 4, 3), [1, 8, 8, 4], 2, "SAME")
 
