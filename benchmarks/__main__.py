@@ -131,6 +131,14 @@ def suite(scratch: Path) -> None:
     cases.measure(scratch, TRTBUILD, say)
 
 
+def checker(scratch: Path) -> None:
+    """The conversion checker: against the same conversion by hand; its memory in a training process."""
+    del scratch
+    from benchmarks import checker as conversion
+
+    conversion.measure(ROOT, say)
+
+
 def say(what: str, measured: str, against: str) -> None:
     print(f"{what:<40} {measured:<44} {against}", flush=True)
 
@@ -141,6 +149,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "noop": noop,
     "cold": cold,
     "layers": layers,
+    "checker": checker,
     "pull": pull,
     "sweep": sweep,
     "many": many,

@@ -94,9 +94,14 @@ def _refuse_halves(records: Sequence[tuple[Any, Registered]]) -> None:
 def _of_record(graph: Any, record: Registered) -> Capture:
     name = str(getattr(graph, "name", "") or "")
     return Capture(
-        graph, dict(record.inputs), dict(record.outputs), f"graph {name}".strip(), keep=graph,
+        graph, dict(record.inputs), dict(record.outputs), _title(name, record.outputs), keep=graph,
         initialised=not name.startswith(_SCRATCH),
     )  # fmt: skip
+
+
+def _title(name: str, outputs: Mapping[str, str]) -> str:
+    """A function's graph has a name; another one is known by what it makes."""
+    return f"graph {name}" if name else f"graph of {', '.join(outputs)}"
 
 
 def _symbolic(registry: Registry) -> list[Callable[[], Capture]]:

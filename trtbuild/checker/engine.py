@@ -16,6 +16,7 @@ from trtbuild.checker.capture import Capture
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.options import Options
 from trtbuild.checker.origins import Origins
+from trtbuild.checker.quiet import quiet
 from trtbuild.checker.result import Problem, Result
 from trtbuild.errors import ExportError, LowerError, TrtbuildError
 from trtbuild.probing import Answer, Question
@@ -116,7 +117,10 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
     if chosen.unranked:
         return problems, {}
     try:
-        exported = export(freezing.freeze(part), how.opset, chosen.concrete, folder)
+        with quiet():
+            frozen = freezing.freeze(part)
+            problems += usage.silent(frozen.graph_def, origins)
+            exported = export(frozen, how.opset, chosen.concrete, folder)
     except ExportError as error:
         return [*problems, usage.export_failed(error)], {}
     finder = findings.Finder(exported, origins)
@@ -136,7 +140,7 @@ def check_onnx(
     from trtbuild.checker import precision
 
     if exported.model is None:
-        return [finder.noticed("export", "note", "", "", exported.why, "mend these first")], {}
+        return [], {}
     problems = [] if ready else precision.refuse_low(exported.model, how, finder)
     problems += precision.pitfalls(exported.model, how, finder)
     present = {value.name for value in exported.model.graph.input}
@@ -150,12 +154,12 @@ def check_onnx(
         {} if exported.static else {n: p for n, p in chosen.profiles.items() if n in present},
         tf32=how.precision == "tf32",
     )  # fmt: skip
-    refused, answers = _ask(question, finder, how, asker, folder)
+    refused, answers = _ask(question, exported, finder, how, asker, folder)
     return [*problems, *notes, *refused], answers
 
 
 def _ask(
-    question: Question, finder: findings.Finder, how: Options, asker: Asker, folder: Path
+    question: Question, exported: Exported, finder: findings.Finder, how: Options, asker: Asker, folder: Path
 ) -> tuple[list[Problem], dict[str, Answer]]:
     """First the whole graph in all versions at once; then, version by version, what a refusal kept from being seen."""
     deadline = time.monotonic() + how.limit_s
@@ -165,5 +169,5 @@ def _ask(
         def ask(one: Question, version: str = version) -> Answer:
             return asker.ask_one(version, one)
 
-        answers[version] = pieces.ask_through(ask, question, answer, folder, deadline)
+        answers[version] = pieces.ask_through(ask, question, answer, folder, deadline, exported.shapes)
     return finder.refused(answers), answers

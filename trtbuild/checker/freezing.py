@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
-from trtbuild.checker.subgraph import Held, Subgraph
+from trtbuild.checker.subgraph import Held, Subgraph, add_reading, add_variable
 
 # Constants up to this sum are made for real, so that folding goes as in a build; the rest costs nothing.
 REAL_BYTES = 16 << 20
+_HANDLE = "/trt_checker_handle"
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class _Splat:
         self._held = held
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        import numpy as np
+
         return np.ones([1], dtype or np.float32)
 
 
@@ -62,37 +63,65 @@ def freeze(part: Subgraph) -> Frozen:
     if data.tensor_data:
         graph_def, _ = converter._replace_variables_by_constants(data)
     graph_def = tf_loader.fix_freezing_errors_part2(graph_def)
-    weights = _fill(graph_def, part.variables, part.large)
+    weights = _fill(graph_def, part.variables)
     with tf.Graph().as_default():
         tf.import_graph_def(graph_def, name="")
-        graph_def = tf_loader.tf_optimize([*inputs, *weights], outputs, graph_def)
+        graph_def = tf_loader.tf_optimize([*inputs, *(f"{name}:0" for name in weights)], outputs, graph_def)
+    _open(graph_def, weights)
     clean = {tensor: name for name, tensor in part.inputs.items()}
     clean_outputs = {t: f"{name}_output" if name in part.inputs else name for name, t in part.outputs.items()}
-    return Frozen(graph_def, clean, clean_outputs, weights)
+    present = {node.name for node in graph_def.node}
+    return Frozen(graph_def, clean, clean_outputs, {f"{n}:0": held for n, held in weights.items() if n in present})
 
 
-def _fill(graph_def: Any, variables: Mapping[str, Held], large: Mapping[str, Held]) -> dict[str, Held]:
-    """Give the smallest variables values and make placeholders of the others; tensor -> what it holds."""
+def _fill(graph_def: Any, variables: Mapping[str, Held]) -> dict[str, Held]:
+    """Give the smallest variables values and return the others, which are read from variables still.
+
+    Those may be no placeholders yet: grappler makes arrays of zeros for all placeholders of known shape.
+    """
+    import numpy as np
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
-    left = REAL_BYTES
+    left, weights = REAL_BYTES, {}
     nodes = {node.name: node for node in graph_def.node if node.name in variables and node.op == "Const"}
-    weights = {f"{name}:0": held for name, held in large.items()}
-    for name, node in sorted(nodes.items(), key=lambda pair: (_bytes(variables[pair[0]]), pair[0])):
-        held = variables[name]
+    for name in sorted(nodes, key=lambda name: (_bytes(variables[name]), name)):
+        held, node = variables[name], nodes[name]
         dtype = tf.dtypes.as_dtype(held.dtype)
         left -= _bytes(held)
-        if dtype.is_floating and left < 0:
-            weights[f"{name}:0"] = held
-            node.Clear()
-            node.name, node.op = name, "Placeholder"
-            node.attr["dtype"].type = held.dtype
-            node.attr["shape"].shape.CopyFrom(tf.TensorShape(held.shape).as_proto())
-        elif dtype.is_floating:
+        if dtype.is_floating and left >= 0:
             values = rng.uniform(0.5, 1.5, held.shape).astype(dtype.as_numpy_dtype)
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values, dtype, held.shape))
+        elif dtype.is_floating:
+            weights[name] = held
+    if weights:
+        kept = [type(node).FromString(node.SerializeToString()) for node in graph_def.node if node.name not in weights]
+        del graph_def.node[:]
+        graph_def.node.extend(kept)
+    for name, held in weights.items():
+        add_variable(graph_def, name + _HANDLE, held)
+        add_reading(graph_def, name, name + _HANDLE, held)
     return weights
+
+
+def _open(graph_def: Any, weights: Mapping[str, Held]) -> None:
+    """Large weights become placeholders, for the exporter; in place."""
+    import tensorflow as tf
+
+    kept = [
+        type(node).FromString(node.SerializeToString())
+        for node in graph_def.node
+        if node.name.removesuffix(_HANDLE) not in weights or not node.name.endswith(_HANDLE)
+    ]
+    for node in kept:
+        if node.name in weights:
+            held = weights[node.name]
+            node.op = "Placeholder"
+            del node.input[:]
+            node.attr.pop("_output_shapes", None)
+            node.attr["shape"].shape.CopyFrom(tf.TensorShape(held.shape).as_proto())
+    del graph_def.node[:]
+    graph_def.node.extend(kept)
 
 
 def _bytes(held: Held) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from trtbuild.checker.places import Place, place_of
@@ -47,9 +48,20 @@ class Origins:
             graph, rest = functions.get(_callee(caller), graph), inner
             if (op := _lookup(graph, rest)) is not None:
                 return op
-        tail = name.rpartition(":")[0] or name
-        found = [op for inner in functions.values() if (op := _lookup(inner, tail)) is not None]
-        return found[0] if len(found) == 1 else None
+        found = [op for inner, rest in _in_body(functions, name) if (op := _lookup(inner, rest)) is not None]
+        return found[0] if found else None
+
+
+def _in_body(functions: Mapping[str, Any], name: str) -> Iterator[tuple[Any, str]]:
+    """Graphs whose name is in front of an operation's, as tf2onnx names those of a body: ``FUNCTION_OPERATION``.
+
+    Freezing renames a function that reads variables: ``cond_true_12`` is ``cond_true_frozen_34`` behind it.
+    """
+    for function, inner in functions.items():
+        stem = function.rpartition("_")[0] or function
+        matched = re.match(rf"{re.escape(stem)}(?:_frozen)?_\d+_(.+)$", name)
+        if matched:
+            yield inner, matched[1]
 
 
 def _lookup(graph: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 from collections.abc import Iterable
@@ -34,7 +35,7 @@ def place_of(frames: Iterable[Any]) -> Place | None:
         if is_ours(file):
             found = None
         elif not is_library(file):
-            found = Place(file, int(frame.lineno), str(frame.name), (frame.line or "").strip())
+            found = Place(file, int(frame.lineno), str(frame.name), linecache.getline(file, int(frame.lineno)).strip())
     return found
 
 

@@ -29,9 +29,9 @@ class Subgraph:
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     variables: dict[str, Held] = field(default_factory=dict)
-    large: dict[str, Held] = field(default_factory=dict)  # constants that were left out, now placeholders
     loose: dict[str, str] = field(default_factory=dict)  # placeholders that nobody registered -> what they are
     assigned: list[str] = field(default_factory=list)  # operations that write to variables
+    unused: list[str] = field(default_factory=list)  # inputs, by chosen name, that no output depends on
     shapes: dict[str, tuple[int | None, ...] | None] = field(default_factory=dict)  # of the inputs, by chosen name
     dtypes: dict[str, str] = field(default_factory=dict)
 
@@ -54,6 +54,7 @@ class _Cutter:
         self.graph, self.initialised = graph, initialised
         self.ins = {name: graph.get_tensor_by_name(tensor) for name, tensor in inputs.items()}
         self.outs = {name: graph.get_tensor_by_name(tensor) for name, tensor in outputs.items()}
+        self.old_control_flow = any(op.type in ("Enter", "Switch") for op in graph.get_operations())
         self.stops: dict[str, str] = {}  # tensor -> node that stands for it
         self.captured = {inner.op.name: outer for outer, inner in getattr(graph, "captures", ())}
         self.made = Subgraph(graph_pb2.GraphDef())
@@ -62,6 +63,7 @@ class _Cutter:
     def run(self) -> Subgraph:
         wanted = {tensor.name for tensor in self.ins.values()}
         reached = self._reach(wanted)
+        self._note_unused(reached, wanted)
         if not self.initialised:
             weights = _initialisers(reached, wanted)
             reached = self._reach(wanted | weights.keys())
@@ -82,8 +84,15 @@ class _Cutter:
         self.made.graph_def.library.CopyFrom(_library(self.graph))
         return self.made
 
-    def _reach(self, stops: set[str]) -> list[Any]:
-        """Operations behind the outputs, in the graph's order; control edges are followed too."""
+    def _note_unused(self, reached: list[Any], wanted: set[str]) -> None:
+        read = {tensor.name for op in reached for tensor in op.inputs} | {tensor.name for tensor in self.outs.values()}
+        self.made.unused = [name for name, tensor in self.ins.items() if tensor.name not in read]
+        # A write that something has to wait for is state, though its result is not used.
+        behind = {op.name: op for op in self._reach(wanted, control=True)}
+        self.made.assigned = [name for name, op in behind.items() if op.type.startswith("Assign")]
+
+    def _reach(self, stops: set[str], *, control: bool = False) -> list[Any]:
+        """Operations behind the outputs, in the graph's order; with ``control`` over control edges, too."""
         found: dict[str, Any] = {}
         waiting = [tensor.op for tensor in self.outs.values() if tensor.name not in stops]
         while waiting:
@@ -92,7 +101,8 @@ class _Cutter:
                 continue
             found[op.name] = op
             waiting += [tensor.op for tensor in op.inputs if tensor.name not in stops]
-            waiting += op.control_inputs
+            # The loops and branches of TensorFlow 1 live on control edges; elsewhere these only say what comes first.
+            waiting += op.control_inputs if control or self.old_control_flow else ()
         return sorted(found.values(), key=lambda op: op._id)
 
     def _weight(self, tensor: Any) -> None:
@@ -120,8 +130,7 @@ class _Cutter:
 
     def _copy(self, op: Any) -> None:
         if op.type == "Const" and (held := _large_constant(op)) is not None:
-            self.made.large[op.name] = held
-            self._placeholder(op.name, held.dtype, op.outputs[0].shape)
+            self._variable(op.name, held)
             return
         if op.type in ("Placeholder", "PlaceholderV2"):
             self._copy_placeholder(op)
@@ -131,12 +140,12 @@ class _Cutter:
         node.attr.pop("_class", None)
         for i, tensor in enumerate(op.inputs):
             node.input[i] = self._tensor(tensor.name)
+        if not self.old_control_flow:
+            del node.input[len(op.inputs) :]
         if op.type in ("VarHandleOp", "VariableV2", "Variable"):
             shape = tuple(dim.size for dim in node.attr["shape"].shape.dim)
             self.made.variables[op.name] = Held(node.attr["dtype"].type, shape)
             node.attr["shared_name"].s = op.name.encode()
-        elif op.type.startswith("Assign"):
-            self.made.assigned.append(op.name)
         elif op.type == "PlaceholderWithDefault":
             node.op = "Identity"
             node.attr["T"].type = node.attr.pop("dtype").type
@@ -147,10 +156,7 @@ class _Cutter:
         """One of the graph's own that was not registered, or a value that a function took from outside."""
         outer, tensor = self.captured.get(op.name), op.outputs[0]
         if tensor.dtype.name == "resource" and (held := _handle(tensor)) is not None:
-            node = self.made.graph_def.node.add(name=op.name, op="VarHandleOp")
-            node.attr["dtype"].type = held.dtype
-            node.attr["shape"].shape.dim.extend(_dims(held.shape))
-            node.attr["shared_name"].s = op.name.encode()
+            add_variable(self.made.graph_def, op.name, held)
             self.made.variables[op.name] = held
         elif outer is not None and hasattr(outer, "numpy"):
             self._constant(op.name, outer)
@@ -158,13 +164,19 @@ class _Cutter:
             self.made.loose[op.name] = f"{tensor.dtype.name} placeholder '{op.name}'"
             self._placeholder(op.name, tensor.dtype.as_datatype_enum, tensor.shape)
 
+    def _variable(self, name: str, held: Held) -> None:
+        """A large constant as a variable, whose value nobody asks for."""
+        handle = self._fresh(f"{name}/handle", set(self.made.variables))
+        add_variable(self.made.graph_def, handle, held)
+        add_reading(self.made.graph_def, name, handle, held)
+        self.made.variables[handle] = held
+
     def _constant(self, name: str, value: Any) -> None:
         import tensorflow as tf
 
         size = value.dtype.size * (value.shape.num_elements() or 0)
         if value.dtype.is_floating and size >= LARGE_BYTES:
-            self.made.large[name] = Held(value.dtype.as_datatype_enum, tuple(value.shape.as_list()))
-            self._placeholder(name, value.dtype.as_datatype_enum, value.shape)
+            self._variable(name, Held(value.dtype.as_datatype_enum, tuple(value.shape.as_list())))
             return
         node = self.made.graph_def.node.add(name=name, op="Const")
         node.attr["dtype"].type = value.dtype.as_datatype_enum
@@ -223,7 +235,17 @@ def _handle(tensor: Any) -> Held | None:
     return Held(kind.dtype, tuple(dim.size for dim in kind.shape.dim))
 
 
-def _dims(shape: tuple[int, ...]) -> list[Any]:
+def add_variable(graph_def: Any, name: str, held: Held) -> None:
+    """A variable's handle, with the shape that grappler infers shapes by."""
     from tensorflow.core.framework import tensor_shape_pb2
 
-    return [tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in shape]
+    node = graph_def.node.add(name=name, op="VarHandleOp")
+    node.attr["dtype"].type = held.dtype
+    node.attr["shape"].shape.dim.extend(tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in held.shape)
+    node.attr["shared_name"].s = name.encode()
+
+
+def add_reading(graph_def: Any, name: str, handle: str, held: Held) -> None:
+    node = graph_def.node.add(name=name, op="ReadVariableOp")
+    node.input.append(handle)
+    node.attr["dtype"].type = held.dtype

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from trtbuild.checker.advice import advise
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.result import Problem, Severity
 from trtbuild.checker.shapes import Shapes
@@ -9,6 +12,12 @@ from trtbuild.checker.subgraph import Subgraph
 from trtbuild.errors import TrtbuildError
 
 _LOOSE = "register it with trt_checker.register_input, or use tf.compat.v1.placeholder_with_default"
+_UNUSED = "register the input that the network is fed by, and the output that it computes"
+_TRAINING = (
+    "built for training (is_training=True), it takes each batch's statistics, or what the exporter puts in their place"
+)
+_INFERENCE = "register the network as it is for inference, with training=False"
+_AREA = "the exporter makes a linear resize of it, with other numbers"
 _STATE = "an engine keeps no state: make states inputs and outputs, and build the network for inference"
 _PROFILE = "give shapes it shall run with: profiles={{'{}': (min, opt, max)}}"
 
@@ -18,8 +27,25 @@ def problems(part: Subgraph, origins: Origins) -> list[Problem]:
         _at(op, "Placeholder", f"the output depends on the {what}, which is not registered", _LOOSE, origins)
         for op, what in part.loose.items()
     ]
+    for name in part.unused:
+        op, every = part.inputs[name].rpartition(":")[0], len(part.unused) == len(part.inputs)
+        words = f"no output depends on input '{name}'" + (", nor on any other: this is a constant" if every else "")
+        severity: Severity = "error" if every else "warning"
+        found.append(_at(op, "Placeholder", words, _UNUSED, origins, severity=severity, rule="export/unused"))
     for op in part.assigned:
         found.append(_at(op, "Assign", "the output depends on writing to a variable", _STATE, origins))
+    return found
+
+
+def silent(graph_def: Any, origins: Origins) -> list[Problem]:
+    """Operations that convert without a word, into something else than TensorFlow computes."""
+    found = []
+    for node in graph_def.node:
+        if node.op.startswith("FusedBatchNorm") and node.attr["is_training"].b:
+            found.append(_at(node.name, node.op, _TRAINING, _INFERENCE, origins, severity="warning"))
+        elif node.op == "ResizeArea":
+            found.append(_at(node.name, node.op, _AREA, advise("ResizeArea", "", "", stage="export"), origins,
+                             severity="warning"))  # fmt: skip
     return found
 
 

@@ -110,9 +110,9 @@ def _present(workspace: Workspace, name: str) -> Path:
     from trtbuild import tracking
     from trtbuild.store import Store
 
-    path = workspace.root / name
-    if not path.exists() and name in tracking.recorded_models(workspace.root):
-        tracking.run_dvc(workspace.root, ["pull", Store(workspace).pull_target(name)])
+    path, store = workspace.root / name, Store(workspace)
+    if not path.exists() and (tracked := store.tracked_by(name)) is not None:
+        tracking.run_dvc(workspace.root, ["pull", store.pull_target(tracked)])
     if not path.exists():
         raise ConfigError("no such file or folder", where=name, hint="the config names it; check the path")
     return path

@@ -7,6 +7,7 @@ every node is looked up in ONNX's own schemas here, and all that have none are r
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,11 +61,15 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Found:
-    """A conversion, ``unknown`` operations of TensorFlow left in it."""
+    """A conversion, ``unknown`` operations of TensorFlow left in it.
+
+    ``shapes``: element type and shape of tensors as tf2onnx keeps them, in its layout, None for what it does not know.
+    """
 
     model: Any  # onnx.ModelProto
     ops: dict[str, TfOp]
     unknown: tuple[Unknown, ...]
+    shapes: dict[str, tuple[int, tuple[int | None, ...]]]
 
 
 def convert_graph(graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int) -> Found:
@@ -80,11 +85,11 @@ def convert_graph(graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[st
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         ops = {op.name: _describe(op) for op in graph.get_operations()}
-        model, said = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET))
+        model, shapes, said = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET))
     unknown = _unknown(model, said)
     if opset > TF2ONNX_LAST_OPSET and not unknown:
         model = raise_opset(model, opset)
-    return Found(model, ops, unknown)
+    return Found(model, ops, unknown, shapes)
 
 
 def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:
@@ -161,8 +166,8 @@ def _describe(op: Any) -> TfOp:
 
 def _tf2onnx(
     graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int
-) -> tuple[Any, Sequence[str]]:
-    """The model, and what tf2onnx complained of."""
+) -> tuple[Any, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str]]:
+    """The model, its tensors, and what tf2onnx complained of."""
     import tf2onnx.utils
     from tf2onnx import optimizer
     from tf2onnx.tfonnx import process_tf_graph
@@ -181,13 +186,19 @@ def _tf2onnx(
         # for each of its seven passes is what makes large graphs slow, and a failed pass should be seen.
         onnx_graph = optimizer.optimize_graph(converted, catch_errors=False)
         model = onnx_graph.make_model("model")
+        shapes = {
+            name: (kind, tuple(None if d < 0 else d for d in shape))
+            for node in onnx_graph.get_nodes()
+            for name in node.output
+            if (shape := onnx_graph.get_shape(name)) is not None and (kind := onnx_graph.get_dtype(name))
+        }
     except Exception as error:  # tf2onnx raises KeyError, AssertionError and ValueError alike
         details = tuple(said.lines)
         what = details[0] if details else f"tf2onnx: {type(error).__name__}: {error}"
         raise ExportError(what, where="export", details=details) from error
     finally:
         logger.removeHandler(said)
-    return model, said.lines
+    return model, shapes, said.lines
 
 
 def _mend_scalar_bias() -> None:
@@ -235,7 +246,8 @@ def _unknown(model: Any, said: Sequence[str]) -> tuple[Unknown, ...]:
     for node in all_nodes(model.graph):
         version = domains.get(node.domain, 1)
         if node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not onnx.defs.has(node.op_type, version, node.domain):
-            about = (line for line in said if node.name and node.name in line)
+            whole = re.compile(rf"(?<![\w/.-]){re.escape(node.name)}(?![\w/.-])")
+            about = (line for line in said if node.name and whole.search(line))
             reason = next((line for line in about if not any(sign in line for sign in _NO_REASON)), "")
             found.append(Unknown(node.name, node.op_type, reason))
     return tuple(found)
@@ -285,5 +297,7 @@ class _Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = " ".join(record.getMessage().split())
+        if record.exc_info and record.exc_info[1] is not None:  # of a node: its name, then a dump of it
+            line = f"{line.partition(' (fct=')[0]}: {' '.join(str(record.exc_info[1]).split())}"
         if line not in self.lines:
             self.lines.append(line)

@@ -93,7 +93,8 @@ def reduced(words: Words, say: Say, *, cases: bool, limit_s: float) -> Iterator[
         with finding.prober(subject.version, version, install=install) as prober:
             found = finding.find(subject, prober.ask, wanted, folder)
             say(f"{found.fault.target.kind} with tensorrt={subject.version}: {found.fault.seen.words}")
-            small = shrinking.shrink(found.model, found.fault, subject.shapes, subject.feeds, limit_s=limit_s, say=say)
+            feeds = subject.feeds if subject.case is not None else {}  # a user's data have no place in a report
+            small = shrinking.shrink(found.model, found.fault, subject.shapes, feeds, limit_s=limit_s, say=say)
             yield _with_values(subject, small, found, prober, workspace)
 
 
