@@ -57,7 +57,7 @@ def test_a_case_gives_its_own_source(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resize-asymmetric-only-70", "conv3d-fp16-groups", ""])
+@pytest.mark.parametrize("name", ["resize-asymmetric-only-70", ""])
 def test_the_script_runs_without_trtbuild(name: str, tmp_path: Path) -> None:
     """And exports; a case with a Keras layer, and code written from ONNX."""
     (tmp_path / "script.py").write_text(tfgraph.of_case(collect(None)[name]) if name else known())

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trtbuild.bugreport import controls, environment, matrix, related, reproduce, text, tfgraph, values
+from trtbuild.bugreport import environment, matrix, related, reproduce, text, tfgraph, values, verdicts
 from trtbuild.bugreport.secrets import Secrets
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import ConfigError, LowerError
+from trtbuild.errors import ConfigError
 from trtbuild.reducing import finding, observing
 from trtbuild.reducing.casefile import ops_of
-from trtbuild.reducing.faults import LoweringFault, SourceFault, TensorrtFault
+from trtbuild.reducing.faults import SourceFault, TensorrtFault
 from trtbuild.reducing.reduction import Reduced
 from trtbuild.reducing.weights import own_values
-from trtbuild.suite.case import PRECISIONS
 
 Say = Callable[[str], None]
 REPRO_LIMIT_S = 120.0
@@ -73,7 +72,7 @@ def make(
         runner = "tensorflow" if isinstance(found.fault, SourceFault) else "onnxruntime"
         files["golden.json"] = values.golden_json(found.golden, runner)
     ran, shell = _reproduce(found, toolchain, python, files, folder, scrub, say)
-    rows, tried = _matrix(found, versions, about, folder, install, scrub, say)
+    rows, tried = verdicts.measure(found, versions, about, folder, install, scrub, say)
     ops = ops_of(found.model)
     _related(found, files)
     files["matrix.csv"] = matrix.text(rows).encode()
@@ -92,7 +91,8 @@ def _check_values(found: Reduced, *, keep: bool) -> None:
     small = found.small
     if keep or not (small.kept or small.values_of_inputs):
         return
-    what = [f"{len(small.kept)} constants"] if small.kept else []
+    several = "constants" if len(small.kept) > 1 else "constant"
+    what = [f"{len(small.kept)} {several}"] if small.kept else []
     what += ["the inputs"] if small.values_of_inputs else []
     hint = "say --keep-weights if they may be in the report; trtbuild reduce makes a case of it for yourself"
     raise ConfigError(f"it fails with its own numbers only: {' and '.join(what)} would have to be in the report",
@@ -111,6 +111,8 @@ def _opset(model: Any) -> int:
 
 def _tensorflow(found: Reduced, folder: Path, scrub: Callable[[str], str], say: Say) -> tuple[str, bytes]:
     """What became of build_tf_graph.py when it was run, and the file."""
+    import onnx
+
     case = found.subject.case
     if case is not None and case.build is not None:
         missing: list[str] = []
@@ -132,9 +134,12 @@ def _tensorflow(found: Reduced, folder: Path, scrub: Callable[[str], str], say: 
     if ops is None:
         last = (scrub(ran.output).strip().splitlines() or ["nothing"])[-1][:200]
         return f"it was run, and did not export: {last}", script.encode()
+    left = [op for op in dict.fromkeys(ops) if not onnx.defs.has(op)]
+    if left:
+        return f"it was run, and tf2onnx left {', '.join(left)} as it was: no ONNX", script.encode()
     wanted = found.small.failure.op_type
     there = f", {wanted} among them" if wanted in ops else f"; {wanted} is not among them" if wanted else ""
-    return f"it was run, and exports {len(ops)} nodes at the top level{there}{whole}", script.encode()
+    return f"it was run, and exports {text.count(len(ops))} at the top level{there}{whole}", script.encode()
 
 
 def _reproduce(
@@ -171,68 +176,6 @@ def _reproduce(
     return ran, reproduce.run(files, ["/bin/sh", "repro.sh"], folder, python).status
 
 
-def _matrix(
-    found: Reduced, versions: Mapping[str, Toolchain], about: Mapping[str, Any], folder: Path, install: bool,
-    scrub: Callable[[str], str], say: Say,
-) -> tuple[list[matrix.Row], int]:  # fmt: skip
-    import onnx
-
-    subject = found.subject
-    gpu = environment.where(about)
-    entries = matrix.in_precisions("the failing graph", found.model, subject.precision, PRECISIONS)
-    if not isinstance(found.fault, TensorrtFault):
-        rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
-        return [*_compared(found, gpu), *matrix.with_ends(rows)], len(subject.neighbours)
-    say("looking for near misses that build")
-    asking = TensorrtFault(found.prober.ask, found.small.failure, frozenset(), folder, found.profiles, subject.tf32)
-    near, tried = controls.passing(found.model, lambda model: asking.answer(model).verdict == "ok")
-    for control in near:
-        entries.append(matrix.Entry(f"control: {control.how}", subject.precision, control.model, only=subject.version))
-    for title, neighbour in subject.neighbours.items():
-        model = onnx.load(neighbour.graph)
-        entries.append(matrix.Entry(f"control: {title}", subject.precision, model, only=subject.version))
-    rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
-    passed = [row for row in rows if not row.graph.startswith("control") or row.verdict == matrix.OK]
-    return matrix.with_ends(passed), tried + len(subject.neighbours)
-
-
-def _ask(
-    found: Reduced, versions: Mapping[str, Toolchain], entries: list[matrix.Entry], gpu: str, folder: Path,
-    install: bool, scrub: Callable[[str], str], say: Say,
-) -> list[matrix.Row]:  # fmt: skip
-    profiles = {**found.subject.profiles, **found.profiles}
-    return matrix.ask(entries, versions, profiles, tf32=found.subject.tf32, gpu=gpu, folder=folder, install=install,
-                      scrub=scrub, say=say)  # fmt: skip
-
-
-def _compared(found: Reduced, gpu: str) -> list[matrix.Row]:
-    """Verdicts on values, which no TensorRT has a part in: of the failing graph, other precisions, other cases."""
-    import onnxruntime
-
-    from trtbuild.reducing.subject import lowering
-
-    subject, by = found.subject, f"onnxruntime {onnxruntime.__version__}"
-    says = found.small.failure.words
-    rows = [matrix.Row("the failing graph", subject.precision, "-", by, gpu, matrix.DIFFER, says)]
-    for precision in PRECISIONS:
-        lower = lowering(precision)
-        if lower is None or precision == subject.precision or not isinstance(found.fault, LoweringFault):
-            continue
-        other = LoweringFault(lower, subject.tolerance, found.feeds, found.fault.least)
-        try:
-            says = other.compare(found.small.model)
-        except LowerError as error:
-            rows.append(matrix.Row("the failing graph", precision, "-", by, gpu, matrix.NOT_TRIED, error.what))
-            continue
-        rows.append(
-            matrix.Row("the failing graph", precision, "-", by, gpu, matrix.DIFFER if says else matrix.MATCH, says)
-        )
-    for title, neighbour in subject.neighbours.items():
-        if neighbour.matches:
-            rows.append(matrix.Row(f"control: {title}", subject.precision, "-", by, gpu, matrix.MATCH))
-    return rows
-
-
 def _related(found: Reduced, files: dict[str, bytes]) -> None:
     from trtbuild.kit.tfonnx import all_nodes
 
@@ -251,7 +194,7 @@ def _agrees(found: Reduced) -> str:
         return "no, that is the fault"
     if not subject.golden:
         return "not compared: there is no TensorFlow source"
-    have, why = observing.runs(subject.model, subject.feeds)
+    have, why = observing.runs(subject.exported, subject.feeds)
     if not have:
         return f"not compared: {why}"
     says = [
@@ -276,5 +219,4 @@ def _weights(found: Reduced) -> str:
 def _origin(found: Reduced, ours: bool) -> str:
     if ours and found.subject.case is not None:
         return f"the case {found.subject.case.id} of trtbuild's suite of incompatible graphs"
-    return found.subject.title.replace("an ONNX file", "reduced from a larger ONNX model").replace(
-        "a model of a workspace", "reduced from a model that was exported with tf2onnx")  # fmt: skip
+    return f"reduced from {found.subject.title}"

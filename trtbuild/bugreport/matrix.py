@@ -18,7 +18,7 @@ from trtbuild.reducing.faults import dynamic_inputs
 COLUMNS = ("graph", "precision", "tensorrt", "version", "gpu", "verdict", "says", "first_bad", "last_good")
 NOT_TRIED = "not tried"
 OK = "builds"
-MATCH, DIFFER = "values match", "values differ"
+MATCH, DIFFER, LESS = "values match", "values differ", "values differ less"
 _WORDS = {"ok": OK, "parse_fail": "refused by the parser", "build_fail": "refused by the builder",
           "refused": "builds other types", "crash": "crash", "timeout": "time-out"}  # fmt: skip
 LONGEST = 200
@@ -110,9 +110,10 @@ def _asked(
 
 
 def _row(entry: Entry, name: str, version: str, gpu: str, answer: Answer, scrub: Callable[[str], str]) -> Row:
+    if answer.why:  # known refusals are for want of a GPU: no verdict on the version
+        return Row(entry.graph, entry.precision, name, "", gpu, NOT_TRIED, f"{version}: {answer.why}")
     complaint = next(iter(answer.complaints), None)
     said = f"{complaint.op_type}: {complaint.words}" if complaint else "; ".join(answer.words)
-    said = "; ".join(filter(None, (answer.why, said)))
     return Row(entry.graph, entry.precision, name, version, gpu, _WORDS[answer.verdict], scrub(said)[:LONGEST])
 
 

@@ -75,7 +75,7 @@ def _lines(document: dict[str, object]) -> list[str]:
     ]
     lines += [f"  {note}" for note in document["notes"]]  # type: ignore[attr-defined]
     if kept or document["kept_inputs"]:
-        what = [f"{len(kept)} constants"] if kept else []  # type: ignore[arg-type]
+        what = [f"{len(kept)} constant(s)"] if kept else []  # type: ignore[arg-type]
         what += ["the inputs"] if document["kept_inputs"] else []
         lines.append(f"  with other numbers it does not fail: {' and '.join(what)} are the model's own")
     lines += [f"  also refused, and not in this case: {also}" for also in document["also"]]  # type: ignore[attr-defined]
