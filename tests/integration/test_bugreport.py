@@ -205,3 +205,28 @@ def test_a_written_case_fails_in_the_suite_as_it_was_found(workspace: Path, trtb
     document = json.loads(trtbuild("suite", "-k", "mine", "--json").stdout)
 
     assert "checkDet" in json.dumps(document)
+
+
+MAKE = """
+import tensorflow as tf
+class Net(tf.Module):
+    @tf.function
+    def __call__(self, image):
+        x = tf.image.resize(tf.nn.relu(image) + 1.0, [4, 4], "area")
+        return {"scores": tf.nn.sigmoid(x) * 3.0}
+net = Net()
+tf.saved_model.save(net, "batnet", signatures=net.__call__.get_concrete_function(
+    tf.TensorSpec([None, 8, 8, 2], tf.float32, name="image")))
+"""
+
+
+def test_a_fault_of_the_exporter_is_located_in_a_model(tmp_path: Path, trtbuild) -> None:
+    """With random inputs, so that it can be reported as it is; TensorFlow's operation is named."""
+    (tmp_path / "make.py").write_text(MAKE)
+    subprocess.run([sys.executable, "make.py"], cwd=tmp_path, check=True, capture_output=True)
+    trtbuild("init", "ws", "--from", "batnet", cwd=tmp_path, check=0)
+    trtbuild("bugreport", "model=batnet", "-o", "bug", check=0)
+    text = (tmp_path / "ws" / "bug" / "report.md").read_text()
+
+    assert "when exporting to Resize" in text and "exported from TensorFlow's ResizeArea" in text
+    assert "random inputs, no weights" in text and "batnet" not in text

@@ -206,8 +206,10 @@ def _agrees(found: Reduced) -> str:
 
 def _weights(found: Reduced) -> str:
     small = found.small
-    if isinstance(found.fault, SourceFault):
+    if isinstance(found.fault, SourceFault) and small.values_of_inputs:
         return "the constants and inputs are those of the source"
+    if isinstance(found.fault, SourceFault):
+        return "random inputs" + ("; the constants are those of the source" if small.kept else ", no weights")
     if not small.kept and not small.values_of_inputs:
         count = len(own_values(found.model))
         return "random numbers, with which it fails too" if count else "no weights in it"
@@ -219,4 +221,6 @@ def _weights(found: Reduced) -> str:
 def _origin(found: Reduced, ours: bool) -> str:
     if ours and found.subject.case is not None:
         return f"the case {found.subject.case.id} of trtbuild's suite of incompatible graphs"
-    return f"reduced from {found.subject.title}"
+    operations = found.fault.operations if isinstance(found.fault, SourceFault) else ()
+    exported = f"; exported from TensorFlow's {', '.join(operations)}" if operations else ""
+    return f"reduced from {found.subject.title}{exported}"

@@ -115,12 +115,14 @@ class LoweringFault:
 class SourceFault:
     """ONNX Runtime's values of the exported graph are not TensorFlow's, for the same inputs.
 
-    Pieces of the graph have no reference values, so only the whole graph shows it.
+    It is asked of one graph only: pieces of it have no reference values.  ``random``: its inputs are no user's data.
     """
 
     def __init__(self, feeds: Mapping[str, Any], golden: Mapping[str, Any], tolerance: Tolerance) -> None:
         self.target = self.seen = Failure("mismatch", "export", "", "", "")
         self.feeds, self.golden, self._tolerance = dict(feeds), dict(golden), tolerance
+        self.random = False
+        self.operations: tuple[str, ...] = ()  # of TensorFlow, where they are known
 
     def shows(self, model: Any) -> bool:
         from trtbuild.suite.comparing import difference

@@ -14,6 +14,7 @@ from trtbuild.probing import Prober
 from trtbuild.reducing import observing
 from trtbuild.reducing.failure import WANTED, Failure, choose
 from trtbuild.reducing.faults import Ask, Fault, LoweringFault, SourceFault, TensorrtFault, all_names
+from trtbuild.reducing.sourceparts import worst_part
 from trtbuild.reducing.subject import Subject
 
 AS_BAD = 0.5  # of the relative error of the whole graph, that a part of it must have to be the same fault
@@ -22,10 +23,14 @@ QUESTION_S = 60.0  # of one question to TensorRT while reducing
 
 @dataclass(frozen=True)
 class Found:
-    """``model`` is the graph that shows ``fault``; ``others`` what is wrong besides."""
+    """``model`` is the graph that shows ``fault``, ``whole`` the one that it is a part of, if it is.
+
+    ``others``: what is wrong besides.
+    """
 
     fault: Fault
     model: Any
+    whole: Any = None
     others: tuple[Failure, ...] = ()
 
 
@@ -70,19 +75,24 @@ def find(subject: Subject, ask: Ask, wanted: str, folder: Path) -> Found:
     chosen = choose(failures, wanted)
     if chosen is not None:
         fault.target = fault.seen = chosen
-        return Found(fault, subject.model, tuple(f for f in failures if f != chosen))
+        return Found(fault, subject.model, others=tuple(f for f in failures if f != chosen))
     if wanted == "mismatch" or (not wanted and subject.compare):
-        found = _mismatch(subject)
+        found = _mismatch(subject, folder)
         if found is not None:
             return found
     raise _nothing(subject, wanted, failures)
 
 
-def _mismatch(subject: Subject) -> Found | None:
+def _mismatch(subject: Subject, folder: Path) -> Found | None:
     if subject.golden:
         source = SourceFault(subject.feeds, subject.golden, subject.tolerance)
         if source.shows(subject.exported):
-            return Found(source, subject.exported)
+            part = None
+            if subject.source is not None:
+                part = worst_part(subject.exported, subject.source, subject.feeds, subject.tolerance, folder)
+            if part is None:
+                return Found(source, subject.exported)
+            return Found(part[1], part[0], subject.exported)
     if subject.lower is None:
         return None
     feeds = subject.feeds or observing.random_feeds(subject.exported, subject.shapes)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trtbuild.core.names import did_you_mean
-from trtbuild.errors import ConfigError, ExportError, WorkerDied
+from trtbuild.errors import ConfigError, ExportError
+from trtbuild.reducing.aside import run_module
 from trtbuild.reducing.subject import Neighbour, Subject, file_words, lowering, versions_of
 from trtbuild.suite.case import Case
 
 MOST_NEIGHBOURS = 6
-LIMIT_S = 300.0
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 def find(name: str, root: Path | None) -> Case:
@@ -68,19 +64,8 @@ def neighbours(case: Case, root: Path | None) -> list[Case]:
 
 
 def _exported(case: Case, others: Sequence[Case], root: Path | None, folder: Path) -> Mapping[str, Any]:
-    package = Path(__file__).resolve().parents[2]
-    words = [sys.executable, "-m", "trtbuild.reducing.caseworker", str(folder), str(root or ""), case.id]
-    known = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
-    try:
-        done = subprocess.run(
-            [*words, *(other.id for other in others)], capture_output=True, text=True, errors="replace",
-            env={**os.environ, **_QUIET, "PYTHONPATH": known}, timeout=LIMIT_S, start_new_session=True,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise WorkerDied(f"its export took over {LIMIT_S:g} s", where=case.id) from None
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise WorkerDied(f"its export ended with status {done.returncode}: {last}", where=case.id)
+    ids = [case.id, *(other.id for other in others)]
+    run_module("trtbuild.reducing.caseworker", str(folder), str(root or ""), *ids, where=case.id)
     about: Mapping[str, Any] = json.loads((folder / "about.json").read_text("utf-8"))
     return about
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from trtbuild.core.plan import make_plan
 from trtbuild.core.spec import Variant
 from trtbuild.errors import ConfigError
+from trtbuild.reducing.sourceparts import Source
 from trtbuild.reducing.subject import Subject, lowering
 from trtbuild.suite.case import TOLERANCES, Tolerance
 from trtbuild.workspace import Workspace
@@ -51,8 +53,18 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
         precision, {name: config.load_toolchain(workspace.root, name) for name in names},
         "a model of a workspace", variant.names.model, known if limit is None else Tolerance(limit, 0.0),
         lowering(precision), feeds, _head(steps["reference"] / "outputs.npz", rows), compare=True,
+        source=_source(steps["export"]),
         secrets=(variant.names.model, str(workspace.root)),
     )  # fmt: skip
+
+
+def _source(export: Path) -> Source | None:
+    """TensorFlow's graph, of a model that was exported from it."""
+    frozen = export / "frozen.pb"
+    if not frozen.exists():
+        return None
+    scopes = json.loads((export / "scopes.json").read_text("utf-8"))
+    return Source(frozen, scopes["tensors"], {name: entry["type"] for name, entry in scopes["nodes"].items()})
 
 
 def _versions(workspace: Workspace, overrides: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -94,7 +94,9 @@ def reduced(words: Words, say: Say, *, cases: bool, limit_s: float) -> Iterator[
             found = finding.find(subject, prober.ask, wanted, folder)
             say(f"{found.fault.target.kind} with tensorrt={subject.version}: {found.fault.seen.words}")
             feeds = subject.feeds if subject.case is not None else {}  # a user's data have no place in a report
-            small = shrinking.shrink(found.model, found.fault, subject.shapes, feeds, limit_s=limit_s, say=say)
+            small = shrinking.shrink(
+                found.model, found.fault, subject.shapes, feeds, whole=found.whole, limit_s=limit_s, say=say
+            )
             yield _with_values(subject, small, found, prober, workspace)
 
 

@@ -40,13 +40,14 @@ class Small:
 
 def shrink(
     model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Any] | None = None,
-    *, limit_s: float = LIMIT_S, say: Say = lambda line: None,
+    *, whole: Any = None, limit_s: float = LIMIT_S, say: Say = lambda line: None,
 ) -> Small:  # fmt: skip
     """Reduce ``model``, which shows ``fault`` as it stands.
 
     Args:
         shapes: input -> concrete shape, for inputs with dynamic dimensions.
         feeds: inputs with which it runs; by default random ones.
+        whole: what ``model`` is a part of.
 
     Raises:
         ModelError: the fault does not show when it is asked for a second time.
@@ -54,7 +55,7 @@ def shrink(
     import onnx
 
     started = time.monotonic()
-    before = _count(model)
+    before = _count(whole or model)
     notes: list[str] = []
     model = prepared(model)
     if not fault.shows(model):
@@ -191,7 +192,7 @@ def _prefix(model: Any, shows: Shows, deadline: float) -> Any:
 def _values(model: Any, fault: Fault, shows: Shows, deadline: float) -> tuple[Any, list[int], bool]:
     """Constants, and for a mismatch inputs, without the user's values."""
     if isinstance(fault, SourceFault):
-        return model, weights.own_values(model), True
+        return model, weights.own_values(model), not fault.random
     needs_inputs = False
     if isinstance(fault, LoweringFault):
         old = fault.forget_values()

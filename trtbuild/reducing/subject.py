@@ -10,6 +10,7 @@ from typing import Any
 from trtbuild.core.names import did_you_mean
 from trtbuild.core.spec import Toolchain
 from trtbuild.errors import ConfigError
+from trtbuild.reducing.sourceparts import Source
 from trtbuild.suite.case import PRECISIONS, TOLERANCES, Case, Tolerance
 
 QUANTIZED = ("Conv", "ConvTranspose", "MatMul", "Gemm")  # as in conf/precision/int8.yaml
@@ -47,6 +48,7 @@ class Subject:
     case: Case | None = None
     neighbours: Mapping[str, Neighbour] = field(default_factory=dict)  # by title: the family's other cases
     compare: bool = False  # whether a deviation is looked for without being asked
+    source: Source | None = None  # where parts of the graph can be compared with TensorFlow
     secrets: tuple[str, ...] = ()
 
     @property
