@@ -41,10 +41,11 @@ def run(words: Words) -> int:
         name = words.options.get("--name") or _name(found)
         target = Path(given or f"bug_{name}")
         folder.check_free(target)
-        hidden = secrets.gather(found.subject.secrets, _blobs(found))
+        keep = "--keep-weights" in words.options
+        hidden = secrets.gather(found.subject.secrets, () if keep else _blobs(found))
         made = making.make(
             found, _versions(words, found.subject.versions), hidden, Path(scratch), install=install,
-            keep_values="--keep-weights" in words.options, say=note,
+            keep_values=keep, say=note,
         )  # fmt: skip
         leaks = hidden.found(made.files)
         if leaks:
@@ -83,12 +84,15 @@ def _blobs(found: Reduced) -> Iterator[bytes]:
 
     if found.subject.case is not None:
         return
-    kept = {onnx.numpy_helper.to_array(t).tobytes() for t in tensors(found.model.graph) if t.name in found.small.kept}
     graph: Any = found.subject.exported.graph
     every = list(tensors(graph))
     for place in own_values(found.subject.exported):
-        content = onnx.numpy_helper.to_array(every[place]).tobytes() if every[place].data_type != 8 else b""
-        if len(content) >= 32 and len(set(content)) > 8 and content not in kept:
+        content = (
+            onnx.numpy_helper.to_array(every[place]).tobytes()
+            if every[place].data_type != onnx.TensorProto.STRING
+            else b""
+        )
+        if len(content) >= 32 and len(set(content)) > 8:
             middle = len(content) // 2 & ~7
             yield content[middle - 16 : middle + 16]
 

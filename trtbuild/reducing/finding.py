@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import ConfigError
+from trtbuild.errors import ConfigError, ToolchainError
 from trtbuild.probing import Prober
 from trtbuild.reducing import observing
 from trtbuild.reducing.failure import WANTED, Failure, choose
@@ -68,10 +68,15 @@ def find(subject: Subject, ask: Ask, wanted: str, folder: Path) -> Found:
 
     Raises:
         ConfigError: nothing is, or not in that way: there is nothing to reduce.
+        ToolchainError: it fails for want of a GPU here.
     """
     target = Failure("build", "", "", "", "")
     fault = TensorrtFault(ask, target, all_names(subject.model), folder, subject.profiles, subject.tf32)
     failures = () if wanted == "mismatch" else fault.look(subject.model)
+    lacking = next((failure.why for failure in failures if failure.why), "")
+    if lacking:
+        raise ToolchainError(f"{lacking}: that is no fault of the graph", where=f"tensorrt={subject.version}",
+                             hint="ask on a machine with a GPU, or choose another version")  # fmt: skip
     chosen = choose(failures, wanted)
     if chosen is not None:
         fault.target = fault.seen = chosen

@@ -25,7 +25,7 @@ def outputs_of(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def everything(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
-    """Every tensor of the top level by name, inputs too; {} where the graph cannot be run as a whole."""
+    """Every tensor of the top level by name, inputs too; {} where the graph cannot be run as a whole, or is too large."""
     import onnx
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
@@ -37,9 +37,19 @@ def everything(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
                 have.add(name)
     try:
         copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
+        if _bytes(copy.graph) > MOST_BYTES:
+            return {}
         return {**feeds, **outputs_of(copy, feeds)}
     except Exception:  # an operation that the runtime has not, a graph that defeats shape inference
         return {}
+
+
+def _bytes(graph: Any) -> int:
+    """Of all outputs whose shape is known, taken as four bytes an element."""
+    import math
+
+    shapes = ([d.dim_value for d in value.type.tensor_type.shape.dim] for value in graph.output)
+    return sum(4 * math.prod(shape) for shape in shapes)
 
 
 def annotate(model: Any, tensors: Mapping[str, Any]) -> None:
