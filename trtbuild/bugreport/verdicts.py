@@ -8,7 +8,7 @@ from typing import Any
 
 from trtbuild.bugreport import controls, environment, matrix
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import LowerError
+from trtbuild.errors import ModelError
 from trtbuild.reducing.faults import LoweringFault, TensorrtFault
 from trtbuild.reducing.reduction import Reduced
 from trtbuild.reducing.subject import lowering
@@ -74,10 +74,9 @@ def _in_precision(found: Reduced, precision: str) -> tuple[str, str]:
     assert lower is not None and isinstance(fault, LoweringFault)
     other = LoweringFault(lower, found.subject.tolerance, found.feeds)
     try:
-        other.lowered(found.small.model)
-    except LowerError as error:
+        says = other.compare(found.small.model)
+    except ModelError as error:
         return matrix.NOT_TRIED, error.what.partition(":")[0]
-    says = other.compare(found.small.model)
     if not says:
         return matrix.MATCH, ""
     return matrix.DIFFER if other.relative >= fault.least else matrix.LESS, says

@@ -103,8 +103,9 @@ def _mismatch(subject: Subject, folder: Path) -> Found | None:
     feeds = subject.feeds or observing.random_feeds(subject.exported, subject.shapes)
     tensors = observing.everything(subject.exported, feeds) or feeds
     lowering = LoweringFault(subject.lower, subject.tolerance, tensors)
-    if not lowering.shows(subject.exported):
+    if not lowering.compare(subject.exported):  # raises where it cannot be compared: that is no match
         return None
+    lowering.shows(subject.exported)
     lowering.least = AS_BAD * lowering.relative
     return Found(lowering, subject.exported)
 

@@ -25,7 +25,7 @@ def outputs_of(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def everything(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
-    """Every tensor of the top level by name, inputs too; {} where the graph cannot be run as a whole, or is too large."""
+    """Every tensor of the top level by name, inputs too; {} where the graph cannot be run, or is too large."""
     import onnx
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
