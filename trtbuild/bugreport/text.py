@@ -50,7 +50,7 @@ def count(nodes: int) -> str:
 
 
 def symptom(facts: Facts) -> str:
-    return _SYMPTOM[facts.failure.kind]
+    return "Changed types" if facts.failure.stage == "contract" else _SYMPTOM[facts.failure.kind]
 
 
 def title(facts: Facts) -> str:
@@ -95,7 +95,6 @@ def _about(facts: Facts) -> str:
 
 def _description(facts: Facts) -> list[str]:
     failure = facts.failure
-    at = f" in stage {failure.stage}" if failure.kind == "build" else ""
     valid = (
         "an ONNX graph"
         if facts.reference
@@ -106,9 +105,11 @@ def _description(facts: Facts) -> list[str]:
         "crash": f"The process dies while {failure.stage} {graph}.",
         "timeout": f"There is no end of {failure.stage} {graph}.",
         "parse": f"The ONNX parser refuses {graph}.",
-        "build": f"TensorRT parses {graph}, but refuses to build it{at}.",
+        "build": f"TensorRT parses {graph}, but refuses to build it.",
         "mismatch": _mismatch(facts),
     }[failure.kind]  # fmt: skip
+    if failure.stage == "contract":
+        first = f"TensorRT builds {graph} with other types than it has, without a word."
     second = f"`{failure.words}`" + (f" ({failure.why})" if failure.why else "")
     return [first, second]
 

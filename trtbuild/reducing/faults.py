@@ -23,6 +23,9 @@ class Fault(Protocol):
 
     def shows(self, model: Any) -> bool: ...
 
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Tensors are called otherwise from now on."""
+
 
 class TensorrtFault:
     """TensorRT refuses the graph, or dies of it."""
@@ -33,7 +36,7 @@ class TensorrtFault:
     ) -> None:  # fmt: skip
         self.target = self.seen = target
         self._ask, self._names, self._path, self._tf32 = ask, names, folder / "asked.onnx", tf32
-        self._profiles = dict(profiles)
+        self.profiles = dict(profiles)
 
     def shows(self, model: Any) -> bool:
         found = self.look(model)
@@ -46,12 +49,11 @@ class TensorrtFault:
 
     def answer(self, model: Any) -> Answer:
         self._path.write_bytes(model.SerializeToString())
-        profiles = {n: p for n, p in self._profiles.items() if n in dynamic_inputs(model)}
+        profiles = {n: p for n, p in self.profiles.items() if n in dynamic_inputs(model)}
         return self._ask(Question(self._path, {}, profiles, tf32=self._tf32, every=False))
 
     def rename(self, names: Mapping[str, str]) -> None:
-        """Inputs are called otherwise from now on."""
-        self._profiles = {names.get(name, name): profile for name, profile in self._profiles.items()}
+        self.profiles = {names.get(name, name): profile for name, profile in self.profiles.items()}
 
 
 class LoweringFault:

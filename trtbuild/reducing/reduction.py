@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from trtbuild.errors import ConfigError, WorkspaceError
 from trtbuild.probing import Prober
 from trtbuild.reducing import finding, observing, shrinking
-from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault
+from trtbuild.reducing.failure import Failure
+from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, TensorrtFault
 from trtbuild.reducing.shrinking import Say, Small
 from trtbuild.reducing.subject import Subject, of_file
 from trtbuild.workspace import Workspace, find_workspace
@@ -37,7 +38,7 @@ class Reduced:
     reference: str
     unable: str
     profiles: Mapping[str, Sequence[Sequence[int]]]
-    others: tuple[Any, ...]
+    others: tuple[Failure, ...]
     prober: Prober
     workspace: Workspace | None
 
@@ -104,7 +105,7 @@ def _with_values(
     subject: Subject, small: Small, found: finding.Found, prober: Prober, workspace: Workspace | None
 ) -> Reduced:
     fault, model, unable = found.fault, small.model, ""
-    profiles: Mapping[str, Sequence[Sequence[int]]] = getattr(fault, "_profiles", {})
+    profiles = fault.profiles if isinstance(fault, TensorrtFault) else {}
     if isinstance(fault, LoweringFault):
         feeds = fault.feeds(model)
         golden, reference = observing.outputs_of(model, feeds), "ONNX Runtime, of the graph in float32"

@@ -10,7 +10,7 @@ from typing import Any
 from trtbuild.errors import ModelError
 from trtbuild.reducing import anonymous, bodies, dims, folding, observing, weights
 from trtbuild.reducing.failure import Failure
-from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, TensorrtFault, dynamic_inputs
+from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, dynamic_inputs
 
 Say = Callable[[str], None]
 Shows = Callable[[Any], bool]
@@ -75,7 +75,7 @@ def shrink(
         found = dims.smaller(found, shows, started + limit_s)
     model = onnx.ModelProto.FromString(found.SerializeToString())
     renamed = anonymous.anonymise(model)
-    fault.rename(renamed)  # type: ignore[attr-defined]
+    fault.rename(renamed)
     model = _typed_outputs(model)
     if not fault.shows(model):
         raise ModelError("the reduced graph does not fail once its tensors have other names", where="reduce")
@@ -231,6 +231,3 @@ def _count(model: Any) -> int:
     from trtbuild.kit.tfonnx import all_nodes
 
     return sum(node.op_type != "Constant" for node in all_nodes(model.graph))
-
-
-__all__ = ["LIMIT_S", "Small", "TensorrtFault", "shrink"]
