@@ -13,20 +13,8 @@ import pytest
 import trtbuild
 
 PACKAGE = Path(trtbuild.__path__[0])
-LAYERS = (
-    "checker",
-    "core",
-    "steps",
-    "kit",
-    "runtimes",
-    "quantizers",
-    "executors",
-    "worker",
-    "reports",
-    "flame",
-    "demo",
-    "suite",
-)
+LAYERS = ("bugreport", "checker", "core", "demo", "executors", "flame", "kit", "quantizers", "reducing", "reports",
+          "runtimes", "steps", "suite", "worker")  # fmt: skip
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
          "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
 
@@ -126,6 +114,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "flame": {"errors", "flame"},
     "flamegraph": {"errors", "flame", "packaged"},
     "demo": {"demo"},
+    "reducing": {"core", "errors", "files", "kit", "probing", "reducing", "suite", "workspace"},
+    "bugreport": {
+        "__init__",
+        "bugreport",
+        "config",
+        "core",
+        "device",
+        "errors",
+        "executors",
+        "files",
+        "probing",
+        "reducing",
+        "suite",
+    },
     "suite": {
         "config",
         "core",
@@ -160,11 +162,13 @@ MAY_REACH: dict[str, set[str]] = {
     "verbs": {
         "sweeppage",
         "bisect",
+        "bugreport",
         "checker",
         "comparison",
         "upgrade",
         "flamegraph",
         "newworkspace",
+        "reducing",
         "rerun",
         "suite",
         "toolchainverb",
@@ -172,6 +176,19 @@ MAY_REACH: dict[str, set[str]] = {
     },
     "rerun": {"steps"},
     "suite": {"kit", "quantizers", "render", "runtimes", "worker"},
+    "reducing": {
+        "building",
+        "checker",
+        "config",
+        "kit",
+        "planned",
+        "quantizers",
+        "runtimes",
+        "steps",
+        "store",
+        "toolchains",
+    },
+    "bugreport": {"checker", "kit", "tracking"},
 }
 NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))

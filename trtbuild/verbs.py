@@ -239,6 +239,18 @@ def check(words: Words) -> int:
     return verb.run(words)
 
 
+def reduce(words: Words) -> int:
+    from trtbuild.reducing import verb
+
+    return verb.run(words)
+
+
+def bugreport(words: Words) -> int:
+    from trtbuild.bugreport import verb
+
+    return verb.run(words)
+
+
 def push(words: Words) -> int:
     from trtbuild import transfer
 
@@ -266,5 +278,7 @@ def suite(words: Words) -> int:
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
     "flamegraph": flamegraph, "accept": accept, "diff": diff, "push": push, "pull": pull,
-    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect, "suite": suite, "check": check,
+    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect, "check": check,
+    "reduce": reduce, "bugreport": bugreport,
+    "suite": suite,
 }  # fmt: skip
