@@ -106,6 +106,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     ("must have same input types", "cast both operands to one type"),
     ("must resolve to a build-time constant", "make it a constant: it cannot be computed while the engine runs"),
     ("no optimization profile", "give the input a profile: profiles={…}"),
+    ("decide shapes, which an engine has to know", "compute it from constants or from other inputs' shapes"),
 )
 GENERIC_EXPORT = "rewrite it with operations that ONNX has, or end the network before it"
 GENERIC_BUILD = "rewrite it, or end the network before it and compute the rest behind the engine"

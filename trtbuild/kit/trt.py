@@ -159,7 +159,7 @@ def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> Bui
         EngineError: no plan, or an error-level line in the log.
         ToolchainError: a timing cache of another version or GPU, or an option that this version has not.
     """
-    config = _config(trt, options, _shape_inputs(parsed.network))(parsed.builder, parsed.network)
+    config = _config(trt, options)(parsed.builder, parsed.network)
     # TF32 is on by default in every version: an fp32 engine would compute with ten bits of mantissa, silently.
     if options["tf32"]:
         config.set_flag(trt.BuilderFlag.TF32)
@@ -206,19 +206,17 @@ def known_refusal(words: str) -> str:
     return next((why for sign, why in _GPU_ONLY if re.search(sign, words)), "")
 
 
-def _shape_inputs(network: Any) -> set[str]:
+def shape_inputs(network: Any) -> set[str]:
     """Inputs whose values are a shape, or another thing that an engine has to know when it is built."""
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     return {tensor.name for tensor in inputs if tensor.is_shape_tensor}
 
 
-def _config(trt: Any, options: Mapping[str, Any], shape_inputs: set[str]) -> Any:
+def _config(trt: Any, options: Mapping[str, Any]) -> Any:
     from polygraphy.backend.trt import CreateConfig, Profile
 
-    # For inputs without a profile Polygraphy makes one up.  Of a shape input that would be its values: an engine
-    # for these alone, without a word.  With no profile at all TensorRT refuses it.
-    profiles: list[Any] | None = [] if shape_inputs - set(options["profiles"]) else None
-    if options["profiles"] and profiles is None:
+    profiles = []
+    if options["profiles"]:
         profile = Profile()
         for name, (low, opt, high) in options["profiles"].items():
             profile.add(name, min=tuple(low), opt=tuple(opt), max=tuple(high))
@@ -227,10 +225,10 @@ def _config(trt: Any, options: Mapping[str, Any], shape_inputs: set[str]) -> Any
         from polygraphy.backend.tensorrt_rtx import CreateConfigRTX
 
         capabilities = [tuple(int(part) for part in cc.split(".")) for cc in options["compute_capabilities"]]
-        return CreateConfigRTX(profiles=profiles, compute_capabilities=capabilities or None)
+        return CreateConfigRTX(profiles=profiles or None, compute_capabilities=capabilities or None)
     # Without details the inspector knows no more than names.
     return CreateConfig(
-        profiles=profiles,
+        profiles=profiles or None,
         hardware_compatibility_level=_compatibility(trt, options["hardware_compatibility"]),
         version_compatible=options["version_compatible"],
         profiling_verbosity=trt.ProfilingVerbosity.DETAILED,
