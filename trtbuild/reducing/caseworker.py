@@ -18,7 +18,7 @@ from trtbuild.suite.collecting import collect
 
 def main(folder: Path, root: Path | None, name: str, others: list[str]) -> None:
     cases = collect(root)
-    worker._calm()
+    worker.calm()
     about: dict[str, Any] = {"failed": "", "neighbours": {}}
     try:
         about |= _own(cases[name], folder)
@@ -27,7 +27,7 @@ def main(folder: Path, root: Path | None, name: str, others: list[str]) -> None:
     for i, other in enumerate(others if not about["failed"] else ()):
         try:
             source, _, lowered, feeds = _graphs(cases[other])
-            verdict, _ = exporting._compared(cases[other], source, lowered, feeds)
+            verdict, _ = exporting.compare_case(cases[other], source, lowered, feeds)
         except Exception:  # one that cannot be exported is no control
             continue
         (folder / f"neighbour{i}.onnx").write_bytes(lowered.SerializeToString())
@@ -39,9 +39,9 @@ def _graphs(case: Case) -> tuple[Any, Any, Any, list[dict[str, Any]]]:
     from trtbuild.suite.authoring import forget_layers
 
     forget_layers()
-    source, model = exporting._imported(case) if case.onnx else exporting._exported(case)
-    feeds = [exporting._feeds(case, point) for point in range(len(exporting._points(case)))]
-    return source, model, exporting._lowered(case, model, feeds), feeds
+    source, model = exporting.import_case(case) if case.onnx else exporting.export_case(case)
+    feeds = [exporting.feeds_at(case, point) for point in range(len(exporting.points(case)))]
+    return source, model, exporting.lower_case(case, model, feeds), feeds
 
 
 def _own(case: Case, folder: Path) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _own(case: Case, folder: Path) -> dict[str, Any]:
     _save(folder / "feeds.npz", {name: value for name, value in given.items() if name in there})
     made = {value.name for value in lowered.graph.output}
     _save(folder / "golden.npz", {n if n in made else f"{n}_output": value for n, value in wanted.items()})
-    return exporting._questions(case, lowered)
+    return exporting.questions(case, lowered)
 
 
 def _references(
@@ -65,18 +65,18 @@ def _references(
 
     golden = case.onnx.with_suffix(".npz") if case.onnx else None
     if golden is not None:
-        return exporting._golden(golden, case) if golden.is_file() else (feeds[0], {})
+        return exporting.read_golden(golden, case) if golden.is_file() else (feeds[0], {})
     first: tuple[dict[str, Any], dict[str, Any]] = (feeds[0], {})
     for given in feeds:
         try:
-            wanted = exporting._tensorflow(source, given)
+            wanted = exporting.run_tensorflow(source, given)
             if given is feeds[0]:
                 first = (given, wanted)
-            session = exporting._session(lowered, case.id)
+            session = exporting.open_session(lowered, case.id)
             have = session.run({name: value for name, value in given.items() if name in session.inputs})
         except (exporting._NotHere, TrtbuildError):
             break
-        if any(difference(v, have[exporting._output(n, have)], case.tolerance) for n, v in wanted.items()):
+        if any(difference(v, have[exporting.output_name(n, have)], case.tolerance) for n, v in wanted.items()):
             return given, wanted
     return first
 

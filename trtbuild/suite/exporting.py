@@ -25,9 +25,9 @@ def examine(case: Case, graphs: Path, tell: Tell) -> None:
 
     forget_layers()
     try:
-        source, model = _imported(case) if case.onnx else _exported(case)
-        feeds = [_feeds(case, point) for point in range(len(_points(case)))]
-        lowered = _lowered(case, model, feeds)
+        source, model = import_case(case) if case.onnx else export_case(case)
+        feeds = [feeds_at(case, point) for point in range(len(points(case)))]
+        lowered = lower_case(case, model, feeds)
         content = canonical.to_bytes(lowered)
     except ModelError as error:
         tell({"stage": "exports", "verdict": "no", "says": shorten(str(error))})
@@ -39,9 +39,9 @@ def examine(case: Case, graphs: Path, tell: Tell) -> None:
     write_once(graphs / f"{digest}.onnx", content)
     graph = drawing.outline(lowered)
     tell({"stage": "exports", "verdict": "yes", "says": "", "graph": digest, "outline": graph,
-          **_questions(case, lowered)})  # fmt: skip
+          **questions(case, lowered)})  # fmt: skip
     try:
-        verdict, says = _compared(case, source, lowered, feeds)
+        verdict, says = compare_case(case, source, lowered, feeds)
     except _NotHere as error:
         verdict, says = "untested", str(error)
     except Exception as error:  # a runtime that cannot run the graph says so in many ways
@@ -58,11 +58,11 @@ def write_once(path: Path, content: bytes) -> None:
         write_atomic(path, content)
 
 
-def _points(case: Case) -> tuple[Any, ...]:
+def points(case: Case) -> tuple[Any, ...]:
     return max((spec.shapes for spec in case.inputs.values()), key=len, default=((),))
 
 
-def _feeds(case: Case, point: int) -> dict[str, Any]:
+def feeds_at(case: Case, point: int) -> dict[str, Any]:
     """Inputs at one point of the profiles; those without one are the same everywhere."""
     from trtbuild.suite.values import draw
 
@@ -73,7 +73,7 @@ def _feeds(case: Case, point: int) -> dict[str, Any]:
     return feeds
 
 
-def _exported(case: Case) -> tuple[Any, Any]:
+def export_case(case: Case) -> tuple[Any, Any]:
     """The traced function and its ONNX graph."""
     import tensorflow as tf
 
@@ -104,7 +104,7 @@ def _exported(case: Case) -> tuple[Any, Any]:
     return traced, converted.model
 
 
-def _imported(case: Case) -> tuple[Any, Any]:
+def import_case(case: Case) -> tuple[Any, Any]:
     import onnx
 
     from trtbuild.kit import canonical
@@ -124,7 +124,7 @@ def _check(model: Any) -> None:
         raise ExportError(f"the exported graph is not valid ONNX: {first_line(error)}") from error
 
 
-def _lowered(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
+def lower_case(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
     """The same graph in the case's precision, by the code of the ``lower`` step."""
     import onnx
 
@@ -154,7 +154,7 @@ def _lowered(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
     return copy
 
 
-def _questions(case: Case, model: Any) -> dict[str, Any]:
+def questions(case: Case, model: Any) -> dict[str, Any]:
     """Shapes and profiles of the graph's inputs, for TensorRT; inputs that export dropped are not asked about."""
     constants = {tensor.name for tensor in model.graph.initializer}
     there = [value.name for value in model.graph.input if value.name not in constants]
@@ -168,23 +168,23 @@ class _NotHere(Exception):
     """TensorFlow itself cannot run the source on this machine, so there is nothing to compare with."""
 
 
-def _compared(case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]) -> tuple[str, str]:
+def compare_case(case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]) -> tuple[str, str]:
     """Whether the lowered graph gives the source's values, in ONNX Runtime; at every point of the profiles."""
     from trtbuild.suite.comparing import difference
 
     golden = case.onnx.with_suffix(".npz") if case.onnx else None
     if golden is not None and not golden.is_file():
         return "untested", f"there are no reference values ({golden.name} beside {case.file.name})"
-    session = _session(lowered, case.id)
+    session = open_session(lowered, case.id)
     worst = ""
     for given in feeds:
         if golden is None:
-            wanted = _tensorflow(source, given)
+            wanted = run_tensorflow(source, given)
         else:
-            given, wanted = _golden(golden, case)
+            given, wanted = read_golden(golden, case)
         have = session.run({name: value for name, value in given.items() if name in session.inputs})
         for name, reference in wanted.items():
-            says = difference(reference, have[_output(name, have)], case.tolerance)
+            says = difference(reference, have[output_name(name, have)], case.tolerance)
             if says:
                 where = f" at {_shapes(given)}" if len(feeds) > 1 else ""
                 worst = worst or f"{name}{where}: {says}"
@@ -193,7 +193,7 @@ def _compared(case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]
     return ("no", worst) if worst else ("yes", "")
 
 
-def _output(name: str, have: Mapping[str, Any]) -> str:
+def output_name(name: str, have: Mapping[str, Any]) -> str:
     """An output that would be called as an input is renamed by the export."""
     return name if name in have else f"{name}_output"
 
@@ -202,7 +202,7 @@ def _shapes(feeds: Mapping[str, Any]) -> str:
     return ", ".join("x".join(map(str, value.shape)) or "scalar" for value in feeds.values())
 
 
-def _golden(path: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_golden(path: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
     import numpy as np
 
     with np.load(path) as arrays:
@@ -214,7 +214,7 @@ def _golden(path: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
     return given, everything
 
 
-def _tensorflow(source: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
+def run_tensorflow(source: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
     import tensorflow as tf
 
     try:
@@ -224,7 +224,7 @@ def _tensorflow(source: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
         raise _NotHere(f"TensorFlow cannot run it: {type(error).__name__}: {first_line(error)}") from error
 
 
-def _session(model: Any, name: str) -> Any:
+def open_session(model: Any, name: str) -> Any:
     from trtbuild.kit import rounding
     from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession
 

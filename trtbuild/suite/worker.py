@@ -19,7 +19,7 @@ def main(pipe: int, watch: int, root: Path | None, graphs: Path) -> None:
 
     die_with_driver(watch)
     cases = collect(root)
-    _calm()
+    calm()
     with os.fdopen(pipe, "w", encoding="utf-8", buffering=1) as answers:
         print(json.dumps({"stage": "ready"}), file=answers)
         for line in sys.stdin:
@@ -29,7 +29,7 @@ def main(pipe: int, watch: int, root: Path | None, graphs: Path) -> None:
             print(json.dumps({"stage": "end"}), file=answers)
 
 
-def _calm() -> None:
+def calm() -> None:
     """One thread for each kernel, since workers share the cores; and the source as it is written.
 
     TensorFlow's run-time optimiser computes log(x + 1) of a maximum of exponentials wrongly (2.21: 0.267 for 0.880,
