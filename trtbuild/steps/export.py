@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from trtbuild.core.job import Job
-from trtbuild.core.modelspec import Onnx
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Variant
+from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Out, Step
 from trtbuild.errors import ExportError
 from trtbuild.steps._shared import input_params, source_inputs, source_params, tools

@@ -8,10 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from trtbuild.core.dataspec import VALIDATION
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Variant
+from trtbuild.core.spec import VALIDATION, Variant
 from trtbuild.core.step import Out, Step
 from trtbuild.errors import PlaceError
 from trtbuild.steps._shared import (

@@ -13,9 +13,8 @@ from typing import Any
 
 from trtbuild.core.job import Job
 from trtbuild.core.latency import NOISE, judge, subject, warnings
-from trtbuild.core.modelspec import Onnx
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Model, Variant
+from trtbuild.core.spec import Model, Onnx, Variant
 from trtbuild.core.step import File, Input, Out, Step
 from trtbuild.errors import ModelError, PlaceError
 from trtbuild.steps._shared import (

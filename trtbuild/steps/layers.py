@@ -13,9 +13,8 @@ from typing import Any
 
 from trtbuild.core.job import Job
 from trtbuild.core.jumps import find_jumps
-from trtbuild.core.modelspec import Onnx
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Variant
+from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Input, Out, Plot, Step
 from trtbuild.errors import ConfigError
 from trtbuild.steps._shared import (

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.core.job import Job
-from trtbuild.core.modelspec import Override
 from trtbuild.core.names import did_you_mean
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Variant
+from trtbuild.core.spec import Override, Variant
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.errors import ConfigError, LowerError
 from trtbuild.steps._shared import data_inputs, data_params, input_params, tools

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from trtbuild.core.dataspec import VALIDATION
 from trtbuild.core.job import Job
-from trtbuild.core.modelspec import Onnx
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Variant
+from trtbuild.core.spec import VALIDATION, Onnx, Variant
 from trtbuild.core.step import Out, Step
 from trtbuild.steps._shared import data_inputs, set_params, set_place, source_inputs, source_params, tools
 
