@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from trtbuild.core.dataspec import FactoryData
+from trtbuild.core.dataspec import VALIDATION, FactoryData
 from trtbuild.core.enginespec import Calibration, Precision, Runtime, Target, Toolchain
-from trtbuild.core.modelspec import Factory, Model
+from trtbuild.core.modelspec import Factory, Model, Onnx, Override
 from trtbuild.core.runspec import Executor, Latency, Layers
 
-# The groups of a BuildSpec, and the two callables among them, can be imported from here as well.
+# What other modules ask for besides a variant: its groups, and the few of their parts that steps tell apart.
 __all__ = [
-    "BuildSpec", "Calibration", "Executor", "Factory", "FactoryData", "Latency", "Layers", "Model", "Names",
-    "Precision", "Runtime", "Target", "Toolchain", "Variant",
+    "VALIDATION", "BuildSpec", "Calibration", "Executor", "Factory", "FactoryData", "Latency", "Layers", "Model",
+    "Names", "Onnx", "Override", "Precision", "Runtime", "Target", "Toolchain", "Variant",
 ]  # fmt: skip
 
 
