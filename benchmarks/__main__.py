@@ -1,4 +1,4 @@
-"""``python -m benchmarks [imports|flame|noop|pull|sweep …]``: each against its baseline, side by side, in one run."""
+"""``python -m benchmarks [imports|flame|noop|sweep|suite …]``: each against its baseline, side by side, in one run."""
 
 from __future__ import annotations
 
@@ -110,6 +110,14 @@ def layers(scratch: Path) -> None:
     inspection.measure(scratch, fresh_workspace, TRTBUILD, ROOT, say)
 
 
+def checker(scratch: Path) -> None:
+    """The conversion checker: against the same conversion by hand; its memory in a training process."""
+    del scratch
+    from benchmarks import checker as conversion
+
+    conversion.measure(ROOT, say)
+
+
 def sweep(scratch: Path) -> None:
     """3 models x 3 precisions x 2 versions at once, against 18 builds that share nothing."""
     from benchmarks import sweep as sweeps
@@ -124,6 +132,13 @@ def many(scratch: Path) -> None:
     sweeps.nothing(scratch, TRTBUILD, say)
 
 
+def suite(scratch: Path) -> None:
+    """The incompatible graphs: one version, a second, and nothing to do."""
+    from benchmarks import suite as cases
+
+    cases.measure(scratch, TRTBUILD, say)
+
+
 def say(what: str, measured: str, against: str) -> None:
     print(f"{what:<40} {measured:<44} {against}", flush=True)
 
@@ -134,9 +149,11 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "noop": noop,
     "cold": cold,
     "layers": layers,
+    "checker": checker,
     "pull": pull,
     "sweep": sweep,
     "many": many,
+    "suite": suite,
 }
 
 

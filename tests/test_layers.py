@@ -13,7 +13,8 @@ import pytest
 import trtbuild
 
 PACKAGE = Path(trtbuild.__path__[0])
-LAYERS = ("core", "steps", "kit", "runtimes", "quantizers", "executors", "worker", "reports", "flame", "demo")
+LAYERS = ("bugreport", "checker", "core", "demo", "executors", "flame", "kit", "quantizers", "reducing", "reports",
+          "runtimes", "steps", "suite", "worker")  # fmt: skip
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
          "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
 
@@ -50,6 +51,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"core", "digests", "dvclock", "files", "objects", "runcache", "tracking", "trackedmodels", "workspace"},
     "executors": {"core", "errors", "executors"},
     "sandbox": {"core", "errors", "executors"},
+    "checker": {
+        "checker",
+        "config",
+        "core",
+        "errors",
+        "files",
+        "packaged",
+        "probing",
+        "toolchains",
+        "tracking",
+        "workspace",
+        "executors",
+    },
     "probing": {"core", "errors", "executors"},
     "fetching": {"core", "digests", "errors", "pull", "remotes", "resolve", "status", "store"},
     "builder": {"core", "errors", "executors", "fetching", "sandbox", "status", "store", "tracking"},
@@ -105,11 +119,40 @@ MAY_IMPORT: dict[str, set[str]] = {
     "flame": {"errors", "flame"},
     "flamegraph": {"errors", "flame", "packaged"},
     "demo": {"demo"},
+    "reducing": {"core", "errors", "files", "kit", "probing", "reducing", "suite", "workspace"},
+    "bugreport": {
+        "__init__",
+        "bugreport",
+        "config",
+        "core",
+        "device",
+        "errors",
+        "executors",
+        "files",
+        "probing",
+        "reducing",
+        "suite",
+    },
+    "suite": {
+        "config",
+        "core",
+        "device",
+        "errors",
+        "files",
+        "packaged",
+        "probing",
+        "suite",
+        "toolchains",
+        "tracking",
+        "workspace",
+    },
 }
 # What a layer may reach from inside its functions besides: only a step's run() reaches the tools.
 MAY_REACH: dict[str, set[str]] = {
     "__init__": {"api"},
     "core": set(),
+    # In the training process: what it reaches of kit needs TensorFlow, ONNX and numpy, which are there.
+    "checker": {"kit", "steps", "store", "__init__"},
     "reports": {"files", "render"},  # a sweep's pages are written by reports/sweep.py itself
     "steps": {"device", "flame", "gpu", "kit", "runtimes", "packaged", "render", "reports"},
     "worker": {"core", "errors"},
@@ -124,15 +167,33 @@ MAY_REACH: dict[str, set[str]] = {
     "verbs": {
         "sweeppage",
         "bisect",
+        "bugreport",
+        "checker",
         "comparison",
         "upgrade",
         "flamegraph",
         "newworkspace",
+        "reducing",
         "rerun",
+        "suite",
         "toolchainverb",
         "transfer",
     },
     "rerun": {"steps"},
+    "suite": {"kit", "quantizers", "render", "runtimes", "worker"},
+    "reducing": {
+        "building",
+        "checker",
+        "config",
+        "kit",
+        "planned",
+        "quantizers",
+        "runtimes",
+        "steps",
+        "store",
+        "toolchains",
+    },
+    "bugreport": {"checker", "kit", "tracking"},
 }
 NUMPY_AT_THE_TOP = {"kit", "quantizers", "demo"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))

@@ -58,6 +58,13 @@ def test_an_engine_of_another_type_than_the_graph_is_refused(prober: Prober, tmp
     )  # fmt: skip
 
 
+def test_an_input_that_decides_shapes_is_refused(prober: Prober, tmp_path: Path) -> None:
+    """Polygraphy would make values up for it, and the engine would be for these alone."""
+    answer = prober.ask(saved(tmp_path / "tile.onnx", "float[2] x, int64[1] n => float[m] y { y = Tile(x, n) }"))
+
+    assert answer.verdict == "build_fail" and "the values of input 'n' decide shapes" in answer.words[0]
+
+
 def test_no_onnx_at_all_is_an_answer(prober: Prober, tmp_path: Path, good: Question) -> None:
     """The process lives on."""
     (tmp_path / "text.onnx").write_text("no graph", "utf-8")

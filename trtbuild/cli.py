@@ -23,11 +23,15 @@ usage: trtbuild [VERB] [key=value …] [--json]
   accept   record a built variant as the accepted baseline
   upgrade  tensorrt=NEW [from=OLD] [model=…] [--push] [--accept]: every model in both versions, go or no-go
   bisect   model=M precision=P tensorrt=A,B,C [--what verdict|output|built]: the version that changed it
+  check    model=M … | PATH [--sarif FILE]: does it convert?  every problem, without a build; tensorrt=A,B for several
+  reduce   model=M … | FILE.onnx [--for KIND]: the smallest graph that fails alike, as a case of suite/
+  bugreport   CASE | model=M … | FILE.onnx [-o DIR]: everything a maintainer asks for, and nothing of yours
   push     its artifacts to a DVC remote   pull      them from one, verified, without building; [--remote NAME]
   rerun    STEP_FOLDER: run one step again by hand and compare with its record
   init     DIRECTORY [--from MODEL] [--name NAME]: make a workspace
   flamegraph  PROFILE.json [--layers LAYERS.json] [--diff OLD.json] -o DIR: layer times by name scope
   toolchain   list | install NAME… | remove NAME… | path NAME: TensorRT versions
+  suite    [tensorrt=A,B] [-k EXPR] [--category C] [--list] [--update]: graphs known to fail, against what is expected
   step     KIND: run the step of the current folder (what dvc repro calls)
 
 options: --json  one JSON document on stdout;  --no-install  do not install a missing TensorRT;  --version;  --help
@@ -65,16 +69,16 @@ class Option:
 OPTIONS = (
     Option(
         "--no-install",
-        ("build", "upgrade", "bisect"),
+        ("build", "upgrade", "bisect", "check", "suite", "reduce", "bugreport"),
         "do not install a TensorRT version that is missing: fail",
         flag=True,
     ),
     Option("--from", ("init",), "the model: SavedModel folder, .keras, .h5, .pb, .onnx"),
-    Option("--name", ("init",), "what to call it"),
+    Option("--name", ("init", "reduce", "bugreport"), "what to call it"),
     Option("--signature", ("init",), "the SavedModel's signature"),
     Option("--calibration", ("init",), "calibration data, .npz"),
     Option("--validation", ("init",), "validation data, .npz"),
-    Option("--output", ("flamegraph",), "the folder to write", short="-o"),
+    Option("--output", ("flamegraph", "bugreport"), "the folder to write", short="-o"),
     Option("--layers", ("flamegraph",), "layer information of the engine (--exportLayerInfo)"),
     Option("--mode", ("flamegraph",), "anchor (default), split or macs: whose a fused layer's time is"),
     Option("--rename", ("flamegraph",), "REGEX=REPLACEMENT on scopes; may come several times", repeats=True),
@@ -90,6 +94,22 @@ OPTIONS = (
     Option("--push", ("upgrade",), "push the models that passed (takes no value)", flag=True),
     Option("--accept", ("upgrade",), "accept the models that passed as new baselines (takes no value)", flag=True),
     Option("--what", ("bisect",), "verdict (default), output or built: what changed"),
+    Option("--sarif", ("check",), "also write the findings to this file, as SARIF 2.1.0"),
+    Option("--for", ("reduce", "bugreport"), "crash, parse, build or mismatch (default: what fails)"),
+    Option(
+        "--limit",
+        ("suite", "reduce", "bugreport"),
+        "seconds: of a stage of a case of the suite (default: 60), of a reduction (default: 300)",
+    ),
+    Option("--keep-weights", ("bugreport",), "values that the failure needs may be in the report", flag=True),
+    Option("--keyword", ("suite",), "words with and, or, not, brackets: cases whose id, title … has them", short="-k"),
+    Option("--category", ("suite",), "cases of a category; may come several times", repeats=True),
+    Option("--list", ("suite",), "name the cases, and run none (takes no value)", flag=True),
+    Option(
+        "--update", ("suite",), "write what came out as expected, and show the difference (takes no value)", flag=True
+    ),
+    Option("--junit", ("suite",), "write JUnit's XML to this file"),
+    Option("--html", ("suite",), "write suite.html and suite.json to this folder"),
     Option("--remote", ("push", "pull", "upgrade"), "a remote of DVC's config, instead of the default one"),
 )
 _PLAIN_VERBS = ("init", "rerun", "step", "flamegraph", "toolchain")  # their arguments are no overrides

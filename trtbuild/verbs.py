@@ -233,6 +233,24 @@ def bisect(words: Words) -> int:
     return command.run(words)
 
 
+def check(words: Words) -> int:
+    from trtbuild.checker import verb
+
+    return verb.run(words)
+
+
+def reduce(words: Words) -> int:
+    from trtbuild.reducing import verb
+
+    return verb.run(words)
+
+
+def bugreport(words: Words) -> int:
+    from trtbuild.bugreport import verb
+
+    return verb.run(words)
+
+
 def push(words: Words) -> int:
     from trtbuild import transfer
 
@@ -251,8 +269,16 @@ def toolchain(words: Words) -> int:
     return command.run(words.arguments, as_json=words.json)
 
 
+def suite(words: Words) -> int:
+    from trtbuild.suite import command
+
+    return command.run(words)
+
+
 VERBS: Mapping[str, Callable[[Words], int]] = {
     "build": build, "plan": plan, "explain": explain, "show": show, "rerun": rerun, "step": step, "init": init,
     "flamegraph": flamegraph, "accept": accept, "diff": diff, "push": push, "pull": pull,
-    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect,
+    "toolchain": toolchain, "upgrade": upgrade, "bisect": bisect, "check": check,
+    "reduce": reduce, "bugreport": bugreport,
+    "suite": suite,
 }  # fmt: skip

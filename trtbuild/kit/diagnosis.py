@@ -16,6 +16,7 @@ from trtbuild.kit import network, refusals
 from trtbuild.kit import trt as kit
 from trtbuild.kit.trt import Built, Complaint, Parsed
 
+_SHAPE_INPUT = "the values of input '{}' decide shapes, which an engine has to know: make it a constant of the network"
 Stage = Literal["parse", "build", "contract"]
 
 
@@ -67,20 +68,24 @@ def diagnose(
 
             say("looking for all refused nodes")
             with contextlib.suppress(DecodeError):  # no ONNX at all: the parser has said so
-                found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found)
+                found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found, path)
         return Refusal("parse", tuple(found), tuple(c.words for c in parsed.complaints))
+    # Polygraphy would make values up for such an input: an engine for these alone, without a word.
+    shapes_given = sorted(kit.shape_inputs(parsed.network) - set(options["profiles"]))
+    if shapes_given:
+        return Refusal("build", (), tuple(_SHAPE_INPUT.format(name) for name in shapes_given))
     say("building")
     try:
         built = kit.build(parsed, trt, log, options)
     except EngineError as error:
-        return _of_build(trt, log, model, shapes, options, error, say, every)
+        return _of_build(trt, log, model, shapes, options, error, say, every, path)
     wrong = _contract_broken(model, parsed)
     return Refusal("contract", (), wrong) if wrong else Compiled(parsed, built)
 
 
 def _of_build(
     trt: Any, log: Any, model: bytes, shapes: Mapping[str, Any], options: Mapping[str, Any],
-    error: EngineError, say: Callable[[str], None], every: bool,
+    error: EngineError, say: Callable[[str], None], every: bool, path: Path | None,
 ) -> Refusal:  # fmt: skip
     import onnx
 
@@ -89,7 +94,7 @@ def _of_build(
     if why or not every:
         return Refusal("build", (), words, why)
     say("looking for the nodes that cannot be built")
-    found = refusals.build_alone(trt, log, onnx.load_from_string(model), shapes, options)
+    found = refusals.build_alone(trt, log, onnx.load_from_string(model), shapes, options, path)
     why = next((known for c in found if (known := kit.known_refusal(c.words))), "")
     return Refusal("build", tuple(found), words, why)
 
@@ -101,7 +106,7 @@ def _contract_broken(model: bytes, parsed: Parsed) -> tuple[str, ...]:
     graph = onnx.load_from_string(model).graph
     constants = {tensor.name for tensor in graph.initializer}
     wanted = {
-        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
+        value.name: _dtype_name(value.type.tensor_type.elem_type)
         for value in graph.input
         if value.name not in constants
     }
@@ -111,3 +116,11 @@ def _contract_broken(model: bytes, parsed: Parsed) -> tuple[str, ...]:
         for binding in inputs
         if wanted.get(binding["name"]) != binding["dtype"]
     )
+
+
+def _dtype_name(kind: int) -> str:
+    """As :func:`trtbuild.kit.trt.dtype_name` says it."""
+    import onnx
+
+    name: str = onnx.helper.tensor_dtype_to_np_dtype(kind).name
+    return "float8" if name == "float8_e4m3fn" else name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from trtbuild.errors import EngineError
@@ -20,11 +21,14 @@ TIME_LIMIT_S = 60.0
 ROUNDS = 64
 
 
-def find_all(trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], first: list[Complaint]) -> list[Complaint]:
+def find_all(
+    trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], first: list[Complaint], path: Path | None = None
+) -> list[Complaint]:
     """Every refused node of ``model`` (onnx.ModelProto), ``first`` being what a whole parse said.
 
     Args:
         shapes: input -> concrete shape, to give the pieces static shapes.
+        path: the model's file, beside which its external data lies.
     """
     deadline = time.monotonic() + TIME_LIMIT_S
     model = _static(model, shapes)
@@ -36,13 +40,13 @@ def find_all(trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], first: l
         refused = {owner for c in complaints if (owner := _owner(model.graph, c.node))}
         if not refused or not _cut(model, refused):
             break
-        complaints = [c for c in kit.parse(trt, log, model.SerializeToString()).complaints if c.node not in found]
+        complaints = [c for c in kit.parse(trt, log, model.SerializeToString(), path).complaints if c.node not in found]
         found |= {c.node: c for c in complaints}
     return list(found.values())
 
 
 def build_alone(
-    trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], options: Mapping[str, Any]
+    trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], options: Mapping[str, Any], path: Path | None = None
 ) -> list[Complaint]:
     """Nodes that parse but cannot be compiled, each built as a model of its own."""
     deadline = time.monotonic() + TIME_LIMIT_S
@@ -56,7 +60,7 @@ def build_alone(
         alone = _alone(node, model, values, constants)
         if alone is None:
             continue
-        parsed = kit.parse(trt, log, alone.SerializeToString())
+        parsed = kit.parse(trt, log, alone.SerializeToString(), path)
         if parsed.complaints:
             continue  # alone it lacks its context; the whole graph has parsed
         try:

@@ -7,7 +7,8 @@ every node is looked up in ONNX's own schemas here, and all that have none are r
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,17 +42,54 @@ def convert(source: TfModel, opset: int) -> Converted:
     Raises:
         ExportError: operations without an ONNX form, all of them in ``details``.
     """
+    graph_def, inputs, outputs = _freeze(source)
+    found = convert_graph(graph_def, inputs, outputs, opset)
+    if found.unknown:
+        raise _unknown_ops(found)
+    frozen = graph_def.SerializeToString(deterministic=True)
+    return Converted(found.model, found.ops, {clean: tensor for tensor, clean in (inputs | outputs).items()}, frozen)
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A node that ONNX has no schema for; ``reason`` is what tf2onnx said besides that."""
+
+    name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A conversion, ``unknown`` operations of TensorFlow left in it.
+
+    ``shapes``: element type and shape of tensors as tf2onnx keeps them, in its layout, None for what it does not know.
+    """
+
+    model: Any  # onnx.ModelProto
+    ops: dict[str, TfOp]
+    unknown: tuple[Unknown, ...]
+    shapes: dict[str, tuple[int, tuple[int | None, ...]]]
+
+
+def convert_graph(graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int) -> Found:
+    """Convert a frozen, optimised GraphDef; ``inputs`` and ``outputs`` are tensor -> clean name.
+
+    The opset is not raised past tf2onnx's last one while unknown operations are in the graph.
+
+    Raises:
+        ExportError: tf2onnx failed altogether, or onnx cannot raise the opset.
+    """
     import tensorflow as tf
 
-    graph_def, inputs, outputs = _freeze(source)
-    frozen = graph_def.SerializeToString(deterministic=True)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         ops = {op.name: _describe(op) for op in graph.get_operations()}
-        model = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET))
-    if opset > TF2ONNX_LAST_OPSET:
+        model, shapes, said = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET))
+    unknown = _unknown(model, said)
+    if opset > TF2ONNX_LAST_OPSET and not unknown:
         model = raise_opset(model, opset)
-    return Converted(model, ops, {clean: tensor for tensor, clean in (inputs | outputs).items()}, frozen)
+    return Found(model, ops, unknown, shapes)
 
 
 def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:
@@ -76,14 +114,14 @@ def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:
     for tensor, name in zip(frozen.outputs, sorted(source.outputs), strict=True):
         outputs[tensor.name] = f"{name}_output" if name in source.inputs else name
     graph_def = tf_loader.fix_freezing_errors_part2(frozen.graph.as_graph_def(add_shapes=True))
-    _allow_inlining(graph_def)
+    allow_inlining(graph_def)
     with tf.Graph().as_default():  # export_meta_graph, inside tf_optimize, refuses eager mode
         tf.import_graph_def(graph_def, name="")
         graph_def = tf_loader.tf_optimize(list(inputs), list(outputs), graph_def)
     return graph_def, inputs, outputs
 
 
-def _allow_inlining(graph_def: Any) -> None:
+def allow_inlining(graph_def: Any) -> None:
     """Have jit-compiled functions inlined, which TensorFlow keeps apart: Keras 3 makes grouped convolutions of them."""
     marks = ("_XlaMustCompile", "_noinline")
     for function in graph_def.library.function:
@@ -95,6 +133,30 @@ def _allow_inlining(graph_def: Any) -> None:
         node.attr.pop(marks[0], None)
 
 
+def inline_functions(graph_def: Any, keep: Sequence[str]) -> Any:
+    """Calls replaced by what they call, loops and branches kept, as in freezing; ``keep`` are tensors to be found."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
+    from tensorflow.python.framework.convert_to_constants import disable_lower_using_switch_merge
+    from tensorflow.python.grappler import tf_optimizer
+
+    graph_def = disable_lower_using_switch_merge(graph_def)
+    for function in graph_def.library.function:
+        function.attr.pop("api_implements", None)  # a GPU form of an LSTM, which would keep it from being inlined
+    config = config_pb2.ConfigProto()
+    options = config.graph_options.rewrite_options
+    options.min_graph_nodes = -1  # small graphs too
+    options.optimizers.append("function")
+    options.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
+    with tf.Graph().as_default():
+        tf.import_graph_def(graph_def, name="")
+        meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def)
+    wanted = meta_graph_pb2.CollectionDef()
+    wanted.node_list.value.extend(keep)
+    meta_graph.collection_def["train_op"].CopyFrom(wanted)
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
+
+
 def _describe(op: Any) -> TfOp:
     def dims(tensor: Any) -> tuple[int | None, ...] | None:
         return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
@@ -102,7 +164,10 @@ def _describe(op: Any) -> TfOp:
     return TfOp(op.name, op.type, tuple(t.name for t in op.inputs), tuple(dims(t) for t in op.outputs))
 
 
-def _tf2onnx(graph: Any, inputs: dict[str, str], outputs: dict[str, str], opset: int) -> Any:
+def _tf2onnx(
+    graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int
+) -> tuple[Any, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str]]:
+    """The model, its tensors, and what tf2onnx complained of."""
     import tf2onnx.utils
     from tf2onnx import optimizer
     from tf2onnx.tfonnx import process_tf_graph
@@ -115,20 +180,25 @@ def _tf2onnx(graph: Any, inputs: dict[str, str], outputs: dict[str, str], opset:
     try:
         converted = process_tf_graph(
             graph, opset=opset, input_names=list(inputs), output_names=list(outputs),
-            tensors_to_rename=inputs | outputs, continue_on_error=True, custom_op_handlers={"Erfc": (_erfc, [])},
+            tensors_to_rename={**inputs, **outputs}, continue_on_error=True, custom_op_handlers={"Erfc": (_erfc, [])},
         )  # fmt: skip
         # An optimiser pass that fails is skipped with a warning and a copy of the graph before it is kept; a deep copy
         # for each of its seven passes is what makes large graphs slow, and a failed pass should be seen.
         onnx_graph = optimizer.optimize_graph(converted, catch_errors=False)
         model = onnx_graph.make_model("model")
+        shapes = {
+            name: (kind, tuple(None if d < 0 else d for d in shape))
+            for node in onnx_graph.get_nodes()
+            for name in node.output
+            if (shape := onnx_graph.get_shape(name)) is not None and (kind := onnx_graph.get_dtype(name))
+        }
     except Exception as error:  # tf2onnx raises KeyError, AssertionError and ValueError alike
         details = tuple(said.lines)
         what = details[0] if details else f"tf2onnx: {type(error).__name__}: {error}"
         raise ExportError(what, where="export", details=details) from error
     finally:
         logger.removeHandler(said)
-    refuse_unknown_ops(model, graph, said.lines)
-    return model
+    return model, shapes, said.lines
 
 
 def _mend_scalar_bias() -> None:
@@ -164,30 +234,36 @@ def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
     )
 
 
-def refuse_unknown_ops(model: Any, graph: Any, said: Sequence[str]) -> None:
-    """Raise ExportError naming every node whose type ONNX has no schema for."""
+_NO_REASON = ("not supported", "Unsupported ops")  # what tf2onnx says of every one of them
+
+
+def _unknown(model: Any, said: Sequence[str]) -> tuple[Unknown, ...]:
+    """Every node whose type ONNX has no schema for."""
     import onnx
 
     domains = {entry.domain: entry.version for entry in model.opset_import}
-    unknown = []
+    found = []
     for node in all_nodes(model.graph):
         version = domains.get(node.domain, 1)
         if node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not onnx.defs.has(node.op_type, version, node.domain):
-            unknown.append((node.name, node.op_type))
-    if not unknown:
-        return
+            whole = re.compile(rf"(?<![\w/.-]){re.escape(node.name)}(?![\w/.-])")
+            about = (line for line in said if node.name and whole.search(line))
+            reason = next((line for line in about if not any(sign in line for sign in _NO_REASON)), "")
+            found.append(Unknown(node.name, node.op_type, reason))
+    return tuple(found)
+
+
+def _unknown_ops(found: Found) -> ExportError:
     from trtbuild.kit.scopes import Cleaner
 
-    names = {op.name for op in graph.get_operations()}
-    clean = Cleaner(names)
+    clean = Cleaner(found.ops)
     lines = []
-    for name, kind in unknown:
-        reason = next((line for line in said if name and name in line and "not supported" not in line), "")
-        origin = clean.name(name) if name in names else f"{name} (made by tf2onnx)"
-        lines.append(f"{kind} {origin}" + (f": {reason}" if reason else ""))
-    kinds = ", ".join(sorted({kind for _, kind in unknown}))
-    first = f"{len(unknown)} operation(s) cannot be exported to ONNX: {kinds}; first: {lines[0]}"
-    raise ExportError(first, where="export", hint="rewrite them with supported operations", details=tuple(lines))
+    for node in found.unknown:
+        origin = clean.name(node.name) if node.name in found.ops else f"{node.name} (made by tf2onnx)"
+        lines.append(f"{node.kind} {origin}" + (f": {node.reason}" if node.reason else ""))
+    kinds = ", ".join(sorted({node.kind for node in found.unknown}))
+    first = f"{len(lines)} operation(s) cannot be exported to ONNX: {kinds}; first: {lines[0]}"
+    return ExportError(first, where="export", hint="rewrite them with supported operations", details=tuple(lines))
 
 
 def all_nodes(graph: Any) -> Iterator[Any]:
@@ -221,5 +297,7 @@ class _Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = " ".join(record.getMessage().split())
+        if record.exc_info and record.exc_info[1] is not None:  # of a node: its name, then a dump of it
+            line = f"{line.partition(' (fct=')[0]}: {' '.join(str(record.exc_info[1]).split())}"
         if line not in self.lines:
             self.lines.append(line)

@@ -139,6 +139,12 @@ def known_refusal(words: str) -> str:
     return next((why for sign, why in _GPU_ONLY if re.search(sign, words)), "")
 
 
+def shape_inputs(network: Any) -> set[str]:
+    """Inputs whose values are a shape, or another thing that an engine has to know when it is built."""
+    inputs = [network.get_input(i) for i in range(network.num_inputs)]
+    return {tensor.name for tensor in inputs if tensor.is_shape_tensor}
+
+
 def _config(trt: Any, options: Mapping[str, Any]) -> Any:
     from polygraphy.backend.trt import CreateConfig, Profile
 

@@ -28,12 +28,13 @@ class OnnxRuntimeSession:
 
     def __init__(
         self, model: Path | bytes, name: str, providers: Sequence[str], level: Level = "basic",
-        emulated: Sequence[str] = (), optimised: Path | None = None, tf32: bool = False,
+        emulated: Sequence[str] = (), optimised: Path | None = None, tf32: bool = False, quiet: bool = False,
     ) -> None:  # fmt: skip
         import onnxruntime as ort
 
         options = ort.SessionOptions()
-        options.log_severity_level = 4 if optimised else 3  # it warns that an optimised graph fits this machine only
+        # It warns that an optimised graph fits this machine only; "quiet": who tries whether a graph runs at all.
+        options.log_severity_level = 4 if optimised or quiet else 3
         levels = ort.GraphOptimizationLevel
         options.graph_optimization_level = {
             "none": levels.ORT_DISABLE_ALL, "basic": levels.ORT_ENABLE_BASIC,

@@ -16,7 +16,7 @@ from trtbuild.core.spec import Variant
 from trtbuild.core.step import File, Out, Step
 from trtbuild.errors import EngineError
 
-VERSION = 1
+VERSION = 2
 NATIVE_OUTS = (Out("layers.json"), Out("timing.cache"))
 _ADVICE = "rewrite these operations, or keep the model on a version that has them"
 

@@ -1,0 +1,107 @@
+"""Tests of checking ONNX files, with a real TensorRT."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import trt_checker
+from tests.graphs import graph
+from trtbuild import cli
+
+GOOD = "float[n,4] x => float[n,4] y { y = Relu(x) }"
+BAD = "float[2,3,3] x => float[2] d, float[u] u { d = Det(x) r = Relu(x) u = Unique(r) }"
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(graph(BAD).SerializeToString())
+    return path
+
+
+def test_a_file_that_converts(tmp_path: Path) -> None:
+    """With a dynamic batch, for which a profile is assumed."""
+    path = tmp_path / "good.onnx"
+    path.write_bytes(graph(GOOD).SerializeToString())
+    result = trt_checker.check(path)
+
+    assert result and result.verdicts == {"rtx-1.7": "ok"}
+
+
+def test_every_refused_node_of_a_file_is_a_problem(bad: Path) -> None:
+    """Nodes without names, too."""
+    model = onnx.load(bad)
+    for node in model.graph.node:
+        node.name = ""
+    onnx.save(model, bad)
+    result = trt_checker.check(bad)
+
+    assert [(p.node_type, p.stage) for p in result.problems] == [("Det", "parse"), ("Unique", "parse")]
+    assert all(p.advice and p.words and p.node for p in result.problems)
+
+
+def test_weights_beside_the_file_are_found(tmp_path: Path) -> None:
+    """External data, relative to the model."""
+    model = graph("float[2,64] x => float[2,64] y { y = MatMul(x, w) }", w=np.eye(64, dtype=np.float32))
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="m.bin", size_threshold=0)
+
+    assert trt_checker.check(str(tmp_path / "m.onnx"))
+
+
+def test_a_double_input_builds_and_is_refused_all_the_same(tmp_path: Path) -> None:
+    """The engine's would be float32, as a build says, too."""
+    path = tmp_path / "double.onnx"
+    path.write_bytes(graph("double[2] x => double[2] y { y = Relu(x) }").SerializeToString())
+    result = trt_checker.check(path)
+
+    assert [(p.stage, p.words) for p in result.problems] == [
+        ("precision", "input 'x' is float64 in the model, but float32 in the engine")
+    ]
+    assert not result and result.verdicts == {"rtx-1.7": "ok"}
+
+
+def test_an_input_that_is_a_shape_cannot_be_made_up(tmp_path: Path) -> None:
+    """An engine would be for these values alone."""
+    path = tmp_path / "reshape.onnx"
+    path.write_bytes(graph("float[8] x, int64[2] s => float[a,b] y { y = Reshape(x, s) }").SerializeToString())
+
+    assert trt_checker.check(path).verdicts == {"rtx-1.7": "build_fail"}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"no model at all", "not an ONNX model"), (b"", "it has no graph")], ids=["junk", "empty"]
+)
+def test_what_is_no_model_is_said_and_not_raised(content: bytes, says: str, tmp_path: Path) -> None:
+    """Unless it is asked for."""
+    (tmp_path / "x.onnx").write_bytes(content)
+    result = trt_checker.check(tmp_path / "x.onnx")
+
+    assert not result and says in result.error and result.problems == ()
+
+
+def test_the_assertion_fails_with_every_problem(bad: Path) -> None:
+    """In the message, for a test's report."""
+    with pytest.raises(AssertionError, match=r"(?s)2 problems.*Det.*Unique"):
+        trt_checker.assert_converts(bad)
+
+
+def test_the_verb_prints_problems_and_writes_sarif(bad: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit status 4: the model or TensorRT said no."""
+    sarif = bad.with_suffix(".sarif")
+
+    assert cli.run(["check", str(bad), "--json", "--sarif", str(sarif)]) == 4
+    assert [p["node_type"] for p in json.loads(capsys.readouterr().out)["problems"]] == ["Det", "Unique"]
+    assert [r["ruleId"] for r in json.loads(sarif.read_text())["runs"][0]["results"]] == ["parse/Det", "parse/Unique"]
+
+
+def test_the_verb_takes_a_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a path, this and the version are all there is to choose."""
+    (tmp_path / "g.onnx").write_bytes(graph(GOOD).SerializeToString())
+
+    assert cli.run(["check", str(tmp_path / "g.onnx"), "precision=fp16", "tensorrt=rtx-1.7"]) == 0
+    assert "converts to TensorRT rtx-1.7 in fp16" in capsys.readouterr().out

@@ -1,0 +1,32 @@
+"""Tests of the words of ``trtbuild check``: each mistake is one line, before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trtbuild import cli
+from trtbuild.errors import ConfigError
+
+MISTAKES = [
+    ([], "expects a model of the config, or one path"),
+    (["a.onnx", "b.onnx"], "expects a model of the config, or one path"),
+    (["a.onnx", "model=tiny"], "a path takes no 'model'"),
+    (["a.onnx", "precision=int9"], "did you mean 'int8'?"),
+    (["a.onnx", "tensorrt=rtx-9"], "unknown tensorrt 'rtx-9'"),
+    (["a.onnx"], "No such file"),
+    (["saved_model"], "there is no such file"),
+    (["a.onnx", "--remote", "x"], "'check' takes no option --remote"),
+    (["-m", "model=a"], "checks one model"),
+]
+
+
+@pytest.mark.parametrize(("words", "says"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_a_mistake_is_one_line(words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit status 2."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        cli.run(["check", *words])
+
+    assert says in str(caught.value)

@@ -1,0 +1,226 @@
+"""The files of a report: everything is run and measured here, and put into text elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbuild.bugreport import environment, matrix, related, reproduce, text, tfgraph, values, verdicts
+from trtbuild.bugreport.secrets import Secrets
+from trtbuild.core.spec import Toolchain
+from trtbuild.errors import ConfigError
+from trtbuild.reducing import finding, observing
+from trtbuild.reducing.casefile import ops_of
+from trtbuild.reducing.faults import SourceFault, TensorrtFault
+from trtbuild.reducing.reduction import Reduced
+from trtbuild.reducing.weights import own_values
+
+Say = Callable[[str], None]
+REPRO_LIMIT_S = 120.0
+FILES = {
+    "environment.json": "versions and machine",
+    "build_tf_graph.py": "TensorFlow source",
+    "repro.py": "stand-alone script",
+    "repro.sh": "Polygraphy command",
+    "emulated.onnx": "the same with every low-precision result rounded in float32: what repro.py runs",
+    "inputs.json": "inputs, in Polygraphy's format",
+    "golden.json": "reference outputs, in Polygraphy's format",
+    "build.log": "verbose log of repro.py",
+    "matrix.csv": "verdicts by version and precision, with controls that pass",
+    "related.md": "known issues about the same operations",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """``files`` by name; ``title`` of the report; ``reproduced``: exit status of repro.py."""
+
+    files: Mapping[str, bytes]
+    title: str
+    reproduced: int | None
+
+
+def make(
+    found: Reduced, versions: Mapping[str, Toolchain], secrets: Secrets, folder: Path,
+    *, install: bool, keep_values: bool, say: Say,
+) -> Made:  # fmt: skip
+    """Run all there is to run, and write it down.
+
+    Raises:
+        ConfigError: the fault needs values of the user's, which may not be in a report.
+    """
+    import onnx
+
+    small, subject = found.small, found.subject
+    ours = subject.case is not None and subject.case.file.parent.name == "cases"  # a packaged case has no secrets
+    _check_values(found, keep=keep_values or ours)
+    onnx.checker.check_model(found.model)
+    name = subject.version
+    toolchain = versions[name]
+    python = finding.interpreter(name, toolchain, install=install)
+    module = reproduce.MODULES[toolchain.flavour]
+    about = environment.collect(python, module)
+    scrub = secrets.scrub
+    files: dict[str, bytes] = {"model.onnx": found.model.SerializeToString(deterministic=True)}
+    tensorflow, files["build_tf_graph.py"] = _tensorflow(found, folder, scrub, say)
+    if values.can_be_written(found.feeds):
+        files["inputs.json"] = values.inputs_json(found.feeds)
+    if values.can_be_written(found.golden):
+        runner = "tensorflow" if isinstance(found.fault, SourceFault) else "onnxruntime"
+        files["golden.json"] = values.golden_json(found.golden, runner)
+    ran, shell = _reproduce(found, toolchain, python, files, folder, scrub, say)
+    rows, tried = verdicts.measure(found, versions, about, folder, install, scrub, say)
+    ops = ops_of(found.model)
+    _related(found, files)
+    files["matrix.csv"] = matrix.text(rows).encode()
+    files["environment.json"] = _json(about)
+    facts = text.Facts(
+        small.failure, ops, _opset(found.model), subject.precision, about, rows, small.nodes_before, small.nodes,
+        small.minimal, small.notes, ran.status, shell, tensorflow, found.reference, scrub(found.unable),
+        _agrees(found), _weights(found), subject.tf32, tried,
+        {n: what for n, what in FILES.items() if n in files}, _origin(found, ours),
+    )  # fmt: skip
+    files["report.md"] = scrub(text.report(facts)).encode()
+    return Made(files, scrub(text.title(facts)), ran.status)
+
+
+def _check_values(found: Reduced, *, keep: bool) -> None:
+    small = found.small
+    if keep or not (small.kept or small.values_of_inputs):
+        return
+    several = "constants" if len(small.kept) > 1 else "constant"
+    what = [f"{len(small.kept)} {several}"] if small.kept else []
+    what += ["the inputs"] if small.values_of_inputs else []
+    hint = "say --keep-weights if they may be in the report; trtbuild reduce makes a case of it for yourself"
+    raise ConfigError(f"it fails with its own numbers only: {' and '.join(what)} would have to be in the report",
+                      where="bugreport", hint=hint)  # fmt: skip
+
+
+def _json(document: Any) -> bytes:
+    import json
+
+    return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _opset(model: Any) -> int:
+    return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+
+
+def _tensorflow(found: Reduced, folder: Path, scrub: Callable[[str], str], say: Say) -> tuple[str, bytes]:
+    """What became of build_tf_graph.py when it was run, and the file."""
+    import onnx
+
+    case = found.subject.case
+    if case is not None and case.build is not None:
+        missing: list[str] = []
+        script = tfgraph.of_case(case)
+        before, after = found.small.nodes_before, found.small.nodes
+        whole = f" (the whole graph of {before} nodes, of which model.onnx is a part)" if after < before else ""
+    else:
+        (script, missing), whole = tfgraph.of_graph(found.small.model), ""
+    script = scrub(script)
+    if missing:
+        return (
+            f"none: the graph is known as ONNX only (no TensorFlow code is known for {', '.join(missing)})",
+            script.encode(),
+        )
+    say("running build_tf_graph.py")
+    ran = reproduce.run({"build_tf_graph.py": script.encode()}, [sys.executable, "build_tf_graph.py"], folder,
+                        Path(sys.executable))  # fmt: skip
+    ops = next((line.split()[1:] for line in ran.output.splitlines() if line.startswith("OPS")), None)
+    if ops is None:
+        last = (scrub(ran.output).strip().splitlines() or ["nothing"])[-1][:200]
+        return f"it was run, and did not export: {last}", script.encode()
+    left = [op for op in dict.fromkeys(ops) if not onnx.defs.has(op)]
+    if left:
+        return f"it was run, and tf2onnx left {', '.join(left)} as it was: no ONNX", script.encode()
+    wanted = found.small.failure.op_type
+    there = f", {wanted} among them" if wanted in ops else f"; {wanted} is not among them" if wanted else ""
+    return f"it was run, and exports {text.count(len(ops))} at the top level{there}{whole}", script.encode()
+
+
+def _reproduce(
+    found: Reduced, toolchain: Toolchain, python: Path, files: dict[str, bytes], folder: Path,
+    scrub: Callable[[str], str], say: Say,
+) -> tuple[reproduce.Ran, int | None]:  # fmt: skip
+    failure, tolerance = found.small.failure, found.subject.tolerance
+    compares = None
+    if isinstance(found.fault, TensorrtFault):
+        files["repro.py"] = reproduce.trt_script(
+            found.model, failure, toolchain.flavour, toolchain.version, found.profiles, tf32=found.subject.tf32,
+            limit_s=REPRO_LIMIT_S,
+        ).encode()  # fmt: skip
+    else:
+        import onnxruntime
+
+        from trtbuild.kit import rounding
+
+        compares = {"absolute": tolerance.absolute, "relative": tolerance.relative}
+        graph = "model.onnx"
+        if rounding.low_types(found.model):
+            graph = "emulated.onnx"
+            files[graph] = rounding.emulate(found.model).SerializeToString(deterministic=True)
+        files["repro.py"] = reproduce.values_script(graph, tolerance, onnxruntime.__version__).encode()
+        python = Path(sys.executable)
+    shell = reproduce.shell_script(toolchain.flavour, found.profiles, compares=compares, tf32=found.subject.tf32)
+    files["repro.sh"] = shell.encode()
+    say("running repro.py")
+    ran = reproduce.run(files, [str(python), "-s", "repro.py", "--verbose"], folder, python)
+    files["build.log"] = scrub(ran.output).encode()
+    if compares is not None:
+        return ran, None  # the engine would have to be executed
+    say("running repro.sh")
+    return ran, reproduce.run(files, ["/bin/sh", "repro.sh"], folder, python).status
+
+
+def _related(found: Reduced, files: dict[str, bytes]) -> None:
+    from trtbuild.kit.tfonnx import all_nodes
+
+    cited = found.subject.case.issues if found.subject.case is not None else ()
+    inner = [node.op_type for node in all_nodes(found.model.graph)]
+    issues = related.read()
+    matched = related.match(issues, inner, found.small.failure, cited)
+    files["related.md"] = related.text(matched, cited, f"{len(issues)} known issues (read on 2026-11-20)").encode()
+
+
+def _agrees(found: Reduced) -> str:
+    from trtbuild.suite.comparing import difference
+
+    subject = found.subject
+    if isinstance(found.fault, SourceFault):
+        return "no, that is the fault"
+    if not subject.golden:
+        return "not compared: there is no TensorFlow source"
+    have, why = observing.runs(subject.exported, subject.feeds)
+    if not have:
+        return f"not compared: {why}"
+    says = [
+        difference(wanted, have[name], subject.tolerance) for name, wanted in subject.golden.items() if name in have
+    ]
+    whole = "yes, of the whole graph before the reduction"
+    return f"no: {next(filter(None, says))}" if any(says) else whole
+
+
+def _weights(found: Reduced) -> str:
+    small = found.small
+    if isinstance(found.fault, SourceFault) and small.values_of_inputs:
+        return "the constants and inputs are those of the source"
+    if isinstance(found.fault, SourceFault):
+        return "random inputs" + ("; the constants are those of the source" if small.kept else ", no weights")
+    if not small.kept and not small.values_of_inputs:
+        count = len(own_values(found.model))
+        return "random numbers, with which it fails too" if count else "no weights in it"
+    kept = [f"{', '.join(small.kept)} had to keep their values"] if small.kept else []
+    kept += ["the inputs had to keep theirs"] if small.values_of_inputs else []
+    return f"random but for what the failure needs: {'; '.join(kept)}"
+
+
+def _origin(found: Reduced, ours: bool) -> str:
+    if ours and found.subject.case is not None:
+        return f"the case {found.subject.case.id} of trtbuild's suite of incompatible graphs"
+    operations = found.fault.operations if isinstance(found.fault, SourceFault) else ()
+    exported = f"; exported from TensorFlow's {', '.join(operations)}" if operations else ""
+    return f"reduced from {found.subject.title}{exported}"

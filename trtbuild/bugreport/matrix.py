@@ -1,0 +1,143 @@
+"""Verdicts of the failing graph and of its controls, by TensorRT version and precision; as rows, and as matrix.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.spec import Toolchain
+from trtbuild.errors import LowerError, PlaceError
+from trtbuild.probing import Answer, Question
+from trtbuild.reducing import finding
+from trtbuild.reducing.faults import dynamic_inputs
+
+COLUMNS = ("graph", "precision", "tensorrt", "version", "gpu", "verdict", "says", "first_bad", "last_good")
+NOT_TRIED = "not tried"
+OK = "builds"
+MATCH, DIFFER, LESS = "values match", "values differ", "values differ less"
+_WORDS = {"ok": OK, "parse_fail": "refused by the parser", "build_fail": "refused by the builder",
+          "refused": "builds other types", "crash": "crash", "timeout": "time-out"}  # fmt: skip
+LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Row:
+    graph: str
+    precision: str
+    tensorrt: str
+    version: str
+    gpu: str
+    verdict: str
+    says: str = ""
+    first_bad: str = ""
+    last_good: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One graph of the table; ``why_not`` instead of a graph where there is none in that precision."""
+
+    graph: str
+    precision: str
+    model: Any = None
+    why_not: str = ""
+    only: str = ""  # a version, "" is all
+
+
+def in_precisions(graph: str, model: Any, precision: str, names: Sequence[str]) -> list[Entry]:
+    """The graph as it is, and written in the other precisions where it is in float32."""
+    import onnx
+
+    from trtbuild.kit import uncalibrated
+    from trtbuild.reducing.subject import QUANTIZED
+
+    entries = [Entry(graph, precision, model)]
+    if precision not in ("fp32", "tf32"):
+        return entries
+    for name in (n for n in names if n not in ("fp32", precision)):
+        copy = onnx.ModelProto.FromString(model.SerializeToString())
+        try:
+            uncalibrated.lower(copy, name, QUANTIZED)
+            onnx.checker.check_model(copy)
+        except LowerError as error:
+            entries.append(Entry(graph, name, why_not=error.what.partition(":")[0]))
+            continue
+        except onnx.checker.ValidationError as error:
+            entries.append(Entry(graph, name, why_not=f"no valid ONNX: {str(error).splitlines()[0]}"))
+            continue
+        same = copy.SerializeToString() == model.SerializeToString()
+        entries.append(
+            Entry(graph, name, None if same else copy, "nothing in it changes with the precision" if same else "")
+        )
+    return entries
+
+
+def ask(
+    entries: Sequence[Entry], versions: Mapping[str, Toolchain], profiles: Mapping[str, Any], *, tf32: bool, gpu: str,
+    folder: Path, install: bool, scrub: Callable[[str], str], say: Callable[[str], None],
+) -> list[Row]:  # fmt: skip
+    """Rows in the order of entries; a version that is not here, and cannot be had, is not tried."""
+    rows = [Row(e.graph, e.precision, "-", "", gpu, NOT_TRIED, scrub(e.why_not)) for e in entries if e.model is None]
+    for name, toolchain in versions.items():
+        wanted = [entry for entry in entries if entry.model is not None and entry.only in ("", name)]
+        if not wanted:
+            continue
+        say(f"asking {name}")
+        try:
+            with finding.prober(name, toolchain, install=install) as prober:
+                rows += [
+                    _row(entry, name, toolchain.version, gpu, _asked(entry, prober.ask, profiles, tf32, folder), scrub)
+                    for entry in wanted
+                ]
+        except PlaceError as error:
+            said = scrub(error.what)
+            rows += [Row(e.graph, e.precision, name, toolchain.version, gpu, NOT_TRIED, said) for e in wanted]
+    order = {(entry.graph, entry.precision): i for i, entry in enumerate(entries)}
+    return sorted(rows, key=lambda row: (order[row.graph, row.precision], _number(row.version)))
+
+
+def _asked(
+    entry: Entry, prober: Callable[[Question], Answer], profiles: Mapping[str, Any], tf32: bool, folder: Path
+) -> Answer:
+    path = folder / "matrix.onnx"
+    path.write_bytes(entry.model.SerializeToString())
+    kept = {name: profiles[name] for name in dynamic_inputs(entry.model) if name in profiles}
+    return prober(Question(path, {}, kept, tf32=tf32, every=False))
+
+
+def _row(entry: Entry, name: str, version: str, gpu: str, answer: Answer, scrub: Callable[[str], str]) -> Row:
+    if answer.why:  # known refusals are for want of a GPU: no verdict on the version
+        return Row(entry.graph, entry.precision, name, "", gpu, NOT_TRIED, f"{version}: {answer.why}")
+    complaint = next(iter(answer.complaints), None)
+    said = f"{complaint.op_type}: {complaint.words}" if complaint else "; ".join(answer.words)
+    return Row(entry.graph, entry.precision, name, version, gpu, _WORDS[answer.verdict], scrub(said)[:LONGEST])
+
+
+def with_ends(rows: Iterable[Row]) -> list[Row]:
+    """Each row with the first version that fails and the last that builds, of its graph and precision."""
+    rows = list(rows)
+    found = []
+    for row in rows:
+        same = (r for r in rows if (r.graph, r.precision) == (row.graph, row.precision) and r.version[:1].isdigit())
+        own = sorted(same, key=lambda r: _number(r.version))
+        bad = [r.tensorrt for r in own if r.verdict != OK]
+        good = [r.tensorrt for r in own if r.verdict == OK]
+        found.append(replace(row, first_bad=bad[0] if bad else "", last_good=good[-1] if good else ""))
+    return found
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def text(rows: Iterable[Row]) -> str:
+    """The file matrix.csv."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([getattr(row, column) for column in COLUMNS] for row in rows)
+    return buffer.getvalue()

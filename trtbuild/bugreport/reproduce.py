@@ -1,0 +1,109 @@
+"""repro.py and repro.sh of a report: written, and run before anybody is told that they reproduce anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbuild.executors import hermetic
+from trtbuild.reducing.failure import Failure
+
+SCRIPTS = Path(__file__).with_name("scripts")
+_PLACE = 'json.loads(r"""{}""")'
+MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
+RUN_S = 300.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """``status`` None: it did not come to an end in time."""
+
+    status: int | None
+    output: str
+
+
+def trt_script(
+    model: Any, failure: Failure, flavour: str, version: str, profiles: Mapping[str, Any], *, tf32: bool, limit_s: float
+) -> str:
+    """For what TensorRT refuses or dies of: needs nothing but TensorRT."""
+    return _script("repro_trt.py", {
+        "module": MODULES[flavour], "version": version, "kind": failure.kind, "stage": failure.stage,
+        "op_type": failure.op_type, "words": failure.words, "tf32": tf32, "limit_s": limit_s,
+        "profiles": {name: [list(shape) for shape in points] for name, points in profiles.items()},
+        "inputs": _input_types(model),
+    })  # fmt: skip
+
+
+def values_script(model: str, tolerance: Any, version: str) -> str:
+    """For values that are other than they should be: needs numpy and ONNX Runtime."""
+    return _script("repro_values.py", {
+        "model": model, "absolute": tolerance.absolute, "relative": tolerance.relative, "version": version,
+        "level": "ORT_ENABLE_BASIC" if model == "model.onnx" else "ORT_DISABLE_ALL",
+    })  # fmt: skip
+
+
+def _script(name: str, expected: Mapping[str, Any]) -> str:
+    text = (SCRIPTS / name).read_text("utf-8")
+    assert text.count(_PLACE) == 1
+    return text.replace(_PLACE, f'json.loads(r"""{json.dumps(expected, indent=1)}""")')
+
+
+def _input_types(model: Any) -> dict[str, str]:
+    import onnx
+
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return {
+        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
+        for value in model.graph.input
+        if value.name not in constants
+    }
+
+
+def shell_script(
+    flavour: str, profiles: Mapping[str, Sequence[Sequence[int]]], *, compares: Mapping[str, float] | None, tf32: bool
+) -> str:
+    """The same through Polygraphy; with values it compares the engine's with the reference, which needs a GPU."""
+    shapes = ""
+    for option, i in (("--trt-min-shapes", 0), ("--trt-opt-shapes", 1), ("--trt-max-shapes", 2)):
+        words = " ".join(f"{name}:[{','.join(map(str, points[i]))}]" for name, points in sorted(profiles.items()))
+        shapes += f" \\\n  {option} {words}" if words else ""
+    precision = " --tf32" if tf32 else ""
+    lines = ["#!/bin/sh", "# Needs polygraphy beside TensorRT.", 'cd "$(dirname "$0")" || exit 1']
+    if flavour == "tensorrt-rtx":
+        lines.append("export POLYGRAPHY_USE_TENSORRT_RTX=1")
+    if compares is None:
+        lines.append(
+            f"polygraphy convert model.onnx --convert-to trt --strongly-typed{precision} -o model.plan{shapes}"
+        )
+    else:
+        lines += [
+            "# The engine against the reference values; it is executed, so this needs a GPU.",
+            f"polygraphy run model.onnx --trt --strongly-typed{precision} --load-inputs inputs.json \\",
+            f"  --load-outputs golden.json --atol {compares['absolute']:g} --rtol {compares['relative']:g}{shapes}",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def run(files: Mapping[str, bytes], command: Sequence[str], folder: Path, interpreter: Path) -> Ran:
+    """Run a command in a fresh folder that has just these files, without this process's environment."""
+    place = folder / "reproduce"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    for name, content in files.items():
+        (place / name).write_bytes(content)
+    path = os.pathsep.join([str(interpreter.parent), "/usr/bin", "/bin"])
+    environment = {**hermetic.environment(), "PATH": path, "PYTHONUNBUFFERED": "1"}
+    try:
+        done = subprocess.run(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=RUN_S, start_new_session=True)  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        return Ran(None, (error.stdout or b"").decode("utf-8", "replace"))
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    return Ran(done.returncode, done.stdout.decode("utf-8", "replace"))

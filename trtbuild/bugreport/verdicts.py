@@ -1,0 +1,82 @@
+"""The rows of a report's matrix: what each version, precision and near miss comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trtbuild.bugreport import controls, environment, matrix
+from trtbuild.core.spec import Toolchain
+from trtbuild.errors import ModelError
+from trtbuild.reducing.faults import LoweringFault, TensorrtFault
+from trtbuild.reducing.reduction import Reduced
+from trtbuild.reducing.subject import lowering
+from trtbuild.suite.case import PRECISIONS
+
+Say = Callable[[str], None]
+
+
+def measure(
+    found: Reduced, versions: Mapping[str, Toolchain], about: Mapping[str, Any], folder: Path, install: bool,
+    scrub: Callable[[str], str], say: Say,
+) -> tuple[list[matrix.Row], int]:  # fmt: skip
+    import onnx
+
+    subject = found.subject
+    gpu = environment.where(about)
+    entries = matrix.in_precisions("the failing graph", found.model, subject.precision, PRECISIONS)
+    if not isinstance(found.fault, TensorrtFault):
+        rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
+        return [*_compared(found, gpu), *matrix.with_ends(rows)], len(subject.neighbours)
+    say("looking for near misses that build")
+    asking = TensorrtFault(found.prober.ask, found.small.failure, frozenset(), folder, found.profiles, subject.tf32)
+    near, tried = controls.passing(found.model, lambda model: asking.answer(model).verdict == "ok")
+    for control in near:
+        entries.append(matrix.Entry(f"control: {control.how}", subject.precision, control.model, only=subject.version))
+    for title, neighbour in subject.neighbours.items():
+        model = onnx.load(neighbour.graph)
+        entries.append(matrix.Entry(f"control: {title}", subject.precision, model, only=subject.version))
+    rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
+    passed = [row for row in rows if not row.graph.startswith("control") or row.verdict == matrix.OK]
+    return matrix.with_ends(passed), tried + len(subject.neighbours)
+
+
+def _ask(
+    found: Reduced, versions: Mapping[str, Toolchain], entries: list[matrix.Entry], gpu: str, folder: Path,
+    install: bool, scrub: Callable[[str], str], say: Say,
+) -> list[matrix.Row]:  # fmt: skip
+    profiles = {**found.subject.profiles, **found.profiles}
+    return matrix.ask(entries, versions, profiles, tf32=found.subject.tf32, gpu=gpu, folder=folder, install=install,
+                      scrub=scrub, say=say)  # fmt: skip
+
+
+def _compared(found: Reduced, gpu: str) -> list[matrix.Row]:
+    """Verdicts on values, which no TensorRT has a part in: of the failing graph, other precisions, other cases."""
+    import onnxruntime
+
+    subject, by = found.subject, f"onnxruntime {onnxruntime.__version__}"
+    says = found.small.failure.words
+    rows = [matrix.Row("the failing graph", subject.precision, "-", by, gpu, matrix.DIFFER, says)]
+    others = [name for name in PRECISIONS if name != subject.precision and lowering(name) is not None]
+    for precision in others if isinstance(found.fault, LoweringFault) else ():
+        verdict, says = _in_precision(found, precision)
+        rows.append(matrix.Row("the failing graph", precision, "-", by, gpu, verdict, says))
+    for title, neighbour in subject.neighbours.items():
+        if neighbour.matches:
+            rows.append(matrix.Row(f"control: {title}", subject.precision, "-", by, gpu, matrix.MATCH))
+    return rows
+
+
+def _in_precision(found: Reduced, precision: str) -> tuple[str, str]:
+    """The failing graph in another precision, by the same tolerance: verdict and words."""
+    lower, fault = lowering(precision), found.fault
+    assert lower is not None and isinstance(fault, LoweringFault)
+    other = LoweringFault(lower, found.subject.tolerance, found.feeds)
+    try:
+        says = other.compare(found.small.model)
+    except ModelError as error:
+        return matrix.NOT_TRIED, error.what.partition(":")[0]
+    if not says:
+        return matrix.MATCH, ""
+    return matrix.DIFFER if other.relative >= fault.least else matrix.LESS, says

@@ -1,0 +1,80 @@
+"""What each TensorRT version says of a graph: all versions at once, each in a process of its own with a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from trtbuild import toolchains
+from trtbuild.core.spec import Toolchain
+from trtbuild.errors import TrtbuildError
+from trtbuild.probing import Answer, Prober, Question
+from trtbuild.toolchains import Note, Wanted
+
+# y = Relu(x) of two floats: asked while the network is exported, so that each process has loaded its TensorRT by then.
+_RELU = bytes.fromhex(
+    "08083a350a0e0a0178120179220452656c753a001201675a0f0a0178120a0a08080112040a020802620f0a0179120a0a08080112040a02080242"
+    "040a001011"
+)
+
+
+class Asker:
+    """Processes of several versions; they start when this is made.
+
+    ``failed`` tells, after the first answer, which versions could not be asked, and why.
+    """
+
+    def __init__(
+        self, versions: Sequence[tuple[Wanted, Toolchain]], *, install: bool, limit_s: float, note: Note
+    ) -> None:
+        self.failed: dict[str, TrtbuildError] = {}
+        self._stack = contextlib.ExitStack()
+        self._pool = ThreadPoolExecutor(len(versions))
+        self._limit_s = limit_s
+        self._probers: dict[str, Future[Prober]] = {
+            want.name: self._pool.submit(self._start, want, spec, install, note) for want, spec in versions
+        }
+
+    def _start(self, want: Wanted, spec: Toolchain, install: bool, note: Note) -> Prober:
+        interpreter = toolchains.interpreter(want, install=install, note=note)
+        prober = Prober(
+            interpreter, want.flavour, want.version, supported=spec.compute_capabilities, limit_s=self._limit_s
+        )
+        self._stack.callback(prober.close)
+        with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+            file.write(_RELU)
+            file.flush()
+            prober.ask(Question(Path(file.name), every=False))
+        return prober
+
+    def ask(self, question: Question) -> dict[str, Answer]:
+        """Answers by version, without those that failed."""
+        futures = {name: self._pool.submit(self.ask_one, name, question) for name in self._probers}
+        answers = {}
+        for name, future in futures.items():
+            try:
+                answers[name] = future.result()
+            except TrtbuildError as error:
+                self.failed[name] = error
+        return answers
+
+    def ask_one(self, name: str, question: Question) -> Answer:
+        return self._probers[name].result().ask(question)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._stack.close()
+
+
+@contextlib.contextmanager
+def asking(
+    versions: Sequence[tuple[Wanted, Toolchain]], *, install: bool, limit_s: float, note: Note
+) -> Iterator[Asker]:
+    asker = Asker(versions, install=install, limit_s=limit_s, note=note)
+    try:
+        yield asker
+    finally:
+        asker.close()

@@ -1,0 +1,60 @@
+"""The Keras callback: checks the model before the first step of a training, and can stop it there."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+from trtbuild.checker.result import Result
+from trtbuild.errors import ModelError
+
+
+def _of_data(frame: Any) -> Any:
+    """Specs of what ``fit`` is about to feed a model that is not built yet; None where Keras keeps that elsewhere."""
+    while frame is not None:
+        iterator = frame.f_locals.get("epoch_iterator") if frame.f_code.co_name == "fit" else None
+        spec = getattr(getattr(iterator, "_distributed_dataset", None), "element_spec", None)
+        if spec is not None:
+            return spec[0] if isinstance(spec, tuple) else spec
+        frame = frame.f_back
+    return None
+
+
+@functools.cache
+def make() -> Any:
+    """The class; Keras is imported for it, so not before somebody asks for it."""
+    import keras
+
+    class TrtCheck(keras.callbacks.Callback):  # type: ignore[misc]
+        """Check the model at the beginning of ``fit``.
+
+        Args:
+            abort: raise when it does not convert; else it is said, and the training goes on.
+            input_signature: as in ``trt_checker.check``; not needed for a model that was built.
+            arguments: of ``trt_checker.check``: versions, precision, profiles, …
+
+        ``result`` is what was found.  A check that could not be done stops no training, unless ``raise_on_error=True``.
+        """
+
+        def __init__(self, abort: bool = False, input_signature: Any = None, **arguments: Any) -> None:
+            super().__init__()
+            self.abort, self.input_signature, self.arguments = abort, input_signature, arguments
+            self.result: Result | None = None
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            from trtbuild.checker import check
+
+            signature = self.input_signature
+            if signature is None and not self.model.built:
+                signature = _of_data(sys._getframe())
+            self.result = check(self.model, signature, **self.arguments)
+            if self.result:
+                return
+            print(f"trt_checker: {self.result}", file=sys.stderr, flush=True)
+            if self.abort and not self.result.error:
+                details = tuple(f"{p.op_type} {p.op} ({p.where}): {p.words}" for p in self.result.errors)
+                first = str(self.result).splitlines()[0]
+                raise ModelError(first, where="TrtCheck", hint="abort=False trains all the same", details=details)
+
+    return TrtCheck

@@ -1,0 +1,133 @@
+"""Nodes out of an ONNX graph, so that the rest can be asked about: pure, in place, at the top level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trtbuild.checker.types import foreign
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``inputs``: new ones and their shapes.  ``lost``: nodes that went as well, since what they read is not known."""
+
+    inputs: dict[str, list[int]]
+    lost: tuple[str, ...]
+
+
+def cut_out(
+    model: Any, names: set[str], known: Mapping[str, tuple[int, tuple[int, ...]]], shapes: Mapping[str, Sequence[int]]
+) -> Cut:
+    """Remove nodes (and those whose bodies hold a named one), and make the inputs' shapes fixed.
+
+    Their results become inputs, what they read becomes outputs.  Nothing may be left.
+
+    Args:
+        known: element type and shape of tensors; a result that is not there, or of a type that TensorRT has not, takes
+            the nodes that read it along.
+    """
+    graph = model.graph
+    gone, lost = [node for node in graph.node if _holds(node, names)], []
+    opened = {name for node in gone for name in node.output if name}
+
+    def is_closed(name: str) -> bool:
+        return name not in known or foreign(known[name][0])
+
+    kept = []
+    for node in graph.node:
+        if _holds(node, names):
+            continue
+        if any(is_closed(name) for name in _reads([node]) & opened):
+            lost.append(node)
+            opened |= {name for name in node.output if name}
+        else:
+            kept.append(node)
+    kept = _copies(kept)
+    read = {name for node in (*gone, *lost) for name in _reads([node])}
+    inputs = sorted(opened & _reads(kept))
+    for value in graph.input:
+        for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
+            dim.dim_value = size
+    graph.input.extend(_info(name, *known[name]) for name in inputs)
+    made = {name for node in kept for name in node.output if name}
+    outputs = [v.name for v in graph.output if v.name not in opened]
+    outputs += sorted((read & made) - set(outputs))
+    lost_names = tuple(node.name for node in lost)
+    _replace(graph.node, kept)
+    del graph.value_info[:]
+    typed = {name: _info(name, *found) for name, found in inferred(model).items()}
+    ends = [typed[name] for name in outputs if name in typed]
+    live = _live(kept, {value.name for value in ends})
+    if not any(node.op_type not in ("Constant", "Identity") for node in live):
+        live = []
+    needed = _reads(live) | {value.name for value in ends}
+    _replace(graph.output, ends)
+    _replace(graph.node, live)
+    _replace(graph.input, _copies([value for value in graph.input if value.name in needed]))
+    _replace(graph.initializer, _copies([tensor for tensor in graph.initializer if tensor.name in needed]))
+    return Cut({name: list(known[name][1]) for name in inputs if name in needed}, lost_names)
+
+
+def _holds(node: Any, names: set[str]) -> bool:
+    return any(inner.name in names for inner in _all([node]))
+
+
+def _all(nodes: Sequence[Any]) -> list[Any]:
+    """The nodes, and those of every body in them."""
+    from trtbuild.kit.graph import subgraphs
+    from trtbuild.kit.tfonnx import all_nodes
+
+    return [*nodes, *(inner for node in nodes for body in subgraphs(node) for inner in all_nodes(body))]
+
+
+def _reads(nodes: Sequence[Any]) -> set[str]:
+    return {name for node in _all(nodes) for name in node.input if name} | _body_outputs(nodes)
+
+
+def _body_outputs(nodes: Sequence[Any]) -> set[str]:
+    """A body may hand out a tensor from outside as it is."""
+    from trtbuild.kit.graph import subgraphs
+
+    return {value.name for node in _all(nodes) for body in subgraphs(node) for value in body.output}
+
+
+def _live(nodes: Sequence[Any], wanted: set[str]) -> list[Any]:
+    """The nodes that the wanted tensors need, in order."""
+    wanted, kept = set(wanted), []
+    for node in reversed(nodes):
+        if any(name in wanted for name in node.output):
+            kept.append(node)
+            wanted |= _reads([node])
+    return kept[::-1]
+
+
+def inferred(model: Any) -> dict[str, tuple[int, tuple[int | None, ...]]]:
+    """Element type and shape of every tensor of which shape inference knows the type."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    found = {}
+    for value in (*graph.output, *graph.input, *graph.value_info):
+        kind = value.type.tensor_type
+        if kind.elem_type and kind.HasField("shape"):
+            dims = (d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim)
+            found[value.name] = (kind.elem_type, tuple(dims))
+    return found
+
+
+def _info(name: str, kind: int, shape: Sequence[int | None]) -> Any:
+    import onnx
+
+    return onnx.helper.make_tensor_value_info(name, kind, shape)
+
+
+def _copies(messages: Sequence[Any]) -> list[Any]:
+    """Protobuf's repeated fields own what is in them; clearing one empties its messages."""
+    return [type(message).FromString(message.SerializeToString()) for message in messages]
+
+
+def _replace(field: Any, content: Sequence[Any]) -> None:
+    del field[:]
+    field.extend(content)

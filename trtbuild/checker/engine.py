@@ -1,0 +1,179 @@
+"""One check, from captured graphs to a result: freeze, export, ask every version; here alone the order is known."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from trtbuild.checker import findings, options, pieces, shapes, versions
+from trtbuild.checker.asking import Asker, asking
+from trtbuild.checker.capture import Capture
+from trtbuild.checker.exporting import Exported
+from trtbuild.checker.options import Options
+from trtbuild.checker.origins import Origins
+from trtbuild.checker.quiet import quiet
+from trtbuild.checker.result import Problem, Result
+from trtbuild.errors import ExportError, LowerError, TrtbuildError
+from trtbuild.probing import Answer, Question
+
+T = TypeVar("T")
+_ORDER = ("ok", "build_fail", "parse_fail", "timeout", "crash")
+
+
+def guarded(work: Callable[[], Result], precision: str, *, raise_on_error: bool) -> Result:
+    """Run a check in a thread of its own; what goes wrong in it becomes the result's ``error``, unless asked otherwise.
+
+    TensorFlow and Keras keep default graph, device, name scope, strategy and counters per thread: none of the user's
+    holds in there, and none is moved by it.
+    """
+    started = time.monotonic()
+    try:
+        return replace(in_thread(work), seconds=time.monotonic() - started)
+    except Exception as error:
+        if raise_on_error:
+            raise
+        said, status = _say(error)
+        return Result(precision=precision, seconds=time.monotonic() - started, error=said, exit_status=status)
+
+
+def _say(error: Exception) -> tuple[str, int]:
+    if isinstance(error, TrtbuildError) and error.exit_status != 70:
+        return str(error), error.exit_status
+    first = (str(error).splitlines() or [""])[0]
+    return f"a fault of the checker: {type(error).__name__}: {first}", 70
+
+
+def in_thread(work: Callable[[], T]) -> T:
+    done: list[T] = []
+    raised: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # handed to the caller's thread, whatever it is
+            raised.append(error)
+
+    thread = threading.Thread(target=target, name="trt_checker", daemon=True)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
+    return done[0]
+
+
+def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
+    """Check every graph; problems come in the order of graphs, and of stages in each.
+
+    Raises:
+        TrtbuildError: a version that cannot be asked, a graph that cannot be read.
+    """
+    problems: list[Problem] = []
+    verdicts: dict[str, str] = {}
+    titles = []
+    wanted = versions.wanted(how.versions)
+    with asking(wanted, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
+        for make in captures:
+            with quiet():
+                capture = make()
+            titles.append(capture.title)
+            with _folder() as folder:
+                found, answers = _check_one(capture, how, asker, Path(folder))
+            problems += found
+            _worst(verdicts, answers)
+        raise_failed(asker)
+    names = [want.name for want, _ in wanted]
+    ordered = {name: verdicts.get(name, "not asked") for name in names}
+    return Result(tuple(problems), ordered, how.precision, tuple(titles))
+
+
+def _folder() -> Any:
+    return tempfile.TemporaryDirectory(prefix="trt-checker-", ignore_cleanup_errors=True)
+
+
+def _worst(verdicts: dict[str, str], answers: dict[str, Answer]) -> None:
+    for version, answer in answers.items():
+        old = verdicts.get(version, "ok")
+        verdicts[version] = max(old, verdict_of(answer), key=_ORDER.index)
+
+
+def verdict_of(answer: Answer) -> str:
+    """Of parsing and building; that the engine's inputs are of other types is a problem, and no failure of these."""
+    return "ok" if answer.verdict == "refused" else answer.verdict
+
+
+def raise_failed(asker: Asker) -> None:
+    for error in asker.failed.values():
+        raise error
+
+
+def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tuple[list[Problem], dict[str, Answer]]:
+    from trtbuild.checker import freezing, subgraph, usage
+    from trtbuild.checker.exporting import export
+
+    part = subgraph.cut_out(capture.graph, capture.inputs, capture.outputs, initialised=capture.initialised)
+    origins = Origins(capture.graph, capture.layers, capture.loaded)
+    problems = usage.problems(part, origins)
+    chosen = shapes.choose(part.shapes, how.profiles)
+    problems += usage.shape_problems(part, chosen, origins)
+    if chosen.unranked:
+        return problems, {}
+    try:
+        with quiet():
+            frozen = freezing.freeze(part)
+            problems += usage.silent(frozen.graph_def, origins)
+            exported = export(frozen, how.opset, chosen.concrete, folder)
+    except ExportError as error:
+        return [*problems, usage.export_failed(error)], {}
+    finder = findings.Finder(exported, origins)
+    problems += finder.unknown()
+    found, answers = check_onnx(exported, finder, chosen, how, asker, folder)
+    return [*problems, *found], answers
+
+
+def check_onnx(
+    exported: Exported, finder: findings.Finder, chosen: shapes.Shapes, how: Options, asker: Asker, folder: Path,
+    *, ready: bool = False,
+) -> tuple[list[Problem], dict[str, Answer]]:  # fmt: skip
+    """Write the graph in the asked precision, look at its constants, and ask every version.
+
+    ``ready``: a file that somebody else exported may compute in any precision.
+    """
+    from trtbuild.checker import precision
+
+    if exported.model is None:
+        return [], {}
+    problems = [] if ready else precision.refuse_low(exported.model, how, finder)
+    problems += precision.pitfalls(exported.model, how, finder)
+    present = {value.name for value in exported.model.graph.input}
+    try:
+        path, notes = precision.written(exported.model, how, folder, finder)
+    except LowerError as error:
+        return [*problems, finder.noticed("precision", "error", "", "", error.what, error.hint)], {}
+    concrete = {**chosen.concrete, **exported.extra}
+    question = Question(
+        path, {name: shape for name, shape in concrete.items() if name in present},
+        {} if exported.static else {n: p for n, p in chosen.profiles.items() if n in present},
+        tf32=how.precision == "tf32",
+    )  # fmt: skip
+    refused, answers = _ask(question, exported, finder, how, asker, folder)
+    return [*problems, *notes, *refused], answers
+
+
+def _ask(
+    question: Question, exported: Exported, finder: findings.Finder, how: Options, asker: Asker, folder: Path
+) -> tuple[list[Problem], dict[str, Answer]]:
+    """First the whole graph in all versions at once; then, version by version, what a refusal kept from being seen."""
+    deadline = time.monotonic() + how.limit_s
+    answers = {}
+    for version, answer in asker.ask(question).items():
+
+        def ask(one: Question, version: str = version) -> Answer:
+            return asker.ask_one(version, one)
+
+        answers[version] = pieces.ask_through(ask, question, answer, folder, deadline, exported.shapes)
+    return finder.refused(answers), answers

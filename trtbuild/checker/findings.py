@@ -1,0 +1,172 @@
+"""Tools' complaints to problems of the user's operations; the same complaint of several versions is one problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from trtbuild.checker.advice import advise, another_version
+from trtbuild.checker.exporting import Exported
+from trtbuild.checker.origins import Origins
+from trtbuild.checker.result import Problem, Severity, Stage
+from trtbuild.probing import Answer, Complaint
+
+CONTRACT_ADVICE = "cast it to float32 before the network, or declare it so"
+_INPUT = re.compile(r"input '(.+?)' is ")
+_STAGES: Mapping[str, Stage] = {"parse": "parse", "build": "build", "contract": "precision"}
+
+
+NEAR = 6  # nodes
+
+
+class Finder:
+    """Makes problems of one exported graph."""
+
+    def __init__(self, exported: Exported, origins: Origins | None) -> None:
+        self._exported, self._origins = exported, origins
+        self._clean = _cleaner(exported.ops) if exported.ops else None
+
+    @property
+    def nodes(self) -> Mapping[str, Mapping[str, str]]:
+        """ONNX node -> its TensorFlow operation."""
+        return self._exported.nodes
+
+    def unknown(self) -> list[Problem]:
+        """Operations that ONNX has no form for."""
+        found = []
+        for node in self._exported.unknown:
+            words = node.reason or f"tf2onnx: TensorFlow operation {node.kind} is not supported"
+            found.append(self._problem("export", node.name, node.kind, "", node.kind, words))
+        return found
+
+    def refused(self, answers: Mapping[str, Answer]) -> list[Problem]:
+        """What the versions refuse, each problem once."""
+        merged: dict[tuple[str, ...], Problem] = {}
+        for version, answer in answers.items():
+            for complaint in answer.complaints or self._whole(answer):
+                problem = self._of(complaint, answer)
+                # The exporter makes several nodes of some operations, and each may be refused: that is one problem.
+                key = (problem.stage, problem.op or problem.node, problem.rule)
+                if key not in merged:
+                    merged[key] = replace(problem, versions=(version,))
+                    continue
+                known = merged[key]
+                versions = tuple(dict.fromkeys((*known.versions, version)))
+                words = known.words if problem.words in known.words or len(versions) > 1 else (
+                    f"{known.words}; {problem.words}"
+                )  # fmt: skip
+                merged[key] = replace(known, versions=versions, words=words)
+        return [self._with_version_advice(problem, answers) for problem in merged.values()]
+
+    @staticmethod
+    def _whole(answer: Answer) -> Iterable[Complaint]:
+        """A refusal of the whole graph, of which TensorRT names no node."""
+        if answer.verdict == "refused":
+            yield from (Complaint("", "", answer.stage, words) for words in answer.words)  # one for each input
+        elif answer.verdict in ("parse_fail", "build_fail"):
+            words = answer.words[0] if answer.words else "TensorRT gave no reason"
+            yield Complaint("", "", answer.stage, words)
+
+    def _of(self, complaint: Complaint, answer: Answer) -> Problem:
+        stage = _STAGES.get(complaint.stage, "parse")
+        op, kind = self._origin(complaint.node)
+        problem = self._problem(stage, op, kind, complaint.node, complaint.op_type, complaint.words)
+        if complaint.stage == "contract":
+            name = _INPUT.match(complaint.words)
+            entry = self._exported.entries.get(name[1], "") if name else ""
+            return replace(self._problem(stage, entry, "", "", "", complaint.words), advice=CONTRACT_ADVICE)
+        return replace(problem, words=f"{answer.why}: {complaint.words}") if answer.why else problem
+
+    def _origin(self, node: str) -> tuple[str, str]:
+        """Name and type of the TensorFlow operation that a node is of; the node's own name where there is none."""
+        entry = self._exported.nodes.get(node) or nearest(self._readers, self._exported.nodes, node)
+        if entry is not None:
+            return entry["op"], entry["type"]
+        op = self._named_after(node) or next(filter(None, map(self._named_after, self._siblings(node))), "")
+        return (op, self._exported.ops[op]) if op else (node, "")
+
+    def _named_after(self, node: str) -> str:
+        """The operation whose name is in front of the exporter's own: ``OPERATION_Unique``, ``OPERATION__12``."""
+        parts = re.split(r"(_)", node)
+        heads = ("".join(parts[:i]) for i in range(len(parts) - 1, 0, -1))
+        return next((head for head in heads if head in self._exported.ops), "")
+
+    def _siblings(self, node: str) -> list[str]:
+        """Nodes around it that the exporter named itself, nearest first."""
+        around: dict[str, set[str]] = {}
+        for maker, readers in self._readers.items():
+            for reader in readers:
+                around.setdefault(maker, set()).add(reader)
+                around.setdefault(reader, set()).add(maker)
+        waiting, seen = [node], {node: None}
+        for _ in range(NEAR):
+            waiting = [name for one in waiting for name in sorted(around.get(one, ())) if name not in seen]
+            waiting = [name for name in dict.fromkeys(waiting) if name not in self._exported.nodes]
+            seen |= dict.fromkeys(waiting)
+        return list(seen)[1:]
+
+    @cached_property
+    def _readers(self) -> dict[str, list[str]]:
+        """Node -> nodes that read its results."""
+        nodes = [] if self._exported.model is None else list(self._exported.model.graph.node)
+        makers = {name: node.name for node in nodes for name in node.output}
+        found: dict[str, list[str]] = {}
+        for node in nodes:
+            for name in node.input:
+                if name in makers:
+                    found.setdefault(makers[name], []).append(node.name)
+        return found
+
+    def _problem(
+        self, stage: Stage, op: str, op_type: str, node: str, node_type: str, words: str, severity: Severity = "error"
+    ) -> Problem:
+        op_type = op_type or self._exported.ops.get(op, "")
+        place, note = self._origins.place(op) if self._origins is not None and op else (None, "")
+        name = self._clean.name(op) if self._clean is not None and op in self._exported.ops else op
+        return Problem(
+            stage=stage, severity=severity, op=name if op_type else "", op_type=op_type, words=words,
+            advice=advise(op_type, node_type, words, stage=stage), scope=name.rpartition("/")[0],
+            layer=self._origins.layer(op) if self._origins is not None else "",
+            file=place.file if place else "", line=place.line if place else 0,
+            function=place.function if place else "", code=place.code if place else "",
+            place_note=note, node=node or op, node_type=node_type, rule=f"{stage}/{op_type or node_type or 'graph'}",
+        )  # fmt: skip
+
+    def noticed(self, stage: Stage, severity: Severity, node: str, node_type: str, words: str, advice: str) -> Problem:
+        """A finding of our own about an ONNX node, or about the graph where ``node`` is empty."""
+        op, kind = self._origin(node)
+        return replace(self._problem(stage, op, kind, node, node_type, words, severity), advice=advice)
+
+    @staticmethod
+    def _with_version_advice(problem: Problem, answers: Mapping[str, Answer]) -> Problem:
+        """A version among the asked ones that got as far and did not complain of this is the better advice."""
+        far = ("ok", "build_fail", "parse_fail") if problem.stage == "parse" else ("ok", "build_fail")
+        works = [v for v, answer in answers.items() if answer.verdict in far and v not in problem.versions]
+        newer = another_version(works[-1:])
+        return replace(problem, advice=f"{newer}; or {problem.advice}") if newer else problem
+
+
+def nearest(
+    readers: Mapping[str, Sequence[str]], entries: Mapping[str, Mapping[str, str]], node: str
+) -> Mapping[str, str] | None:
+    """The TensorFlow operation of a node that the exporter made and named itself.
+
+    Where one operation becomes several nodes the last of them bears its name, so it is looked for downstream.
+    """
+    waiting, seen = [node], {node}
+    for _ in range(NEAR):
+        waiting = [name for one in waiting for name in readers.get(one, ()) if name not in seen]
+        seen.update(waiting)
+        found = next((entries[name] for name in waiting if name in entries), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _cleaner(ops: Mapping[str, str] | Sequence[str]) -> Any:
+    from trtbuild.kit.scopes import Cleaner
+
+    return Cleaner(ops)

@@ -1,0 +1,54 @@
+"""What a check is asked to do; one value that every way of asking makes, with its mistakes said before any work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trtbuild.checker.shapes import Profile
+from trtbuild.core.names import did_you_mean
+from trtbuild.errors import ConfigError
+
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
+OPSET = 17  # what a build exports by default in every demonstration model
+OPSETS = (13, 23)  # the same bounds as in a config
+LIMIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """``versions``: names of conf/tensorrt, None for the default one; ``limit_s``: for one version, all questions."""
+
+    versions: tuple[str, ...] | None = None
+    precision: str = "fp32"
+    opset: int = OPSET
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    limit_s: float = LIMIT_S
+    install: bool = True
+    quantize_ops: tuple[str, ...] = ("Conv", "ConvTranspose", "MatMul", "Gemm")  # as in conf/precision/int8.yaml
+    exclude_scopes: tuple[str, ...] = ()
+    exclude_ops: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            hint = did_you_mean(self.precision, PRECISIONS)
+            raise ConfigError(f"unknown precision '{self.precision}'", where="precision", hint=hint)
+        if not OPSETS[0] <= self.opset <= OPSETS[1]:
+            raise ConfigError(f"{self.opset} is not between {OPSETS[0]} and {OPSETS[1]}", where="opset")
+        if not self.limit_s > 0:
+            raise ConfigError(f"{self.limit_s} is not above 0", where="limit_s")
+
+
+def make(
+    versions: str | Sequence[str] | None = None, precision: str = "fp32", opset: int = OPSET,
+    profiles: Mapping[str, Profile] | None = None, limit_s: float = LIMIT_S, install: bool = True,
+) -> Options:  # fmt: skip
+    """From the arguments of the public functions."""
+    names = (versions,) if isinstance(versions, str) else None if versions is None else tuple(versions)
+    return Options(names, precision, opset, dict(profiles or {}), limit_s, install)
+
+
+def note(line: str) -> None:
+    """Progress that takes long enough to be told: an installation."""
+    print(f"trt_checker: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,139 @@
+"""Problems of a graph one after the other: what is refused is cut out and the rest asked again, until nothing is new.
+
+A parse stops before anything is built, and a crash before anything is said; so one answer is never all of them.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from trtbuild.checker import types
+from trtbuild.checker.cutting import cut_out, inferred
+from trtbuild.checker.exporting import Shapes
+from trtbuild.probing import Answer, Complaint, Question
+
+ROUNDS = 24
+Ask = Callable[[Question], Answer]
+_SHARE = 0.6  # of the time that is left, for locating one crash
+
+
+def ask_through(
+    ask: Ask,
+    question: Question,
+    first: Answer,
+    folder: Path,
+    deadline: float,
+    shapes: Callable[[], Shapes] = dict,
+) -> Answer:
+    """``first`` (the answer to ``question``), with the complaints of all that it kept from being looked at.
+
+    ``shapes`` is asked for tensors' shapes where those of the graph itself are not enough.
+    """
+    import onnx
+
+    if first.verdict in ("ok", "refused") or (first.verdict == "build_fail" and (first.complaints or first.why)):
+        return first
+    model = onnx.load(question.model, load_external_data=False)
+    make_static(model, question.shapes)
+    complaints: dict[str, Complaint] = {}
+    answer = first
+    for i in range(ROUNDS):
+        new = _complaints(ask, answer, model, folder, deadline)
+        named = {c.node for c in new if c.node and c.node not in complaints}
+        complaints |= {c.node: c for c in new if c.node not in complaints}
+        if answer.verdict == "ok" or not named or time.monotonic() > deadline:
+            break
+        cut_out(model, named, _known(model, shapes()), question.shapes)
+        if not model.graph.node:
+            break
+        answer = ask(_saved(model, folder / f"rest{i}.onnx", question))
+    return replace(first, complaints=tuple(complaints.values()))
+
+
+def _complaints(ask: Ask, answer: Answer, model: Any, folder: Path, deadline: float) -> list[Complaint]:
+    """Those of an answer; where it names no node, the one that a search finds."""
+    named = [complaint for complaint in answer.complaints if complaint.node]
+    words = (*answer.words, *(complaint.words for complaint in answer.complaints))
+    if answer.verdict == "parse_fail" and types.speaks_of_types(words):
+        sources, readers = types.introduced(model, {name: kind for name, (kind, _) in inferred(model).items()})
+        first = next((w for w in words if types.speaks_of_types([w])), "")
+        told = {c.node: c for c in named}
+        made = [told.get(n.name) or Complaint(n.name, n.op_type, "parse", first) for n in sources]
+        named = [*made, *(c for c in named if c.node not in readers | {n.name for n in sources})]
+    if named or answer.verdict in ("ok", "refused") or answer.why:
+        return named
+    if answer.verdict == "timeout":  # each question of a search would take as long
+        late = f"TensorRT did not answer in time while {answer.stage or 'starting'}"
+        return [Complaint("", "", _stage(answer), late)]
+    return [_locate(ask, answer, model, folder, deadline)]
+
+
+def _stage(answer: Answer) -> str:
+    return "build" if answer.stage in ("building", "build") else "parse"
+
+
+def _locate(ask: Ask, answer: Answer, model: Any, folder: Path, deadline: float) -> Complaint:
+    """One of the smallest set of nodes with which TensorRT says the same: dies, or refuses without a name."""
+    from trtbuild.kit.graph import subgraphs
+    from trtbuild.kit.reduction import reduce
+
+    path, stage, wanted = folder / "piece.onnx", _stage(answer), _gist(answer)
+
+    def shows(piece: Any) -> bool:
+        path.write_bytes(piece.SerializeToString())
+        said = ask(Question(path, every=False))
+        return said.verdict == answer.verdict and _gist(said) == wanted
+
+    words = ", ".join(answer.words) or "no reason given"
+    if answer.verdict == "crash":
+        words = f"TensorRT crashed while {'building' if stage == 'build' else 'parsing'}: {words}"
+    if not shows(model):
+        return Complaint("", "", stage, words)
+    found = reduce(model, shows, limit_s=max(0.0, deadline - time.monotonic()) * _SHARE)
+    nodes = list(found.model.graph.node)
+    if not found.minimal:
+        words += " (the time was too short to find the smallest set of nodes)"
+    guilty = next((node for node in nodes if subgraphs(node)), nodes[-1])  # a loop, where there is one
+    if len(nodes) > 1:
+        words += f" (together with {', '.join(node.name for node in nodes if node is not guilty)})"
+    return Complaint(guilty.name, guilty.op_type, stage, words)
+
+
+def _gist(answer: Answer) -> str:
+    """What was said, without names and numbers, which are others in a part of the graph."""
+    said = " ".join((*answer.words, *(complaint.words for complaint in answer.complaints)))
+    return re.sub(r"'[^']*'|\[[^]]*\]|\(.*?\)|\S*[/:_\d]\S*", "", said)[:200]
+
+
+def make_static(model: Any, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Write concrete shapes over the inputs' dimensions, and drop the outputs', which follow from them."""
+    for value in model.graph.input:
+        for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
+            dim.dim_value = size
+    for value in model.graph.output:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.WhichOneof("value") == "dim_param":
+                dim.Clear()
+
+
+def _known(model: Any, shapes: Shapes) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """Types and shapes by inference, else by the exporter; tensors whose size depends on values have none."""
+    found = {}
+    for name, (kind, shape) in {**shapes, **inferred(model)}.items():
+        if None in shape and name in shapes and len(shapes[name][1]) == len(shape):
+            kind, shape = shapes[name]
+        if None not in shape:
+            found[name] = (kind, tuple(d for d in shape if d is not None))
+    return found
+
+
+def _saved(model: Any, path: Path, like: Question) -> Question:
+    path.write_bytes(model.SerializeToString())
+    present = {value.name for value in model.graph.input}
+    shapes = {name: shape for name, shape in like.shapes.items() if name in present}
+    return replace(like, model=path, shapes=shapes, profiles={})

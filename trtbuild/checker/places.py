@@ -1,0 +1,61 @@
+"""Where in the user's own code an operation was made: the innermost frame of its traceback that is no library's."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the package
+_LIBRARIES = ("tensorflow", "keras", "tf_keras", "tf2onnx", "numpy")
+_PYTHON = os.path.dirname(os.__file__)  # runpy, contextlib, functools; site-packages lies in it, and is not meant
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of code; ``function`` is the one it stands in, ``code`` its text."""
+
+    file: str
+    line: int
+    function: str = ""
+    code: str = ""
+
+
+def place_of(frames: Iterable[Any]) -> Place | None:
+    """The user's innermost frame, outer frames first in ``frames``.
+
+    Frames before one of ours led to a check, not to the operation: None when nothing of the user's comes after it.
+    """
+    found: Place | None = None
+    for frame in frames:
+        file = frame.filename
+        if is_ours(file):
+            found = None
+        elif not is_library(file):
+            found = Place(file, int(frame.lineno), str(frame.name), linecache.getline(file, int(frame.lineno)).strip())
+    return found
+
+
+def is_ours(file: str) -> bool:
+    return file.startswith((os.path.join(_OURS, "checker") + os.sep, os.path.join(_OURS, "kit") + os.sep))
+
+
+def is_library(file: str) -> bool:
+    """A file of TensorFlow, Keras or Python itself, or none at all (``<string>`` of exec has no line to show)."""
+    if file.startswith("<") and not file.startswith("<ipython"):
+        return True
+    if "site-packages" not in file and "dist-packages" not in file:
+        return file.startswith(_PYTHON + os.sep)
+    parts = file.replace(os.sep, "/").rpartition("-packages/")[2].split("/")
+    return parts[0] in _LIBRARIES
+
+
+def caller() -> tuple[str, int]:
+    """The line outside of this package that called it."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(os.path.join(_OURS, "checker")):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno

@@ -1,0 +1,172 @@
+"""The exported graph in the asked precision, and the pitfalls of that precision that show without running anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtbuild.checker.options import Options
+from trtbuild.checker.result import Problem
+from trtbuild.core.job import Job, read_result, write_job
+from trtbuild.errors import TrtbuildError, error_named
+
+if TYPE_CHECKING:
+    from trtbuild.checker.findings import Finder
+
+LARGEST = {"fp16": 65504.0, "bf16": 3.3895313892515355e38}
+# Half of float16's smallest number; bfloat16 has float32's exponents, so nothing gets lost in it.
+VANISHES_BELOW = {"fp16": 2.0**-25}
+SMALL = 64  # elements: an epsilon or a bound that vanishes matters, single weights of a large tensor do not
+EXTERNAL_BYTES = 1 << 20
+_CLAMP = "use a bound that {0} holds, such as -1e4 in place of -1e9 for a mask; the build clamps it to {1:g}"
+_EPSILON = "use a larger one (1e-5 is held by {0}), or keep this scope in float32: overrides.{0}.exclude_scopes"
+_INFINITE = "use a large finite number: infinity times zero, and infinity minus infinity, are NaN"
+_STAYS = "nothing to mend; if it has to be int8, give it a constant weight of two dimensions or more"
+
+
+def pitfalls(model: Any, how: Options, finder: Finder) -> list[Problem]:
+    """Constants that the precision cannot hold, each once, at the first node that reads it."""
+    largest = LARGEST.get(how.precision)
+    if largest is None:
+        return []
+    vanishes = VANISHES_BELOW.get(how.precision, 0.0)
+    found: dict[str, Problem] = {}
+    for node, name, values in _constants(model):
+        if name in found:
+            continue
+        said = _said(values, largest, vanishes, how.precision)
+        if said is not None:
+            found[name] = finder.noticed("precision", "warning", node.name, node.op_type, *said)
+    return list(found.values())
+
+
+def _said(values: Any, largest: float, vanishes: float, precision: str) -> tuple[str, str] | None:
+    """Words and advice about one constant; None when the precision holds it."""
+    import numpy as np
+
+    sizes = np.abs(values)
+    finite = sizes[np.isfinite(sizes)]
+    if finite.size and float(finite.max()) > largest:
+        worst = float(values.flat[int(np.argmax(np.where(np.isfinite(sizes), sizes, 0)))])
+        return f"the constant {worst:g} overflows {precision}", _CLAMP.format(precision, largest)
+    if np.isinf(sizes).any():
+        return "a constant is infinite", _INFINITE
+    lost = finite[(finite > 0) & (finite <= vanishes)]
+    if lost.size and values.size <= SMALL:
+        return f"the constant {float(lost.min()):g} becomes 0 in {precision}", _EPSILON.format(precision)
+    return None
+
+
+def _constants(model: Any) -> Iterator[tuple[Any, str, Any]]:
+    """Every reading of a float constant whose values are here: node, tensor, array; shapes stay exact anyway."""
+    import onnx
+
+    from trtbuild.kit.graph import shape_arithmetic
+    from trtbuild.kit.tfonnx import all_nodes
+
+    exact = shape_arithmetic(model.graph)
+    arrays = {
+        tensor.name: onnx.numpy_helper.to_array(tensor)
+        for tensor in model.graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT and tensor.data_location != onnx.TensorProto.EXTERNAL
+    }
+    for node in all_nodes(model.graph):
+        if any(name in exact for name in node.output):
+            continue
+        if node.op_type == "Constant":
+            for attribute in node.attribute:
+                if attribute.HasField("t") and attribute.t.data_type == onnx.TensorProto.FLOAT:
+                    yield node, node.output[0], onnx.numpy_helper.to_array(attribute.t)
+        for name in node.input:
+            if name in arrays:
+                yield node, name, arrays[name]
+
+
+def written(model: Any, how: Options, folder: Path, finder: Finder) -> tuple[Path, list[Problem]]:
+    """Write the graph in the asked precision; also what int8 was asked for and stays float32.
+
+    Raises:
+        LowerError: the precision cannot be written into this graph.
+    """
+    import onnx
+
+    path = folder / "model.onnx"
+    if how.precision in ("fp32", "tf32"):
+        path.write_bytes(model.SerializeToString())
+        return path, []
+    keep = _kept_nodes(model, how, finder.nodes)
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        path.write_bytes(model.SerializeToString())
+        path, kept = _in_child(path, how, keep, folder)
+    else:
+        from trtbuild.kit import uncalibrated
+
+        kept = uncalibrated.lower(model, how.precision, how.quantize_ops, keep, how.exclude_ops)
+        path.write_bytes(model.SerializeToString())
+    kinds = {node.name: node.op_type for node in model.graph.node}
+    return path, [
+        finder.noticed("precision", "note", name, kinds.get(name, ""), f"it stays float32: {why}", _STAYS)
+        for name, why in kept.items()
+        if why != "excluded by overrides"
+    ]
+
+
+def _kept_nodes(model: Any, how: Options, nodes: Mapping[str, Mapping[str, str]]) -> list[str]:
+    from trtbuild.kit.graph import nodes_in_scopes
+    from trtbuild.kit.tfonnx import all_nodes
+
+    found = nodes_in_scopes(all_nodes(model.graph), how.exclude_scopes, {"nodes": nodes})
+    return sorted({name for names in found.values() for name in names})
+
+
+def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple[Path, dict[str, str]]:
+    """The same where weights are in a file of their own: reading them is the business of another process."""
+    from trtbuild.executors import hermetic
+
+    sandbox = folder / "lowering"
+    (sandbox / "out").mkdir(parents=True)
+    params = {
+        "precision": how.precision, "quantize_ops": list(how.quantize_ops), "keep_nodes": keep,
+        "keep_ops": list(how.exclude_ops), "threshold": EXTERNAL_BYTES,
+    }  # fmt: skip
+    write_job(sandbox, Job("_lowered", params, {"model": str(model)}, str(sandbox / "out"), str(sandbox)))
+    argv = [sys.executable, "-s", str(hermetic.WORKER), str(sandbox)]
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, errors="replace", env=environment, stdin=subprocess.DEVNULL,
+            timeout=how.limit_s,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise TrtbuildError(
+            f"writing the graph in {how.precision} took over {how.limit_s:g} s", where="lower"
+        ) from None
+    result = read_result(sandbox)
+    if result is None or not result.ok:
+        failure = None if result is None else result.failure
+        if failure is not None:
+            raise error_named(failure.error)(failure.what, where=failure.where, hint=failure.hint)
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise TrtbuildError(f"the graph cannot be written in {how.precision}: {last}", where="lower")
+    for file in ("lowered.onnx", "lowered.bin"):
+        if (sandbox / "out" / file).exists():
+            (sandbox / "out" / file).rename(folder / file)
+    return folder / "lowered.onnx", json.loads((sandbox / "out" / "kept.json").read_text("utf-8"))
+
+
+def refuse_low(model: Any, how: Options, finder: Finder) -> list[Problem]:
+    """A network that computes in a lower precision already passes under no other name: a build refuses it."""
+    from trtbuild.kit.rounding import low_types
+    from trtbuild.kit.tfonnx import all_nodes
+
+    quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in all_nodes(model.graph))
+    found = ["int8 (Q/DQ)"] if quantised else low_types(model)
+    if not found or how.precision not in ("fp32", "tf32"):
+        return []
+    what = f"the source model already computes in {' and '.join(found)}, so it is not {how.precision}"
+    return [finder.noticed("precision", "error", "", "", what, "ask for that precision, or build it in float32")]

@@ -1,0 +1,127 @@
+"""What was registered: names of inputs and outputs by the graph they belong to, each once; knows no TensorFlow.
+
+Only names and weak references are held: a record that held a tensor would keep its graph, or its model, alive for ever.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Side = Literal["inputs", "outputs"]
+_COUNT = itertools.count(1)
+# Keras throws the graph away in which it runs a model to learn shapes, so the last few are held.
+KEPT_GRAPHS = 8
+
+
+@dataclass
+class Registered:
+    """Tensors of one graph: chosen name -> tensor name; ``latest`` orders the records, ``sites`` are the calls."""
+
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    latest: int = 0
+    sites: frozenset[tuple[str, int]] = frozenset()
+
+
+@dataclass
+class Symbolic:
+    """Keras tensors, which belong to no graph: chosen name -> weak reference."""
+
+    inputs: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def alive(self, side: Side) -> dict[str, Any]:
+        return {name: tensor for name, ref in getattr(self, side).items() if (tensor := ref()) is not None}
+
+
+class Registry:
+    """Every graph in which something was registered and that is still alive."""
+
+    def __init__(self) -> None:
+        self._graphs: weakref.WeakKeyDictionary[Any, Registered] = weakref.WeakKeyDictionary()
+        self._kept: list[Any] = []
+        self._lock = threading.Lock()
+        self.symbolic = Symbolic()
+        self.mistakes: list[str] = []  # what cannot be checked, each once; said by the next check
+
+    def add(self, side: Side, value: Any, name: str | None, site: tuple[str, int]) -> None:
+        """Note a tensor, or every tensor of a list, tuple or dict."""
+        if isinstance(value, dict):
+            for key, part in value.items():
+                self.add(side, part, f"{name}_{key}" if name else str(key), site)
+            return
+        if isinstance(value, (list, tuple)):
+            for i, part in enumerate(value):
+                self.add(side, part, f"{name}_{i}" if name else None, site)
+            return
+        with self._lock:
+            if is_symbolic(value):
+                self._add_symbolic(side, value, name)
+            elif (graph := _graph_of(value)) is None:
+                self._mistake(side, value, site)
+            else:
+                self._add(side, graph, value, name, site)
+
+    def _add(self, side: Side, graph: Any, tensor: Any, name: str | None, site: tuple[str, int]) -> None:
+        found = self._graphs.setdefault(graph, Registered())
+        self._kept = [*(kept for kept in self._kept if kept is not graph), graph][-KEPT_GRAPHS:]
+        found.latest, found.sites = next(_COUNT), found.sites | {site}
+        names: dict[str, str] = getattr(found, side)
+        if tensor.name not in names.values():
+            names[_fresh(name or _short(tensor.name), names)] = tensor.name
+
+    def _add_symbolic(self, side: Side, tensor: Any, name: str | None) -> None:
+        refs: dict[str, Any] = {n: ref for n, ref in getattr(self.symbolic, side).items() if ref() is not None}
+        if not any(ref() is tensor for ref in refs.values()):
+            refs[_fresh(name or _short(str(tensor.name)), refs)] = weakref.ref(tensor)
+        setattr(self.symbolic, side, refs)
+
+    def _mistake(self, side: Side, value: Any, site: tuple[str, int]) -> None:
+        what = "an eager tensor, which has a value and belongs to no graph" if hasattr(value, "numpy") else (
+            f"a {type(value).__name__}, which is no tensor"
+        )  # fmt: skip
+        line = f"register_{side[:-1]} at {site[0]}:{site[1]} was given {what}"
+        if line not in self.mistakes:
+            self.mistakes.append(line)
+
+    def graphs(self) -> list[tuple[Any, Registered]]:
+        """Graphs and their records, the latest last."""
+        return sorted(self._graphs.items(), key=lambda pair: pair[1].latest)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._graphs.clear()
+            self._kept, self.symbolic, self.mistakes = [], Symbolic(), []
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether it is a KerasTensor, which stands for a value in no graph yet."""
+    return any(kind.__name__ == "KerasTensor" for kind in type(value).__mro__)
+
+
+def _graph_of(value: Any) -> Any:
+    """The graph of a symbolic tensor; an eager tensor refuses the question, and other things do not know it."""
+    try:
+        graph = value.graph
+        return graph if isinstance(value.name, str) and hasattr(value, "op") else None
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def _short(name: str) -> str:
+    op, _, port = name.partition(":")
+    return op.rpartition("/")[2] + (f"_{port}" if port not in ("", "0") else "")
+
+
+def _fresh(name: str, taken: dict[str, Any]) -> str:
+    chosen, count = name, 2
+    while chosen in taken:
+        chosen, count = f"{name}_{count}", count + 1
+    return chosen
+
+
+REGISTRY = Registry()

@@ -1,0 +1,102 @@
+"""What a check found: problems with their places, and a result that is true when the network converts; values only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Stage = Literal["export", "parse", "build", "precision"]
+Severity = Literal["error", "warning", "note"]
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding.
+
+    ``op`` and ``op_type`` are TensorFlow's, ``node`` and ``node_type`` ONNX's; each is empty where there is none.
+    ``file`` and ``line`` are where the operation was made in the user's code; where that is not known ``file`` is empty
+    and ``place_note`` says why.  ``words`` are the tool's own, ``versions`` those of TensorRT that have the problem
+    (none: it is the exporter's, so everybody's).
+    """
+
+    stage: Stage
+    severity: Severity
+    op: str
+    op_type: str
+    words: str
+    advice: str
+    scope: str = ""
+    layer: str = ""
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    code: str = ""
+    place_note: str = ""
+    node: str = ""
+    node_type: str = ""
+    versions: tuple[str, ...] = ()
+    rule: str = ""
+
+    @property
+    def where(self) -> str:
+        """``file:line``, or why there is none."""
+        return f"{self.file}:{self.line}" if self.file else self.place_note
+
+
+@dataclass(frozen=True)
+class Result:
+    """True when nothing stands against the conversion: no problem of severity "error", and the check came to its end.
+
+    ``error`` is why there was no check: nothing registered, a TensorRT that is not here, a fault of the checker.
+    ``verdicts``: "ok", "parse_fail", "build_fail", "crash", "timeout" or "not asked" (nothing left), by version.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    precision: str = "fp32"
+    graphs: tuple[str, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+    exit_status: int = 0  # of ``error``, as the command line has it
+
+    def __bool__(self) -> bool:
+        return not self.error and not self.errors
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """What keeps the network from converting."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def by_version(self) -> dict[str, tuple[Problem, ...]]:
+        """The problems of each version that was asked, those of the exporter in all of them."""
+        return {v: tuple(p for p in self.problems if not p.versions or v in p.versions) for v in self.verdicts}
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION, "converts": bool(self), "error": self.error,
+            "precision": self.precision, "verdicts": dict(self.verdicts), "graphs": list(self.graphs),
+            "seconds": round(self.seconds, 3), "problems": [asdict(problem) for problem in self.problems],
+        }  # fmt: skip
+
+    def to_json(self, indent: int | None = 1) -> str:
+        return json.dumps(self.document(), indent=indent)
+
+    def to_sarif(self) -> dict[str, Any]:
+        """SARIF 2.1.0, for code review tools."""
+        from trtbuild.checker.sarif import sarif
+
+        return sarif(self)
+
+    def __str__(self) -> str:
+        from trtbuild.checker.text import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from trtbuild.checker.text import html
+
+        return html(self)

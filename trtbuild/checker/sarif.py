@@ -1,0 +1,66 @@
+"""A result as SARIF 2.1.0 (OASIS), the format of code review tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from trtbuild.checker.result import Problem, Result
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def sarif(result: Result, root: Path | None = None) -> dict[str, Any]:
+    """One run; files below ``root`` (default: the current folder) are relative to ``%SRCROOT%``, as reviewers need."""
+    from trtbuild import __version__
+
+    root = root or Path.cwd()
+    rules = {problem.rule: problem for problem in result.problems}
+    driver = {
+        "name": "trt_checker", "version": __version__, "semanticVersion": __version__,
+        "rules": [
+            {
+                "id": rule, "shortDescription": {"text": f"{problem.op_type or problem.node_type}: {problem.stage}"},
+                "help": {"text": problem.advice or problem.words},
+            }
+            for rule, problem in sorted(rules.items())
+        ],
+    }  # fmt: skip
+    run: dict[str, Any] = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {"%SRCROOT%": {"uri": root.absolute().as_uri() + "/"}},
+        "results": [_result(problem, root, sorted(rules)) for problem in result.problems],
+        "invocations": [{"executionSuccessful": not result.error}],
+    }
+    if result.error:
+        note = {"level": "error", "message": {"text": result.error}}
+        run["invocations"][0]["toolExecutionNotifications"] = [note]
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _result(problem: Problem, root: Path, rules: list[str]) -> dict[str, Any]:
+    name = f"{problem.op_type or problem.node_type} {problem.op or problem.node}".strip()
+    versions = f" ({', '.join(problem.versions)})" if problem.versions else ""
+    said = f"{name}: {problem.words}{versions}" + (f". {problem.advice}" if problem.advice else "")
+    location: dict[str, Any] = {}
+    if problem.file:
+        location["physicalLocation"] = {
+            "artifactLocation": _artifact(problem.file, root), "region": {"startLine": max(1, problem.line)},
+        }  # fmt: skip
+    if problem.op or problem.node:
+        location["logicalLocations"] = [{"fullyQualifiedName": problem.op or problem.node, "kind": "member"}]
+    return {
+        "ruleId": problem.rule, "ruleIndex": rules.index(problem.rule), "level": problem.severity,
+        "message": {"text": said}, **({"locations": [location]} if location else {}),
+    }  # fmt: skip
+
+
+def _artifact(file: str, root: Path) -> dict[str, str]:
+    path = Path(file)
+    try:
+        relative = path.resolve().relative_to(root.resolve())
+    except ValueError:
+        return {"uri": path.absolute().as_uri()}
+    return {"uri": quote(relative.as_posix()), "uriBaseId": "%SRCROOT%"}

@@ -1,0 +1,82 @@
+"""Problems that need no TensorRT to be seen: unregistered placeholders, variables that are written, unknown shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trtbuild.checker.advice import advise
+from trtbuild.checker.origins import Origins
+from trtbuild.checker.result import Problem, Severity
+from trtbuild.checker.shapes import Shapes
+from trtbuild.checker.subgraph import Subgraph
+from trtbuild.errors import TrtbuildError
+
+_LOOSE = "register it with trt_checker.register_input, or use tf.compat.v1.placeholder_with_default"
+_UNUSED = "register the input that the network is fed by, and the output that it computes"
+_TRAINING = (
+    "built for training (is_training=True), it takes each batch's statistics, or what the exporter puts in their place"
+)
+_INFERENCE = "register the network as it is for inference, with training=False"
+_AREA = "the exporter makes a linear resize of it, with other numbers"
+_STATE = "an engine keeps no state: make states inputs and outputs, and build the network for inference"
+_PROFILE = "give shapes it shall run with: profiles={{'{}': (min, opt, max)}}"
+
+
+def problems(part: Subgraph, origins: Origins) -> list[Problem]:
+    found = [
+        _at(op, "Placeholder", f"the output depends on the {what}, which is not registered", _LOOSE, origins)
+        for op, what in part.loose.items()
+    ]
+    for name in part.unused:
+        op, every = part.inputs[name].rpartition(":")[0], len(part.unused) == len(part.inputs)
+        words = f"no output depends on input '{name}'" + (", nor on any other: this is a constant" if every else "")
+        severity: Severity = "error" if every else "warning"
+        found.append(_at(op, "Placeholder", words, _UNUSED, origins, severity=severity, rule="export/unused"))
+    for op in part.assigned:
+        found.append(_at(op, "Assign", "the output depends on writing to a variable", _STATE, origins))
+    return found
+
+
+def silent(graph_def: Any, origins: Origins) -> list[Problem]:
+    """Operations that convert without a word, into something else than TensorFlow computes."""
+    found = []
+    for node in graph_def.node:
+        if node.op.startswith("FusedBatchNorm") and node.attr["is_training"].b:
+            found.append(_at(node.name, node.op, _TRAINING, _INFERENCE, origins, severity="warning"))
+        elif node.op == "ResizeArea":
+            found.append(_at(node.name, node.op, _AREA, advise("ResizeArea", "", "", stage="export"), origins,
+                             severity="warning"))  # fmt: skip
+    return found
+
+
+def shape_problems(part: Subgraph, chosen: Shapes, origins: Origins) -> list[Problem]:
+    found = []
+    for name in chosen.unranked:
+        op = part.inputs[name].rpartition(":")[0]
+        words = f"input '{name}' has an unknown number of dimensions"
+        found.append(_at(op, "Placeholder", words, "give the input a shape", origins, rule="export/rank"))
+    for name in chosen.assumed:
+        op, low, _, high = part.inputs[name].rpartition(":")[0], *chosen.profiles[name]
+        words = f"input '{name}' has dynamic dimensions without a profile; checked with {low} to {high}"
+        advice = _PROFILE.format(name)
+        found.append(_at(op, "Placeholder", words, advice, origins, severity="warning", rule="build/profile"))
+    return found
+
+
+def export_failed(error: TrtbuildError) -> Problem:
+    """The exporter gave up on the whole graph."""
+    words = "; ".join(dict.fromkeys((error.what, *error.details)))
+    advice = error.hint or "build the network in parts to find the operation, and report it to tf2onnx"
+    return Problem("export", "error", "", "", words, advice, rule="export/graph")
+
+
+def _at(
+    op: str, op_type: str, words: str, advice: str, origins: Origins, *, severity: Severity = "error", rule: str = ""
+) -> Problem:
+    place, note = origins.place(op)
+    return Problem(
+        "export", severity, op, op_type, words, advice, scope=op.rpartition("/")[0],
+        file=place.file if place else "", line=place.line if place else 0,
+        function=place.function if place else "", code=place.code if place else "", place_note=note,
+        rule=rule or f"export/{op_type}",
+    )  # fmt: skip

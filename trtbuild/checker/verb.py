@@ -1,0 +1,118 @@
+"""``trtbuild check``: a model of the config, or a file, against one or several TensorRT versions, without a build."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtbuild import config
+from trtbuild.checker import engine, options
+from trtbuild.checker.options import Options
+from trtbuild.checker.result import Result
+from trtbuild.core.names import did_you_mean
+from trtbuild.core.spec import Onnx, Override, Variant
+from trtbuild.errors import ConfigError
+from trtbuild.files import write_atomic
+from trtbuild.workspace import Workspace, find_workspace
+
+if TYPE_CHECKING:
+    from trtbuild.cli import Words
+
+HINT = "trtbuild check model=NAME …, or trtbuild check PATH"
+OF_A_PATH = ("precision", "tensorrt")  # all that a path leaves to be chosen
+
+
+def run(words: Words) -> int:
+    """0: it converts; 4: it does not; else the status of what kept it from being checked."""
+    install = "--no-install" not in words.options
+    if words.sweep:
+        raise ConfigError("checks one model; several versions are tensorrt=A,B", where="check", hint=HINT)
+    if len(words.arguments) > 1 or not (words.arguments or words.overrides):
+        raise ConfigError("expects a model of the config, or one path", where="check", hint=HINT)
+    if words.arguments:
+        how = _options_of_path(words.overrides, install)
+        result = engine.guarded(lambda: _of_path(Path(words.arguments[0]), how), how.precision, raise_on_error=True)
+    else:
+        workspace = find_workspace(Path.cwd())
+        variant, how = _variant(workspace, words.overrides, install)
+        work = lambda: _of_variant(workspace, variant, how)  # noqa: E731
+        result = engine.guarded(work, how.precision, raise_on_error=True)
+    if "--sarif" in words.options:
+        content = json.dumps(result.to_sarif(), indent=1) + "\n"
+        write_atomic(Path(words.options["--sarif"]), content.encode())
+    if words.json:
+        print(result.to_json())
+    else:
+        print(result)
+        print(f"checked in {result.seconds:.1f} s", file=sys.stderr)
+    return 0 if result else 4
+
+
+def _options_of_path(overrides: Sequence[str], install: bool) -> Options:
+    given = {}
+    for word in overrides:
+        key, _, value = word.partition("=")
+        if key not in OF_A_PATH:
+            hint = did_you_mean(key, OF_A_PATH)
+            raise ConfigError(f"a path takes no '{key}'", where=word, hint=hint)
+        given[key] = value
+    names = given["tensorrt"].split(",") if "tensorrt" in given else None
+    return options.make(names, given.get("precision", "fp32"), install=install)
+
+
+def _of_path(path: Path, how: Options) -> Result:
+    if path.suffix == ".onnx":
+        from trtbuild.checker import onnxfile
+
+        return onnxfile.check(path, how)
+    from trtbuild.checker import models
+
+    return engine.check([lambda: models.of_path(path)], how)
+
+
+def _variant(workspace: Workspace, overrides: Sequence[str], install: bool) -> tuple[Variant, Options]:
+    """The config's variant, with the versions that ``tensorrt=A,B`` names."""
+    rest = [word for word in overrides if not word.startswith("tensorrt=")]
+    named = [word.partition("=")[2].split(",") for word in overrides if word.startswith("tensorrt=")]
+    names = named[-1] if named else [config.default_option(workspace.root, "tensorrt")]
+    config.check_choices(workspace.root, [f"tensorrt={name}" for name in names])
+    variant = config.load_variant(workspace.root, [*rest, f"tensorrt={names[0]}"])
+    spec, override = variant.spec, variant.spec.model.overrides.get(variant.names.precision, Override())
+    how = Options(
+        versions=tuple(names), precision=variant.names.precision, opset=spec.model.export.opset, install=install,
+        profiles={n: [list(s) for s in i.shapes] for n, i in spec.model.inputs.items() if None in i.shape},
+        quantize_ops=tuple(spec.precision.quantize_ops) or options.Options().quantize_ops,
+        exclude_scopes=tuple(override.exclude_scopes), exclude_ops=tuple(override.exclude_ops),
+    )  # fmt: skip
+    return variant, how
+
+
+def _of_variant(workspace: Workspace, variant: Variant, how: Options) -> Result:
+    from trtbuild.checker import onnxfile
+    from trtbuild.checker.models import of_source
+    from trtbuild.steps._shared import input_params, source_params
+
+    model = variant.spec.model
+    source: dict[str, Any] = source_params(model)
+    path = _present(workspace, source["path"]) if "path" in source else None
+    sys.path.append(str(workspace.root))  # a workspace's own factories are importable
+    if isinstance(model.source, Onnx):
+        assert path is not None
+        return onnxfile.check_source(path, source["path"], input_params(model), how)
+    return engine.check([lambda: of_source(source, path, input_params(model), variant.names.model)], how)
+
+
+def _present(workspace: Workspace, name: str) -> Path:
+    """The model's file; pulled from DVC's remote where it is not here, as a build does."""
+    from trtbuild import tracking
+    from trtbuild.store import Store
+
+    path, store = workspace.root / name, Store(workspace)
+    if not path.exists() and (tracked := store.models.tracked_by(name)) is not None:
+        tracking.run_dvc(workspace.root, ["pull", store.models.pull_target(tracked)])
+    if not path.exists():
+        raise ConfigError("no such file or folder", where=name, hint="the config names it; check the path")
+    return path

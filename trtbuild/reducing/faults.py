@@ -1,0 +1,179 @@
+"""The question that a reduction asks again and again: does this graph still fail in that way?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from trtbuild.errors import ModelError, TrtbuildError
+from trtbuild.probing import Answer, Question
+from trtbuild.reducing import observing
+from trtbuild.reducing.failure import Failure, of_answer
+from trtbuild.suite.case import Tolerance
+
+Ask = Callable[[Question], Answer]
+
+
+class Fault(Protocol):
+    """``target`` is what is looked for; ``seen`` the failure of the last graph that showed it."""
+
+    target: Failure
+    seen: Failure
+
+    def shows(self, model: Any) -> bool: ...
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Tensors are called otherwise from now on."""
+
+
+class TensorrtFault:
+    """TensorRT refuses the graph, or dies of it."""
+
+    def __init__(
+        self, ask: Ask, target: Failure, names: frozenset[str], folder: Path,
+        profiles: Mapping[str, Sequence[Sequence[int]]], tf32: bool,
+    ) -> None:  # fmt: skip
+        self.target = self.seen = target
+        self._ask, self._names, self._path, self._tf32 = ask, names, folder / "asked.onnx", tf32
+        self.profiles = dict(profiles)
+
+    def shows(self, model: Any) -> bool:
+        found = self.look(model)
+        same = next((failure for failure in found if failure.like(self.target)), None)
+        self.seen = same or self.seen
+        return same is not None
+
+    def look(self, model: Any) -> tuple[Failure, ...]:
+        return of_answer(self.answer(model), self._names)
+
+    def answer(self, model: Any) -> Answer:
+        self._path.write_bytes(model.SerializeToString())
+        profiles = {n: p for n, p in self.profiles.items() if n in dynamic_inputs(model)}
+        return self._ask(Question(self._path, {}, profiles, tf32=self._tf32, every=False))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        self.profiles = {names.get(name, name): profile for name, profile in self.profiles.items()}
+
+
+class LoweringFault:
+    """The graph in a lower precision is beyond the tolerance of itself in float32; both run in ONNX Runtime.
+
+    Graphs asked about are the float32 ones.  ``tensors``: values of every tensor of the whole graph, which are the
+    inputs of its pieces; a tensor that is not there is drawn at random.  ``least``: the RMS error relative to the RMS
+    value that a graph must have: that of the whole graph, or pieces and random weights with larger values would do.
+    """
+
+    def __init__(
+        self, lower: Callable[[Any, Mapping[str, Any]], Any], tolerance: Tolerance, tensors: Mapping[str, Any],
+        least: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.target = self.seen = Failure("mismatch", "lower", "", "", "")
+        self.relative = 0.0  # of the last graph that deviated
+        self._lower, self._tolerance, self.tensors, self.least = lower, tolerance, dict(tensors), least
+
+    def shows(self, model: Any) -> bool:
+        try:
+            says = self.compare(model)
+        except TrtbuildError:  # a piece that cannot be lowered, or run
+            return False
+        if says:
+            self.seen = Failure("mismatch", "lower", "", "", says)
+        return bool(says)
+
+    def compare(self, model: Any) -> str:
+        """How far the lowered graph is off, "" within the tolerance; raises LowerError, ModelError."""
+        from trtbuild.suite.comparing import difference
+
+        feeds = self.feeds(model)
+        wanted = observing.outputs_of(model, feeds)
+        have = observing.outputs_of(self.lowered(model), feeds)
+        for name in wanted:
+            says = difference(wanted[name], have[name], self._tolerance)
+            if says and (relative := relative_error(wanted[name], have[name])) >= self.least:
+                self.relative = relative
+                return f"{name}: {says}"
+        return ""
+
+    def feeds(self, model: Any) -> dict[str, Any]:
+        drawn = observing.random_feeds(model, {})
+        fits = {n: v for n, v in self.tensors.items() if n in drawn and v.shape == drawn[n].shape}
+        return {**drawn, **fits}
+
+    def lowered(self, model: Any) -> Any:
+        import onnx
+
+        copy = onnx.ModelProto.FromString(model.SerializeToString())
+        return self._lower(copy, self.feeds(model))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        self.tensors = {names[name]: value for name, value in self.tensors.items() if name in names}
+
+    def forget_values(self) -> dict[str, Any]:
+        """Inputs are random from now on; returns what they were."""
+        old, self.tensors = self.tensors, {}
+        return old
+
+
+class SourceFault:
+    """ONNX Runtime's values of the exported graph are not TensorFlow's, for the same inputs.
+
+    It is asked of one graph only: pieces of it have no reference values.  ``random``: its inputs are no user's data.
+    """
+
+    def __init__(self, feeds: Mapping[str, Any], golden: Mapping[str, Any], tolerance: Tolerance) -> None:
+        self.target = self.seen = Failure("mismatch", "export", "", "", "")
+        self.feeds, self.golden, self._tolerance = dict(feeds), dict(golden), tolerance
+        self.random = False
+        self.operations: tuple[str, ...] = ()  # of TensorFlow, where they are known
+
+    def shows(self, model: Any) -> bool:
+        from trtbuild.suite.comparing import difference
+
+        try:
+            have = observing.outputs_of(model, self.feeds)
+        except ModelError:
+            return False
+        for name, wanted in self.golden.items():
+            says = difference(wanted, have[name], self._tolerance) if name in have else ""
+            if says:
+                self.seen = Failure("mismatch", "export", "", "", f"{name}: {says}")
+                return True
+        return False
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        self.feeds = {names.get(name, name): value for name, value in self.feeds.items()}
+        self.golden = {names.get(name, name): value for name, value in self.golden.items()}
+
+
+def relative_error(reference: Any, value: Any) -> float:
+    """RMS of the difference over RMS of the reference; infinite where either is not finite or shapes differ."""
+    import numpy as np
+
+    if reference.shape != value.shape or reference.dtype.kind not in "fc":
+        return float("inf")
+    a, b = reference.astype(np.float64), value.astype(np.float64)
+    with np.errstate(all="ignore"):
+        error = float(np.sqrt(np.mean((a - b) ** 2)) / np.sqrt(np.mean(a**2)))
+    return error if np.isfinite(error) else float("inf")
+
+
+def dynamic_inputs(model: Any) -> list[str]:
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [
+        value.name
+        for value in model.graph.input
+        if value.name not in constants and any(not d.HasField("dim_value") for d in value.type.tensor_type.shape.dim)
+    ]
+
+
+def all_names(model: Any) -> frozenset[str]:
+    """Names of the user's: of the graph, its nodes, tensors and dimensions."""
+    from trtbuild.kit.tfonnx import all_nodes
+
+    found = {model.graph.name}
+    for node in all_nodes(model.graph):
+        found |= {node.name, *node.input, *node.output}
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        found.add(value.name)
+    return frozenset(name for name in found if name)

@@ -1,0 +1,126 @@
+"""What is wrong with a subject: asked of TensorRT first, then by comparing values, in the order of a conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.spec import Toolchain
+from trtbuild.errors import ConfigError, ToolchainError
+from trtbuild.probing import Prober
+from trtbuild.reducing import observing
+from trtbuild.reducing.failure import WANTED, Failure, choose
+from trtbuild.reducing.faults import Ask, Fault, LoweringFault, SourceFault, TensorrtFault, all_names
+from trtbuild.reducing.sourceparts import worst_part
+from trtbuild.reducing.subject import Subject
+
+AS_BAD = 0.5  # of the relative error of the whole graph, that a part of it must have to be the same fault
+QUESTION_S = 60.0  # of one question to TensorRT while reducing
+
+
+@dataclass(frozen=True)
+class Found:
+    """``model`` is the graph that shows ``fault``, ``whole`` the one that it is a part of, if it is.
+
+    ``others``: what is wrong besides.
+    """
+
+    fault: Fault
+    model: Any
+    whole: Any = None
+    others: tuple[Failure, ...] = ()
+
+
+@contextmanager
+def prober(name: str, toolchain: Toolchain, *, install: bool, limit_s: float = QUESTION_S) -> Iterator[Prober]:
+    """A process of one TensorRT version; installs it where it may.
+
+    Raises:
+        ToolchainError: it is not here.
+    """
+    with Prober(interpreter(name, toolchain, install=install), toolchain.flavour, toolchain.version,
+                supported=toolchain.compute_capabilities, limit_s=limit_s) as made:  # fmt: skip
+        yield made
+
+
+def interpreter(name: str, toolchain: Toolchain, *, install: bool) -> Path:
+    """The Python that has a version; raises ToolchainError when there is none."""
+    from trtbuild import toolchains
+    from trtbuild.checker.options import note
+
+    want = toolchains.Wanted(toolchain.flavour, toolchain.version, tuple(toolchain.requirements), name)
+    return toolchains.interpreter(want, install=install, note=note)
+
+
+def wanted_kind(words: str) -> str:
+    if words and words not in WANTED:
+        from trtbuild.core.names import did_you_mean
+
+        raise ConfigError(f"'{words}' is no kind of failure", where="--for", hint=did_you_mean(words, WANTED))
+    return words
+
+
+def find(subject: Subject, ask: Ask, wanted: str, folder: Path) -> Found:
+    """The first thing that is wrong, of the ``wanted`` kind ("" is any).
+
+    Raises:
+        ConfigError: nothing is, or not in that way: there is nothing to reduce.
+        ToolchainError: it fails for want of a GPU here.
+    """
+    target = Failure("build", "", "", "", "")
+    fault = TensorrtFault(ask, target, all_names(subject.model), folder, subject.profiles, subject.tf32)
+    failures = () if wanted == "mismatch" else fault.look(subject.model)
+    lacking = next((failure.why for failure in failures if failure.why), "")
+    if lacking:
+        raise ToolchainError(f"{lacking}: that is no fault of the graph", where=f"tensorrt={subject.version}",
+                             hint="ask on a machine with a GPU, or choose another version")  # fmt: skip
+    chosen = choose(failures, wanted)
+    if chosen is not None:
+        fault.target = fault.seen = chosen
+        return Found(fault, subject.model, others=tuple(f for f in failures if f != chosen))
+    if wanted == "mismatch" or (not wanted and subject.compare):
+        found = _mismatch(subject, folder)
+        if found is not None:
+            return found
+    raise _nothing(subject, wanted, failures)
+
+
+def _mismatch(subject: Subject, folder: Path) -> Found | None:
+    if subject.golden:
+        source = SourceFault(subject.feeds, subject.golden, subject.tolerance)
+        if source.shows(subject.exported):
+            part = None
+            if subject.source is not None:
+                part = worst_part(subject.exported, subject.source, subject.feeds, subject.tolerance, folder)
+            if part is None:
+                return Found(source, subject.exported)
+            return Found(part[1], part[0], subject.exported)
+    if subject.lower is None:
+        return None
+    feeds = subject.feeds or observing.random_feeds(subject.exported, subject.shapes)
+    tensors = observing.everything(subject.exported, feeds) or feeds
+    lowering = LoweringFault(subject.lower, subject.tolerance, tensors)
+    if not lowering.compare(subject.exported):  # raises where it cannot be compared: that is no match
+        return None
+    lowering.shows(subject.exported)
+    lowering.least = AS_BAD * lowering.relative
+    return Found(lowering, subject.exported)
+
+
+def _nothing(subject: Subject, wanted: str, failures: tuple[Failure, ...]) -> ConfigError:
+    if failures:
+        kinds = ", ".join(dict.fromkeys(failure.kind for failure in failures))
+        what, hint = f"it does not fail so: what it has is {kinds}", f"say --for {failures[0].kind}, or leave it out"
+    else:
+        compared = "; its values are within the tolerance" if subject.golden or subject.lower else ""
+        asked = "it parses and builds" if wanted != "mismatch" else "no deviation is found"
+        version = f" with tensorrt={subject.version}" if wanted != "mismatch" else ""
+        what = f"nothing fails: {asked}{version}{compared if wanted != 'mismatch' else ''}"
+        hint = "choose the version and precision in which it fails"
+        if wanted == "mismatch" and not subject.golden and subject.lower is None:
+            what = "there is nothing to compare an ONNX file in float32 with"
+            hint = "say precision=fp16, bf16 or int8, or give the model as model=NAME"
+    return ConfigError(what, where=subject.name, hint=hint)

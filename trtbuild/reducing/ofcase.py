@@ -1,0 +1,79 @@
+"""A case of the suite as a subject: exported in a process of its own, with its neighbours of the same function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.names import did_you_mean
+from trtbuild.errors import ConfigError, ExportError
+from trtbuild.reducing.aside import run_module
+from trtbuild.reducing.subject import Neighbour, Subject, file_words, lowering, versions_of
+from trtbuild.suite.case import Case
+
+MOST_NEIGHBOURS = 6
+
+
+def find(name: str, root: Path | None) -> Case:
+    """The case of an id; raises ConfigError with the nearest one."""
+    from trtbuild.suite.collecting import collect
+
+    cases = collect(root)
+    if name not in cases:
+        raise ConfigError(f"no case of the suite, and no .onnx file, is called '{name}'", where="command line",
+                          hint=did_you_mean(name, list(cases)))  # fmt: skip
+    return cases[name]
+
+
+def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Path) -> Subject:
+    """Export a case and its neighbours into ``folder``.
+
+    Raises:
+        ExportError: TensorFlow or the exporter refuses it.  WorkerDied: its process died.
+    """
+    import onnx
+
+    given = file_words(overrides, ("tensorrt",))
+    versions = versions_of(given.get("tensorrt", ""))
+    others = neighbours(case, root)
+    about = _exported(case, others, root, folder)
+    if about["failed"]:
+        hint = "this is no fault of TensorRT: there is no graph to reduce"
+        raise ExportError(about["failed"], where=case.id, hint=hint)
+    own = case.file.parent.name != "cases"
+    return Subject(
+        onnx.load(folder / "lowered.onnx"), onnx.load(folder / "exported.onnx"), about["shapes"], about["profiles"],
+        case.precision, versions, f"the case '{case.id}'" if not own else "a case of the user's own suite", case.id,
+        case.tolerance, lowering(case.precision), _arrays(folder / "feeds.npz"), _arrays(folder / "golden.npz"), case,
+        {title: Neighbour(folder / one["file"], one["matches"]) for title, one in about["neighbours"].items()}, True,
+        secrets=tuple(filter(None, (str(root or ""), *((case.id,) if own else ())))),
+    )  # fmt: skip
+
+
+def neighbours(case: Case, root: Path | None) -> list[Case]:
+    """Cases of the same function with other parameters."""
+    from trtbuild.suite.collecting import collect
+
+    if case.build is None:
+        return []
+    same = [c for c in collect(root).values() if c.build is case.build and c.id != case.id]
+    alike = [c for c in same if c.precision == case.precision]
+    return (alike or same)[:MOST_NEIGHBOURS]
+
+
+def _exported(case: Case, others: Sequence[Case], root: Path | None, folder: Path) -> Mapping[str, Any]:
+    ids = [case.id, *(other.id for other in others)]
+    run_module("trtbuild.reducing.caseworker", str(folder), str(root or ""), *ids, where=case.id)
+    about: Mapping[str, Any] = json.loads((folder / "about.json").read_text("utf-8"))
+    return about
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=True) as arrays:  # texts; written by our own process
+        return {name: arrays[name] for name in arrays.files}

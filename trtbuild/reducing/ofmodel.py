@@ -1,0 +1,103 @@
+"""A model of the workspace as a subject: exported, lowered and measured by the steps of a build, which keeps them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.plan import make_plan
+from trtbuild.core.spec import Variant
+from trtbuild.errors import ConfigError
+from trtbuild.reducing.sourceparts import Source
+from trtbuild.reducing.subject import Subject, lowering
+from trtbuild.suite.case import TOLERANCES, Tolerance
+from trtbuild.workspace import Workspace
+
+STEPS = ("deviation",)  # and all that it needs: everything but the engine
+
+
+def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -> Subject:
+    """Bring a variant's steps up to date, short of its engine, and read what they made.
+
+    Raises:
+        TrtbuildError: a step failed; ConfigError: the words make no variant.
+    """
+    import onnx
+
+    from trtbuild import config
+    from trtbuild.building import build_planned
+    from trtbuild.planned import Planned
+    from trtbuild.steps import Declarations
+    from trtbuild.store import Store
+
+    words, names = _versions(workspace, overrides)
+    variant = config.load_variant(workspace.root, words)
+    plan = make_plan([variant], STEPS, Declarations())
+    outcome = build_planned(Planned(workspace, Store(workspace), plan), install=install)
+    for error in outcome.failures.values():
+        raise error
+    steps = {role: workspace.root / step.folder for role, step in next(iter(plan.variants.values())).items()}
+    spec, precision = variant.spec, variant.names.precision
+    inputs = spec.model.inputs
+    limit = spec.model.validation.limits(precision).get("max_abs")
+    known = TOLERANCES.get(precision, TOLERANCES["fp32"])
+    feeds = _first_batch(workspace, variant)
+    rows = len(next(iter(feeds.values())))
+    return Subject(
+        onnx.load(steps["lower"] / "lowered.onnx"), onnx.load(steps["export"] / "model.onnx"),
+        {name: list(spec.shapes[1]) for name, spec in inputs.items()},
+        {name: [list(s) for s in spec.shapes] for name, spec in inputs.items() if None in spec.shape},
+        precision, {name: config.load_toolchain(workspace.root, name) for name in names},
+        "a model of a workspace", variant.names.model, known if limit is None else Tolerance(limit, 0.0),
+        lowering(precision), feeds, _head(steps["reference"] / "outputs.npz", rows), compare=True,
+        source=_source(steps["export"]),
+        secrets=(variant.names.model, str(workspace.root)),
+    )  # fmt: skip
+
+
+def _source(export: Path) -> Source | None:
+    """TensorFlow's graph, of a model that was exported from it."""
+    frozen = export / "frozen.pb"
+    if not frozen.exists():
+        return None
+    scopes = json.loads((export / "scopes.json").read_text("utf-8"))
+    return Source(frozen, scopes["tensors"], {name: entry["type"] for name, entry in scopes["nodes"].items()})
+
+
+def _versions(workspace: Workspace, overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Words of one variant, and the names of all versions that ``tensorrt=A,B`` gives."""
+    from trtbuild import config
+
+    rest = [word for word in overrides if not word.startswith("tensorrt=")]
+    named = [word.partition("=")[2].split(",") for word in overrides if word.startswith("tensorrt=")]
+    names = named[-1] if named else [config.default_option(workspace.root, "tensorrt")]
+    config.check_choices(workspace.root, [f"tensorrt={name}" for name in names])
+    if not any(word.startswith("model=") for word in rest):
+        raise ConfigError("names no model", where=" ".join(overrides), hint="say model=NAME, or give a .onnx file")
+    return [*rest, f"tensorrt={names[0]}"], names
+
+
+def _first_batch(workspace: Workspace, variant: Variant) -> dict[str, Any]:
+    """The inputs of the first call that the steps make with the validation data."""
+    from trtbuild.core.spec import VALIDATION
+    from trtbuild.kit import data
+    from trtbuild.kit.outputs import BATCH
+    from trtbuild.steps._shared import set_params, set_place
+
+    params = set_params(variant.spec.model, VALIDATION)
+    source = params["data"]
+    path = workspace.root / source if isinstance(source, str) else None
+    sys.path.append(str(workspace.root))  # a workspace's own factories are importable
+    samples = data.open_samples(source, path, params["inputs"], set_place(params))
+    return dict(next(iter(samples.batches(params["inputs"], BATCH))).feeds)
+
+
+def _head(path: Path, rows: int) -> Mapping[str, Any]:
+    """The first rows of each recorded output."""
+    import numpy as np
+
+    with np.load(path) as arrays:
+        return {name: arrays[name][:rows] for name in arrays.files}

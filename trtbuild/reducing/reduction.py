@@ -1,0 +1,138 @@
+"""One reduction from end to end: subject, what is wrong with it, the small graph, and values to run it with."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtbuild.errors import ConfigError, WorkspaceError
+from trtbuild.probing import Prober
+from trtbuild.reducing import finding, observing, shrinking
+from trtbuild.reducing.failure import Failure
+from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, TensorrtFault
+from trtbuild.reducing.shrinking import Say, Small
+from trtbuild.reducing.subject import Subject, of_file
+from trtbuild.workspace import Workspace, find_workspace
+
+if TYPE_CHECKING:
+    from trtbuild.cli import Words
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """``model`` is what TensorRT is given; ``feeds`` and ``golden`` its inputs, and the outputs there should be.
+
+    ``reference``: what ``golden`` was computed by, "" where nothing can compute it, then ``unable`` says why.
+    """
+
+    subject: Subject
+    small: Small
+    fault: Fault
+    model: Any
+    feeds: Mapping[str, Any]
+    golden: Mapping[str, Any]
+    reference: str
+    unable: str
+    profiles: Mapping[str, Sequence[Sequence[int]]]
+    others: tuple[Failure, ...]
+    prober: Prober
+    workspace: Workspace | None
+
+
+def here() -> Workspace | None:
+    """The workspace of the current folder, if it is in one."""
+    try:
+        return find_workspace(Path.cwd())
+    except WorkspaceError:
+        return None
+
+
+def subject_of(words: Words, folder: Path, workspace: Workspace | None, *, install: bool, cases: bool) -> Subject:
+    """What the words name.
+
+    Raises:
+        ConfigError: nothing, or too much.
+    """
+    verb = words.verb
+    hint = f"trtbuild {verb} model=NAME …, or trtbuild {verb} FILE.onnx{', or a case of the suite' if cases else ''}"
+    if words.sweep or len(words.arguments) > 1 or not (words.arguments or words.overrides):
+        raise ConfigError("expects one model", where=verb, hint=hint)
+    if not words.arguments:
+        from trtbuild.reducing.ofmodel import of_model
+
+        return of_model(workspace or find_workspace(Path.cwd()), words.overrides, install=install)
+    name = words.arguments[0]
+    if name.endswith(".onnx"):
+        return of_file(Path(name), words.overrides)
+    if not cases:
+        raise ConfigError(f"'{name}' is no .onnx file", where=verb, hint=hint)
+    from trtbuild.reducing import ofcase
+
+    root = workspace.root if workspace else None
+    return ofcase.of_case(ofcase.find(name, root), words.overrides, root, folder)
+
+
+@contextmanager
+def reduced(words: Words, say: Say, *, cases: bool, limit_s: float) -> Iterator[Reduced]:
+    """Reduce what the words name; TensorRT's process stays for further questions.
+
+    Raises:
+        ConfigError: nothing fails.  PlaceError: the version is not here.  ModelError: it has no graph, or fails now and
+            then.
+    """
+    workspace = here()
+    install = "--no-install" not in words.options
+    wanted = finding.wanted_kind(words.options.get("--for", ""))
+    with tempfile.TemporaryDirectory(prefix="trtbuild-reduce-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        subject = subject_of(words, folder, workspace, install=install, cases=cases)
+        version = subject.versions[subject.version]
+        with finding.prober(subject.version, version, install=install) as prober:
+            found = finding.find(subject, prober.ask, wanted, folder)
+            say(f"{found.fault.target.kind} with tensorrt={subject.version}: {found.fault.seen.words}")
+            feeds = subject.feeds if subject.case is not None else {}  # a user's data have no place in a report
+            small = shrinking.shrink(
+                found.model, found.fault, subject.shapes, feeds, whole=found.whole, limit_s=limit_s, say=say
+            )
+            yield _with_values(subject, small, found, prober, workspace)
+
+
+def _with_values(
+    subject: Subject, small: Small, found: finding.Found, prober: Prober, workspace: Workspace | None
+) -> Reduced:
+    fault, model, unable = found.fault, small.model, ""
+    profiles = fault.profiles if isinstance(fault, TensorrtFault) else {}
+    if isinstance(fault, LoweringFault):
+        feeds = fault.feeds(model)
+        golden, reference = observing.outputs_of(model, feeds), "ONNX Runtime, of the graph in float32"
+        model = fault.lowered(model)
+    elif isinstance(fault, SourceFault):
+        feeds, golden, reference = dict(fault.feeds), dict(fault.golden), "TensorFlow"
+    else:
+        shapes = {name: points[1] for name, points in profiles.items()}
+        feeds, golden, unable = _random_run(model, shapes, small.indices)
+        reference = "ONNX Runtime" if golden else ""
+    present = {value.name for value in model.graph.input}
+    feeds = {name: value for name, value in feeds.items() if name in present}
+    kept = {name: points for name, points in profiles.items() if name in present}
+    return Reduced(
+        subject, small, fault, model, feeds, golden, reference, unable, kept, found.others, prober, workspace
+    )
+
+
+def _random_run(
+    model: Any, shapes: Mapping[str, Sequence[int]], indices: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Random inputs, ONNX Runtime's outputs for them, or else why there are none."""
+    drawn = observing.random_feeds(model, shapes)
+    first = ""
+    for feeds in [*observing.tame(drawn), {**drawn, **indices}]:
+        golden, unable = observing.runs(model, feeds)
+        if golden:
+            return feeds, golden, ""
+        first = first or unable
+    return drawn, {}, first

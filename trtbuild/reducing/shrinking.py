@@ -1,0 +1,233 @@
+"""A failing graph to the smallest one that fails in the same way: fewer nodes, other numbers, small sizes, no names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trtbuild.errors import ModelError
+from trtbuild.reducing import anonymous, bodies, dims, folding, observing, weights
+from trtbuild.reducing.failure import Failure
+from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, dynamic_inputs
+
+Say = Callable[[str], None]
+Shows = Callable[[Any], bool]
+LIMIT_S = 300.0
+_NODES, _BODIES, _VALUES = 0.5, 0.7, 0.85  # shares of the time by which each is done, in this order
+
+
+@dataclass(frozen=True)
+class Small:
+    """``model`` shows ``failure``.
+
+    ``kept``: constants that had to keep the user's values.  ``values_of_inputs``: inputs had to keep theirs.
+    ``minimal``: no node can be left out (and the time was enough to know).
+    """
+
+    model: Any
+    failure: Failure
+    nodes_before: int
+    nodes: int
+    minimal: bool
+    static: bool
+    kept: tuple[str, ...] = ()
+    values_of_inputs: bool = False
+    notes: tuple[str, ...] = ()
+    indices: Mapping[str, Any] = field(default_factory=dict)  # small integer inputs with which it runs
+
+
+def shrink(
+    model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Any] | None = None,
+    *, whole: Any = None, limit_s: float = LIMIT_S, say: Say = lambda line: None,
+) -> Small:  # fmt: skip
+    """Reduce ``model``, which shows ``fault`` as it stands.
+
+    Args:
+        shapes: input -> concrete shape, for inputs with dynamic dimensions.
+        feeds: inputs with which it runs; by default random ones.
+        whole: what ``model`` is a part of.
+
+    Raises:
+        ModelError: the fault does not show when it is asked for a second time.
+    """
+    import onnx
+
+    started = time.monotonic()
+    before = _count(whole or model)
+    notes: list[str] = []
+    model = prepared(model)
+    if not fault.shows(model):
+        raise ModelError(f"it does not fail each time: {fault.target.words or 'the mismatch'} was seen once only",
+                         where="reduce", hint="an intermittent fault cannot be reduced")  # fmt: skip
+    shows: Shows = fault.shows
+    runner = observing.Runner({})
+    if not isinstance(fault, SourceFault):
+        model, notes, runner, shows = _simplified(model, fault, shapes, feeds or {})
+    static = not dynamic_inputs(model)
+    found, minimal = _nodes(model, fault, shows, started + _NODES * limit_s, static)
+    say(f"{_count(found)} of {before} nodes fail alike")
+    if minimal and not isinstance(fault, SourceFault):
+        found = bodies.simplify(found, shows, started + _BODIES * limit_s)
+    found, places, needs_inputs = _values(found, fault, shows, started + _VALUES * limit_s)
+    if static and not places and not isinstance(fault, SourceFault):
+        found = dims.smaller(found, shows, started + limit_s)
+    model = onnx.ModelProto.FromString(found.SerializeToString())
+    renamed = anonymous.anonymise(model)
+    fault.rename(renamed)
+    model = _typed_outputs(model)
+    if not fault.shows(model):
+        raise ModelError("the reduced graph does not fail once its tensors have other names", where="reduce")
+    named = list(weights.tensors(model.graph))
+    kept = tuple(named[place].name or f"constant {place}" for place in places)
+    indices = {renamed[name]: value for name, value in runner.indices(found).items()}
+    return Small(model, fault.seen, before, _count(model), minimal, static, kept, needs_inputs, tuple(notes), indices)
+
+
+def prepared(model: Any) -> Any:
+    """A copy with functions inlined, constants in one place, and a name for every node."""
+    import onnx
+    import onnx.inliner
+
+    from trtbuild.kit.graph import hoist_constants
+
+    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    if copy.functions:
+        copy = onnx.inliner.inline_local_functions(copy)
+    hoist_constants(copy.graph)
+    taken: set[str] = set()
+    for i, node in enumerate(copy.graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.name or node.op_type}_{i}"
+        taken.add(node.name)
+    return copy
+
+
+def _simplified(
+    model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Any]
+) -> tuple[Any, list[str], observing.Runner, Shows]:
+    """Fixed shapes and folded constants, as far as the fault stays; then what tensors' shapes were seen to be.
+
+    Also the question for what follows: a graph that runs in ONNX Runtime is reduced to one that does too.
+    """
+    import onnx
+
+    from trtbuild.checker.pieces import make_static
+
+    notes = []
+    if dynamic_inputs(model):
+        dynamic = {name: shape for name, shape in shapes.items() if name in dynamic_inputs(model)}
+        for chosen in (dynamic, _of_one(model, dynamic)):
+            fixed = onnx.ModelProto.FromString(model.SerializeToString())
+            make_static(fixed, chosen)
+            if fault.shows(fixed):
+                model = fixed
+                break
+        else:
+            notes.append("with fixed shapes it does not fail: dynamic dimensions stay")
+    constant = folding.folded(model)
+    if _count(constant) < _count(model):
+        if constant.graph.node and fault.shows(constant):
+            model = constant
+        else:
+            notes.append("with constants folded it does not fail: they are left as they are")
+    drawn = observing.random_feeds(model, shapes)
+    fitting = {n: v for n, v in feeds.items() if n in drawn and v.shape == drawn[n].shape}
+    tensors = next(
+        (t for f in [{**drawn, **fitting}, *observing.tame(drawn)] if (t := observing.everything(model, f))), {}
+    )
+    observing.annotate(model, tensors)
+    runner = observing.Runner(tensors)
+    if isinstance(fault, LoweringFault) or not runner(model):
+        return model, notes, runner, fault.shows
+    return model, notes, runner, lambda piece: fault.shows(piece) and runner(piece)
+
+
+def _of_one(model: Any, shapes: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """The same shapes with a batch of one, where the first dimension is free: many graphs are right for that only."""
+    free = {
+        value.name: bool(value.type.tensor_type.shape.dim)
+        and not value.type.tensor_type.shape.dim[0].HasField("dim_value")
+        for value in model.graph.input
+    }
+    return {name: [1, *shape[1:]] if free[name] else list(shape) for name, shape in shapes.items()}
+
+
+def _nodes(model: Any, fault: Fault, shows: Shows, deadline: float, static: bool) -> tuple[Any, bool]:
+    from trtbuild.kit.reduction import reduce
+
+    if isinstance(fault, SourceFault) or len(model.graph.node) < 2:
+        return model, len(model.graph.node) < 2
+    if not static:
+        return _prefix(model, shows, deadline), False
+    found = reduce(model, shows, limit_s=max(0.0, deadline - time.monotonic()))
+    return found.model, found.minimal
+
+
+def _prefix(model: Any, shows: Shows, deadline: float) -> Any:
+    """Of a graph with dynamic shapes just its beginning can be had: the fewest first nodes that show the fault."""
+    import onnx
+
+    from trtbuild.kit.reduction import extract, tensor_values
+
+    names = [node.name for node in model.graph.node]
+    inputs = {value.name: value for value in model.graph.input}
+
+    def first(count: int) -> Any | None:
+        values = {**tensor_values(model), **inputs}
+        return extract(model, set(names[:count]), values)
+
+    low, high, best = 0, len(names), onnx.ModelProto.FromString(model.SerializeToString())
+    while high - low > 1 and time.monotonic() < deadline:
+        middle = (low + high) // 2
+        piece = first(middle)
+        if piece is not None and shows(piece):
+            high, best = middle, piece
+        else:
+            low = middle
+    return best
+
+
+def _values(model: Any, fault: Fault, shows: Shows, deadline: float) -> tuple[Any, list[int], bool]:
+    """Constants, and for a mismatch inputs, without the user's values."""
+    if isinstance(fault, SourceFault):
+        return model, weights.own_values(model), not fault.random
+    needs_inputs = False
+    if isinstance(fault, LoweringFault):
+        old = fault.forget_values()
+        if not fault.shows(model):
+            fault.tensors, needs_inputs = old, True
+    found, places = weights.without_values(model, shows, deadline)
+    return found, places, needs_inputs
+
+
+def _typed_outputs(model: Any) -> Any:
+    """Outputs need their types in valid ONNX; shapes where they follow."""
+    import onnx
+
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception:  # a graph that defeats shape inference keeps what it declares
+        inferred = model
+    kinds = {value.name: value for value in inferred.graph.output}
+    known = {v.name: (v.type.tensor_type.elem_type, len(v.type.tensor_type.shape.dim)) for v in model.graph.input}
+    known |= {tensor.name: (tensor.data_type, len(tensor.dims)) for tensor in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output}
+    for value in model.graph.output:
+        if value.type.tensor_type.elem_type:
+            continue
+        if kinds[value.name].type.tensor_type.elem_type:
+            value.CopyFrom(kinds[value.name])
+            continue
+        # As its first operand, which most results are; the fault is asked again with it.
+        read = [known[name] for name in makers[value.name].input if name in known]
+        kind, rank = read[0] if read else (onnx.TensorProto.FLOAT, 1)
+        value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, [None] * rank))
+    return model
+
+
+def _count(model: Any) -> int:
+    from trtbuild.kit.tfonnx import all_nodes
+
+    return sum(node.op_type != "Constant" for node in all_nodes(model.graph))

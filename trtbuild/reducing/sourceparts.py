@@ -1,0 +1,133 @@
+"""The part of an exported graph that gives other values than TensorFlow for the same inputs: where the exporter erred.
+
+TensorFlow can be fed and asked anywhere in its graph, so a part between tensors that both have can be compared alone.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbuild.reducing import observing
+from trtbuild.reducing.aside import run_module
+from trtbuild.reducing.faults import SourceFault, relative_error
+from trtbuild.suite.case import Tolerance
+
+MOST_BYTES = 1 << 30  # of TensorFlow's values, at a time
+
+
+@dataclass(frozen=True)
+class Source:
+    """``frozen``: TensorFlow's graph that was exported; ``tensors``: ONNX tensor -> its tensor and layout there.
+
+    ``types``: ONNX node -> the type of TensorFlow's operation.
+    """
+
+    frozen: Path
+    tensors: Mapping[str, Mapping[str, Any]]
+    types: Mapping[str, str]
+
+
+def worst_part(
+    model: Any, source: Source, feeds: Mapping[str, Any], tolerance: Tolerance, folder: Path
+) -> tuple[Any, SourceFault] | None:
+    """The part with the largest relative error by itself, and its fault, with random inputs where they show it.
+
+    None where the tensors in which both graphs can be compared are too few to locate it.
+    """
+    from trtbuild.kit import taps
+
+    known = {name: entry for name, entry in source.tensors.items() if entry["layout"] in ("same", "NCHW")}
+    values = {**_values(source, known, feeds, folder), **feeds}
+    made = {name for node in model.graph.node for name in node.output}
+    found: tuple[float, Any, SourceFault] | None = None
+    for name, nodes in taps.segments(model, made & values.keys()).items():
+        part = _part(model, nodes, name, values)
+        if part is None:
+            continue
+        given = {value.name: values[value.name] for value in part.graph.input}
+        fault = SourceFault(given, {name: values[name]}, tolerance)
+        if not fault.shows(part):
+            continue
+        have, _ = observing.runs(part, given)
+        error = relative_error(values[name], have[name])
+        if found is None or error > found[0]:
+            found = (error, part, fault)
+    if found is None:
+        return None
+    _, part, fault = found
+    shapes = {name: value.shape for name, value in feeds.items()}
+    drawn = _with_random_inputs(part, source, fault, tolerance, folder, observing.random_feeds(model, shapes))
+    chosen = drawn or fault
+    chosen.random = drawn is not None
+    chosen.operations = tuple(dict.fromkeys(source.types[n.name] for n in part.graph.node if n.name in source.types))
+    return part, chosen
+
+
+def _values(
+    source: Source, names: Mapping[str, Mapping[str, Any]], feeds: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """TensorFlow's values in ONNX's layout, computed in a process of their own."""
+    import numpy as np
+
+    place = Path(tempfile.mkdtemp(dir=folder))
+    wanted = {name: entry["tensor"] for name, entry in names.items() if name not in feeds}
+    given = {source.tensors[name]["tensor"]: _turned(value, source.tensors[name], -1) for name, value in feeds.items()}
+    (place / "wanted.json").write_text(json.dumps(wanted), "utf-8")
+    np.savez(place / "feeds.npz", **given)
+    run_module("trtbuild.reducing.tfworker", str(source.frozen), str(place), str(MOST_BYTES), where="TensorFlow")
+    index = json.loads((place / "index.json").read_text("utf-8"))
+    return {name: _turned(np.load(place / file), names[name], 1) for name, file in index.items()}
+
+
+def _turned(value: Any, entry: Mapping[str, Any], way: int) -> Any:
+    """From TensorFlow's NHWC to NCHW (1), or back (-1), where the exporter turned it."""
+    import numpy as np
+
+    if entry["layout"] != "NCHW" or value.ndim < 3:
+        return value
+    return np.ascontiguousarray(np.moveaxis(value, -1, 1) if way == 1 else np.moveaxis(value, 1, -1))
+
+
+def _part(model: Any, nodes: frozenset[str], output: str, values: Mapping[str, Any]) -> Any | None:
+    """These nodes as a graph with one output; None where TensorFlow has no value for an input."""
+    import onnx
+
+    from trtbuild.kit import taps
+    from trtbuild.kit.reduction import extract
+
+    info = {
+        name: onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for name, value in values.items()
+    }
+    part = extract(model, nodes, info)
+    if part is None or output not in {name for node in part.graph.node for name in node.output}:
+        return None
+    part = taps.with_outputs(part, [output], only=True)
+    part.graph.output[0].CopyFrom(info[output])
+    return part
+
+
+def _with_random_inputs(
+    part: Any, source: Source, fault: SourceFault, tolerance: Tolerance, folder: Path, whole: Mapping[str, Any]
+) -> SourceFault | None:
+    """The same fault without the user's data; None where it does not show with random inputs.
+
+    Args:
+        whole: random inputs of the whole graph, on which TensorFlow may hold what does not read them.
+    """
+    from trtbuild.errors import TrtbuildError
+
+    feeds = observing.random_feeds(part, {})
+    (output,) = fault.golden
+    others = {name: value for name, value in whole.items() if name not in feeds}
+    try:
+        wanted = _values(source, {output: source.tensors[output]}, {**others, **feeds}, folder)
+    except (TrtbuildError, KeyError):  # an input that TensorFlow does not let be fed
+        return None
+    drawn = SourceFault(feeds, wanted, tolerance)
+    return drawn if output in wanted and drawn.shows(part) else None

@@ -1,0 +1,245 @@
+"""One case, in a worker: traced, exported, lowered, written, and run in TensorFlow and in ONNX Runtime.
+
+Every stage says what came of it as soon as it ends, so that a crash in the next one loses nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trtbuild.errors import DataError, ExportError, ModelError
+from trtbuild.suite.case import Case
+
+Tell = Callable[[dict[str, Any]], None]  # one stage's answer
+MOST_WORDS = 600
+
+
+def examine(case: Case, graphs: Path, tell: Tell) -> None:
+    """Tell of the stages ``exports`` and ``matches``; the graph for TensorRT is left in ``graphs``, by its digest."""
+    from trtbuild.kit import canonical
+    from trtbuild.suite import drawing
+    from trtbuild.suite.authoring import forget_layers
+
+    forget_layers()
+    try:
+        source, model = _imported(case) if case.onnx else _exported(case)
+        feeds = [_feeds(case, point) for point in range(len(_points(case)))]
+        lowered = _lowered(case, model, feeds)
+        content = canonical.to_bytes(lowered)
+    except ModelError as error:
+        tell({"stage": "exports", "verdict": "no", "says": shorten(str(error))})
+        return
+    except Exception as error:  # the case's own function, and TensorFlow under it, raise anything
+        tell({"stage": "exports", "verdict": "no", "says": shorten(f"{type(error).__name__}: {first_line(error)}")})
+        return
+    digest = hashlib.sha256(content).hexdigest()
+    write_once(graphs / f"{digest}.onnx", content)
+    graph = drawing.outline(lowered)
+    tell({"stage": "exports", "verdict": "yes", "says": "", "graph": digest, "outline": graph,
+          **_questions(case, lowered)})  # fmt: skip
+    try:
+        verdict, says = _compared(case, source, lowered, feeds)
+    except _NotHere as error:
+        verdict, says = "untested", str(error)
+    except Exception as error:  # a runtime that cannot run the graph says so in many ways
+        verdict, says = "no", f"{type(error).__name__}: {first_line(error)}"
+        if "NOT_IMPLEMENTED" in says or "NotImplemented" in says:
+            verdict = "untested"
+    tell({"stage": "matches", "verdict": verdict, "says": shorten(says)})
+
+
+def write_once(path: Path, content: bytes) -> None:
+    from trtbuild.files import write_atomic
+
+    if not path.exists():
+        write_atomic(path, content)
+
+
+def _points(case: Case) -> tuple[Any, ...]:
+    return max((spec.shapes for spec in case.inputs.values()), key=len, default=((),))
+
+
+def _feeds(case: Case, point: int) -> dict[str, Any]:
+    """Inputs at one point of the profiles; those without one are the same everywhere."""
+    from trtbuild.suite.values import draw
+
+    feeds = {}
+    for seed, (name, spec) in enumerate(case.inputs.items()):
+        shape = spec.shapes[min(point, len(spec.shapes) - 1)]
+        feeds[name] = draw(spec.values, shape, spec.dtype, 100 * point + seed)
+    return feeds
+
+
+def _exported(case: Case) -> tuple[Any, Any]:
+    """The traced function and its ONNX graph."""
+    import tensorflow as tf
+
+    from trtbuild.kit import canonical, tfonnx
+    from trtbuild.kit.tfmodel import TfModel
+
+    assert case.build is not None
+    build = case.build
+    order: list[str] = []
+
+    def call(**tensors: Any) -> dict[str, Any]:
+        made = build(**tensors, **case.parameters)
+        many = made if isinstance(made, (list, tuple)) else [made]
+        named = dict(made) if isinstance(made, Mapping) else {f"y{i}" if i else "y": t for i, t in enumerate(many)}
+        order[:] = list(named)
+        return named
+
+    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in case.inputs.items()}
+    traced = tf.function(call, autograph=False).get_concrete_function(**specs)
+    converted = tfonnx.convert(TfModel(traced, tuple(case.inputs), tuple(order)), case.opset)
+    canonical.canonicalise(converted.model, set(converted.ops))
+    _check(converted.model)
+    there = {node.op_type for node in tfonnx.all_nodes(converted.model.graph)}
+    missing = [op for op in case.needs if op not in there]
+    if missing:
+        have = ", ".join(sorted(there)) or "no node at all"
+        raise ExportError(f"the case is about {', '.join(missing)}, but the exported graph has {have}")
+    return traced, converted.model
+
+
+def _imported(case: Case) -> tuple[Any, Any]:
+    import onnx
+
+    from trtbuild.kit import canonical
+
+    model = onnx.load(case.onnx)
+    _check(model)
+    canonical.strip(model)
+    return None, model
+
+
+def _check(model: Any) -> None:
+    import onnx
+
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(f"the exported graph is not valid ONNX: {first_line(error)}") from error
+
+
+def _lowered(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
+    """The same graph in the case's precision, by the code of the ``lower`` step."""
+    import onnx
+
+    from trtbuild.kit import canonical, cast, qdq
+    from trtbuild.kit.data import Samples
+    from trtbuild.kit.graph import element_types, hoist_constants
+    from trtbuild.quantizers import minmax
+
+    if case.precision == "fp32":
+        return model
+    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    hoist_constants(copy.graph)
+    if case.precision == "int8":
+        operations = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+        nodes, _ = qdq.candidates(copy.graph, element_types(copy), operations, lambda node: False)
+        if not nodes:
+            raise ExportError("nothing to quantise in the exported graph")
+        specs = {n: {"dtype": s.dtype, "shape": [None, *s.shapes[0][1:]]} for n, s in case.inputs.items()}
+        count = len(next(iter(feeds[0].values())))
+        quantizer = minmax.make({})
+        watched = qdq.activations(nodes, copy.graph)
+        qdq.calibrate(copy, watched, Samples(feeds[0], count, case.id), specs, count, quantizer)
+        qdq.insert(copy, nodes, quantizer.ranges())
+    else:
+        cast.cast_graph(copy, {"fp16": "float16", "bf16": "bfloat16"}[case.precision], lambda node: False)
+    canonical.strip(copy)
+    return copy
+
+
+def _questions(case: Case, model: Any) -> dict[str, Any]:
+    """Shapes and profiles of the graph's inputs, for TensorRT; inputs that export dropped are not asked about."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    there = [value.name for value in model.graph.input if value.name not in constants]
+    specs = {name: case.inputs[name] for name in there if name in case.inputs}
+    middle = {name: list(spec.shapes[len(spec.shapes) // 2]) for name, spec in specs.items()}
+    profiles = {name: [list(shape) for shape in spec.profile] for name, spec in specs.items() if spec.profile}
+    return {"shapes": middle, "profiles": profiles}
+
+
+class _NotHere(Exception):
+    """TensorFlow itself cannot run the source on this machine, so there is nothing to compare with."""
+
+
+def _compared(case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]) -> tuple[str, str]:
+    """Whether the lowered graph gives the source's values, in ONNX Runtime; at every point of the profiles."""
+    from trtbuild.suite.comparing import difference
+
+    golden = case.onnx.with_suffix(".npz") if case.onnx else None
+    if golden is not None and not golden.is_file():
+        return "untested", f"there are no reference values ({golden.name} beside {case.file.name})"
+    session = _session(lowered, case.id)
+    worst = ""
+    for given in feeds:
+        if golden is None:
+            wanted = _tensorflow(source, given)
+        else:
+            given, wanted = _golden(golden, case)
+        have = session.run({name: value for name, value in given.items() if name in session.inputs})
+        for name, reference in wanted.items():
+            says = difference(reference, have[_output(name, have)], case.tolerance)
+            if says:
+                where = f" at {_shapes(given)}" if len(feeds) > 1 else ""
+                worst = worst or f"{name}{where}: {says}"
+        if golden is not None or worst:
+            break
+    return ("no", worst) if worst else ("yes", "")
+
+
+def _output(name: str, have: Mapping[str, Any]) -> str:
+    """An output that would be called as an input is renamed by the export."""
+    return name if name in have else f"{name}_output"
+
+
+def _shapes(feeds: Mapping[str, Any]) -> str:
+    return ", ".join("x".join(map(str, value.shape)) or "scalar" for value in feeds.values())
+
+
+def _golden(path: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
+    import numpy as np
+
+    with np.load(path) as arrays:
+        everything = {name: arrays[name] for name in arrays.files}
+    missing = [name for name in case.inputs if name not in everything]
+    if missing:
+        raise DataError(f"{path.name} has no array '{missing[0]}'")
+    given = {name: everything.pop(name) for name in case.inputs}
+    return given, everything
+
+
+def _tensorflow(source: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    try:
+        values = source(**{name: tf.constant(value) for name, value in feeds.items()})
+        return {name: value.numpy() for name, value in values.items()}
+    except tf.errors.OpError as error:
+        raise _NotHere(f"TensorFlow cannot run it: {type(error).__name__}: {first_line(error)}") from error
+
+
+def _session(model: Any, name: str) -> Any:
+    from trtbuild.kit import rounding
+    from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession
+
+    emulated = rounding.low_types(model)
+    content = (rounding.emulate(model) if emulated else model).SerializeToString()
+    return OnnxRuntimeSession(content, name, ["CPUExecutionProvider"], emulated=emulated)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line that is about the error: TensorFlow's begin with where it was detected."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    places = ("Graph execution error", "Detected at node", "File ", "<stack traces", "[[{{")
+    return next((line for line in lines if not line.startswith(places)), type(error).__name__)
+
+
+def shorten(words: str) -> str:
+    words = " ".join(words.split())
+    return words if len(words) <= MOST_WORDS else f"{words[: MOST_WORDS - 1]}…"

@@ -1,0 +1,43 @@
+"""The document of a run -> JUnit's XML: a test suite for each version, expected failures as skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from trtbuild.suite.verdicts import STAGES
+
+
+def to_xml(document: Mapping[str, Any]) -> bytes:
+    top = ElementTree.Element("testsuites", name="trtbuild suite")
+    for version in (entry["name"] for entry in document["versions"]):
+        results = [(entry, entry["results"][version]) for entry in document["cases"]]
+        skipped = sum(not r["failed"] and r["outcome"] == "expected failure" for _, r in results)
+        suite = ElementTree.SubElement(
+            top, "testsuite", name=version, tests=str(len(results)), errors="0", skipped=str(skipped),
+            failures=str(sum(r["failed"] for _, r in results)),
+        )  # fmt: skip
+        for entry, result in results:
+            test = ElementTree.SubElement(
+                suite, "testcase", classname=f"{version}.{entry['category']}", name=entry["id"]
+            )
+            if result["failed"]:
+                told = ElementTree.SubElement(test, "failure", type=result["outcome"], message=result["news"])
+                told.text = stage_lines(result)
+            elif result["outcome"] == "expected failure":
+                ElementTree.SubElement(test, "skipped", message=f"expected failure: {stage_lines(result)}")
+    ElementTree.indent(top)
+    content: bytes = ElementTree.tostring(top, encoding="utf-8", xml_declaration=True)
+    return content + b"\n"
+
+
+def stage_lines(result: Mapping[str, Any]) -> str:
+    """What went wrong, a stage a line."""
+    found = ((stage, result[stage]) for stage in STAGES)
+    text = "\n".join(
+        f"{stage}: {told['verdict']}" + (f": {told['says']}" if told.get("says") else "")
+        for stage, told in found
+        if told["verdict"] not in ("yes", "untested") or told.get("says")
+    )
+    return "".join(c if c >= " " or c in "\n\t" else "?" for c in text)  # XML has no other control characters

@@ -1,0 +1,51 @@
+"""The suite as tests: ``pytest --pyargs trtbuild.suite [-k …]``, one for each case and version.
+
+Results come from the same records and pooled processes as the verb's; only the chosen tests' cases are run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from trtbuild.packaged import packaged_conf
+from trtbuild.suite import document, proposing, versions
+from trtbuild.suite.collecting import collect
+from trtbuild.suite.command import examine, workspace_root
+from trtbuild.suite.identity import machine_class
+from trtbuild.suite.junit import stage_lines
+
+ROOT = workspace_root()
+CASES = collect(ROOT)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    words = metafunc.config.getoption("tensorrt", None)
+    asked = versions.asked(ROOT or packaged_conf().parent, [f"tensorrt={words}"] if words else [])
+    points = [(case, version) for version in asked for case in CASES]
+    metafunc.parametrize(("case", "version"), points, ids=[f"{version}-{case}" for case, version in points])
+
+
+@pytest.fixture(scope="session")
+def report(request: pytest.FixtureRequest) -> dict[tuple[str, str], dict[str, Any]]:
+    """What came of every chosen test, by case and version."""
+    points = (getattr(item, "callspec", None) for item in request.session.items)
+    chosen = [point.params for point in points if point is not None and {"case", "version"} <= set(point.params)]
+    cases = [CASES[name] for name in dict.fromkeys(point["case"] for point in chosen)]
+    names = ",".join(dict.fromkeys(point["version"] for point in chosen))
+    asked = versions.asked(ROOT or packaged_conf().parent, [f"tensorrt={names}"])
+    results = examine(cases, asked, ROOT)
+    machine = machine_class()
+    expectations = {name: proposing.expectations(name, ROOT, machine) for name in asked}
+    made = document.make(cases, asked, results, expectations, machine)
+    return {(e["id"], version): result for e in made["cases"] for version, result in e["results"].items()}
+
+
+def test_case(case: str, version: str, report: dict[tuple[str, str], dict[str, Any]]) -> None:
+    """Fails when what came of the case is not what was expected; an expected failure is an xfail."""
+    result = report[case, version]
+    if result["failed"]:
+        pytest.fail(f"{result['outcome']}: {result['news']}\n{stage_lines(result)}", pytrace=False)
+    if result["outcome"] == "expected failure":
+        pytest.xfail(stage_lines(result))

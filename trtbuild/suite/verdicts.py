@@ -1,0 +1,74 @@
+"""What came of a case with one TensorRT version: four verdicts kept apart, and TensorRT's answer as two of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+from trtbuild.probing import Answer
+
+StageName = Literal["exports", "parses", "builds", "matches"]
+Verdict = Literal["yes", "no", "crash", "timeout", "untested"]
+STAGES: tuple[StageName, ...] = ("exports", "parses", "builds", "matches")
+MOST_WORDS = 600
+# What TensorRT adds to any failure where there is no driver: it says nothing about the graph.
+_AFTERSHOCK = re.compile(r";? ?\[checkMacros\.cpp::catchCudaError::\d+\] Error Code 1: Cuda Runtime \([^)]*\)")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``says``: the tool's own words where the verdict is not yes; ``node``: the ONNX node they are about."""
+
+    verdict: Verdict
+    says: str = ""
+    node: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return {key: value for key, value in asdict(self).items() if value or key == "verdict"}
+
+
+Stages = dict[StageName, Stage]
+UNREACHED = Stage("untested")
+
+
+def stages_of(found: Mapping[str, Mapping[str, Any]]) -> Stages:
+    """Stages as they are kept in a record."""
+    return {
+        cast(StageName, name): Stage(s["verdict"], s.get("says", ""), s.get("node", "")) for name, s in found.items()
+    }
+
+
+def of_answer(answer: Answer) -> Stages:
+    """What TensorRT said of a graph, as the stages ``parses`` and ``builds``."""
+    says, node = _words(answer)
+    if answer.verdict == "ok":
+        return {"parses": Stage("yes"), "builds": Stage("yes")}
+    if answer.verdict in ("crash", "timeout"):
+        died = Stage(cast(Verdict, answer.verdict), says)
+        return {"parses": Stage("yes"), "builds": died} if answer.stage == "building" else {"parses": died}
+    refused = Stage("no", says, node)
+    return {"parses": refused} if answer.verdict == "parse_fail" else {"parses": Stage("yes"), "builds": refused}
+
+
+def _words(answer: Answer) -> tuple[str, str]:
+    node = answer.complaints[0] if answer.complaints else None
+    # What it means where that is known, and TensorRT's own words, which a bug report needs.
+    own = f"{node.op_type}: {node.words}" if node is not None and node.op_type else "; ".join(answer.words)
+    said = _AFTERSHOCK.sub("", " ".join(f"{answer.why}: {own}".split()) if answer.why else " ".join(own.split()))
+    said = said if len(said) <= MOST_WORDS else f"{said[: MOST_WORDS - 1]}…"
+    return said, node.node if node is not None else ""
+
+
+def overall(stages: Stages) -> str:
+    """One word for a table: "ok", or the first stage that is not yes and how.
+
+    >>> overall({"exports": Stage("yes"), "parses": Stage("crash")})
+    'parses: crash'
+    """
+    for name in STAGES:
+        verdict = stages.get(name, UNREACHED).verdict
+        if verdict not in ("yes", "untested"):
+            return f"{name}: {verdict}"
+    return "ok"
