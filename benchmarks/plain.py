@@ -15,7 +15,7 @@ def main(root: Path, name: str, out: Path) -> None:
     import onnx
     import yaml
 
-    from trtbuild.kit import canonical, data, outputs, qdq, statistics, tfonnx
+    from trtbuild.kit import canonical, data, outputs, qdq, statistics, tfonnx, trtlog
     from trtbuild.kit import trt as kit
     from trtbuild.kit.graph import element_types, hoist_constants
     from trtbuild.quantizers import minmax
@@ -53,8 +53,8 @@ def main(root: Path, name: str, out: Path) -> None:
 
     # The engine.
     trt = kit.use_flavour("tensorrt-rtx", kit_version())
-    log = kit.make_log(trt, out / "build.log")
-    kit.use_log(log)
+    log = trtlog.make_log(trt, out / "build.log")
+    trtlog.use_log(log)
     parsed = kit.parse(trt, log, (out / "lowered.onnx").read_bytes())
     shape = inputs["image"]["shape"][1:]
     profile = [[n, *shape] for n in inputs["image"]["profile"].values()]

@@ -8,7 +8,7 @@ import pytest
 
 from trtbuild import config, errors, verbs
 from trtbuild.cli import parse_words
-from trtbuild.core.spec import LOWER_BOUNDS, UPPER_BOUNDS
+from trtbuild.core.validationspec import LOWER_BOUNDS, UPPER_BOUNDS
 from trtbuild.planned import planned
 from trtbuild.steps import kinds
 from trtbuild.summary import show_document

@@ -137,7 +137,7 @@ def test_a_changed_object_is_refused_by_name_and_leaves_nothing(
 
     assert states(moved) == ["moved", "failed", "moved"]
     assert f"{steps[1].folder}/engine.plan is not what its record says (md5)" in str(moved.failures[0])
-    assert not there.object_path(bad.parent.name + bad.name).exists()
+    assert not there.objects.path(bad.parent.name + bad.name).exists()
     assert not (there.root / steps[1].folder / "engine.plan").exists()
     assert b"forged" not in [path.read_bytes() for path in there.root.rglob("*") if path.is_file()]
 
@@ -154,7 +154,7 @@ def test_an_engine_that_is_not_its_passports_is_refused(pushed: Store, there: St
 
     assert states(moved) == ["moved", "failed", "failed"]
     assert "engine.plan is not what its passport.json says (sha256)" in str(moved.failures[0])
-    assert not there.object_path(forged).exists()
+    assert not there.objects.path(forged).exists()
     assert not (there.root / steps[1].folder / "engine.plan").exists()
 
 
@@ -287,7 +287,7 @@ def test_a_damaged_object_is_not_pushed(here: Store, steps: list[Step]) -> None:
     build(here, plan(steps[0]))
     record = here.record(steps[0])
     assert record is not None
-    path = here.object_path(record.outs["out.bin"].md5)
+    path = here.objects.path(record.outs["out.bin"].md5)
     path.chmod(0o644)
     path.write_text("x" * path.stat().st_size, "utf-8")
     moved = move(push, here, steps[:1])
@@ -318,8 +318,8 @@ def test_sources_are_known_by_their_listing_alone(here: Store, there: Store) -> 
     (here.root / "models" / "m").mkdir()
     (here.root / "models" / "m" / "data").write_bytes(b"data")
     for name, content in ((md5, listing), (hashlib.md5(b"data").hexdigest(), b"data")):
-        here.object_path(name).parent.mkdir(parents=True, exist_ok=True)
-        here.object_path(name).write_bytes(content)
+        here.objects.path(name).parent.mkdir(parents=True, exist_ok=True)
+        here.objects.path(name).write_bytes(content)
     build(here, plan(one))
     assert move(push, here, [one]).sources == (2, len(listing) + 4)
 
@@ -482,12 +482,12 @@ def test_a_changed_model_is_refused(store: Store, damaged: str) -> None:
     (store.root / "models.dvc").write_text(f"outs:\n- {{md5: {folder}, hash: md5, path: models/m}}\n", "utf-8")
     store = Store(store.workspace)
     for name, content in ((folder, listing), (file, b"data")):
-        store.object_path(name).parent.mkdir(parents=True, exist_ok=True)
-        store.object_path(name).write_bytes(b"[]" if (name == folder) == (damaged == "listing") else content)
+        store.objects.path(name).parent.mkdir(parents=True, exist_ok=True)
+        store.objects.path(name).write_bytes(b"[]" if (name == folder) == (damaged == "listing") else content)
     (store.root / "models" / "m").mkdir()
     (store.root / "models" / "m" / "data").write_bytes(b"[]")
 
     with pytest.raises(RemoteError, match=r"models/m came, and is not what the record says"):
         refuse_tampered_models(["models/m"], store)
     assert not (store.root / "models" / "m").exists()
-    assert not store.object_path(folder if damaged == "listing" else file).exists()
+    assert not store.objects.path(folder if damaged == "listing" else file).exists()

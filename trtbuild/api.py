@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, overload
@@ -186,33 +186,39 @@ def _results(
 
 def _result(p: Planned, outcome: Outcome, name: str, error: TrtbuildError | None) -> Result:
     names, roles = p.plan.specs[name].names, p.plan.variants[name]
-    axes = _axes(names)
     if error is not None:
-        return Result(name, *axes, "not built", _EMPTY, _EMPTY, _EMPTY, error.exit_status, error)
+        return _not_built(name, names, error)
     state = state_of(p, outcome, roles)
     verdict = verdict_of(p.store, roles["validate"])
     if verdict is None or state == "not built":  # removed since it was judged
         raise ConfigError("not built", where=name, hint="build it first")
     checks = {check: Check(c["observed"], c["limit"], c["passed"]) for check, c in verdict["checks"].items()}
     passed = bool(verdict["passed"])
-    metrics, paths = _metrics(p.workspace.root, roles["deviation"]), _paths(p.workspace.root, roles)
-    frozen = (MappingProxyType(checks), MappingProxyType(metrics), MappingProxyType(paths))
-    return Result(name, *axes, "pass" if passed else "fail", *frozen, int(not passed))
-
-
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
+    return Result(
+        id=name,
+        **asdict(names),
+        state="pass" if passed else "fail",
+        checks=MappingProxyType(checks),
+        metrics=MappingProxyType(_metrics(p.workspace.root, roles["deviation"])),
+        paths=MappingProxyType(_paths(p.workspace.root, roles)),
+        status=int(not passed),
+    )
 
 
 def _refused(plan: Plan, overrides: str, error: TrtbuildError) -> Result:
     """A variant of a sweep that could not be planned: what its words say, and of the rest what the others have."""
     like = next(iter(plan.specs.values())).names
     words: Mapping[str, str] = dict(word.partition("=")[::2] for word in overrides.split())
-    axes = _axes(Names(*(words.get(field.name, getattr(like, field.name)) for field in fields(Names))))
-    return Result(overrides, *axes, "not built", _EMPTY, _EMPTY, _EMPTY, error.exit_status, error)
+    names = Names(*(words.get(field.name, getattr(like, field.name)) for field in fields(Names)))
+    return _not_built(overrides, names, error)
 
 
-def _axes(names: Names) -> tuple[str, str, str, str, str, str]:
-    return names.model, names.precision, names.tensorrt, names.runtime, names.target, names.calibration
+def _not_built(name: str, names: Names, error: TrtbuildError) -> Result:
+    nothing: Mapping[str, Any] = MappingProxyType({})
+    return Result(
+        id=name, **asdict(names), state="not built", checks=nothing, metrics=nothing, paths=nothing,
+        status=error.exit_status, error=error,
+    )  # fmt: skip
 
 
 def _metrics(root: Path, step: Step) -> dict[str, Mapping[str, float | int | None]]:

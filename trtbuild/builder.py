@@ -44,7 +44,7 @@ def found(step: Step, store: Store) -> Found:
     if record is None:
         return Found(None, None, {}, frozenset())
     outs = {name: store.digest(f"{step.folder}/{name}") for name in record.outs}
-    cached = frozenset(name for name, digest in record.outs.items() if store.has(digest))
+    cached = frozenset(name for name, digest in record.outs.items() if store.objects.has(digest))
     inputs = store.input_digests(step)
     unpulled = "" if inputs is not None else next(iter(unpulled_sources(step, store)), "")
     return Found(record, inputs, outs, cached, unpulled)
@@ -53,7 +53,7 @@ def found(step: Step, store: Store) -> Found:
 def unpulled_sources(step: Step, store: Store) -> list[str]:
     """Entries of models.dvc that hold a source of the step which is not in the workspace."""
     absent = [s.path for s in step.inputs.values() if isinstance(s, File) and store.digest(s.path) is None]
-    return [tracked for path in absent if (tracked := store.tracked_by(path)) is not None]
+    return [tracked for path in absent if (tracked := store.models.tracked_by(path)) is not None]
 
 
 def judge_plan(plan: Plan, store: Store) -> list[tuple[Step, Judgement]]:
@@ -142,7 +142,7 @@ class Builder:
             self.store.restore(step, record)
             return "pulled" if step.key in self.fetcher.asked else "restored"
         digests = self._inputs(step)
-        remembered = self.store.remembered(step, digests)
+        remembered = self.store.runs.remembered(step, digests)
         if remembered is not None:
             self.store.restore(step, remembered)
             return "restored"
@@ -154,7 +154,7 @@ class Builder:
     def _inputs(self, step: Step) -> Mapping[str, Digest]:
         """Digests of all inputs; source files that are not there are pulled first."""
         for tracked in unpulled_sources(step, self.store):
-            target, absent = self.store.pull_target(tracked), self.store.absent_models()
+            target, absent = self.store.models.pull_target(tracked), self.store.models.absent()
             try:
                 self._pull([target])
             except RemoteError as error:

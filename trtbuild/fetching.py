@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 
 from trtbuild.core.record import Digest, same
 from trtbuild.core.step import Step
+from trtbuild.digests import file_md5
 from trtbuild.errors import RemoteError
 from trtbuild.pull import PUSH_AGAIN, fetch, lacking, put, refusal, unsealed
 from trtbuild.remotes import Remote, TamperedError, answers, open_remote
 from trtbuild.resolve import remote_record
 from trtbuild.status import Status
-from trtbuild.store import Store, file_md5
+from trtbuild.store import Store
 
 _ANSWER_S = 10.0  # to a build a remote is a help; one that does not answer by then is left alone
 
@@ -105,11 +106,11 @@ def refuse_tampered_models(tracked: Iterable[str], store: Store) -> None:
     Raises:
         TamperedError: one is not; nothing of it is left in the workspace, nor its wrong objects in the cache.
     """
-    wrong = [one for one in tracked if not same(store.digest(one), store.model_digest(one))]
+    wrong = [one for one in tracked if not same(store.digest(one), store.models.digest(one))]
     for one in wrong:
-        digest = store.model_digest(one)
-        names = [digest.md5, *(entry["md5"] for entry in store.listing(digest) or ())]
-        for path in map(store.object_path, names):
+        digest = store.models.digest(one)
+        names = [digest.md5, *(entry["md5"] for entry in store.objects.listing(digest) or ())]
+        for path in map(store.objects.path, names):
             if path.is_file() and file_md5(path) != (path.parent.name + path.name).removesuffix(".dir"):
                 path.unlink()
         full = store.root / one

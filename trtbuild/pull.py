@@ -12,10 +12,11 @@ from trtbuild import tracking
 from trtbuild.core.moved import Entry, Moved
 from trtbuild.core.record import MD5, Digest, Record, same
 from trtbuild.core.step import File, Step
+from trtbuild.digests import file_md5
 from trtbuild.errors import RemoteError
 from trtbuild.remotes import Remote, TamperedError
 from trtbuild.resolve import Resolved, object_file, resolve
-from trtbuild.store import Store, file_md5, scratch
+from trtbuild.store import Store, scratch
 from trtbuild.twins import describe, twins
 
 # An output, and the file of the same step that holds its sha256.
@@ -81,10 +82,10 @@ def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
 def _fetch_listings(steps: Iterable[Step], store: Store, remote: Remote, other: Open, moved: Moved) -> None:
     """Listings of the tracked folders that sources lie in: they tell the digests of files that nobody needs here."""
     paths = {source.path for step in steps for source in step.inputs.values() if isinstance(source, File)}
-    unknown = {store.tracked_by(path) for path in paths if store.input_digest(path) is None} - {None}
+    unknown = {store.models.tracked_by(path) for path in paths if store.input_digest(path) is None} - {None}
     named = tracking.model_remotes(store.root)
     for tracked in sorted(str(path) for path in unknown):
-        digest = Digest(store.model_digest(tracked).md5)  # without its size, which is the folder's
+        digest = Digest(store.models.digest(tracked).md5)  # without its size, which is the folder's
         source = other(named[tracked]) if tracked in named else remote
         _, refused = fetch([digest], store, source)
         if digest.md5 in refused:
@@ -104,7 +105,7 @@ def lacking(step: Step, record: Record | None, store: Store) -> list[Digest]:
     return [
         digest
         for name, digest in outs.items()
-        if not same(store.digest(f"{step.folder}/{name}"), digest) and not store.has(digest)
+        if not same(store.digest(f"{step.folder}/{name}"), digest) and not store.objects.has(digest)
     ]
 
 
@@ -131,7 +132,7 @@ def fetch(digests: Iterable[Digest], store: Store, remote: Remote) -> tuple[dict
                 refused[digest.md5] = Refusal(tampered=True)
             else:
                 size = file.stat().st_size
-                store.adopt(file, digest.md5)
+                store.objects.adopt(file, digest.md5)
                 fetched[digest.md5] = size
 
         remote.each(largest_first, one)
@@ -159,7 +160,7 @@ def unsealed(
         arrived = [d for d in (record.outs[name], record.outs[seal]) if d.md5 in fetched]
         if arrived and _sealed(step, seal, record, store) != _sha256(_where(step, name, record, store)):
             for digest in arrived:
-                store.object_path(digest.md5).unlink(missing_ok=True)
+                store.objects.path(digest.md5).unlink(missing_ok=True)
             what = f"{step.folder}/{name} is not what its {seal} says (sha256)"
             return TamperedError(what, where=str(remote), hint=PUSH_AGAIN)
     return None
@@ -168,7 +169,7 @@ def unsealed(
 def _where(step: Step, name: str, record: Record, store: Store) -> Path:
     """An output's bytes: in the cache, or in the workspace, where they are the recorded ones."""
     digest = record.outs[name]
-    return store.object_path(digest.md5) if store.has(digest) else store.root / step.folder / name
+    return store.objects.path(digest.md5) if store.objects.has(digest) else store.root / step.folder / name
 
 
 def _sealed(step: Step, seal: str, record: Record, store: Store) -> str:
@@ -189,6 +190,6 @@ def _sha256(file: Path) -> str:
 def put(step: Step, record: Record, digests: Mapping[str, Digest] | None, store: Store) -> None:
     """Outputs and record into the workspace; the run cache remembers what the record says."""
     store.restore(step, record)
-    whole = all(store.has(digest) for digest in record.outs.values())
-    if whole and digests is not None and store.remembered(step, digests) is None:
-        store.remember(step, digests, record)
+    whole = all(store.objects.has(digest) for digest in record.outs.values())
+    if whole and digests is not None and store.runs.remembered(step, digests) is None:
+        store.runs.remember(step, digests, record)

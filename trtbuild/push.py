@@ -10,10 +10,12 @@ from trtbuild import tracking
 from trtbuild.core.moved import Entry, Moved
 from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.step import File, Step
+from trtbuild.digests import file_md5
 from trtbuild.errors import WorkspaceError
 from trtbuild.remotes import Remote
 from trtbuild.resolve import Resolved, object_file, remote_record, resolve, runs_folder
-from trtbuild.store import Store, file_md5, scratch, value_hash
+from trtbuild.runcache import value_hash
+from trtbuild.store import Store, scratch
 
 Open = Callable[[str], Remote]  # a remote by name
 
@@ -71,8 +73,8 @@ def _outs(found: Resolved) -> Mapping[str, Digest]:
 
 def _file(step: Step, name: str, digest: Digest, store: Store) -> Path | None:
     """An output's bytes on this machine: in the cache, or in the workspace (metrics come by git)."""
-    if store.has(digest):
-        return store.object_path(digest.md5)
+    if store.objects.has(digest):
+        return store.objects.path(digest.md5)
     path = f"{step.folder}/{name}"
     return store.root / path if same(store.digest(path), digest) else None
 
@@ -134,8 +136,8 @@ def _send_sources(steps: Iterable[Step], store: Store, remote: Remote, other: Op
     """Source models of ``models.dvc``, to the remote that their entry names, so that others can build again."""
     paths = {source.path for step in steps for source in step.inputs.values() if isinstance(source, File)}
     named = tracking.model_remotes(store.root)
-    for tracked in sorted({t for path in paths if (t := store.tracked_by(path)) is not None}):
-        digest = store.model_digest(tracked)
+    for tracked in sorted({t for path in paths if (t := store.models.tracked_by(path)) is not None}):
+        digest = store.models.digest(tracked)
         present = store.digest(tracked)
         if present is not None and not same(present, digest):
             moved.notes.append(f"note   {tracked} was changed and is not pushed: run dvc add {tracked}")
@@ -151,10 +153,10 @@ def _send_source(digest: Digest, store: Store, remote: Remote) -> _Sent:
     """A tracked file, or a tracked folder's files and then, when all are there, its listing."""
 
     def cached(md5: str) -> Path | None:
-        path = store.object_path(md5)
+        path = store.objects.path(md5)
         return path if path.is_file() else None
 
-    listing = store.listing(digest) if digest.md5.endswith(".dir") else None
+    listing = store.objects.listing(digest) if digest.md5.endswith(".dir") else None
     files = {entry["md5"]: cached(entry["md5"]) for entry in listing or ()}
     sent = _send(files, remote)
     if not sent.refused:

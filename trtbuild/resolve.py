@@ -11,7 +11,8 @@ from trtbuild.core.record import MD5, Digest, Record, action_key
 from trtbuild.core.step import File, Step
 from trtbuild.errors import WorkspaceError
 from trtbuild.remotes import Remote, TamperedError
-from trtbuild.store import Store, entry_of, value_hash
+from trtbuild.runcache import entry_of, value_hash
+from trtbuild.store import Store
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _resolve(step: Step, found: Mapping[str, Resolved], store: Store, remote: Re
         return Resolved(step, None, None, why, elsewhere=lost.elsewhere, blocked=not lost.elsewhere)
     if digests is None:
         return Resolved(step, None, why=f"{why}, and its inputs are not known here: dvc pull {tracking.MODELS_FILE}")
-    remembered = store.remembered(step, digests)
+    remembered = store.runs.remembered(step, digests)
     if remembered is None and remote is not None:
         remembered = remote_record(step, digests, store, remote)
     if remembered is not None:
@@ -128,4 +129,6 @@ def _checked(step: Step, digests: Mapping[str, Digest], content: bytes, name: st
 
 def whole(record: Record, store: Store, remote: Remote) -> bool:
     """Whether every output is in the cache or on the remote: an entry that dangles (``dvc gc``) is a miss."""
-    return all(store.has(digest) or remote.size(object_file(digest.md5)) is not None for digest in record.outs.values())
+    return all(
+        store.objects.has(digest) or remote.size(object_file(digest.md5)) is not None for digest in record.outs.values()
+    )

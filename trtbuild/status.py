@@ -6,13 +6,15 @@ import contextlib
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from trtbuild.core.step import Step
 from trtbuild.errors import TrtbuildError
 
 
-class Status(Protocol):
+class Status:
+    """What a build tells of; each method is one event, and says nothing where a class does not say otherwise."""
+
     def started(self, step: Step, why: str) -> None: ...
     def finished(self, step: Step, how: str) -> None: ...
     def failed(self, step: Step, error: TrtbuildError) -> None: ...
@@ -26,18 +28,11 @@ def short_name(step: Step) -> str:
     return step.folder.removeprefix("build/").rpartition("-")[0]
 
 
-class SilentStatus:
+class SilentStatus(Status):
     """Says nothing: who asked reads the outcome."""
 
-    def started(self, step: Step, why: str) -> None: ...
-    def finished(self, step: Step, how: str) -> None: ...
-    def failed(self, step: Step, error: TrtbuildError) -> None: ...
-    def blocked(self, steps: Sequence[Step]) -> None: ...
-    def note(self, line: str) -> None: ...
-    def close(self) -> None: ...
 
-
-class PlainStatus:
+class PlainStatus(Status):
     """One line for each event."""
 
     def __init__(self, stream: TextIO, clock: Any = time.monotonic) -> None:

@@ -13,21 +13,16 @@ import pytest
 
 from tests.fakes import step
 from trtbuild.config import load_variant
+from trtbuild.core.dataspec import Data, RandomData
+from trtbuild.core.modelspec import Export, Factory, Input, Onnx, Profile
 from trtbuild.core.plan import Plan, make_plan, post_order
 from trtbuild.core.spec import (
     BuildSpec,
     Calibration,
-    Data,
     Executor,
-    Export,
-    Factory,
-    Input,
     Model,
     Names,
-    Onnx,
     Precision,
-    Profile,
-    RandomData,
     Runtime,
     Target,
     Toolchain,

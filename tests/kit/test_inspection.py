@@ -14,9 +14,7 @@ import pytest
 from tests.graphs import constants, copy, graph, node
 from trtbuild.core.jumps import find_jumps
 from trtbuild.kit import qdq, taps
-from trtbuild.kit.cast import cast_graph
-from trtbuild.kit.inspection import _Side, inspect
-from trtbuild.kit.layererror import errors, same_values
+from trtbuild.kit.inspection import inspect
 from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession
 
 RNG = np.random.default_rng(0)
@@ -119,15 +117,11 @@ def test_every_tensor_is_compared_and_proved(tmp_path: Path) -> None:
 
 
 def test_a_layer_computes_in_what_it_was_promised(tmp_path: Path) -> None:
-    """And elsewhere in its result's type; an output that is cast back at the end counts as what it is cast from."""
+    """And elsewhere in its result's type."""
     found = inspected(tmp_path)
-    half = copy(net())
-    cast_graph(half, "float16", lambda n: False)
-    onnx.save(half, tmp_path / "half.onnx")
 
     assert {layer["name"]: layer["dtype"] for layer in found["layers"]}["c1"] == "int8"
     assert found["layers"][-1]["dtype"] == "float32"
-    assert _Side.read("lowered", tmp_path / "half.onnx").computed_in["y"] == "float16"
 
 
 def test_a_wrongly_exported_operation_is_the_exporters_first_jump(tmp_path: Path) -> None:
@@ -197,14 +191,6 @@ def test_neighbours_that_are_both_mapped_wrongly_are_left_out(tmp_path: Path) ->
 
     assert sorted(found["taps"]["wrongly_mapped"]) == ["c1", "r1"]
     assert blamed(found, "export") == []
-
-
-def test_an_infinite_reference_proves_nothing(tmp_path: Path) -> None:
-    """The tolerance is a share of the largest finite element."""
-    r = np.array([-np.inf, 1, 2], np.float32)
-
-    assert not same_values(errors(r, r * 50), r)
-    assert same_values(errors(r, r), r)
 
 
 def test_one_scope_or_type_is_converted_by_itself(tmp_path: Path) -> None:

@@ -70,6 +70,14 @@ def test_values_are_the_same_up_to_arithmetic() -> None:
     assert not same_values(errors(r, r + np.float32(0.21)), r)
 
 
+def test_an_infinite_reference_proves_nothing() -> None:
+    """The tolerance is a share of the largest finite element."""
+    r = np.array([-np.inf, 1, 2], np.float32)
+
+    assert not same_values(errors(r, r * 50), r)
+    assert same_values(errors(r, r), r)
+
+
 def test_a_known_layout_gives_one_candidate() -> None:
     """Transposed where ONNX is NCHW."""
     values = RNG.normal(size=(1, 2, 3, 4))

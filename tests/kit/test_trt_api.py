@@ -23,7 +23,8 @@ from trtbuild.errors import ToolchainError
 from trtbuild.tracking import read_yaml
 
 PACKAGE = Path(trtbuild.__path__[0])
-SOURCES = [PACKAGE / "kit" / "trt.py", PACKAGE / "runtimes" / "tensorrt.py"]
+SOURCES = [PACKAGE / "kit" / name for name in ("trt.py", "trtlog.py", "network.py")]
+SOURCES.append(PACKAGE / "runtimes" / "tensorrt.py")
 CONF = {path.stem: read_yaml(path) for path in sorted((PACKAGE.parent / "conf" / "tensorrt").glob("*.yaml"))}
 VERSIONS = [name for name, spec in CONF.items() if spec["flavour"] == "tensorrt"]
 
@@ -40,7 +41,7 @@ NOT_TENSORRT = {
     "complaints", "ctypes", "cuda", "device", "dtype", "errors", "file", "found", "host", "json", "kit", "known",
     "layers", "levels", "log", "makers", "message", "metadata", "ml_dtypes", "name", "names", "np", "options", "os",
     "parsed", "path", "plan", "profile", "raised", "re", "result", "runs", "seen", "self", "session", "severities",
-    "text", "thread", "time", "types", "util", "wanted", "watcher",
+    "text", "time", "trtlog", "types", "util", "wanted", "watcher",
 }  # fmt: skip
 
 STUBS = """

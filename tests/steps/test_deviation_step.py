@@ -13,9 +13,9 @@ import pytest
 from tests import graphs
 from tests.core.test_plan import planned, variant
 from trtbuild.core.blame import guilty_hop, guilty_of_model
+from trtbuild.core.dataspec import Data, RandomData
 from trtbuild.core.job import Job
 from trtbuild.core.parse import parse
-from trtbuild.core.spec import Data, RandomData
 from trtbuild.errors import ConfigError, ModelError
 from trtbuild.kit import qdq
 from trtbuild.kit.arrayfile import write_npz

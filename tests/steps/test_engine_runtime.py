@@ -20,8 +20,9 @@ from tests.core.test_plan import variant as of_graph
 from tests.graphs import graph
 from tests.pages import PASSPORT as PAGE_PASSPORT
 from trtbuild import device, sandbox
+from trtbuild.core.dataspec import Data, RandomData
 from trtbuild.core.job import read_result
-from trtbuild.core.spec import Data, Latency, RandomData, Runtime, Target, Toolchain, Variant
+from trtbuild.core.spec import Latency, Runtime, Target, Toolchain, Variant
 from trtbuild.core.step import Step
 from trtbuild.executors.hermetic import WORKER
 from trtbuild.kit.arrayfile import open_npz

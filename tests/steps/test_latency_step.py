@@ -16,26 +16,23 @@ import pytest
 from tests.graphs import graph
 from trtbuild import device, sandbox
 from trtbuild.core.job import read_result
+from trtbuild.core.modelspec import Input, Onnx, Profile
 from trtbuild.core.plan import make_plan
 from trtbuild.core.spec import (
     BuildSpec,
     Calibration,
     Executor,
-    Input,
     Latency,
-    LatencyLimits,
     Model,
     Names,
-    Onnx,
     Precision,
-    Profile,
     Runtime,
     Target,
     Toolchain,
-    Validation,
     Variant,
 )
 from trtbuild.core.step import File, Step
+from trtbuild.core.validationspec import LatencyLimits, Validation
 from trtbuild.executors.hermetic import WORKER
 from trtbuild.steps import Declarations
 from trtbuild.steps.latency import one_batch, opt_batch

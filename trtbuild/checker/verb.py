@@ -111,8 +111,8 @@ def _present(workspace: Workspace, name: str) -> Path:
     from trtbuild.store import Store
 
     path, store = workspace.root / name, Store(workspace)
-    if not path.exists() and (tracked := store.tracked_by(name)) is not None:
-        tracking.run_dvc(workspace.root, ["pull", store.pull_target(tracked)])
+    if not path.exists() and (tracked := store.models.tracked_by(name)) is not None:
+        tracking.run_dvc(workspace.root, ["pull", store.models.pull_target(tracked)])
     if not path.exists():
         raise ConfigError("no such file or folder", where=name, hint="the config names it; check the path")
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trtbuild.core.spec import LOWER_BOUNDS
+from trtbuild.core.validationspec import LOWER_BOUNDS
 
 Check = dict[str, Any]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trtbuild.errors import EngineError
-from trtbuild.kit import refusals
+from trtbuild.kit import network, refusals
 from trtbuild.kit import trt as kit
 from trtbuild.kit.trt import Built, Complaint, Parsed
 
@@ -46,7 +46,7 @@ def diagnose(
 ) -> Compiled | Refusal:  # fmt: skip
     """Parse and build a serialised onnx.ModelProto.
 
-    To be imported before :func:`trtbuild.kit.trt.in_fresh_heap`: what is loaded inside it moves the plan's bytes.
+    To be imported before :func:`trtbuild.kit.freshheap.in_fresh_heap`: what is loaded inside it moves the plan's bytes.
 
     Args:
         shapes: input -> concrete shape; refused nodes are looked for with these.
@@ -110,7 +110,7 @@ def _contract_broken(model: bytes, parsed: Parsed) -> tuple[str, ...]:
         for value in graph.input
         if value.name not in constants
     }
-    inputs, _ = kit.bindings(parsed.network)
+    inputs, _ = network.bindings(parsed.network)
     return tuple(
         f"input '{binding['name']}' is {wanted.get(binding['name'])} in the model, but {binding['dtype']} in the engine"
         for binding in inputs

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from trtbuild.errors import EngineError, ToolchainError
 
-T = TypeVar("T")
 _MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 
@@ -39,72 +38,6 @@ def use_flavour(flavour: str, version: str) -> Any:
         what = f"the toolchain has {flavour} {trt.__version__}, but {version} is declared"
         raise ToolchainError(what, where="tensorrt.version")
     return trt
-
-
-def in_fresh_heap(work: Callable[[], T]) -> T:
-    """Run ``work`` in a new thread, whose allocations come from an arena of their own (glibc malloc).
-
-    A plan's bytes depend on addresses (see executors/hermetic.py); the main heap's state depends on everything that
-    Python did before, down to which modules came from a bytecode cache.
-    """
-    from threading import Thread
-
-    result: list[T] = []
-    raised: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            result.append(work())
-        except BaseException as error:  # handed to the caller's thread, whatever it is
-            raised.append(error)
-
-    thread = Thread(target=target)
-    thread.start()
-    thread.join()
-    if raised:
-        raise raised[0]
-    return result[0]
-
-
-def make_log(trt: Any, path: Path) -> Any:
-    """A TensorRT logger: warnings and errors to ``path``, the rest (with its timings) to stdout; errors are kept.
-
-    Build errors are told to the logger only; some calls log an error and return a plan all the same (RTX 1.7 with a
-    foreign runtime platform), so errors count even when the call seems to succeed.
-    """
-    severities = {
-        trt.ILogger.INTERNAL_ERROR: "E",
-        trt.ILogger.ERROR: "E",
-        trt.ILogger.WARNING: "W",
-        trt.ILogger.INFO: "I",
-    }
-
-    class Log(trt.ILogger):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.errors: list[str] = []
-            self.file = path.open("w", encoding="utf-8")
-
-        def log(self, severity: Any, message: str) -> None:
-            letter = severities.get(severity)
-            if letter is None:
-                return
-            if letter == "I":
-                print(f"[I] {message}", flush=True)
-                return
-            self.file.write(f"[{letter}] {message}\n")
-            self.file.flush()
-            if letter == "E":
-                self.errors.append(" ".join(message.split()))
-
-    return Log()
-
-
-def use_log(log: Any) -> None:
-    """Make Polygraphy create builders with our logger: it keeps its own in a module variable, not an argument."""
-    from polygraphy.backend.trt import util
-
-    util.TRT_LOGGER = log
 
 
 @dataclass
@@ -299,62 +232,3 @@ def check_targets(trt: Any, capabilities: Sequence[str]) -> None:
             have = ", ".join(f"{name[2:-1]}.{name[-1]}" for name in names)
             what = f"{trt.__name__} {trt.__version__} has no compute capability {capability}"
             raise ToolchainError(what, where="target.compute_capabilities", hint=f"it has {have}")
-
-
-_DTYPES = {
-    "FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "INT32": "int32", "INT64": "int64",
-    "BOOL": "bool", "UINT8": "uint8", "FP8": "float8",
-}  # fmt: skip
-
-
-def dtype_name(dtype: Any) -> str:
-    name = str(dtype).rpartition(".")[2]
-    return _DTYPES.get(name, name.lower())
-
-
-def contract(tensors: Sequence[Any]) -> list[dict[str, Any]]:
-    """Bindings as data; -1 is a dynamic dimension."""
-    return [{"name": t.name, "dtype": dtype_name(t.dtype), "shape": list(t.shape)} for t in tensors]
-
-
-def bindings(network: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    inputs = [network.get_input(i) for i in range(network.num_inputs)]
-    outputs = [network.get_output(i) for i in range(network.num_outputs)]
-    return contract(inputs), contract(outputs)
-
-
-def compute_dtypes(trt: Any, network: Any) -> dict[str, str]:
-    """The dtype in which every convolution and matrix product of the parsed network computes, by ONNX node name.
-
-    In a strongly typed network a layer computes in its inputs' type, and in int8 where they come from a
-    DequantizeLinear that reads INT8.  The node is in the layer's metadata: ``[ONNX Layer: <node>]``.
-    """
-    kinds = (trt.LayerType.CONVOLUTION, trt.LayerType.DECONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)
-    layers = [network.get_layer(i) for i in range(network.num_layers)]
-    makers = {layer.get_output(j).name: layer for layer in layers for j in range(layer.num_outputs)}
-
-    def operand(tensor: Any) -> str:
-        maker = makers.get(tensor.name)
-        if maker is not None and maker.type == trt.LayerType.DEQUANTIZE:
-            return dtype_name(maker.get_input(0).dtype)
-        if maker is not None and maker.type == trt.LayerType.SHUFFLE and maker.num_inputs == 1:
-            return operand(maker.get_input(0))  # the parser unsqueezes operands of a lower rank
-        return dtype_name(tensor.dtype)
-
-    found: dict[str, str] = {}
-    for layer in layers:
-        if layer.type in kinds:
-            operands = [layer.get_input(j) for j in range(min(2, layer.num_inputs)) if layer.get_input(j) is not None]
-            types = {operand(tensor) for tensor in operands}
-            kind = types.pop() if len(types) == 1 else "mixed"
-            node = onnx_node(layer)
-            found[node] = kind if found.get(node, kind) == kind else "mixed"  # one node may become several layers
-    return found
-
-
-def onnx_node(layer: Any) -> str:
-    metadata = layer.metadata or layer.name
-    start, end = "[ONNX Layer: ", "]"
-    if metadata.startswith(start) and metadata.endswith(end):
-        return str(metadata[len(start) : -len(end)])
-    return str(metadata)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from trtbuild.core.blame import TOTAL, guilty_hop, guilty_of_model
-from trtbuild.reports import deviationcharts as pictures
+from trtbuild.reports.deviationcharts import figures
+from trtbuild.reports.figure import index_text
 
 TITLES = {
     "export": "exporter: source model → ONNX",
@@ -102,7 +103,7 @@ def _output(
         "entries": {"sample": "sample", "call": "call", "other": "entry"}[output["rows"]],
         "percentiles": _percentiles(hops), "worst": _worst(detail), "tolerance": _tolerance(details),
         "disagreeing": _disagreeing(detail),
-        "figures": pictures.figures(output, edges, place, limits) if pictured else [],
+        "figures": figures(output, edges, place, limits) if pictured else [],
     }  # fmt: skip
 
 
@@ -132,9 +133,7 @@ def _percentiles(hops: Mapping[str, Any]) -> Table:
 
 
 def _worst(detail: Mapping[str, Any]) -> Table:
-    rows = [
-        [pictures.index_text(e["index"]), e["sample"], e["reference"], e["value"], e["error"]] for e in detail["worst"]
-    ]
+    rows = [[index_text(e["index"]), e["sample"], e["reference"], e["value"], e["error"]] for e in detail["worst"]]
     return {"head": ["index", "sample", "source model", "here", "absolute error"], "rows": rows}
 
 

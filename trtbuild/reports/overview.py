@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trtbuild.core.comparelatency import lowered_side
-from trtbuild.core.spec import CUDA_PROVIDER
+from trtbuild.core.enginespec import CUDA_PROVIDER
 from trtbuild.reports import deviation as measured
 from trtbuild.reports.latency import device_of
 

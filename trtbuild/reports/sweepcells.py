@@ -10,7 +10,7 @@ from urllib.parse import quote
 from trtbuild.core.compare import changes, compare, facts
 from trtbuild.core.comparelatency import lowered_side
 from trtbuild.core.printable import printable
-from trtbuild.core.spec import LOWER_BOUNDS
+from trtbuild.core.validationspec import LOWER_BOUNDS
 
 AXES = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
 STATES = ("fail", "failed", "refused", "not built", "pass")  # in the order of urgency

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from trtbuild.reports import deviationcharts, layers
+from trtbuild.reports import errorhistograms, layers
 from trtbuild.reports.sweepcells import label, natural, precision_order
 
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -139,9 +139,9 @@ def _overlay(
     limits = {check["limit"] for label in found
               if (check := reports[label]["verdict"]["checks"].get(f"{name}: max_abs")) is not None}  # fmt: skip
     figures = [
-        deviationcharts.histogram(counts, edges, lines, legend),
+        errorhistograms.histogram(counts, edges, lines, legend),
         # One limit can be drawn; several (one for each precision, say) would be taken for each other.
-        deviationcharts.above(counts, edges, {"max_abs": limits.pop()} if len(limits) == 1 else {}, lines, legend),
+        errorhistograms.above(counts, edges, {"max_abs": limits.pop()} if len(limits) == 1 else {}, lines, legend),
     ]
     if len(limits) > 1:
         figures[1]["caption"] = "The variants have different limits; each one's own page draws its own."

@@ -42,11 +42,12 @@ class EngineSession:
 
     def __init__(self, plan: Path, options: Options) -> None:
         from trtbuild.kit import trt as kit
+        from trtbuild.kit import trtlog
         from trtbuild.kit.cuda import Cuda
 
         trt = kit.use_flavour(options["flavour"], options["tensorrt"])
         self._cuda: Cuda = Cuda()
-        self._trt, self._log = trt, kit.make_log(trt, Path(f"tensorrt-{os.getpid()}.log"))
+        self._trt, self._log = trt, trtlog.make_log(trt, Path(f"tensorrt-{os.getpid()}.log"))
         self.engine = kit.load(
             trt, self._log, plan.read_bytes(), host_code=bool(options.get("version_compatible", False))
         )
@@ -272,7 +273,7 @@ def _array_dtype(engine: Any, name: str) -> Any:
     """The NumPy dtype that holds a tensor's bytes; bfloat16 and float8 by the extension types that onnx brings."""
     import numpy as np
 
-    from trtbuild.kit.trt import dtype_name
+    from trtbuild.kit.network import dtype_name
 
     kind = dtype_name(engine.get_tensor_dtype(name))
     if kind in ("bfloat16", "float8"):

@@ -20,13 +20,14 @@ NO_LIMITS = {
 def run(job: Job) -> None:
     from trtbuild import gpu
     from trtbuild.kit import trt as kit
+    from trtbuild.kit import trtlog
 
     params = job.params
     if params["flavour"] == "tensorrt":
         gpu.check_device(gpu.require_device(), params["supported"], [])
     trt = kit.use_flavour(params["flavour"], params["tensorrt"])
-    log = kit.make_log(trt, Path(os.devnull))
-    kit.use_log(log)
+    log = trtlog.make_log(trt, Path(os.devnull))
+    trtlog.use_log(log)
     with os.fdopen(params["answers"], "w", encoding="utf-8") as answers:
         for line in sys.stdin:
             del log.errors[:]

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from trtbuild.core.spec import VALIDATION, DataSource, Factory, FactoryData, Model, Variant
+from trtbuild.core.dataspec import VALIDATION, DataSource, FactoryData
+from trtbuild.core.modelspec import Factory
+from trtbuild.core.spec import Model, Variant
 from trtbuild.core.step import File, Input, Slot
 from trtbuild.errors import PlaceError
 

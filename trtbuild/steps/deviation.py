@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from trtbuild.core.dataspec import VALIDATION, RandomData
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import VALIDATION, RandomData, Variant
+from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Plot, Step
 from trtbuild.errors import ModelError
 from trtbuild.steps._shared import data_params, variant_label

@@ -68,7 +68,7 @@ def run(job: Job) -> None:
     from dataclasses import asdict
 
     from trtbuild import gpu
-    from trtbuild.kit import diagnosis
+    from trtbuild.kit import diagnosis, freshheap, trtlog
     from trtbuild.kit import trt as kit
 
     params = job.params
@@ -78,14 +78,14 @@ def run(job: Job) -> None:
         gpu.check_device(device, params["supported"], params["compute_capabilities"])
     trt = kit.use_flavour(params["flavour"], params["tensorrt"])
     kit.check_targets(trt, params["compute_capabilities"])
-    log = kit.make_log(trt, job.output("build.log"))
-    kit.use_log(log)
+    log = trtlog.make_log(trt, job.output("build.log"))
+    trtlog.use_log(log)
     model = job.input("model").read_bytes()
     options = {key: params[key] for key in _OPTIONS if key in params}
     if "timing_cache" in job.inputs:
         options["timing_cache"] = job.input("timing_cache").read_bytes()
     shapes = params["shapes"]
-    found = kit.in_fresh_heap(lambda: diagnosis.diagnose(trt, log, model, shapes, options, job.stage))
+    found = freshheap.in_fresh_heap(lambda: diagnosis.diagnose(trt, log, model, shapes, options, job.stage))
     if isinstance(found, diagnosis.Refusal):
         raise _error(job, found)
     built, passport = found.built, _passport(job, trt, found, model, options)
@@ -100,11 +100,11 @@ def run(job: Job) -> None:
 
 
 def _passport(job: Job, trt: Any, found: Any, model: bytes, options: Mapping[str, Any]) -> dict[str, Any]:
-    from trtbuild.kit import trt as kit
+    from trtbuild.kit import network
 
     parsed, plan = found.parsed, found.built.plan
-    inputs, outputs = kit.bindings(parsed.network)
-    proof = _prove(kit.compute_dtypes(trt, parsed.network), job.read_json("precision"))
+    inputs, outputs = network.bindings(parsed.network)
+    proof = _prove(network.compute_dtypes(trt, parsed.network), job.read_json("precision"))
     return {
         "sha256": hashlib.sha256(plan).hexdigest(),
         "bytes": len(plan),

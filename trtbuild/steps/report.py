@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.core.comparelatency import lowered_side
+from trtbuild.core.dataspec import RandomData
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import RandomData, Variant
+from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.errors import ConfigError
 from trtbuild.steps._shared import tools

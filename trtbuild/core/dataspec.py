@@ -1,0 +1,60 @@
+"""Sets of samples in a config: to calibrate with, to judge by, and to look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+VALIDATION = "validation"
+_SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # part of file names and of step folders
+
+
+@dataclass(frozen=True)
+class RandomData:
+    """Seeded uniform random samples drawn from every input's ``range``."""
+
+    count: int = 8
+    seed: int = 0
+    kind: Literal["random"] = "random"
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count: {self.count} is below 1")
+
+
+@dataclass(frozen=True)
+class FactoryData:
+    """An importable callable that yields one sample at a time: ``{key: array without the batch dimension}``."""
+
+    callable: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    kind: Literal["factory"] = "factory"
+
+
+DataSource = str | RandomData | FactoryData  # text: an .npz file, or a folder with one .npy per key
+
+
+@dataclass(frozen=True)
+class Data:
+    """``validation`` is judged; the sets of ``inspection`` are measured and shown beside it."""
+
+    calibration: DataSource | None = None
+    validation: DataSource = RandomData()
+    inspection: Mapping[str, DataSource] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        seen = [(VALIDATION, self.validation)]
+        for name, source in self.inspection.items():
+            if not _SET_NAME.fullmatch(name) or name == VALIDATION:
+                raise ValueError(f"inspection: '{name}' cannot name a set; use letters, digits, '_' and '-'")
+            same = next((other for other, known in seen if known == source), None)
+            if same is not None:
+                raise ValueError(f"inspection: '{name}' has the same source as '{same}'; once is enough")
+            seen.append((name, source))
+
+    @property
+    def sets(self) -> dict[str, DataSource]:
+        """Every set whose deviation is measured, validation first."""
+        return {VALIDATION: self.validation, **{name: self.inspection[name] for name in sorted(self.inspection)}}

@@ -1,0 +1,80 @@
+"""What is made of the model and what computes it: precision, calibration, TensorRT, target and runtime."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+CUDA_PROVIDER = "CUDAExecutionProvider"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How ``lower`` writes it into the graph (``quantize_ops``: int8 only), and whether float32 may be TF32."""
+
+    lowering: Literal["none", "float16", "bfloat16", "int8"]
+    quantize_ops: tuple[str, ...] = ()
+    tf32: bool = False
+
+
+@dataclass(frozen=True)
+class Calibration:
+    algorithm: str
+    percentile: float = 99.99
+    bins: int = 2048
+    batch: int = 8
+
+    def __post_init__(self) -> None:
+        if self.bins < 2 or self.bins % 2:
+            raise ValueError(f"bins: {self.bins} is not an even number above 1")
+        if not 0 < self.percentile <= 100:
+            raise ValueError(f"percentile: {self.percentile} is not in (0, 100]")
+        if self.batch < 1:
+            raise ValueError(f"batch: {self.batch} is below 1")
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """One exact TensorRT; ``requirements`` are all pinned, since they are a part of every engine's recipe."""
+
+    flavour: Literal["tensorrt-rtx", "tensorrt"]
+    version: str
+    requirements: tuple[str, ...]
+    compute_capabilities: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for requirement in self.requirements:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+", requirement):
+                raise ValueError(f"requirements: '{requirement}' is not pinned; write NAME==VERSION")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Compute capabilities the engine is compiled for; empty: RTX's portable default set, TensorRT's own GPU.
+
+    The rest is of the flavour ``tensorrt`` alone.  ``timing_cache``: a file of an earlier build; its tactics are taken
+    and no others are timed, so that a rebuild chooses the same.
+    """
+
+    compute_capabilities: tuple[str, ...] = ()
+    hardware_compatibility: Literal["none", "ampere_plus", "same_compute_capability"] = "none"
+    version_compatible: bool = False
+    timing_cache: str | None = None
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What computes: ``module`` runs the graphs with its ``providers``, ``engine`` executes the engine (null: nothing).
+
+    With an engine the graphs before it are run all the same: the hops to it tell who moved the outputs.
+    """
+
+    module: str
+    providers: tuple[str, ...] = ()
+    engine: str | None = None
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the graphs run on a GPU."""
+        return CUDA_PROVIDER in self.providers

@@ -1,0 +1,102 @@
+"""How much a build may take, and how closely it looks: the groups executor, layers and latency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+LATENCY_MAX_S = 3600  # a misplaced unit (milliseconds) would measure for days
+_BYTE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def byte_count(size: int | str) -> int:
+    """A number of bytes, from ``256MB`` or ``1.5GiB`` as well; ValueError for anything else."""
+    if isinstance(size, int):
+        return size
+    number = size.rstrip("abigkmABIGKM ")
+    unit = size[len(number) :].strip().upper()
+    try:
+        return int(float(number) * _BYTE_UNITS[unit])
+    except (KeyError, ValueError, OverflowError):
+        raise ValueError(f"'{size}' is no size; write bytes, 256MB or 1GiB") from None
+
+
+@dataclass(frozen=True)
+class Executor:
+    module: str
+    workers: int | None = None
+    memory: int | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers: {self.workers} is below 1; null means one for each core")
+        if self.memory_bytes is not None and self.memory_bytes < 1:
+            raise ValueError(f"memory: {self.memory} is below 1; null means what is free")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        try:
+            return None if self.memory is None else byte_count(self.memory)
+        except ValueError as error:
+            raise ValueError(f"memory: {error}") from None
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Which intermediate tensors are compared, on how many samples, within how many bytes of arrays at once.
+
+    ``all``: every mapped tensor as an output of one graph; ``fusion``: those that the runtime's fusions leave alone;
+    ``per_op``: a graph of its own for each tensor, of one ``scope`` or TensorFlow ``op`` type; ``off``: no step.
+    """
+
+    mode: Literal["all", "fusion", "per_op", "off"] = "all"
+    samples: int = 1
+    max_bytes: int | str = "1GB"
+    scope: str | None = None
+    op: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ValueError(f"samples: {self.samples} is below 1")
+        if self.bytes < 1:
+            raise ValueError(f"max_bytes: {self.max_bytes} is below 1")
+        if self.mode == "per_op" and not (self.scope or self.op):
+            raise ValueError("mode: per_op wants layers.scope or layers.op; a conversion for every tensor takes long")
+
+    @property
+    def bytes(self) -> int:
+        """The byte budget as a number.
+
+        >>> Layers(max_bytes="256MB").bytes
+        256000000
+        """
+        try:
+            return byte_count(self.max_bytes)
+        except ValueError as error:
+            raise ValueError(f"max_bytes: {error}") from None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How latency is measured: ``seconds`` of calls a side in all, spread over interleaved ``rounds``.
+
+    ``warmup_s`` goes before the first round, and its share before every later one.  ``batch``: null is the profile's
+    opt; ``threads``: null is every core allowed.  ``baseline``: a lowered.onnx of another build, to compare with.
+    """
+
+    measure: bool = True
+    warmup_s: float = 0.5
+    seconds: float = 1.0
+    rounds: int = 5
+    batch: int | None = None
+    threads: int | None = None
+    baseline: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup_s <= LATENCY_MAX_S:
+            raise ValueError(f"warmup_s: {self.warmup_s:g} is not between 0 and {LATENCY_MAX_S}")
+        if not 0 < self.seconds <= LATENCY_MAX_S:
+            raise ValueError(f"seconds: {self.seconds:g} is not above 0 and at most {LATENCY_MAX_S}")
+        for name, value in (("rounds", self.rounds), ("batch", self.batch), ("threads", self.threads)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: {value} is below 1")

@@ -1,0 +1,116 @@
+"""DVC's digests of workspace files and folders, remembered by the stat signature of each file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.record import Digest
+from trtbuild.files import write_atomic
+
+_CHUNK = 1 << 20
+# A file changed within this time before it was hashed may change again without a new time stamp ("racy git").
+_RACY_NS = 50_000_000
+
+
+class Digests:
+    """Of the files under one root; ``state_file`` keeps the signatures for the next process."""
+
+    def __init__(self, root: Path, state_file: Path) -> None:
+        self._root, self._state_file = root, state_file
+        self._state = _load_state(state_file)
+
+    def of(self, path: str) -> Digest | None:
+        """The digest of a file or folder; None when it is not there."""
+        full = self._root / path
+        if full.is_dir():
+            return self._of_folder(full)
+        try:
+            status = full.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Digest(self._file_md5(full, status), status.st_size)
+
+    def remember(self, path: Path, md5: str) -> None:
+        """A file that has just been written from verified content."""
+        self._state[str(path)] = [*signature(path.stat()), md5]
+
+    def save(self) -> None:
+        """Keep the stat signatures for the next process; losing them costs time, never correctness."""
+        with contextlib.suppress(OSError):
+            write_atomic(self._state_file, json.dumps(self._state, separators=(",", ":")).encode())
+
+    def _of_folder(self, folder: Path) -> Digest:
+        listing, size = [], 0
+        for parent, folders, names in os.walk(folder, followlinks=True):
+            folders[:] = sorted(name for name in folders if not self._ignored(Path(parent, name), "/"))
+            for name in names:
+                full = Path(parent, name)
+                if self._ignored(full):
+                    continue
+                status = full.stat()
+                size += status.st_size
+                listing.append({"md5": self._file_md5(full, status), "relpath": full.relative_to(folder).as_posix()})
+        digest = listing_digest(listing)
+        return Digest(digest.md5, size, len(listing))
+
+    @cached_property
+    def _ignore(self) -> Any:
+        return _dvcignore(self._root / ".dvcignore")
+
+    def _ignored(self, path: Path, end: str = "") -> bool:
+        """Whether the workspace's .dvcignore leaves a path out, as DVC does (git's grammar)."""
+        return self._ignore is not None and self._ignore.match_file(path.relative_to(self._root).as_posix() + end)
+
+    def _file_md5(self, path: Path, status: os.stat_result) -> str:
+        seen = signature(status)
+        known = self._state.get(str(path))
+        if known and known[:4] == seen:
+            return str(known[4])
+        md5 = file_md5(path)
+        if time.time_ns() - status.st_mtime_ns > _RACY_NS:
+            self._state[str(path)] = [*seen, md5]
+        return md5
+
+
+def signature(status: os.stat_result) -> list[int]:
+    """What changes whenever a file's content does."""
+    return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
+
+
+def file_md5(path: Path) -> str:
+    md5 = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as handle:
+        while chunk := handle.read(_CHUNK):
+            md5.update(chunk)
+    return md5.hexdigest()
+
+
+def listing_digest(listing: list[dict[str, str]]) -> Digest:
+    """DVC's digest of a folder: md5 of its sorted listing as JSON (dvc_data/hashfile/tree.py), ``.dir`` appended."""
+    content = json.dumps(sorted(listing, key=lambda e: e["relpath"]), sort_keys=True).encode()
+    return Digest(hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir", None, len(listing))
+
+
+def _dvcignore(path: Path) -> Any:
+    """The patterns of a .dvcignore, or None when there are none."""
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    if not any(line.strip() and not line.startswith("#") for line in lines):
+        return None
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(lines)
+
+
+def _load_state(path: Path) -> dict[str, list[object]]:
+    try:
+        state = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}

@@ -1,0 +1,64 @@
+"""What a parsed TensorRT network says of itself: its bindings, and the dtype that every node computes in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+_DTYPES = {
+    "FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "INT32": "int32", "INT64": "int64",
+    "BOOL": "bool", "UINT8": "uint8", "FP8": "float8",
+}  # fmt: skip
+
+
+def dtype_name(dtype: Any) -> str:
+    name = str(dtype).rpartition(".")[2]
+    return _DTYPES.get(name, name.lower())
+
+
+def contract(tensors: Sequence[Any]) -> list[dict[str, Any]]:
+    """Bindings as data; -1 is a dynamic dimension."""
+    return [{"name": t.name, "dtype": dtype_name(t.dtype), "shape": list(t.shape)} for t in tensors]
+
+
+def bindings(network: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    inputs = [network.get_input(i) for i in range(network.num_inputs)]
+    outputs = [network.get_output(i) for i in range(network.num_outputs)]
+    return contract(inputs), contract(outputs)
+
+
+def compute_dtypes(trt: Any, network: Any) -> dict[str, str]:
+    """The dtype in which every convolution and matrix product of the parsed network computes, by ONNX node name.
+
+    In a strongly typed network a layer computes in its inputs' type, and in int8 where they come from a
+    DequantizeLinear that reads INT8.  The node is in the layer's metadata: ``[ONNX Layer: <node>]``.
+    """
+    kinds = (trt.LayerType.CONVOLUTION, trt.LayerType.DECONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)
+    layers = [network.get_layer(i) for i in range(network.num_layers)]
+    makers = {layer.get_output(j).name: layer for layer in layers for j in range(layer.num_outputs)}
+
+    def operand(tensor: Any) -> str:
+        maker = makers.get(tensor.name)
+        if maker is not None and maker.type == trt.LayerType.DEQUANTIZE:
+            return dtype_name(maker.get_input(0).dtype)
+        if maker is not None and maker.type == trt.LayerType.SHUFFLE and maker.num_inputs == 1:
+            return operand(maker.get_input(0))  # the parser unsqueezes operands of a lower rank
+        return dtype_name(tensor.dtype)
+
+    found: dict[str, str] = {}
+    for layer in layers:
+        if layer.type in kinds:
+            operands = [layer.get_input(j) for j in range(min(2, layer.num_inputs)) if layer.get_input(j) is not None]
+            types = {operand(tensor) for tensor in operands}
+            kind = types.pop() if len(types) == 1 else "mixed"
+            node = onnx_node(layer)
+            found[node] = kind if found.get(node, kind) == kind else "mixed"  # one node may become several layers
+    return found
+
+
+def onnx_node(layer: Any) -> str:
+    metadata = layer.metadata or layer.name
+    start, end = "[ONNX Layer: ", "]"
+    if metadata.startswith(start) and metadata.endswith(end):
+        return str(metadata[len(start) : -len(end)])
+    return str(metadata)

@@ -1,0 +1,41 @@
+"""What is known of a tensor of the exported graph: TensorFlow's tensor, op type and scope, and the ONNX op."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trtbuild.kit.graph import producers
+from trtbuild.kit.scopes import in_scope
+
+
+@dataclass(frozen=True)
+class Origin:
+    """``type`` and ``path`` are TensorFlow's, or ONNX's own where nothing is mapped; ``scope``: the path's folder."""
+
+    tensor: str
+    type: str
+    op: str
+    path: str
+    scope: str
+
+
+def origins(names: Iterable[str], model: Any, scopes: Mapping[str, Any]) -> dict[str, Origin]:
+    """Of each name, by the export's ``scopes`` map."""
+    made_by = producers(model.graph)
+    return {name: _origin(name, made_by[name], scopes) for name in names}
+
+
+def _origin(name: str, node: Any, scopes: Mapping[str, Any]) -> Origin:
+    owner = scopes["nodes"].get(node.name, {})
+    path = owner.get("name") or node.name
+    tensor = scopes["tensors"].get(name, {}).get("tensor", name)
+    return Origin(tensor, owner.get("type", node.op_type), node.op_type, path, path.rpartition("/")[0])
+
+
+def is_asked_for(origin: Origin, scope: str | None, op: str | None) -> bool:
+    """Whether a tensor is in the scope, and made by the op type, of TensorFlow or ONNX; None asks for all."""
+    if scope and not in_scope(f"{origin.scope}/{origin.tensor}", scope):
+        return False
+    return not op or op in (origin.type, origin.op)

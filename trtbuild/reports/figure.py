@@ -1,0 +1,34 @@
+"""What every figure is made of: a Plotly chart, a table of the same numbers, and numbers cut to a few digits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Figure = dict[str, Any]
+
+
+def plot(title: str, data: list[dict[str, Any]], x: str, y: str, *, log_y: bool = False) -> dict[str, Any]:
+    """A chart of Plotly traces, with the titles of its axes and the legend below."""
+    return {
+        "title": title,
+        "data": data,
+        "layout": {
+            "margin": {"l": 55, "r": 10, "t": 25, "b": 45}, "height": 300,
+            "xaxis": {"title": {"text": x}},
+            "yaxis": {"title": {"text": y}, **({"type": "log", "exponentformat": "power"} if log_y else {})},
+            "legend": {"orientation": "h", "y": -0.28},
+        },
+    }  # fmt: skip
+
+
+def table(head: list[str], rows: list[list[Any]]) -> dict[str, Any]:
+    return {"head": head, "rows": rows}
+
+
+def index_text(index: Sequence[int]) -> str:
+    return f"[{', '.join(map(str, index))}]"
+
+
+def rounded(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None else float(f"{value:.{digits}g}")
