@@ -12,9 +12,9 @@ from trtbuild.core.plan import Plan, post_order
 from trtbuild.core.record import Digest
 from trtbuild.core.schedule import Room, fits
 from trtbuild.core.step import File, Input, Out, Step
-from trtbuild.digests import file_md5
 from trtbuild.errors import TrtbuildError
 from trtbuild.executors import Ended
+from trtbuild.records.digests import file_md5
 from trtbuild.store import Store
 
 PYTHON = Path("python")  # the fake executor starts no interpreter

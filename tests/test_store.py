@@ -14,7 +14,7 @@ from tests.fakes import digests, make, step
 from tests.publishing import STEP, plant, published, state_of
 from trtbuild import tracking
 from trtbuild.core.record import Digest
-from trtbuild.digests import file_md5
+from trtbuild.records.digests import file_md5
 from trtbuild.store import Store
 from trtbuild.workspace import Workspace
 

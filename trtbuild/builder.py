@@ -22,7 +22,7 @@ from trtbuild.core.schedule import Schedule
 from trtbuild.core.step import File, Step
 from trtbuild.errors import ConfigError, RemoteError, TrtbuildError
 from trtbuild.executors import Ended, Executor
-from trtbuild.fetching import Fetcher, refuse_tampered_models
+from trtbuild.remote.fetching import Fetcher, refuse_tampered_models
 from trtbuild.status import Status
 from trtbuild.store import Store
 

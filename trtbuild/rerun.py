@@ -12,10 +12,10 @@ from typing import Any
 from trtbuild import sandbox, toolchains, tracking
 from trtbuild.core.record import PARAMS_FILE, Record
 from trtbuild.core.step import Out, Step
-from trtbuild.digests import file_md5
 from trtbuild.errors import ConfigError
 from trtbuild.executors import Ended
 from trtbuild.executors.local import LocalExecutor
+from trtbuild.records.digests import file_md5
 from trtbuild.workspace import find_workspace
 
 DIFFERS = "DIFFERS"

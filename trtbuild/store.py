@@ -13,12 +13,12 @@ from pathlib import Path
 from trtbuild import tracking
 from trtbuild.core.record import Digest, Record, command, dep_path, params, same
 from trtbuild.core.step import File, Input, Step
-from trtbuild.digests import Digests, signature
-from trtbuild.dvclock import repository_lock
 from trtbuild.files import copy_atomic, write_atomic
-from trtbuild.objects import Objects
-from trtbuild.runcache import RunCache
-from trtbuild.trackedmodels import TrackedModels
+from trtbuild.records.digests import Digests, signature
+from trtbuild.records.dvclock import repository_lock
+from trtbuild.records.objects import Objects
+from trtbuild.records.runcache import RunCache
+from trtbuild.records.trackedmodels import TrackedModels
 from trtbuild.workspace import Workspace
 
 

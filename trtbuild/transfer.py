@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from trtbuild.core.moved import amount, document, lines
 from trtbuild.planned import Planned, planned
-from trtbuild.pull import pull
-from trtbuild.push import push
-from trtbuild.remotes import Remote, open_remote
+from trtbuild.remote.pull import pull
+from trtbuild.remote.push import push
+from trtbuild.remote.remotes import Remote, open_remote
 from trtbuild.status import short_name
 
 if TYPE_CHECKING:

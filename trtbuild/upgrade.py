@@ -72,7 +72,7 @@ def _remote(words: Words, workspace: Workspace) -> str | None:
         if name:
             raise ConfigError("goes with --push only", where="--remote")
         return None
-    from trtbuild import remotes
+    from trtbuild.remote import remotes
 
     remotes.open_remote(workspace, name)
     return name

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 
 from trtbuild.core.record import Digest, same
 from trtbuild.core.step import Step
-from trtbuild.digests import file_md5
 from trtbuild.errors import RemoteError
-from trtbuild.pull import PUSH_AGAIN, fetch, lacking, put, refusal, unsealed
-from trtbuild.remotes import Remote, TamperedError, answers, open_remote
-from trtbuild.resolve import remote_record
+from trtbuild.records.digests import file_md5
+from trtbuild.remote.pull import PUSH_AGAIN, fetch, lacking, put, refusal, unsealed
+from trtbuild.remote.remotes import Remote, TamperedError, answers, open_remote
+from trtbuild.remote.resolve import remote_record
 from trtbuild.status import Status
 from trtbuild.store import Store
 

@@ -12,12 +12,12 @@ from trtbuild import tracking
 from trtbuild.core.moved import Entry, Moved
 from trtbuild.core.record import MD5, Digest, Record, same
 from trtbuild.core.step import File, Step
-from trtbuild.digests import file_md5
 from trtbuild.errors import RemoteError
-from trtbuild.remotes import Remote, TamperedError
-from trtbuild.resolve import Resolved, object_file, resolve
+from trtbuild.records.digests import file_md5
+from trtbuild.remote.remotes import Remote, TamperedError
+from trtbuild.remote.resolve import Resolved, object_file, resolve
+from trtbuild.remote.twins import describe, twins
 from trtbuild.store import Store, scratch
-from trtbuild.twins import describe, twins
 
 # An output, and the file of the same step that holds its sha256.
 SEALED = {"engine.plan": "passport.json"}

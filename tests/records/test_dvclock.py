@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.publishing import published
-from trtbuild.dvclock import repository_lock
 from trtbuild.errors import WorkspaceError
+from trtbuild.records.dvclock import repository_lock
 from trtbuild.store import Store
 
 
@@ -14,7 +14,7 @@ def test_a_running_dvc_command_is_waited_for(dvc_store: Store, monkeypatch: pyte
     """DVC's repository lock and ours are one; who waits too long is told."""
     from dvc.lock import Lock
 
-    monkeypatch.setattr("trtbuild.dvclock._LOCK_WAIT_S", 0.0)
+    monkeypatch.setattr("trtbuild.records.dvclock._LOCK_WAIT_S", 0.0)
     folder = dvc_store.workspace.dvc / "tmp"
     folder.mkdir(exist_ok=True)
     with Lock(str(folder / "lock")), pytest.raises(WorkspaceError, match="a dvc command holds the lock"):

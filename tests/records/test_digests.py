@@ -9,7 +9,7 @@ import pytest
 
 from tests.publishing import TREE, dvc_md5, md5, plant
 from trtbuild.core.record import Digest
-from trtbuild.digests import file_md5
+from trtbuild.records.digests import file_md5
 from trtbuild.store import Store
 
 

@@ -17,11 +17,11 @@ from trtbuild.core.job import Job
 from trtbuild.core.moved import Moved, document, lines
 from trtbuild.core.step import File, Out, Step
 from trtbuild.errors import RemoteError
-from trtbuild.fetching import refuse_tampered_models
-from trtbuild.pull import pull
-from trtbuild.push import push
-from trtbuild.remotes import Remote, answers, open_remote
-from trtbuild.resolve import object_file, resolve, runs_folder
+from trtbuild.remote.fetching import refuse_tampered_models
+from trtbuild.remote.pull import pull
+from trtbuild.remote.push import push
+from trtbuild.remote.remotes import Remote, answers, open_remote
+from trtbuild.remote.resolve import object_file, resolve, runs_folder
 from trtbuild.store import Store
 from trtbuild.workspace import Workspace
 

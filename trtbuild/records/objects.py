@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtbuild.core.record import Digest
-from trtbuild.digests import file_md5
 from trtbuild.files import copy_atomic
+from trtbuild.records.digests import file_md5
 from trtbuild.workspace import Workspace
 
 

@@ -10,11 +10,11 @@ from trtbuild import tracking
 from trtbuild.core.moved import Entry, Moved
 from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.step import File, Step
-from trtbuild.digests import file_md5
 from trtbuild.errors import WorkspaceError
-from trtbuild.remotes import Remote
-from trtbuild.resolve import Resolved, object_file, remote_record, resolve, runs_folder
-from trtbuild.runcache import value_hash
+from trtbuild.records.digests import file_md5
+from trtbuild.records.runcache import value_hash
+from trtbuild.remote.remotes import Remote
+from trtbuild.remote.resolve import Resolved, object_file, remote_record, resolve, runs_folder
 from trtbuild.store import Store, scratch
 
 Open = Callable[[str], Remote]  # a remote by name

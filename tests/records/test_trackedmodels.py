@@ -10,7 +10,7 @@ import pytest
 
 from tests.publishing import TREE, md5, plant
 from trtbuild.core.record import Digest
-from trtbuild.digests import file_md5
+from trtbuild.records.digests import file_md5
 from trtbuild.store import Store
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from trtbuild import tracking
 from trtbuild.core.record import Digest
-from trtbuild.digests import listing_digest
-from trtbuild.objects import Objects
+from trtbuild.records.digests import listing_digest
+from trtbuild.records.objects import Objects
 
 _PULL_ALL_BYTES = 64 << 20
 

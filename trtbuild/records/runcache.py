@@ -12,7 +12,7 @@ from trtbuild.core.record import Digest, Record, action_key, sorted_sha256, with
 from trtbuild.core.step import Step
 from trtbuild.errors import WorkspaceError
 from trtbuild.files import write_atomic
-from trtbuild.objects import Objects
+from trtbuild.records.objects import Objects
 from trtbuild.workspace import Workspace
 
 

@@ -10,8 +10,8 @@ from trtbuild.core.explain import Found, judge
 from trtbuild.core.record import MD5, Digest, Record, action_key
 from trtbuild.core.step import File, Step
 from trtbuild.errors import WorkspaceError
-from trtbuild.remotes import Remote, TamperedError
-from trtbuild.runcache import entry_of, value_hash
+from trtbuild.records.runcache import entry_of, value_hash
+from trtbuild.remote.remotes import Remote, TamperedError
 from trtbuild.store import Store
 
 

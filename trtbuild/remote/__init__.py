@@ -1,0 +1,1 @@
+"""Artifacts to and from DVC remotes: found by key or record, verified before they are used."""
