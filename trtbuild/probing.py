@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from trtbuild.core.complaint import Complaint
 from trtbuild.core.job import Job, read_result, write_job
 from trtbuild.errors import ToolchainError, error_named
 from trtbuild.executors import hermetic
@@ -42,16 +43,6 @@ class Question:
     profiles: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
     tf32: bool = False
     every: bool = True
-
-
-@dataclass(frozen=True)
-class Complaint:
-    """One refused node: see :class:`trtbuild.kit.trt.Complaint`."""
-
-    node: str
-    op_type: str
-    stage: str
-    words: str
 
 
 @dataclass(frozen=True)

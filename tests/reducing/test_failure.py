@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trtbuild.probing import Answer, Complaint
+from trtbuild.core.complaint import Complaint
+from trtbuild.probing import Answer
 from trtbuild.reducing.failure import choose, normalised, of_answer
 
 CRASH = Answer("crash", "parsing", words=("TensorRT died of SIGSEGV while parsing",))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.graphs import graph
+from trtbuild.core.complaint import Complaint
 from trtbuild.errors import ConfigError, ToolchainError
-from trtbuild.probing import Answer, Complaint, Question
+from trtbuild.probing import Answer, Question
 from trtbuild.reducing import finding
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
 from trtbuild.reducing.subject import Subject

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.suite.cases import OK, REFUSED, RTX, results, simple
+from trtbuild.core.complaint import Complaint
 from trtbuild.packaged import templates
-from trtbuild.probing import Answer, Complaint
+from trtbuild.probing import Answer
 from trtbuild.suite import document, identity
 from trtbuild.suite.case import Tolerance
 from trtbuild.suite.comparing import difference

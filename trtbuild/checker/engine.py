@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from trtbuild.checker import findings, options, pieces, shapes, versions
 from trtbuild.checker.asking import Asker, asking
@@ -18,10 +17,10 @@ from trtbuild.checker.options import Options
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.quiet import quiet
 from trtbuild.checker.result import Problem, Result
+from trtbuild.core.thread import in_thread
 from trtbuild.errors import ExportError, LowerError, TrtbuildError
 from trtbuild.probing import Answer, Question
 
-T = TypeVar("T")
 _ORDER = ("ok", "build_fail", "parse_fail", "timeout", "crash")
 
 
@@ -46,24 +45,6 @@ def _say(error: Exception) -> tuple[str, int]:
         return str(error), error.exit_status
     first = (str(error).splitlines() or [""])[0]
     return f"a fault of the checker: {type(error).__name__}: {first}", 70
-
-
-def in_thread(work: Callable[[], T]) -> T:
-    done: list[T] = []
-    raised: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            done.append(work())
-        except BaseException as error:  # handed to the caller's thread, whatever it is
-            raised.append(error)
-
-    thread = threading.Thread(target=target, name="trt_checker", daemon=True)
-    thread.start()
-    thread.join()
-    if raised:
-        raise raised[0]
-    return done[0]
 
 
 def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:

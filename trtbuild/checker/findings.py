@@ -12,7 +12,8 @@ from trtbuild.checker.advice import advise, another_version
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.result import Problem, Severity, Stage
-from trtbuild.probing import Answer, Complaint
+from trtbuild.core.complaint import Complaint
+from trtbuild.probing import Answer
 
 CONTRACT_ADVICE = "cast it to float32 before the network, or declare it so"
 _INPUT = re.compile(r"input '(.+?)' is ")

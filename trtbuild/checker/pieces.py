@@ -15,7 +15,8 @@ from typing import Any
 from trtbuild.checker import types
 from trtbuild.checker.cutting import cut_out, inferred
 from trtbuild.checker.exporting import Shapes
-from trtbuild.probing import Answer, Complaint, Question
+from trtbuild.core.complaint import Complaint
+from trtbuild.probing import Answer, Question
 
 ROUNDS = 24
 Ask = Callable[[Question], Answer]

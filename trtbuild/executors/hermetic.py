@@ -21,7 +21,7 @@ _FIXED = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",
-    # The builder has a thread and an arena of its own (kit/freshheap.py); the thread's cache of freed chunks would hand
+    # The builder has a thread and an arena of its own (steps/engine.py); the thread's cache of freed chunks would hand
     # it chunks of the main heap all the same, whose places depend on so little as one more package in the environment.
     "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
     "PYTHONUNBUFFERED": "1",

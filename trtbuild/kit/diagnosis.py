@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from trtbuild.core.complaint import Complaint
 from trtbuild.errors import EngineError
 from trtbuild.kit import network, refusals
 from trtbuild.kit import trt as kit
-from trtbuild.kit.trt import Built, Complaint, Parsed
+from trtbuild.kit.trt import Built, Parsed
 
 _SHAPE_INPUT = "the values of input '{}' decide shapes, which an engine has to know: make it a constant of the network"
 Stage = Literal["parse", "build", "contract"]
@@ -46,7 +47,7 @@ def diagnose(
 ) -> Compiled | Refusal:  # fmt: skip
     """Parse and build a serialised onnx.ModelProto.
 
-    To be imported before :func:`trtbuild.kit.freshheap.in_fresh_heap`: what is loaded inside it moves the plan's bytes.
+    To be imported before the ``engine`` step's thread starts: what is loaded inside it moves the plan's bytes.
 
     Args:
         shapes: input -> concrete shape; refused nodes are looked for with these.

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trtbuild.core.complaint import Complaint
 from trtbuild.errors import EngineError
 from trtbuild.kit import trt as kit
 from trtbuild.kit.graph import subgraphs
-from trtbuild.kit.trt import Complaint
 
 TIME_LIMIT_S = 60.0
 ROUNDS = 64

@@ -13,19 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trtbuild.core.complaint import Complaint
 from trtbuild.errors import EngineError, ToolchainError
 
 _MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
-
-
-@dataclass(frozen=True)
-class Complaint:
-    """One refusal: the ONNX node as TensorRT names it, the stage, and TensorRT's own words."""
-
-    node: str
-    op_type: str
-    stage: str
-    words: str
 
 
 def use_flavour(flavour: str, version: str) -> Any:

@@ -14,6 +14,7 @@ from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import File, Out, Step
+from trtbuild.core.thread import in_thread
 from trtbuild.errors import EngineError
 
 VERSION = 2
@@ -68,7 +69,7 @@ def run(job: Job) -> None:
     from dataclasses import asdict
 
     from trtbuild import gpu
-    from trtbuild.kit import diagnosis, freshheap, trtlog
+    from trtbuild.kit import diagnosis, trtlog
     from trtbuild.kit import trt as kit
 
     params = job.params
@@ -85,7 +86,9 @@ def run(job: Job) -> None:
     if "timing_cache" in job.inputs:
         options["timing_cache"] = job.input("timing_cache").read_bytes()
     shapes = params["shapes"]
-    found = freshheap.in_fresh_heap(lambda: diagnosis.diagnose(trt, log, model, shapes, options, job.stage))
+    # A plan's bytes depend on addresses (executors/hermetic.py); the main heap's state depends on everything that
+    # Python did before, and a new thread's allocations come from an arena of their own (glibc malloc).
+    found = in_thread(lambda: diagnosis.diagnose(trt, log, model, shapes, options, job.stage))
     if isinstance(found, diagnosis.Refusal):
         raise _error(job, found)
     built, passport = found.built, _passport(job, trt, found, model, options)
