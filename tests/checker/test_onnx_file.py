@@ -62,7 +62,7 @@ def test_a_double_input_builds_and_is_refused_all_the_same(tmp_path: Path) -> No
     assert [(p.stage, p.words) for p in result.problems] == [
         ("precision", "input 'x' is float64 in the model, but float32 in the engine")
     ]
-    assert not result and result.verdicts == {"rtx-1.7": "ok"}
+    assert not result and result.verdicts == {"rtx-1.7": "precision_fail"}
 
 
 def test_an_input_that_is_a_shape_cannot_be_made_up(tmp_path: Path) -> None:
@@ -135,6 +135,16 @@ def test_weights_that_are_missing_or_too_short_are_said_by_name(precision: str, 
 
     assert "m.bin is too short: 100 bytes" in short.error and short.exit_status == 2
     assert "m.bin is missing" in lost.error and lost.exit_status == 2
+
+
+def test_an_answer_that_is_late_says_so(tmp_path: Path) -> None:
+    """Nothing is said against the network."""
+    path = tmp_path / "good.onnx"
+    path.write_bytes(graph(GOOD).SerializeToString())
+    result = trt_checker.check(path, limit_s=0.0001)
+
+    assert not result and result.verdicts == {"rtx-1.7": "timeout"}
+    assert "does not convert" not in str(result) and "raise limit_s" in str(result)
 
 
 def test_a_domain_without_an_opset_import_is_a_problem(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from trtbuild.checker.asking import asking
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.findings import Finder
 from trtbuild.checker.options import OPSET, Options
-from trtbuild.checker.result import Problem, Result
+from trtbuild.checker.result import Problem, Result, settled
 from trtbuild.errors import ConfigError, SourceError
 
 
@@ -36,7 +36,7 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     verdicts = {
         want.name: engine.verdict_of(answers[want.name]) if want.name in answers else "not asked" for want, _ in wanted
     }
-    return Result((*undeclared, *problems), verdicts, how.precision, (str(path),))
+    return Result(*settled([*undeclared, *problems], verdicts), how.precision, (str(path),))
 
 
 def load(path: Path) -> Any:
