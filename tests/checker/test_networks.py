@@ -319,3 +319,33 @@ def test_logging_and_random_state_stay_as_they_were(capsys: pytest.CaptureFixtur
     assert arrays == np.random.get_state()[1].tolist()
     assert (nodes, version) == (len(graph.get_operations()), graph.version)
     assert capsys.readouterr() == ("", "")
+
+
+X4 = (None, 4)
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (lambda x: {"a": (x + 1, x + 2)}, {"a_0", "a_1"}),
+        (lambda x: (x + 1, (x + 2, x[:, :1])), {"output_0", "output_1_0", "output_1_1"}),
+        (lambda x: (x + 1, None), {"output_0"}),
+    ],
+    ids=["in a dictionary", "in a tuple", "none"],
+)
+def test_nested_outputs_are_outputs_each(function: Any, names: set[str]) -> None:
+    """They were stacked into one tensor, or refused for their shapes."""
+    from trtbuild.checker.models import of_model
+
+    assert set(of_model(function, tf.TensorSpec(X4)).outputs) == names
+    assert trt_checker.check(function, tf.TensorSpec(X4))
+
+
+def test_nested_outputs_of_a_keras_model_are_outputs_each() -> None:
+    """Its names are by place, as a list has them."""
+    from trtbuild.checker.models import of_model
+
+    x = keras.Input((3,))
+    deep = keras.Model(x, [keras.layers.Dense(2)(x), {"b": keras.layers.Dense(3)(x), "c": keras.layers.Dense(2)(x)}])
+
+    assert len(of_model(deep).outputs) == 3 and trt_checker.check(deep)

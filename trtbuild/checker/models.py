@@ -142,6 +142,8 @@ def _called(
     """
     import tensorflow as tf
 
+    from trtbuild.kit.tfmodel import flat_outputs
+
     if input_signature is None:
         raise ConfigError("its inputs are not known", where="check", hint=SIGNATURE_HINT)
     structure = input_signature
@@ -158,7 +160,7 @@ def _called(
     def named(arguments: Mapping[str, Any]) -> dict[str, Any]:
         value = tf.nest.pack_sequence_as(structure, [arguments[name] for name in names])
         several = isinstance(value, (list, tuple)) and not packed
-        return _named(call(*value) if several else call(value))
+        return flat_outputs(call(*value) if several else call(value))
 
     return _traced(named, specs, title, layers, keep)
 
@@ -166,7 +168,7 @@ def _called(
 def _traced(call: Any, specs: Any, title: str, layers: Sequence[str], keep: Any) -> Capture:
     try:
         return traced(call, specs, title, layers, keep=keep)
-    except ConfigError:
+    except (ConfigError, SourceError):
         raise
     except Exception as error:  # the user's own code runs here
         raise _not_callable(error) from error
@@ -176,13 +178,6 @@ def _not_callable(error: Exception) -> SourceError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = (lines[-1] if lines else type(error).__name__)[:300]
     return SourceError(f"cannot be called with this input signature: {type(error).__name__}: {said}", where="check")
-
-
-def _named(result: Any) -> dict[str, Any]:
-    if isinstance(result, Mapping):
-        return {str(key): value for key, value in result.items()}
-    flat = list(result) if isinstance(result, (list, tuple)) else [result]
-    return {f"output_{i}": value for i, value in enumerate(flat)}
 
 
 def _arguments(input_signature: Any) -> list[Any]:
