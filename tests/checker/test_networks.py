@@ -349,3 +349,27 @@ def test_nested_outputs_of_a_keras_model_are_outputs_each() -> None:
     deep = keras.Model(x, [keras.layers.Dense(2)(x), {"b": keras.layers.Dense(3)(x), "c": keras.layers.Dense(2)(x)}])
 
     assert len(of_model(deep).outputs) == 3 and trt_checker.check(deep)
+
+
+def test_a_saved_model_is_checked_by_the_signature_that_is_named(tmp_path: Any) -> None:
+    """Not every one has serving_default."""
+    from trtbuild import cli
+    from trtbuild.errors import ConfigError
+
+    module = tf.Module()
+    module.f = tf.function(lambda x: {"y": x + 1.0}, input_signature=[tf.TensorSpec([None, 4], name="x")])
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures={"foo": module.f})
+
+    assert cli.run(["check", str(tmp_path / "m"), "signature=foo", "opset=18"]) == 0
+    with pytest.raises(ConfigError, match=r"m: no signature 'serving_default'; valid: foo: signature=NAME"):
+        cli.run(["check", str(tmp_path / "m")])
+
+
+@pytest.mark.parametrize("name", ["broken.keras", "broken.h5"])
+def test_a_broken_file_is_not_a_network_that_does_not_convert(name: str, tmp_path: Any) -> None:
+    """Nor one that is not there."""
+    (tmp_path / name).write_bytes(b"PK no model")
+    result = trt_checker.check(tmp_path / name)
+
+    assert result.exit_status == 2 and "not a readable Keras model" in result.error
+    assert "not found: filepath" not in result.error

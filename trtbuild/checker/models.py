@@ -211,29 +211,38 @@ def _unique(names: Sequence[str]) -> list[str]:
     return found
 
 
-def of_path(path: Path, signature: str = "serving_default") -> Capture:
+def of_path(path: Path, signature: str | None = None) -> Capture:
     """A SavedModel's folder, or a Keras file, with the inputs that it declares itself.
 
     Raises:
-        SourceError: it cannot be loaded.  ConfigError: no such signature, or a kind that does not say its inputs.
+        ConfigError: it cannot be loaded, has no such signature, or is of a kind that does not say its inputs.
     """
-    from trtbuild.kit import tfmodel
-
     if not path.exists():
         raise ConfigError("there is no such file", where=str(path))
-    if path.is_dir():
-        source = {"kind": "saved_model", "path": str(path), "signature": signature}
-        opened = tfmodel.open_saved_model(source, path, {})
-    elif path.suffix in (".keras", ".h5"):
-        opened = tfmodel.open_keras({"kind": "keras", "path": str(path)}, path, {})
-    else:
-        hint = "a SavedModel's folder, .keras, .h5 or .onnx; for a frozen graph use model=NAME of a config"
-        raise ConfigError(f"cannot tell what '{path.suffix or path.name}' is", where=str(path), hint=hint)
+    try:
+        opened = _opened(path, signature)
+    except SourceError as error:  # nothing was checked, so nothing stands against the conversion
+        raise ConfigError(error.what, where=error.where, hint=error.hint) from error
     if opened.inputs is None:
         raise ConfigError("the model does not say what its inputs are", where=str(path), hint="use model=NAME")
     specs = {n: (_dims(spec.shape), getattr(spec.dtype, "name", str(spec.dtype))) for n, spec in opened.inputs.items()}
     call = opened.call
     return traced(lambda a: call(dict(a)), specs, path.name, loaded=True, keep=opened.keep)  # type: ignore[arg-type]
+
+
+def _opened(path: Path, signature: str | None) -> Any:
+    from trtbuild.kit import tfmodel
+
+    if path.is_dir():
+        source = {"kind": "saved_model", "path": str(path), "signature": signature or "serving_default"}
+        try:
+            return tfmodel.open_saved_model(source, path, {})
+        except ConfigError as error:
+            raise ConfigError(error.what, where=str(path), hint=f"{error.hint}: signature=NAME") from error
+    if path.suffix in (".keras", ".h5"):
+        return tfmodel.open_keras({"kind": "keras", "path": str(path)}, path, {})
+    hint = "a SavedModel's folder, .keras, .h5 or .onnx; for a frozen graph use model=NAME of a config"
+    raise ConfigError(f"cannot tell what '{path.suffix or path.name}' is", where=str(path), hint=hint)
 
 
 def of_source(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any], title: str) -> Capture:

@@ -13,13 +13,13 @@ from trtbuild.checker.exporting import Exported
 from trtbuild.checker.findings import Finder
 from trtbuild.checker.options import OPSET, Options
 from trtbuild.checker.result import Problem, Result, settled
-from trtbuild.errors import ConfigError, SourceError
+from trtbuild.errors import ConfigError
 
 
 def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     """``ready``: whatever precision it computes in is meant.
 
-    Raises SourceError for what is no ONNX model, ConfigError for a file that is not there.
+    Raises ConfigError for what is no ONNX model, or is not there.
     """
     wanted = versions.wanted(how.versions)
     with asking(wanted, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
@@ -48,9 +48,9 @@ def load(path: Path) -> Any:
     except OSError as error:
         raise ConfigError(error.strerror or str(error), where=str(path)) from None
     except Exception as error:  # protobuf's DecodeError and its kin
-        raise SourceError("not an ONNX model", where=str(path)) from error
+        raise ConfigError("not an ONNX model", where=str(path)) from error
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
-        raise SourceError("not an ONNX model: it has no graph", where=str(path))
+        raise ConfigError("not an ONNX model: it has no graph", where=str(path))
     taken: set[str] = set()
     for i, node in enumerate(model.graph.node):
         if not node.name or node.name in taken:

@@ -6,6 +6,7 @@ are fixed in the graph, names are the config's, and freezing sees one shape of t
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,8 @@ def _in_order(result: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
 def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
     import keras
 
+    if path is not None and path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
+        raise SourceError("not a readable Keras model: it is no zip archive", where=source["path"])
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # zip, HDF5, registry and config errors: the file is not a usable Keras model
