@@ -373,3 +373,22 @@ def test_a_broken_file_is_not_a_network_that_does_not_convert(name: str, tmp_pat
 
     assert result.exit_status == 2 and "not a readable Keras model" in result.error
     assert "not found: filepath" not in result.error
+
+
+def test_the_callback_refuses_an_unknown_argument_where_it_is_written() -> None:
+    """Not at the first step of a training."""
+    from trtbuild.errors import ConfigError
+
+    with pytest.raises(ConfigError, match=r"unknown argument 'precison'; did you mean 'precision'\?"):
+        trt_checker.TrtCheck(precison="fp16")
+
+
+def test_a_module_whose_call_has_a_signature_needs_no_other() -> None:
+    """It says its inputs itself."""
+
+    class Module(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec([None, 4], name="x")])  # type: ignore[untyped-decorator]
+        def __call__(self, x: Any) -> Any:
+            return {"y": x + 1.0}
+
+    assert trt_checker.check(Module())

@@ -34,6 +34,9 @@ def of_model(model: Any, input_signature: Any = None) -> Capture:
         return _called(lambda *tensors: model(*tensors), input_signature, type(model).__name__, names, model)
     if hasattr(model, "get_concrete_function"):
         return _of_function(model, input_signature)
+    own = type(model).__call__
+    if input_signature is None and getattr(own, "input_signature", None) is not None:
+        return _of_function(model.__call__, None)  # a module's, decorated with tf.function
     if callable(model):
         title = getattr(model, "__name__", type(model).__name__)
         return _called(model, input_signature, title, (), model)
