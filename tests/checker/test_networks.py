@@ -392,3 +392,13 @@ def test_a_module_whose_call_has_a_signature_needs_no_other() -> None:
             return {"y": x + 1.0}
 
     assert trt_checker.check(Module())
+
+
+def test_a_lookup_table_is_a_problem_at_its_operation() -> None:
+    """Not a fault of the checker."""
+    keys = tf.constant([1, 2], tf.int64)
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, tf.constant([1.0, 2.0])), 0.0)
+    result = trt_checker.check(lambda x: table.lookup(x) + 1.0, tf.TensorSpec([None, 4], tf.int64))
+
+    assert kinds(result) == ["LookupTableFindV2"] and "in front of the engine" in result.problems[0].advice
+    assert trt_checker.check(keras.layers.IntegerLookup(vocabulary=[1, 2]), tf.TensorSpec([None, 4], tf.int64)).errors

@@ -97,8 +97,10 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
     from trtbuild.checker import freezing, subgraph, usage
     from trtbuild.checker.exporting import export
 
-    part = subgraph.cut_out(capture.graph, capture.inputs, capture.outputs, initialised=capture.initialised)
     origins = Origins(capture.graph, capture.layers, capture.loaded)
+    if tables := usage.tables(capture, origins):
+        return tables, {}
+    part = subgraph.cut_out(capture.graph, capture.inputs, capture.outputs, initialised=capture.initialised)
     problems = usage.problems(part, origins)
     chosen = shapes.choose(part.shapes, how.profiles)
     problems += usage.shape_problems(part, chosen, origins)
