@@ -319,3 +319,86 @@ def test_logging_and_random_state_stay_as_they_were(capsys: pytest.CaptureFixtur
     assert arrays == np.random.get_state()[1].tolist()
     assert (nodes, version) == (len(graph.get_operations()), graph.version)
     assert capsys.readouterr() == ("", "")
+
+
+X4 = (None, 4)
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (lambda x: {"a": (x + 1, x + 2)}, {"a_0", "a_1"}),
+        (lambda x: (x + 1, (x + 2, x[:, :1])), {"output_0", "output_1_0", "output_1_1"}),
+        (lambda x: (x + 1, None), {"output_0"}),
+    ],
+    ids=["in a dictionary", "in a tuple", "none"],
+)
+def test_nested_outputs_are_outputs_each(function: Any, names: set[str]) -> None:
+    """They were stacked into one tensor, or refused for their shapes."""
+    from trtbuild.checker.models import of_model
+
+    assert set(of_model(function, tf.TensorSpec(X4)).outputs) == names
+    assert trt_checker.check(function, tf.TensorSpec(X4))
+
+
+def test_nested_outputs_of_a_keras_model_are_outputs_each() -> None:
+    """Its names are by place, as a list has them."""
+    from trtbuild.checker.models import of_model
+
+    x = keras.Input((3,))
+    deep = keras.Model(x, [keras.layers.Dense(2)(x), {"b": keras.layers.Dense(3)(x), "c": keras.layers.Dense(2)(x)}])
+
+    assert len(of_model(deep).outputs) == 3 and trt_checker.check(deep)
+
+
+def test_a_saved_model_is_checked_by_the_signature_that_is_named(tmp_path: Any) -> None:
+    """Not every one has serving_default."""
+    from trtbuild import cli
+    from trtbuild.errors import ConfigError
+
+    module = tf.Module()
+    module.f = tf.function(lambda x: {"y": x + 1.0}, input_signature=[tf.TensorSpec([None, 4], name="x")])
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures={"foo": module.f})
+
+    assert cli.run(["check", str(tmp_path / "m"), "signature=foo", "opset=18"]) == 0
+    with pytest.raises(ConfigError, match=r"m: no signature 'serving_default'; valid: foo: signature=NAME"):
+        cli.run(["check", str(tmp_path / "m")])
+
+
+@pytest.mark.parametrize("name", ["broken.keras", "broken.h5"])
+def test_a_broken_file_is_not_a_network_that_does_not_convert(name: str, tmp_path: Any) -> None:
+    """Nor one that is not there."""
+    (tmp_path / name).write_bytes(b"PK no model")
+    result = trt_checker.check(tmp_path / name)
+
+    assert result.exit_status == 2 and "not a readable Keras model" in result.error
+    assert "not found: filepath" not in result.error
+
+
+def test_the_callback_refuses_an_unknown_argument_where_it_is_written() -> None:
+    """Not at the first step of a training."""
+    from trtbuild.errors import ConfigError
+
+    with pytest.raises(ConfigError, match=r"unknown argument 'precison'; did you mean 'precision'\?"):
+        trt_checker.TrtCheck(precison="fp16")
+
+
+def test_a_module_whose_call_has_a_signature_needs_no_other() -> None:
+    """It says its inputs itself."""
+
+    class Module(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec([None, 4], name="x")])  # type: ignore[untyped-decorator]
+        def __call__(self, x: Any) -> Any:
+            return {"y": x + 1.0}
+
+    assert trt_checker.check(Module())
+
+
+def test_a_lookup_table_is_a_problem_at_its_operation() -> None:
+    """Not a fault of the checker."""
+    keys = tf.constant([1, 2], tf.int64)
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, tf.constant([1.0, 2.0])), 0.0)
+    result = trt_checker.check(lambda x: table.lookup(x) + 1.0, tf.TensorSpec([None, 4], tf.int64))
+
+    assert kinds(result) == ["LookupTableFindV2"] and "in front of the engine" in result.problems[0].advice
+    assert trt_checker.check(keras.layers.IntegerLookup(vocabulary=[1, 2]), tf.TensorSpec([None, 4], tf.int64)).errors

@@ -62,7 +62,7 @@ def test_a_double_input_builds_and_is_refused_all_the_same(tmp_path: Path) -> No
     assert [(p.stage, p.words) for p in result.problems] == [
         ("precision", "input 'x' is float64 in the model, but float32 in the engine")
     ]
-    assert not result and result.verdicts == {"rtx-1.7": "ok"}
+    assert not result and result.verdicts == {"rtx-1.7": "precision_fail"}
 
 
 def test_an_input_that_is_a_shape_cannot_be_made_up(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_what_is_no_model_is_said_and_not_raised(content: bytes, says: str, tmp_
     (tmp_path / "x.onnx").write_bytes(content)
     result = trt_checker.check(tmp_path / "x.onnx")
 
-    assert not result and says in result.error and result.problems == ()
+    assert not result and says in result.error and result.problems == () and result.exit_status == 2
 
 
 def test_the_assertion_fails_with_every_problem(bad: Path) -> None:
@@ -105,3 +105,55 @@ def test_the_verb_takes_a_precision(tmp_path: Path, capsys: pytest.CaptureFixtur
 
     assert cli.run(["check", str(tmp_path / "g.onnx"), "precision=fp16", "tensorrt=rtx-1.7"]) == 0
     assert "converts to TensorRT rtx-1.7 in fp16" in capsys.readouterr().out
+
+
+def external(folder: Path) -> Path:
+    model = graph("float[2,64] x => float[2,64] y { y = MatMul(x, w) }", w=np.eye(64, dtype=np.float32))
+    onnx.save(model, folder / "m.onnx", save_as_external_data=True, location="m.bin", size_threshold=0)
+    return folder / "m.onnx"
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_weights_beside_the_file_are_found_in_every_precision(precision: str, tmp_path: Path) -> None:
+    """Also where they are a link, as DVC places files."""
+    path = external(tmp_path)
+    (tmp_path / "m.bin").rename(tmp_path / "cached")
+    (tmp_path / "m.bin").symlink_to(tmp_path / "cached")
+    result = trt_checker.check(path, precision=precision)
+
+    assert result, result.error
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_weights_that_are_missing_or_too_short_are_said_by_name(precision: str, tmp_path: Path) -> None:
+    """They are no problem of the network."""
+    path = external(tmp_path)
+    (tmp_path / "m.bin").write_bytes(bytes(100))
+    short = trt_checker.check(path, precision=precision)
+    (tmp_path / "m.bin").unlink()
+    lost = trt_checker.check(path, precision=precision)
+
+    assert "m.bin is too short: 100 bytes" in short.error and short.exit_status == 2
+    assert "m.bin is missing" in lost.error and lost.exit_status == 2
+
+
+def test_an_answer_that_is_late_says_so(tmp_path: Path) -> None:
+    """Nothing is said against the network."""
+    path = tmp_path / "good.onnx"
+    path.write_bytes(graph(GOOD).SerializeToString())
+    result = trt_checker.check(path, limit_s=0.0001)
+
+    assert not result and result.verdicts == {"rtx-1.7": "timeout"}
+    assert "does not convert" not in str(result) and "raise limit_s" in str(result)
+
+
+def test_a_domain_without_an_opset_import_is_a_problem(tmp_path: Path) -> None:
+    """And does not keep the rest from being checked."""
+    model = graph(BAD)
+    model.graph.node[1].domain = "my.custom"
+    path = tmp_path / "custom.onnx"
+    path.write_bytes(model.SerializeToString())
+    result = trt_checker.check(path)
+
+    assert "my.custom" in result.problems[0].words and not result.error
+    assert "Det" in [problem.node_type for problem in result.problems]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from trtbuild.checker.result import Problem, Result
+from trtbuild.checker.result import Problem, Result, settled
 
 LGAMMA = Problem(
     "export", "error", "head/Lgamma", "Lgamma", "not supported", "use a series", scope="head", file="/tmp/net.py",
@@ -48,6 +48,15 @@ def test_the_text_says_place_words_and_advice() -> None:
     assert "1. Lgamma head/Lgamma  [export]\n   /tmp/net.py:12  y = tf.math.lgamma(x)\n   not supported\n" in text
     assert "2. TopKV2 TopKV2  [build, rtx-1.6]\n   made by layer 'top'" in text
     assert "   -> take fewer" in text
+
+
+def test_no_version_is_fine_where_an_error_holds_for_it() -> None:
+    """Whatever TensorRT said of the rest; and every problem names its versions."""
+    problems, verdicts = settled([LGAMMA, TOPK, WARNING], {"rtx-1.6": "build_fail", "rtx-1.7": "ok"})
+
+    assert verdicts == {"rtx-1.6": "build_fail", "rtx-1.7": "export_fail"}
+    assert [p.versions for p in problems] == [("rtx-1.6", "rtx-1.7"), ("rtx-1.6",), ("rtx-1.6", "rtx-1.7")]
+    assert settled([WARNING], {"rtx-1.7": "ok"})[1] == {"rtx-1.7": "ok"}
 
 
 def test_html_escapes_what_tools_say() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+LATE = "did not answer in time"
 # By TensorFlow's type.  tests/checker/test_advice.py converts the rewrites that are code.
 TENSORFLOW: Mapping[str, str] = {
     "Unique": "keep the full tensor, or take unique values behind the engine: their number is not known before",
@@ -99,6 +100,7 @@ ONNX: Mapping[str, str] = {
 }  # fmt: skip
 # By a part of the tool's words.
 WORDS: tuple[tuple[str, str], ...] = (
+    (LATE, "raise limit_s: whether it converts is not known"),
     ("cannot be floating point types", "use x - tf.floor(x / y) * y in place of a remainder of floats"),
     ("data type", "use float32, float16, bfloat16, int32, int64 or bool inside the network"),
     ("date type", "use float32, float16, bfloat16, int32, int64 or bool inside the network"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from typing import Any
 
 from trtbuild.checker.result import Result
-from trtbuild.errors import ModelError
+from trtbuild.core.names import did_you_mean
+from trtbuild.errors import ConfigError, ModelError
 
 
 def _of_data(frame: Any) -> Any:
@@ -19,6 +21,16 @@ def _of_data(frame: Any) -> Any:
             return spec[0] if isinstance(spec, tuple) else spec
         frame = frame.f_back
     return None
+
+
+def _refuse_unknown(arguments: dict[str, Any]) -> None:
+    """Where they are written, not when the training begins."""
+    from trtbuild.checker import check
+
+    known = list(inspect.signature(check).parameters)[2:]
+    for name in arguments:
+        if name not in known:
+            raise ConfigError(f"unknown argument '{name}'", where="TrtCheck", hint=did_you_mean(name, known))
 
 
 @functools.cache
@@ -39,6 +51,7 @@ def make() -> Any:
 
         def __init__(self, abort: bool = False, input_signature: Any = None, **arguments: Any) -> None:
             super().__init__()
+            _refuse_unknown(arguments)
             self.abort, self.input_signature, self.arguments = abort, input_signature, arguments
             self.result: Result | None = None
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.checker import findings, options, pieces, shapes, versions
+from trtbuild.checker.advice import LATE
 from trtbuild.checker.asking import Asker, asking
 from trtbuild.checker.capture import Capture
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.options import Options
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.quiet import quiet
-from trtbuild.checker.result import Problem, Result
+from trtbuild.checker.result import Problem, Result, settled
 from trtbuild.core.thread import in_thread
 from trtbuild.errors import ExportError, LowerError, TrtbuildError
 from trtbuild.probing import Answer, Question
@@ -69,7 +70,7 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
         raise_failed(asker)
     names = [want.name for want, _ in wanted]
     ordered = {name: verdicts.get(name, "not asked") for name in names}
-    return Result(tuple(problems), ordered, how.precision, tuple(titles))
+    return Result(*settled(problems, ordered), how.precision, tuple(titles))
 
 
 def _folder() -> Any:
@@ -96,8 +97,10 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
     from trtbuild.checker import freezing, subgraph, usage
     from trtbuild.checker.exporting import export
 
-    part = subgraph.cut_out(capture.graph, capture.inputs, capture.outputs, initialised=capture.initialised)
     origins = Origins(capture.graph, capture.layers, capture.loaded)
+    if tables := usage.tables(capture, origins):
+        return tables, {}
+    part = subgraph.cut_out(capture.graph, capture.inputs, capture.outputs, initialised=capture.initialised)
     problems = usage.problems(part, origins)
     chosen = shapes.choose(part.shapes, how.profiles)
     problems += usage.shape_problems(part, chosen, origins)
@@ -157,4 +160,5 @@ def _ask(
             return asker.ask_one(version, one)
 
         answers[version] = pieces.ask_through(ask, question, answer, folder, deadline, exported.shapes)
-    return finder.refused(answers), answers
+    found = finder.refused(answers)
+    return [replace(p, rule=f"{p.stage}/timeout") if LATE in p.words else p for p in found], answers

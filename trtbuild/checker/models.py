@@ -34,6 +34,9 @@ def of_model(model: Any, input_signature: Any = None) -> Capture:
         return _called(lambda *tensors: model(*tensors), input_signature, type(model).__name__, names, model)
     if hasattr(model, "get_concrete_function"):
         return _of_function(model, input_signature)
+    own = type(model).__call__
+    if input_signature is None and getattr(own, "input_signature", None) is not None:
+        return _of_function(model.__call__, None)  # a module's, decorated with tf.function
     if callable(model):
         title = getattr(model, "__name__", type(model).__name__)
         return _called(model, input_signature, title, (), model)
@@ -142,6 +145,8 @@ def _called(
     """
     import tensorflow as tf
 
+    from trtbuild.kit.tfmodel import flat_outputs
+
     if input_signature is None:
         raise ConfigError("its inputs are not known", where="check", hint=SIGNATURE_HINT)
     structure = input_signature
@@ -158,7 +163,7 @@ def _called(
     def named(arguments: Mapping[str, Any]) -> dict[str, Any]:
         value = tf.nest.pack_sequence_as(structure, [arguments[name] for name in names])
         several = isinstance(value, (list, tuple)) and not packed
-        return _named(call(*value) if several else call(value))
+        return flat_outputs(call(*value) if several else call(value))
 
     return _traced(named, specs, title, layers, keep)
 
@@ -166,7 +171,7 @@ def _called(
 def _traced(call: Any, specs: Any, title: str, layers: Sequence[str], keep: Any) -> Capture:
     try:
         return traced(call, specs, title, layers, keep=keep)
-    except ConfigError:
+    except (ConfigError, SourceError):
         raise
     except Exception as error:  # the user's own code runs here
         raise _not_callable(error) from error
@@ -176,13 +181,6 @@ def _not_callable(error: Exception) -> SourceError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = (lines[-1] if lines else type(error).__name__)[:300]
     return SourceError(f"cannot be called with this input signature: {type(error).__name__}: {said}", where="check")
-
-
-def _named(result: Any) -> dict[str, Any]:
-    if isinstance(result, Mapping):
-        return {str(key): value for key, value in result.items()}
-    flat = list(result) if isinstance(result, (list, tuple)) else [result]
-    return {f"output_{i}": value for i, value in enumerate(flat)}
 
 
 def _arguments(input_signature: Any) -> list[Any]:
@@ -216,29 +214,38 @@ def _unique(names: Sequence[str]) -> list[str]:
     return found
 
 
-def of_path(path: Path, signature: str = "serving_default") -> Capture:
+def of_path(path: Path, signature: str | None = None) -> Capture:
     """A SavedModel's folder, or a Keras file, with the inputs that it declares itself.
 
     Raises:
-        SourceError: it cannot be loaded.  ConfigError: no such signature, or a kind that does not say its inputs.
+        ConfigError: it cannot be loaded, has no such signature, or is of a kind that does not say its inputs.
     """
-    from trtbuild.kit import tfmodel
-
     if not path.exists():
         raise ConfigError("there is no such file", where=str(path))
-    if path.is_dir():
-        source = {"kind": "saved_model", "path": str(path), "signature": signature}
-        opened = tfmodel.open_saved_model(source, path, {})
-    elif path.suffix in (".keras", ".h5"):
-        opened = tfmodel.open_keras({"kind": "keras", "path": str(path)}, path, {})
-    else:
-        hint = "a SavedModel's folder, .keras, .h5 or .onnx; for a frozen graph use model=NAME of a config"
-        raise ConfigError(f"cannot tell what '{path.suffix or path.name}' is", where=str(path), hint=hint)
+    try:
+        opened = _opened(path, signature)
+    except SourceError as error:  # nothing was checked, so nothing stands against the conversion
+        raise ConfigError(error.what, where=error.where, hint=error.hint) from error
     if opened.inputs is None:
         raise ConfigError("the model does not say what its inputs are", where=str(path), hint="use model=NAME")
     specs = {n: (_dims(spec.shape), getattr(spec.dtype, "name", str(spec.dtype))) for n, spec in opened.inputs.items()}
     call = opened.call
     return traced(lambda a: call(dict(a)), specs, path.name, loaded=True, keep=opened.keep)  # type: ignore[arg-type]
+
+
+def _opened(path: Path, signature: str | None) -> Any:
+    from trtbuild.kit import tfmodel
+
+    if path.is_dir():
+        source = {"kind": "saved_model", "path": str(path), "signature": signature or "serving_default"}
+        try:
+            return tfmodel.open_saved_model(source, path, {})
+        except ConfigError as error:
+            raise ConfigError(error.what, where=str(path), hint=f"{error.hint}: signature=NAME") from error
+    if path.suffix in (".keras", ".h5"):
+        return tfmodel.open_keras({"kind": "keras", "path": str(path)}, path, {})
+    hint = "a SavedModel's folder, .keras, .h5 or .onnx; for a frozen graph use model=NAME of a config"
+    raise ConfigError(f"cannot tell what '{path.suffix or path.name}' is", where=str(path), hint=hint)
 
 
 def of_source(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any], title: str) -> Capture:

@@ -11,19 +11,20 @@ from trtbuild.checker import engine, options, shapes, versions
 from trtbuild.checker.asking import asking
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.findings import Finder
-from trtbuild.checker.options import Options
-from trtbuild.checker.result import Result
-from trtbuild.errors import ConfigError, SourceError
+from trtbuild.checker.options import OPSET, Options
+from trtbuild.checker.result import Problem, Result, settled
+from trtbuild.errors import ConfigError
 
 
 def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     """``ready``: whatever precision it computes in is meant.
 
-    Raises SourceError for what is no ONNX model, ConfigError for a file that is not there.
+    Raises ConfigError for what is no ONNX model, or is not there.
     """
     wanted = versions.wanted(how.versions)
     with asking(wanted, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
         model = load(path)
+        undeclared = _undeclared(model)
         chosen = shapes.choose(_shapes(model), how.profiles)
         with tempfile.TemporaryDirectory(prefix="trt-checker-", ignore_cleanup_errors=True) as folder:
             _beside(model, path, Path(folder))
@@ -35,7 +36,7 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     verdicts = {
         want.name: engine.verdict_of(answers[want.name]) if want.name in answers else "not asked" for want, _ in wanted
     }
-    return Result(tuple(problems), verdicts, how.precision, (str(path),))
+    return Result(*settled([*undeclared, *problems], verdicts), how.precision, (str(path),))
 
 
 def load(path: Path) -> Any:
@@ -47,9 +48,9 @@ def load(path: Path) -> Any:
     except OSError as error:
         raise ConfigError(error.strerror or str(error), where=str(path)) from None
     except Exception as error:  # protobuf's DecodeError and its kin
-        raise SourceError("not an ONNX model", where=str(path)) from error
+        raise ConfigError("not an ONNX model", where=str(path)) from error
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
-        raise SourceError("not an ONNX model: it has no graph", where=str(path))
+        raise ConfigError("not an ONNX model: it has no graph", where=str(path))
     taken: set[str] = set()
     for i, node in enumerate(model.graph.node):
         if not node.name or node.name in taken:
@@ -70,14 +71,48 @@ def _shapes(model: Any) -> dict[str, list[int | None] | None]:
 
 
 def _beside(model: Any, path: Path, folder: Path) -> None:
-    """Links to the files in which the model keeps weights."""
-    for tensor in model.graph.initializer:
-        for entry in tensor.external_data:
-            if entry.key == "location":
-                link, target = folder / entry.value, (path.resolve().parent / entry.value)
-                if not link.exists() and target.exists() and folder in link.parents:
-                    link.parent.mkdir(parents=True, exist_ok=True)
-                    link.symlink_to(target)
+    """Links to the files in which the model keeps weights.
+
+    Raises:
+        ConfigError: one is missing, too short, or not below the model's folder.
+    """
+    from trtbuild.kit import externaldata
+
+    for tensor, place in externaldata.tensors(model):
+        name, target = place.location, path.resolve().parent / place.location
+        if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+            what = f"weights of '{tensor.name}' are in '{name}', which is not below the model's folder"
+            raise ConfigError(what, where=str(path))
+        if not target.is_file():
+            hint = "it belongs beside the model"
+            raise ConfigError(f"its file of weights {name} is missing", where=str(path), hint=hint)
+        end, size = place.offset + (place.length or 0), target.stat().st_size
+        if size < end:
+            what = f"its file of weights {name} is too short: {size} bytes, and '{tensor.name}' ends at {end}"
+            raise ConfigError(what, where=str(path), hint="copy it again")
+        link = folder / name
+        if not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(target)
+
+
+def _undeclared(model: Any) -> list[Problem]:
+    """Domains without a version, one problem each; they get one, so that the rest can be checked."""
+    from trtbuild.kit.tfonnx import all_nodes
+
+    declared = {"" if entry.domain == "ai.onnx" else entry.domain for entry in model.opset_import}
+    found = {}
+    for node in all_nodes(model.graph):
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if domain not in declared and domain not in found:
+            words = f"its domain '{domain or 'ai.onnx'}' has no opset import, so the file is not valid ONNX"
+            advice = "add one: model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, VERSION))"
+            found[domain] = Problem(
+                "parse", "error", "", "", words, advice, node=node.name, node_type=node.op_type,
+                rule="parse/opset_import",
+            )  # fmt: skip
+            model.opset_import.add(domain=domain, version=1 if domain else OPSET)
+    return list(found.values())
 
 
 def check_source(path: Path, where: str, inputs: dict[str, Any], how: Options) -> Result:

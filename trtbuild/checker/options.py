@@ -14,6 +14,10 @@ PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 OPSET = 17  # what a build exports by default in every demonstration model
 OPSETS = (13, 23)  # the same bounds as in a config
 LIMIT_S = 60.0
+_OTHER_NAMES = {
+    "float32": "fp32", "float": "fp32", "float16": "fp16", "half": "fp16", "mixed_float16": "fp16",
+    "bfloat16": "bf16", "mixed_bfloat16": "bf16", "tensorfloat32": "tf32",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,17 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
-            hint = did_you_mean(self.precision, PRECISIONS)
+            other = _OTHER_NAMES.get(str(self.precision).lower())
+            hint = f"did you mean '{other}'?" if other else did_you_mean(str(self.precision), PRECISIONS)
             raise ConfigError(f"unknown precision '{self.precision}'", where="precision", hint=hint)
+        if not isinstance(self.opset, int):
+            raise ConfigError(f"{self.opset!r} is not a whole number", where="opset", hint=f"such as {OPSET}")
         if not OPSETS[0] <= self.opset <= OPSETS[1]:
             raise ConfigError(f"{self.opset} is not between {OPSETS[0]} and {OPSETS[1]}", where="opset")
+        if not isinstance(self.limit_s, (int, float)):
+            raise ConfigError(
+                f"{self.limit_s!r} is not a number of seconds", where="limit_s", hint=f"such as {LIMIT_S:g}"
+            )
         if not self.limit_s > 0:
             raise ConfigError(f"{self.limit_s} is not above 0", where="limit_s")
 

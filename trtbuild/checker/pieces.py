@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.checker import types
+from trtbuild.checker.advice import LATE
 from trtbuild.checker.cutting import cut_out, inferred
 from trtbuild.checker.exporting import Shapes
 from trtbuild.core.complaint import Complaint
@@ -69,7 +70,7 @@ def _complaints(ask: Ask, answer: Answer, model: Any, folder: Path, deadline: fl
     if named or answer.verdict in ("ok", "refused") or answer.why:
         return named
     if answer.verdict == "timeout":  # each question of a search would take as long
-        late = f"TensorRT did not answer in time while {answer.stage or 'starting'}"
+        late = f"TensorRT {LATE} while {answer.stage or 'starting'}"
         return [Complaint("", "", _stage(answer), late)]
     return [_locate(ask, answer, model, folder, deadline)]
 

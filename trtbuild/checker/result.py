@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 Stage = Literal["export", "parse", "build", "precision"]
@@ -19,7 +19,7 @@ class Problem:
     ``op`` and ``op_type`` are TensorFlow's, ``node`` and ``node_type`` ONNX's; each is empty where there is none.
     ``file`` and ``line`` are where the operation was made in the user's code; where that is not known ``file`` is empty
     and ``place_note`` says why.  ``words`` are the tool's own, ``versions`` those of TensorRT that have the problem
-    (none: it is the exporter's, so everybody's).
+    (all that were asked, where it is the exporter's).
     """
 
     stage: Stage
@@ -51,7 +51,8 @@ class Result:
     """True when nothing stands against the conversion: no problem of severity "error", and the check came to its end.
 
     ``error`` is why there was no check: nothing registered, a TensorRT that is not here, a fault of the checker.
-    ``verdicts``: "ok", "parse_fail", "build_fail", "crash", "timeout" or "not asked" (nothing left), by version.
+    ``verdicts``: "ok", "export_fail", "parse_fail", "build_fail", "precision_fail", "crash", "timeout" or "not asked"
+    (nothing left), by version; "ok" where no error holds for it.
     """
 
     problems: tuple[Problem, ...] = ()
@@ -69,6 +70,11 @@ class Result:
     def errors(self) -> tuple[Problem, ...]:
         """What keeps the network from converting."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def late(self) -> bool:
+        """Nothing is known against it but that TensorRT did not answer within ``limit_s``."""
+        return bool(self.errors) and all(problem.rule.endswith("/timeout") for problem in self.errors)
 
     @property
     def by_version(self) -> dict[str, tuple[Problem, ...]]:
@@ -100,3 +106,17 @@ class Result:
         from trtbuild.checker.text import html
 
         return html(self)
+
+
+def settled(problems: Iterable[Problem], verdicts: Mapping[str, str]) -> tuple[tuple[Problem, ...], dict[str, str]]:
+    """Problems with the versions they hold for, and verdicts that are "ok" where no error holds.
+
+    What TensorRT has nothing to say of (an operation that was cut out before it was asked) fails all the same.
+    """
+    told = tuple(p if p.versions else replace(p, versions=tuple(verdicts)) for p in problems)
+    found = dict(verdicts)
+    for problem in told:
+        for version in problem.versions:
+            if problem.severity == "error" and found.get(version) == "ok":
+                found[version] = f"{problem.stage}_fail"
+    return told, found

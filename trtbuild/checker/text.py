@@ -18,6 +18,8 @@ def headline(result: Result) -> str:
     others = f" ({rest} warning{'s' if rest != 1 else ''})" if rest else ""
     if not errors:
         return f"converts to TensorRT {asked} in {result.precision}{others}"
+    if result.late:
+        return f"not known whether it converts to TensorRT {asked} in {result.precision}: not answered in time{others}"
     count = f"{errors} problem{'s' if errors != 1 else ''}"
     return f"does not convert to TensorRT {asked} in {result.precision}: {count}{others}"
 
@@ -70,15 +72,15 @@ def html(result: Result) -> str:
     if not result.problems:
         return said
     head = "".join(f"<th>{name}</th>" for name in ("", "TensorFlow operation", "where", "stage", "says", "advice"))
-    rows = "".join(_row(i, problem) for i, problem in enumerate(result.problems, 1))
+    rows = "".join(_row(i, problem, len(result.verdicts)) for i, problem in enumerate(result.problems, 1))
     return f"{said}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _row(number: int, problem: Problem) -> str:
+def _row(number: int, problem: Problem, asked: int) -> str:
     kind, name = problem.op_type or problem.node_type, problem.op or problem.node
     where = f"{_short(problem.file)}:{problem.line}" if problem.file else problem.place_note
     stage = problem.stage + ("" if problem.severity == "error" else f" ({problem.severity})")
-    if problem.versions:
+    if 0 < len(problem.versions) < asked:
         stage += f" {', '.join(problem.versions)}"
     cells = (str(number), f"{kind} {name}", where, stage, problem.words, problem.advice)
     return "<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in cells) + "</tr>"

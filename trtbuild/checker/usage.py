@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from trtbuild.checker.advice import advise
+from trtbuild.checker.capture import Capture
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.result import Problem, Severity
 from trtbuild.checker.shapes import Shapes
-from trtbuild.checker.subgraph import Subgraph
+from trtbuild.checker.subgraph import Subgraph, _handle
 from trtbuild.errors import TrtbuildError
 
 _LOOSE = "register it with trt_checker.register_input, or use tf.compat.v1.placeholder_with_default"
@@ -19,6 +20,7 @@ _TRAINING = (
 _INFERENCE = "register the network as it is for inference, with training=False"
 _AREA = "the exporter makes a linear resize of it, with other numbers"
 _STATE = "an engine keeps no state: make states inputs and outputs, and build the network for inference"
+_TABLE = "look up in front of the engine, or use tf.gather on a constant; register what comes out as the input"
 _PROFILE = "give shapes it shall run with: profiles={{'{}': (min, opt, max)}}"
 
 
@@ -35,6 +37,28 @@ def problems(part: Subgraph, origins: Origins) -> list[Problem]:
     for op in part.assigned:
         found.append(_at(op, "Assign", "the output depends on writing to a variable", _STATE, origins))
     return found
+
+
+def tables(capture: Capture, origins: Origins) -> list[Problem]:
+    """Operations on resources from outside that are no variables: look-up tables, nearly always."""
+    outer = {inner.op.name for _, inner in getattr(capture.graph, "captures", ())}
+    stops = set(capture.inputs.values())
+    waiting = [capture.graph.get_tensor_by_name(name) for name in capture.outputs.values()]
+    seen, found = {tensor.name for tensor in waiting} | stops, {}
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.name in stops:
+            continue
+        for read in tensor.op.inputs:
+            if read.dtype.name == "resource" and read.op.name in outer and _handle(read) is None:
+                found[tensor.op.name] = tensor.op.type
+            if read.name not in seen:
+                seen.add(read.name)
+                waiting.append(read)
+    return [
+        _at(name, kind, "it reads a look-up table, which an engine has not", _TABLE, origins)
+        for name, kind in sorted(found.items())
+    ]
 
 
 def silent(graph_def: Any, origins: Origins) -> list[Problem]:

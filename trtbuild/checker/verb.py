@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +23,22 @@ if TYPE_CHECKING:
     from trtbuild.cli import Words
 
 HINT = "trtbuild check model=NAME …, or trtbuild check PATH"
-OF_A_PATH = ("precision", "tensorrt")  # all that a path leaves to be chosen
+OF_A_PATH = ("precision", "tensorrt", "opset", "signature")  # all that a path leaves to be chosen
 
 
 def run(words: Words) -> int:
     """0: it converts; 4: it does not; else the status of what kept it from being checked."""
     install = "--no-install" not in words.options
+    if "--sarif" in words.options:
+        _refuse_target(Path(words.options["--sarif"]))
     if words.sweep:
         raise ConfigError("checks one model; several versions are tensorrt=A,B", where="check", hint=HINT)
     if len(words.arguments) > 1 or not (words.arguments or words.overrides):
         raise ConfigError("expects a model of the config, or one path", where="check", hint=HINT)
     if words.arguments:
-        how = _options_of_path(words.overrides, install)
-        result = engine.guarded(lambda: _of_path(Path(words.arguments[0]), how), how.precision, raise_on_error=True)
+        path, given = Path(words.arguments[0]), _given(words.overrides)
+        how, signature = _options_of_path(path, given, install), given.get("signature")
+        result = engine.guarded(lambda: _of_path(path, how, signature), how.precision, raise_on_error=True)
     else:
         workspace = find_workspace(Path.cwd())
         variant, how = _variant(workspace, words.overrides, install)
@@ -51,7 +55,16 @@ def run(words: Words) -> int:
     return 0 if result else 4
 
 
-def _options_of_path(overrides: Sequence[str], install: bool) -> Options:
+def _refuse_target(path: Path) -> None:
+    """Before the check: a result that cannot be written is lost."""
+    if path.is_dir():
+        raise ConfigError("it is a folder", where=f"--sarif {path}", hint="give the name of a file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f"nothing can be written to {folder}", where=f"--sarif {path}")
+
+
+def _given(overrides: Sequence[str]) -> dict[str, str]:
     given = {}
     for word in overrides:
         key, _, value = word.partition("=")
@@ -59,18 +72,29 @@ def _options_of_path(overrides: Sequence[str], install: bool) -> Options:
             hint = did_you_mean(key, OF_A_PATH)
             raise ConfigError(f"a path takes no '{key}'", where=word, hint=hint)
         given[key] = value
+    return given
+
+
+def _options_of_path(path: Path, given: Mapping[str, str], install: bool) -> Options:
+    opset = given.get("opset", str(options.OPSET))
+    if not opset.isdecimal():
+        raise ConfigError(f"'{opset}' is not a number", where="opset")
+    if path.suffix == ".onnx" and "opset" in given:
+        raise ConfigError("an ONNX file has its own opset", where=f"opset={opset}")
+    if "signature" in given and path.suffix in (".onnx", ".keras", ".h5"):
+        raise ConfigError("only a SavedModel has signatures", where=f"signature={given['signature']}")
     names = given["tensorrt"].split(",") if "tensorrt" in given else None
-    return options.make(names, given.get("precision", "fp32"), install=install)
+    return options.make(names, given.get("precision", "fp32"), int(opset), install=install)
 
 
-def _of_path(path: Path, how: Options) -> Result:
+def _of_path(path: Path, how: Options, signature: str | None) -> Result:
     if path.suffix == ".onnx":
         from trtbuild.checker import onnxfile
 
         return onnxfile.check(path, how)
     from trtbuild.checker import models
 
-    return engine.check([lambda: models.of_path(path)], how)
+    return engine.check([lambda: models.of_path(path, signature)], how)
 
 
 def _variant(workspace: Workspace, overrides: Sequence[str], install: bool) -> tuple[Variant, Options]:

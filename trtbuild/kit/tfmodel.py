@@ -6,6 +6,7 @@ are fixed in the graph, names are the config's, and freezing sees one shape of t
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,8 @@ def _in_order(result: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
 def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
     import keras
 
+    if path is not None and path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
+        raise SourceError("not a readable Keras model: it is no zip archive", where=source["path"])
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # zip, HDF5, registry and config errors: the file is not a usable Keras model
@@ -232,11 +235,43 @@ _OPEN: dict[str, Callable[[Mapping[str, Any], Path | None, Mapping[str, Any]], _
 
 def _named(result: Any, names: list[str]) -> dict[str, Any]:
     """Outputs by name: a mapping keeps its keys, a list takes the model's names, or output_0, output_1, …"""
-    if isinstance(result, Mapping):
-        return {str(key): result[key] for key in result}
-    flat = list(result) if isinstance(result, (list, tuple)) else [result]
-    usable = len(names) == len(flat) == len(set(names))
-    return dict(zip(names if usable else [f"output_{i}" for i in range(len(flat))], flat, strict=True))
+    found = flat_outputs(result)
+    usable = not isinstance(result, Mapping) and len(names) == len(found) == len(set(names))
+    return dict(zip(names, found.values(), strict=True)) if usable else found
+
+
+def flat_outputs(result: Any) -> dict[str, Any]:
+    """Every tensor of a result by name, however it is nested: ``a_0`` is the first of what is called ``a``.
+
+    None is no output.
+
+    >>> flat_outputs({"a": (1, {"b": 2}), "c": None})
+    {'a_0': 1, 'a_1_b': 2}
+    >>> flat_outputs([1, (2, 3)])
+    {'output_0': 1, 'output_1_0': 2, 'output_1_1': 3}
+
+    Raises:
+        SourceError: there is no output, or two would have one name.
+    """
+    found: dict[str, Any] = {}
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                add(f"{name}_{key}" if name else str(key), inner)
+        elif isinstance(value, (list, tuple)):
+            for i, inner in enumerate(value):
+                add(f"{name or 'output'}_{i}", inner)
+        elif value is not None:
+            name = name or "output_0"
+            if name in found:
+                raise SourceError(f"two of its outputs would be called '{name}'", where="model", hint="rename one")
+            found[name] = value
+
+    add("", result)
+    if not found:
+        raise SourceError("it returns no tensor", where="model", hint="return what the network computes")
+    return found
 
 
 def _check_inputs(wanted: Mapping[str, Any], have: Mapping[str, Any]) -> None:

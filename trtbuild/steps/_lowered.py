@@ -8,9 +8,10 @@ from trtbuild.core.job import Job
 def run(job: Job) -> None:
     import onnx
 
-    from trtbuild.kit import uncalibrated
+    from trtbuild.kit import externaldata, uncalibrated
 
-    model = onnx.load(job.input("model"))
+    model = onnx.load(job.input("model"), load_external_data=False)
+    externaldata.read(model, job.input("model").parent)
     p = job.params
     kept = uncalibrated.lower(model, p["precision"], p["quantize_ops"], p["keep_nodes"], p["keep_ops"])
     path = job.output("lowered.onnx")
