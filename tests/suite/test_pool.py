@@ -11,6 +11,7 @@ import pytest
 from trtbuild.errors import PlaceError
 from trtbuild.suite import pool
 from trtbuild.suite.pool import Worker
+from trtbuild.suite.running import _of_the_machine
 
 SCRIPT = """
 import json, os, signal, sys, time
@@ -76,3 +77,11 @@ def test_a_worker_that_cannot_start_is_an_error_of_the_place(tmp_path: Path) -> 
 
     with pytest.raises(PlaceError, match="no TensorFlow"), Worker(None, tmp_path / "graphs", words) as worker:
         worker.examine("good", 20)
+
+
+def test_what_the_machine_did_is_no_answer_to_keep() -> None:
+    """A worker that was killed for want of memory would be a regression for ever."""
+    killed = {"verdict": "crash", "says": "the process died of SIGKILL"}
+    parser = {"verdict": "crash", "says": "the process died of SIGSEGV"}
+
+    assert [_of_the_machine(stage) for stage in (killed, {"verdict": "timeout"}, parser)] == [True, True, False]

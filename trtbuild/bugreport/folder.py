@@ -25,6 +25,7 @@ def check_free(target: Path) -> None:
 
 
 def archive_of(target: Path) -> Path:
+    target = target if target.name not in ("", "..") else target.absolute()
     return target.with_name(f"{target.name}.zip")
 
 

@@ -89,13 +89,23 @@ def _dims(value: Any) -> Iterator[Any]:
 
 
 def _texts(node: Any, attribute: Any) -> None:
-    """Names inside attributes: of tensors, and the words of a table (ai.onnx.ml)."""
+    """Names inside attributes: of tensors, the words of a table (ai.onnx.ml); and numbers that are a model's own.
+
+    Those of ONNX's own operations are settings, except a Constant's; a foreign operation may keep its weights there.
+    """
     if attribute.HasField("t"):
         attribute.t.name = attribute.t.doc_string = ""
     if attribute.strings and (node.domain == "ai.onnx.ml" or node.op_type in ("Constant", "StringNormalizer")):
         attribute.strings[:] = [f"s{i}".encode() for i in range(len(attribute.strings))]
-    if attribute.name == "value_string":
+    foreign = node.domain not in ("", "ai.onnx")
+    if attribute.name == "value_string" or (foreign and attribute.s):
         attribute.s = b"s0"
+    if foreign and attribute.strings:
+        attribute.strings[:] = [f"s{i}".encode() for i in range(len(attribute.strings))]
+    if attribute.floats and (foreign or node.op_type == "Constant"):
+        attribute.floats[:] = [0.25 + 0.5 * (i % 7) / 7 for i in range(len(attribute.floats))]
+    if foreign and attribute.f:
+        attribute.f = 0.5
 
 
 def _domain(name: str) -> str:

@@ -12,6 +12,7 @@ from trtbuild.errors import ConfigError
 from trtbuild.files import write_atomic
 from trtbuild.reducing.failure import Failure
 from trtbuild.suite.case import Tolerance
+from trtbuild.suite.collecting import ID
 
 _TEXT = '''"""{title}; made by trtbuild reduce."""
 
@@ -65,7 +66,10 @@ def ops_of(model: Any) -> list[str]:
 
 
 def check_free(folder: Path, name: str) -> None:
-    """Raises ConfigError before any work when the case would replace another one."""
+    """Raises ConfigError before any work when the case would replace another one, or could not be read again."""
+    if not ID.fullmatch(name):
+        hint = "use lower-case letters, digits, '.', '_' and '-'"
+        raise ConfigError(f"'{name}' is no id of a case", where="--name", hint=hint)
     for path in (folder / f"{_file(name)}{end}" for end in (".py", ".onnx", ".npz")):
         if path.exists():
             raise ConfigError(

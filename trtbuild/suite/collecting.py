@@ -14,7 +14,7 @@ from trtbuild.suite.case import PRECISIONS, Case, Family
 
 PACKAGED = Path(__file__).resolve().parent / "cases"
 OWN = "suite"  # the folder of a workspace's own cases
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
+ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def collect(root: Path | None) -> dict[str, Case]:
@@ -72,7 +72,7 @@ def _load(path: Path) -> ModuleType:
         sys.path.append(folder)  # a file of cases may import its neighbours
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the user's own code
+    except (Exception, SystemExit) as error:  # the user's own code
         said = (str(error).splitlines() or [""])[0]
         what = f"this file of cases cannot be imported: {type(error).__name__}: {said}"
         raise ConfigError(what, where=str(path)) from error
@@ -81,7 +81,7 @@ def _load(path: Path) -> ModuleType:
 
 def _check(case: Case) -> None:
     """Raise ConfigError for a case that could not be run or recorded."""
-    if not _ID.fullmatch(case.id):
+    if not ID.fullmatch(case.id):
         hint = "use lower-case letters, digits, '.', '_' and '-'"
         raise ConfigError(f"unfit id '{case.id}'", where=case.place, hint=hint)
     if case.precision not in PRECISIONS:

@@ -17,6 +17,7 @@ from trtbuild.suite.records import Records
 from trtbuild.suite.verdicts import Stages, of_answer, stages_of
 
 LIMIT_S = 60.0  # of a stage of one case; the slowest takes two seconds
+WHOLE = 500  # cases: a run of fewer says nothing about the records of the others
 PROBERS_PAY_FROM = 8  # graphs: starting a toolchain's interpreter takes as long as a few of them
 Progress = Callable[[str, int, int], None]  # what, done, of how many
 
@@ -77,14 +78,20 @@ def _examine(
     def done(name: str, answers: Answers) -> None:
         record = _record(answers)
         # A crash of this process for want of memory, or a slow machine, is no property of the case: asked again.
-        if not any(stage["verdict"] == "timeout" for stage in record["stages"].values()):
+        if not any(_of_the_machine(stage) for stage in record["stages"].values()):
             records.put(keys[name], record)
         results.examined[name] = record
         results.made_anew += 1
         progress("exported", len(results.examined), len(cases))
 
     examine_all(missing, root, graphs, workers=workers_for(cores(), missing), limit_s=limit_s, done=done)
-    records.tidy(set(keys.values()))
+    if len(keys) >= WHOLE:
+        records.tidy(set(keys.values()))
+
+
+def _of_the_machine(stage: Mapping[str, Any]) -> bool:
+    """SIGKILL is what the kernel sends where memory ends, and what a person sends; no library does."""
+    return stage["verdict"] == "timeout" or (stage["verdict"] == "crash" and "SIGKILL" in stage.get("says", ""))
 
 
 def _record(answers: Answers) -> dict[str, Any]:
@@ -134,5 +141,6 @@ def _probe(
             found[case_id] = stages
             results.made_anew += 1
             progress(f"built with {name}", len(found), len(keys))
-    records.tidy(set(keys.values()))
+    if len(keys) >= WHOLE:
+        records.tidy(set(keys.values()))
     return found
