@@ -139,7 +139,8 @@ class _Cutter:
         node.device = ""
         node.attr.pop("_class", None)
         for i, tensor in enumerate(op.inputs):
-            node.input[i] = self._tensor(tensor.name)
+            # Without its ":0", which grappler would carry into control inputs, where no port may stand.
+            node.input[i] = self._tensor(tensor.name).removesuffix(":0")
         if not self.old_control_flow:
             del node.input[len(op.inputs) :]
         if op.type in ("VarHandleOp", "VariableV2", "Variable"):

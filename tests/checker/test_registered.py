@@ -1,0 +1,74 @@
+"""Tests that what is registered is checked, no more and no less, and that the innocent are let go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import trt_checker
+
+pytestmark = pytest.mark.slow
+tf = pytest.importorskip("tensorflow")
+keras = pytest.importorskip("keras")
+v1 = tf.compat.v1
+
+
+@pytest.fixture(autouse=True)
+def nothing_registered() -> Iterator[None]:
+    trt_checker.clear()
+    yield
+    trt_checker.clear()
+
+
+def kinds(result: Any) -> list[str]:
+    assert not result.error, result.error
+    return [problem.op_type for problem in result.errors]
+
+
+@pytest.mark.parametrize("constant", [tf.ones, tf.zeros, lambda shape: tf.fill(shape, 3.0)])
+def test_a_large_constant_that_tensorflow_folds_is_innocent(constant: Callable[[Any], Any]) -> None:
+    """From 1000 elements on TensorFlow makes it by an operation, which its optimiser ties to others."""
+    assert trt_checker.check(lambda x: x * constant([1, 1000]), tf.TensorSpec([None, 1000]))
+
+
+class Registering(keras.Model):  # type: ignore[misc]
+    """Registers what it is called with, as it is, and what it makes of it."""
+
+    def __init__(self, bad: bool) -> None:
+        super().__init__()
+        self.bad, self.dense = bad, keras.layers.Dense(4)
+
+    def call(self, x: Any) -> Any:
+        trt_checker.register_input(x)
+        y = self.dense(x)
+        y = tf.math.lgamma(y) if self.bad else tf.abs(y)
+        trt_checker.register_output(y)
+        return y
+
+
+@pytest.mark.parametrize("order", [(True, False), (False, True)], ids=str)
+def test_two_networks_of_one_class_are_both_checked(order: tuple[bool, bool]) -> None:
+    """Though the same lines register both; each is built inside of its trace."""
+    networks = [tf.function(Registering(bad)) for bad in order]
+    for net in networks:
+        net(tf.ones([2, 4]))
+
+    assert kinds(trt_checker.check_conversion()) == ["Lgamma"]
+
+
+@pytest.mark.parametrize("way", ["trace", "fit", "predict"])
+def test_a_model_that_registers_what_it_is_called_with_is_checked(way: str) -> None:
+    """Keras first runs it in a graph of its own, in which only the output is a tensor."""
+    net, x = Registering(True), np.ones((4, 4), np.float32)
+    if way == "fit":
+        net.compile("sgd", "mse")
+        net.fit(x, x, verbose=0)
+    elif way == "predict":
+        net.predict(x, verbose=0)
+    else:
+        tf.function(net)(tf.constant(x))
+
+    assert set(kinds(trt_checker.check_conversion())) == {"Lgamma"}
