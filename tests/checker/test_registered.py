@@ -72,3 +72,23 @@ def test_a_model_that_registers_what_it_is_called_with_is_checked(way: str) -> N
         tf.function(net)(tf.constant(x))
 
     assert set(kinds(trt_checker.check_conversion())) == {"Lgamma"}
+
+
+@pytest.mark.parametrize("control_flow", [1, 2])
+def test_moving_averages_of_a_branch_are_named_and_hide_nothing(control_flow: int) -> None:
+    """The batch normalisation of TensorFlow 1: the branch for training writes; the rest is checked all the same."""
+    choose = {1: v1.disable_control_flow_v2, 2: v1.enable_control_flow_v2}
+    choose[control_flow]()
+    try:
+        with tf.Graph().as_default():
+            x, training = v1.placeholder(tf.float32, [None, 4]), v1.placeholder_with_default(False, [])
+            trt_checker.register_input(x)
+            mean = v1.get_variable("mean", [4])
+            used = tf.cond(training, lambda: v1.assign(mean, 0.9 * mean + tf.reduce_mean(x, 0)), lambda: mean + 0.0)
+            trt_checker.register_output(tf.math.lgamma(x - used))
+            result = trt_checker.check_conversion()
+    finally:
+        v1.enable_control_flow_v2()
+
+    assert kinds(result) == ["Assign", "Lgamma"]
+    assert all(problem.file == __file__ and problem.code for problem in result.errors)

@@ -41,6 +41,9 @@ class Origins:
         if op is not None:
             return op
         functions = dict(_functions(self._graph))
+        function, _, inner = name.partition("/")
+        if function in functions and (op := _lookup(functions[function], inner)) is not None:
+            return op
         graph, rest = self._graph, name
         for _ in range(name.count("/")):
             caller, inner = _split(graph, rest)
