@@ -92,3 +92,28 @@ def test_moving_averages_of_a_branch_are_named_and_hide_nothing(control_flow: in
 
     assert kinds(result) == ["Assign", "Lgamma"]
     assert all(problem.file == __file__ and problem.code for problem in result.errors)
+
+
+def test_operations_of_a_loop_have_their_lines() -> None:
+    """AutoGraph's, and map_fn's."""
+
+    @tf.function
+    def looped(x: Any) -> Any:
+        for _ in tf.range(5):
+            x = tf.math.lgamma(x)
+        return tf.map_fn(lambda row: tf.math.digamma(row), x)
+
+    result = trt_checker.check(looped, tf.TensorSpec([2, 4]))
+
+    assert sorted(kinds(result)) == ["Digamma", "Lgamma"]
+    for problem in result.errors:
+        assert problem.file == __file__ and problem.op_type.lower() in problem.code
+
+
+def test_a_node_that_a_build_refusal_names_is_its_operation() -> None:
+    """A kernel larger than its input is refused in words alone."""
+    shapes = {"input_0": [(1, 4, 4, 3)] * 3}
+    spec = tf.TensorSpec([None, None, None, 3])
+    result = trt_checker.check(lambda x: tf.nn.conv2d(x, tf.ones([9, 9, 3, 4]), 1, "VALID"), spec, profiles=shapes)
+
+    assert kinds(result) == ["Conv2D"] and result.errors[0].file == __file__
