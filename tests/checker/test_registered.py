@@ -117,3 +117,11 @@ def test_a_node_that_a_build_refusal_names_is_its_operation() -> None:
     result = trt_checker.check(lambda x: tf.nn.conv2d(x, tf.ones([9, 9, 3, 4]), 1, "VALID"), spec, profiles=shapes)
 
     assert kinds(result) == ["Conv2D"] and result.errors[0].file == __file__
+
+
+def test_a_suppression_is_named_and_not_the_copy_behind_it() -> None:
+    """TensorRT names the layer by its kind, the exporter the node by what hands its result on."""
+    specs = [tf.TensorSpec([100, 4]), tf.TensorSpec([100])]
+    result = trt_checker.check(lambda boxes, scores: tf.image.non_max_suppression(boxes, scores, 10), specs)
+
+    assert kinds(result) == ["NonMaxSuppressionV3"] and result.errors[0].file == __file__
