@@ -58,7 +58,7 @@ def registered(registry: Registry, graph: Any, *, named: bool) -> list[Callable[
         if not mine:
             raise ConfigError("nothing is registered in this graph", where="check_conversion", hint=HOW)
     else:
-        records = _latest(records)
+        records = _latest(_without_scratch_halves(records))
     symbolic = [] if mine else _symbolic(registry)
     if not records and not symbolic:
         _refuse_mistakes(registry)
@@ -76,12 +76,22 @@ def _refuse_mistakes(registry: Registry) -> None:
 
 
 def _latest(records: Sequence[tuple[Any, Registered]]) -> list[tuple[Any, Registered]]:
-    """Function graphs that the same lines registered are traces of one function; plain graphs are networks each."""
+    """Graphs that the same lines registered for one tf.function are its traces; others are networks each."""
     kept: dict[object, tuple[Any, Registered]] = {}
     for graph, record in records:
-        traced = hasattr(graph, "captures")
-        kept[record.sites if traced else id(graph)] = (graph, record)
+        traced = record.function is not None
+        kept[(id(record.function), record.sites) if traced else id(graph)] = (graph, record)
     return list(kept.values())
+
+
+def _without_scratch_halves(records: Sequence[tuple[Any, Registered]]) -> Sequence[tuple[Any, Registered]]:
+    """Where a model is built inside a trace, Keras runs it in a graph that is thrown away, on tensors of the trace."""
+    whole = [(graph, record) for graph, record in records if record.inputs and record.outputs]
+    return [pair for pair in records if pair in whole or not _is_scratch(pair[0])] if whole else records
+
+
+def _is_scratch(graph: Any) -> bool:
+    return str(getattr(graph, "name", "") or "").startswith(_SCRATCH)
 
 
 def _refuse_halves(records: Sequence[tuple[Any, Registered]]) -> None:
@@ -101,7 +111,7 @@ def _of_record(graph: Any, record: Registered) -> Capture:
     name = str(getattr(graph, "name", "") or "")
     return Capture(
         graph, dict(record.inputs), dict(record.outputs), _title(name, record.outputs), keep=graph,
-        initialised=not name.startswith(_SCRATCH),
+        initialised=not _is_scratch(graph),
     )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from trtbuild.probing import Answer
 
 CONTRACT_ADVICE = "cast it to float32 before the network, or declare it so"
 _INPUT = re.compile(r"input '(.+?)' is ")
+# "(IConvolutionLayer NAME: …", "… failed. NAME has no runners that …"
+_LAYER = re.compile(r"\(I\w+Layer ([^\s:]+):|(?<!\S)(\S+) has no runners")
 _STAGES: Mapping[str, Stage] = {"parse": "parse", "build": "build", "contract": "precision"}
 
 
@@ -73,13 +75,35 @@ class Finder:
 
     def _of(self, complaint: Complaint, answer: Answer) -> Problem:
         stage = _STAGES.get(complaint.stage, "parse")
-        op, kind = self._origin(complaint.node)
-        problem = self._problem(stage, op, kind, complaint.node, complaint.op_type, complaint.words)
+        node = self._in_words(complaint.words) if stage == "build" else ""
+        kind_of_node = complaint.op_type if node in ("", complaint.node) else ""
+        node = node or complaint.node
+        op, kind = self._origin(node)
+        if stage == "build" and kind == "Identity":
+            op, kind = self._runnerless(complaint.words) or (op, kind)
+        problem = self._problem(stage, op, kind, node, kind_of_node, complaint.words)
         if complaint.stage == "contract":
             name = _INPUT.match(complaint.words)
             entry = self._exported.entries.get(name[1], "") if name else ""
             return replace(self._problem(stage, entry, "", "", "", complaint.words), advice=CONTRACT_ADVICE)
         return replace(problem, words=f"{answer.why}: {complaint.words}") if answer.why else problem
+
+    def _runnerless(self, words: str) -> tuple[str, str] | None:
+        """Of a layer that the parser named after its kind, where the node bears the name of an Identity."""
+        ops = self._exported.ops
+        for layer in (m[2] for m in _LAYER.finditer(words) if m[2]):
+            op, kind = self._named_after(layer), re.sub(r"_\d+$", "", layer)
+            alike = [op] if op else [name for name, of in ops.items() if of.startswith(kind)]
+            if len(alike) == 1:
+                return alike[0], ops[alike[0]]
+        return None
+
+    def _in_words(self, words: str) -> str:
+        """The one node of the graph that TensorRT names itself; layers have the names of nodes, some with a number."""
+        said = [m[1] or m[2] for m in _LAYER.finditer(words)] if self._exported.model is not None else []
+        present = {node.name for node in self._exported.model.graph.node} if said else set()
+        found = {name for layer in said for name in (layer, re.sub(r"_\d+$", "", layer)) if name in present}
+        return found.pop() if len(found) == 1 else ""
 
     def _origin(self, node: str) -> tuple[str, str]:
         """Name and type of the TensorFlow operation that a node is of; the node's own name where there is none."""

@@ -9,6 +9,7 @@ from typing import Any
 from trtbuild.checker.places import Place, place_of
 
 NO_FRAME = "its line is not known: no code outside of TensorFlow and Keras made it"
+NOT_FOUND = "its line is not known: no operation of this name, or several, are in the code's own graph"
 BY_LAYER = "made by layer '{}'; Keras keeps no line for the layers of a functional model"
 LOADED = "loaded from a file, which keeps no lines of code"
 
@@ -28,7 +29,7 @@ class Origins:
         if place is not None:
             return place, ""
         layer = self.layer(name)
-        return None, BY_LAYER.format(layer) if layer else NO_FRAME
+        return None, BY_LAYER.format(layer) if layer else NOT_FOUND if op is None else NO_FRAME
 
     def layer(self, name: str) -> str:
         """The innermost Keras layer among the operation's scopes, to which tracing it again adds ``_1``."""
@@ -41,6 +42,9 @@ class Origins:
         if op is not None:
             return op
         functions = dict(_functions(self._graph))
+        function, _, inner = name.partition("/")
+        if function in functions and (op := _lookup(functions[function], inner)) is not None:
+            return op
         graph, rest = self._graph, name
         for _ in range(name.count("/")):
             caller, inner = _split(graph, rest)
@@ -50,7 +54,11 @@ class Origins:
             if (op := _lookup(graph, rest)) is not None:
                 return op
         found = [op for inner, rest in _in_body(functions, name) if (op := _lookup(inner, rest)) is not None]
-        return found[0] if found else None
+        if found:
+            return found[0]
+        # The exporter gives a loop's operations the names they have in the body: told where it is one line's alone.
+        named = [op for inner in functions.values() if (op := _lookup(inner, name)) is not None]
+        return named[0] if len({place_of(op.traceback) for op in named}) == 1 else None
 
 
 def _in_body(functions: Mapping[str, Any], name: str) -> Iterator[tuple[Any, str]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the package
 _LIBRARIES = ("tensorflow", "keras", "tf_keras", "tf2onnx", "numpy")
+_TRACER = os.path.join("polymorphic_function", "polymorphic_function.py")  # of TensorFlow
 _PYTHON = os.path.dirname(os.__file__)  # runpy, contextlib, functools; site-packages lies in it, and is not meant
 
 
@@ -59,3 +60,16 @@ def caller() -> tuple[str, int]:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(os.path.join(_OURS, "checker")):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
+
+
+def traced_function() -> Any:
+    """The tf.function object that is being traced by the calling code, None where none is; knows it by its frame."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if (
+            frame.f_code.co_filename.endswith(_TRACER)
+            and type(found := frame.f_locals.get("self")).__name__ == "Function"
+        ):
+            return found
+        frame = frame.f_back  # type: ignore[assignment]
+    return None

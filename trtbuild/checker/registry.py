@@ -11,6 +11,8 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trtbuild.checker.places import traced_function
+
 Side = Literal["inputs", "outputs"]
 _COUNT = itertools.count(1)
 # Keras throws the graph away in which it runs a model to learn shapes, so the last few are held.
@@ -19,12 +21,16 @@ KEPT_GRAPHS = 8
 
 @dataclass
 class Registered:
-    """Tensors of one graph: chosen name -> tensor name; ``latest`` orders the records, ``sites`` are the calls."""
+    """Tensors of one graph: chosen name -> tensor name; ``latest`` orders the records, ``sites`` are the calls.
+
+    ``function`` refers to the tf.function that was being traced, None where there was none.
+    """
 
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     latest: int = 0
     sites: frozenset[tuple[str, int]] = frozenset()
+    function: weakref.ref[Any] | None = None
 
 
 @dataclass
@@ -70,6 +76,8 @@ class Registry:
         found = self._graphs.setdefault(graph, Registered())
         self._kept = [*(kept for kept in self._kept if kept is not graph), graph][-KEPT_GRAPHS:]
         found.latest, found.sites = next(_COUNT), found.sites | {site}
+        traced = traced_function()
+        found.function = None if traced is None else weakref.ref(traced)
         names: dict[str, str] = getattr(found, side)
         if tensor.name not in names.values():
             names[_fresh(name or _short(tensor.name), names)] = tensor.name

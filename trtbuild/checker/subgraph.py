@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from trtbuild.checker.writes import is_write, take_out
+
 LARGE_BYTES = 1 << 20  # a float constant from here on is data: its values decide no verdict
 
 
@@ -30,7 +32,7 @@ class Subgraph:
     outputs: dict[str, str] = field(default_factory=dict)
     variables: dict[str, Held] = field(default_factory=dict)
     loose: dict[str, str] = field(default_factory=dict)  # placeholders that nobody registered -> what they are
-    assigned: list[str] = field(default_factory=list)  # operations that write to variables
+    assigned: list[str] = field(default_factory=list)  # operations that write to variables, and are cut out
     unused: list[str] = field(default_factory=list)  # inputs, by chosen name, that no output depends on
     shapes: dict[str, tuple[int | None, ...] | None] = field(default_factory=dict)  # of the inputs, by chosen name
     dtypes: dict[str, str] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class _Cutter:
         self.ins = {name: graph.get_tensor_by_name(tensor) for name, tensor in inputs.items()}
         self.outs = {name: graph.get_tensor_by_name(tensor) for name, tensor in outputs.items()}
         self.old_control_flow = any(op.type in ("Enter", "Switch") for op in graph.get_operations())
+        self.used: set[str] = set()  # nodes of the copy
         self.stops: dict[str, str] = {}  # tensor -> node that stands for it
         self.captured = {inner.op.name: outer for outer, inner in getattr(graph, "captures", ())}
         self.made = Subgraph(graph_pb2.GraphDef())
@@ -69,7 +72,7 @@ class _Cutter:
             reached = self._reach(wanted | weights.keys())
             for tensor in weights.values():
                 self._weight(tensor)
-        used = {op.name for op in reached}
+        self.used = used = {op.name for op in reached}
         for name, tensor in self.ins.items():
             node = tensor.op.name if tensor.op.name not in used else self._fresh(f"{tensor.op.name}_input", used)
             used.add(node)
@@ -82,6 +85,7 @@ class _Cutter:
             self._copy(op)
         self.made.outputs = {n: self._tensor(t.name) for n, t in self.outs.items()}
         self.made.graph_def.library.CopyFrom(_library(self.graph))
+        self.made.assigned += take_out(self.made.graph_def)
         return self.made
 
     def _note_unused(self, reached: list[Any], wanted: set[str]) -> None:
@@ -89,7 +93,7 @@ class _Cutter:
         self.made.unused = [name for name, tensor in self.ins.items() if tensor.name not in read]
         # A write that something has to wait for is state, though its result is not used.
         behind = {op.name: op for op in self._reach(wanted, control=True)}
-        self.made.assigned = [name for name, op in behind.items() if op.type.startswith("Assign")]
+        self.made.assigned = [name for name, op in behind.items() if is_write(op.type)]
 
     def _reach(self, stops: set[str], *, control: bool = False) -> list[Any]:
         """Operations behind the outputs, in the graph's order; with ``control`` over control edges, too."""
@@ -97,10 +101,12 @@ class _Cutter:
         waiting = [tensor.op for tensor in self.outs.values() if tensor.name not in stops]
         while waiting:
             op = waiting.pop()
-            if op.name in found:
+            if op.name in found or (is_write(op.type) and not op.outputs and not control):
                 continue
             found[op.name] = op
-            waiting += [tensor.op for tensor in op.inputs if tensor.name not in stops]
+            # A write is left out of what is copied; what the old kind hands on is the value that it was given.
+            read = op.inputs[1:] if is_write(op.type) and not control else op.inputs
+            waiting += [tensor.op for tensor in read if tensor.name not in stops]
             # The loops and branches of TensorFlow 1 live on control edges; elsewhere these only say what comes first.
             waiting += op.control_inputs if control or self.old_control_flow else ()
         return sorted(found.values(), key=lambda op: op._id)
@@ -139,9 +145,16 @@ class _Cutter:
         node.device = ""
         node.attr.pop("_class", None)
         for i, tensor in enumerate(op.inputs):
-            node.input[i] = self._tensor(tensor.name)
-        if not self.old_control_flow:
-            del node.input[len(op.inputs) :]
+            # Without its ":0", which grappler would carry into control inputs, where no port may stand.
+            node.input[i] = self._tensor(tensor.name).removesuffix(":0")
+        behind = [source.name for source in op.control_inputs] if self.old_control_flow else []
+        del node.input[len(op.inputs) :]
+        node.input.extend(f"^{name}" for name in behind if name in self.used)
+        if is_write(op.type):
+            node.op = "Identity"
+            del node.input[0]
+            for extra in ("use_locking", "validate_shape"):
+                node.attr.pop(extra, None)
         if op.type in ("VarHandleOp", "VariableV2", "Variable"):
             shape = tuple(dim.size for dim in node.attr["shape"].shape.dim)
             self.made.variables[op.name] = Held(node.attr["dtype"].type, shape)
