@@ -10,7 +10,7 @@ import pytest
 from tests.graphs import graph
 from tests.reducing.graphs import secret
 from trtbuild.cli import parse_words
-from trtbuild.errors import ConfigError, SourceError
+from trtbuild.errors import ConfigError
 from trtbuild.reducing import verb
 from trtbuild.suite.collecting import collect
 
@@ -69,8 +69,8 @@ def test_words_that_cannot_be_are_one_line(words: list[str], said: str, folder: 
     assert not (folder / "suite").exists()
 
 
-def test_what_is_no_onnx_is_the_models_fault(folder: Path) -> None:
-    """Status 4."""
+def test_what_is_no_onnx_is_a_wrong_word(folder: Path) -> None:
+    """Status 2."""
     (folder / "text.onnx").write_text("this is no model")
-    with pytest.raises(SourceError, match="not an ONNX model"):
+    with pytest.raises(ConfigError, match="not an ONNX model"):
         reduce("text.onnx")

@@ -65,7 +65,7 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     """An ONNX file, in the precision and for the versions of the overrides.
 
     Raises:
-        ConfigError: no such file, or a word that a file does not take.  SourceError: no ONNX.  LowerError: the
+        ConfigError: no such file, no ONNX, or a word that a file does not take.  LowerError: the
         precision cannot be written into it.
     """
     import onnx
