@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from trtbuild import config
 from trtbuild.bugreport import folder, making, secrets
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import TrtbuildError
+from trtbuild.errors import ConfigError
 from trtbuild.reducing import casefile
 from trtbuild.reducing.reduction import Reduced, here, reduced
 from trtbuild.reducing.verb import limit_of
@@ -49,7 +49,9 @@ def run(words: Words) -> int:
         )  # fmt: skip
         leaks = hidden.found(made.files)
         if leaks:
-            raise TrtbuildError(f"the report would tell of this machine or model: {leaks[0]}", where="bugreport")
+            # A word of the report's own may be a model's name as well: nobody but its owner can tell.
+            what = f"the report would have a word that names this machine or model: {leaks[0]}"
+            raise ConfigError(what, where="bugreport", hint="rename the file or model if the word is the report's own")
         folder.write(target, made.files)
     _say(words, target, made)
     return 0
