@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import trt_checker
+from tests.checker.results import kinds
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_registered")]
 tf = pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 v1 = tf.compat.v1
-
-
-@pytest.fixture(autouse=True)
-def nothing_registered() -> Iterator[None]:
-    trt_checker.clear()
-    yield
-    trt_checker.clear()
-
-
-def kinds(result: Any) -> list[str]:
-    assert not result.error, result.error
-    return [problem.op_type for problem in result.errors]
 
 
 @pytest.mark.parametrize("constant", [tf.ones, tf.zeros, lambda shape: tf.fill(shape, 3.0)])

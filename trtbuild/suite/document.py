@@ -65,8 +65,9 @@ def _turns(by_version: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """The first version that TensorRT's part goes wrong in, and the first good one after that; "" for none."""
     first_bad = first_good = ""
     for version, result in by_version.items():
-        good = all(result[stage]["verdict"] == "yes" for stage in ("exports", "parses", "builds"))
-        if not good and not first_bad:
+        said = [result[stage]["verdict"] for stage in ("parses", "builds")]
+        good = said == ["yes", "yes"]
+        if not first_bad and not set(said) <= {"yes", UNREACHED.verdict}:  # what was not exported is not its fault
             first_bad = version
         elif good and first_bad and not first_good:
             first_good = version

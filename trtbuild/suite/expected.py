@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from trtbuild.errors import ConfigError
+from trtbuild.errors import ConfigError, WorkspaceError
 from trtbuild.suite.verdicts import STAGES, Stage, Stages
 from trtbuild.tracking import read_yaml
 
@@ -33,13 +33,20 @@ def file_of(folder: Path, version: str) -> Path:
     return folder / f"{version}.yaml"
 
 
+def _content(path: Path) -> Any:
+    try:
+        return read_yaml(path)
+    except WorkspaceError as error:  # people write this file: a mistake in it is a wrong word
+        raise ConfigError(error.what, where=error.where, hint=error.hint) from None
+
+
 def read(path: Path, machine: str) -> dict[str, Expectation]:
     """Expectations of one file for one class of machines; a case that is recorded for the other class only is absent.
 
     Raises:
         ConfigError: the file is not in this format.
     """
-    content = read_yaml(path)
+    content = _content(path)
     if content is None:
         return {}
     cases = content.get("cases") if isinstance(content, dict) else None
@@ -136,7 +143,7 @@ def needs_device(stages: Stages) -> bool:
 
 def propose(path: Path, version: str, machine: str, found: Mapping[str, Stages], known: Iterable[str]) -> str:
     """The whole file with these results in it; entries of cases that are not ``known`` any more are dropped."""
-    content = read_yaml(path) or {}
+    content = _content(path) or {}
     entries: dict[str, Any] = dict(content.get("cases", {}))
     for name, stages in found.items():
         new: Any = describe(stages) or "ok"
