@@ -212,7 +212,7 @@ def test_a_foreign_file_is_refused_by_name(tmp_path: Path, text: str, said: str)
         ("verdict/passed", 1, "verdict.passed: expected true or false"),
         ("layers/rows/0/index", None, "layers.rows[0].index: expected whole number"),
         ("engine/bytes", True, "engine.bytes: expected whole number"),
-        ("schema_version", 9, "a report of schema 9, this trtbuild writes 1"),
+        ("schema_version", 9, "a report of schema 9, this trtbuild writes 2"),
     ],
 )
 def test_the_first_place_that_does_not_fit_is_named(tmp_path: Path, place: str, value: Any, said: str) -> None:

@@ -15,10 +15,11 @@ from trtbuild.building import build_planned
 from trtbuild.core.plan import Plan
 from trtbuild.core.spec import Names
 from trtbuild.core.step import Step
+from trtbuild.core.warning import StepWarning
 from trtbuild.errors import ConfigError, TrtbuildError
 from trtbuild.planned import Planned, plan_overrides
 from trtbuild.status import SilentStatus
-from trtbuild.summary import state_of, verdict_of
+from trtbuild.summary import state_of, verdict_of, warnings_of
 from trtbuild.workspace import find_workspace
 
 Place = str | os.PathLike[str] | None
@@ -51,7 +52,8 @@ class Result:
 
     ``checks`` by name; ``metrics`` by output and statistic, of what runs last against the source model, in the units
     of the output (``docs/deviation.md``); ``paths`` of all outputs, absolute, as "step kind/file name"; ``status`` is
-    the exit status that the command line gives it, and ``error`` why it was not built.
+    the exit status that the command line gives it, and ``error`` why it was not built; ``warnings`` what has to be
+    known all the same.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Result:
     paths: Mapping[str, Path]
     status: int
     error: TrtbuildError | None = None
+    warnings: tuple[StepWarning, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -202,6 +205,7 @@ def _result(p: Planned, outcome: Outcome, name: str, error: TrtbuildError | None
         metrics=MappingProxyType(_metrics(p.workspace.root, roles["deviation"])),
         paths=MappingProxyType(_paths(p.workspace.root, roles)),
         status=int(not passed),
+        warnings=tuple(StepWarning(**said) for said in warnings_of(p.store, roles.values())),
     )
 
 

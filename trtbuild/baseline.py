@@ -13,7 +13,7 @@ from trtbuild.errors import ConfigError
 from trtbuild.files import write_atomic
 
 FOLDER = "baselines"
-SCHEMA_VERSION = 1  # of report.json, as reports/overview.py writes it
+SCHEMA_VERSIONS = (1, 2)  # of report.json; what comparing reads is the same in both
 # Of an output's details: what the schema asks for, without the pictures.
 _NO_DETAIL: dict[str, Any] = {"worst": [], "channels": [], "positions": None, "samples": None, "argmax": None,
                               "no_argmax": "left out of a baseline", "tolerance": [], "by_magnitude": []}  # fmt: skip
@@ -39,8 +39,8 @@ def read_report(path: Path) -> dict[str, Any]:
         raise ConfigError(f"not a JSON document: {printable(str(error))}", where=str(path), hint=hint) from None
     if said := fault(page, REPORT):
         raise ConfigError(f"not a report: {said}", where=str(path), hint=hint)
-    if page["schema_version"] != SCHEMA_VERSION:
-        what = f"a report of schema {page['schema_version']}, this trtbuild writes {SCHEMA_VERSION}"
+    if page["schema_version"] not in SCHEMA_VERSIONS:
+        what = f"a report of schema {page['schema_version']}, this trtbuild writes {SCHEMA_VERSIONS[-1]}"
         raise ConfigError(what, where=str(path), hint="build and accept it anew")
     found: dict[str, Any] = page
     return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trtbuild.builder import Outcome, judge_plan
+from trtbuild.core import warning
 from trtbuild.core.step import Step
 from trtbuild.planned import Planned
 from trtbuild.store import Store
@@ -19,16 +20,20 @@ def summarise(p: Planned, outcome: Outcome) -> list[str]:
     lines = []
     for variant, steps in p.plan.variants.items():
         failed = [step for step in steps.values() if outcome.steps.get(step.key) == "failed"]
+        built = [step for step in steps.values() if outcome.steps.get(step.key) not in (None, "failed", "blocked")]
+        said = [f"  {line}" for line in warning.lines(warnings_of(p.store, built))]
         verdict = verdict_of(p.store, steps["validate"])
         if failed or verdict is None:
             kinds = ", ".join(sorted({step.kind for step in failed})) or "a step"
             lines.append(f"{variant}: NOT BUILT ({kinds} failed)")
+            lines += said
             continue
         checks = verdict["checks"]
         bad = [name for name, check in checks.items() if not check["passed"]]
         lines.append(
             f"{variant}: {'PASS' if verdict['passed'] else 'FAIL'} ({len(checks) - len(bad)} of {len(checks)} checks)"
         )
+        lines += said
         for name, check in checks.items():
             if name in bad or "metric" in check:
                 lines.append(f"  {name}: {describe(check)}{'' if check['passed'] else '  <- FAILED'}")
@@ -85,6 +90,7 @@ def show_document(p: Planned, outcome: Outcome | None = None) -> dict[str, Any]:
                 "runtime": names.runtime, "target": names.target, "calibration": names.calibration,
                 "verdict": None if verdict is None else "pass" if verdict["passed"] else "fail",
                 "error": next((str(failures[s.key]) for s in roles.values() if s.key in failures), None),
+                "warnings": warnings_of(p.store, [s for s in roles.values() if states[s.key] == "fresh"]),
                 "steps": steps, "metrics": _metrics(p, roles, states, verdict),
             }
         )  # fmt: skip
@@ -108,9 +114,19 @@ def _metrics(
     }
 
 
+def warnings_of(store: Store, steps: Iterable[Step]) -> list[dict[str, str]]:
+    """What the artifacts of these steps, all of one variant, warn of."""
+    named = {step.kind: (step, warning.ARTIFACTS[step.kind]) for step in steps if step.kind in warning.ARTIFACTS}
+    return warning.collect({kind: _artifact(store, step, name) or {} for kind, (step, name) in named.items()})
+
+
 def verdict_of(store: Store, step: Step) -> dict[str, Any] | None:
+    return _artifact(store, step, "verdict.json")
+
+
+def _artifact(store: Store, step: Step, name: str) -> dict[str, Any] | None:
     try:
-        verdict: dict[str, Any] = json.loads((store.root / step.folder / "verdict.json").read_text("utf-8"))
+        found: dict[str, Any] = json.loads((store.root / step.folder / name).read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return verdict
+    return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from trtbuild import config, noop, packaged
 from trtbuild.builder import judge_plan
 from trtbuild.building import build_planned, exit_status
+from trtbuild.core import warning
 from trtbuild.core.explain import nearest_difference
 from trtbuild.core.record import params
 from trtbuild.core.step import Step
@@ -159,6 +160,8 @@ def show(words: Words) -> int:
         return 0
     for entry in document["variants"]:
         print(f"{entry['id']}: {entry['verdict'] or 'not built'}")
+        for said in warning.lines(entry["warnings"]):
+            print(f"  {said}")
         for kind, step in entry["steps"].items():
             print(f"  {kind:<12} {step['state']:<8} {step['folder']}")
         for output, numbers in (entry["metrics"].get("deviation") or {}).items():

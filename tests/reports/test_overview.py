@@ -10,10 +10,15 @@ import jsonschema
 import pytest
 
 import trtbuild.reports
+from tests.core.test_plan import variant
 from tests.pages import ONNXRUNTIME, VARIANT, artifacts, page, template_data
+from trtbuild.core import warning
+from trtbuild.core.plan import make_plan
+from trtbuild.core.step import Output
 from trtbuild.packaged import templates
 from trtbuild.render import render
-from trtbuild.reports.overview import collect, findings, markdown, warnings
+from trtbuild.reports.overview import collect, findings, markdown, notes
+from trtbuild.steps import Declarations
 
 SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
 
@@ -46,8 +51,8 @@ def test_outputs_are_sorted() -> None:
 
 
 def test_an_engine_that_was_not_executed_is_said_first() -> None:
-    """The number's origin is the first warning."""
-    (first,) = warnings(VARIANT, artifacts())
+    """The number's origin is the first note."""
+    (first,) = notes(VARIANT, artifacts())
 
     assert first.startswith("The engine was built, not executed")
     assert "onnxruntime 1.31 (CPU)" in first
@@ -64,8 +69,32 @@ def test_an_executed_engine_is_what_the_page_is_about() -> None:
     assert made["guilty"] == "engine" and "<td>TensorRT</td>" in text
     assert "yes, by tensorrt-rtx 1.7 on a GPU, compute capability 8.9" in text
     assert "Compared: tensorrt-rtx 1.7, executing the engine on a GPU" in deviation
-    assert "not executed" not in text + deviation + " ".join(made["warnings"])
+    assert "not executed" not in text + deviation + " ".join(made["notes"])
     assert "| output | export rmse | precision rmse | engine rmse | total rmse | guilty |" in markdown(made)
+
+
+ZERO = {"what": "2 tensors are zero in all samples: <a>, b", "where": "calibration", "hint": "give real data"}
+
+
+def test_warnings_of_steps_stand_below_the_verdict() -> None:
+    """On the page, in the summary and in report.json, before every note; each says which step found it."""
+    made = {**page(), **collect(VARIANT, {**change(artifacts(), "precision/warnings", [ZERO, ZERO]), "scopes": {}})}
+    text = render(templates(SCHEMA.parents[2]), "overview.html.j2", template_data(made, "overview"))
+
+    jsonschema.validate(json.loads(json.dumps(made)), json.loads(SCHEMA.read_text("utf-8")))
+    assert made["warnings"] == [{**ZERO, "step": "lower"}]
+    assert "calibration: 2 tensors are zero in all samples: &lt;a&gt;, b</strong>; give real data" in text
+    assert text.index("2 tensors are zero") < text.index("The engine was built, not executed") < text.index("Checks")
+    assert markdown(made).splitlines()[2].startswith("- **warning**: calibration: 2 tensors are zero")
+
+
+def test_every_step_that_may_warn_is_read_by_the_report() -> None:
+    """What no report reads would be lost in silence."""
+    (plan,) = make_plan([variant()], ["report"], Declarations()).variants.values()
+    report = plan["report"]
+    read = {(source.step.kind, source.name) for source in report.inputs.values() if isinstance(source, Output)}
+
+    assert read >= set(warning.ARTIFACTS.items())
 
 
 def change(made: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -99,7 +128,7 @@ def change(made: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 )
 def test_what_a_reader_must_know(path: str, value: Any, said: str) -> None:
     """Each doubt about the numbers is one line."""
-    found = warnings(VARIANT, change(artifacts(), path, value))
+    found = notes(VARIANT, change(artifacts(), path, value))
 
     assert [line for line in found if said in line]
     assert len(found) == 2
@@ -108,13 +137,13 @@ def test_what_a_reader_must_know(path: str, value: Any, said: str) -> None:
 def test_random_validation_is_said() -> None:
     """It shows arithmetic, not accuracy."""
     assert any(
-        "Validation data is random" in line for line in warnings({**VARIANT, "random_validation": True}, artifacts())
+        "Validation data is random" in line for line in notes({**VARIANT, "random_validation": True}, artifacts())
     )
 
 
 def test_calibration_from_a_file_is_no_doubt() -> None:
     """Real data needs no warning."""
-    assert len(warnings(VARIANT, change(artifacts(), "precision/calibration", {"source": "models/c.npz"}))) == 1
+    assert len(notes(VARIANT, change(artifacts(), "precision/calibration", {"source": "models/c.npz"}))) == 1
 
 
 def test_the_summary_is_a_table_of_checks_and_one_of_hops() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trtbuild.core import warning
 from trtbuild.core.comparelatency import lowered_side
 from trtbuild.core.enginespec import CUDA_PROVIDER
 from trtbuild.reports import deviation as measured
 from trtbuild.reports.latency import device_of
 
 COMPARED = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "cosine", "sqnr_db", "bias")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had the notes under "warnings"
+# Step kind -> the name of the artifact with its warnings, as the report step knows it.
+ARTIFACTS = {step: file.removesuffix(".json") for step, file in warning.ARTIFACTS.items()}
 
 
 def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[str, Any]:
-    """Page data from the artifacts ``verdict``, ``deviation``, ``histograms``, ``passport`` and ``precision``."""
+    """Page data from the artifacts of the steps, by the names that the report step reads them by."""
     deviation, precision, passport = artifacts["deviation"], artifacts["precision"], artifacts["passport"]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -31,11 +34,12 @@ def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[st
             "kept_float32": precision.get("kept_float32", []),
             "clamped_constants": precision.get("clamped_constants", {}),
         },
-        "warnings": warnings(variant, artifacts),
+        "warnings": warning.collect({step: artifacts[name] for step, name in ARTIFACTS.items() if name in artifacts}),
+        "notes": notes(variant, artifacts),
     }
 
 
-def warnings(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[str]:
+def notes(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[str]:
     """What a reader must know before trusting the numbers."""
     found = []
     runtimes = artifacts["deviation"]["runtimes"]
@@ -104,6 +108,8 @@ def markdown(page: Mapping[str, Any]) -> str:
     """The summary for a merge request."""
     verdict, variant = page["verdict"], page["variant"]
     lines = [f"## {variant['id']}: {'PASS' if verdict['passed'] else 'FAIL'}", ""]
+    if page["warnings"]:
+        lines += [*(f"- **warning**: {warning.line(said)}" for said in page["warnings"]), ""]
     lines += ["| check | observed | limit | |", "|---|---|---|---|"]
     for name, check in sorted(verdict["checks"].items(), key=lambda item: item[1]["passed"]):  # failures first
         observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
@@ -116,7 +122,7 @@ def markdown(page: Mapping[str, Any]) -> str:
         cells = [_short(output["hops"][hop]["rmse"]) for hop in hops]
         lines.append(f"| {_cell(name)} | {' | '.join(cells)} | {output['guilty']} |")
     lines += ["", *(f"- {line['text']}" for line in findings(page))]
-    lines += ["", *(f"- {warning}" for warning in page["warnings"])]
+    lines += ["", *(f"- {note}" for note in page["notes"])]
     return "\n".join(lines).rstrip() + "\n"
 
 

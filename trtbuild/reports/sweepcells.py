@@ -11,6 +11,7 @@ from trtbuild.core.compare import changes, compare, facts
 from trtbuild.core.comparelatency import lowered_side
 from trtbuild.core.printable import printable
 from trtbuild.core.validationspec import LOWER_BOUNDS
+from trtbuild.core.warning import line
 
 AXES = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
 STATES = ("fail", "failed", "refused", "not built", "pass")  # in the order of urgency
@@ -54,7 +55,7 @@ def _measured(report: Mapping[str, Any]) -> dict[str, Any]:
         "error": _error(report["outputs"]), "guilty": report["guilty"],
         "first_bad": _first_bad(report.get("layers")),
         "engine": {key: engine[key] for key in ("bytes", "sha256", "onnx_sha256", "flavour", "version")},
-        "facts": facts(report), "warnings": list(report["warnings"]),
+        "facts": facts(report), "warnings": [*map(line, report["warnings"]), *report["notes"]],
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from trtbuild.core.step import Input, Out, Step
 from trtbuild.errors import ConfigError
 from trtbuild.steps._shared import tools
 
-VERSION = 2
+VERSION = 3
 # Made here, not by the latency step: another template draws them anew without measuring anew.
 FLAME_FILES = (
     "flamegraph.svg", "flamegraph.html", "flamegraph.folded", "flamegraph.speedscope.json", "flamegraph.trace.json",
@@ -32,6 +32,7 @@ def declare(variant: Variant, need: Need) -> Step:
         "details": need("deviation").out("details.json"),
         "passport": need("engine").out("passport.json"),
         "precision": need("lower").out("precision.json"),
+        "scopes": need("export").out("scopes.json"),
     }
     pages, outs = ["overview", "deviation"], []
     if spec.layers.mode != "off":
@@ -41,7 +42,6 @@ def declare(variant: Variant, need: Need) -> Step:
     if spec.latency.measure:
         pages.append("latency")
         inputs |= {name: need("latency").out(f"{name}.json") for name in ("latency", "samples", "profile")}
-        inputs["scopes"] = need("export").out("scopes.json")
         if spec.runtime.engine is not None:
             inputs["engine_layers"] = need("latency").out("layers.json")
         outs += [Out(name) for name in FLAME_FILES]

@@ -1,0 +1,64 @@
+"""Warnings of steps, collected from a variant's artifacts: what fails no build and must be known all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# The artifact of each step kind that has a list "warnings", in the order of the line.
+ARTIFACTS: Mapping[str, str] = {
+    "export": "scopes.json",
+    "lower": "precision.json",
+    "engine": "passport.json",
+    "deviation": "deviation.json",
+    "layers": "layers.json",
+    "validate": "verdict.json",
+}
+MOST = 8  # lines on a terminal for one variant; the page and the JSON documents have them all
+
+
+@dataclass(frozen=True)
+class StepWarning:
+    """What was found, where, and how to mend it; ``step`` is the kind that found it, written by :func:`collect`."""
+
+    what: str
+    where: str = ""
+    hint: str = ""
+    step: str = ""
+
+    def document(self) -> dict[str, str]:
+        """As a step writes it, in the list "warnings" of its artifact."""
+        return {"what": self.what, "where": self.where, "hint": self.hint}
+
+
+def collect(documents: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """All warnings of one variant, each once, from its artifacts by step kind.
+
+    >>> collect({"validate": {"passed": True}, "lower": {"warnings": [{"what": "one sample"}]}})
+    [{'what': 'one sample', 'where': '', 'hint': '', 'step': 'lower'}]
+    """
+    found = (
+        StepWarning(**{key: str(said.get(key) or "") for key in ("what", "where", "hint")}, step=step)
+        for step in ARTIFACTS
+        for said in documents.get(step, {}).get("warnings", ())
+    )
+    return [asdict(warning) for warning in dict.fromkeys(found)]
+
+
+def line(warning: Mapping[str, str]) -> str:
+    """In one line, as errors are said.
+
+    >>> line({"what": "one sample", "where": "calibration", "hint": "give more", "step": "lower"})
+    'calibration: one sample; give more'
+    """
+    place = f"{warning['where']}: " if warning["where"] else ""
+    mend = f"; {warning['hint']}" if warning["hint"] else ""
+    return " ".join(f"{place}{warning['what']}{mend}".split())
+
+
+def lines(warnings: list[dict[str, str]]) -> list[str]:
+    """For a terminal: the first few, and how many there are besides."""
+    said = [f"warning: {line(warning)}" for warning in warnings[:MOST]]
+    more = len(warnings) - MOST
+    return said + ([f"and {more} more warning{'s' if more > 1 else ''}, in the report"] if more > 0 else [])
