@@ -85,6 +85,14 @@ def test_a_failed_threshold_is_a_value(root: Path, fake: Fake) -> None:
     assert (result.state, result.passed, result.status) == ("fail", False, 1)
 
 
+def test_what_nothing_judged_has_not_passed(root: Path, fake: Fake) -> None:
+    """And is no error either."""
+    fake.unjudged = ("m",)
+    result = trtbuild.build(*VARIANT, workspace=root)
+
+    assert (result.state, result.passed, result.status, result.error) == ("unjudged", False, 0, None)
+
+
 def test_a_failed_step_is_the_packages_own_exception(root: Path, fake: Fake) -> None:
     """In a sweep it is a value beside the others."""
     fake.engines = {NAME: EngineError("no such layer")}

@@ -13,7 +13,7 @@ import pytest
 
 import trtbuild.reports
 from tests.fakes import FakeExecutor, build, step
-from tests.sweeps import AXES, latency, report
+from tests.sweeps import AXES, judge, latency, report
 from trtbuild import baseline, comparison
 from trtbuild.cli import run
 from trtbuild.core.compare import compare
@@ -42,8 +42,7 @@ def planned(
 
 def failing() -> dict[str, Any]:
     page = report(**AXES)
-    page["verdict"]["passed"] = False
-    page["verdict"]["checks"]["scores: max_abs"]["passed"] = False
+    judge(page, "fail")
     return page
 
 
@@ -88,6 +87,17 @@ def test_a_failed_threshold_is_accepted_by_force_only(store: Store, capsys: pyte
     assert baseline.known(store.root) == []
     assert comparison.accept(p, force=True, as_json=False) == 0
     assert baseline.known(store.root) == [NAME]
+
+
+def test_what_nothing_judged_is_accepted_by_force_only(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what is missing."""
+    page = report(**AXES)
+    judge(page, "unjudged")
+    p = planned(store, page)
+
+    assert comparison.accept(p, force=False, as_json=False) == 1
+    assert "is unjudged (no threshold for int8): not accepted; --force" in capsys.readouterr().err
+    assert comparison.accept(p, force=True, as_json=False) == 0
 
 
 def test_what_is_not_built_cannot_be_accepted(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

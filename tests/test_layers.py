@@ -67,7 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"composed", "core", "device", "errors", "gpu", "packaged"},
     "rerun": {"core", "errors", "executors", "records", "sandbox", "toolchains", "tracking", "workspace"},
     "newworkspace": {"core", "errors", "executors", "files", "packaged", "sandbox", "tracking", "workspace"},
-    "transfer": {"core", "planned", "remote", "status"},
+    "transfer": {"core", "planned", "remote", "status", "summary"},
     "sweep": {"config", "errors"},
     "toolchainverb": {"config", "core", "errors", "packaged", "toolchains", "workspace"},
     "planned": {"composed", "config", "core", "errors", "steps", "store", "sweep", "workspace"},

@@ -12,6 +12,7 @@ from tests import fakes
 from trtbuild.builder import Outcome
 from trtbuild.core.plan import Plan
 from trtbuild.core.step import Out
+from trtbuild.core.verdict import missing_threshold, verdict_document
 from trtbuild.core.warning import MOST
 from trtbuild.summary import summarise
 
@@ -60,3 +61,12 @@ def test_a_terminal_gets_the_first_warnings(tmp_path: Path) -> None:
 
     assert sum("finding" in line for line in said) == MOST
     assert said[MOST + 1] == "  and 2 more warnings, in the report"
+
+
+def test_what_nothing_judged_is_no_pass_and_says_which_line_to_add(tmp_path: Path) -> None:
+    """In the line that a person looks for PASS in; the exit status is that of a build within its thresholds."""
+    why = missing_threshold("int8", {"y": {"cosine": 0.99, "max_abs": 0.5}})
+    verdict = verdict_document({}, judging=0, why_not=why, latency=0, not_judged={})
+    said = lines(tmp_path, {"validate": verdict})
+
+    assert said[0].startswith("v: UNJUDGED (0 of 0 checks): no threshold for int8; add model.validation.deviation.cos")

@@ -11,12 +11,14 @@ import pytest
 from tests.sweeps import entry, report
 from tests.test_render import HOSTILE, ROOT, Parsed
 from tests.versions import OFF, Fake, workspace
-from trtbuild import baseline, upgrade
+from trtbuild import baseline, transfer, upgrade
 from trtbuild.cli import parse_words
 from trtbuild.core.upgrading import Pair, upgrade_document
 from trtbuild.errors import ConfigError, EngineError, RemoteError, ToolchainError
 from trtbuild.packaged import templates
+from trtbuild.planned import plan_overrides
 from trtbuild.reports.upgrade import render_all
+from trtbuild.workspace import find_workspace
 
 OLD, NEW = "rtx-1.6", "rtx-1.7"
 REFUSED = EngineError("no int8 convolution")
@@ -61,6 +63,14 @@ def test_what_is_built_is_not_built_again(root: Path) -> None:
     fake = Fake()
 
     assert (run(*BOTH, fake=fake), fake.built) == (0, [])
+
+
+def test_an_unjudged_variant_is_no_go_and_not_pushed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit status 1: a script that goes on after 0 would deploy it."""
+    assert run(*BOTH, "--push", "--accept", fake=Fake(unjudged=("m", "n"))) == 1
+    assert document(root)["counts"] == {"go": 0, "no-go": 2}
+    assert "NO-GO: unjudged: no threshold for int8" in capsys.readouterr().err
+    assert baseline.known(root) == [] and not (root.parent / "remote").exists()
 
 
 def test_the_new_versions_failure_is_no_go_and_the_exit_status(root: Path) -> None:
@@ -162,3 +172,15 @@ def test_hostile_names_are_text_on_the_page() -> None:
     assert parsed.open == [] and HOSTILE in parsed.text
     assert not any(tag == "img" for tag, _ in parsed.elements) and "<script" not in made["upgrade.md"]
     assert made == render_all(upgrade_document(OLD, HOSTILE, [Pair(*sides)]), templates(ROOT))
+
+
+def test_what_is_pushed_without_a_pass_is_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Artifacts are stored all the same; who deploys them has to know."""
+    words = ["model=m,n", "precision=fp32", f"tensorrt={NEW}", *OFF]
+    p = plan_overrides(find_workspace(root), words, sweep=True)
+    Fake(unjudged=("m",), failing=("n",))(p)
+
+    assert transfer.move("push", p, "") == 0
+    said = capsys.readouterr().err
+    assert f"note   m-fp32-{NEW}-onnxruntime is unjudged: pushed all the same" in said
+    assert f"note   n-fp32-{NEW}-onnxruntime fails its thresholds: pushed all the same" in said

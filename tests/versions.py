@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.fakes import FakeExecutor, RecordingStatus
-from tests.sweeps import AXES, report
+from tests.sweeps import AXES, judge, report
 from trtbuild.builder import Builder, Outcome
 from trtbuild.core.job import Job
 from trtbuild.errors import TrtbuildError
@@ -48,6 +48,7 @@ class Fake:
 
     engines: Mapping[str, TrtbuildError] = field(default_factory=dict)
     failing: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
     rmse: Mapping[str, float] = field(default_factory=dict)
     built: list[str] = field(default_factory=list)
 
@@ -83,5 +84,7 @@ class Fake:
         if name in self.rmse:
             page["outputs"]["scores"]["hops"]["total"]["rmse"] = self.rmse[name]
         if names.model in self.failing:
-            page["verdict"]["passed"] = page["verdict"]["checks"]["scores: max_abs"]["passed"] = False
+            judge(page, "fail")
+        elif names.model in self.unjudged:
+            judge(page, "unjudged")
         return page

@@ -15,6 +15,7 @@ from trtbuild.building import build_planned
 from trtbuild.core.plan import Plan
 from trtbuild.core.spec import Names
 from trtbuild.core.step import Step
+from trtbuild.core.verdict import word_of
 from trtbuild.core.warning import StepWarning
 from trtbuild.errors import ConfigError, TrtbuildError
 from trtbuild.planned import Planned, plan_overrides
@@ -23,7 +24,7 @@ from trtbuild.summary import state_of, verdict_of, warnings_of
 from trtbuild.workspace import find_workspace
 
 Place = str | os.PathLike[str] | None
-State = Literal["pass", "fail", "not built"]
+State = Literal["pass", "fail", "unjudged", "not built"]
 
 
 @dataclass(frozen=True)
@@ -196,15 +197,15 @@ def _result(p: Planned, outcome: Outcome, name: str, error: TrtbuildError | None
     if verdict is None or state == "not built":  # removed since it was judged
         raise ConfigError("not built", where=name, hint="build it first")
     checks = {check: Check(c["observed"], c["limit"], c["passed"]) for check, c in verdict["checks"].items()}
-    passed = bool(verdict["passed"])
+    word = word_of(verdict)
     return Result(
         id=name,
         **asdict(names),
-        state="pass" if passed else "fail",
+        state=word,
         checks=MappingProxyType(checks),
         metrics=MappingProxyType(_metrics(p.workspace.root, roles["deviation"])),
         paths=MappingProxyType(_paths(p.workspace.root, roles)),
-        status=int(not passed),
+        status=int(word == "fail"),
         warnings=tuple(StepWarning(**said) for said in warnings_of(p.store, roles.values())),
     )
 

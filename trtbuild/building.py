@@ -7,6 +7,7 @@ from importlib import import_module
 
 from trtbuild.builder import Builder, Outcome, judge_plan
 from trtbuild.core.plan import Plan, post_order
+from trtbuild.core.verdict import word_of
 from trtbuild.errors import TrtbuildError
 from trtbuild.fitness import needs_gpu, unfit
 from trtbuild.planned import Planned
@@ -78,4 +79,4 @@ def exit_status(p: Planned, outcome: Outcome, names: Iterable[str] | None = None
     failures = [*(error for key, error in outcome.failures.items() if key in steps), *refused]
     worst = max((error.exit_status for error in failures), default=0)
     verdicts = [verdict_of(p.store, roles["validate"]) for roles in chosen.values()]
-    return worst or int(any(v is not None and not v["passed"] for v in verdicts))
+    return worst or int(any(v is not None and word_of(v) == "fail" for v in verdicts))

@@ -90,7 +90,7 @@ OPTIONS = (
     Option("--diff-layers", ("flamegraph",), "layer information of the old engine"),
     Option("--diff-scopes", ("flamegraph",), "scopes.json of the old build, if it is another one"),
     Option("--title", ("flamegraph",), "the heading"),
-    Option("--force", ("accept",), "also what fails its thresholds (takes no value)", flag=True),
+    Option("--force", ("accept",), "also what fails its thresholds or is unjudged (takes no value)", flag=True),
     Option("--push", ("upgrade",), "push the models that passed (takes no value)", flag=True),
     Option("--accept", ("upgrade",), "accept the models that passed as new baselines (takes no value)", flag=True),
     Option("--what", ("bisect",), "verdict (default), output or built: what changed"),

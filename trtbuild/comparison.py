@@ -14,6 +14,7 @@ from trtbuild.builder import judge_plan
 from trtbuild.core.compare import compare
 from trtbuild.core.comparetable import table
 from trtbuild.core.names import did_you_mean
+from trtbuild.core.verdict import why_unjudged, word_of
 from trtbuild.errors import ConfigError, TrtbuildError, WorkspaceError
 from trtbuild.planned import Planned
 from trtbuild.workspace import find_workspace
@@ -30,7 +31,7 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
     """Record every planned variant that is built, fresh and passes (or all that are built, by force).
 
     A variant that cannot be accepted is a line, and does not keep the others back.  Returns the highest exit status:
-    1 for a failed threshold, 2 for what is not built.
+    1 for a failed threshold or a verdict that judged nothing, 2 for what is not built.
     """
     states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
     done, code = [], _say_refused(p.refused.values())
@@ -40,9 +41,12 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
         except ConfigError as error:
             code = max(code, _say_refused([error]))
             continue
-        failed = [check for check, c in sorted(page["verdict"]["checks"].items()) if not c["passed"]]
-        if (failed or not page["verdict"]["passed"]) and not force:
+        verdict = page["verdict"]
+        failed = [check for check, c in sorted(verdict["checks"].items()) if not c["passed"]]
+        if (word := word_of(verdict)) != "pass" and not force:
             told = f"fails its thresholds ({', '.join(failed) or 'as its verdict says'})"
+            if word == "unjudged":
+                told = f"is unjudged ({why_unjudged(verdict)})"
             print(f"trtbuild: {name}: {told}: not accepted; --force accepts it all the same", file=sys.stderr)
             code = max(code, 1)
             continue

@@ -9,6 +9,7 @@ from typing import Any
 from trtbuild.builder import Outcome, judge_plan
 from trtbuild.core import warning
 from trtbuild.core.step import Step
+from trtbuild.core.verdict import WORDS, why_unjudged, word_of
 from trtbuild.planned import Planned
 from trtbuild.store import Store
 
@@ -30,9 +31,9 @@ def summarise(p: Planned, outcome: Outcome) -> list[str]:
             continue
         checks = verdict["checks"]
         bad = [name for name, check in checks.items() if not check["passed"]]
-        lines.append(
-            f"{variant}: {'PASS' if verdict['passed'] else 'FAIL'} ({len(checks) - len(bad)} of {len(checks)} checks)"
-        )
+        word = word_of(verdict)
+        why = f": {why_unjudged(verdict)}" if word == "unjudged" else ""
+        lines.append(f"{variant}: {word.upper()} ({len(checks) - len(bad)} of {len(checks)} checks){why}")
         lines += said
         for name, check in checks.items():
             if name in bad or "metric" in check:
@@ -49,15 +50,15 @@ def summarise(p: Planned, outcome: Outcome) -> list[str]:
 def _count(p: Planned, outcome: Outcome) -> str:
     """``12 variants: 9 pass, 2 fail, 1 not built``."""
     states = [state_of(p, outcome, roles) for roles in p.plan.variants.values()] + ["not built"] * len(p.refused)
-    counted = ", ".join(f"{states.count(s)} {s}" for s in ("pass", "fail", "not built") if s in states)
+    counted = ", ".join(f"{states.count(s)} {s}" for s in (*WORDS, "not built") if s in states)
     return f"{len(states)} variants: {counted}"
 
 
 def state_of(p: Planned, outcome: Outcome, roles: Mapping[str, Step]) -> str:
-    """A variant after a build: "pass", "fail", or "not built"."""
+    """A variant after a build: the word of its verdict, or "not built"."""
     failed = any(outcome.steps.get(step.key) in ("failed", "blocked") for step in roles.values())
     verdict = None if failed else verdict_of(p.store, roles["validate"])
-    return "not built" if verdict is None else "pass" if verdict["passed"] else "fail"
+    return "not built" if verdict is None else word_of(verdict)
 
 
 def describe(check: Mapping[str, Any]) -> str:
@@ -88,7 +89,8 @@ def show_document(p: Planned, outcome: Outcome | None = None) -> dict[str, Any]:
             {
                 "id": name, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,
                 "runtime": names.runtime, "target": names.target, "calibration": names.calibration,
-                "verdict": None if verdict is None else "pass" if verdict["passed"] else "fail",
+                "verdict": None if verdict is None else word_of(verdict),
+                "unjudged": why_unjudged(verdict) if verdict and word_of(verdict) == "unjudged" else None,
                 "error": next((str(failures[s.key]) for s in roles.values() if s.key in failures), None),
                 "warnings": warnings_of(p.store, [s for s in roles.values() if states[s.key] == "fresh"]),
                 "steps": steps, "metrics": _metrics(p, roles, states, verdict),

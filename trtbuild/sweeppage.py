@@ -12,6 +12,7 @@ from typing import Any
 from trtbuild import baseline, packaged
 from trtbuild.builder import Outcome
 from trtbuild.core.step import Step
+from trtbuild.core.verdict import WORDS
 from trtbuild.errors import ModelError, TrtbuildError
 from trtbuild.planned import Planned
 from trtbuild.summary import state_of
@@ -51,7 +52,7 @@ def entries(p: Planned, outcome: Outcome, folder: Path) -> Iterator[dict[str, An
         state = state_of(p, outcome, roles)
         if error is not None:
             state = "refused" if isinstance(error, ModelError) else "failed"
-        report = _report(p.workspace.root, roles["report"]) if state in ("pass", "fail") else None
+        report = _report(p.workspace.root, roles["report"]) if state in WORDS else None
         yield {
             "id": name, **{group: getattr(names, group) for group in _GROUPS},
             "state": state if report or error or state == "not built" else "not built",

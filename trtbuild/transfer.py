@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from trtbuild.core.moved import amount, document, lines
+from trtbuild.core.verdict import word_of
 from trtbuild.planned import Planned, planned
 from trtbuild.remote.pull import pull
 from trtbuild.remote.push import push
 from trtbuild.remote.remotes import Remote, open_remote
 from trtbuild.status import short_name
+from trtbuild.summary import verdict_of
 
 if TYPE_CHECKING:
     from trtbuild.cli import Words
@@ -36,6 +39,8 @@ def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool 
     moved = (push if verb == "push" else pull)(p.plan.steps, p.store, remote, opened)
     for line in lines(moved, verb, [short_name(entry.step) for entry in moved.entries]):
         print(line, file=sys.stderr)
+    for line in _not_passed(p) if verb == "push" else ():
+        print(line, file=sys.stderr)
     here = sum(entry.state == "here" for entry in moved.entries)
     where = "to" if verb == "push" else "from"
     count = f"{moved.objects} object{'s' * (moved.objects != 1)}, {amount(moved.bytes)}"
@@ -44,3 +49,12 @@ def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool 
     if as_json:
         print(json.dumps(document(moved, str(remote)), indent=1))
     return max((error.exit_status for error in moved.failures), default=0)
+
+
+def _not_passed(p: Planned) -> Iterator[str]:
+    """Artifacts are stored whatever their verdict; who takes them from the remote to deploy them has to know."""
+    for name, roles in p.plan.variants.items():
+        verdict = verdict_of(p.store, roles["validate"]) if "validate" in roles else None
+        if verdict is not None and (word := word_of(verdict)) != "pass":
+            said = "is unjudged" if word == "unjudged" else "fails its thresholds"
+            yield f"note   {name} {said}: pushed all the same"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from trtbuild import baseline, comparison, config, packaged, sweep, sweeppage
 from trtbuild.building import build_planned, exit_status
 from trtbuild.core.printable import printable
-from trtbuild.core.upgrading import Pair, lines, passed_ids, upgrade_document
+from trtbuild.core.upgrading import NO_GO, Pair, lines, passed_ids, upgrade_document
 from trtbuild.errors import ConfigError
 from trtbuild.planned import Planned, only, plan_combinations
 from trtbuild.workspace import Workspace, find_workspace
@@ -38,7 +38,8 @@ class Asked:
 
 
 def run(words: Words, build: Callable[[Planned], Outcome] | None = None) -> int:
-    """The exit status is a build's, of the new version's variants; of a push or accept, where that is higher."""
+    """The exit status is a build's, of the new version's variants, and 1 at least for a no-go; of a push or accept,
+    where that is higher."""
     if words.arguments:
         hint = "trtbuild upgrade tensorrt=NEW from=OLD [model=…] [precision=…]"
         raise ConfigError(f"unexpected word '{words.arguments[0]}'", where="upgrade", hint=hint)
@@ -53,6 +54,7 @@ def run(words: Words, build: Callable[[Planned], Outcome] | None = None) -> int:
     new = [" ".join((*c, f"tensorrt={asked.new}")) for c in asked.combinations]
     code = exit_status(p, outcome, [p.named[said] for said in new if said in p.named])
     code = max([code, *(p.refused[said].exit_status for said in new if said in p.refused)])
+    code = max(code, int(document["counts"][NO_GO] > 0))
     passed = only(p, [name for name in passed_ids(document) if name in p.plan.variants])
     if passed.plan.variants and "--accept" in words.options:
         code = max(code, comparison.accept(passed, force=False, as_json=False))

@@ -159,7 +159,8 @@ def show(words: Words) -> int:
         print(json.dumps(document, indent=1))
         return 0
     for entry in document["variants"]:
-        print(f"{entry['id']}: {entry['verdict'] or 'not built'}")
+        why = f": {entry['unjudged']}" if entry["unjudged"] else ""
+        print(f"{entry['id']}: {entry['verdict'] or 'not built'}{why}")
         for said in warning.lines(entry["warnings"]):
             print(f"  {said}")
         for kind, step in entry["steps"].items():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.pages import layer, layers_json
-from tests.sweeps import MACHINE, latency, report
+from tests.sweeps import MACHINE, judge, latency, report
 from trtbuild.core.compare import compare, error_ratio
 from trtbuild.core.comparelatency import compare_latency
 from trtbuild.core.jumps import floor
@@ -50,6 +50,14 @@ def test_a_report_against_itself_changed_nothing() -> None:
 def test_a_ratio_above_one_is_more_error(metric: str, new: Any, old: Any, ratio: Any) -> None:
     """Also of metrics whose larger value is the better one."""
     assert error_ratio(metric, new, old) == pytest.approx(ratio)
+
+
+def test_a_verdict_that_judges_no_more_is_a_change() -> None:
+    """Nothing fails, and yet nobody may take it for a pass."""
+    new = report()
+    judge(new, "unjudged")
+
+    assert compare(new, report())["summary"].startswith("segnet: PASS → UNJUDGED")
 
 
 def test_a_verdict_that_turns_is_said_first() -> None:

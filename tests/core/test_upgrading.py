@@ -54,6 +54,14 @@ def test_a_failed_threshold_is_no_go_with_its_numbers() -> None:
     assert "PASS → FAIL" in v["changes"]
 
 
+def test_what_nothing_judges_is_no_go() -> None:
+    """With the line to add; an old version that was unjudged stops nothing."""
+    v = decided(new="unjudged")
+
+    assert (v["decision"], v["reason"]) == ("no-go", "unjudged: no threshold for int8")
+    assert decided(old="unjudged")["reason"] == "within its thresholds; the old version is unjudged"
+
+
 def test_a_check_that_failed_before_too_says_so() -> None:
     """It is no-go all the same: nobody accepted it."""
     assert decided("fail", "fail")["reason"].endswith("(failed before too)")

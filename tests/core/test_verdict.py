@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from trtbuild.core.verdict import deviation_checks, set_checks, task_check
+from trtbuild.core.verdict import (
+    deviation_checks,
+    missing_threshold,
+    set_checks,
+    task_check,
+    verdict_document,
+    word_of,
+)
 
 STATS: dict[str, Any] = {"nonfinite_mismatch": 0, "max_abs": 0.25, "cosine": 0.999, "sqnr_db": 40.0, "rmse": 0.1}
 
@@ -84,3 +91,39 @@ def test_a_drop_is_a_change_for_the_worse(score: float, better: bool, drop: floa
     check = task_check("m", 0.8125, score, 0.1, higher_is_better=better)
 
     assert (check["observed"], check["passed"]) == (drop, fits)
+
+
+def document(judging: int = 0, latency: int = 0, **changed: Any) -> dict[str, Any]:
+    checks = deviation_checks({"y": {**STATS, **changed}}, {"max_abs": 0.5} if judging else {})
+    return verdict_document(checks, judging=judging, why_not="add this line", latency=latency, not_judged={})
+
+
+def test_what_nothing_judges_is_unjudged() -> None:
+    """A latency limit that holds says nothing about outputs; what is unjudged has not passed."""
+    for made in (document(), document(latency=1)):
+        assert (made["word"], made["passed"], made["unjudged"]) == ("unjudged", False, "add this line")
+    made = document(judging=1)
+    assert (made["word"], made["passed"], made["unjudged"]) == ("pass", True, None)
+
+
+def test_what_fails_fails_whether_judged_or_not() -> None:
+    """NaN needs no limit."""
+    assert [document(judging=n, nonfinite_mismatch=1)["word"] for n in (0, 1)] == ["fail", "fail"]
+
+
+def test_the_word_of_an_older_verdict_is_told_by_its_thresholds() -> None:
+    """Accepted baselines are from before there was a word."""
+    old = {"passed": True, "checks": {}, "thresholds": 0}
+
+    assert word_of(old) == "unjudged"
+    assert word_of({**old, "thresholds": 1}) == "pass"
+    assert word_of({**old, "passed": False}) == "fail"
+
+
+def test_a_missing_threshold_is_named_with_the_worst_outputs_number() -> None:
+    """The least cosine and the largest error; an output without a finite element has none."""
+    total = {"a": {"cosine": 0.9, "max_abs": 0.5}, "b": {"cosine": 0.99, "max_abs": 2.0}, "c": dict.fromkeys(STATS)}
+    said = missing_threshold("int8", total)
+
+    assert "add model.validation.deviation.cosine.int8: … (measured 0.9) or max_abs.int8: … (2)" in said
+    assert "measured none" in missing_threshold("int8", {"c": dict.fromkeys(STATS)})

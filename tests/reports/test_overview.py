@@ -12,6 +12,7 @@ import pytest
 import trtbuild.reports
 from tests.core.test_plan import variant
 from tests.pages import ONNXRUNTIME, VARIANT, artifacts, page, template_data
+from tests.sweeps import judge
 from trtbuild.core import warning
 from trtbuild.core.plan import make_plan
 from trtbuild.core.step import Output
@@ -97,6 +98,18 @@ def test_every_step_that_may_warn_is_read_by_the_report() -> None:
     assert read >= set(warning.ARTIFACTS.items())
 
 
+def test_a_page_of_what_nothing_judged_is_no_pass() -> None:
+    """On the first page and in the merge request: the word, and what is missing."""
+    made = artifacts()
+    judge(made, "unjudged")
+    found = {**page(), **collect(VARIANT, made)}
+    text = render(templates(SCHEMA.parents[2]), "overview.html.j2", template_data(found, "overview"))
+
+    assert "<strong>UNJUDGED</strong>: no threshold for int8" in text and "PASS" not in text
+    assert markdown(found).startswith("## segnet-int8-rtx-1.7-onnxruntime: UNJUDGED\n\nno threshold for int8.")
+    jsonschema.validate(json.loads(json.dumps(found)), json.loads(SCHEMA.read_text("utf-8")))
+
+
 def change(made: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     *parents, last = path.split("/")
     inner = made
@@ -122,7 +135,6 @@ def change(made: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
             {"latency: p99_ms": {"limit": 5.0, "why": "not measured"}},
             "Not judged: latency: p99_ms (limit 5): not measured.",
         ),
-        ("verdict/thresholds", 0, "No threshold is set for this precision"),
         ("passport/tf32", True, "what TF32 costs on a GPU is not in these numbers."),
     ],
 )

@@ -59,6 +59,16 @@ def test_calibration_is_an_axis_where_a_precision_has_several() -> None:
     assert [c["label"] for c in page["columns"]] == ["fp32", "int8 entropy", "int8 minmax"]
 
 
+def test_what_nothing_judged_is_counted_by_itself_and_says_why() -> None:
+    """It is neither green nor a failure."""
+    page = collect([entry("unjudged"), entry(model="lenet")])
+
+    assert (page["counts"]["unjudged"], page["counts"]["pass"], page["failures"]) == (1, 1, [])
+    assert of(page, state="unjudged")["reason"] == "no threshold for int8"
+    assert "UNJUDGED: no threshold for int8" in rendered([entry("unjudged")])["sweep.md"]
+    jsonschema.validate(json.loads(rendered([entry("unjudged")])["sweep.json"]), json.loads(SCHEMA.read_text("utf-8")))
+
+
 def test_failures_come_with_limit_margin_and_first_bad_layer() -> None:
     """What fails a threshold comes first, then what was refused."""
     page = collect(sweep())
@@ -69,7 +79,7 @@ def test_failures_come_with_limit_margin_and_first_bad_layer() -> None:
         {"name": "scores: max_abs", "observed": 0.3, "limit": 0.1, "margin": pytest.approx(-0.2), "share": 3.0}
     ]
     assert failed["first_bad"]["path"] == "net/scores"
-    assert page["counts"] == {"pass": 3, "fail": 1, "failed": 0, "refused": 1, "not built": 1}
+    assert page["counts"] == {"pass": 3, "fail": 1, "unjudged": 0, "failed": 0, "refused": 1, "not built": 1}
 
 
 def test_equal_reasons_are_told_once() -> None:

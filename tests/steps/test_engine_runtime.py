@@ -211,7 +211,8 @@ def test_from_the_model_to_the_page_the_engine_is_what_counts(tmp_path: Path) ->
     assert page["engine"]["executed"] is True
     assert list(page["outputs"]["y"]["hops"]) == ["engine", "export", "precision", "total"]
     assert page["outputs"]["y"]["hops"]["total"]["max_abs"] == 0.0
-    assert page["verdict"]["passed"] and page["latency"]["subject"] == "engine"
+    assert page["verdict"]["word"] == "unjudged" and page["latency"]["subject"] == "engine"
+    assert "add model.validation.deviation.cosine.fp32: … (measured 1)" in page["verdict"]["unjudged"]
     assert layers_page.NOT_THE_ENGINE in page["layers"]["notes"]
     assert "not executed" not in pages and "the engine in tensorrt on" in pages
     assert "copy" in (folder / "flamegraph.folded").read_text("utf-8")

@@ -8,6 +8,7 @@ from typing import Any
 
 from trtbuild.core.comparelatency import compare_latency, lowered_side
 from trtbuild.core.jumps import floor
+from trtbuild.core.verdict import word_of
 
 # Of the statistics of one output (report.json: outputs.*.hops.total); each as old, new and "times the error".
 METRICS = (
@@ -69,7 +70,7 @@ def error_ratio(metric: str, new: float | None, old: float | None) -> float | No
 
 def _who(page: Report) -> dict[str, Any]:
     keys = ("id", "model", "precision", "tensorrt", "runtime", "target", "calibration")
-    return {**{key: page["variant"][key] for key in keys}, "passed": page["verdict"]["passed"]}
+    return {**{key: page["variant"][key] for key in keys}, "passed": word_of(page["verdict"]) == "pass"}
 
 
 def _both(new: Report, old: Report) -> list[str]:
@@ -79,17 +80,14 @@ def _both(new: Report, old: Report) -> list[str]:
 def _verdict(new: Report, old: Report) -> dict[str, Any]:
     failing = {side: {name for name, c in page["verdict"]["checks"].items() if not c["passed"]}
                for side, page in (("new", new), ("old", old))}  # fmt: skip
+    words = {side: word_of(page["verdict"]) for side, page in (("new", new), ("old", old))}
     limits = [{name: c["limit"] for name, c in page["verdict"]["checks"].items()} for page in (new, old)]
     return {
-        "new": _word(new), "old": _word(old), "changed": new["verdict"]["passed"] != old["verdict"]["passed"],
+        **words, "changed": words["new"] != words["old"],
         "now_failing": sorted(failing["new"] - failing["old"]),
         "no_longer_failing": sorted(failing["old"] - failing["new"]),
         "limits_changed": sorted(k for k in {*limits[0], *limits[1]} if limits[0].get(k) != limits[1].get(k)),
     }  # fmt: skip
-
-
-def _word(page: Report) -> str:
-    return "pass" if page["verdict"]["passed"] else "fail"
 
 
 def _metrics(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:

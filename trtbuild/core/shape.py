@@ -58,7 +58,7 @@ REPORT: dict[str, Any] = {
     "variant": {**dict.fromkeys(("id", "model", "precision", "tensorrt", "runtime", "target", "calibration"), TEXT),
                 "source": TEXT, "opset": WHOLE},
     "verdict": {
-        "passed": YES_NO,
+        "passed": YES_NO, "word?": TEXT, "unjudged?": (TEXT, MAYBE), "thresholds?": WHOLE,
         "checks": {"*": {"observed": (NUMBER, MAYBE), "limit": NUMBER, "passed": YES_NO, "score?": NUMBER,
                          "higher_is_better?": YES_NO}},
     },

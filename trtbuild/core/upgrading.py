@@ -8,10 +8,11 @@ from typing import Any
 
 from trtbuild.core.compare import changes, compare
 from trtbuild.core.executed import notes
+from trtbuild.core.verdict import WORDS, why_unjudged
 
 SCHEMA_VERSION = 1
 GO, NO_GO = "go", "no-go"
-BUILT = ("pass", "fail")
+BUILT = WORDS
 Entry = Mapping[str, Any]  # of one variant, as reports/sweep.py takes it
 
 
@@ -105,11 +106,13 @@ def _reason(pair: Pair, compared: str) -> str:
     old, new = pair.old, pair.new
     if new["state"] == "pass":
         told = "within its thresholds"
-        if old["state"] == "fail":
-            return f"{told}; the old version is not"
+        if old["state"] in ("fail", "unjudged"):
+            return f"{told}; the old version is {'not' if old['state'] == 'fail' else 'unjudged'}"
         if not compared:
             return f"{told}; nothing to compare with: {_not_built(old, 'the old version')}"
         return told if compared == "old version" else f"{told}; compared with the {compared}: {_not_built(old, 'old')}"
+    if new["state"] == "unjudged":
+        return f"unjudged: {why_unjudged(new['report']['verdict'])}"
     if new["state"] == "fail":
         before = _failed(old) if old["state"] in BUILT else {}
         failed = [f"{said}{' (failed before too)' if name in before else ''}" for name, said in _failed(new).items()]

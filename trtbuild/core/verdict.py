@@ -3,11 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from trtbuild.core.validationspec import LOWER_BOUNDS
 
 Check = dict[str, Any]
+Word = Literal["pass", "fail", "unjudged"]
+WORDS: tuple[Word, ...] = get_args(Word)
+ADVISED = ("cosine", "max_abs")  # metrics that a missing threshold is proposed for, with what was measured
+
+
+def verdict_document(
+    checks: Mapping[str, Check], *, judging: int, why_not: str, latency: int, not_judged: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What verdict.json holds.
+
+    Args:
+        judging: how many thresholds there are on deviation or a task metric in this precision.  Without one nothing
+            was judged, whatever else holds: that nothing is NaN, or that it is fast, is no verdict on the outputs.
+        why_not: what is said then (:func:`missing_threshold`).
+        latency: how many latency limits were judged; not_judged: what could not be, and why.
+    """
+    failed = not all(check["passed"] for check in checks.values())
+    word: Word = "fail" if failed else "pass" if judging else "unjudged"
+    return {
+        "word": word, "passed": word == "pass", "unjudged": None if judging else why_not,
+        "checks": dict(checks), "thresholds": judging + latency, "not_judged": dict(not_judged),
+    }  # fmt: skip
+
+
+def word_of(verdict: Mapping[str, Any]) -> Word:
+    """The word of a verdict.json, or of the verdict in a report; reports from before there were three have none."""
+    if not all(check["passed"] for check in verdict["checks"].values()):
+        return "fail"
+    if verdict.get("word") == "unjudged":
+        return "unjudged"
+    if not verdict["passed"]:
+        return "fail"
+    return "pass" if verdict.get("thresholds", 1) else "unjudged"
+
+
+def why_unjudged(verdict: Mapping[str, Any]) -> str:
+    """What an unjudged verdict says: what is missing, and the line to add."""
+    return verdict.get("unjudged") or "no threshold is set for this precision"
+
+
+def missing_threshold(precision: str, total: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which line to add where nothing judges a precision, with the worst output's measured value to choose from.
+
+    >>> missing_threshold("int8", {"y": {"cosine": 0.9991, "max_abs": 0.25}})
+    'no threshold for int8; add model.validation.deviation.cosine.int8: … (measured 0.9991) or max_abs.int8: … (0.25)'
+    """
+    found: dict[str, str] = {}
+    for name in ADVISED:
+        values = [stats[name] for stats in total.values() if stats[name] is not None]
+        worst = (min if name in LOWER_BOUNDS else max)(values, default=None)
+        found[name] = "none" if worst is None else f"{worst:.6g}"
+    first, second = ADVISED
+    return (
+        f"no threshold for {precision}; add model.validation.deviation.{first}.{precision}: … "
+        f"(measured {found[first]}) or {second}.{precision}: … ({found[second]})"
+    )
 
 
 def deviation_checks(total: Mapping[str, Mapping[str, Any]], limits: Mapping[str, float]) -> dict[str, Check]:

@@ -8,6 +8,7 @@ from typing import Any
 from trtbuild.core import warning
 from trtbuild.core.comparelatency import lowered_side
 from trtbuild.core.enginespec import CUDA_PROVIDER
+from trtbuild.core.verdict import why_unjudged, word_of
 from trtbuild.reports import deviation as measured
 from trtbuild.reports.latency import device_of
 
@@ -65,8 +66,6 @@ def notes(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[str]
         found.append(f"The precision of these nodes could not be read back from the parsed network: {nodes}.")
     for name, entry in sorted(artifacts["verdict"]["not_judged"].items()):
         found.append(f"Not judged: {name} (limit {entry['limit']:g}): {entry['why']}.")
-    if not artifacts["verdict"]["thresholds"]:
-        found.append("No threshold is set for this precision: a pass means that nothing is NaN, and no more.")
     if artifacts["passport"]["tf32"] and not executed and not _on_gpu(lowered):
         found.append("The runtime computed in float32: what TF32 costs on a GPU is not in these numbers.")
     return found
@@ -107,7 +106,9 @@ def findings(page: Mapping[str, Any]) -> list[dict[str, str]]:
 def markdown(page: Mapping[str, Any]) -> str:
     """The summary for a merge request."""
     verdict, variant = page["verdict"], page["variant"]
-    lines = [f"## {variant['id']}: {'PASS' if verdict['passed'] else 'FAIL'}", ""]
+    lines = [f"## {variant['id']}: {word_of(verdict).upper()}", ""]
+    if word_of(verdict) == "unjudged":
+        lines += [f"{_cell(why_unjudged(verdict))}.", ""]
     if page["warnings"]:
         lines += [*(f"- **warning**: {warning.line(said)}" for said in page["warnings"]), ""]
     lines += ["| check | observed | limit | |", "|---|---|---|---|"]

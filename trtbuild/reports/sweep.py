@@ -11,12 +11,14 @@ from typing import Any
 
 from trtbuild.core.executed import notes
 from trtbuild.core.names import did_you_mean
+from trtbuild.core.verdict import WORDS as VERDICTS
 from trtbuild.reports import sweepcharts, sweeptext, sweepversions
 from trtbuild.reports.sweepcells import STATES, calibrated, column_order, labels, sort_key, variant
 
 SCHEMA_VERSION = 1
-SYMBOLS = {"pass": "✔", "fail": "✘", "failed": "⚠", "refused": "⊘", "not built": "○"}
-WORDS = {"pass": "pass", "fail": "FAIL", "failed": "failed", "refused": "refused", "not built": "not built"}
+SYMBOLS = {"pass": "✔", "fail": "✘", "unjudged": "?", "failed": "⚠", "refused": "⊘", "not built": "○"}
+WORDS = {"pass": "pass", "fail": "FAIL", "unjudged": "UNJUDGED", "failed": "failed", "refused": "refused",
+         "not built": "not built"}  # fmt: skip
 ALWAYS, WHERE_VARIED = ("tensorrt", "precision"), ("runtime", "target", "calibration")
 Entry = Mapping[str, Any]
 charts = sweepcharts.charts
@@ -27,16 +29,16 @@ def collect(entries: Sequence[Entry]) -> dict[str, Any]:
 
     Args:
         entries: one for each variant: ``id``; the group options ``model``, ``precision``, ``tensorrt``, ``runtime``,
-            ``target``, ``calibration``; ``state`` ("pass", "fail", "failed": a step broke, "refused": TensorRT or the
-            model said no, "not built"), ``reason``; ``report`` (its report.json, or None), ``folder`` (of the report,
-            relative to the sweep's page, or None), ``baseline`` (an accepted report.json, or None).
+            ``target``, ``calibration``; ``state`` ("pass", "fail", "unjudged", "failed": a step broke, "refused":
+            TensorRT or the model said no, "not built"), ``reason``; ``report`` (its report.json, or None), ``folder``
+            (of the report, relative to the sweep's page, or None), ``baseline`` (an accepted report.json, or None).
 
     Raises:
         ValueError: a state that does not exist, or an id given twice.
     """
     _check(entries)
     pairs = sorted(
-        ((variant(e), e["report"] if e["state"] in ("pass", "fail") else None) for e in entries),
+        ((variant(e), e["report"] if e["state"] in VERDICTS else None) for e in entries),
         key=lambda pair: sort_key(pair[0]),
     )
     variants = [found for found, _ in pairs]
@@ -168,7 +170,7 @@ def layer_table(pages: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def overlays(entries: Sequence[Entry], page: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     """The pages of each model with several reports: file name -> (template, data); links go into ``page``."""
-    reports = {e["id"]: e["report"] for e in entries if e["state"] in ("pass", "fail") and e["report"] is not None}
+    reports = {e["id"]: e["report"] for e in entries if e["state"] in VERDICTS and e["report"] is not None}
     by_id = {v["id"]: v for v in page["variants"]}
     made: dict[str, tuple[str, dict[str, Any]]] = {}
     for model in page["models"]:

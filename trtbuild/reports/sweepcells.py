@@ -11,22 +11,24 @@ from trtbuild.core.compare import changes, compare, facts
 from trtbuild.core.comparelatency import lowered_side
 from trtbuild.core.printable import printable
 from trtbuild.core.validationspec import LOWER_BOUNDS
+from trtbuild.core.verdict import WORDS, why_unjudged
 from trtbuild.core.warning import line
 
 AXES = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
-STATES = ("fail", "failed", "refused", "not built", "pass")  # in the order of urgency
+STATES = ("fail", "failed", "refused", "not built", "unjudged", "pass")  # in the order of urgency
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8")
 Entry = Mapping[str, Any]
 
 
 def variant(entry: Entry) -> dict[str, Any]:
     """The entry as page data; a report counts only where something was built."""
-    report = entry["report"] if entry["state"] in ("pass", "fail") else None
+    report = entry["report"] if entry["state"] in WORDS else None
+    reason = why_unjudged(report["verdict"]) if report is not None and entry["state"] == "unjudged" else entry["reason"]
     accepted = entry["baseline"]
     comparison = compare(report, accepted) if report is not None and accepted is not None else None
     return {
         "id": entry["id"], **{axis: entry[axis] for axis in AXES},
-        "state": entry["state"], "reason": printable(entry["reason"] or ""),
+        "state": entry["state"], "reason": printable(reason or ""),
         "accepted": accepted is not None,
         "against_baseline": comparison,
         "baseline_changes": [] if comparison is None else changes(comparison),

@@ -18,6 +18,8 @@ def markdown(page: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping
     broken = [by_id[i] for i in page["failures"] if by_id[i]["failed_checks"]]
     lines += [f"- {_failure(v, symbols, words)}" for v in broken[:MOST]] + _more(len(broken))
     lines += [f"- {_reason(group, symbols, words)}" for group in page["reasons"][:MOST]] + _more(len(page["reasons"]))
+    unjudged = [v for v in page["variants"] if v["state"] == "unjudged"]
+    lines += [f"- {_reason({**v, 'ids': [v['id']]}, symbols, words)}" for v in unjudged[:MOST]] + _more(len(unjudged))
     heads = [f"{cell(column['tensorrt'])} {cell(column['label'])}" for column in page["columns"]]
     lines += ["", f"| model | {' | '.join(heads)} |", f"|{'---|' * (len(heads) + 1)}"]
     for model in page["models"]:

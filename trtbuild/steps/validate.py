@@ -11,11 +11,11 @@ from trtbuild.core.latency import latency_checks
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Step
-from trtbuild.core.verdict import deviation_checks, set_checks, task_check
+from trtbuild.core.verdict import deviation_checks, missing_threshold, set_checks, task_check, verdict_document
 from trtbuild.errors import ConfigError
 from trtbuild.steps._shared import code_inputs, data_inputs, data_params, input_params, variant_label
 
-VERSION = 2
+VERSION = 3
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -30,6 +30,7 @@ def declare(variant: Variant, need: Need) -> Step:
     else:
         inputs["engine"] = need("infer", of="engine").out("outputs.npz")
     params: dict[str, Any] = {
+        "precision": names.precision,
         "limits": model.validation.limits(names.precision),
         "task": asdict(task) if task else None,
         "latency": asdict(model.validation.latency),
@@ -53,22 +54,21 @@ def declare(variant: Variant, need: Need) -> Step:
 
 def run(job: Job) -> None:
     measured = job.read_json("deviation")
-    checks = deviation_checks(measured["hops"]["total"], job.params["limits"]) | set_checks(measured["sets"])
+    total = measured["hops"]["total"]
+    checks = deviation_checks(total, job.params["limits"]) | set_checks(measured["sets"])
     if job.params["task"]:
         checks[f"task: {job.params['task']['metric']} drop"] = _judge_task(job)
     latency = job.read_json("latency") if "latency" in job.inputs else None
     judged, not_judged = latency_checks(latency, job.params["latency"])
     checks |= judged
-    job.write_json(
-        "verdict.json",
-        {
-            "passed": all(check["passed"] for check in checks.values()),
-            "checks": checks,
-            "thresholds": len(job.params["limits"]) + bool(job.params["task"]) + len(judged),
-            # Said aloud, so that nobody takes silence for a pass.
-            "not_judged": not_judged,
-        },
+    document = verdict_document(
+        checks,
+        judging=len(job.params["limits"]) + bool(job.params["task"]),
+        why_not=missing_threshold(job.params["precision"], total),
+        latency=len(judged),
+        not_judged=not_judged,  # said aloud, so that nobody takes silence for a pass
     )
+    job.write_json("verdict.json", document)
 
 
 def _judge_task(job: Job) -> dict[str, Any]:
