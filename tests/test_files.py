@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trtbuild.files import copy_atomic, replacing, write_atomic
+from trtbuild.errors import ConfigError
+from trtbuild.files import copy_atomic, inside, replacing, write_atomic
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -42,3 +43,23 @@ def test_a_copy_is_its_own_file(tmp_path: Path) -> None:
     target.write_bytes(b"changed")
 
     assert source.read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("name", ["", ".", "/etc/passwd", "../x", "a/../../x", "out/x", "out", "a\0b"])
+def test_a_foreign_path_stays_in_its_folder(name: str, tmp_path: Path) -> None:
+    """Up, absolute, or through a link that leads out: refused before anything is read or written."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "out").symlink_to(tmp_path)
+
+    with pytest.raises(ConfigError) as caught:
+        inside(tmp_path / "folder", name, where="model.onnx")
+
+    assert caught.value.exit_status == 2 and caught.value.where == "model.onnx"
+
+
+def test_a_foreign_path_below_its_folder_is_taken(tmp_path: Path) -> None:
+    """Also when it is not there yet, and when the folder itself is a link."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "folder").symlink_to(tmp_path / "real")
+
+    assert inside(tmp_path / "folder", "a/b.bin", where="m") == tmp_path / "folder" / "a" / "b.bin"

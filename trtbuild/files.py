@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of one."""
+"""Files: written so that a crash leaves the old one or the new one, and found where foreign words may point to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,30 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from trtbuild.core.printable import printable
+from trtbuild.errors import ConfigError
+
+
+def inside(folder: Path, relative: str, *, where: str, linked: bool = False) -> Path:
+    """``folder / relative``, where ``relative`` comes from a document that somebody else wrote (a model, an archive).
+
+    Every such path, to be read or to be written, goes through here.  ``linked``: the folder is a temporary one of ours,
+    and its links are, too.
+
+    Raises:
+        ConfigError: it is empty or absolute, goes up with ``..``, or a link on its way leads out of the folder.
+    """
+    shown = printable(relative)
+    parts = PurePosixPath(relative).parts
+    if not parts or relative.startswith("/") or ".." in parts or "\0" in relative:
+        raise ConfigError(f"it names the file '{shown}', which is not below its own folder", where=where)
+    path = folder / relative
+    if not linked and not path.resolve().is_relative_to(folder.resolve()):
+        hint = "if you trust it, copy what the link leads to in its place"
+        raise ConfigError(f"its file '{shown}' is a link that leads out of its folder", where=where, hint=hint)
+    return path
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from trtbuild.core.step import Out, Step
 from trtbuild.errors import ConfigError, WorkspaceError
 from trtbuild.executors import Ended
 from trtbuild.executors.local import LocalExecutor
-from trtbuild.files import write_atomic
+from trtbuild.files import inside, write_atomic
 from trtbuild.packaged import packaged_conf
 from trtbuild.workspace import Workspace
 
@@ -78,10 +79,10 @@ def init(directory: Path, options: Mapping[str, str]) -> None:
     workspace.prepare()
     (workspace.conf / "model").mkdir(parents=True, exist_ok=True)
     if not (workspace.conf / "config.yaml").exists():
-        _copy(packaged_conf() / "config.yaml", workspace.conf / "config.yaml")
+        shutil.copyfile(packaged_conf() / "config.yaml", workspace.conf / "config.yaml")
     say(f"workspace {workspace.root}")
     if model is not None:
-        _add_model(workspace, model.resolve(), name, options)
+        _add_model(workspace, Path(os.path.abspath(model)), name, options)
 
 
 def _default_name(model: Path) -> str:
@@ -118,18 +119,19 @@ def _add_model(workspace: Workspace, model: Path, name: str, options: Mapping[st
     config = workspace.conf / "model" / f"{name}.yaml"
     tracked = root / tracking.MODELS_FILE
     before = tracked.read_bytes() if tracked.exists() else None
-    ours = not (root / folder).exists()
-    (root / folder).mkdir(parents=True, exist_ok=True)
+    source: dict[str, Any] = {"kind": _kind(model), "path": str(model)}
+    if source["kind"] == "saved_model":
+        source["signature"] = options.get("--signature")
+    data = {key: _data(folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
+    made: list[Path] = []  # what was not there before
     try:
-        source: dict[str, Any] = {"kind": _kind(model), "path": (folder / model.name).as_posix()}
-        if source["kind"] == "saved_model":
-            source["signature"] = options.get("--signature")
-        _copy(model, root / source["path"])
-        for name_outside in _external_files(model):
-            _copy(model.parent / name_outside, root / folder / name_outside)
-        about = _inspect(workspace, source)
-        data = {key: _copy_data(root, folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
-        write_atomic(config, model_yaml(about["source"], about["inputs"], data).encode())
+        with _inspected(workspace, source, model) as (about, file):
+            path = folder / model.name
+            _copy(file, root / path, made)
+            for key, value in data.items():
+                if isinstance(value, str):
+                    _copy(Path(options[f"--{key}"]).resolve(), root / value, made)
+        write_atomic(config, model_yaml(about["source"] | {"path": path.as_posix()}, about["inputs"], data).encode())
         _track(root, folder)
     except BaseException:  # whatever it was, what was there before is there again, and nothing else
         config.unlink(missing_ok=True)
@@ -137,8 +139,10 @@ def _add_model(workspace: Workspace, model: Path, name: str, options: Mapping[st
             tracked.unlink(missing_ok=True)
         else:
             write_atomic(tracked, before)
-        if ours:
-            shutil.rmtree(root / folder, ignore_errors=True)
+        for new in made:
+            shutil.rmtree(new) if new.is_dir() else new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty
+            (root / folder).rmdir()
         raise
     say(f"model     {name}: {os.path.relpath(config)} (look it over: profiles, ranges, data, thresholds)")
     say(f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision=fp16")
@@ -154,45 +158,40 @@ def _kind(model: Path) -> str:
     return kinds[model.suffix]
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, made: list[Path]) -> None:
+    """A file, or a folder whose links lead nowhere else; ``made`` gets the target if it is new."""
     if source == target:
         return
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copyfile(source, target)
+    if target.exists():
+        raise ConfigError("there is another file already", where=str(target), hint="choose another name: --name NAME")
+    if target.is_relative_to(source):
+        raise ConfigError("the workspace cannot lie in the model's own folder", where=str(source))
+    for parent, folders, files in os.walk(source):
+        for name in (*folders, *files):
+            inside(source, Path(parent, name).relative_to(source).as_posix(), where=str(source))
+    made.append(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
 
 
-def _external_files(model: Path) -> list[str]:
-    """Files beside an ONNX model that hold its large tensors."""
-    if model.suffix != ".onnx":
-        return []
-    import onnx
-
-    try:
-        tensors = onnx.load(model, load_external_data=False).graph.initializer
-    except Exception:  # not readable: the inspection says so, with the tool's own words
-        return []
-    places = {e.value for t in tensors if t.data_location == t.EXTERNAL for e in t.external_data if e.key == "location"}
-    return sorted(place for place in places if (model.parent / place).is_file())
-
-
-def _copy_data(root: Path, folder: Path, key: str, given: str | None) -> Any:
+def _data(folder: Path, key: str, given: str | None) -> Any:
     if given is None:
         count = CALIBRATION_SAMPLES if key == "calibration" else VALIDATION_SAMPLES
         return {"kind": "random", "count": count, "seed": 0 if key == "calibration" else 1}
     if not Path(given).exists():
         raise ConfigError("no such file or folder", where=given)
-    path = folder / f"{key}{Path(given).suffix}"
-    _copy(Path(given).resolve(), root / path)
-    return path.as_posix()
+    return (folder / f"{key}{Path(given).suffix}").as_posix()
 
 
-def _inspect(workspace: Workspace, source: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the model about itself in a child process: loading foreign files can take down the process that does it."""
+@contextlib.contextmanager
+def _inspected(workspace: Workspace, source: Mapping[str, Any], model: Path) -> Iterator[tuple[dict[str, Any], Path]]:
+    """What the model says about itself, and the file to take: the model, or what was made of it.
+
+    In a child process: loading foreign files can take down the process that does it.
+    """
     step = Step("_inspect", 1, "init", "", {"source": dict(source)}, {}, (Out("model.json"),))
     box = workspace.work / f"{os.getpid()}.init.inspect"
-    sandbox.prepare(box, step.kind, step.params, {"source": workspace.root / str(source["path"])}, workspace.root)
+    sandbox.prepare(box, step.kind, step.params, {"source": model}, workspace.root)
 
     def wait(executor: LocalExecutor) -> Ended:
         ended = executor.wait(None)
@@ -201,8 +200,8 @@ def _inspect(workspace: Workspace, source: Mapping[str, Any]) -> dict[str, Any]:
 
     try:
         sandbox.run_alone(step, box, Path(sys.executable), wait)
-        found: dict[str, Any] = json.loads((box / "out" / "model.json").read_text("utf-8"))
-        return found
+        made = box / "out" / "model"
+        yield json.loads((box / "out" / "model.json").read_text("utf-8")), made if made.exists() else model
     finally:
         shutil.rmtree(box, ignore_errors=True)
 

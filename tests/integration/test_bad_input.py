@@ -167,6 +167,30 @@ def test_a_failed_init_takes_nothing_with_it(workspace: Path, trtbuild, wrong: s
     assert not (workspace / "conf" / "model" / "other.yaml").exists()
 
 
+@pytest.mark.parametrize("there", ["../../../../pw.txt", "w.bin"])
+def test_init_of_a_model_that_points_outside_touches_nothing(workspace: Path, trtbuild, there: str) -> None:
+    """Neither the file it names is written, nor one of the same name in the workspace, nor what a link leads to read."""
+    import onnx
+
+    target = (workspace / "models" / "evil" / there).resolve()
+    folder = workspace.parent / "a" / "b" / "c" / "d"
+    folder.mkdir(parents=True)
+    (folder / there).resolve().write_bytes(bytes(64)) if ".." in there else (folder / there).symlink_to("/dev/zero")
+    model = onnx.load(workspace / "models" / "tiny" / "tiny.onnx")
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "b")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=there)
+    (folder / "evil.onnx").write_bytes(model.SerializeToString())
+    before = (workspace / "models.dvc").read_bytes()
+
+    said = trtbuild("init", ".", f"--from={folder / 'evil.onnx'}", check=2).stderr
+
+    assert "not below its own folder" in said or "leads out of its folder" in said
+    assert not target.exists() and not (workspace / "models" / "evil").exists()
+    assert (workspace / "models.dvc").read_bytes() == before
+
+
 @pytest.mark.slow
 def test_a_model_that_cannot_be_pulled_is_exit_3(workspace: Path, trtbuild) -> None:
     """Said once, and no step starts on files that are not there."""

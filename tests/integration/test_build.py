@@ -235,7 +235,7 @@ def test_an_overflow_in_float16_is_seen(workspace: Path, trtbuild) -> None:
 
 
 def test_onnx_weights_may_lie_outside_or_be_inputs(template: Path, trtbuild, tmp_path: Path) -> None:
-    """External data is copied along by ``init``; an initialiser that is also an input is a weight."""
+    """External data is put into the file by ``init``; an initialiser that is also an input is a weight."""
     import onnx
 
     model = onnx.load(template / "models" / "tiny" / "tiny.onnx")

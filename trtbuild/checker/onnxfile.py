@@ -21,11 +21,13 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
 
     Raises ConfigError for what is no ONNX model, or is not there.
     """
+    from trtbuild.kit.graph import input_dims
+
     wanted = versions.wanted(how.versions)
     with asking(wanted, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
         model = load(path)
         undeclared = _undeclared(model)
-        chosen = shapes.choose(_shapes(model), how.profiles)
+        chosen = shapes.choose(input_dims(model), how.profiles)
         with tempfile.TemporaryDirectory(prefix="trt-checker-", ignore_cleanup_errors=True) as folder:
             _beside(model, path, Path(folder))
             exported = Exported(model, {}, {})
@@ -43,6 +45,8 @@ def load(path: Path) -> Any:
     """The model without its external data; every node gets a name, since a refusal can only point at a name."""
     import onnx
 
+    from trtbuild.kit.graph import open_dims
+
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
@@ -51,6 +55,7 @@ def load(path: Path) -> Any:
         raise ConfigError("not an ONNX model", where=str(path)) from error
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise ConfigError("not an ONNX model: it has no graph", where=str(path))
+    open_dims(model)
     taken: set[str] = set()
     for i, node in enumerate(model.graph.node):
         if not node.name or node.name in taken:
@@ -59,41 +64,20 @@ def load(path: Path) -> Any:
     return model
 
 
-def _shapes(model: Any) -> dict[str, list[int | None] | None]:
-    constants = {tensor.name for tensor in model.graph.initializer}
-    found: dict[str, list[int | None] | None] = {}
-    for value in model.graph.input:
-        if value.name not in constants and value.type.HasField("tensor_type"):
-            kind = value.type.tensor_type
-            dims = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
-            found[value.name] = dims if kind.HasField("shape") else None
-    return found
-
-
 def _beside(model: Any, path: Path, folder: Path) -> None:
-    """Links to the files in which the model keeps weights.
+    """Links to the files in which the model keeps weights, by names of ours: theirs might be those of our own files.
 
     Raises:
         ConfigError: one is missing, too short, or not below the model's folder.
     """
     from trtbuild.kit import externaldata
 
-    for tensor, place in externaldata.tensors(model):
-        name, target = place.location, path.resolve().parent / place.location
-        if not name or Path(name).is_absolute() or ".." in Path(name).parts:
-            what = f"weights of '{tensor.name}' are in '{name}', which is not below the model's folder"
-            raise ConfigError(what, where=str(path))
-        if not target.is_file():
-            hint = "it belongs beside the model"
-            raise ConfigError(f"its file of weights {name} is missing", where=str(path), hint=hint)
-        end, size = place.offset + (place.length or 0), target.stat().st_size
-        if size < end:
-            what = f"its file of weights {name} is too short: {size} bytes, and '{tensor.name}' ends at {end}"
-            raise ConfigError(what, where=str(path), hint="copy it again")
-        link = folder / name
-        if not link.exists():
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(target)
+    links: dict[Path, str] = {}
+    for tensor, place in externaldata.places(model, path.resolve().parent, str(path)):
+        if place.file not in links:
+            links[place.file] = f"weights.{len(links)}"
+            (folder / links[place.file]).symlink_to(place.file)
+        next(entry for entry in tensor.external_data if entry.key == "location").value = links[place.file]
 
 
 def _undeclared(model: Any) -> list[Problem]:

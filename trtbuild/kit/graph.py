@@ -26,6 +26,27 @@ def element_types(model: Any) -> dict[str, int]:
     return types
 
 
+def open_dims(model: Any) -> None:
+    """Dimensions below 1 are unknown ones: exporters write -1 and 0 for them."""
+    graph = model.graph
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
+            if dim.HasField("dim_value") and dim.dim_value < 1:
+                dim.ClearField("dim_value")
+
+
+def input_dims(model: Any) -> dict[str, list[int | None] | None]:
+    """Input -> its shape, None where a dimension, or the rank, is not known; weights that are inputs are left out."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    found: dict[str, list[int | None] | None] = {}
+    for value in model.graph.input:
+        kind = value.type.tensor_type
+        if value.name not in constants and value.type.HasField("tensor_type"):
+            dims = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
+            found[value.name] = dims if kind.HasField("shape") else None
+    return found
+
+
 def subgraphs(node: Any) -> list[Any]:
     """Bodies of a Loop, If or Scan."""
     found = []

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.core.names import did_you_mean
+from trtbuild.core.printable import printable
 from trtbuild.errors import ConfigError, SourceError
+from trtbuild.kit import externaldata
+from trtbuild.kit.graph import input_dims, open_dims
 from trtbuild.kit.tfmodel import check_fit
 
 
@@ -15,23 +18,25 @@ def load_source(path: Path, where: str, inputs: Mapping[str, Any]) -> Any:
     """The model (onnx.ModelProto), with dynamic dimensions fixed where the config fixes them.
 
     Raises:
-        SourceError: not a valid ONNX model.  ConfigError: its inputs are not the config's.
+        SourceError: not a valid ONNX model.  ConfigError: its inputs are not the config's, or some of its weights are
+        in other files.
     """
     import onnx
 
+    model = parse(path, where)
+    if any(True for _ in externaldata.places(model, path.resolve().parent, where)):
+        hint = "put them into one: trtbuild init does, or onnx.save(onnx.load(PATH), PATH)"
+        what = "its weights lie in another file, whose changes a build would not see"
+        raise ConfigError(what, where=where, hint=hint)
     try:
-        model = onnx.load(path.resolve())  # external data lies beside the file itself, not beside a link to it
         onnx.checker.check_model(model)
-    except Exception as error:  # protobuf's DecodeError, the checker's error and OSError alike
-        said = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), where)
-        raise SourceError(f"not a valid ONNX model: {said}", where=where) from error
-    constants = {tensor.name for tensor in model.graph.initializer}
-    values = {value.name: value for value in model.graph.input if value.name not in constants}
-    if len(values) < len(model.graph.input):  # weights that are also inputs (ONNX before IR 4): they are weights
-        kept = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in values.values()]
-        del model.graph.input[:]
-        model.graph.input.extend(kept)
-        values = {value.name: value for value in model.graph.input}
+    except Exception as error:  # the checker's own error, and RuntimeError of its C++ part
+        raise _invalid(error, path, where) from error
+    dims = input_dims(model)
+    kept = [onnx.ValueInfoProto.FromString(v.SerializeToString()) for v in model.graph.input if v.name in dims]
+    del model.graph.input[:]  # weights that are also inputs (ONNX before IR 4): they are weights
+    model.graph.input.extend(kept)
+    values = {value.name: value for value in model.graph.input}
     for name in inputs:
         if name not in values:
             hint = did_you_mean(name, values)
@@ -40,15 +45,55 @@ def load_source(path: Path, where: str, inputs: Mapping[str, Any]) -> Any:
         if name not in inputs:
             raise ConfigError(f"the model's input '{name}' is missing", where="model.inputs")
         kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
-        dims = [d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim]
-        check_fit(name, inputs[name], kind, dims if value.type.tensor_type.HasField("shape") else None)
+        check_fit(name, inputs[name], kind, dims[name])
         _fix_dims(value, inputs[name]["shape"])
     return model
+
+
+def parse(path: Path, where: str) -> Any:
+    """The model without weights that are in other files.
+
+    Raises:
+        SourceError: it is not an ONNX model.
+    """
+    import onnx
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's DecodeError has moved between versions
+        raise _invalid(error, path, where) from error
+    if not model.graph.node and not model.graph.output:
+        raise SourceError("not a valid ONNX model: it has no graph", where=where)
+    odd = next((value.name for value in model.graph.input if not value.type.HasField("tensor_type")), None)
+    if odd is not None:
+        raise SourceError(f"its input '{printable(odd)}' is not a tensor", where=where)
+    open_dims(model)
+    return model
+
+
+def whole(path: Path, where: str) -> Any:
+    """The model with all its weights, wherever they lie; None where they lie in the file itself.
+
+    Raises:
+        SourceError: not an ONNX model.  ConfigError: a file of weights is not where it should be.
+    """
+    model = parse(path, where)
+    folder = path.resolve().parent
+    if not any(True for _ in externaldata.places(model, folder, where)):
+        return None
+    externaldata.read(model, folder, where)
+    return model
+
+
+def _invalid(error: Exception, path: Path, where: str) -> SourceError:
+    said = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), where)
+    return SourceError(f"not a valid ONNX model: {said}", where=where)
 
 
 def _fix_dims(value: Any, shape: list[int | None]) -> None:
     """Write the config's static dimensions over symbolic ones."""
     if not value.type.tensor_type.HasField("shape"):
+        value.type.tensor_type.shape.SetInParent()  # of a scalar, too
         for _ in shape:
             value.type.tensor_type.shape.dim.add()
     for dim, wanted in zip(value.type.tensor_type.shape.dim, shape, strict=True):

@@ -71,6 +71,8 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     import onnx
 
     from trtbuild.checker import onnxfile, shapes
+    from trtbuild.kit import externaldata
+    from trtbuild.kit.graph import input_dims
 
     given = file_words(overrides)
     precision = given.get("precision", "fp32")
@@ -78,11 +80,8 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
         raise ConfigError(
             f"unknown precision '{precision}'", where="precision", hint=did_you_mean(precision, PRECISIONS)
         )
-    onnxfile.load(path)  # its errors say what is wrong with a file
-    try:
-        model = onnx.load(path)
-    except Exception as error:  # external data that is not there
-        raise ConfigError(f"its weights cannot be read: {error}", where=str(path)) from error
+    model = onnxfile.load(path)  # its errors say what is wrong with a file
+    externaldata.read(model, path.resolve().parent, str(path))
     chosen = shapes.choose(input_dims(model), None)
     lower = lowering(precision)
     lowered = onnx.ModelProto.FromString(model.SerializeToString())
@@ -131,18 +130,6 @@ def _calibrated(model: Any, feeds: Mapping[str, Any]) -> Any:
             quantizer.observe(name, seen[name])
     qdq.insert(model, nodes, quantizer.ranges())
     return model
-
-
-def input_dims(model: Any) -> dict[str, list[int | None] | None]:
-    """Input -> its shape, None where a dimension, or the rank, is not known."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    found: dict[str, list[int | None] | None] = {}
-    for value in model.graph.input:
-        kind = value.type.tensor_type
-        if value.name not in constants and value.type.HasField("tensor_type"):
-            dims = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
-            found[value.name] = dims if kind.HasField("shape") else None
-    return found
 
 
 def file_words(overrides: Sequence[str], known: Sequence[str] = ("precision", "tensorrt")) -> dict[str, str]:

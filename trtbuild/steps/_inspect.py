@@ -11,11 +11,11 @@ from trtbuild.errors import SourceError
 
 def run(job: Job) -> None:
     source = dict(job.params["source"])
-    inputs = _READ[source["kind"]](source, job.input("source"))
+    inputs = _READ[source["kind"]](source, job.input("source"), job)
     job.write_json("model.json", {"source": source, "inputs": inputs})
 
 
-def _saved_model(source: dict[str, Any], path: Path) -> dict[str, Any]:
+def _saved_model(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
     from trtbuild.kit import tfmodel
 
     if source.get("signature") is None:
@@ -26,7 +26,7 @@ def _saved_model(source: dict[str, Any], path: Path) -> dict[str, Any]:
     return _tensors(tfmodel.open_saved_model(source, path, {}).inputs or {})
 
 
-def _keras(source: dict[str, Any], path: Path) -> dict[str, Any]:
+def _keras(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
     from trtbuild.kit import tfmodel
 
     found = tfmodel.open_keras(source, path, {}).inputs
@@ -36,7 +36,7 @@ def _keras(source: dict[str, Any], path: Path) -> dict[str, Any]:
     return _tensors(found)
 
 
-def _frozen_graph(source: dict[str, Any], path: Path) -> dict[str, Any]:
+def _frozen_graph(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
     """Placeholders are inputs; operations that nothing reads are outputs."""
     from trtbuild.kit import tfmodel
 
@@ -58,21 +58,29 @@ def _named(tensors: list[Any]) -> dict[str, Any]:
     return {s if short.count(s) == 1 else f: t for s, f, t in zip(short, full, tensors, strict=True)}
 
 
-def _onnx(source: dict[str, Any], path: Path) -> dict[str, Any]:
+def _onnx(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
+    """A model with weights in other files is put into one."""
     import onnx
 
-    try:
-        graph = onnx.load(path, load_external_data=False).graph
-    except Exception as error:  # protobuf's DecodeError has moved between versions
-        raise SourceError("not a valid ONNX model", where=source["path"]) from error
-    constants = {tensor.name for tensor in graph.initializer}
+    from trtbuild.kit import onnxsource
+    from trtbuild.kit.graph import input_dims
+
+    model = onnxsource.whole(path, source["path"])
+    if model is not None:
+        try:
+            job.output("model").write_bytes(model.SerializeToString())
+        except Exception as error:  # protobuf's EncodeError, above 2 GB
+            raise SourceError("above 2 GB: ONNX cannot hold it in one file", where=source["path"]) from error
+    else:
+        model = onnxsource.parse(path, source["path"])
+    dims = input_dims(model)
     return {
         value.name: {
             "dtype": onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name,
-            "shape": [d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim],
+            "shape": dims[value.name],
         }
-        for value in graph.input
-        if value.name not in constants
+        for value in model.graph.input
+        if value.name in dims
     }
 
 

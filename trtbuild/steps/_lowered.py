@@ -11,7 +11,7 @@ def run(job: Job) -> None:
     from trtbuild.kit import externaldata, uncalibrated
 
     model = onnx.load(job.input("model"), load_external_data=False)
-    externaldata.read(model, job.input("model").parent)
+    externaldata.read(model, job.input("model").parent, "check", linked=True)
     p = job.params
     kept = uncalibrated.lower(model, p["precision"], p["quantize_ops"], p["keep_nodes"], p["keep_ops"])
     path = job.output("lowered.onnx")

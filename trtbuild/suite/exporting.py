@@ -105,11 +105,10 @@ def export_case(case: Case) -> tuple[Any, Any]:
 
 
 def import_case(case: Case) -> tuple[Any, Any]:
-    import onnx
+    from trtbuild.kit import canonical, externaldata
 
-    from trtbuild.kit import canonical
-
-    model = onnx.load(case.onnx)
+    assert case.onnx is not None
+    model = externaldata.load(case.onnx, case.onnx.name)
     _check(model)
     canonical.strip(model)
     return None, model
