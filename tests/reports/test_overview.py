@@ -189,3 +189,13 @@ def test_a_bar_in_a_name_does_not_split_a_cell() -> None:
     rows = [line for line in markdown(page(outputs=("a|b",))).splitlines() if "a" in line and line.startswith("|")]
 
     assert all(row.replace("\\|", "").count("|") in (5, 6) for row in rows if "b" in row)
+
+
+def test_what_is_assumed_of_biases_is_said_where_products_are_int8() -> None:
+    """In one sentence, and not of other precisions."""
+    said = "Biases are assumed to be float32"
+    for dtype, says in (("int8", True), ("float16", False)):
+        made = page()
+        made["engine"]["compute_nodes"] = {dtype: 3}
+        text = render(templates(SCHEMA.parents[2]), "overview.html.j2", template_data(made, "overview"))
+        assert (said in text) is says

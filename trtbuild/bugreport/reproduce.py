@@ -44,7 +44,6 @@ def values_script(model: str, tolerance: Any, version: str) -> str:
     """For values that are other than they should be: needs numpy and ONNX Runtime."""
     return _script("repro_values.py", {
         "model": model, "absolute": tolerance.absolute, "relative": tolerance.relative, "version": version,
-        "level": "ORT_ENABLE_BASIC" if model == "model.onnx" else "ORT_DISABLE_ALL",
     })  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class LocalErrors:
     def _of_group(self, graph: InspectedGraph, at: Sequence[str], group: Sequence[str]) -> dict[str, dict[str, Any]]:
         cuts = set(at)
         model = taps.cut(graph.model, at, group, {name: kind for name, kind in graph.low.items() if name in cuts})
-        session = self.runs.session(model, graph, "basic")
+        session = self.runs.session(model, graph, "none")
         values: dict[str, Array] = session.run({name: self._fed(name) for name in session.inputs})
 
         def errors(name: str) -> dict[str, Any] | None:

@@ -65,23 +65,18 @@ def calibrate(
 ) -> int:
     """Run the float32 graph on all samples and show the quantizer every tensor; returns the number of samples."""
     import onnx
-    import onnxruntime as ort
 
     from trtbuild.errors import DataError
+    from trtbuild.runtimes.onnxruntime import session_of
 
     feeds_only = {value.name for value in model.graph.input} & set(tensors)
     watched = onnx.ModelProto.FromString(model.SerializeToString())
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     computed = [name for name in tensors if name not in feeds_only]
     del watched.graph.output[:]
     watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in computed)
-    session = None
-    if computed:
-        session = ort.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = session_of(watched, "the exported graph") if computed else None
     for part in samples.batches(inputs, batch):
-        values = dict(zip(computed, session.run(computed, part.feeds), strict=True)) if session else {}
+        values = session.run(part.feeds) if session else {}
         values |= {name: part.feeds[name] for name in feeds_only}
         for name in tensors:
             if not np.isfinite(values[name]).all():

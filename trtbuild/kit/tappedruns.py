@@ -15,7 +15,7 @@ from trtbuild.kit.inspectedgraph import InspectedGraph
 
 Array = np.ndarray[Any, Any]
 # How far the runtime may optimise: fusion-preserving taps and single conversions are about what it does by itself.
-LEVELS = {"all": "basic", "fusion": "extended", "per_op": "all"}
+LEVELS = {"all": "none", "fusion": "extended", "per_op": "all"}
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def _references(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs and TensorFlow's outputs, at the first point of the profiles where they deviate."""
     from trtbuild.errors import TrtbuildError
+    from trtbuild.runtimes.onnxruntime import session_of
     from trtbuild.suite.comparing import difference
 
     golden = case.onnx.with_suffix(".npz") if case.onnx else None
@@ -72,7 +73,7 @@ def _references(
             wanted = exporting.run_tensorflow(source, given)
             if given is feeds[0]:
                 first = (given, wanted)
-            session = exporting.open_session(lowered, case.id)
+            session = session_of(lowered, case.id)
             have = session.run({name: value for name, value in given.items() if name in session.inputs})
         except (exporting._NotHere, TrtbuildError):
             break

@@ -14,13 +14,10 @@ def outputs_of(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
     """The graph's outputs; raises ModelError where ONNX Runtime cannot load or run it."""
     import onnxruntime
 
-    from trtbuild.kit import rounding
-    from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession
+    from trtbuild.runtimes.onnxruntime import session_of
 
     onnxruntime.set_default_logger_severity(3)  # what it warns of is the model's, and said with every piece of it
-    emulated = rounding.low_types(model)
-    content = (rounding.emulate(model) if emulated else model).SerializeToString()
-    session = OnnxRuntimeSession(content, "the graph", ["CPUExecutionProvider"], emulated=emulated, quiet=True)
+    session = session_of(model, "the graph", quiet=True)
     return session.run({name: value for name, value in feeds.items() if name in session.inputs})
 
 

@@ -14,20 +14,22 @@ from trtbuild.errors import ModelError, ToolchainError
 if TYPE_CHECKING:
     from trtbuild.kit.profile import Profile
 
-Level = Literal["none", "basic", "extended", "all"]
-CUDA = "CUDAExecutionProvider"
+Level = Literal["none", "extended", "all"]
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 Runtime = Mapping[str, Any]  # of the recipe: providers, and of CUDA's tf32
+_KEEP_QDQ = ("session.disable_quant_qdq", "session.disable_double_qdq_remover")  # at levels above "none"
 
 
 class OnnxRuntimeSession:
     """A session over a file, or over a graph in memory whose bytes are given up as soon as it is made.
 
-    ``level`` is what ONNX Runtime may rewrite.  "basic" keeps Q/DQ pairs and computes between them in float32: the
-    arithmetic that the graph states.  Higher levels swap in fused and integer kernels with roundings of their own.
+    ``level`` is what ONNX Runtime may rewrite: nothing, so that the arithmetic is the one that the graph states.  Its
+    lowest level already quantises biases and weights behind Q/DQ pairs and merges pairs of different scales
+    (docs/decisions/0010).  Higher levels are for inspection as the runtime fuses; there, float operations alone are.
     """
 
     def __init__(
-        self, model: Path | bytes, name: str, providers: Sequence[str], level: Level = "basic",
+        self, model: Path | bytes, name: str, providers: Sequence[str], level: Level = "none",
         emulated: Sequence[str] = (), optimised: Path | None = None, tf32: bool = False, quiet: bool = False,
     ) -> None:  # fmt: skip
         import onnxruntime as ort
@@ -37,9 +39,10 @@ class OnnxRuntimeSession:
         options.log_severity_level = 4 if optimised or quiet else 3
         levels = ort.GraphOptimizationLevel
         options.graph_optimization_level = {
-            "none": levels.ORT_DISABLE_ALL, "basic": levels.ORT_ENABLE_BASIC,
-            "extended": levels.ORT_ENABLE_EXTENDED, "all": levels.ORT_ENABLE_ALL,
+            "none": levels.ORT_DISABLE_ALL, "extended": levels.ORT_ENABLE_EXTENDED, "all": levels.ORT_ENABLE_ALL,
         }["none" if emulated else level]  # fmt: skip  # or the roundings of an emulation are dropped
+        for switch in _KEEP_QDQ:
+            options.add_session_config_entry(switch, "1")
         if optimised is not None:
             options.optimized_model_filepath = str(optimised)
         content = str(model) if isinstance(model, Path) else model
@@ -64,13 +67,20 @@ def open_session(model: Path, runtime: Runtime) -> OnnxRuntimeSession:
     """A session of a file's graph, its low precisions emulated."""
     import onnx
 
+    tf32 = bool(runtime.get("tf32", False))
+    return session_of(onnx.load(model), model.name, runtime["providers"], tf32=tf32, file=model)
+
+
+def session_of(
+    model: Any, name: str, providers: Sequence[str] = (CPU,), *, tf32: bool = False, quiet: bool = False,
+    file: Path | None = None,
+) -> OnnxRuntimeSession:  # fmt: skip
+    """A session that computes what an onnx.ModelProto states, its low precisions emulated; ``file``: where it lies."""
     from trtbuild.kit import rounding
 
-    loaded = onnx.load(model)
-    emulated = rounding.low_types(loaded)
-    content = rounding.emulate(loaded).SerializeToString() if emulated else model
-    tf32 = bool(runtime.get("tf32", False))
-    return OnnxRuntimeSession(content, model.name, runtime["providers"], emulated=emulated, tf32=tf32)
+    emulated = rounding.low_types(model)
+    content = rounding.emulate(model).SerializeToString() if emulated else file or model.SerializeToString()
+    return OnnxRuntimeSession(content, name, providers, emulated=emulated, tf32=tf32, quiet=quiet)
 
 
 class TimedSession:

@@ -26,7 +26,7 @@ from trtbuild.steps._shared import (
     tools,
 )
 
-VERSION = 2
+VERSION = 3
 GRAPHS = {"export": "model.onnx", "lower": "lowered.onnx"}
 OUTS = (Out("outputs.npz"), Out("runtime.json"))
 

@@ -28,7 +28,7 @@ from trtbuild.steps._shared import (
     tools,
 )
 
-VERSION = 1
+VERSION = 2
 
 
 def declare(variant: Variant, need: Need) -> Step:

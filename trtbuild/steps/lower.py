@@ -20,7 +20,7 @@ from trtbuild.core.step import Input, Out, Step
 from trtbuild.errors import ConfigError, LowerError
 from trtbuild.steps._shared import data_inputs, data_params, input_params, tools
 
-VERSION = 1
+VERSION = 2
 # The types that decide an engine's speed; the promise is kept for these.
 COMPUTE_OPS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 # These compute as well, but become many layers each: they stay outside the promise, and the report says so.

@@ -11,7 +11,7 @@ from trtbuild.core.spec import VALIDATION, Onnx, Variant
 from trtbuild.core.step import Out, Step
 from trtbuild.steps._shared import data_inputs, set_params, set_place, source_inputs, source_params, tools
 
-VERSION = 2
+VERSION = 3
 
 
 def declare(variant: Variant, need: Need, data: str = VALIDATION) -> Step:

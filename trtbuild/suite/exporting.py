@@ -169,12 +169,13 @@ class _NotHere(Exception):
 
 def compare_case(case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]) -> tuple[str, str]:
     """Whether the lowered graph gives the source's values, in ONNX Runtime; at every point of the profiles."""
+    from trtbuild.runtimes.onnxruntime import session_of
     from trtbuild.suite.comparing import difference
 
     golden = case.onnx.with_suffix(".npz") if case.onnx else None
     if golden is not None and not golden.is_file():
         return "untested", f"there are no reference values ({golden.name} beside {case.file.name})"
-    session = open_session(lowered, case.id)
+    session = session_of(lowered, case.id)
     worst = ""
     for given in feeds:
         if golden is None:
@@ -221,15 +222,6 @@ def run_tensorflow(source: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value.numpy() for name, value in values.items()}
     except tf.errors.OpError as error:
         raise _NotHere(f"TensorFlow cannot run it: {type(error).__name__}: {first_line(error)}") from error
-
-
-def open_session(model: Any, name: str) -> Any:
-    from trtbuild.kit import rounding
-    from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession
-
-    emulated = rounding.low_types(model)
-    content = (rounding.emulate(model) if emulated else model).SerializeToString()
-    return OnnxRuntimeSession(content, name, ["CPUExecutionProvider"], emulated=emulated)
 
 
 def first_line(error: BaseException) -> str:

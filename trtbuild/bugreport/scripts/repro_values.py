@@ -39,7 +39,8 @@ def main() -> int:
     feeds = arrays(read("inputs.json")[0])
     golden = arrays(read("golden.json")["lst"][0][1][0]["outputs"])
     options = ort.SessionOptions()
-    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, EXPECTED["level"])
+    # What the graph states, and nothing else: even the basic level quantises biases behind Q/DQ pairs.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     try:
         session = ort.InferenceSession(os.path.join(HERE, EXPECTED["model"]), options, ["CPUExecutionProvider"])
