@@ -169,7 +169,7 @@ def test_a_failed_init_takes_nothing_with_it(workspace: Path, trtbuild, wrong: s
 
 @pytest.mark.parametrize("there", ["../../../../pw.txt", "w.bin"])
 def test_init_of_a_model_that_points_outside_touches_nothing(workspace: Path, trtbuild, there: str) -> None:
-    """Neither the file it names is written, nor one of the same name in the workspace, nor what a link leads to read."""
+    """What it names is not written, here or in the workspace; what a link leads to is not read."""
     import onnx
 
     target = (workspace / "models" / "evil" / there).resolve()
