@@ -15,9 +15,9 @@ from trtbuild.errors import RemoteError, WorkspaceError
 STEP = step("a", files=("models/z", "models/b"), outs=(Out("x.bin"), Out("m.json", cache=False)), depth=2, name="é")
 RECORD = Record(
     "trtbuild step a",
-    {"../z": Digest("z", 3), "../b": Digest("b.dir", 4, 2)},
+    {"../z": Digest("a" * 32, 3), "../b": Digest("b" * 32 + ".dir", 4, 2)},
     {"version": 1, "kind": "a"},
-    {"x.bin": Digest("x")},
+    {"x.bin": Digest("c" * 32)},
 )
 
 
@@ -89,13 +89,18 @@ def test_tracked_models_by_path(tmp_path: Path) -> None:
     """Each entry of models.dvc is one model; no file is no model."""
     assert tracking.recorded_models(tmp_path) == {}
     (tmp_path / "models.dvc").write_text(
-        "outs:\n- path: models/m\n  md5: abc.dir\n  size: 3\n  nfiles: 2\n  hash: md5\n", "utf-8"
+        f"outs:\n- path: models/m\n  md5: {'a' * 32}.dir\n  size: 3\n  nfiles: 2\n  hash: md5\n", "utf-8"
     )
 
-    assert tracking.recorded_models(tmp_path) == {"models/m": Digest("abc.dir", 3, 2)}
+    assert tracking.recorded_models(tmp_path) == {"models/m": Digest("a" * 32 + ".dir", 3, 2)}
 
 
-@pytest.mark.parametrize("text", ["outs: [{path: m}]", "[1]", "outs: 3"])
+@pytest.mark.parametrize(
+    "text",
+    ["outs: [{path: m}]", "[1]", "outs: 3", "outs: [3]", f"wdir: ..\nouts: [{{path: m, md5: {'a' * 32}}}]"]
+    + [f"outs: [{{path: m, md5: {md5}}}]" for md5 in ("../secret", "A" * 32, "3", "[]", "a" * 31, "a" * 32 + ".dirx")]
+    + [f"outs: [{{path: {path}, md5: {'a' * 32}}}]" for path in ("../m", "/etc/m", "''", "a/../../m", "3", "'a\\b'")],
+)
 def test_a_models_dvc_of_another_form_is_named(tmp_path: Path, text: str) -> None:
     """Nobody can guess what it meant."""
     (tmp_path / "models.dvc").write_text(text, "utf-8")

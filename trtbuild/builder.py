@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trtbuild import sandbox, tracking
+from trtbuild import sandbox
 from trtbuild.core.explain import Found, Judgement, judge
 from trtbuild.core.plan import Plan
-from trtbuild.core.record import Digest, same
+from trtbuild.core.record import Digest, Record, same
 from trtbuild.core.schedule import Schedule
 from trtbuild.core.step import File, Step
 from trtbuild.errors import ConfigError, RemoteError, TrtbuildError
 from trtbuild.executors import Ended, Executor
-from trtbuild.remote.fetching import Fetcher, refuse_tampered_models
+from trtbuild.records.objects import DamagedObject
+from trtbuild.remote.fetching import Fetcher
+from trtbuild.remote.models import bring_models
 from trtbuild.status import Status
 from trtbuild.store import Store
 
@@ -44,7 +46,9 @@ def found(step: Step, store: Store) -> Found:
     if record is None:
         return Found(None, None, {}, frozenset())
     outs = {name: store.digest(f"{step.folder}/{name}") for name in record.outs}
-    cached = frozenset(name for name, digest in record.outs.items() if store.objects.has(digest))
+    # The cache is not asked for what is right in the workspace: an object is read in full the first time.
+    lacking = {name: digest for name, digest in record.outs.items() if not same(outs[name], digest)}
+    cached = frozenset(name for name, digest in lacking.items() if store.objects.has(digest))
     inputs = store.input_digests(step)
     unpulled = "" if inputs is not None else next(iter(unpulled_sources(step, store)), "")
     return Found(record, inputs, outs, cached, unpulled)
@@ -73,11 +77,12 @@ class Builder:
 
     def __init__(self, store: Store, executor: Executor, interpreter: Interpreter, status: Status) -> None:
         self.store, self.executor, self.interpreter, self.status = store, executor, interpreter, status
+        store.note = status.note
         self.fetcher = Fetcher(store, status)
         self.outcome = Outcome()
         self._locks: dict[str, Any] = {}
         self._digests: dict[str, Mapping[str, Digest]] = {}
-        self._pulled: dict[str, RemoteError | None] = {}
+        self._brought: dict[str, RemoteError | None] = {}
         self._steps: tuple[Step, ...] = ()
 
     def build(self, plan: Plan) -> Outcome:
@@ -98,6 +103,7 @@ class Builder:
                     time.sleep(_LOCKED_POLL_S)
         finally:
             self.executor.stop()
+            self.store.objects.set_damaged_aside()
             sandbox.sweep(self.store.workspace.work, mine=True)
             for lock in self._locks.values():
                 lock.release()
@@ -138,31 +144,29 @@ class Builder:
             if verdict.state == "fresh":
                 return "pulled"
         record = self.store.record(step)
-        if record is not None and verdict.restorable:
-            self.store.restore(step, record)
+        if record is not None and verdict.restorable and self._restored(step, record):
             return "pulled" if step.key in self.fetcher.asked else "restored"
         digests = self._inputs(step)
         remembered = self.store.runs.remembered(step, digests)
-        if remembered is not None:
-            self.store.restore(step, remembered)
+        if remembered is not None and self._restored(step, remembered):
             return "restored"
         if self.fetcher.result(step, digests):
             return "pulled"
         self._digests[step.key] = digests
         return ""
 
+    def _restored(self, step: Step, record: Record) -> bool:
+        """False when an object proves damaged as it is copied: the store has said so, and it counts as absent now."""
+        try:
+            self.store.restore(step, record)
+        except DamagedObject:
+            return False
+        return True
+
     def _inputs(self, step: Step) -> Mapping[str, Digest]:
         """Digests of all inputs; source files that are not there are pulled first."""
         for tracked in unpulled_sources(step, self.store):
-            target, absent = self.store.models.pull_target(tracked), self.store.models.absent()
-            try:
-                self._pull([target])
-            except RemoteError as error:
-                what = f"{target} is not here, and {error.what}"
-                raise RemoteError(what, where=tracking.MODELS_FILE, hint="check the DVC remote") from None
-            if not (self.store.root / tracked).exists():
-                raise RemoteError(f"dvc pull did not bring {tracked}", where=tracking.MODELS_FILE)
-            refuse_tampered_models([path for path in absent if (self.store.root / path).exists()], self.store)
+            self._bring(tracked)
         digests = self.store.input_digests(step)
         if digests is None:
             missing = next(s.path for s in step.inputs.values() if not (self.store.root / s.path).exists())
@@ -170,20 +174,18 @@ class Builder:
             raise ConfigError("no such file or folder", where=missing, hint=hint)
         return digests
 
-    def _pull(self, targets: list[str]) -> None:
-        """``dvc pull``, each target once in a build."""
-        wanted = [target for target in targets if target not in self._pulled]
-        if wanted:
+    def _bring(self, tracked: str) -> None:
+        """A source model that is not here, asked for once in a build; others may come with it, and may fail to."""
+        if tracked not in self._brought:
+            wanted = [entry for entry in self.store.models.brought_with(tracked) if entry not in self._brought]
             self.status.note(f"pull   {', '.join(wanted)}")
-            failed = None
-            try:
-                tracking.run_dvc(self.store.root, ["pull", *wanted])
-            except RemoteError as error:
-                failed = error
-            self._pulled |= dict.fromkeys(wanted, failed)
-        for target in targets:
-            if (known := self._pulled[target]) is not None:
-                raise known
+            found = bring_models(wanted, self.store)
+            self._brought |= found
+            for entry, error in found.items():
+                if error is not None and entry != tracked:
+                    self.status.note(f"note   {error}; nothing here needs it")
+        if (known := self._brought[tracked]) is not None:
+            raise known
 
     def _start(self, step: Step, verdict: Judgement) -> None:
         interpreter = self.interpreter(step)

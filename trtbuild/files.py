@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from trtbuild.core.printable import printable
 from trtbuild.errors import ConfigError
+
+_LONGEST_NAME = 255  # bytes: NAME_MAX of Linux's file systems
+
+
+def is_inside(relative: str) -> bool:
+    """Whether a path's words stay in the folder that it is relative to: not empty or absolute, no ``..``, no NUL."""
+    parts = PurePosixPath(relative).parts
+    return bool(parts) and not relative.startswith("/") and ".." not in parts and "\0" not in relative
+
+
+def inner_path(relative: object) -> str:
+    """A path in a record (dvc.lock, models.dvc, a folder's listing) as DVC writes one: inside its folder, spelled so.
+
+    Raises:
+        ValueError: it is another thing.
+    """
+    if not isinstance(relative, str) or not is_inside(relative) or "\\" in relative:
+        raise ValueError(f"{relative!r:.80} does not stay in its folder")
+    parts = PurePosixPath(relative).parts
+    if "/".join(parts) != relative or any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+        raise ValueError(f"{relative!r:.80} is not a path")
+    return relative
 
 
 def inside(folder: Path, relative: str, *, where: str, linked: bool = False) -> Path:
@@ -23,8 +46,7 @@ def inside(folder: Path, relative: str, *, where: str, linked: bool = False) -> 
         ConfigError: it is empty or absolute, goes up with ``..``, or a link on its way leads out of the folder.
     """
     shown = printable(relative)
-    parts = PurePosixPath(relative).parts
-    if not parts or relative.startswith("/") or ".." in parts or "\0" in relative:
+    if not is_inside(relative):
         raise ConfigError(f"it names the file '{shown}', which is not below its own folder", where=where)
     path = folder / relative
     if not linked and not path.resolve().is_relative_to(folder.resolve()):
@@ -39,10 +61,14 @@ def write_atomic(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def copy_atomic(source: Path, target: Path) -> None:
-    """Copy a file (as a reflink where the file system can) and rename it into place, writable by its owner."""
+def copy_atomic(source: Path, target: Path, check: Callable[[Path], None] = lambda copy: None) -> None:
+    """Copy a file (as a reflink where the file system can) and rename it into place, writable by its owner.
+
+    ``check`` is given the copy before it is renamed; what it raises leaves ``target`` as it was.
+    """
     with replacing(target) as temporary:
         _clone(source, temporary)
+        check(temporary)
 
 
 @contextlib.contextmanager
@@ -74,3 +100,11 @@ def _clone(source: Path, target: Path) -> None:
             fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
         except (ImportError, OSError):
             shutil.copyfileobj(read, write, 1 << 20)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        digest = hashlib.sha256()
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

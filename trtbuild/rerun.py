@@ -15,6 +15,7 @@ from trtbuild.core.step import Out, Step
 from trtbuild.errors import ConfigError
 from trtbuild.executors import Ended
 from trtbuild.executors.local import LocalExecutor
+from trtbuild.files import is_inside
 from trtbuild.records.digests import file_md5
 from trtbuild.workspace import find_workspace
 
@@ -31,7 +32,7 @@ def rerun(folder: Path) -> int:
     recipe = _recipe(folder)
     out = workspace.private / "rerun" / folder.resolve().name
     _run(workspace.root, folder.resolve(), recipe, out)
-    record = tracking.read_record(folder / tracking.LOCK_FILE, recipe["kind"])
+    record = tracking.read_record(folder / tracking.LOCK_FILE, recipe["kind"], _to_stderr)
     lines = compare(out, recipe["outs"], record)
     for line in [*lines, f"outputs: {os.path.relpath(out)}"]:
         print(line, file=sys.stderr)
@@ -67,6 +68,10 @@ def run_here(kind: str, folder: Path) -> int:
     return 0
 
 
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def _recipe(folder: Path) -> dict[str, Any]:
     recipe = tracking.read_yaml(folder / PARAMS_FILE)
     if not isinstance(recipe, dict) or not {"kind", "version", "environment", "inputs", "outs", "params"} <= set(
@@ -75,6 +80,10 @@ def _recipe(folder: Path) -> dict[str, Any]:
         raise ConfigError(
             "not a step folder: no params.yaml of ours in it", where=str(folder), hint="see: trtbuild show"
         )
+    if not isinstance(recipe["outs"], list) or not all(
+        isinstance(out, str) and is_inside(out) for out in recipe["outs"]
+    ):
+        raise ConfigError("an output lies outside of the step's folder", where=str(folder / PARAMS_FILE))
     return recipe
 
 
@@ -128,4 +137,4 @@ def _check_version(recipe: Mapping[str, Any], folder: Path) -> None:
 def _interpreter(recipe: Mapping[str, Any]) -> Path:
     if recipe["environment"] == "main":
         return Path(sys.executable)
-    return toolchains.interpreter(toolchains.wanted(recipe["params"]), note=lambda line: print(line, file=sys.stderr))
+    return toolchains.interpreter(toolchains.wanted(recipe["params"]), note=_to_stderr)

@@ -6,33 +6,45 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from trtbuild import tracking
 from trtbuild.core.record import Digest, Record, command, dep_path, params, same
 from trtbuild.core.step import File, Input, Step
-from trtbuild.files import copy_atomic, write_atomic
+from trtbuild.files import write_atomic
 from trtbuild.records.digests import Digests, signature
 from trtbuild.records.dvclock import repository_lock
-from trtbuild.records.objects import Objects
+from trtbuild.records.objects import DamagedObject, Objects
 from trtbuild.records.runcache import RunCache
 from trtbuild.records.trackedmodels import TrackedModels
 from trtbuild.workspace import Workspace
 
 
+def print_note(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 class Store:
     """The records of one workspace, over its cache's ``objects`` and ``runs`` and its tracked ``models``."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, note: Callable[[str], None] = print_note) -> None:
         self.workspace = workspace
         self.root = workspace.root
-        self.objects = Objects(workspace)
+        self.note = note  # what a user must know of damaged records and objects; a build shows it among its own lines
+        self._digests = Digests(self.root, workspace.private / "state.json")
+        self.objects = Objects(workspace, self._digests, self._say)
         self.runs = RunCache(workspace, self.objects)
         self.models = TrackedModels(self.root, self.objects)
-        self._digests = Digests(self.root, workspace.private / "state.json")
         self._records: dict[str, tuple[list[int], Record | None]] = {}
+        self._told: set[str] = set()
+
+    def _say(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self.note(line)
 
     def digest(self, path: str) -> Digest | None:
         """DVC's digest of a workspace file or folder; None when it is not there."""
@@ -55,7 +67,7 @@ class Store:
             return None
         known = self._records.get(step.folder)
         if known is None or known[0] != seen:
-            self._records[step.folder] = known = (seen, tracking.read_record(path, step.kind))
+            self._records[step.folder] = known = (seen, tracking.read_record(path, step.kind, self._say))
         return known[1]
 
     def _source_digest(self, source: Input) -> Digest | None:
@@ -101,10 +113,34 @@ class Store:
         """Put an object into the workspace, as a reflink where possible and a copy elsewhere.
 
         Not a hard link: root writes through its 0444 mode, and would change the cache in place.
+
+        Raises:
+            DamagedObject: its bytes are not the object's; nothing is put there.
         """
         target = self.root / path
-        copy_atomic(self.objects.path(digest.md5), target)
+        if digest.md5.endswith(".dir"):
+            self._checkout_folder(digest, target)
+            return
+        self.objects.copy_out(digest, target)
         self._digests.remember(target, digest.md5)
+
+    def _checkout_folder(self, digest: Digest, target: Path) -> None:
+        """All files of a tracked folder that are not there: the folder comes whole, by a rename, or is completed."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        try:
+            into = target if target.exists() else made
+            listing = self.objects.listing(digest)
+            if listing is None:
+                raise DamagedObject("the listing of a tracked folder is not in the cache", where=str(target))
+            for file in listing:
+                if not (into / file["relpath"]).exists():
+                    self.objects.copy_out(Digest(file["md5"]), into / file["relpath"])
+            if into is made:
+                made.chmod(0o755)  # mkdtemp makes 0700
+                made.rename(target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def _write_changed(path: Path, content: bytes) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trtbuild.core.record import PARAMS_FILE, Digest, Record, command, dep_path, params
+from trtbuild.core.record import PARAMS_FILE, Digest, Record, command, dep_path, digest_of, params
 from trtbuild.core.step import Plot, Step
 from trtbuild.errors import RemoteError, WorkspaceError
+from trtbuild.files import inner_path
 
 LOCK_FILE, STAGE_FILE, MODELS_FILE = "dvc.lock", "dvc.yaml", "models.dvc"
 _SCHEMA = "2.0"
+Note = Callable[[str], None]
 _LIKE_A_NUMBER = re.compile(r"[-+]?\.?\d[\d_.]*([eExXoO][-+\da-fA-F]*)?$")
 
 
@@ -33,7 +35,7 @@ def parse_yaml(text: bytes, where: str) -> Any:
 
     try:
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:  # dates and numbers that are none
         what = f"not valid YAML: {getattr(error, 'problem', None) or error}"
         raise WorkspaceError(what, where=where, hint="restore it with git, or delete it") from None
 
@@ -78,28 +80,41 @@ def params_yaml(step: Step) -> bytes:
     return to_yaml(dict(sorted(params(step).items())))
 
 
-def read_record(lock: Path, kind: str) -> Record | None:
-    """The stage ``kind`` of a dvc.lock; None when the file or the stage is absent or not ours to read."""
+def read_record(lock: Path, kind: str, note: Note = lambda line: None) -> Record | None:
+    """The stage ``kind`` of a dvc.lock; None when the file or the stage is absent, or not a record, which is noted."""
     content = read_yaml(lock)
-    if content is None:
+    stages = content.get("stages") if isinstance(content, dict) else None
+    if not isinstance(stages, dict) or kind not in stages:
         return None
     try:
-        return record_of(content["stages"][kind])
-    except (KeyError, TypeError, AttributeError):
+        return record_of(stages[kind])
+    except ValueError as error:
+        note(f"note   {lock}: not a record of {kind}: {error}; it counts as absent")
         return None
 
 
-def record_of(entry: Mapping[str, Any]) -> Record:
-    return Record(
-        cmd=entry["cmd"],
-        deps={dep["path"]: digest_of(dep) for dep in entry.get("deps", ())},
-        params=entry.get("params", {}).get(PARAMS_FILE, {}),
-        outs={out["path"]: digest_of(out) for out in entry.get("outs", ())},
-    )
+def record_of(entry: object) -> Record:
+    """A stage's entry in dvc.lock or the run cache.
+
+    Raises:
+        ValueError: it is damaged: another form, a digest that is none, an output that is not in the step's folder.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("cmd"), str):
+        raise ValueError("it has another form")
+    deps, outs, values = entry.get("deps") or [], entry.get("outs") or [], entry.get("params") or {}
+    recipe = values.get(PARAMS_FILE, {}) if isinstance(values, dict) else None
+    if not isinstance(deps, list) or not isinstance(outs, list) or not isinstance(recipe, dict):
+        raise ValueError("it has another form")
+    for out in outs:
+        inner_path(_path(out))
+    read, written = ({_path(each): digest_of(each) for each in entries} for entries in (deps, outs))
+    return Record(entry["cmd"], read, recipe, written)
 
 
-def digest_of(entry: Mapping[str, Any]) -> Digest:
-    return Digest(entry["md5"], entry.get("size"), entry.get("nfiles"))
+def _path(entry: object) -> str:
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+        raise ValueError("an entry has no path")
+    return str(entry["path"])
 
 
 def lock_entry(record: Record) -> dict[str, Any]:
@@ -124,18 +139,39 @@ def _entry(path: str, digest: Digest) -> dict[str, Any]:
 
 
 def recorded_models(root: Path) -> dict[str, Digest]:
-    """``models.dvc``: path of every tracked model and its digest."""
-    content = read_yaml(root / MODELS_FILE) or {}
+    """``models.dvc``: path of every tracked model and its digest.
+
+    Raises:
+        WorkspaceError: it is damaged: another form, a digest that is none, a path that is not in the workspace.
+    """
     try:
-        return {out["path"]: digest_of(out) for out in content.get("outs", ())}
-    except (KeyError, TypeError, AttributeError):
-        raise WorkspaceError("not a DVC file", where=str(root / MODELS_FILE), hint="restore it with git") from None
+        return {path: digest_of(out) for path, out in _model_outs(root).items()}
+    except ValueError as error:
+        raise _not_models(root, error) from None
 
 
 def model_remotes(root: Path) -> dict[str, str]:
     """``models.dvc``: path of every tracked model that names its own remote, and that name."""
+    return {path: str(out["remote"]) for path, out in _model_outs(root).items() if "remote" in out}
+
+
+def _model_outs(root: Path) -> dict[str, dict[str, Any]]:
     content = read_yaml(root / MODELS_FILE) or {}
-    return {out["path"]: str(out["remote"]) for out in content.get("outs", ()) if "remote" in out}
+    try:
+        if not isinstance(content, dict) or not isinstance(outs := content.get("outs") or [], list):
+            raise ValueError("it has another form")
+        if (content.get("wdir") or ".") != ".":
+            raise ValueError("its wdir is another folder than its own")
+        found = {_path(out): out for out in outs}
+        for path in found:
+            inner_path(path)
+    except ValueError as error:
+        raise _not_models(root, error) from None
+    return found
+
+
+def _not_models(root: Path, error: ValueError) -> WorkspaceError:
+    return WorkspaceError(f"not a DVC file: {error}", where=str(root / MODELS_FILE), hint="restore it with git")
 
 
 def run_dvc(root: Path, arguments: Sequence[str]) -> str:

@@ -199,7 +199,7 @@ def test_a_model_that_cannot_be_pulled_is_exit_3(workspace: Path, trtbuild) -> N
 
     said = trtbuild("model=tiny", check=3).stderr
 
-    assert "is not here, and dvc pull" in said
+    assert "models.dvc: models/tiny is not here, and " in said
     assert "run  " not in said
 
 

@@ -24,7 +24,8 @@ def absent(store: Store) -> Iterator[tuple[Store, dict[str, Digest | None]]]:
     assert whole is not None
     files = [path for path in folder.rglob("*") if path.is_file()]
     listing = [{"md5": file_md5(path), "relpath": path.relative_to(folder).as_posix()} for path in files]
-    plant(store.objects.path(whole.md5).parent, {whole.md5[2:]: json.dumps(listing)})
+    text = json.dumps(sorted(listing, key=lambda entry: entry["relpath"]), sort_keys=True)
+    plant(store.objects.path(whole.md5).parent, {whole.md5[2:]: text})
     (store.root / "models.dvc").write_text(f"outs:\n- path: models/m\n  md5: {whole.md5}\n", "utf-8")
     shutil.rmtree(folder)
     yield Store(store.workspace), before

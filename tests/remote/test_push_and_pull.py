@@ -17,7 +17,6 @@ from trtbuild.core.job import Job
 from trtbuild.core.moved import Moved, document, lines
 from trtbuild.core.step import File, Out, Step
 from trtbuild.errors import RemoteError
-from trtbuild.remote.fetching import refuse_tampered_models
 from trtbuild.remote.pull import pull
 from trtbuild.remote.push import push
 from trtbuild.remote.remotes import Remote, answers, open_remote
@@ -158,7 +157,9 @@ def test_an_engine_that_is_not_its_passports_is_refused(pushed: Store, there: St
     assert not (there.root / steps[1].folder / "engine.plan").exists()
 
 
-def test_a_record_cannot_name_a_file_outside_the_remote(pushed: Store, there: Store, steps: list[Step]) -> None:
+def test_a_record_cannot_name_a_file_outside_the_remote(
+    pushed: Store, there: Store, steps: list[Step], capsys: pytest.CaptureFixture[str]
+) -> None:
     """A digest becomes a path, here and there."""
     copy_records(pushed, there)
     (there.root.parent / "remote" / "files" / "md5" / "..").resolve().joinpath("x").write_bytes(b"x")
@@ -167,7 +168,9 @@ def test_a_record_cannot_name_a_file_outside_the_remote(pushed: Store, there: St
     lock.write_text(lock.read_text("utf-8").replace(good.parent.name + good.name, "../../../../x"), "utf-8")
     moved = move(pull, there, steps)
 
-    assert "out.bin is not what its record says" in str(moved.failures[0])
+    assert states(moved) == ["moved"] * 3  # the record is void: the run cache knows the step
+    assert "dvc.lock: not a record of a: '../../../../x' is not an md5" in capsys.readouterr().err
+    assert (there.root / steps[0].folder / "out.bin").read_bytes() != b"x"
     assert [path for path in there.root.parent.rglob("x") if path.is_file()] == [
         there.root.parent / "remote" / "files" / "x"
     ]
@@ -282,18 +285,77 @@ def test_the_first_writer_wins(pushed: Store, there: Store, steps: list[Step]) -
     assert "has another result" in moved.notes[0]
 
 
+def damage(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_text("x" * path.stat().st_size, "utf-8")
+
+
 def test_a_damaged_object_is_not_pushed(here: Store, steps: list[Step]) -> None:
-    """Its bytes are compared with its name before they go."""
+    """The workspace's copy goes in its place, as long as that is what the record says."""
     build(here, plan(steps[0]))
     record = here.record(steps[0])
     assert record is not None
-    path = here.objects.path(record.outs["out.bin"].md5)
-    path.chmod(0o644)
-    path.write_text("x" * path.stat().st_size, "utf-8")
+    good = (here.root / steps[0].folder / "out.bin").read_bytes()
+    damage(here.objects.path(record.outs["out.bin"].md5))
+
+    assert states(move(push, here, steps[:1])) == ["moved"]
+    assert remote_object(here, steps[0], "out.bin").read_bytes() == good
+    assert [path.name for path in (here.workspace.cache / "damaged").iterdir()].count(record.outs["out.bin"].md5) == 1
+
+
+def test_what_is_damaged_in_cache_and_workspace_is_not_pushed(here: Store, steps: list[Step]) -> None:
+    """Nothing goes, and the output is named."""
+    build(here, plan(steps[0]))
+    record = here.record(steps[0])
+    assert record is not None
+    damage(here.objects.path(record.outs["out.bin"].md5))
+    damage(here.root / steps[0].folder / "out.bin")
     moved = move(push, here, steps[:1])
 
-    assert "is damaged here" in str(moved.failures[0])
+    assert f"{steps[0].folder}/out.bin is neither here nor on the remote" in str(moved.failures[0])
     assert not remote_object(here, steps[0], "out.bin").exists()
+
+
+def test_an_engine_that_is_not_its_passports_is_not_pushed(here: Store, steps: list[Step]) -> None:
+    """Whoever put another engine under the record and its md5 did not make its passport anew."""
+
+    def forge(job: Job) -> None:
+        seal(job)
+        job.output("engine.plan").write_bytes(b"forged")
+
+    build(here, plan(steps[1]), FakeExecutor({"engine": forge}))
+    moved = move(push, here, steps[:2])
+
+    assert states(moved) == ["moved", "failed"]
+    assert "engine.plan is not what its passport.json says (sha256)" in str(moved.failures[0])
+    assert not remote_object(here, steps[1], "engine.plan").exists()
+
+
+@pytest.mark.parametrize("damaged", ["listing", "member", "file"])
+def test_damaged_objects_of_a_model_are_not_pushed(here: Store, damaged: str) -> None:
+    """Files come from the workspace where it has the recorded bytes; nothing wrong goes."""
+    contents = {"member": b"data", "file": b"a file"}
+    names = {what: hashlib.md5(content).hexdigest() for what, content in contents.items()}
+    contents["listing"] = json.dumps([{"md5": names["member"], "relpath": "data"}]).encode()
+    names["listing"] = hashlib.md5(contents["listing"]).hexdigest() + ".dir"
+    (here.root / "models" / "m").mkdir()
+    (here.root / "models" / "m" / "data").write_bytes(b"data")
+    (here.root / "models" / "f").write_bytes(b"a file")
+    (here.root / "models.dvc").write_text(
+        f"outs:\n- {{md5: {names['listing']}, path: models/m}}\n- {{md5: {names['file']}, path: models/f}}\n", "utf-8"
+    )
+    for what, name in names.items():
+        here.objects.path(name).parent.mkdir(parents=True, exist_ok=True)
+        here.objects.path(name).write_bytes(contents[what])
+    damage(here.objects.path(names[damaged]))
+    one = step("a", files=("models/m/data", "models/f"))
+    build(here, plan(one))
+    moved = move(push, here, [one])
+
+    sent = {what: (here.root.parent / "remote" / object_file(name)) for what, name in names.items()}
+    assert all(not path.exists() or path.read_bytes() == contents[what] for what, path in sent.items())
+    assert {what for what, path in sent.items() if path.exists()} == ({"file"} if damaged == "listing" else set(names))
+    assert bool(moved.notes) == (damaged == "listing")
 
 
 def test_a_short_object_of_a_broken_upload_is_sent_again(pushed: Store, steps: list[Step]) -> None:
@@ -472,22 +534,3 @@ def test_a_remote_that_says_nothing_is_not_waited_for(here: Store) -> None:
     with pytest.raises(RemoteError, match=r"no answer within 0\.05 s"):
         answers(Asleep("r", "ssh://x", None, "/"), 0.05)
     asleep.set()
-
-
-@pytest.mark.parametrize("damaged", ["file", "listing"])
-def test_a_changed_model_is_refused(store: Store, damaged: str) -> None:
-    """dvc pull trusts what it gets; nothing of it stays."""
-    listing = json.dumps([{"md5": hashlib.md5(b"data").hexdigest(), "relpath": "data"}]).encode()
-    folder, file = hashlib.md5(listing).hexdigest() + ".dir", hashlib.md5(b"data").hexdigest()
-    (store.root / "models.dvc").write_text(f"outs:\n- {{md5: {folder}, hash: md5, path: models/m}}\n", "utf-8")
-    store = Store(store.workspace)
-    for name, content in ((folder, listing), (file, b"data")):
-        store.objects.path(name).parent.mkdir(parents=True, exist_ok=True)
-        store.objects.path(name).write_bytes(b"[]" if (name == folder) == (damaged == "listing") else content)
-    (store.root / "models" / "m").mkdir()
-    (store.root / "models" / "m" / "data").write_bytes(b"[]")
-
-    with pytest.raises(RemoteError, match=r"models/m came, and is not what the record says"):
-        refuse_tampered_models(["models/m"], store)
-    assert not (store.root / "models" / "m").exists()
-    assert not store.objects.path(folder if damaged == "listing" else file).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -55,6 +56,9 @@ def roles(made: Variant) -> dict[str, Step]:
 def run(folder: Path, step: Step, **inputs: Any) -> tuple[str, Path]:
     """The failure of a step, or nothing, and its outputs: by the worker itself, as in a build."""
     given = {"model": PLAN, "engine": PLAN, "baseline": PLAN, "passport": {"device": None}, **inputs}
+    engine = given["engine" if "engine" in step.inputs else "model"]
+    text = engine if isinstance(engine, str) else json.dumps(engine)
+    given["passport"] = {"sha256": hashlib.sha256(text.encode()).hexdigest(), **given["passport"]}
     paths = {}
     for name in step.inputs:
         paths[name] = folder / f"{name}.json"
@@ -116,6 +120,15 @@ def test_an_engine_is_executed_and_its_outputs_recorded(tmp_path: Path) -> None:
     assert open_npz(out / "outputs.npz")["y"].shape == (8, 8)
     assert (about["executes"], about["samples"], about["rows"]) == ("engine", 8, {"y": "sample"})
     assert about["providers"][0].startswith(str(fakegpu.device()["gpu"]))
+
+
+@pytest.mark.parametrize("role", ["infer-engine", "latency"])
+def test_an_engine_that_is_not_its_passports_does_not_run(tmp_path: Path, role: str) -> None:
+    """Its numbers would be recorded under the name of another one."""
+    failure, out = run(tmp_path, roles(variant("tensorrt"))[role], passport={"device": None, "sha256": "0" * 64})
+
+    assert failure.startswith("PlaceError: engine.plan: it is not the engine that its passport.json was made for")
+    assert not list(out.iterdir())
 
 
 def test_latency_is_the_engines(tmp_path: Path) -> None:
@@ -195,7 +208,8 @@ def test_from_the_model_to_the_page_the_engine_is_what_counts(tmp_path: Path) ->
         out = root / step.folder
         if step.kind == "engine":  # an engine that copies: of what is not below zero, Relu makes as much
             out.mkdir(parents=True)
-            for name, content in (("engine.plan", PLAN), ("passport.json", PASSED), ("layers.json", {})):
+            sealed = {**PASSED, "sha256": hashlib.sha256(json.dumps(PLAN).encode()).hexdigest()}
+            for name, content in (("engine.plan", PLAN), ("passport.json", sealed), ("layers.json", {})):
                 (out / name).write_text(json.dumps(content), "utf-8")
             continue
         place = tmp_path / step.key

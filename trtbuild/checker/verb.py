@@ -131,12 +131,13 @@ def _of_variant(workspace: Workspace, variant: Variant, how: Options) -> Result:
 
 def _present(workspace: Workspace, name: str) -> Path:
     """The model's file; pulled from DVC's remote where it is not here, as a build does."""
-    from trtbuild import tracking
+    from trtbuild.remote.models import bring_models
     from trtbuild.store import Store
 
     path, store = workspace.root / name, Store(workspace)
-    if not path.exists() and (tracked := store.models.tracked_by(name)) is not None:
-        tracking.run_dvc(workspace.root, ["pull", store.models.pull_target(tracked)])
+    tracked = None if path.exists() else store.models.tracked_by(name)
+    if tracked is not None and (error := bring_models([tracked], store)[tracked]) is not None:
+        raise error
     if not path.exists():
         raise ConfigError("no such file or folder", where=name, hint="the config names it; check the path")
     return path

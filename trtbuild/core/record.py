@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from trtbuild.core.step import Step
 
 PARAMS_FILE = "params.yaml"
-MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")  # a digest in a record from elsewhere becomes a path: check it first
+MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,22 @@ class Digest:
     md5: str
     size: int | None = None
     files: int | None = None
+
+
+def digest_of(entry: object) -> Digest:
+    """The digest in an entry of dvc.lock, models.dvc, the run cache or a folder's listing.
+
+    The door for all of them: a digest becomes the path of an object, so whoever forges one could name any file.
+
+    Raises:
+        ValueError: there is none, or it is not 32 lowercase hex digits (with ``.dir``, of a folder).
+    """
+    if not isinstance(entry, Mapping) or "md5" not in entry:
+        raise ValueError("an entry has no md5")
+    md5, size, files = entry["md5"], entry.get("size"), entry.get("nfiles")
+    if not isinstance(md5, str) or not MD5.fullmatch(md5):
+        raise ValueError(f"{md5!r:.80} is not an md5")
+    return Digest(md5, size if type(size) is int else None, files if type(files) is int else None)
 
 
 @dataclass(frozen=True)

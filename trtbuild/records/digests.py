@@ -8,11 +8,11 @@ import json
 import os
 import time
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from trtbuild.core.record import Digest
-from trtbuild.files import write_atomic
+from trtbuild.core.record import MD5, Digest, digest_of
+from trtbuild.files import inner_path, write_atomic
 
 _CHUNK = 1 << 20
 # A file changed within this time before it was hashed may change again without a new time stamp ("racy git").
@@ -35,11 +35,26 @@ class Digests:
             status = full.stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Digest(self._file_md5(full, status), status.st_size)
+        return Digest(self.of_file(full, status), status.st_size)
+
+    def of_file(self, path: Path, status: os.stat_result) -> str:
+        """The md5 of a file with this status, which need not lie under the root."""
+        seen = signature(status)
+        known = self._state.get(str(path))
+        if known and known[:4] == seen:
+            return str(known[4])
+        md5 = file_md5(path)
+        if time.time_ns() - status.st_mtime_ns > _RACY_NS:
+            self._state[str(path)] = [*seen, md5]
+        return md5
 
     def remember(self, path: Path, md5: str) -> None:
         """A file that has just been written from verified content."""
         self._state[str(path)] = [*signature(path.stat()), md5]
+
+    def forget(self, path: Path) -> None:
+        """A file whose bytes are not what was remembered, whatever its signature says."""
+        self._state.pop(str(path), None)
 
     def save(self) -> None:
         """Keep the stat signatures for the next process; losing them costs time, never correctness."""
@@ -56,7 +71,7 @@ class Digests:
                     continue
                 status = full.stat()
                 size += status.st_size
-                listing.append({"md5": self._file_md5(full, status), "relpath": full.relative_to(folder).as_posix()})
+                listing.append({"md5": self.of_file(full, status), "relpath": full.relative_to(folder).as_posix()})
         digest = listing_digest(listing)
         return Digest(digest.md5, size, len(listing))
 
@@ -67,16 +82,6 @@ class Digests:
     def _ignored(self, path: Path, end: str = "") -> bool:
         """Whether the workspace's .dvcignore leaves a path out, as DVC does (git's grammar)."""
         return self._ignore is not None and self._ignore.match_file(path.relative_to(self._root).as_posix() + end)
-
-    def _file_md5(self, path: Path, status: os.stat_result) -> str:
-        seen = signature(status)
-        known = self._state.get(str(path))
-        if known and known[:4] == seen:
-            return str(known[4])
-        md5 = file_md5(path)
-        if time.time_ns() - status.st_mtime_ns > _RACY_NS:
-            self._state[str(path)] = [*seen, md5]
-        return md5
 
 
 def signature(status: os.stat_result) -> list[int]:
@@ -98,6 +103,28 @@ def listing_digest(listing: list[dict[str, str]]) -> Digest:
     return Digest(hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir", None, len(listing))
 
 
+def parse_listing(content: bytes) -> list[dict[str, str]]:
+    """``md5`` and ``relpath`` of each file in a folder, from DVC's listing of it.
+
+    Raises:
+        ValueError: it is not a listing, or names what is not a digest, or a path that leaves the folder.
+    """
+    try:
+        listing = json.loads(content)
+    except RecursionError:
+        raise ValueError("it is not a list") from None
+    if not isinstance(listing, list):
+        raise ValueError("it is not a list")
+    found = [{"md5": digest_of(entry).md5, "relpath": inner_path(entry.get("relpath"))} for entry in listing]
+    for entry in found:
+        if entry["md5"].endswith(".dir"):
+            raise ValueError(f"{entry['relpath']!r:.80} is a folder in it")
+    paths = {entry["relpath"] for entry in found}
+    if len(paths) < len(found) or any(str(parent) in paths for path in paths for parent in PurePosixPath(path).parents):
+        raise ValueError("two of its paths are in each other's way")
+    return found
+
+
 def _dvcignore(path: Path) -> Any:
     """The patterns of a .dvcignore, or None when there are none."""
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
@@ -113,4 +140,13 @@ def _load_state(path: Path) -> dict[str, list[object]]:
         state = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return state if isinstance(state, dict) else {}
+    if not isinstance(state, dict):
+        return {}
+    return {path: known for path, known in state.items() if _is_state(known)}
+
+
+def _is_state(known: object) -> bool:
+    """A signature and an md5: a damaged entry is none, and its file is read again."""
+    if not isinstance(known, list) or len(known) != 5:
+        return False
+    return all(type(number) is int for number in known[:4]) and MD5.fullmatch(str(known[4])) is not None

@@ -65,6 +65,6 @@ def entry_of(step: Step, content: bytes) -> Record | None:
     """
     try:
         record = tracking.record_of(tracking.parse_yaml(content, "run cache"))
-    except (KeyError, TypeError, AttributeError):
+    except ValueError:
         return None
     return record if set(record.outs) == {out.name for out in step.outs} else None

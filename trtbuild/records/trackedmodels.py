@@ -1,4 +1,4 @@
-"""What ``models.dvc`` says of source files: their digests where they are not in the workspace, and what to pull."""
+"""What ``models.dvc`` says of source files: their digests where they are not in the workspace, and what to bring."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trtbuild.core.record import Digest
 from trtbuild.records.digests import listing_digest
 from trtbuild.records.objects import Objects
 
-_PULL_ALL_BYTES = 64 << 20
+_BRING_ALL_BYTES = 64 << 20
 
 
 class TrackedModels:
@@ -23,17 +23,14 @@ class TrackedModels:
         """The entry that a path is, or lies in."""
         return next((entry for entry in self._entries if path == entry or path.startswith(entry + "/")), None)
 
-    def pull_target(self, tracked: str) -> str:
-        """What to pull for one entry: all of ``models.dvc`` when that is little, the entry alone when it is much.
+    def brought_with(self, tracked: str) -> list[str]:
+        """What to bring with one entry: it, and all others that are not here, when ``models.dvc`` is little in all.
 
         To DVC, models.dvc is one stage: ``dvc repro`` and ``dvc status`` want every entry of it to be there.
         """
-        total = sum(digest.size or _PULL_ALL_BYTES for digest in self._entries.values())
-        return tracking.MODELS_FILE if total <= _PULL_ALL_BYTES else tracked
-
-    def absent(self) -> list[str]:
-        """Entries that the workspace does not have."""
-        return [tracked for tracked in self._entries if not (self._root / tracked).exists()]
+        total = sum(digest.size or _BRING_ALL_BYTES for digest in self._entries.values())
+        others = self._entries if total <= _BRING_ALL_BYTES else ()
+        return [tracked, *(one for one in others if one != tracked and not (self._root / one).exists())]
 
     def digest(self, tracked: str) -> Digest:
         """Of one of the entries."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 
-from trtbuild.core.record import Digest, same
+from trtbuild.core.record import Digest
 from trtbuild.core.step import Step
 from trtbuild.errors import RemoteError
-from trtbuild.records.digests import file_md5
-from trtbuild.remote.pull import PUSH_AGAIN, fetch, lacking, put, refusal, unsealed
+from trtbuild.remote.pull import fetch, lacking, put, refusal, unsealed
 from trtbuild.remote.remotes import Remote, TamperedError, answers, open_remote
 from trtbuild.remote.resolve import remote_record
 from trtbuild.status import Status
@@ -98,23 +96,3 @@ class Fetcher:
     def _close(self, error: RemoteError) -> None:
         self._remote = None
         self.status.note(f"note   {error.where}: {error.what}; going on without it")
-
-
-def refuse_tampered_models(tracked: Iterable[str], store: Store) -> None:
-    """After ``dvc pull``, which trusts what it gets: the models that came must be what ``models.dvc`` says.
-
-    Raises:
-        TamperedError: one is not; nothing of it is left in the workspace, nor its wrong objects in the cache.
-    """
-    wrong = [one for one in tracked if not same(store.digest(one), store.models.digest(one))]
-    for one in wrong:
-        digest = store.models.digest(one)
-        names = [digest.md5, *(entry["md5"] for entry in store.objects.listing(digest) or ())]
-        for path in map(store.objects.path, names):
-            if path.is_file() and file_md5(path) != (path.parent.name + path.name).removesuffix(".dir"):
-                path.unlink()
-        full = store.root / one
-        shutil.rmtree(full) if full.is_dir() else full.unlink()
-    if wrong:
-        what = f"{', '.join(wrong)} came, and is not what the record says (md5)"
-        raise TamperedError(what, where="models.dvc", hint=PUSH_AGAIN)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from trtbuild import tracking
 from trtbuild.core.moved import Entry, Moved
-from trtbuild.core.record import MD5, Digest, Record, same
+from trtbuild.core.record import Digest, Record, same
 from trtbuild.core.step import File, Step
 from trtbuild.errors import RemoteError
 from trtbuild.records.digests import file_md5
 from trtbuild.remote.remotes import Remote, TamperedError
 from trtbuild.remote.resolve import Resolved, object_file, resolve
+from trtbuild.remote.seals import SEALED, broken_seal
 from trtbuild.remote.twins import describe, twins
 from trtbuild.store import Store, scratch
 
-# An output, and the file of the same step that holds its sha256.
-SEALED = {"engine.plan": "passport.json"}
 PUSH_AGAIN = "it was changed or damaged there: delete it there, and push it again from a machine that has it"
 PUSH_IT = "push it from the machine that built it, or build it here"
 Open = Callable[[str], Remote]  # a remote by name
@@ -75,6 +71,7 @@ def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
         size = sum(fetched[md5] for md5 in new)
         why = f"measured on {describe(step)}" if step in others else ""
         moved.entries.append(Entry(step, "moved" if new else "here", why, len(new), size))
+    store.objects.set_damaged_aside()
     store.save_state()
     return moved
 
@@ -124,9 +121,7 @@ def fetch(digests: Iterable[Digest], store: Store, remote: Remote) -> tuple[dict
 
         def one(digest: Digest) -> None:
             file = folder / digest.md5
-            if not MD5.fullmatch(digest.md5):  # it becomes a path: a forged record could name any file
-                refused[digest.md5] = Refusal(tampered=True)
-            elif not remote.fetch(object_file(digest.md5), file):
+            if not remote.fetch(object_file(digest.md5), file):
                 refused[digest.md5] = Refusal(tampered=False)
             elif file_md5(file) != digest.md5.removesuffix(".dir"):
                 refused[digest.md5] = Refusal(tampered=True)
@@ -154,37 +149,13 @@ def unsealed(
     step: Step, record: Record, fetched: Mapping[str, int], store: Store, remote: Remote
 ) -> RemoteError | None:
     """A fetched file that is not the one its passport was made for; it is taken out of the cache again."""
-    for name, seal in SEALED.items():
-        if name not in record.outs or seal not in record.outs:
-            continue
-        arrived = [d for d in (record.outs[name], record.outs[seal]) if d.md5 in fetched]
-        if arrived and _sealed(step, seal, record, store) != _sha256(_where(step, name, record, store)):
-            for digest in arrived:
-                store.objects.path(digest.md5).unlink(missing_ok=True)
-            what = f"{step.folder}/{name} is not what its {seal} says (sha256)"
-            return TamperedError(what, where=str(remote), hint=PUSH_AGAIN)
-    return None
-
-
-def _where(step: Step, name: str, record: Record, store: Store) -> Path:
-    """An output's bytes: in the cache, or in the workspace, where they are the recorded ones."""
-    digest = record.outs[name]
-    return store.objects.path(digest.md5) if store.objects.has(digest) else store.root / step.folder / name
-
-
-def _sealed(step: Step, seal: str, record: Record, store: Store) -> str:
-    try:
-        return str(json.loads(_where(step, seal, record, store).read_bytes())["sha256"])
-    except (ValueError, KeyError, TypeError):
-        return "none"
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as handle:
-        digest = hashlib.sha256()
-        while chunk := handle.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    arrived = [record.outs[name] for pair in SEALED.items() for name in pair if name in record.outs]
+    arrived = [digest for digest in arrived if digest.md5 in fetched]
+    if not arrived or not (what := broken_seal(step, record, store)):
+        return None
+    for digest in arrived:
+        store.objects.path(digest.md5).unlink(missing_ok=True)
+    return TamperedError(what, where=str(remote), hint=PUSH_AGAIN)
 
 
 def put(step: Step, record: Record, digests: Mapping[str, Digest] | None, store: Store) -> None:

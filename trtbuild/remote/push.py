@@ -15,9 +15,11 @@ from trtbuild.records.digests import file_md5
 from trtbuild.records.runcache import value_hash
 from trtbuild.remote.remotes import Remote
 from trtbuild.remote.resolve import Resolved, object_file, remote_record, resolve, runs_folder
+from trtbuild.remote.seals import broken_seal
 from trtbuild.store import Store, scratch
 
 Open = Callable[[str], Remote]  # a remote by name
+_BUILD_AGAIN = "build it again: trtbuild with the same words"
 
 
 @dataclass
@@ -40,7 +42,12 @@ def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
     steps, moved = tuple(steps), Moved()
     resolved = resolve(steps, store, None)
     files: dict[str, Path | None] = {}
+    unsealed: dict[str, str] = {}
     for step in steps:
+        record = resolved[step.key].record
+        if record is not None and (what := broken_seal(step, record, store)):
+            unsealed[step.key] = what
+            continue
         for name, digest in _outs(resolved[step.key]).items():
             files[digest.md5] = files.get(digest.md5) or _file(step, name, digest, store)
     sent = _send(files, remote)
@@ -50,11 +57,14 @@ def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
         if found.record is None:
             _not_built(found, moved)
             continue
+        if step.key in unsealed:
+            moved.fail(step, WorkspaceError(unsealed[step.key], hint=_BUILD_AGAIN))
+            continue
         outs = found.record.outs
         bad = next((name for name in outs if outs[name].md5 in sent.refused), None)
         if bad is not None:
             what = f"{step.folder}/{bad} {sent.refused[outs[bad].md5]}"
-            moved.fail(step, WorkspaceError(what, hint="build it again: trtbuild with the same words"))
+            moved.fail(step, WorkspaceError(what, hint=_BUILD_AGAIN))
             continue
         if note := _send_entry(found, found.record, store, remote):
             moved.notes.append(note)
@@ -63,6 +73,7 @@ def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
         size = sum(sent.sizes[md5] for md5 in new)
         moved.entries.append(Entry(step, "moved" if new else "here", "", len(new), size))
     _send_sources(steps, store, remote, other, moved)
+    store.objects.set_damaged_aside()
     store.save_state()
     return moved
 
@@ -142,24 +153,28 @@ def _send_sources(steps: Iterable[Step], store: Store, remote: Remote, other: Op
         if present is not None and not same(present, digest):
             moved.notes.append(f"note   {tracked} was changed and is not pushed: run dvc add {tracked}")
         target = other(named[tracked]) if tracked in named else remote
-        sent = _send_source(digest, store, target)
+        here = store.root / tracked if same(present, digest) else None
+        sent = _send_source(digest, store, target, here)
         moved.sources = (moved.sources[0] + len(sent.sizes), moved.sources[1] + sum(sent.sizes.values()))
         if sent.refused:
             why = next(iter(sent.refused.values()))
             moved.notes.append(f"note   {tracked} is not pushed in full: {len(sent.refused)} of its objects, one {why}")
 
 
-def _send_source(digest: Digest, store: Store, remote: Remote) -> _Sent:
-    """A tracked file, or a tracked folder's files and then, when all are there, its listing."""
+def _send_source(digest: Digest, store: Store, remote: Remote, here: Path | None) -> _Sent:
+    """A tracked file, or a tracked folder's files and then, when all are there, its listing.
 
-    def cached(md5: str) -> Path | None:
-        path = store.objects.path(md5)
-        return path if path.is_file() else None
+    ``here``: where the workspace has it, when its bytes are the recorded ones.
+    """
 
-    listing = store.objects.listing(digest) if digest.md5.endswith(".dir") else None
-    files = {entry["md5"]: cached(entry["md5"]) for entry in listing or ()}
-    sent = _send(files, remote)
+    def file(md5: str, path: Path | None) -> Path | None:
+        return store.objects.path(md5) if store.objects.has(Digest(md5)) else path
+
+    if not digest.md5.endswith(".dir"):
+        return _send({digest.md5: file(digest.md5, here)}, remote)
+    listing = store.objects.listing(digest)
+    sent = _send({e["md5"]: file(e["md5"], here and here / e["relpath"]) for e in listing or ()}, remote)
     if not sent.refused:
-        last = _send({digest.md5: cached(digest.md5)}, remote)
+        last = _send({digest.md5: file(digest.md5, None)}, remote)
         sent = _Sent({**sent.sizes, **last.sizes}, last.refused)
     return sent

@@ -83,7 +83,9 @@ def run(job: Job) -> None:
     inputs, runtime = job.params["inputs"], job.params["runtime"]
     check_gpu(job.params)
     if "passport" in job.inputs:
-        check_engine_fits(job.read_json("passport"), job.params["device"])
+        passport = job.read_json("passport")
+        check_seal(passport, job.input("model"))
+        check_engine_fits(passport, job.params["device"])
     path = job.input("data") if "data" in job.inputs else None
     scratch = Path(job.out)
     samples = data.open_samples(job.params["data"], path, inputs, set_place(job.params), scratch=scratch)
@@ -93,6 +95,16 @@ def run(job: Job) -> None:
     job.stage("running")
     recorded = outputs.record(job.output("outputs.npz"), outputs.run_all(session, samples, inputs))
     job.write_json("runtime.json", {**session.about, **asdict(recorded)})
+
+
+def check_seal(passport: Mapping[str, Any], engine: Path) -> None:
+    """Raises PlaceError when an engine is not the one that its passport was made for."""
+    from trtbuild.files import file_sha256
+
+    if passport.get("sha256") != file_sha256(engine):
+        hint = "delete both and build again: trtbuild with the same words"
+        what = "it is not the engine that its passport.json was made for (sha256)"
+        raise PlaceError(what, where="engine.plan", hint=hint)
 
 
 def check_engine_fits(passport: Mapping[str, Any], device: Mapping[str, Any]) -> None:

@@ -121,7 +121,7 @@ def opt_batch(model: Model) -> int:
 
 def run(job: Job) -> None:
     from trtbuild import device, gpu
-    from trtbuild.steps.infer import check_engine_fits
+    from trtbuild.steps.infer import check_engine_fits, check_seal
 
     cores = device.cores()
     params = {**job.params, "threads": job.params["threads"] or cores}
@@ -134,7 +134,9 @@ def run(job: Job) -> None:
         )
         raise PlaceError(f"this step is another device's ({changed})", where="latency", hint="run trtbuild here")
     if "passport" in job.inputs:
-        check_engine_fits(job.read_json("passport"), asked)
+        passport = job.read_json("passport")
+        check_seal(passport, job.input("engine"))
+        check_engine_fits(passport, asked)
     facts, before = device.facts(), device.counters()
     folder = Path(job.out).with_name("sides")
     measured, failed, profile = _measure(job, params, folder)
