@@ -82,6 +82,7 @@ def layer(name: str, *parents: str, dtype: str = "int8", local: float | None = 0
     """One row of layers.json."""
     return {
         "name": name, "tensor": f"{name}:0", "path": f"net/{name}", "scope": "net", "type": "Conv2D", "op": "Conv",
+        "members": [f"net/{name}_bn/batchnorm/mul_1"],
         "shape": [1, 8, 4, 4], "parents": list(parents), "proof": "value", "dtype": dtype,
         "cumulative": {"export": numbers(1e-7), "precision": numbers(0.02), "total": numbers(0.02)},
         "local": {} if local is None else {"export": numbers(1e-7), "total": numbers(local)}, "expected_nrmse": 0.01,

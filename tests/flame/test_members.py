@@ -86,6 +86,17 @@ def test_a_convolution_named_after_its_batch_norm_is_one() -> None:
     assert (piece.scope, piece.label) == (("net", "bn"), "add_1")
 
 
+def test_what_was_folded_into_a_convolution_is_listed_with_it() -> None:
+    """Its own scope has the time; a tooltip names the rest, and a fused row's tensor leads to it as well."""
+    norm = {"op": "net_1/bn_1/add_1", "type": "AddV2", "name": "net/bn/add_1"}
+    conv = {"op": "net_1/conv_1/Conv2D", "type": "Conv2D", "name": "net/conv/Conv2D", "members": [norm]}
+    scopes = {"nodes": {"Conv__7": conv}, "tensors": {"Conv__7:0": {"tensor": "net_1/bn_1/add_1:0"}}}
+    made = flame_graph(read_profile({"Conv__7": [1.0], "Conv__7:0_nchwc": [1.0]}), scopes=scopes)
+
+    assert {(*piece.scope, piece.label) for piece in made.pieces} == {("net", "conv", "Conv2D")}
+    assert made.members == (("Conv__7", "net/bn/add_1"), ("Conv__7:0_nchwc", "net/bn/add_1"))
+
+
 def test_myelin_kernels_of_10_16_are_found_by_metadata() -> None:
     """A real layer file without slashes in its names."""
     layers = read_layers(path("trt10.16_mnist.layerinfo"))

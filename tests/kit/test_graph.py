@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pytest
 
 from tests.graphs import constants, graph, node, nodes, run
 from trtbuild.kit.graph import (
@@ -88,3 +89,14 @@ def test_nodes_by_scope() -> None:
     assert nodes_in_scopes(nodes(model), ["head", "net/head/exp", "tail"], scope_map) == {
         "head": ["net/head/a", "Exp_7"], "net/head/exp": ["Exp_7"], "tail": [],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("scope", ["conv1", "net/conv1/Conv2D", "bn1", "net/bn1/batchnorm", "net_1/bn1_1"])
+def test_a_node_is_in_the_scope_of_all_it_was_made_of(scope: str) -> None:
+    """A convolution by its own scope and by that of the norm that was folded into it."""
+    model = graph("float[2] x => float[2] y { y = Neg(x) }")
+    nodes(model)[0].name = "Conv__4"
+    norm = {"op": "net_1/bn1_1/batchnorm/mul_1", "type": "Mul", "name": "net/bn1/batchnorm/mul_1"}
+    conv = {"op": "net_1/conv1_1/Conv2D", "type": "Conv2D", "name": "net/conv1/Conv2D", "members": [norm]}
+
+    assert nodes_in_scopes(nodes(model), [scope], {"nodes": {"Conv__4": conv}}) == {scope: ["Conv__4"]}

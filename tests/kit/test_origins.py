@@ -36,3 +36,12 @@ def test_a_tensor_is_asked_for_by_scope_and_type(scope: str | None, op: str | No
     origin = origins(["m"], NET, SCOPES)["m"]
 
     assert is_asked_for(origin, scope, op) is asked
+
+
+def test_a_tensor_is_asked_for_by_what_was_folded_into_its_maker() -> None:
+    """A norm inside the product, listed beside it."""
+    entry = {**SCOPES["nodes"][node(NET, "MatMul").name], "members": [{"name": "net/bn/batchnorm/mul_1"}]}
+    origin = origins(["m"], NET, {**SCOPES, "nodes": {node(NET, "MatMul").name: entry}})["m"]
+
+    assert origin.members == ("net/bn/batchnorm/mul_1",)
+    assert is_asked_for(origin, "bn", None)

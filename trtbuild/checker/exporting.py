@@ -21,13 +21,13 @@ Shapes = Mapping[str, tuple[int, tuple[int | None, ...]]]  # tensor -> element t
 class Exported:
     """``model`` is an onnx.ModelProto, or None when nothing is left of it.
 
-    ``nodes``: ONNX node -> {op, type, name, scope} of its TensorFlow operation; ``ops``: TensorFlow operation -> its
-    type; ``unknown``: operations without an ONNX form.  ``static``: its inputs have fixed shapes now; ``extra`` are the
+    ``nodes``: ONNX node -> its TensorFlow operation, as in an export's map; ``ops``: TensorFlow operation -> its type;
+    ``unknown``: operations without an ONNX form.  ``static``: its inputs have fixed shapes now; ``extra`` are the
     shapes of new ones.  ``entries``: input -> its TensorFlow operation.  ``shapes`` tells what was known of them.
     """
 
     model: Any
-    nodes: Mapping[str, Mapping[str, str]]
+    nodes: Mapping[str, Mapping[str, Any]]
     ops: Mapping[str, str]
     unknown: Sequence[Any] = ()
     static: bool = False
@@ -65,6 +65,8 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     canonical.canonicalise(model, set(found.ops))
     clean = {name: tensor for tensor, name in (frozen.inputs | frozen.outputs).items()}
     mapped = scopes.scope_map(model, found.ops, clean)
+    operations = (one for entry in mapped["nodes"].values() for one in (entry, *entry["members"]))
+    kinds |= {one["op"]: one["type"] for one in operations}  # as before TensorFlow's own folding
     entries = {name: tensor.rpartition(":")[0] for tensor, name in frozen.inputs.items()}
     return Exported(
         model, mapped["nodes"], kinds, found.unknown, cut is not None, extra=cut.inputs if cut else {}, entries=entries,

@@ -83,8 +83,9 @@ def flame_graph(
         parallel += row.time_ns if layer and layer.stream > 0 else 0
     if latency_ms is None and profile.latency_ms is not None:
         latency_ms, latency_source = profile.latency_ms, "the profile's own runs"
+    members = tuple(tuple(said for name in what.names for said in (name, *names.folded(name))) for what in parsed)
     return Graph(
-        profile, mode, reformats, tuple(rename), tuple(pieces), tuple(what.names for what in parsed), latency_ms,
+        profile, mode, reformats, tuple(rename), tuple(pieces), members, latency_ms,
         latency_source, several, reformat, lost, parallel,
     )  # fmt: skip
 
@@ -95,11 +96,16 @@ def _rootless(piece: Piece) -> bool:
 
 def _of_several_scopes(what: Parsed, names: Names) -> bool:
     """Whether all that was fused, weights and quantisation included, comes from more than one scope."""
-    return len({_scope_of(names.member(name)) for name in what.names} - {()}) > 1
+    paths = (path for name in what.names for path in (names.member(name).path, *names.folded(name)))
+    return len({_scope(path) for path in paths} - {()}) > 1
+
+
+def _scope(path: str) -> Scope:
+    return tuple(path.split("/")[:-1])
 
 
 def _scope_of(member: Member) -> Scope:
-    return tuple(member.path.split("/")[:-1])
+    return _scope(member.path)
 
 
 def _pieces(

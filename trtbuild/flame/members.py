@@ -82,7 +82,8 @@ class Names:
         nodes = (scopes or {}).get("nodes", {})
         tensors = (scopes or {}).get("tensors", {})
         self._nodes: Mapping[str, Any] = nodes
-        self._ops = {entry.get("op"): entry for entry in nodes.values()}
+        self._ops = {one.get("op"): entry for entry in nodes.values() for one in entry.get("members", ())}
+        self._ops |= {entry.get("op"): entry for entry in nodes.values()}
         self._tensors = {n: e.get("tensor", "") for n, e in tensors.items() if isinstance(e, Mapping)}
 
     def member(self, name: str, op: str = "") -> Member:
@@ -94,6 +95,10 @@ class Names:
             return Member(name, path, max(cost(word) for word in made_of))
         path = clean_path(name)
         return Member(name, path, cost(op or path.rpartition("/")[2]))
+
+    def folded(self, name: str) -> tuple[str, ...]:
+        """Paths of the operations that the exporter folded into this one."""
+        return tuple(str(one.get("name") or one.get("op")) for one in (self._entry(name) or {}).get("members", ()))
 
     def known(self, name: str) -> bool:
         return self._entry(name) is not None

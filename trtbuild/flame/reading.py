@@ -111,12 +111,17 @@ def _short(value: Any) -> str:
 
 
 def read_scopes(path: Path | str) -> Mapping[str, Any]:
-    """A build's ``scopes.json``: ``{"nodes": {ONNX node: {op, type, name, scope}}, "tensors": {…}}``."""
+    """A build's ``scopes.json``: ``{"nodes": {ONNX node: {op, type, name, scope, members}}, "tensors": {…}}``."""
     expected = 'a scopes.json of trtbuild ({"nodes": …, "tensors": …})'
     content = parse_json(read_text(path), str(path), expected)
     if not isinstance(content, Mapping) or not isinstance(content.get("nodes"), Mapping):
         refuse(content, str(path), expected)
     for name, entry in content["nodes"].items():
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("name", entry.get("op")), str):
+        members = entry.get("members", []) if isinstance(entry, Mapping) else None
+        if not isinstance(members, list) or not all(map(_is_named, [entry, *members])):
             raise ConfigError(f"node {_short(name)}: expected an object with 'name' or 'op'", where=str(path))
     return content
+
+
+def _is_named(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and isinstance(entry.get("name", entry.get("op")), str)

@@ -94,18 +94,16 @@ def shape_arithmetic(graph: Any) -> set[str]:
 
 
 def nodes_in_scopes(nodes: Iterable[Any], scopes: Iterable[str], scope_map: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Names of the nodes under each TensorFlow name scope (or part of an ONNX name, for a graph without a map)."""
-    from trtbuild.kit.scopes import Cleaner, in_scope
+    """Names of the nodes under each TensorFlow name scope (or part of an ONNX name, for a graph without a map).
 
-    entries = scope_map["nodes"]
-    clean = Cleaner([entry["op"] for entry in entries.values()])
-    nodes = list(nodes)
+    A node is in the scope of every operation that was folded into it.
+    """
+    from trtbuild.kit.scopes import in_scope, names_of
+
+    entries, nodes = scope_map["nodes"], list(nodes)
+    known = {node.name: (node.name, *names_of(entries.get(node.name, {}))) for node in nodes}
     return {
-        scope: [
-            node.name
-            for node in nodes
-            if in_scope(node.name, scope) or (node.name in entries and in_scope(entries[node.name]["op"], scope, clean))
-        ]
+        scope: [node.name for node in nodes if any(in_scope(name, scope) for name in known[node.name])]
         for scope in scopes
     }
 

@@ -118,7 +118,8 @@ def _own_errors(
 def _described(name: str, origin: Origin, compared: Compared) -> dict[str, Any]:
     return {
         "name": name, "tensor": origin.tensor, "path": origin.path, "scope": origin.scope, "type": origin.type,
-        "op": origin.op, "shape": list(compared.fit.shape), "cumulative": compared.errors,
+        "op": origin.op, "members": list(origin.members), "shape": list(compared.fit.shape),
+        "cumulative": compared.errors,
     }  # fmt: skip
 
 

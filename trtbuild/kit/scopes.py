@@ -11,21 +11,23 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from trtbuild.kit.folding import Folded, is_heavy, unfold
 from trtbuild.kit.tfonnx import TfOp
 
 # Wrappers of a loaded SavedModel's functions, which no author wrote.
 _WRAPPERS = re.compile(r"^(?:(?:StatefulPartitionedCall|PartitionedCall)(?:_\d+)?/)+")
 _LAYOUTS = ([0, 3, 1, 2], [0, 2, 3, 1])  # NHWC to NCHW, and back
-_FOLDED = 4  # convolution, identity, scale and shift make one ONNX node at most
+_NEAR = 6  # nodes that one operation becomes, one behind the other
 _PASS_THROUGH = ("Identity", "StopGradient")
 
 
 def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -> dict[str, Any]:
-    """``{"nodes": {name: {op, type, name, scope}}, "tensors": {name: {tensor, layout}}}`` for the exported graph.
+    """``{"nodes": {name: {op, type, name, scope, members}}, "tensors": {name: {tensor, layout}}}`` of a graph.
 
     Args:
         model: canonical onnx.ModelProto; ops: operations of the frozen graph; tensors: clean I/O name -> TF tensor.
 
+    ``members`` are the operations that were folded into the node, each with its op, type and name; most have none.
     ``layout`` is "same", "NCHW" (transposed from TensorFlow's NHWC) or None where shapes cannot tell.
     """
     clean = Cleaner(ops)
@@ -34,18 +36,28 @@ def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -
         for name in node.output:
             if (op := ops.get(name.rpartition(":")[0])) is not None and _port(name) < len(op.shapes):
                 found.setdefault(name, name)
+    _through_layouts(model.graph, ops, found)
     found |= {name: t for name, t in _by_consumer(model.graph, ops, found).items() if name not in found}
-    for node in model.graph.node:  # a change of layout that the exporter put in holds what it was given
-        if node.op_type == "Transpose" and node.input[0] in found and _permutation(node) in _LAYOUTS:
-            found.setdefault(node.output[0], found[node.input[0]])
-    shapes = _shapes(model)
+    _through_layouts(model.graph, ops, found)
+    shapes, readers = _shapes(model), _readers(model.graph)
     return {
-        "nodes": {n.name: entry for n in model.graph.node if (entry := _node_entry(n, ops, found, clean))},
+        "nodes": {n.name: entry for n in model.graph.node if (entry := _node_entry(n, ops, found, readers, clean))},
         "tensors": {
             name: {"tensor": tensor, "layout": _layout(shapes.get(name), _tf_shape(tensor, ops))}
             for name, tensor in sorted(found.items())
         },
     }
+
+
+def _through_layouts(graph: Any, ops: Mapping[str, TfOp], found: dict[str, str]) -> None:
+    """A change of layout that the exporter put in holds what it was given, and was given what it holds."""
+    layouts = [n for n in graph.node if n.op_type == "Transpose" and _permutation(n) in _LAYOUTS and n.name not in ops]
+    for node in layouts:
+        if node.input[0] in found:
+            found.setdefault(node.output[0], found[node.input[0]])
+    for node in reversed(layouts):
+        if node.output[0] in found:
+            found.setdefault(node.input[0], found[node.output[0]])
 
 
 def _permutation(node: Any) -> list[int]:
@@ -54,29 +66,54 @@ def _permutation(node: Any) -> list[int]:
 
 def _by_consumer(graph: Any, ops: Mapping[str, TfOp], known: Mapping[str, str]) -> dict[str, str]:
     constants = {tensor.name for tensor in graph.initializer}
+    readers = _readers(graph)
     mapped: dict[str, str] = {}
     for node in graph.node:
-        op = ops.get(node.name)
-        if op is not None and "Conv" in node.op_type:
-            op = _convolution(op, ops)
-        if op is None:
-            continue
-        for slot, name in enumerate(node.input):
-            if name and name not in constants and name not in known and slot < len(op.inputs):
-                mapped.setdefault(name, _skip_identities(op.inputs[slot], ops))
+        inputs: Sequence[str] = ops[node.name].inputs if node.name in ops else ()
+        if "Conv" in node.op_type:
+            folded = _unfold(node, ops, known, readers)
+            inputs = (folded.data,) if folded and not folded.reshaped(ops) else ()
+        for name, tensor in zip(node.input, inputs, strict=False):
+            if name and name not in constants and name not in known:
+                mapped.setdefault(name, _skip_identities(tensor, ops))
     return mapped
 
 
-def _convolution(op: TfOp, ops: Mapping[str, TfOp]) -> TfOp | None:
-    """The convolution inside what tf2onnx folded into one: it is named after the bias or the batch norm behind it."""
-    for _ in range(_FOLDED):
-        if "Conv" in op.kind or not op.inputs:
-            break
-        behind = ops.get(op.inputs[0].rsplit(":", 1)[0])
-        if behind is None:
-            return None
-        op = behind
-    return op if "Conv" in op.kind else None
+def _readers(graph: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def _unfold(
+    node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Mapping[str, Sequence[Any]]
+) -> Folded | None:
+    """What a heavy node was made of; by what it makes before what it is called after."""
+    if not is_heavy(node.op_type):
+        return None
+    ends = _ends(node, ops, tensors) or _ends_behind(node, ops, tensors, readers)
+    return unfold(node.op_type, ends, ops, set(tensors.values()))
+
+
+def _ends(node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -> list[TfOp]:
+    names = [*(tensors[o].rpartition(":")[0] for o in node.output if o in tensors), node.name]
+    return [ops[name] for name in dict.fromkeys(names) if name in ops]
+
+
+def _ends_behind(
+    node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Mapping[str, Sequence[Any]]
+) -> list[TfOp]:
+    """Where one operation becomes several nodes (einsum, LSTM), the last of them bears its name."""
+    found: dict[str, TfOp] = {}
+    waiting = [node]
+    for _ in range(_NEAR):
+        waiting = [reader for one in waiting for name in one.output for reader in readers.get(name, ())]
+        ends = [(one, _ends(one, ops, tensors)) for one in {one.name: one for one in waiting}.values()]
+        found |= {op.name: op for _, ops_of in ends for op in ops_of}
+        waiting = [one for one, ops_of in ends if not ops_of]
+    return list(found.values())
 
 
 def _skip_identities(tensor: str, ops: Mapping[str, TfOp]) -> str:
@@ -88,24 +125,34 @@ def _skip_identities(tensor: str, ops: Mapping[str, TfOp]) -> str:
 
 
 def _node_entry(
-    node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], clean: Cleaner
-) -> dict[str, str] | None:
-    op = ops.get(node.name)
-    if op is None:
-        owners = (tensors[o].rsplit(":", 1)[0] for o in node.output if o in tensors)
-        op = next((ops[name] for name in owners if name in ops), None)
-    if op is not None and "Conv" in node.op_type:
-        op = _convolution(op, ops) or op
-    if op is None:
-        return None
-    name = clean.name(op.name)
-    return {"op": op.name, "type": op.kind, "name": name, "scope": name.rpartition("/")[0]}
+    node: Any,
+    ops: Mapping[str, TfOp],
+    tensors: Mapping[str, str],
+    readers: Mapping[str, Sequence[Any]],
+    clean: Cleaner,
+) -> dict[str, Any] | None:
+    folded = _unfold(node, ops, tensors, readers)
+    if folded is not None:
+        members = [_named(op, kind, clean) for op, kind in folded.members]
+        return _entry(folded.op, folded.heart.kind, clean, members)
+    op = ops.get(node.name) or next(iter(_ends(node, ops, tensors)), None)
+    return None if op is None else _entry(op.name, op.kind, clean, [])
+
+
+def _named(op: str, kind: str, clean: Cleaner) -> dict[str, str]:
+    return {"op": op, "type": kind, "name": clean.name(op)}
+
+
+def _entry(op: str, kind: str, clean: Cleaner, members: list[dict[str, str]]) -> dict[str, Any]:
+    named = _named(op, kind, clean)
+    return {**named, "scope": named["name"].rpartition("/")[0], "members": members}
 
 
 class Cleaner:
     """TensorFlow's operation names as their author wrote them.
 
-    Tracing a built Keras model again adds ``_1`` to every scope; it is dropped where the name without it is free.
+    Tracing a built Keras model again adds ``_1`` to every scope; it is dropped where the name without it is free.  An
+    operation's own ``_1`` is its author's (``batchnorm/mul_1``: what ``batchnorm/mul`` held may have been folded away).
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -114,27 +161,32 @@ class Cleaner:
         }
 
     def name(self, op: str) -> str:
-        parts = _unwrap(op).split("/")
+        *parts, last = _unwrap(op).split("/")
         kept = []
         for i, part in enumerate(parts):
             bare = part[:-2] if part.endswith("_1") else part
             free = bare and "/".join([*parts[:i], bare]) not in self._known
             kept.append(bare if free else part)
-        return "/".join(kept)
+        return "/".join([*kept, last])
 
 
 def _unwrap(name: str) -> str:
     return _WRAPPERS.sub("", name)
 
 
-def in_scope(op: str, scope: str, clean: Cleaner | None = None) -> bool:
+def in_scope(op: str, scope: str) -> bool:
     """Whether ``scope`` is a run of whole components of the operation's name.
 
     >>> in_scope("segnet/head/conv/Conv2D", "head"), in_scope("segnet/overhead/Conv2D", "head")
     (True, False)
     """
-    names = {f"/{_unwrap(op)}/"} | ({f"/{clean.name(op)}/"} if clean else set())
-    return any(f"/{scope.strip('/')}/" in name for name in names)
+    return f"/{scope.strip('/')}/" in f"/{_unwrap(op)}/"
+
+
+def names_of(entry: Mapping[str, Any]) -> list[str]:
+    """Traced and clean names of a node's operation and of all that was folded into it; none of a node without any."""
+    found = [entry, *entry.get("members", ())] if entry else []
+    return [name for one in found for name in (one["op"], one.get("name", one["op"]))]
 
 
 def _shapes(model: Any) -> dict[str, tuple[int | None, ...]]:

@@ -47,7 +47,7 @@ def collect(layers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _row(index: int, layer: Mapping[str, Any]) -> dict[str, Any]:
     scope = layer["scope"].split("/")
-    kept = ("name", "tensor", "path", "scope", "type", "op", "dtype", "shape", "proof", "expected_nrmse")
+    kept = ("name", "tensor", "path", "scope", "type", "op", "members", "dtype", "shape", "proof", "expected_nrmse")
     return {
         "index": index, **{key: layer[key] for key in kept}, "top_scope": "/".join(scope[:2]) or "(no scope)",
         "cumulative": layer["cumulative"], "local": layer["local"], "jumps": [],

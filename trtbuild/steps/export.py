@@ -15,7 +15,7 @@ from trtbuild.core.step import Out, Step
 from trtbuild.errors import ExportError
 from trtbuild.steps._shared import input_params, source_inputs, source_params, tools
 
-VERSION = 2
+VERSION = 3
 
 
 def declare(variant: Variant, need: Need) -> Step:

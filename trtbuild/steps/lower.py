@@ -98,6 +98,7 @@ def run(job: Job) -> None:
 def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
     """Which nodes the overrides keep in higher precision; a scope or op type that matches nothing is an error."""
     from trtbuild.kit.graph import nodes_in_scopes
+    from trtbuild.kit.scopes import names_of
     from trtbuild.kit.tfonnx import all_nodes
 
     scope_map = job.read_json("scopes")
@@ -106,7 +107,8 @@ def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
     where = f"model.overrides.{job.params['precision']}"
     for scope, found in by_scope.items():
         if not found:
-            parts = {part for entry in scope_map["nodes"].values() for part in entry["scope"].split("/") if part}
+            known = (name for entry in scope_map["nodes"].values() for name in names_of(entry)[1::2])
+            parts = {part for name in known for part in name.split("/")[:-1] if part}
             raise ConfigError(
                 f"no node is in scope '{scope}'", where=f"{where}.exclude_scopes", hint=did_you_mean(scope, parts)
             )
