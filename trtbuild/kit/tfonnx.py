@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtbuild.errors import ExportError
+from trtbuild.kit.tf2onnxmemory import mend_constants
 from trtbuild.kit.tfmodel import TfModel
 
 TF2ONNX_LAST_OPSET = 18
@@ -173,6 +174,7 @@ def _tf2onnx(
     from tf2onnx.tfonnx import process_tf_graph
 
     _mend_scalar_bias()
+    mend_constants()
     said = _Complaints()
     logger = logging.getLogger("tf2onnx")
     logger.addHandler(said)

@@ -12,8 +12,6 @@ import numpy as np
 from trtbuild.errors import SourceError
 from trtbuild.kit.layererror import groups
 
-UNKNOWN_BYTES = 1 << 62  # a tensor of unknown shape is fetched alone
-
 
 def write_values(
     frozen: Path, wanted: Mapping[str, str], feeds: Mapping[str, np.ndarray[Any, Any]], folder: Path, max_bytes: int
@@ -30,16 +28,15 @@ def write_values(
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
     del graph_def
-    batch = max((len(array) for array in feeds.values()), default=1)
     tensors = {name: tensor for name, tf_name in wanted.items() if (tensor := _tensor(graph, tf_name)) is not None}
-    sizes = {name: _bytes(tensor, batch) for name, tensor in tensors.items()}
+    sizes = _sizes(tf, graph, tensors, feeds)
     numbers = {name: i for i, name in enumerate(wanted)}
     index: dict[str, str] = {}
-    with tf.compat.v1.Session(graph=graph, config=_as_written(tf)) as session:
-        for group in groups(sizes, max_bytes):
-            for name, value in _fetch(tf, session, {name: tensors[name] for name in group}, feeds).items():
-                index[name] = f"{numbers[name]}.npy"
-                np.save(folder / index[name], value, allow_pickle=False)
+    for group in groups(sizes, max_bytes):
+        values = _run(tf, graph, {name: tensors[name] for name in group}, feeds)
+        for name in group:
+            index[name] = f"{numbers[name]}.npy"
+            np.save(folder / index[name], values.pop(name), allow_pickle=False)
     (folder / "index.json").write_text(json.dumps(index), "utf-8")
 
 
@@ -58,28 +55,35 @@ def _tensor(graph: Any, name: str) -> Any:
         return None
 
 
-def _bytes(tensor: Any, batch: int) -> int:
-    dims = tensor.shape.as_list() if tensor.shape.rank is not None else [None]
-    if None in dims[1:] or not tensor.dtype.is_numpy_compatible:
-        return UNKNOWN_BYTES
-    elements = int(np.prod([batch if d is None else d for d in dims], dtype=np.int64))
-    return elements * int(tensor.dtype.size)
+def _sizes(tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, int]:
+    """Bytes of every tensor that can be fetched, by a run that keeps no values: shapes may be known to it alone."""
+    plain = {name: tensor for name, tensor in tensors.items() if tensor.dtype.is_numpy_compatible}
+    with graph.as_default():
+        counts = {name: tf.size(tensor, tf.int64) for name, tensor in plain.items()}
+    refusals: list[str] = []
+    found = _fetchable(tf, graph, counts, feeds, refusals)
+    if refusals and not found:
+        raise SourceError(f"TensorFlow cannot run the frozen graph: {refusals[0]}", where="layers")
+    return {name: int(found[name]) * int(plain[name].dtype.size) for name in plain if name in found}
 
 
-def _fetch(tf: Any, session: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, Any]:
-    """All at once; one by one where that fails, since one dead tensor fails the whole run."""
+def _fetchable(
+    tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any], refusals: list[str]
+) -> dict[str, Any]:
+    """All at once; by halves where that fails, since one dead tensor fails the whole run."""
     try:
+        return _run(tf, graph, tensors, feeds)
+    except tf.errors.InvalidArgumentError as error:
+        if len(tensors) < 2:
+            refusals.append(((error.message or "").splitlines() or [str(error)])[0])
+            return {}
+        names, half = list(tensors), len(tensors) // 2
+        parts = ({name: tensors[name] for name in part} for part in (names[:half], names[half:]))
+        return {name: value for part in parts for name, value in _fetchable(tf, graph, part, feeds, refusals).items()}
+
+
+def _run(tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, Any]:
+    """In a session of its own: one that lives on keeps a copy of the weights for every set of tensors it fetched."""
+    with tf.compat.v1.Session(graph=graph, config=_as_written(tf)) as session:
         values: dict[str, Any] = session.run(dict(tensors), feeds)
         return values
-    except tf.errors.InvalidArgumentError as error:
-        if len(tensors) == 1:
-            return {}
-        found: dict[str, Any] = {}
-        for name, tensor in tensors.items():
-            found |= _fetch(tf, session, {name: tensor}, feeds)
-        if not found:
-            said = (error.message or "").splitlines()
-            raise SourceError(
-                f"TensorFlow cannot run the frozen graph: {said[0] if said else error}", where="layers"
-            ) from error
-        return found
