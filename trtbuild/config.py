@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
+import importlib.resources
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild import gpu
-from trtbuild.composed import Composed, Composition
+from trtbuild.composed import Composed, Composition, reading
 from trtbuild.core.explain import flat
 from trtbuild.core.names import did_you_mean
 from trtbuild.core.parse import parse
@@ -52,8 +54,7 @@ TOOLS = {
 
 def conf_folders(root: Path) -> list[Path]:
     """Where options are looked up: the workspace's own conf/, then the packaged one."""
-    own, packaged = root / "conf", packaged_conf()
-    return [folder for folder in dict.fromkeys([own.resolve(), packaged.resolve()]) if folder.is_dir()]
+    return list(dict.fromkeys([(root / "conf").resolve(), packaged_conf().resolve()]))
 
 
 def options(root: Path, group: str) -> list[str]:
@@ -72,10 +73,10 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
         ConfigError: an unknown option, key or type.  ToolchainError: the target is not one of the toolchain's.
     """
     check_choices(root, overrides)
-    known = None if composed is None else composed.recall(overrides)
-    config, choices = known or _compose(root, overrides)
+    known, read = None if composed is None else composed.recall(overrides), set[str]()
+    config, choices = known or _compose(root, overrides, read)
     if composed is not None and known is None:
-        composed.add(overrides, (config, choices))
+        composed.add(overrides, (config, choices), read)
     unknown = set(config) - set(GROUPS)
     if unknown:
         raise ConfigError(f"unknown key '{min(unknown)}'", where="config", hint=did_you_mean(min(unknown), GROUPS))
@@ -134,7 +135,8 @@ def check_choices(root: Path, overrides: Iterable[str]) -> None:
                 raise ConfigError(f"unknown {key} '{value}'", where=word, hint=did_you_mean(value, valid))
 
 
-def _compose(root: Path, overrides: Sequence[str]) -> Composition:
+def _compose(root: Path, overrides: Sequence[str], read: set[str] | None = None) -> Composition:
+    """``read`` is told the files that it was composed of, and the folders that were searched."""
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -145,19 +147,53 @@ def _compose(root: Path, overrides: Sequence[str]) -> Composition:
     overrides = [_quoted(word) for word in overrides]
     if not (folders[0] / "config.yaml").is_file():
         raise ConfigError("no config.yaml in it", where=str(folders[0]), hint="run: trtbuild init .")
-    search = [f"hydra.searchpath=[{','.join(f'file://{f}' for f in folders[1:])}]"] if folders[1:] else []
-    with initialize_config_dir(str(folders[0]), version_base="1.3"):
+    search = _search(folders)
+    read = set() if read is None else read
+    with reading(read), initialize_config_dir(str(folders[0]), version_base="1.3"):
         overrides = _with_unlisted(folders[0], search, overrides)
         try:
             config = compose("config", [*search, *overrides], return_hydra_config=True)
             plain = {key: OmegaConf.to_container(config[key], resolve=True) for key in config if key != "hydra"}
             choices: dict[str, Any] = OmegaConf.to_container(config.hydra.runtime.choices)  # type: ignore[assignment]
+            _only_the_users(read, config.hydra.runtime.config_sources)
         except (HydraException, OmegaConfBaseException) as error:
             raise _one_line(error, folders, search, overrides) from error
         except (YAMLError, UnicodeDecodeError, ValueError) as error:
             said = " ".join(str(error).split())
             raise ConfigError(f"a config file is not readable: {said}", where=str(folders[0])) from error
     return plain, choices
+
+
+def _search(folders: Sequence[Path]) -> list[str]:
+    """The override by which Hydra also searches the packaged folder, after those that config.yaml names itself."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    if not folders[1:]:
+        return []
+    own: Any = []
+    if b"searchpath" in (content := (folders[0] / "config.yaml").read_bytes()):
+        try:
+            own = list(OmegaConf.select(OmegaConf.create(content.decode()), "hydra.searchpath", default=[]))
+        except (OmegaConfBaseException, YAMLError, ValueError, TypeError):
+            own = []  # composing will say what is wrong
+    quoted = ("'" + str(path).replace("'", r"\'") + "'" for path in [*own, *(f"file://{f}" for f in folders[1:])])
+    return [f"hydra.searchpath=[{','.join(quoted)}]"]
+
+
+def _only_the_users(read: set[str], sources: Iterable[Any]) -> None:
+    """Leave Hydra's own files out of those that were read, and put the folders in that were searched."""
+    import hydra
+
+    own = str(Path(hydra.__file__).parent)
+    read -= {path for path in read if path.startswith(own)}
+    for source in sources:
+        if source.schema == "file":
+            read.add(str(Path(source.path).absolute()))
+        elif source.schema == "pkg" and source.provider != "hydra":
+            with contextlib.suppress(ImportError, TypeError, ValueError):  # composing has found nothing there either
+                read.add(str(importlib.resources.files(source.path.replace("/", "."))))
 
 
 def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) -> list[str]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from trtbuild import shortcut
 
 # Time stamps of common file systems step by up to 10 ms: a file changed within one step of being signed could change
 # again unseen.
@@ -41,8 +43,7 @@ def find_root(start: str) -> str | None:
 def recall(root: str, words: Sequence[str]) -> Answer | None:
     """The remembered answer and exit status, when every signature still holds."""
     try:
-        with open(_file(root, words), encoding="utf-8") as handle:
-            answer = json.load(handle)
+        answer = shortcut.load(_file(root, words))
         if any(_signature(path) != signature for path, signature in answer["signatures"].items()):
             return None
         return Answer(answer["said"], answer["status"])
@@ -58,12 +59,12 @@ def sign(paths: Iterable[str]) -> Signatures:
 
     Take them of what a build is told by (config, templates) before it starts: they may change while it runs.
     """
-    return {path: _signature(path) for path in [*_everything(paths), *_environment()]}
+    return {path: _signature(path) for path in [*everything(paths), *_environment()]}
 
 
 def remember(root: str, words: Sequence[str], before: Signatures, paths: Iterable[str], answer: Answer) -> None:
     """Keep the answer, with what was signed ``before`` the build and everything below ``paths`` now."""
-    signatures = {**{path: _signature(path) for path in _everything(paths)}, **before}
+    signatures = {**{path: _signature(path) for path in everything(paths)}, **before}
     newest = max((s[0] for s in signatures.values() if s), default=0)
     wait_ns = newest + _STEP_NS - time.time_ns()
     if 0 < wait_ns <= _STEP_NS:
@@ -74,8 +75,8 @@ def remember(root: str, words: Sequence[str], before: Signatures, paths: Iterabl
         os.makedirs(os.path.dirname(file), exist_ok=True)
         _forget_oldest(os.path.dirname(file))
         partial = f"{file}.{os.getpid()}.tmp"
-        with open(partial, "w", encoding="utf-8") as handle:
-            json.dump({**answer._asdict(), "signatures": signatures}, handle)
+        with open(partial, "wb") as handle:
+            handle.write(shortcut.dumps({**answer._asdict(), "signatures": signatures}))
         os.replace(partial, file)
 
 
@@ -94,16 +95,32 @@ def _signature(path: str) -> list[int] | None:
     return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
 
 
-def _everything(paths: Iterable[str]) -> list[str]:
-    """The paths themselves, and for folders every folder and file below: a new file changes its folder's stamp."""
+def everything(paths: Iterable[str]) -> list[str]:
+    """The paths themselves, and for folders every folder and file below: a new file changes its folder's stamp.
+
+    Links are followed, as whoever reads a file follows them; one that leads back to a folder it lies in, once.
+    """
     found: list[str] = []
     for path in paths:
         found.append(path)
-        if os.path.isdir(path):
-            for parent, folders, names in os.walk(path, followlinks=True):
-                folders[:] = [name for name in folders if name != "__pycache__"]
-                found += [os.path.join(parent, name) for name in (*folders, *names)]
+        _below(path, (), found)
     return found
+
+
+def _below(folder: str, above: tuple[tuple[int, int], ...], found: list[str]) -> None:
+    try:
+        status = os.stat(folder)
+        identity = (status.st_dev, status.st_ino)
+        if not stat.S_ISDIR(status.st_mode) or identity in above:
+            return
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for name in names:
+        if name != "__pycache__":
+            path = os.path.join(folder, name)
+            found.append(path)
+            _below(path, (*above, identity), found)
 
 
 def _environment() -> list[str]:
@@ -112,7 +129,7 @@ def _environment() -> list[str]:
 
     spec = importlib.util.find_spec("onnx")
     site = [str(Path(spec.origin).parents[1])] if spec and spec.origin else []
-    return [*(path for path in _everything([_PACKAGE]) if path.endswith(".py")), *site]
+    return [*(path for path in everything([_PACKAGE]) if path.endswith(".py")), *site]
 
 
 def _forget_oldest(folder: str) -> None:

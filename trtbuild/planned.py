@@ -31,6 +31,7 @@ class Planned:
     plan: Plan
     refused: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they make no variant
     named: Mapping[str, str] = field(default_factory=dict)  # overrides -> the variant of the plan that they make
+    told_by: tuple[str, ...] | None = ()  # configs beyond conf/ that it hangs on; None: on more than files
 
 
 def planned(words: Words) -> Planned:
@@ -56,7 +57,8 @@ def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: boo
     variant = config.load_variant(workspace.root, overrides, composed)
     composed.keep()
     plan = make_plan([variant], WANTED, Declarations())
-    return Planned(workspace, Store(workspace), plan, {}, {" ".join(overrides): next(iter(plan.variants))})
+    named = {" ".join(overrides): next(iter(plan.variants))}
+    return Planned(workspace, Store(workspace), plan, {}, named, composed.told_by)
 
 
 def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]]) -> Planned:
@@ -85,7 +87,8 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
         raise next(iter(refused.values()))
     plan = make_plan(variants.values(), WANTED, declarations)
     names = {_recipes(plan.specs[name], roles): name for name, roles in plan.variants.items()}
-    return Planned(workspace, Store(workspace), plan, refused, {said: names[found] for said, found in steps.items()})
+    named = {said: names[found] for said, found in steps.items()}
+    return Planned(workspace, Store(workspace), plan, refused, named, composed.told_by)
 
 
 _Recipes = tuple[str, frozenset[tuple[str, str]]]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild import config, noop, packaged
+from trtbuild import composed, noop, packaged
 from trtbuild.builder import judge_plan
 from trtbuild.building import build_planned, exit_status
 from trtbuild.core import warning
@@ -60,17 +60,11 @@ def _as_noop(summary: str) -> str:
 def _remember(p: Planned, words: Words, told_by: noop.Signatures, answer: noop.Answer) -> None:
     """Keep the answer for the next time, if the workspace still is what it was given for."""
     root = str(p.workspace.root)
-    if _reads_environment(p.workspace.root):
+    if p.told_by is None or not set(p.told_by) <= told_by.keys():  # read before they were signed: the next build will
         return
     noop.remember(root, words.argv, told_by, watched(p), answer)
     if any(verdict.state != "fresh" for _, verdict in judge_plan(p.plan, p.store)):
         noop.forget(root, words.argv)  # something changed between the build and its signature
-
-
-def _reads_environment(root: Path) -> bool:
-    """Whether a config reads environment variables, which no file signature covers."""
-    files = [path for folder in config.conf_folders(root) for path in folder.rglob("*.yaml")]
-    return any("${oc.env" in path.read_text("utf-8", errors="replace") for path in files)
 
 
 def told_by_paths(root: Path) -> list[str]:
@@ -85,7 +79,7 @@ def told_by_paths(root: Path) -> list[str]:
     paths += [root / ".dvc" / "config", root / ".dvc" / "config.local"]
     paths += [path.parent for path in packaged.templates(root).values()]
     paths += [Path(file) for file in DRIVER_FILES]
-    return sorted({str(path) for path in paths})
+    return sorted({*map(str, paths), *composed.watched(Workspace(root).private)})
 
 
 def watched(p: Planned) -> list[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import RecordingStatus, build, chain, ended, plan
 from tests.publishing import plant
-from trtbuild import tracking
+from trtbuild import shortcut, tracking
 from trtbuild.core.record import MD5, digest_of
 from trtbuild.core.step import Step
 from trtbuild.errors import WorkspaceError
@@ -145,7 +145,7 @@ def test_a_listing_writes_nothing_outside_its_folder(store: Store, path: str) ->
 def test_a_damaged_signature_is_ignored(store: Store, known: object) -> None:
     """A shortcut of ours that is not one costs a reading."""
     path = plant(store.root / "models", {"file": "1"}) / "file"
-    (store.workspace.private / "state.json").write_text(json.dumps({str(path): known}), "utf-8")
+    (store.workspace.private / "state.json").write_bytes(shortcut.dumps({str(path): known}))
 
     assert Store(store.workspace).digest("models/file") == store.digest("models/file")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import pytest
 
 from tests.publishing import TREE, dvc_md5, md5, plant
+from trtbuild import shortcut
 from trtbuild.core.record import Digest
-from trtbuild.records.digests import file_md5
+from trtbuild.records.digests import file_md5, signature
 from trtbuild.store import Store
 
 
@@ -60,7 +60,7 @@ def test_a_file_of_this_moment_is_not_remembered(store: Store) -> None:
         assert store.digest("models/racy") == Digest(file_md5(path), 3)
     store.save_state()
 
-    assert str(path) not in json.loads((store.workspace.private / "state.json").read_text("utf-8"))
+    assert str(path) not in shortcut.load(str(store.workspace.private / "state.json"))
 
 
 def test_a_known_signature_is_not_hashed_again(store: Store) -> None:
@@ -68,10 +68,10 @@ def test_a_known_signature_is_not_hashed_again(store: Store) -> None:
     path = store.root / "models" / "old"
     path.write_text("old", "utf-8")
     os.utime(path, (1, 1))
-    first = store.digest("models/old")
+    store.digest("models/old")
     store.save_state()
     state = store.workspace.private / "state.json"
-    state.write_text(state.read_text("utf-8").replace(first.md5 if first else "", "0" * 32), "utf-8")
+    state.write_bytes(shortcut.dumps({**shortcut.load(str(state)), str(path): [*signature(path.stat()), "0" * 32]}))
 
     assert Store(store.workspace).digest("models/old") == Digest("0" * 32, 3)
 

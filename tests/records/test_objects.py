@@ -13,6 +13,7 @@ import pytest
 
 from tests.fakes import FakeExecutor, RecordingStatus, build, chain, digests, ended, plan
 from tests.publishing import STEP, published, state_of
+from trtbuild import shortcut
 from trtbuild.builder import Builder
 from trtbuild.core.record import Digest
 from trtbuild.core.step import Step
@@ -156,11 +157,12 @@ def test_an_unchanged_object_is_not_read_again(store: Store) -> None:
     record = published(store)
     cached = store.objects.path(record.outs["x.bin"].md5)
     store.save_state()
-    state = json.loads((store.workspace.private / "state.json").read_text("utf-8"))
+    file = store.workspace.private / "state.json"
+    state = shortcut.load(str(file))
 
     assert state[str(cached)][4] == record.outs["x.bin"].md5
     state[str(cached)][4] = "0" * 32
-    (store.workspace.private / "state.json").write_text(json.dumps(state), "utf-8")
+    file.write_bytes(shortcut.dumps(state))
     assert not Store(store.workspace).objects.has(record.outs["x.bin"])
 
 

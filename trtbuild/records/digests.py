@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from trtbuild import shortcut
 from trtbuild.core.record import MD5, Digest, digest_of
 from trtbuild.files import inner_path, write_atomic
 
@@ -59,7 +60,7 @@ class Digests:
     def save(self) -> None:
         """Keep the stat signatures for the next process; losing them costs time, never correctness."""
         with contextlib.suppress(OSError):
-            write_atomic(self._state_file, json.dumps(self._state, separators=(",", ":")).encode())
+            write_atomic(self._state_file, shortcut.dumps(self._state))
 
     def _of_folder(self, folder: Path) -> Digest:
         listing, size = [], 0
@@ -136,13 +137,8 @@ def _dvcignore(path: Path) -> Any:
 
 
 def _load_state(path: Path) -> dict[str, list[object]]:
-    try:
-        state = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(state, dict):
-        return {}
-    return {path: known for path, known in state.items() if _is_state(known)}
+    state = shortcut.load(str(path))
+    return {path: known for path, known in state.items() if _is_state(known)} if isinstance(state, dict) else {}
 
 
 def _is_state(known: object) -> bool:
