@@ -9,7 +9,7 @@ from typing import Any
 from trtbuild.builder import Outcome, judge_plan
 from trtbuild.core import warning
 from trtbuild.core.step import Step
-from trtbuild.core.verdict import WORDS, why_unjudged, word_of
+from trtbuild.core.verdict import WORDS, export_fault, why_unjudged, word_of
 from trtbuild.planned import Planned
 from trtbuild.store import Store
 
@@ -38,6 +38,8 @@ def summarise(p: Planned, outcome: Outcome) -> list[str]:
         for name, check in checks.items():
             if name in bad or "metric" in check:
                 lines.append(f"  {name}: {describe(check)}{'' if check['passed'] else '  <- FAILED'}")
+        if blame := export_fault(verdict):
+            lines.append(f"  {blame}")
         lines.append(f"  report: {steps['report'].folder}/overview.html")
     lines += [f"{overrides}: NOT BUILT ({error})" for overrides, error in p.refused.items()]
     if len(p.plan.variants) + len(p.refused) > 1:
@@ -63,7 +65,7 @@ def state_of(p: Planned, outcome: Outcome, roles: Mapping[str, Step]) -> str:
 
 def describe(check: Mapping[str, Any]) -> str:
     observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
-    scores = f" (source model {check['reference']:.4f}, here {check['score']:.4f})" if "metric" in check else ""
+    scores = f" (source model {check['reference']:.4f}, here {check['score']:.4f})" if "score" in check else ""
     return f"{observed}, limit {check['limit']:g}{scores}"
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from trtbuild.core.validationspec import Validation
 from trtbuild.core.verdict import (
     deviation_checks,
+    export_checks,
+    export_fault,
     missing_threshold,
     set_checks,
     task_check,
     verdict_document,
     word_of,
 )
+from trtbuild.summary import describe
 
 STATS: dict[str, Any] = {"nonfinite_mismatch": 0, "max_abs": 0.25, "cosine": 0.999, "sqnr_db": 40.0, "rmse": 0.1}
 
@@ -93,6 +98,14 @@ def test_a_drop_is_a_change_for_the_worse(score: float, better: bool, drop: floa
     assert (check["observed"], check["passed"]) == (drop, fits)
 
 
+def test_a_score_that_is_no_number_fails() -> None:
+    """NaN compares with no limit; the document stays JSON."""
+    check = task_check("mse", 0.5, float("nan"), 0.1, higher_is_better=False)
+
+    assert (check["passed"], check["observed"], "score" in check) == (False, None, False)
+    assert describe(check) == "none, limit 0.1"
+
+
 def document(judging: int = 0, latency: int = 0, **changed: Any) -> dict[str, Any]:
     checks = deviation_checks({"y": {**STATS, **changed}}, {"max_abs": 0.5} if judging else {})
     return verdict_document(checks, judging=judging, why_not="add this line", latency=latency, not_judged={})
@@ -127,3 +140,58 @@ def test_a_missing_threshold_is_named_with_the_worst_outputs_number() -> None:
 
     assert "add model.validation.deviation.cosine.int8: … (measured 0.9) or max_abs.int8: … (2)" in said
     assert "measured none" in missing_threshold("int8", {"c": dict.fromkeys(STATS)})
+
+
+GOOD = {**STATS, "max_abs": 1e-3, "sqnr_db": 90.0, "exact_share": 0.99}
+
+
+def exported(limits: dict[str, float], whole: tuple[str, ...] = (), **changed: Any) -> dict[str, Any]:
+    return export_checks({"y": {**GOOD, **changed}}, limits, whole)
+
+
+def test_the_exported_graph_is_judged_by_the_configs_limits_in_every_precision() -> None:
+    """They are fp32's, or the export's own, and no precision is asked."""
+    validation = Validation({"cosine": {"fp32": 0.9999, "int8": 0.9}, "max_abs": {"int8": 1.0}})
+
+    assert validation.export_limits == {"cosine": 0.9999}
+    assert replace(validation, export={"rmse": 0.5}).export_limits == {"rmse": 0.5}
+    assert not exported({"cosine": 0.9999})["export: y: cosine"]["passed"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "whole", "checked", "fits"),
+    [
+        ({}, (), "sqnr_db", True),
+        ({"sqnr_db": 0.05}, (), "sqnr_db", False),
+        ({"sqnr_db": -3.0, "max_abs": 1e-9}, (), "max_abs", True),
+        ({"sqnr_db": None, "max_abs": 0.0}, (), "max_abs", True),
+        ({"sqnr_db": 8.0}, ("y",), "exact_share", True),
+        ({"exact_share": 0.5}, ("y",), "exact_share", False),
+    ],
+)
+def test_without_a_limit_a_default_judges_the_exported_graph(
+    changed: dict[str, Any], whole: tuple[str, ...], checked: str, fits: bool
+) -> None:  # fmt: skip
+    """By its share of noise; outputs that cancel to zero by their error, whole numbers by how many are equal."""
+    checks = exported({}, whole, **changed)
+
+    assert list(checks) == ["export: y: no NaN or infinity", f"export: y: {checked}"]
+    assert checks[f"export: y: {checked}"]["passed"] is fits
+
+
+def test_an_output_without_a_finite_element_has_nothing_for_a_default_to_judge() -> None:
+    """A detector that found nothing; NaN on one side only fails all the same."""
+    nothing = dict.fromkeys(GOOD) | {"nonfinite_mismatch": 0}
+
+    assert list(exported({}, **nothing)) == ["export: y: no NaN or infinity"]
+    assert not exported({}, **nothing | {"nonfinite_mismatch": 1})["export: y: no NaN or infinity"]["passed"]
+
+
+def test_a_fault_of_the_export_blames_the_exporter() -> None:
+    """Not the precision; a default that holds judges nothing of the precision either."""
+    checks = exported({}, sqnr_db=0.05)
+    made = verdict_document(checks, judging=0, why_not="", latency=0, not_judged={})
+
+    assert made["word"] == "fail" and export_fault(made).startswith("the exporter is to blame")
+    made = verdict_document(exported({}), judging=0, why_not="add this", latency=0, not_judged={})
+    assert (made["word"], export_fault(made)) == ("unjudged", "")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from trtbuild.errors import ConfigError, DataError
-from trtbuild.kit.metrics import higher_is_better, mean_iou, mse, score, top1
+from trtbuild.kit.metrics import doubt, higher_is_better, mean_iou, mse, score, top1
 
 LABELS = np.array([[0, 1], [1, 2]])
 SCORES = np.eye(3)[LABELS]  # [2, 2, 3]: the right class everywhere
@@ -92,6 +93,82 @@ def test_labels_that_leave_nothing_to_judge(metric: str, output: Any, labels: An
     """The same mistakes are named when a label is left out."""
     with pytest.raises(DataError, match="label"):
         score({**task(metric), "ignore_label": 255}, {"y": output}, labels)
+
+
+SOFT = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4], [0.6, 0.3, 0.1]], np.float32)
+TRUTH = np.array([0, 1, 2, 1])  # three of four are right
+
+
+@pytest.mark.parametrize(
+    "labels", [TRUTH, TRUTH.astype(np.float64), np.eye(3)[TRUTH], np.eye(3, dtype=np.uint8)[TRUTH]],
+    ids=["indices", "whole floats", "one-hot", "one-hot bytes"],
+)  # fmt: skip
+def test_labels_of_one_meaning_give_one_score(labels: Any) -> None:
+    """However they are stored."""
+    assert score(task("top1"), {"y": SOFT}, labels) == 0.75
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_one_hot_labels_of_a_segmentation(axis: int) -> None:
+    """In the layout of the scores; a label may be left out all the same."""
+    scores, labels = (np.moveaxis(values, -1, axis) for values in (SCORES * 0.9, SCORES))
+
+    assert score(task("mean_iou"), {"y": scores}, labels) == 1.0
+    assert score({**task("mean_iou"), "ignore_label": 2}, {"y": scores}, labels) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "said"),
+    [
+        ("top1", np.full(4, np.nan), "4 of 4 labels are NaN or infinite"),
+        ("mean_iou", np.array([0, 1, np.inf, 1]), "1 of 4 labels are NaN or infinite"),
+        ("mse", np.where(SOFT > 0.5, np.nan, SOFT), "labels are NaN"),
+        ("top1", np.array([0.5, 1, 2, 0]), "labels are no classes: one of them is 0.5; give class indices"),
+        ("top1", SOFT, "labels are no classes: one of them is 0.7"),
+        ("top1", np.eye(3)[TRUTH] * 0.9, "labels are no classes: one of them is 0.9"),
+        ("top1", np.array([0, 1, 3, 1]), "labels reach from 0 to 3, the output has 3 classes"),
+        ("top1", np.array([0, 1, -1, 1]), "labels reach from -1 to 1, the output has 3 classes"),
+        ("top1", np.array([[0], [1], [2], [1]]), r"labels of shape \[4, 1\] do not fit"),
+        ("top1", np.eye(5)[TRUTH], r"labels of shape \[4, 5\] do not fit"),
+        ("mse", SOFT.T, r"labels of shape \[3, 4\] do not fit an output of shape \[4, 3\]"),
+    ],
+)
+def test_labels_that_a_metric_cannot_read_are_refused(metric: str, labels: Any, said: str) -> None:
+    """A number computed from them would look like any other."""
+    with pytest.raises(DataError, match=said):
+        score(task(metric), {"y": SOFT}, labels)
+
+
+def test_scores_of_the_labels_shape_are_no_classes() -> None:
+    """A sigmoid would be cut off to 0 everywhere; floats that are whole numbers may be classes."""
+    with pytest.raises(DataError, match="holds classes, but this one has fractions"):
+        score(task("top1"), {"y": np.array([[0.2], [0.9]])}, np.array([[0], [1]]))
+    assert score(task("top1"), {"y": np.array([0.0, 2.0])}, np.array([0, 1])) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("metric", "output", "labels", "said"),
+    [
+        ("top1", np.eye(3)[[1, 2, 0, 0]] * 0.9, np.array([0, 1, 2, 1]), "nothing is right"),
+        ("top1", np.eye(2)[[0, 0, 0, 1]], np.array([0, 0, 0, 0]), r"no better than always saying class 0 \(1\)"),
+        ("top1", np.eye(5)[[0, 1, 0, 0, 0]] * 0.9, np.arange(5), "a guess among 5 classes may score 0.49 on 5 labels"),
+        ("mean_iou", np.eye(2)[[1, 1, 1, 1]] * 0.9, np.array([1, 1, 0, 1]), r"always saying class 1 \(0.375\)"),
+        ("mse", np.array([3.0, 1.0]), np.array([1.0, 3.0]), r"no better than always saying the labels' mean \(1\)"),
+        ("top1", np.eye(3)[[0, 1, 2, 2, 0, 1]], np.array([0, 1, 2, 2, 0, 1]), "^$"),
+        ("mse", np.array([1.5, 2.5]), np.array([1.0, 3.0]), "^$"),
+        (f"{__name__}:nothing", np.eye(2), np.array([0, 1]), "nothing is right"),
+    ],
+)
+def test_a_source_model_that_knows_nothing_is_doubted(metric: str, output: Any, labels: Any, said: str) -> None:
+    """Its labels or its preprocessing are wrong, mostly; then no drop means anything."""
+    outputs = {"y": output}
+
+    assert re.search(said, doubt(task(metric), outputs, labels, score(task(metric), outputs, labels)))
+
+
+def nothing(outputs: dict[str, Any], labels: Any) -> float:
+    """A user's metric: nothing is right."""
+    return 0.0
 
 
 def count_outputs(outputs: dict[str, Any], labels: Any) -> float:

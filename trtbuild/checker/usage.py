@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from trtbuild.checker.advice import advise
 from trtbuild.checker.capture import Capture
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.result import Problem, Severity
@@ -14,11 +13,6 @@ from trtbuild.errors import TrtbuildError
 
 _LOOSE = "register it with trt_checker.register_input, or use tf.compat.v1.placeholder_with_default"
 _UNUSED = "register the input that the network is fed by, and the output that it computes"
-_TRAINING = (
-    "built for training (is_training=True), it takes each batch's statistics, or what the exporter puts in their place"
-)
-_INFERENCE = "register the network as it is for inference, with training=False"
-_AREA = "the exporter makes a linear resize of it, with other numbers"
 _STATE = "an engine keeps no state: make states inputs and outputs, and build the network for inference"
 _TABLE = "look up in front of the engine, or use tf.gather on a constant; register what comes out as the input"
 _PROFILE = "give shapes it shall run with: profiles={{'{}': (min, opt, max)}}"
@@ -63,14 +57,12 @@ def tables(capture: Capture, origins: Origins) -> list[Problem]:
 
 def silent(graph_def: Any, origins: Origins) -> list[Problem]:
     """Operations that convert without a word, into something else than TensorFlow computes."""
-    found = []
-    for node in graph_def.node:
-        if node.op.startswith("FusedBatchNorm") and node.attr["is_training"].b:
-            found.append(_at(node.name, node.op, _TRAINING, _INFERENCE, origins, severity="warning"))
-        elif node.op == "ResizeArea":
-            found.append(_at(node.name, node.op, _AREA, advise("ResizeArea", "", "", stage="export"), origins,
-                             severity="warning"))  # fmt: skip
-    return found
+    from trtbuild.kit import exporterfaults
+
+    return [
+        _at(found.name, found.kind, found.words, found.advice, origins, severity="warning")
+        for found in exporterfaults.faults(graph_def)
+    ]
 
 
 def shape_problems(part: Subgraph, chosen: Shapes, origins: Origins) -> list[Problem]:

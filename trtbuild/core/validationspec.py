@@ -9,7 +9,7 @@ from trtbuild.core.names import did_you_mean
 
 # Deviation metrics a threshold can be set on; the sign of "better" is part of the name's meaning.
 UPPER_BOUNDS = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse")
-LOWER_BOUNDS = ("cosine", "sqnr_db")
+LOWER_BOUNDS = ("cosine", "sqnr_db", "exact_share")
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,29 @@ class LatencyLimits:
 
 @dataclass(frozen=True)
 class Validation:
+    """``export`` judges the hop source model -> exported graph in every precision; without it fp32's limits do."""
+
     deviation: Mapping[str, float | Mapping[str, float] | None] = field(default_factory=dict)
+    export: Mapping[str, float] = field(default_factory=dict)
     task: Task | None = None
     latency: LatencyLimits = LatencyLimits()
 
     def __post_init__(self) -> None:
-        for name in self.deviation:
-            if name not in UPPER_BOUNDS + LOWER_BOUNDS:
-                raise ValueError(
-                    f"deviation: unknown metric '{name}'; {did_you_mean(name, UPPER_BOUNDS + LOWER_BOUNDS)}"
-                )
+        for key, limits in (("deviation", self.deviation), ("export", self.export)):
+            for name in limits:
+                if name not in UPPER_BOUNDS + LOWER_BOUNDS:
+                    hint = did_you_mean(name, UPPER_BOUNDS + LOWER_BOUNDS)
+                    raise ValueError(f"{key}: unknown metric '{name}'; {hint}")
 
     def limits(self, precision: str) -> dict[str, float]:
         """The deviation thresholds that hold for one precision."""
         chosen = {k: v.get(precision) if isinstance(v, Mapping) else v for k, v in self.deviation.items()}
         return {name: limit for name, limit in chosen.items() if limit is not None}
+
+    @property
+    def export_limits(self) -> dict[str, float]:
+        """What judges the exported graph, whatever the precision; empty where the default does (``core/verdict.py``).
+
+        An exporter knows no precision: what float32 may not deviate, the exported graph may not either.
+        """
+        return dict(self.export) or self.limits("fp32")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args
 
 from trtbuild.core.validationspec import LOWER_BOUNDS
@@ -10,6 +11,13 @@ from trtbuild.core.validationspec import LOWER_BOUNDS
 Check = dict[str, Any]
 Word = Literal["pass", "fail", "unjudged"]
 WORDS: tuple[Word, ...] = get_args(Word)
+EXPORT = "export: "  # begins the names of checks of the hop source model -> exported graph
+# What judges that hop where the config does not.  Measured in float32 against TensorFlow: eight keras.applications
+# 117 dB and more, single operations 72 (bicubic resize, by tables in TensorFlow); a float16 product 71, bfloat16
+# written as float16 48 to 57; exports known to be wrong at most 29 (TensorFlow 1's bicubic resize).
+EXPORT_SQNR_DB = 40.0
+EXPORT_MAX_ABS = 1e-6  # errors below it are float32's own, whatever they are a share of: outputs that cancel to zero
+EXPORT_EXACT_SHARE = 0.9  # of whole numbers: a near tie may choose another class, no more than that
 ADVISED = ("cosine", "max_abs")  # metrics that a missing threshold is proposed for, with what was measured
 
 
@@ -70,19 +78,59 @@ def deviation_checks(total: Mapping[str, Mapping[str, Any]], limits: Mapping[str
     """One check for each output and limit; an output with NaN or infinity of its own always fails."""
     checks: dict[str, Check] = {}
     for output, stats in sorted(total.items()):
-        broken = stats["nonfinite_mismatch"]
-        checks[f"{output}: no NaN or infinity"] = _check(broken, 0, broken == 0, None)
-        for name, limit in sorted(limits.items()):
-            observed = stats[name]
-            if name in LOWER_BOUNDS:
-                # No error at all has no finite SQNR: it passes.  No finite element at all does not.
-                passed = stats["max_abs"] == 0.0 if observed is None else observed >= limit
-                # A cosine's budget is its distance from 1; decibels have none.
-                share = _share(1 - observed, 1 - limit) if name == "cosine" and observed is not None else None
-            else:
-                passed = observed is not None and observed <= limit
-                share = _share(observed, limit)
-            checks[f"{output}: {name}"] = _check(observed, limit, passed, share)
+        checks |= _output_checks(output, stats, limits)
+    return checks
+
+
+def export_checks(
+    hop: Mapping[str, Mapping[str, Any]], limits: Mapping[str, float], whole: Collection[str]
+) -> dict[str, Check]:
+    """The same for the hop source model -> exported graph, which is no precision's fault.
+
+    Args:
+        limits: of the config; where it is empty, a default holds.  whole: outputs that are integers or booleans.
+    """
+    checks: dict[str, Check] = {}
+    for output, stats in sorted(hop.items()):
+        chosen = limits or _export_default(stats, whole=output in whole)
+        checks |= _output_checks(f"{EXPORT}{output}", stats, chosen)
+    return checks
+
+
+def _export_default(stats: Mapping[str, Any], *, whole: bool) -> dict[str, float]:
+    if stats["max_abs"] is None:
+        return {}  # no element is finite, or there is none: that it is so on both sides is checked anyway
+    if whole:
+        return {"exact_share": EXPORT_EXACT_SHARE}
+    return {"max_abs": EXPORT_MAX_ABS} if stats["max_abs"] <= EXPORT_MAX_ABS else {"sqnr_db": EXPORT_SQNR_DB}
+
+
+def export_fault(verdict: Mapping[str, Any]) -> str:
+    """Who is to blame for failed checks of the export, in one line; empty where they hold."""
+    failed = [name for name, check in verdict["checks"].items() if name.startswith(EXPORT) and not check["passed"]]
+    if not failed:
+        return ""
+    return (
+        "the exporter is to blame, and no precision can mend it: already the exported ONNX graph computes something "
+        "else than the source model; see the warnings of the export and trtbuild check (or, where the model is random "
+        "or ill-conditioned, set model.validation.export)"
+    )
+
+
+def _output_checks(output: str, stats: Mapping[str, Any], limits: Mapping[str, float]) -> dict[str, Check]:
+    broken = stats["nonfinite_mismatch"]
+    checks = {f"{output}: no NaN or infinity": _check(broken, 0, broken == 0, None)}
+    for name, limit in sorted(limits.items()):
+        observed = stats[name]
+        if name in LOWER_BOUNDS:
+            # No error at all has no finite SQNR: it passes.  No finite element at all does not.
+            passed = stats["max_abs"] == 0.0 if observed is None else observed >= limit
+            # A likeness's budget is its distance from 1; decibels have none.
+            share = _share(1 - observed, 1 - limit) if name != "sqnr_db" and observed is not None else None
+        else:
+            passed = observed is not None and observed <= limit
+            share = _share(observed, limit)
+        checks[f"{output}: {name}"] = _check(observed, limit, passed, share)
     return checks
 
 
@@ -97,12 +145,12 @@ def set_checks(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Check]:
 
 
 def task_check(metric: str, reference: float, observed: float, max_drop: float, *, higher_is_better: bool) -> Check:
-    """The drop against TensorFlow's own score on the same labels."""
+    """The drop against TensorFlow's own score on the same labels; an observed score that is no number fails."""
+    about = {"metric": metric, "reference": reference, "higher_is_better": higher_is_better}
+    if not math.isfinite(observed):
+        return {**_check(None, max_drop, False, None), **about}
     drop = reference - observed if higher_is_better else observed - reference
-    return {
-        **_check(drop, max_drop, drop <= max_drop, _share(drop, max_drop)),
-        "metric": metric, "reference": reference, "score": observed, "higher_is_better": higher_is_better,
-    }  # fmt: skip
+    return {**_check(drop, max_drop, drop <= max_drop, _share(drop, max_drop)), **about, "score": observed}
 
 
 def _share(observed: float | None, limit: float) -> float | None:

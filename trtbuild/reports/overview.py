@@ -8,7 +8,7 @@ from typing import Any
 from trtbuild.core import warning
 from trtbuild.core.comparelatency import lowered_side
 from trtbuild.core.enginespec import CUDA_PROVIDER
-from trtbuild.core.verdict import why_unjudged, word_of
+from trtbuild.core.verdict import export_fault, why_unjudged, word_of
 from trtbuild.reports import deviation as measured
 from trtbuild.reports.latency import device_of
 
@@ -42,7 +42,8 @@ def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[st
 
 def notes(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[str]:
     """What a reader must know before trusting the numbers."""
-    found = []
+    blame = export_fault(artifacts["verdict"])
+    found = [f"{blame[0].upper()}{blame[1:]}."] if blame else []
     runtimes = artifacts["deviation"]["runtimes"]
     lowered, executed = runtimes["lowered"], "engine" in runtimes
     if not executed:

@@ -43,11 +43,12 @@ def run(job: Job) -> None:
 
     from trtbuild.kit import canonical, scopes
 
+    warnings: list[dict[str, str]] = []
     if job.params["source"]["kind"] == "onnx":
         model, ops, tensors = _import_onnx(job), {}, {}
         keep = canonical.names(model)
     else:
-        from trtbuild.kit import tfmodel, tfonnx
+        from trtbuild.kit import exporterfaults, tfmodel, tfonnx
 
         path = job.input("source") if "source" in job.inputs else None
         source = tfmodel.open_model(job.params["source"], path, job.params["inputs"])
@@ -55,6 +56,7 @@ def run(job: Job) -> None:
         model, ops, tensors = converted.model, converted.ops, converted.tensors
         keep = set(ops)
         job.output("frozen.pb").write_bytes(converted.frozen)
+        warnings = exporterfaults.warnings(converted.frozen)
     canonical.canonicalise(model, keep)
     try:
         onnx.checker.check_model(model, full_check=False)
@@ -62,7 +64,7 @@ def run(job: Job) -> None:
         raise ExportError(
             f"the exported graph is not valid ONNX: {str(error).splitlines()[0]}", where="export"
         ) from error
-    job.write_json("scopes.json", scopes.scope_map(model, ops, tensors))
+    job.write_json("scopes.json", {**scopes.scope_map(model, ops, tensors), "warnings": warnings})
     job.output("model.onnx").write_bytes(canonical.to_bytes(model))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,15 @@ from trtbuild.core.latency import latency_checks
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Step
-from trtbuild.core.verdict import deviation_checks, missing_threshold, set_checks, task_check, verdict_document
+from trtbuild.core.verdict import (
+    deviation_checks,
+    export_checks,
+    missing_threshold,
+    set_checks,
+    task_check,
+    verdict_document,
+)
+from trtbuild.core.warning import StepWarning
 from trtbuild.errors import ConfigError
 from trtbuild.steps._shared import code_inputs, data_inputs, data_params, input_params, variant_label
 
@@ -32,6 +41,7 @@ def declare(variant: Variant, need: Need) -> Step:
     params: dict[str, Any] = {
         "precision": names.precision,
         "limits": model.validation.limits(names.precision),
+        "export": model.validation.export_limits,
         "task": asdict(task) if task else None,
         "latency": asdict(model.validation.latency),
     }
@@ -56,8 +66,10 @@ def run(job: Job) -> None:
     measured = job.read_json("deviation")
     total = measured["hops"]["total"]
     checks = deviation_checks(total, job.params["limits"]) | set_checks(measured["sets"])
+    checks |= export_checks(measured["hops"]["export"], job.params["export"], _whole(job))
+    warnings: list[dict[str, str]] = []
     if job.params["task"]:
-        checks[f"task: {job.params['task']['metric']} drop"] = _judge_task(job)
+        checks[f"task: {job.params['task']['metric']} drop"], warnings = _judge_task(job)
     latency = job.read_json("latency") if "latency" in job.inputs else None
     judged, not_judged = latency_checks(latency, job.params["latency"])
     checks |= judged
@@ -68,10 +80,18 @@ def run(job: Job) -> None:
         latency=len(judged),
         not_judged=not_judged,  # said aloud, so that nobody takes silence for a pass
     )
-    job.write_json("verdict.json", document)
+    job.write_json("verdict.json", {**document, "warnings": warnings})
 
 
-def _judge_task(job: Job) -> dict[str, Any]:
+def _whole(job: Job) -> set[str]:
+    """Outputs of the source model that are integers or booleans."""
+    from trtbuild.kit import outputs
+
+    return {name for name, array in outputs.load(job.input("reference")).items() if array.dtype.kind in "iub"}
+
+
+def _judge_task(job: Job) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """The check, and a warning where the source model's own score says that labels or preprocessing are wrong."""
     from trtbuild.kit import data, metrics, outputs
 
     task = job.params["task"]
@@ -84,9 +104,22 @@ def _judge_task(job: Job) -> dict[str, Any]:
     )
     labels = samples.mapped(task["labels"])
     # Memory maps: a metric reads what it needs, and the kernel may take back what it has read.
-    reference, observed = (
-        metrics.score(task, {name: array.mapped() for name, array in outputs.load(job.input(side)).items()}, labels)
+    source, here = (
+        {name: array.mapped() for name, array in outputs.load(job.input(side)).items()}
         for side in ("reference", "engine" if "engine" in job.inputs else "lowered")
     )
+    reference = metrics.score(task, source, labels)
+    if not math.isfinite(reference):
+        what = f"the source model itself scores {reference}"
+        hint = "look at the metric and at the labels"
+        raise ConfigError(what, where=f"model.validation.task.metric: {task['metric']}", hint=hint)
     better = metrics.higher_is_better(task)
-    return task_check(task["metric"], reference, observed, task["max_drop"], higher_is_better=better)
+    check = task_check(
+        task["metric"], reference, metrics.score(task, here, labels), task["max_drop"], higher_is_better=better
+    )
+    doubt = metrics.doubt(task, source, labels, reference)
+    if not doubt:
+        return check, []
+    what = f"the source model itself scores {reference:.4g} in {task['metric']}: {doubt}"
+    hint = "labels or preprocessing are probably wrong, and the drop says nothing"
+    return check, [StepWarning(what, "model.validation.task", hint).document()]
