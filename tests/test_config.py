@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from trtbuild.config import load_variant, workspace_code
+from trtbuild import sweep
+from trtbuild.config import GROUPS, load_variant, workspace_code
+from trtbuild.core.parse import keys, knows
 from trtbuild.errors import ConfigError
 
 
@@ -124,3 +127,58 @@ def test_a_native_engine_has_outputs_and_parameters_of_its_own(tmp_path: Path) -
     assert {out.name for out in native.outs} - {out.name for out in rtx.outs} == {"layers.json", "timing.cache"}
     assert native.slot == "gpu-exclusive"
     assert set(native.params) - set(rtx.params) == {"supported", "hardware_compatibility", "version_compatible"}
+
+
+@pytest.mark.parametrize("sign", ["", "+", "++"])
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("model.validation.deviation.max_abs", "0.5", lambda s: s.model.validation.deviation["max_abs"] == 0.5),
+        ("model.validation.deviation.rmse.int8", "0.5", lambda s: s.model.validation.limits("int8") == {"rmse": 0.5}),
+        ("model.validation.export.cosine", "0.9", lambda s: s.model.validation.export == {"cosine": 0.9}),
+        ("model.overrides.int8.exclude_ops", "[Add]", lambda s: s.model.overrides["int8"].exclude_ops == ("Add",)),
+        ("model.export.opset", "18", lambda s: s.model.export.opset == 18),
+        ("calibration.batch", "2", lambda s: s.calibration.batch == 2),
+        ("calibration.percentile", "99.0", lambda s: s.calibration.percentile == 99.0),
+        ("latency.seconds", "2", lambda s: s.latency.seconds == 2.0),
+    ],
+)  # fmt: skip
+def test_a_key_that_the_schema_knows_needs_no_plus(tmp_path: Path, sign: str, key: str, value: str, found: Any) -> None:
+    """Whether the file has it or not."""
+    assert found(load_variant(workspace(tmp_path), ["model=m", f"{sign}{key}={value}"]).spec)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["model.validation.deviaton.max_abs=1"], "deviaton.max_abs'; did you mean 'model.validation.deviation"),
+        (["model.validation.deviation.max_bas=1"], "unknown metric 'max_bas'; did you mean 'max_abs'?"),
+        (["calibration.bach=2"], "unknown key 'calibration.bach'; did you mean 'calibration.batch'?"),
+        (["model.validation.taks.metric=top1"], "unknown key 'model.validation.taks.metric'"),
+        (["model.source.path.x=1"], "unknown key 'model.source.path.x'"),
+        (["model.data.calibration=a.npz", "model.data.calibration.count=2"], "'model.data.calibration' is 'a.npz'"),
+        (["model.validation.deviation.cosine=0.9", "model.validation.deviation.cosine.int8=0.8"], "has no keys"),
+    ],
+)
+def test_what_the_schema_does_not_know_is_one_line(tmp_path: Path, words: list[str], said: str) -> None:
+    """With the nearest key that there may be; a value that would be lost is said."""
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load_variant(workspace(tmp_path), ["model=m", *words])
+
+
+def test_every_documented_key_is_one_that_the_command_line_takes() -> None:
+    """What the schema has, it knows."""
+    names = [name for group, cls in GROUPS.items() for name in keys(cls, group)[1:]]
+
+    assert len(names) > 60
+    assert all(knows(GROUPS[group], parts) for group, *parts in (name.split(".") for name in names))
+
+
+def test_a_key_that_no_file_has_may_be_swept(tmp_path: Path) -> None:
+    """As any other word."""
+    words = ["model=m", "calibration.batch=1,2", "model.validation.deviation.cosine=0.5,0.9"]
+    specs = [load_variant(tmp_path, c).spec for c in sweep.expand(workspace(tmp_path), words)]
+
+    assert [(s.calibration.batch, s.model.validation.limits("fp32")["cosine"]) for s in specs] == [
+        (1, 0.5), (1, 0.9), (2, 0.5), (2, 0.9),
+    ]  # fmt: skip

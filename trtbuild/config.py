@@ -17,7 +17,7 @@ from trtbuild import gpu
 from trtbuild.composed import Composed, Composition, reading
 from trtbuild.core.explain import flat
 from trtbuild.core.names import did_you_mean
-from trtbuild.core.parse import parse
+from trtbuild.core.parse import keys, knows, parse
 from trtbuild.core.spec import (
     BuildSpec,
     Calibration,
@@ -152,7 +152,11 @@ def _compose(root: Path, overrides: Sequence[str], read: set[str] | None = None)
     with reading(read), initialize_config_dir(str(folders[0]), version_base="1.3"):
         overrides = _with_unlisted(folders[0], search, overrides)
         try:
-            config = compose("config", [*search, *overrides], return_hydra_config=True)
+            try:
+                config = compose("config", [*search, *overrides], return_hydra_config=True)
+            except (HydraException, OmegaConfBaseException):
+                overrides = _with_known_keys(search, overrides)
+                config = compose("config", [*search, *overrides], return_hydra_config=True)
             plain = {key: OmegaConf.to_container(config[key], resolve=True) for key in config if key != "hydra"}
             choices: dict[str, Any] = OmegaConf.to_container(config.hydra.runtime.choices)  # type: ignore[assignment]
             _only_the_users(read, config.hydra.runtime.config_sources)
@@ -219,6 +223,40 @@ def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) ->
     return [*choices, *(word for word in overrides if word not in chosen.values())]
 
 
+def _with_known_keys(search: list[str], overrides: Sequence[str]) -> list[str]:
+    """The overrides, those of keys that the schema knows as ``++key=value``, which needs no such key in the file.
+
+    Raises:
+        ConfigError: the key would go below a plain value, which would be lost.
+    """
+    from hydra import compose
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    named = [(word, word.partition("=")[0].lstrip("+")) for word in overrides]
+    known = {word for word, key in named if "=" in word and _in_schema(key)}
+    try:
+        there = flat(OmegaConf.to_container(compose("config", [*search, *(w for w in overrides if w not in known)])))
+    except (HydraException, OmegaConfBaseException):
+        return list(overrides)  # another word is wrong: composing again will say which
+    for word, key in named:
+        if word in known:
+            above = next((parent for parent in _parents(key) if there.get(parent) not in (None, {})), None)
+            if above is not None:
+                hint = f"give all of it: {above}={{…}}"
+                raise ConfigError(f"'{above}' is {there[above]!r}, which has no keys", where=word, hint=hint)
+            value = word.partition("=")[2]
+            if not value.startswith("{"):
+                there[key] = value
+    return [f"++{key}={word.partition('=')[2]}" if word in known else word for word, key in named]
+
+
+def _in_schema(key: str) -> bool:
+    group, *parts = key.split(".")
+    return bool(parts) and group in GROUPS and knows(GROUPS[group], parts)
+
+
 def _quoted(word: str) -> str:
     """A chosen option as text: Hydra would take 1e3 or 2024_06_01 for a number."""
     key, equals, value = word.partition("=")
@@ -233,11 +271,12 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
     from omegaconf.errors import OmegaConfBaseException
 
     said = _sentences(error)
-    for i, word in enumerate(overrides):
+    for i, given in enumerate(overrides):
+        word = given.removeprefix("++")
         if "=" not in word and not word.startswith("~"):
             return ConfigError("expected key=value", where=word)
         try:
-            compose("config", [*search, *overrides[:i], word])
+            compose("config", [*search, *overrides[:i], given])
             continue
         except (HydraException, OmegaConfBaseException) as failure:
             said = _sentences(failure)
@@ -247,6 +286,7 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
         except (HydraException, OmegaConfBaseException):
             known = {}
         groups = {part for name in known for part in [name, *_parents(name)]}
+        groups |= {name for group, cls in GROUPS.items() for name in keys(cls, group)}
         if key not in groups:
             tail = [name for name in groups if name.endswith("." + key)]
             beside = {name for name in groups if name.rpartition(".")[0] == key.rpartition(".")[0]}

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union
 
 from trtbuild.core.names import did_you_mean
@@ -45,6 +45,39 @@ def parse(cls: type[T], value: object, where: str) -> T:
         return cls(**made)
     except ValueError as error:
         raise ConfigError(str(error), where=where) from None
+
+
+def knows(wanted: Any, parts: Sequence[str]) -> bool:
+    """Whether a value of this type may have a key at this path; what a mapping's keys are called is free.
+
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Limits:
+    ...     deviation: Mapping[str, float | Mapping[str, float]]
+    >>> knows(Limits, ["deviation", "cosine", "int8"]), knows(Limits, ["deviation", "cosine", "int8", "x"])
+    (True, False)
+    """
+    if not parts:
+        return True
+    origin = typing.get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        return any(knows(option, parts) for option in typing.get_args(wanted))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return knows(typing.get_args(wanted)[1], parts[1:])
+    if dataclasses.is_dataclass(wanted):
+        hints = typing.get_type_hints(wanted)
+        return parts[0] in hints and knows(hints[parts[0]], parts[1:])
+    return wanted in (object, Any)
+
+
+def keys(wanted: Any, where: str) -> list[str]:
+    """Every path that :func:`knows` knows by name, down to what a mapping's keys are."""
+    options = typing.get_args(wanted) if typing.get_origin(wanted) in (Union, types.UnionType) else (wanted,)
+    found = [where]
+    for option in options:
+        if dataclasses.is_dataclass(option):
+            for name, inner in typing.get_type_hints(option).items():
+                found += keys(inner, f"{where}.{name}")
+    return list(dict.fromkeys(found))
 
 
 def _value(wanted: Any, value: object, where: str) -> Any:
