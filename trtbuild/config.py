@@ -379,7 +379,9 @@ def _check_latency(spec: BuildSpec) -> None:
     if batch is None:
         return
     for name, value in spec.model.inputs.items():
-        low, _, high = (shape[0] for shape in value.shapes if shape)
+        if not value.shape:
+            continue  # a scalar has no batch
+        low, _, high = (shape[0] for shape in value.shapes)
         if not low <= batch <= high:
             allowed = f"exactly {low}" if low == high else f"{low} to {high}"
             what = f"a batch of {batch}, but input '{name}' takes {allowed}"

@@ -16,6 +16,7 @@ def main(folder: Path) -> None:
     two_inputs(folder)
     attention(folder)
     frozen_graph(folder)
+    defaults(folder)
     trouble(folder)
 
 
@@ -52,6 +53,23 @@ def frozen_graph(folder: Path) -> None:
         pooled = tf.reduce_mean(features, [1, 2])
         tf.matmul(pooled, tf.constant(rng.normal(0, 0.3, (8, 3)).astype(np.float32)), name="net/scores")
     (folder / "frozen.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+
+def defaults(folder: Path) -> None:
+    """As of TensorFlow 1: a default in the middle of the network, one that chooses a branch, and a scalar to be fed."""
+    rng = np.random.default_rng(0)
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph:
+        image = v1.placeholder(tf.float32, [None, 12, 12, 3], name="image")
+        training = v1.placeholder_with_default(False, [], "is_training")
+        gain = v1.placeholder(tf.float32, [], "gain")
+        kernel = tf.constant(rng.normal(0, 0.3, (3, 3, 3, 8)).astype(np.float32))
+        features = tf.nn.conv2d(image, kernel, 1, "SAME", name="conv")
+        features = tf.cond(training, lambda: features - tf.reduce_mean(features), lambda: tf.nn.relu(features))
+        pooled = v1.placeholder_with_default(tf.reduce_mean(features, [1, 2]), [None, 8], "pooled")
+        weights = tf.constant(rng.normal(0, 0.3, (8, 3)).astype(np.float32), name="weights")
+        tf.multiply(tf.matmul(pooled, weights), gain, name="scores")
+    (folder / "defaults.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
 
 class Trouble(tf.Module):

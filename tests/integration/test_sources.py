@@ -56,6 +56,22 @@ def test_a_model_converts(trtbuild, models: Path, tmp_path: Path, name: str, pre
         assert set(numbers["hops"]["total"]) == {"box", "score"}
 
 
+def test_defaults_stay_constants_and_the_network_behind_them_stays(trtbuild, models: Path, tmp_path: Path) -> None:
+    """A scalar without a default is an input; asked for, one with a default is, too, and what it hides is missed."""
+    import onnx
+
+    ready(trtbuild, models, tmp_path, "defaults.pb")
+    trtbuild("model=m", "precision=int8", check=0)
+    exported = onnx.load(next((tmp_path / "ws").glob("build/m/export-*/model.onnx")))
+
+    assert sorted(value.name for value in exported.graph.input) == ["gain", "image"]
+    assert {"Conv", "Relu", "MatMul", "Mul"} <= {node.op_type for node in exported.graph.node}
+
+    words = ["+model.source.inputs.pooled='pooled:0'", "+model.inputs.pooled={dtype: float32, shape: [8, 8]}"]
+    said = trtbuild("model=m", *words, check=4).stderr
+    assert "nothing reads the input 'image'" in said
+
+
 def test_a_crash_of_the_parser_is_a_result(trtbuild, models: Path, tmp_path: Path) -> None:
     """``tf.image.crop_and_resize`` takes the parser down: exit status 4, the stage, the log; nothing recorded."""
     ready(trtbuild, models, tmp_path, "crash")

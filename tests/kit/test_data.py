@@ -121,11 +121,62 @@ def test_arrays_of_unequal_length(tmp_path: Path) -> None:
     assert refusal(path, labels=("label",)).endswith("arrays differ in length: image 3, label 2")
 
 
-def test_a_scalar_input_cannot_be_batched(tmp_path: Path) -> None:
-    """The config is at fault, not the file."""
-    assert refusal(saved(tmp_path, image=rows(1)), inputs=spec(shape=[])).startswith(
-        "model.inputs.image: input 'image' is a scalar"
-    )
+KEEP = {"dtype": "float32", "shape": [], "profile": None, "range": [0.5, 1.0]}
+WITH_SCALAR = {"keep": KEEP, "image": X}
+
+
+def cut(samples: Samples, inputs: dict[str, Any], size: int = 4) -> list[tuple[float, int]]:
+    """The scalar and the rows of every call."""
+    return [(float(call.feeds["keep"]), call.rows) for call in samples.batches(inputs, size)]
+
+
+def test_a_scalar_is_one_value_for_each_sample(tmp_path: Path) -> None:
+    """Samples that share it go in one call; it has no axis there."""
+    path = saved(tmp_path, image=rows(6), keep=np.array([1, 1, 1, 0.5, 0.5, 1], np.float32))
+    samples = opened(path, WITH_SCALAR)
+
+    assert cut(samples, WITH_SCALAR) == [(1.0, 3), (0.5, 2), (1.0, 1)]
+    assert next(samples.batches(WITH_SCALAR, 4)).feeds["keep"].shape == ()
+    assert [len(call.feeds["image"]) for call in samples.batches(WITH_SCALAR, 4)] == [3, 2, 1]
+
+
+def test_a_scalar_may_be_one_value_for_all_samples(tmp_path: Path) -> None:
+    """As an array without an axis."""
+    assert cut(opened(saved(tmp_path, image=rows(6), keep=np.float32(0.5)), WITH_SCALAR), WITH_SCALAR) == [
+        (0.5, 4), (0.5, 2)
+    ]  # fmt: skip
+
+
+def test_a_scalar_has_as_many_values_as_there_are_samples(tmp_path: Path) -> None:
+    """Neither more nor an axis more; NaN and types are looked at as anywhere."""
+    for keep, says in (
+        (np.ones(5, np.float32), "arrays differ in length: keep 5, image 6"),
+        (np.ones((6, 1), np.float32), "samples of 'keep' have shape [1], the model wants []"),
+        (np.full(6, np.nan, np.float32), "'keep' has NaN or infinity in sample 0"),
+        (np.zeros(0, np.float32), "'keep' holds no sample"),
+    ):
+        assert refusal(saved(tmp_path, image=rows(6), keep=keep), inputs=WITH_SCALAR).endswith(says)
+
+
+@pytest.mark.parametrize("batch", [None, 4])
+def test_random_scalars_are_drawn_for_each_call(batch: int | None) -> None:
+    """A static batch has one for all its rows; a model of scalars alone has as many calls as samples."""
+    inputs = {"keep": KEEP, "image": {**X, "shape": [batch, 2], "profile": None if batch else PROFILE}}
+    source = {"kind": "random", "count": 3, "seed": 0}
+    calls = cut(open_samples(source, None, inputs, "w"), inputs)
+    alone = open_samples(source, None, {"keep": KEEP}, "w")
+
+    assert [rows for _, rows in calls] == [batch or 1] * 3
+    assert len({value for value, _ in calls}) == 3
+    assert [call.feeds["keep"].ndim for call in alone.batches({"keep": KEEP}, 4)] == [0, 0, 0]
+
+
+def test_a_scalar_beside_different_static_batches_is_one_value_a_call(tmp_path: Path) -> None:
+    """Such a call is one sample."""
+    inputs = {"keep": KEEP, "a": {**X, "shape": [1, 2]}, "b": {**X, "shape": [2, 2]}}
+    samples = opened(saved(tmp_path, a=rows(3), b=rows(6), keep=np.arange(3, dtype=np.float32)), inputs)
+
+    assert [value for value, _ in cut(samples, inputs)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 and no more"])

@@ -45,6 +45,7 @@ def load(path: Path) -> Any:
     """The model without its external data; every node gets a name, since a refusal can only point at a name."""
     import onnx
 
+    from trtbuild.kit import wiring
     from trtbuild.kit.graph import open_dims
 
     try:
@@ -56,6 +57,7 @@ def load(path: Path) -> Any:
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise ConfigError("not an ONNX model: it has no graph", where=str(path))
     open_dims(model)
+    wiring.give_nodes(model)
     taken: set[str] = set()
     for i, node in enumerate(model.graph.node):
         if not node.name or node.name in taken:

@@ -16,8 +16,11 @@ OPSET_MIN, OPSET_MAX = 13, 25  # tf2onnx writes up to 18; onnx's version convert
 
 @dataclass(frozen=True)
 class SavedModel:
+    """``tags`` of its graph, where there are several (TensorFlow 1); default: ``serve``, or the only graph's."""
+
     path: str
     signature: str = "serving_default"
+    tags: tuple[str, ...] | None = None
     kind: Literal["saved_model"] = "saved_model"
 
 

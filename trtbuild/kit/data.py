@@ -51,7 +51,8 @@ class Samples:
         """Calls of at most ``size`` samples, cast to each input's dtype and checked for NaN and infinity.
 
         Inputs that share one batch dimension are cut alike, the last call of a static batch padded with copies of the
-        last sample.  Inputs with different static first dimensions are cut into that many rows a call each.
+        last sample.  Inputs with different static first dimensions are cut into that many rows a call each.  A scalar
+        has one value a call, so a call ends where its value changes.
         """
         rows = rows_per_call(inputs, size)
         if len(set(rows.values())) > 1:
@@ -60,17 +61,32 @@ class Samples:
                 wanted = ", ".join(f"{name} {n}" for name, n in rows.items())
                 raise DataError("too few rows for one call", where=self.where, hint=f"a call takes {wanted}")
             for call in range(calls):
-                yield Batch({n: self._slice(n, s, call * rows[n], rows[n]) for n, s in inputs.items()}, 0, False)
+                feeds = {n: self._slice(n, inputs[n], call * count, count) for n, count in rows.items()}
+                yield Batch(feeds | self._scalars(inputs, call), 0, False)
             return
-        size = next(iter(rows.values()))
-        static = any(spec["shape"][0] is not None for spec in inputs.values())
-        for start in range(0, self.count, size):
-            feeds = {name: self._slice(name, spec, start, size) for name, spec in inputs.items()}
-            got = len(next(iter(feeds.values())))
+        static = any(inputs[name]["shape"][0] is not None for name in rows)
+        for start, got in self._cuts(inputs, next(iter(rows.values()), 1)):
+            size = next(iter(rows.values()), 1)
+            feeds = {name: self._slice(name, inputs[name], start, got) for name in rows}
             padded = static and got < size
             if padded:
                 feeds = {n: np.concatenate([a, np.repeat(a[-1:], size - got, axis=0)]) for n, a in feeds.items()}
-            yield Batch(feeds, got, padded)
+            yield Batch(feeds | self._scalars(inputs, start), got if rows else 0, padded)
+
+    def _cuts(self, inputs: Mapping[str, Any], size: int) -> Iterator[tuple[int, int]]:
+        """(first sample, how many) of each call."""
+        scalars = [np.asarray(self.arrays[name][:]) for name, spec in inputs.items() if not spec["shape"]]
+        start = 0
+        while start < self.count:
+            got = min(size, self.count - start)
+            for values in scalars:
+                other = np.flatnonzero(values[start : start + got] != values[start])
+                got = int(other[0]) if len(other) else got
+            yield start, max(got, 1)  # NaN differs from itself, and is refused when it is read
+            start += max(got, 1)
+
+    def _scalars(self, inputs: Mapping[str, Any], index: int) -> Arrays:
+        return {n: self._slice(n, s, index, 1).reshape(()) for n, s in inputs.items() if not s["shape"]}
 
     def mapped(self, key: str) -> np.ndarray[Any, Any]:
         """One whole array, as a memory map where it lies in a file."""
@@ -91,7 +107,11 @@ class Samples:
 
 
 def rows_per_call(inputs: Mapping[str, Any], wanted: int) -> dict[str, int]:
-    """Rows of every input in one call: a static first dimension as it is, else ``wanted`` within the profiles."""
+    """Rows of every input in one call: a static first dimension as it is, else ``wanted`` within the profiles.
+
+    Scalars have none.
+    """
+    inputs = {name: spec for name, spec in inputs.items() if spec["shape"]}
     static = {name: int(s["shape"][0]) for name, s in inputs.items() if s["shape"][0] is not None}
     limits = [top for name, s in inputs.items() if name not in static and (top := _profile_batch(s, "max"))]
     free = min(static.values()) if static else max(1, min([wanted, *limits]))
@@ -154,21 +174,29 @@ def _random(inputs: Mapping[str, Any], count: int, seed: int, scratch: Path | No
 
     Drawn block by block: a generator gives the same numbers however its draws are cut.
     """
-    made: dict[str, StoredArray] = {}
+    made: dict[str, np.ndarray[Any, Any] | StoredArray] = {}
     rows = rows_per_call(inputs, 1)
+    alike = _alike(rows)
     for index, (name, spec) in enumerate(sorted(inputs.items())):
         generator = np.random.default_rng([seed, index])
         low, high = spec["range"]
         tail, drawn = _opt_shape(spec)[1:], Rows(scratch)
         block = max(1, BLOCK_ELEMENTS // max(1, math.prod(tail)))
-        for start in range(0, count * rows[name], block):
-            shape = (min(block, count * rows[name] - start), *tail)
+        total = count * rows.get(name, 1)
+        for start in range(0, total, block):
+            shape = (min(block, total - start), *tail)
             if np.dtype(spec["dtype"]).kind in "iub":
                 drawn.append(generator.integers(int(low), max(int(high), int(low) + 1), shape).astype(spec["dtype"]))
             else:
                 drawn.append(generator.uniform(low, high, shape).astype(spec["dtype"]))
-        made[name] = drawn.stored()
+        # Of a scalar one value for each call.
+        made[name] = drawn.stored() if spec["shape"] else np.repeat(np.asarray(drawn.stored()[:]), alike)
     return made
+
+
+def _alike(rows: Mapping[str, int]) -> int:
+    """Samples of one call that is as small as can be: of inputs with different static first dimensions, the call."""
+    return next(iter(rows.values())) if len(set(rows.values())) == 1 else 1
 
 
 def _opt_shape(spec: Mapping[str, Any]) -> list[int]:
@@ -205,29 +233,37 @@ def _yielded(source: Mapping[str, Any], where: str) -> Iterator[Arrays]:
 
 
 def _checked(arrays: Stored, inputs: Mapping[str, Any], where: str, labels: Sequence[str]) -> Samples:
-    for name, spec in inputs.items():
-        if not spec["shape"]:
-            raise DataError(f"input '{name}' is a scalar: it needs a first dimension", where=f"model.inputs.{name}")
+    scalars = [name for name, spec in inputs.items() if not spec["shape"]]
     for key in (*inputs, *labels):
         if key not in arrays:
             raise DataError(f"no array '{key}'", where=where, hint=did_you_mean(key, arrays))
+    rows = rows_per_call(inputs, 1)
+    alike, least = _alike(rows), min(rows.values(), default=1)
+    units = dict.fromkeys((*inputs, *labels), least) | rows | dict.fromkeys(scalars, alike)
+    arrays = _spread(arrays, [name for name in scalars if not arrays[name].ndim], units)
+    for key in (*inputs, *labels):
         if not (arrays[key].ndim and len(arrays[key])):
             raise DataError(f"'{key}' holds no sample", where=where)
         if arrays[key].dtype.kind not in "fiub":
             raise DataError(f"'{key}' has dtype {arrays[key].dtype}", where=where, hint="store numbers")
     for name, spec in inputs.items():
         _check_array(name, arrays[name], spec, where)
-    rows = rows_per_call(inputs, 1)
-    counts = {key: len(arrays[key]) / rows.get(key, min(rows.values())) for key in (*inputs, *labels)}
+    counts = {key: len(arrays[key]) / unit for key, unit in units.items()}
     if len(set(counts.values())) > 1:
         lengths = ", ".join(f"{key} {len(arrays[key])}" for key in counts)
         raise DataError(f"arrays differ in length: {lengths}", where=where)
-    return Samples(arrays, len(arrays[next(iter(inputs))]), where)
+    return Samples(arrays, len(arrays[next(iter(rows or inputs))]), where)
+
+
+def _spread(arrays: Stored, names: Sequence[str], units: Mapping[str, int]) -> Stored:
+    """Scalars that are one value for all samples, as one for each; ``units``: how many rows of a key are a call."""
+    calls = next((len(arrays[key]) // unit for key, unit in units.items() if arrays[key].ndim), 1)
+    return {**arrays, **{name: np.broadcast_to(np.asarray(arrays[name]), (calls * units[name],)) for name in names}}
 
 
 def _check_array(name: str, array: np.ndarray[Any, Any] | StoredArray, spec: Mapping[str, Any], where: str) -> None:
     shape, tail = spec["shape"], tuple(array.shape[1:])
-    if len(tail) != len(shape) - 1 or any(d not in (None, t) for d, t in zip(shape[1:], tail, strict=True)):
+    if len(tail) != len(shape[1:]) or any(d not in (None, t) for d, t in zip(shape[1:], tail, strict=True)):
         wanted = "[" + ", ".join("null" if d is None else str(d) for d in shape[1:]) + "]"
         raise DataError(f"samples of '{name}' have shape {list(tail)}, the model wants {wanted}", where=where)
     if array.dtype.kind == "f" and np.dtype(spec["dtype"]).kind in "iub":

@@ -9,7 +9,7 @@ from typing import Any
 from trtbuild.core.names import did_you_mean
 from trtbuild.core.printable import printable
 from trtbuild.errors import ConfigError, SourceError
-from trtbuild.kit import externaldata
+from trtbuild.kit import externaldata, wiring
 from trtbuild.kit.graph import input_dims, open_dims
 from trtbuild.kit.tfmodel import check_fit
 
@@ -32,9 +32,12 @@ def load_source(path: Path, where: str, inputs: Mapping[str, Any]) -> Any:
         onnx.checker.check_model(model)
     except Exception as error:  # the checker's own error, and RuntimeError of its C++ part
         raise _invalid(error, path, where) from error
+    _ask_for(model, inputs)
+    wiring.give_nodes(model)
     dims = input_dims(model)
-    kept = [onnx.ValueInfoProto.FromString(v.SerializeToString()) for v in model.graph.input if v.name in dims]
-    del model.graph.input[:]  # weights that are also inputs (ONNX before IR 4): they are weights
+    loose = set(wiring.unread(model)) - set(inputs)
+    kept = [type(v).FromString(v.SerializeToString()) for v in model.graph.input if v.name not in loose]
+    del model.graph.input[:]  # what nothing reads, and the config does not name, is left out
     model.graph.input.extend(kept)
     values = {value.name: value for value in model.graph.input}
     for name in inputs:
@@ -48,6 +51,16 @@ def load_source(path: Path, where: str, inputs: Mapping[str, Any]) -> Any:
         check_fit(name, inputs[name], kind, dims[name])
         _fix_dims(value, inputs[name]["shape"])
     return model
+
+
+def _ask_for(model: Any, inputs: Mapping[str, Any]) -> None:
+    """An input with a default (an initialiser of its name) is that constant, unless the config names it."""
+    listed = {value.name for value in model.graph.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name not in inputs or tensor.name not in listed]
+    if len(kept) < len(model.graph.initializer):
+        rest = [type(tensor).FromString(tensor.SerializeToString()) for tensor in kept]
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(rest)
 
 
 def parse(path: Path, where: str) -> Any:

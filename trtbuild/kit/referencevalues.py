@@ -72,7 +72,7 @@ def of_tensorflow(folder: Path, scopes: Mapping[str, Any]) -> ReferenceValues:
 def of_graph(folder: Path, graph: InspectedGraph, runs: TappedRuns) -> ReferenceValues:
     """The graph's own values, one after another so that the budget holds."""
     index: dict[str, str] = {}
-    batch = max(len(array) for array in runs.feeds.values())
+    batch = max(len(np.atleast_1d(array)) for array in runs.feeds.values())
     shapes = _static_shapes(graph.model, batch)
     unknown = 1 << 62  # larger than any budget: a run of its own
     sizes = {name: 4 * int(np.prod(shapes[name])) if name in shapes else unknown for name in graph.activations}

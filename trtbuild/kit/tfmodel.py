@@ -6,7 +6,6 @@ are fixed in the graph, names are the config's, and freezing sees one shape of t
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ class _Opened:
     call: Callable[[dict[str, Any]], dict[str, Any]]
     inputs: Mapping[str, Any] | None  # name -> object with .shape and .dtype
     keep: Any  # owner of the variables, which a traced function only refers to weakly
+    optional: frozenset[str] = frozenset()  # inputs that have a default, and are that constant unless they are named
 
 
 def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TfModel:
@@ -48,7 +48,7 @@ def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str
 
     opened = _OPEN[source["kind"]](source, path, inputs)
     if opened.inputs is not None:
-        _check_inputs(inputs, opened.inputs)
+        _check_inputs(inputs, opened.inputs, opened.optional)
     specs = {name: tf.TensorSpec(i["shape"], i["dtype"], name) for name, i in inputs.items()}
     order: list[str] = []
 
@@ -72,27 +72,18 @@ def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str
 def open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
     import tensorflow as tf
 
-    assert path is not None
-    if not ((path / "saved_model.pb").exists() or (path / "saved_model.pbtxt").exists()):
-        raise SourceError("no saved_model.pb in it", where=source["path"], hint="give a SavedModel's folder")
-    try:
-        loaded = tf.saved_model.load(str(path))
-    except Exception as error:  # protobuf, I/O and registry errors alike: the file is not a usable SavedModel
-        said = _first_line(error).replace(str(path), source["path"])
-        raise SourceError(f"not a readable SavedModel: {said}", where=source["path"]) from error
-    signatures = list(loaded.signatures)
-    if source["signature"] not in signatures:
-        from trtbuild.core.names import did_you_mean
+    from trtbuild.kit import savedmodel
 
-        what = f"no signature '{source['signature']}'"
-        raise ConfigError(what, where="model.source.signature", hint=did_you_mean(source["signature"], signatures))
-    signature = loaded.signatures[source["signature"]]
-    keys = list(signature.structured_outputs)
-    return _Opened(
-        lambda arguments: _in_order(signature(**arguments), keys),
-        signature.structured_input_signature[1],
-        loaded,
-    )
+    assert path is not None
+    signature = savedmodel.load(source, path)
+    keys = list(signature.function.structured_outputs)
+
+    def call(arguments: dict[str, Any]) -> dict[str, Any]:
+        given = {name: tf.constant(value) for name, value in signature.defaults.items() if name not in arguments}
+        return _in_order(signature.function(**arguments, **given), keys)
+
+    specs = signature.function.structured_input_signature[1]
+    return _Opened(call, specs, signature.keep, frozenset(signature.defaults))
 
 
 def _in_order(result: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
@@ -100,17 +91,10 @@ def _in_order(result: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
 
 
 def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
-    import keras
+    from trtbuild.kit import kerasfile
 
-    if path is not None and path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
-        raise SourceError("not a readable Keras model: it is no zip archive", where=source["path"])
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # zip, HDF5, registry and config errors: the file is not a usable Keras model
-        hint = "custom classes need keras.saving.register_keras_serializable; or use source.kind: factory"
-        said = _first_line(error).replace(str(path), source["path"])
-        raise SourceError(f"not a readable Keras model: {said}", where=source["path"], hint=hint) from error
-    return keras_model(model)
+    assert path is not None
+    return keras_model(kerasfile.load(path, source["path"]))
 
 
 def keras_model(model: Any) -> _Opened:
@@ -274,7 +258,7 @@ def flat_outputs(result: Any) -> dict[str, Any]:
     return found
 
 
-def _check_inputs(wanted: Mapping[str, Any], have: Mapping[str, Any]) -> None:
+def _check_inputs(wanted: Mapping[str, Any], have: Mapping[str, Any], optional: frozenset[str]) -> None:
     """The config's inputs must be the model's, with its types, and shapes inside the model's own."""
     from trtbuild.core.names import did_you_mean
 
@@ -285,6 +269,8 @@ def _check_inputs(wanted: Mapping[str, Any], have: Mapping[str, Any]) -> None:
             )
     for name, tensor in have.items():
         if name not in wanted:
+            if name in optional:
+                continue
             raise ConfigError(f"the model's input '{name}' is missing", where="model.inputs")
         check_fit(name, wanted[name], str(getattr(tensor.dtype, "name", tensor.dtype)), _dims(tensor.shape))
 

@@ -35,6 +35,7 @@ class Converted:
     ops: dict[str, TfOp]
     tensors: dict[str, str]  # clean graph input or output name -> TensorFlow tensor
     frozen: bytes  # the GraphDef that was converted; ``ops`` are its operations
+    constants: frozenset[str]  # outputs that are constants or variables in the source itself
 
 
 def convert(source: TfModel, opset: int) -> Converted:
@@ -43,12 +44,13 @@ def convert(source: TfModel, opset: int) -> Converted:
     Raises:
         ExportError: operations without an ONNX form, all of them in ``details``.
     """
-    graph_def, inputs, outputs = _freeze(source)
+    graph_def, inputs, outputs, constants = _freeze(source)
     found = convert_graph(graph_def, inputs, outputs, opset)
     if found.unknown:
         raise _unknown_ops(found)
     frozen = graph_def.SerializeToString(deterministic=True)
-    return Converted(found.model, found.ops, {clean: tensor for tensor, clean in (inputs | outputs).items()}, frozen)
+    tensors = {clean: tensor for tensor, clean in (inputs | outputs).items()}
+    return Converted(found.model, found.ops, tensors, frozen, constants)
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,17 @@ def convert_graph(graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[st
     return Found(model, ops, unknown, shapes)
 
 
-def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:
-    """Constants for variables, then tf2onnx's grappler pass; tensor -> clean name of inputs and outputs."""
+def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str], frozenset[str]]:
+    """Constants for variables, then tf2onnx's grappler pass.
+
+    Returns:
+        the GraphDef; tensor -> clean name of inputs and of outputs; outputs that nothing computes.
+    """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
     from tf2onnx import tf_loader
+
+    from trtbuild.kit import defaults
 
     # lower_control_flow=False: the default leaves TensorList operations of an LSTM behind, silently (tf2onnx 1.17).
     try:
@@ -116,10 +124,12 @@ def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str]]:
         outputs[tensor.name] = f"{name}_output" if name in source.inputs else name
     graph_def = tf_loader.fix_freezing_errors_part2(frozen.graph.as_graph_def(add_shapes=True))
     allow_inlining(graph_def)
+    graph_def = defaults.take(graph_def, [*inputs, *outputs])
+    constants = frozenset(outputs[tensor] for tensor in defaults.constants(graph_def, outputs))
     with tf.Graph().as_default():  # export_meta_graph, inside tf_optimize, refuses eager mode
         tf.import_graph_def(graph_def, name="")
         graph_def = tf_loader.tf_optimize(list(inputs), list(outputs), graph_def)
-    return graph_def, inputs, outputs
+    return graph_def, inputs, outputs, constants
 
 
 def allow_inlining(graph_def: Any) -> None:

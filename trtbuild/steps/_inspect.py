@@ -16,14 +16,13 @@ def run(job: Job) -> None:
 
 
 def _saved_model(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
-    from trtbuild.kit import tfmodel
+    """Inputs that have a default stay that constant."""
+    from trtbuild.kit import savedmodel
 
-    if source.get("signature") is None:
-        import tensorflow as tf
-
-        names = list(tf.saved_model.load(str(path)).signatures) if (path / "saved_model.pb").exists() else []
-        source["signature"] = "serving_default" if "serving_default" in names or not names else names[0]
-    return _tensors(tfmodel.open_saved_model(source, path, {}).inputs or {})
+    signature = savedmodel.load(source, path)
+    source["signature"] = signature.name
+    inputs = signature.function.structured_input_signature[1]
+    return _tensors({name: spec for name, spec in inputs.items() if name not in signature.defaults} or inputs)
 
 
 def _keras(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
@@ -37,17 +36,13 @@ def _keras(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
 
 
 def _frozen_graph(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
-    """Placeholders are inputs; operations that nothing reads are outputs."""
-    from trtbuild.kit import tfmodel
+    from trtbuild.kit import frozengraph, tfmodel
 
     opened = tfmodel.import_frozen_graph(path, source["path"])
-    operations = opened.graph.get_operations()
-    placeholders = [op for op in operations if op.type in ("Placeholder", "PlaceholderWithDefault")]
-    ends = [op for op in operations if op.outputs and op.type not in ("Const", "Placeholder", "NoOp", "Assert")
-            and not any(t.consumers() for t in op.outputs)]  # fmt: skip
-    inputs = _named([op.outputs[0] for op in placeholders])
+    found = frozengraph.ends(opened.graph, source["path"])
+    inputs = _named(found.inputs)
     source["inputs"] = {name: tensor.name for name, tensor in inputs.items()}
-    source["outputs"] = {name: tensor.name for name, tensor in _named([t for op in ends for t in op.outputs]).items()}
+    source["outputs"] = {name: tensor.name for name, tensor in _named(found.outputs).items()}
     return _tensors(inputs)
 
 
@@ -62,7 +57,7 @@ def _onnx(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
     """A model with weights in other files is put into one."""
     import onnx
 
-    from trtbuild.kit import onnxsource
+    from trtbuild.kit import onnxsource, wiring
     from trtbuild.kit.graph import input_dims
 
     model = onnxsource.whole(path, source["path"])
@@ -74,13 +69,14 @@ def _onnx(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
     else:
         model = onnxsource.parse(path, source["path"])
     dims = input_dims(model)
+    loose = wiring.unread(model)
     return {
         value.name: {
             "dtype": onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name,
             "shape": dims[value.name],
         }
         for value in model.graph.input
-        if value.name in dims
+        if value.name in dims and value.name not in loose
     }
 
 

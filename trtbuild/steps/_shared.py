@@ -20,7 +20,8 @@ def input_params(model: Model, *, profiles: bool = False) -> dict[str, Any]:
 
 
 def source_params(model: Model) -> dict[str, Any]:
-    return {k: _plain(v) for k, v in asdict(model.source).items()}
+    """What is not said is left out: a key that most models do not need changes no recipe."""
+    return {k: _plain(v) for k, v in asdict(model.source).items() if v is not None}
 
 
 def source_inputs(variant: Variant) -> dict[str, Input]:

@@ -22,10 +22,12 @@ PROFILE_RUNS = 60  # at most; as many as fit the time
 
 
 def run(job: Job) -> None:
+    import numpy as np
+
     from trtbuild.kit import outputs
 
     with os.fdopen(job.params["answers"], "w", encoding="utf-8") as answers:
-        feeds = {name: stored[:] for name, stored in outputs.load(job.input("feeds")).items()}
+        feeds = {name: np.asarray(stored) for name, stored in outputs.load(job.input("feeds")).items()}
         session = _open(job, feeds)
         session.run(feeds)  # a graph that loads may still fail to run
         _say(answers, session.about)

@@ -41,12 +41,12 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     import onnx
 
-    from trtbuild.kit import canonical, scopes
+    from trtbuild.kit import canonical, scopes, wiring
 
     warnings: list[dict[str, str]] = []
     if job.params["source"]["kind"] == "onnx":
         model, ops, tensors = _import_onnx(job), {}, {}
-        keep = canonical.names(model)
+        keep, constants = canonical.names(model), wiring.constant_outputs(model)
     else:
         from trtbuild.kit import exporterfaults, tfmodel, tfonnx
 
@@ -54,9 +54,11 @@ def run(job: Job) -> None:
         source = tfmodel.open_model(job.params["source"], path, job.params["inputs"])
         converted = tfonnx.convert(source, job.params["opset"])
         model, ops, tensors = converted.model, converted.ops, converted.tensors
-        keep = set(ops)
+        keep, constants = set(ops), converted.constants
+        wiring.give_nodes(model)
         job.output("frozen.pb").write_bytes(converted.frozen)
         warnings = exporterfaults.warnings(converted.frozen)
+    wiring.check(model, job.params["inputs"], constants)
     canonical.canonicalise(model, keep)
     try:
         onnx.checker.check_model(model, full_check=False)

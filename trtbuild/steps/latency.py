@@ -211,7 +211,7 @@ def one_batch(samples: Any, inputs: Mapping[str, Any], batch: int) -> dict[str, 
 
     first = next(iter(samples.batches(inputs, batch)))
     rows = rows_per_call(inputs, batch)
-    return {name: np.resize(array, (rows[name], *array.shape[1:])) for name, array in first.feeds.items()}
+    return {n: np.resize(a, (rows[n], *a.shape[1:])) if n in rows else a for n, a in first.feeds.items()}
 
 
 def summary(params: Mapping[str, Any], measured: Mapping[str, Any], failed: Mapping[str, ModelError]) -> dict[str, Any]:

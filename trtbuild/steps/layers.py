@@ -110,7 +110,7 @@ def run(job: Job) -> None:
         "layers.json",
         {
             "mode": job.params["mode"], "scope": job.params["scope"], "op": job.params["op"],
-            "samples": len(next(iter(batch.feeds.values()))), "reference": found["reference"], "taps": taps,
+            "samples": batch.rows or 1, "reference": found["reference"], "taps": taps,
             "layers": layers, "jumps": jumps,
         },
     )  # fmt: skip
