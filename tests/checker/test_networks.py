@@ -68,6 +68,45 @@ def test_every_planted_problem_is_found_once_with_its_line(planted: tuple[str, .
         assert problem.words and problem.advice
 
 
+class Trained(keras.Model):
+    """Layers that are for training alone, left on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop, self.dense = keras.layers.Dropout(0.5), keras.layers.Dense(4)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(self.drop(x, training=True))
+
+
+RANDOM: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "RandomUniform": (lambda x: tf.nn.dropout(x, 0.5), "warning"),
+    "RandomStandardNormal": (lambda x: x + tf.random.normal([8], seed=3), "warning"),
+    "StatelessRandomNormalV2": (lambda x: x + tf.random.stateless_normal(tf.shape(x), [1, 2]), "error"),
+}
+
+
+@pytest.mark.parametrize("kind", RANDOM)
+def test_random_numbers_are_told_with_their_line(kind: str) -> None:
+    """A warning where they convert, and advice on them where they do not; seeded or not, and once."""
+    draw, severity = RANDOM[kind]
+    (problem,) = trt_checker.check(draw, tf.TensorSpec([None, 8])).problems
+
+    assert (problem.op_type, problem.severity, problem.file) == (kind, severity, HERE)
+    assert "training=False" in problem.advice
+
+
+def test_dropout_that_is_left_on_is_told() -> None:
+    """Keras 3 draws from a seed, which it writes.  A constant seed and shape make a constant: nothing is said."""
+    model = Trained()
+    model(tf.zeros([2, 8]))
+    found = {problem.op_type: problem.advice for problem in trt_checker.check(model).problems}
+
+    assert "training=False" in found["StatelessRandomUniformV2"]
+    constant = trt_checker.check(lambda x: x + tf.random.stateless_normal([8], [1, 2]), tf.TensorSpec([None, 8]))
+    assert constant and not constant.problems
+
+
 def test_a_crash_is_a_problem_of_its_operation() -> None:
     """In the words that say so."""
     graph, _ = network("CropAndResize")

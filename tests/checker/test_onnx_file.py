@@ -33,6 +33,16 @@ def test_a_file_that_converts(tmp_path: Path) -> None:
     assert result and result.verdicts == {"rtx-1.7": "ok"}
 
 
+def test_a_dropout_that_drops_is_a_warning(tmp_path: Path) -> None:
+    """A file that was exported in training mode converts, and computes something else each time."""
+    made = graph("float[n,4] x => float[n,4] y { y = Dropout(x, r, t) }", r=np.array(0.5, np.float32), t=np.array(True))
+    path = tmp_path / "random.onnx"
+    path.write_bytes(made.SerializeToString())
+    found = [p for p in trt_checker.check(path).problems if p.severity == "warning"]
+
+    assert [(p.node_type, p.node) for p in found] == [("Dropout", "Dropout_0")]
+
+
 def test_every_refused_node_of_a_file_is_a_problem(bad: Path) -> None:
     """Nodes without names, too."""
     model = onnx.load(bad)

@@ -116,10 +116,11 @@ GENERIC_BUILD = "rewrite it, or end the network before it and compute the rest b
 
 def advise(op_type: str, node_type: str, words: str, *, stage: str) -> str:
     """One sentence that can be acted on; the most specific one there is."""
+    from trtbuild.kit import randomness
+
     found = next((advice for sign, advice in WORDS if sign in words), "")
-    return found or TENSORFLOW.get(op_type) or ONNX.get(node_type) or (
-        GENERIC_EXPORT if stage == "export" else GENERIC_BUILD
-    )  # fmt: skip
+    found = found or TENSORFLOW.get(op_type) or (randomness.HINT if randomness.draws(op_type) else "")
+    return found or ONNX.get(node_type) or (GENERIC_EXPORT if stage == "export" else GENERIC_BUILD)
 
 
 def another_version(works: list[str]) -> str:

@@ -106,15 +106,17 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
     problems += usage.shape_problems(part, chosen, origins)
     if chosen.unranked:
         return problems, {}
+    silent: list[Problem] = []
     try:
         with quiet():
             frozen = freezing.freeze(part)
-            problems += usage.silent(frozen.graph_def, origins)
+            silent = usage.silent(frozen.graph_def, origins)
             exported = export(frozen, how.opset, chosen.concrete, folder)
     except ExportError as error:
-        return [*problems, usage.export_failed(error)], {}
+        return [*problems, *silent, usage.export_failed(error)], {}
     finder = findings.Finder(exported, origins)
-    problems += finder.unknown()
+    unknown = finder.unknown()
+    problems += [*usage.told_once(silent, unknown), *unknown]
     found, answers = check_onnx(exported, finder, chosen, how, asker, folder)
     return [*problems, *found], answers
 

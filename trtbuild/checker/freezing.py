@@ -13,7 +13,6 @@ from math import prod
 from typing import Any
 
 from trtbuild.checker.subgraph import Held, Subgraph, add_reading, add_variable
-from trtbuild.errors import ExportError
 
 # Constants up to this sum are made for real, so that folding goes as in a build; the rest costs nothing.
 REAL_BYTES = 16 << 20
@@ -52,9 +51,9 @@ def freeze(part: Subgraph) -> Frozen:
     try:
         return _freeze(part)
     except Exception as error:  # in many ways, as in a build
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        hint = "an engine keeps no state: make states inputs and outputs"
-        raise ExportError(f"the model cannot be frozen: {said}", where="export", hint=hint) from error
+        from trtbuild.kit.randomness import not_frozen
+
+        raise not_frozen(error, part.graph_def) from error
 
 
 def _freeze(part: Subgraph) -> Frozen:

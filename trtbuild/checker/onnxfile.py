@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trtbuild.checker import engine, options, shapes, versions
+from trtbuild.checker import engine, options, shapes, usage, versions
 from trtbuild.checker.asking import asking
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.findings import Finder
@@ -26,7 +26,7 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     wanted = versions.wanted(how.versions)
     with asking(wanted, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
         model = load(path)
-        undeclared = _undeclared(model)
+        own = [*_undeclared(model), *usage.random_nodes(model)]
         chosen = shapes.choose(input_dims(model), how.profiles)
         with tempfile.TemporaryDirectory(prefix="trt-checker-", ignore_cleanup_errors=True) as folder:
             _beside(model, path, Path(folder))
@@ -38,7 +38,7 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     verdicts = {
         want.name: engine.verdict_of(answers[want.name]) if want.name in answers else "not asked" for want, _ in wanted
     }
-    return Result(*settled([*undeclared, *problems], verdicts), how.precision, (str(path),))
+    return Result(*settled([*own, *problems], verdicts), how.precision, (str(path),))
 
 
 def load(path: Path) -> Any:

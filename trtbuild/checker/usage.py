@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from trtbuild.checker.capture import Capture
@@ -14,6 +15,8 @@ from trtbuild.errors import TrtbuildError
 _LOOSE = "register it with trt_checker.register_input, or use tf.compat.v1.placeholder_with_default"
 _UNUSED = "register the input that the network is fed by, and the output that it computes"
 _STATE = "an engine keeps no state: make states inputs and outputs, and build the network for inference"
+RANDOM = "export/random"  # a rule
+_RANDOM = "it draws random numbers: the outputs differ at every run, and no accuracy of an engine can be judged"
 _TABLE = "look up in front of the engine, or use tf.gather on a constant; register what comes out as the input"
 _PROFILE = "give shapes it shall run with: profiles={{'{}': (min, opt, max)}}"
 
@@ -57,11 +60,37 @@ def tables(capture: Capture, origins: Origins) -> list[Problem]:
 
 def silent(graph_def: Any, origins: Origins) -> list[Problem]:
     """Operations that convert without a word, into something else than TensorFlow computes."""
-    from trtbuild.kit import exporterfaults
+    from trtbuild.kit import exporterfaults, randomness
+    from trtbuild.kit.scopes import Cleaner
+
+    clean = Cleaner(node.name for node in graph_def.node).name
+    wrong = [
+        _at(found.name, found.kind, found.words, found.advice, origins, severity="warning", clean=clean)
+        for found in exporterfaults.faults(graph_def)
+    ]
+    random = [
+        _at(name, kind, _RANDOM, randomness.HINT, origins, severity="warning", rule=RANDOM,
+            clean=lambda op: randomness.named(op, clean))
+        for name, kind in randomness.in_graph_def(graph_def).items()
+    ]  # fmt: skip
+    return wrong + random
+
+
+def told_once(silent: list[Problem], unknown: list[Problem]) -> list[Problem]:
+    """Without the random operations that have no ONNX form either, whose problem says so in its advice."""
+    refused = {problem.op for problem in unknown}
+    return [problem for problem in silent if problem.rule != RANDOM or problem.op not in refused]
+
+
+def random_nodes(model: Any) -> list[Problem]:
+    """Nodes of a ready-made file that draw random numbers."""
+    from trtbuild.kit import randomness
 
     return [
-        _at(found.name, found.kind, found.words, found.advice, origins, severity="warning")
-        for found in exporterfaults.faults(graph_def)
+        Problem(
+            "parse", "warning", "", "", _RANDOM, randomness.HINT_ONNX, node=name, node_type=kind, rule="parse/random"
+        )
+        for name, kind in randomness.in_onnx(model).items()
     ]
 
 
@@ -87,9 +116,11 @@ def export_failed(error: TrtbuildError) -> Problem:
 
 
 def _at(
-    op: str, op_type: str, words: str, advice: str, origins: Origins, *, severity: Severity = "error", rule: str = ""
-) -> Problem:
+    op: str, op_type: str, words: str, advice: str, origins: Origins, *, severity: Severity = "error", rule: str = "",
+    clean: Callable[[str], str] = str,
+) -> Problem:  # fmt: skip
     place, note = origins.place(op)
+    op = clean(op)
     return Problem(
         "export", severity, op, op_type, words, advice, scope=op.rpartition("/")[0],
         file=place.file if place else "", line=place.line if place else 0,

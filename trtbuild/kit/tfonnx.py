@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtbuild.errors import ExportError
+from trtbuild.kit import randomness
 from trtbuild.kit.tf2onnxmemory import mend_constants
 from trtbuild.kit.tfmodel import TfModel
 
@@ -36,6 +37,7 @@ class Converted:
     tensors: dict[str, str]  # clean graph input or output name -> TensorFlow tensor
     frozen: bytes  # the GraphDef that was converted; ``ops`` are its operations
     constants: frozenset[str]  # outputs that are constants or variables in the source itself
+    random: dict[str, str]  # operations that draw random numbers: name -> type
 
 
 def convert(source: TfModel, opset: int) -> Converted:
@@ -50,7 +52,8 @@ def convert(source: TfModel, opset: int) -> Converted:
         raise _unknown_ops(found)
     frozen = graph_def.SerializeToString(deterministic=True)
     tensors = {clean: tensor for tensor, clean in (inputs | outputs).items()}
-    return Converted(found.model, found.ops, tensors, frozen, constants)
+    random = randomness.in_graph_def(graph_def)
+    return Converted(found.model, found.ops, tensors, frozen, constants, random)
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,7 @@ def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str], froze
     except (
         Exception
     ) as error:  # a model that assigns to its variables cannot be frozen; TensorFlow says so in many ways
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        hint = "an engine keeps no state: make states inputs and outputs"
-        raise ExportError(f"the model cannot be frozen: {said}", where="export", hint=hint) from error
+        raise randomness.not_frozen(error, source.function.graph.as_graph_def()) from error
     # Structured arguments and results are flattened in the order of their sorted names.
     feeds = [tensor for tensor in frozen.inputs if tensor.dtype != tf.resource]
     inputs = {tensor.name: name for tensor, name in zip(feeds, sorted(source.inputs), strict=True)}

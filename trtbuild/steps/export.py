@@ -41,12 +41,13 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     import onnx
 
-    from trtbuild.kit import canonical, scopes, wiring
+    from trtbuild.kit import canonical, randomness, scopes, wiring
 
     warnings: list[dict[str, str]] = []
     if job.params["source"]["kind"] == "onnx":
         model, ops, tensors = _import_onnx(job), {}, {}
         keep, constants = canonical.names(model), wiring.constant_outputs(model)
+        random = randomness.warning(randomness.in_onnx(model), "model.source", randomness.HINT_ONNX)
     else:
         from trtbuild.kit import exporterfaults, tfmodel, tfonnx
 
@@ -56,6 +57,9 @@ def run(job: Job) -> None:
         model, ops, tensors = converted.model, converted.ops, converted.tensors
         keep, constants = set(ops), converted.constants
         wiring.give_nodes(model)
+        clean = scopes.Cleaner(ops).name
+        drawn = {randomness.named(name, clean): kind for name, kind in converted.random.items()}
+        random = randomness.warning(drawn, "model.source", randomness.HINT)
         job.output("frozen.pb").write_bytes(converted.frozen)
         warnings = exporterfaults.warnings(converted.frozen)
     wiring.check(model, job.params["inputs"], constants)
@@ -66,7 +70,8 @@ def run(job: Job) -> None:
         raise ExportError(
             f"the exported graph is not valid ONNX: {str(error).splitlines()[0]}", where="export"
         ) from error
-    job.write_json("scopes.json", {**scopes.scope_map(model, ops, tensors), "warnings": warnings})
+    about = scopes.scope_map(model, ops, tensors)
+    job.write_json("scopes.json", {**about, "warnings": [*(w.document() for w in random), *warnings]})
     job.output("model.onnx").write_bytes(canonical.to_bytes(model))
 
 
