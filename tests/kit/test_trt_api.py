@@ -19,6 +19,8 @@ import pytest
 
 import trtbuild
 from trtbuild import toolchains, uvenv
+from trtbuild.core.enginespec import Toolchain
+from trtbuild.core.parse import parse
 from trtbuild.errors import ToolchainError
 from trtbuild.tracking import read_yaml
 
@@ -174,7 +176,8 @@ def test_every_version_has_all_that_is_used(bindings: tuple[str, Path]) -> None:
 def test_every_rtx_version_has_all_that_is_used_there(name: str) -> None:
     """The real packages, libraries and all."""
     spec = CONF[name]
-    want = toolchains.Wanted(spec["flavour"], spec["version"], tuple(spec["requirements"]), name)
+    toolchain = parse(Toolchain, spec, "tensorrt")
+    want = toolchains.Wanted(toolchain.flavour, toolchain.version, toolchain.requirements, name)
     try:
         python = toolchains.interpreter(want)
     except ToolchainError as error:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
+_REQUIREMENT = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+)(?: *; *python_full_version *(<|>=) *'(\d+)\.(\d+)')?"
+)
 CUDA_PROVIDER = "CUDAExecutionProvider"
 
 
@@ -36,7 +40,11 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Toolchain:
-    """One exact TensorRT; ``requirements`` are all pinned, since they are a part of every engine's recipe."""
+    """One exact TensorRT; ``requirements`` are all pinned, since they are a part of every engine's recipe.
+
+    A requirement may be for some Pythons only (PEP 508: ``numpy==2.2.6 ; python_full_version < '3.11'``).  What is for
+    others than this one, which also makes the toolchain's environment, is left out.
+    """
 
     flavour: Literal["tensorrt-rtx", "tensorrt"]
     version: str
@@ -44,9 +52,24 @@ class Toolchain:
     compute_capabilities: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for requirement in self.requirements:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+", requirement):
-                raise ValueError(f"requirements: '{requirement}' is not pinned; write NAME==VERSION")
+        held = (_for_python(requirement, sys.version_info[:2]) for requirement in self.requirements)
+        object.__setattr__(self, "requirements", tuple(requirement for requirement in held if requirement))
+
+
+def _for_python(requirement: str, python: tuple[int, int]) -> str:
+    """A requirement without its condition; "" when that does not hold for this Python.
+
+    >>> _for_python("numpy==2.2.6 ; python_full_version < '3.11'", (3, 10))
+    'numpy==2.2.6'
+    """
+    found = _REQUIREMENT.fullmatch(requirement)
+    if found is None:
+        raise ValueError(f"requirements: '{requirement}' is not pinned; write NAME==VERSION")
+    pinned, below, major, minor = found.groups()
+    if below is None:
+        return str(pinned)
+    holds = (python < (int(major), int(minor))) == (below == "<")
+    return str(pinned) if holds else ""
 
 
 @dataclass(frozen=True)
