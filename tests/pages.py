@@ -97,7 +97,7 @@ def layers_json(*rows: dict[str, Any], **jumps: Any) -> dict[str, Any]:
         "mode": "all", "scope": None, "op": None, "samples": 1, "reference": "TensorFlow", "layers": list(rows),
         "taps": {
             "mode": "all", "tensors": 3, "mapped": len(rows), "compared": len(rows), "same_value": 2, "proved": 2,
-            "unmapped": ["Transpose:0"], "wrongly_mapped": {}, "emulated": [], "frozen_outputs": equal,
+            "unmapped": ["Transpose:0"], "wrongly_mapped": {}, "undecided": {}, "emulated": [], "frozen_outputs": equal,
             "outputs": {"exported": equal, "lowered": equal},
         },
         "jumps": {"export": [], "total": [], **jumps},

@@ -83,14 +83,25 @@ def test_exact_layers_do_not_lower_the_measure() -> None:
     assert names(*exact, *noisy) == []
 
 
-def test_an_error_that_no_layer_makes_by_itself_is_shown_where_it_grows() -> None:
-    """A sum with a mask of -1e9 hides its error in its size; what is computed from it does not."""
-    mask = layer("mask", local=5e-9, dtype="float32", expected_nrmse=None, cumulative={"total": numbers(5e-9)})
-    softmax = layer(
-        "softmax", "mask", local=0.0, dtype="float32", expected_nrmse=None, cumulative={"total": numbers(1.5)}
-    )
+def test_a_layer_that_only_amplifies_is_not_blamed() -> None:
+    """A softmax, a saturating activation, a small part of a split: exact by themselves, whatever comes out of them."""
+    exact = {"dtype": "float32", "expected_nrmse": None, "local": 0.0}
+    softmax = layer("softmax", "quiet0", **exact, cumulative={"total": numbers(0.9)})
+    first = layer("first", local=0.02, cumulative={"total": numbers(0.2)})
 
-    assert names(mask, softmax) == [("softmax", "growth")]
+    assert names(softmax, first) == []
+    assert find_jumps([softmax], "total") == []
+
+
+def test_an_error_that_large_constants_hide_is_blamed_where_it_is_made() -> None:
+    """A sum with a mask of -1e9 hides its error in its size; what is computed from it shows it, and is innocent."""
+    about = {"dtype": "float32", "expected_nrmse": None}
+    hidden = numbers(5e-9) | {"hidden": 0.5}
+    mask = layer("mask", **about, cumulative={"total": hidden})
+    mask["local"] = {"total": hidden}
+    softmax = layer("softmax", "mask", **about, local=0.0, cumulative={"total": numbers(1.5)})
+
+    assert names(mask, softmax) == [("mask", "outlier")]
 
 
 def test_nan_is_blamed_where_it_is_made() -> None:

@@ -29,21 +29,42 @@ NET = """float[n,3,12,12] x => float[n,4] y {
     g = GlobalAveragePool(c3)
     y = Flatten(g)
 }"""
+SATURATED = """float[n,3,12,12] x => float[n,4] y {
+    c0 = Conv <pads=[1,1,1,1]> (x, w0)
+    r0 = Relu(c0)
+    c1 = Conv <pads=[1,1,1,1]> (r0, w1, far)
+    r1 = Clip(c1, low, high)
+    c2 = Conv <pads=[1,1,1,1]> (r1, w2)
+    r2 = Relu(c2)
+    c3 = Conv <pads=[1,1,1,1]> (r2, w3)
+    g = GlobalAveragePool(c3)
+    y = Flatten(g)
+}"""
 TENSORS = ["c0", "r0", "c1", "r1", "c2", "r2", "c3", "g", "y"]
 FEEDS = {"x": RNG.normal(size=(2, 3, 12, 12)).astype(np.float32)}
 Change = Callable[[onnx.ModelProto], None]
 
 
 def net() -> onnx.ModelProto:
+    return graph(NET, **weights())
+
+
+def saturated() -> onnx.ModelProto:
+    """All that the second activation gives are its ends, whatever comes before it."""
+    far = np.array([-50, 60, -70, 80], np.float32)
+    return graph(SATURATED, **weights(), far=far, low=0.0, high=6.0)
+
+
+def weights() -> dict[str, Any]:
     rng = np.random.default_rng(1)
-    weights = {f"w{i}": rng.normal(0, 0.25, (4, 3 if i == 0 else 4, 3, 3)).astype(np.float32) for i in range(4)}
-    return graph(NET, **weights)
+    return {f"w{i}": rng.normal(0, 0.25, (4, 3 if i == 0 else 4, 3, 3)).astype(np.float32) for i in range(4)}
 
 
 def values_of(model: onnx.ModelProto, folder: Path) -> dict[str, Any]:
     """TensorFlow's part: every tensor in a file, NHWC; and the scope map that leads there."""
     folder.mkdir()
-    session = OnnxRuntimeSession(taps.with_outputs(model, TENSORS).SerializeToString(), "m", ["CPUExecutionProvider"])
+    made = [name for n in model.graph.node for name in n.output]
+    session = OnnxRuntimeSession(taps.with_outputs(model, made).SerializeToString(), "m", ["CPUExecutionProvider"])
     index = {}
     for i, (name, value) in enumerate(session.run(FEEDS).items()):
         index[name] = f"{i}.npy"
@@ -52,7 +73,7 @@ def values_of(model: onnx.ModelProto, folder: Path) -> dict[str, Any]:
     nodes = {
         n.name: {"op": n.name, "type": n.op_type, "name": f"net/{n.name}", "scope": "net"} for n in model.graph.node
     }
-    return {"nodes": nodes, "tensors": {name: {"tensor": f"{name}:0", "layout": None} for name in TENSORS}}
+    return {"nodes": nodes, "tensors": {name: {"tensor": f"{name}:0", "layout": None} for name in made}}
 
 
 def int8(model: onnx.ModelProto, ranges: dict[str, float]) -> tuple[onnx.ModelProto, dict[str, str]]:
@@ -64,10 +85,11 @@ def int8(model: onnx.ModelProto, ranges: dict[str, float]) -> tuple[onnx.ModelPr
 
 
 def inspected(
-    tmp_path: Path, *, exported: Change = lambda m: None, lowered: Change = lambda m: None, **options: Any
-) -> dict[str, Any]:
+    tmp_path: Path, *, exported: Change = lambda m: None, lowered: Change = lambda m: None,
+    of: Callable[[], onnx.ModelProto] = net, **options: Any,
+) -> dict[str, Any]:  # fmt: skip
     """The net against a lowering of it, each with a fault where one is planted."""
-    truth = net()
+    truth = of()
     scopes = values_of(truth, tmp_path / "values")
     low, compute = int8(truth, {"x": 4.0, "r0": 4.0, "r1": 4.0, "r2": 4.0})
     high = copy(truth)
@@ -191,6 +213,70 @@ def test_neighbours_that_are_both_mapped_wrongly_are_left_out(tmp_path: Path) ->
 
     assert sorted(found["taps"]["wrongly_mapped"]) == ["c1", "r1"]
     assert blamed(found, "export") == []
+
+
+def swapped(tmp_path: Path, **names: str) -> Change:
+    """Tensors of the map that lead to others."""
+
+    def swap(model: onnx.ModelProto) -> None:
+        index = json.loads((tmp_path / "values" / "index.json").read_text("utf-8"))
+        moved = {name: index[other] for name, other in names.items()}
+        (tmp_path / "values" / "index.json").write_text(json.dumps(index | moved), "utf-8")
+
+    return swap
+
+
+def test_an_error_that_saturation_swallows_is_no_wrong_map(tmp_path: Path) -> None:
+    """Tensors that carry it are compared, and not blamed; of the one that makes it nothing shows that it matters."""
+    found = inspected(tmp_path, of=saturated, exported=set_constant("w0", lambda w: w * 1.3))
+    proofs = {layer["name"]: layer["proof"] for layer in found["layers"]}
+
+    assert found["taps"]["wrongly_mapped"] == {}
+    assert list(found["taps"]["undecided"]) == ["c0"]
+    assert (proofs["r0"], proofs["c1"], proofs["r1"], proofs["y"]) == ("local value", "local value", "value", "value")
+    assert blamed(found, "export") == []
+
+
+def test_a_wrong_map_behind_which_all_saturates_is_not_called_proved(tmp_path: Path) -> None:
+    """Any value gives the same there: it is left out, and the exporter is not blamed for it."""
+
+    def another(model: onnx.ModelProto) -> None:
+        path = tmp_path / "values" / json.loads((tmp_path / "values" / "index.json").read_text("utf-8"))["c1"]
+        np.save(path, 3 * np.load(path))
+
+    found = inspected(tmp_path, of=saturated, exported=another)
+
+    assert found["taps"]["wrongly_mapped"] == {} and list(found["taps"]["undecided"]) == ["c1"]
+    assert blamed(found, "export") == []
+
+
+def test_a_wrong_map_beside_a_swallowed_error_is_still_proved(tmp_path: Path) -> None:
+    """Each is fed by itself; what lies before the saturation stays."""
+
+    def both(model: onnx.ModelProto) -> None:
+        set_constant("w0", lambda w: w * 1.3)(model)
+        swapped(tmp_path, c2="c3")(model)
+
+    found = inspected(tmp_path, of=saturated, exported=both)
+
+    assert list(found["taps"]["wrongly_mapped"]) == ["c2"]
+    assert {"r0", "c1", "r2"} <= {layer["name"] for layer in found["layers"]}
+
+
+def test_what_only_amplifies_is_not_blamed(tmp_path: Path) -> None:
+    """A softmax over large differences of a quantised product: exact by itself, and far off as it runs."""
+    sharp = """float[n,3,12,12] x => float[n,4,12,12] y {
+        c0 = Conv <pads=[1,1,1,1]> (x, w0)
+        l = Mul(c0, gain)
+        y = Softmax <axis = 1> (l)
+    }"""
+    found = inspected(tmp_path, of=lambda: graph(sharp, **weights(), gain=30000.0))
+    softmax = found["layers"][-1]
+
+    before = found["layers"][-2]
+    assert softmax["cumulative"]["total"]["nrmse"] > 10 * before["cumulative"]["total"]["nrmse"]
+    assert softmax["local"]["total"]["nrmse"] < 1e-6
+    assert blamed(found, "total") == []
 
 
 def test_one_scope_or_type_is_converted_by_itself(tmp_path: Path) -> None:

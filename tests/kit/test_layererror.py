@@ -101,3 +101,16 @@ def test_groups_fit_the_budget_in_order() -> None:
     """What is larger than the budget stands alone; nothing is left out."""
     assert groups({"a": 4, "b": 4, "c": 9, "d": 1}, 8) == [["a", "b"], ["c"], ["d"]]
     assert groups({}, 8) == []
+
+
+def test_an_error_behind_large_constants_is_measured_by_itself() -> None:
+    """A tenth of the scores, which a mask of -1e9 makes nothing of; and no such part in a wide but usual tensor."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=1000).astype(np.float32)
+    masked = np.where(np.arange(1000) % 3 == 0, np.float32(-1e9), scores)
+    found = errors(masked, np.where(masked == scores, 1.1 * scores, masked).astype(np.float32))
+
+    assert found["nrmse"] < 1e-9 and found["hidden"] == pytest.approx(0.1, rel=1e-5)
+    wide = (1e5 * scores * np.maximum(rng.normal(size=1000), 0)).astype(np.float32)
+    assert errors(wide, wide + 1)["hidden"] is None
+    assert errors(masked, masked)["hidden"] == 0.0

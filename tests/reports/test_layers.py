@@ -68,4 +68,9 @@ def test_what_was_left_out_is_told() -> None:
     made = layers_json(*ROWS)
     made["taps"]["wrongly_mapped"] = {"t:0": "its values differ"}
 
-    assert notes(made) == ["t:0 was left out: its values differ."]
+    made["taps"]["undecided"] = {f"u{i}:0": "nobody knows" for i in range(7)}
+
+    assert notes(made) == [
+        "t:0 was left out: its values differ.",
+        "u0:0, u1:0, u2:0, u3:0, u4:0 and 2 more were left out: nobody knows.",
+    ]

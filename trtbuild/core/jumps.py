@@ -25,13 +25,14 @@ def find_jumps(layers: Sequence[Mapping[str, Any]], hop: str) -> list[dict[str, 
     """Layers that make an error, in topological order; the first is the one to look at.
 
     A layer fed with the reference's inputs is judged by its local error, which is causal: it stands out from the layers
-    of its dtype ("outlier"), or from what quantising it has to cost ("excess").  Where no local error is known, the
-    cumulative error has to grow over the largest of the layer's inputs' ("growth").  NaN or infinity out of the
-    reference's inputs always counts ("nonfinite").
+    of its dtype ("outlier"), or from what quantising it has to cost ("excess").  A layer that makes none is not blamed,
+    however far it amplifies what comes in (a softmax, a saturating activation, a small part of a split).  Only where no
+    local error is known does the cumulative error have to grow over the largest of the layer's inputs' ("growth").  NaN
+    or infinity out of the reference's inputs always counts ("nonfinite").
 
     Args:
         layers: ``name``, ``parents`` (names of the nearest compared tensors), ``dtype``, ``expected_nrmse``, and the
-            relative errors ``cumulative[hop]["nrmse"]`` and ``local[hop]["nrmse"]`` (each may be missing or None).
+            relative errors ``nrmse`` and ``hidden`` in ``cumulative[hop]`` and ``local[hop]`` (each may be missing).
         hop: "export" (all layers compute in float32 there) or "total".
     """
     dtypes = {layer["name"]: "float32" if hop == "export" else layer["dtype"] for layer in layers}
@@ -64,25 +65,6 @@ def find_jumps(layers: Sequence[Mapping[str, Any]], hop: str) -> list[dict[str, 
                 {"name": name, "why": why, "growth": growth, "local": made, "times_typical": times,
                  "times_expected": excess.get(name), "alone": others < least}
             )  # fmt: skip
-    return found or _grown(layers, total, dtypes)
-
-
-def _grown(
-    layers: Sequence[Mapping[str, Any]], total: Mapping[str, float | None], dtypes: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """Where no layer makes an error by itself, and yet there is one: the layers in which it shows.
-
-    A layer whose result is mostly a large constant (a mask of -1e9, say) hides its own error in its size.
-    """
-    found = []
-    for layer in layers:
-        name, least, error = layer["name"], floor(dtypes[layer["name"]]), total[layer["name"]]
-        carried = max([least, *(total.get(parent) or 0.0 for parent in layer["parents"])])
-        if error is not None and error > max(GROWTH * carried, CLEAR * least):
-            found.append(
-                {"name": name, "why": "growth", "growth": error / carried, "local": None, "times_typical": None,
-                 "times_expected": None, "alone": False}
-            )  # fmt: skip
     return found
 
 
@@ -99,5 +81,7 @@ def _typical(name: str, local: Mapping[str, float | None], dtypes: Mapping[str, 
 
 
 def _nrmse(layer: Mapping[str, Any], view: str, hop: str) -> float | None:
-    numbers = layer.get(view, {}).get(hop)
-    return None if numbers is None else numbers["nrmse"]
+    """The error of the whole tensor, or of the part that large constants in it would hide."""
+    numbers: Mapping[str, float | None] = layer.get(view, {}).get(hop) or {}
+    whole = numbers.get("nrmse")
+    return None if whole is None else max(whole, numbers.get("hidden") or 0.0)

@@ -21,7 +21,7 @@ from trtbuild.kit.inspectedgraph import InspectedGraph, read_graph
 from trtbuild.kit.localerrors import LocalErrors
 from trtbuild.kit.origins import Origin, is_asked_for, origins
 from trtbuild.kit.tappedruns import runs_of
-from trtbuild.kit.wrongmaps import wrongly_mapped
+from trtbuild.kit.wrongmaps import SHAPE, UNDECIDED, VALUES, disproved, suspects
 
 Array = np.ndarray[Any, Any]
 
@@ -64,13 +64,17 @@ def inspect(
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         compared = cumulativeerrors.compare(chosen, high, low, reference, runs, pool)
         parents = taps.parents(high.model, set(chosen))
-        wrong = wrongly_mapped(chosen, parents, compared, high.outputs) if from_tensorflow else {}
-        chosen = [name for name in chosen if name in compared and name not in wrong]
+        suspected = suspects(chosen, parents, compared, high.outputs) if from_tensorflow else {}
+        disproof = disproved(suspected, compared, high, reference, runs) if suspected else set()
+        wrong = {name: SHAPE for name in chosen if name not in compared} | dict.fromkeys(disproof, VALUES)
+        chosen = [name for name in chosen if name not in wrong]
         cuts = {name: compared[name].fit for name in chosen}
         feeding = _feeding(chosen, [name for name in mapped if name not in wrong], high)
         cuts |= cumulativeerrors.proved(feeding, high, reference, runs)
         local = LocalErrors(cuts, reference, runs, pool)
         own = _own_errors(chosen, high, low, local)
+        undecided = {n: UNDECIDED for n in suspected if n in own and _proof(compared[n], own[n]) == "none"}
+        chosen = [name for name in chosen if name not in undecided]
         quantised = {node for node, kind in options["compute"].items() if kind == "int8"}
         expected = int8cost.expected_nrmse(chosen, quantised, high, low, local)
     runs.final.keep("reference", {n: np.asarray(reference.stored(n)) for n in high.outputs if n in reference.index})
@@ -91,10 +95,11 @@ def inspect(
         "final": runs.final,
         "reference": "TensorFlow" if from_tensorflow else "the exported graph (its source is ONNX)",
         "taps": {
-            "mode": options["mode"], "tensors": len(high.activations), "mapped": len(mapped) - len(wrong),
+            "mode": options["mode"], "tensors": len(high.activations),
+            "mapped": len(mapped) - len(wrong) - len(undecided),
             "compared": len(chosen), "same_value": sum(compared[name].same for name in chosen),
             "proved": sum(layer["proof"] != "none" for layer in layers),
-            "unmapped": unmapped, "wrongly_mapped": wrong, "emulated": low.emulated,
+            "unmapped": unmapped, "wrongly_mapped": wrong, "undecided": undecided, "emulated": low.emulated,
         },
     }  # fmt: skip
 

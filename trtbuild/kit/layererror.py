@@ -11,6 +11,8 @@ Array = np.ndarray[Any, Any]
 # A mapped tensor holds TensorFlow's values when no element is further off than this share of the largest: far above
 # float32 arithmetic, far below a wrong tensor.
 SAME_VALUES = 2e-3
+HIDING = 1e3  # constants this many times the rest of a tensor, in RMS: no activation spreads so far by itself
+SMALL_PART = 1e-2  # the rest: what is smaller than this share of the RMS
 OTHER_VALUES = 100.0  # an error this many times that of all that is computed from the tensor is not passed on
 
 
@@ -20,7 +22,8 @@ def errors(reference: Array, other: Array) -> dict[str, Any]:
     Returns:
         ``median``, ``max`` of |e| / RMS(r), ``nrmse`` = RMS(e) / RMS(r), ``sqnr_db`` = 10 log10(sum r^2 / sum e^2)
         (None: no error, or no signal), ``cosine``, ``max_abs``, ``rms`` = RMS(r), ``nonfinite``: elements that are NaN
-        or infinite on one side only (they are left out of the rest).  A reference of zeros is not normalised.
+        or infinite on one side only (they are left out of the rest), ``hidden``: nrmse of the part that is hidden
+        behind large constants (None: there are none).  A reference of zeros is not normalised.
     """
     r, y = reference.reshape(-1), other.reshape(-1)
     if r.dtype != np.float32:
@@ -36,11 +39,12 @@ def errors(reference: Array, other: Array) -> dict[str, Any]:
         nonfinite = int((~finite & ~same).sum())
         r, y, difference = r[finite], y[finite], difference[finite]
     if r.size == 0:
-        nothing = dict.fromkeys(("median", "max", "nrmse", "sqnr_db", "cosine", "max_abs", "rms"))
+        nothing = dict.fromkeys(("median", "max", "nrmse", "sqnr_db", "cosine", "max_abs", "rms", "hidden"))
         return {**nothing, "nonfinite": nonfinite}
     signal, noise, other_power = _power(r), _power(difference), _power(y)
     rms = float(np.sqrt(signal / r.size))
     unit = rms or 1.0
+    hidden = _hidden(r, difference, rms)
     np.abs(difference, out=difference)
     largest = float(difference.max())
     return {
@@ -52,7 +56,20 @@ def errors(reference: Array, other: Array) -> dict[str, Any]:
         "max_abs": largest,
         "rms": rms,
         "nonfinite": nonfinite,
+        "hidden": hidden,
     }
+
+
+def _hidden(reference: Array, difference: Array, rms: float) -> float | None:
+    """Error of the elements among which a mask of -1e9, say, has put its constants: the constants' size hides it."""
+    if rms < HIDING:
+        return None  # no constant of such size: most tensors are spared the passes below
+    part = np.abs(reference) < SMALL_PART * rms
+    part &= reference != 0
+    signal = _power(reference[part])
+    if not signal or np.sqrt(signal / part.sum()) * HIDING > rms:
+        return None
+    return float(np.sqrt(_power(difference[part]) / signal))
 
 
 def _power(values: Array) -> float:

@@ -112,7 +112,7 @@ def cut(model: Any, at: Collection[str], wanted: Iterable[str], rounded: Mapping
 
     Args:
         model: float32 arithmetic (an emulated graph for low precisions); it is not changed.
-        wanted: tensors of ``at`` whose local results shall be outputs.
+        wanted: tensors that shall be outputs; of those of ``at`` the local results.
         rounded: tensors that hold a low precision's values -> onnx.TensorProto type; what is fed is rounded to it.
     """
     import onnx
@@ -134,6 +134,7 @@ def cut(model: Any, at: Collection[str], wanted: Iterable[str], rounded: Mapping
     del copy.graph.node[:], copy.graph.output[:], copy.graph.value_info[:]
     copy.graph.node.extend(nodes)
     copy.graph.input.extend(inputs)
-    copy.graph.output.extend(onnx.helper.make_empty_tensor_value_info(f"{name}{LOCAL}") for name in wanted)
+    results = (f"{name}{LOCAL}" if name in at else name for name in wanted)
+    copy.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in results)
     prune(copy)
     return copy

@@ -1,20 +1,31 @@
-"""Which tensors the exporter's map leads to the wrong TensorFlow tensor: judged by what is computed from them."""
+"""Tensors that the exporter's map leads to the wrong TensorFlow tensor: suspected by values, proved by feeding them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from trtbuild.kit import layererror, taps
 from trtbuild.kit.cumulativeerrors import Compared
+from trtbuild.kit.inspectedgraph import InspectedGraph
 from trtbuild.kit.layererror import OTHER_VALUES
+from trtbuild.kit.referencevalues import ReferenceValues
+from trtbuild.kit.tappedruns import TappedRuns
+
+SHAPE = "its shape is not that of the TensorFlow tensor"
+VALUES = "its values differ, everything computed from it agrees, and does not when it is computed from those values"
+UNDECIDED = (
+    "its values differ, and everything computed from it agrees whichever of them it is computed from: "
+    "nothing shows whether its map is wrong or its error has no effect"
+)
 
 
-def wrongly_mapped(
+def suspects(
     names: Sequence[str], parents: Mapping[str, Sequence[str]], compared: Mapping[str, Compared],
     certain: Collection[str],
-) -> dict[str, str]:  # fmt: skip
-    """Tensors that differ from their counterpart although everything computed from them agrees, and why each.
+) -> dict[str, list[str]]:  # fmt: skip
+    """Tensors that differ from their counterpart although all that is computed from them agrees -> what that is.
 
-    A wrong value would be passed on; so the map is wrong, not the graph.
+    A wrong value would be passed on, unless what follows saturates: a suspicion, not a proof.
 
     Args:
         names: in graph order; ``parents`` of each among them.
@@ -25,18 +36,53 @@ def wrongly_mapped(
     for name in names:
         for parent in parents[name]:
             children.setdefault(parent, []).append(name)
-    wrong: dict[str, str] = {}
+    unknown = {name for name in names if name not in compared}  # looked through, as suspects are
+    found: dict[str, list[str]] = {}
     for name in reversed(names):
-        for child in [c for c in children.get(name, ()) if c in wrong]:  # look through what is wrong itself
-            children[name] += children.get(child, [])
-        judged = [child for child in children.get(name, ()) if child not in wrong]
-        if name not in compared:
-            wrong[name] = "its shape is not that of the TensorFlow tensor"
-        elif (
-            not compared[name].same
+        judged: dict[str, None] = {}
+        for child in children.get(name, ()):
+            judged |= dict.fromkeys(children.get(child, ()) if child in unknown or child in found else [child])
+        children[name] = list(judged)
+        if (
+            name not in unknown
+            and not compared[name].same
             and name not in certain
             and judged
             and all(compared[child].same and OTHER_VALUES * off[child] < off[name] for child in judged)
         ):
-            wrong[name] = "its values differ, but everything computed from it agrees"
-    return wrong
+            found[name] = list(judged)
+    return found
+
+
+def disproved(
+    suspected: Mapping[str, Sequence[str]], compared: Mapping[str, Compared], graph: InspectedGraph,
+    reference: ReferenceValues, runs: TappedRuns,
+) -> set[str]:  # fmt: skip
+    """Those of the suspects whose counterparts' values, in their place, spoil what is computed from them.
+
+    The graph runs on all of them at once; what is not spoilt then leaves those before it unproved.  The others are
+    fed one by one, for a wrong one spoils what is computed from its neighbours as well.
+    """
+
+    def spoilt(fed: Iterable[str]) -> set[str]:
+        at = list(fed)
+        sources: dict[str, list[str]] = {}
+        for name in at:
+            for child in suspected[name]:
+                sources.setdefault(child, []).append(name)
+        sizes = {name: reference.bytes_of([name, *feeding]) for name, feeding in sources.items()}
+        found: set[str] = set()
+        for group in runs.groups(sizes, copies=2):
+            session = runs.session(taps.cut(graph.model, at, group, {}), graph, "none")
+            feeds = {
+                name: runs.feeds[name] if name in runs.feeds else reference.values(name, compared[name].fit)
+                for name in session.inputs
+            }
+            for name, value in session.run(feeds).items():
+                want = reference.values(name, compared[name].fit)
+                if value.shape != want.shape or not layererror.same_values(layererror.errors(want, value), want):
+                    found.add(name)
+        return found
+
+    together = spoilt(suspected)
+    return {name for name, judged in suspected.items() if together.intersection(judged) and spoilt([name])}

@@ -17,12 +17,13 @@ STYLES = (
 NOT_THE_ENGINE = (
     "Layers are those of the lowered graph in ONNX Runtime: an engine shows its outputs alone, not what lies between."
 )
+NAMED = 5  # tensors that were left out for one reason
 CHANGED = 0.1  # taps that move the outputs by more than this share of the deviation itself spoil the numbers
 WHY = {
     "outlier": "it makes {times_typical:.3g} times the error of other layers of its dtype",
     "alone": "it makes {times_typical:.3g} times the rounding of its dtype; other layers make less",
     "excess": "it makes {times_expected:.3g} times the error that quantising it has to make",
-    "growth": "the error grows {growth:.3g}-fold here",
+    "growth": "the error grows {growth:.3g}-fold here, and what it makes by itself is not known",
     "nonfinite": "it makes NaN or infinity out of finite inputs",
 }
 
@@ -106,8 +107,12 @@ def notes(layers: Mapping[str, Any]) -> list[str]:
                 f"Tapping changed the final outputs of the {side} graph by {change['nrmse']:.2g} of their RMS, which "
                 "is not small against the deviation: read the numbers with care, or use layers=fusion."
             )
-    for name, why in sorted(taps["wrongly_mapped"].items()):
-        found.append(f"{name} was left out: {why}.")
+    left_out: dict[str, list[str]] = {}
+    for name, why in sorted((taps["wrongly_mapped"] | taps["undecided"]).items()):
+        left_out.setdefault(why, []).append(name)
+    for why, names in left_out.items():
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        found.append(f"{', '.join(names[:NAMED])}{more} {'was' if len(names) == 1 else 'were'} left out: {why}.")
     if not taps["compared"]:
         found.append("No tensor could be compared.")
     return found
