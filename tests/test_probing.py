@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.graphs import graph
@@ -144,3 +145,25 @@ def _dying_of(what: signal.Signals, folder: Path) -> Path:
     python.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} "$@"\n', "utf-8")
     python.chmod(0o755)
     return python
+
+
+def test_a_quantisation_that_the_importer_reads_otherwise_is_refused(prober: Prober, tmp_path: Path) -> None:
+    """uint8 becomes int8 with a warning in the log, and no zero point at all, which is uint8 too, without one."""
+    for operands in ("s, z", "s"):
+        text = f"q = QuantizeLinear(x, {operands}) y = DequantizeLinear(q, {operands})"
+        made = graph(f"float[2] x => float[2] y {{ {text} }}", s=0.02, z=np.zeros((), np.uint8))
+        (tmp_path / "unsigned.onnx").write_bytes(made.SerializeToString())
+        answer = prober.ask(Question(tmp_path / "unsigned.onnx"))
+
+        assert (answer.verdict, len(answer.complaints)) == ("refused", 1)
+        assert "it quantises to uint8" in answer.complaints[0].words
+
+
+def test_warnings_come_with_their_nodes(prober: Prober, tmp_path: Path) -> None:
+    """The parser warns without a name; which node it was at is told at the lowest level only."""
+    text = "float[2] x => float[2] y { r = RandomUniformLike<seed = 1.0>(x) y = Add(x, r) }"
+    answer = prober.ask(saved(tmp_path / "random.onnx", text))
+
+    (warning,) = [w for w in answer.warnings if "seed" in w.words]
+    assert (answer.verdict, warning.op_type, warning.stage) == ("ok", "RandomUniformLike", "parse")
+    assert prober.ask(saved(tmp_path / "good.onnx", "float[2] x => float[2] y { y = Relu(x) }")).warnings == ()

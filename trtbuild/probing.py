@@ -50,7 +50,7 @@ class Answer:
     """``refused``: it builds, but not as the graph says.  ``stage`` is what was going on at a crash or at the limit.
 
     ``words`` are TensorRT's own of the whole graph; ``why`` what they mean where that is known; ``log`` the last lines
-    of a process that died.
+    of a process that died; ``warnings`` what it warned of on the way to an engine.
     """
 
     verdict: Verdict
@@ -60,6 +60,7 @@ class Answer:
     why: str = ""
     seconds: float = 0.0
     log: str = ""
+    warnings: tuple[Complaint, ...] = ()
 
 
 class Prober:
@@ -140,7 +141,8 @@ def ask_all(probers: Sequence[Prober], questions: Iterable[Question]) -> Iterato
 def _read(said: Mapping[str, Any]) -> Answer:
     refusal = said["refusal"]
     if refusal is None:
-        return Answer("ok", seconds=said["seconds"])
+        warnings = tuple(Complaint(**warning) for warning in said["warnings"])
+        return Answer("ok", seconds=said["seconds"], warnings=warnings)
     complaints = tuple(Complaint(**complaint) for complaint in refusal["complaints"])
     stage = refusal["stage"]
     return Answer(_VERDICTS[stage], stage, complaints, tuple(refusal["words"]), refusal["why"], said["seconds"])

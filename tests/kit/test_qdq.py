@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.graphs import Array, constants, copy, graph, node, nodes, run
-from trtbuild.errors import DataError
+from trtbuild.errors import DataError, LowerError
 from trtbuild.kit import qdq
 from trtbuild.kit.data import Samples
 from trtbuild.kit.graph import element_types
@@ -228,7 +228,7 @@ def test_a_channel_of_zeros_is_zero() -> None:
         values, scales = qdq.quantise_weight(np.float32([[0, 0], [1, 2]]), 0)
 
     assert not values[0].any()
-    assert scales[0] >= np.finfo(np.float32).tiny
+    assert scales[0] == np.float32(1 / 127)
 
 
 def test_a_tensor_that_was_always_zero_has_a_scale() -> None:
@@ -241,18 +241,49 @@ def test_a_tensor_that_was_always_zero_has_a_scale() -> None:
 def test_calibration_sees_every_tensor_on_every_sample() -> None:
     """Graph inputs and computed tensors, batch by batch."""
     recorder = Recorder()
-    count = qdq.calibrate(two_layers(), ["x", "r"], samples([1, 2], [3, 4], [5, 6]), INPUTS, 2, recorder)
+    parts = [samples([1, 2], [3, 4], [5, 6])]
+    seen = qdq.calibrate(two_layers(), ["x", "r"], parts, INPUTS, 2, recorder)
 
-    assert count == 3
+    assert seen.samples == 3
+    assert (seen.tensors["x"].low, seen.tensors["x"].high, seen.inputs["x"].high) == (1, 6, 6)
     assert [len(v) for v in recorder.seen["x"]] == [len(v) for v in recorder.seen["r"]] == [2, 1]
     np.testing.assert_array_equal(np.concatenate(recorder.seen["x"]), [[1, 2], [3, 4], [5, 6]])
     assert (np.concatenate(recorder.seen["r"]) >= 0).all()
 
 
+def test_samples_of_several_sizes_are_run_size_by_size() -> None:
+    """Each part has its own shape; together they are one calibration."""
+    recorder = Recorder()
+    dynamic = {"x": {"dtype": "float32", "shape": [None, None]}}
+    model = graph("float[N,M] x => float[N,M] y { r = Relu(x) y = Mul(r, r) }")
+    seen = qdq.calibrate(model, ["r"], [samples([1, 2]), samples([3, 4, 5], [6, 7, 8])], dynamic, 2, recorder)
+
+    assert seen.samples == 3 and seen.tensors["r"].high == 8
+    assert [values.shape for values in recorder.seen["r"]] == [(1, 2), (2, 3)]
+
+
+def test_padding_counts_nowhere_in_tensors_with_more_rows_than_samples() -> None:
+    """A network that puts channels or windows into the first dimension has several rows for each sample."""
+    recorder = Recorder()
+    static = {"x": {"dtype": "float32", "shape": [2, 2]}}
+    model = graph("float[2,2] x => float[4,1] y { r = Reshape(x, s) y = Relu(r) }", s=np.array([4, 1]))
+    qdq.calibrate(model, ["r"], [samples([1, 2], [3, 4], [5, 6])], static, 2, recorder)
+
+    assert np.concatenate(recorder.seen["r"]).ravel().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_without_a_number_are_refused(bad: float) -> None:
+    """Their scale would be none, and int8 of it anything."""
+    model = graph("float[N,2] x => float[N,2] y { y = MatMul(x, w) }", w=[[1, bad], [0, 1]])
+    with pytest.raises(LowerError, match="weights 'w' have NaN or infinity"):
+        qdq.insert(model, list(model.graph.node), {"x": 1.0})
+
+
 def test_calibration_of_inputs_alone_runs_nothing() -> None:
     """A graph whose only operand is its input needs no session."""
     recorder = Recorder()
-    qdq.calibrate(two_layers(), ["x"], samples([1, 2]), INPUTS, 2, recorder)
+    qdq.calibrate(two_layers(), ["x"], [samples([1, 2])], INPUTS, 2, recorder)
 
     assert list(recorder.seen) == ["x"]
 
@@ -261,7 +292,7 @@ def test_an_activation_that_overflows_is_named() -> None:
     """A range of infinity would make every scale infinite."""
     model = graph("float[N,2] x => float[N,2] y { h = Exp(x) y = MatMul(h, w) }", w=draw(2, 2))
     with pytest.raises(DataError, match="data: 'h' becomes NaN or infinite during calibration"):
-        qdq.calibrate(model, ["h"], samples([1, 2], [1000, 0]), INPUTS, 2, Recorder())
+        qdq.calibrate(model, ["h"], [samples([1, 2], [1000, 0])], INPUTS, 2, Recorder())
 
 
 def test_padding_is_no_sample() -> None:
@@ -269,6 +300,6 @@ def test_padding_is_no_sample() -> None:
     recorder = Recorder()
     static = {"x": {"dtype": "float32", "shape": [2, 2]}}
     model = graph("float[2,2] x => float[2,2] y { r = Relu(x) y = MatMul(r, w) }", w=draw(2, 2))
-    qdq.calibrate(model, ["r"], samples([1, 2], [3, 4], [5, 6]), static, 2, recorder)
+    qdq.calibrate(model, ["r"], [samples([1, 2], [3, 4], [5, 6])], static, 2, recorder)
 
     assert sum(len(values) for values in recorder.seen["r"]) == 3

@@ -39,11 +39,11 @@ HOLDS = {
 }  # fmt: skip
 GIVES = {"get_input": "ITensor", "get_output": "ITensor", "get_layer": "ILayer"}
 NOT_TENSORRT = {
-    "_DTYPES", "_allocator", "_cuda", "_log", "array", "ast", "binding", "buffer", "buffers", "capability", "cc",
-    "complaints", "ctypes", "cuda", "device", "dtype", "errors", "file", "found", "host", "json", "kit", "known",
+    "_DTYPES", "_NODE", "_allocator", "_cuda", "_log", "array", "ast", "binding", "buffer", "buffers", "capability",
+    "cc", "complaints", "ctypes", "cuda", "device", "dtype", "errors", "file", "found", "host", "json", "kit", "known",
     "layers", "levels", "log", "makers", "message", "metadata", "ml_dtypes", "name", "names", "np", "options", "os",
     "parsed", "path", "plan", "profile", "raised", "re", "result", "runs", "seen", "self", "session", "severities",
-    "text", "time", "trtlog", "types", "util", "wanted", "watcher",
+    "text", "time", "trtlog", "types", "util", "wanted", "warnings", "watcher",
 }  # fmt: skip
 
 STUBS = """

@@ -95,9 +95,45 @@ def test_streaming_equals_one_histogram(batches: list[Array]) -> None:
 
     assert magnitudes.largest == together.max()
     if magnitudes.width:
-        once = np.histogram(together, bins=16, range=(0.0, 16 * magnitudes.width))[0]
-        np.testing.assert_array_equal(magnitudes.counts, once)
+        once = Magnitudes(16)
+        once.add(together)
+        assert once.width == magnitudes.width
+        np.testing.assert_array_equal(magnitudes.counts, once.counts)
+        np.testing.assert_array_equal(
+            magnitudes.counts, np.bincount(np.int64(together.astype(float) / once.width), minlength=32)
+        )
     assert magnitudes.counts.sum() == together.size
+
+
+def brighter(count: int = 11) -> list[Array]:
+    """Samples of growing range, the last one an outlier: what is seen first has another range than what follows."""
+    samples = np.random.default_rng(0).standard_normal((count, 500)).astype(np.float32)
+    return list(samples * np.append(np.linspace(0.1, 1, count - 1), 9)[:, None].astype(np.float32))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_a_range_hangs_on_the_values_alone(algorithm: str, batch: int) -> None:
+    """Not on the batch size and not on the order of samples: to the bit."""
+    samples = brighter()
+    shuffled = [samples[i] for i in np.random.default_rng(1).permutation(len(samples))]
+    wanted = range_of(algorithm, np.stack(samples))
+
+    for order in (samples, samples[::-1], shuffled):
+        batches = [np.stack(order[i : i + batch]) for i in range(0, len(order), batch)]
+        assert range_of(algorithm, *batches) == wanted
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("largest", [1.0, 6.0, 255.0, 2.0])
+def test_the_last_bit_of_a_value_moves_a_range_by_little(algorithm: str, largest: float) -> None:
+    """Runtimes sum in another order for another batch size; the grid has no edge where networks end."""
+    values = np.append(normal() % np.float32(largest), np.float32(largest))
+    ranges = [
+        range_of(algorithm, np.append(values, np.nextafter(np.float32(largest), np.float32(to)))) for to in (0, 999)
+    ]
+
+    assert ranges[0] == pytest.approx(ranges[1], rel=1e-6)
 
 
 @pytest.mark.parametrize("bins", [0, 1, 7])

@@ -110,7 +110,8 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
     try:
         with quiet():
             frozen = freezing.freeze(part)
-            silent = usage.silent(frozen.graph_def, origins)
+            weights = {tensor.rpartition(":")[0] for tensor in frozen.weights}
+            silent = usage.silent(frozen.graph_def, origins, weights)
             exported = export(frozen, how.opset, chosen.concrete, folder)
     except ExportError as error:
         return [*problems, *silent, usage.export_failed(error)], {}

@@ -12,7 +12,8 @@ from trtbuild.checker.advice import advise, another_version
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.result import Problem, Severity, Stage
-from trtbuild.core.complaint import Complaint
+from trtbuild.core.complaint import NEAR, Complaint, nearest, readers_of
+from trtbuild.core.parserwarnings import MISREAD_ADVICE
 from trtbuild.probing import Answer
 
 CONTRACT_ADVICE = "cast it to float32 before the network, or declare it so"
@@ -20,9 +21,6 @@ _INPUT = re.compile(r"input '(.+?)' is ")
 # "(IConvolutionLayer NAME: …", "… failed. NAME has no runners that …"
 _LAYER = re.compile(r"\(I\w+Layer ([^\s:]+):|(?<!\S)(\S+) has no runners")
 _STAGES: Mapping[str, Stage] = {"parse": "parse", "build": "build", "contract": "precision"}
-
-
-NEAR = 6  # nodes
 
 
 class Finder:
@@ -82,6 +80,8 @@ class Finder:
         if stage == "build" and kind == "Identity":
             op, kind = self._runnerless(complaint.words) or (op, kind)
         problem = self._problem(stage, op, kind, node, kind_of_node, complaint.words)
+        if complaint.stage == "contract" and complaint.node:
+            return replace(problem, advice=MISREAD_ADVICE)
         if complaint.stage == "contract":
             name = _INPUT.match(complaint.words)
             entry = self._exported.entries.get(name[1], "") if name else ""
@@ -136,14 +136,7 @@ class Finder:
     @cached_property
     def _readers(self) -> dict[str, list[str]]:
         """Node -> nodes that read its results."""
-        nodes = [] if self._exported.model is None else list(self._exported.model.graph.node)
-        makers = {name: node.name for node in nodes for name in node.output}
-        found: dict[str, list[str]] = {}
-        for node in nodes:
-            for name in node.input:
-                if name in makers:
-                    found.setdefault(makers[name], []).append(node.name)
-        return found
+        return readers_of([] if self._exported.model is None else self._exported.model.graph.node)
 
     def _problem(
         self, stage: Stage, op: str, op_type: str, node: str, node_type: str, words: str, severity: Severity = "error"
@@ -172,23 +165,6 @@ class Finder:
         works = [v for v, answer in answers.items() if answer.verdict in far and v not in problem.versions]
         newer = another_version(works[-1:])
         return replace(problem, advice=f"{newer}; or {problem.advice}") if newer else problem
-
-
-def nearest(
-    readers: Mapping[str, Sequence[str]], entries: Mapping[str, Mapping[str, str]], node: str
-) -> Mapping[str, str] | None:
-    """The TensorFlow operation of a node that the exporter made and named itself.
-
-    Where one operation becomes several nodes the last of them bears its name, so it is looked for downstream.
-    """
-    waiting, seen = [node], {node}
-    for _ in range(NEAR):
-        waiting = [name for one in waiting for name in readers.get(one, ()) if name not in seen]
-        seen.update(waiting)
-        found = next((entries[name] for name in waiting if name in entries), None)
-        if found is not None:
-            return found
-    return None
 
 
 def _cleaner(ops: Mapping[str, str] | Sequence[str]) -> Any:

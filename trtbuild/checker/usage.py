@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from trtbuild.checker.capture import Capture
@@ -10,6 +10,7 @@ from trtbuild.checker.origins import Origins
 from trtbuild.checker.result import Problem, Severity
 from trtbuild.checker.shapes import Shapes
 from trtbuild.checker.subgraph import Subgraph, _handle
+from trtbuild.core.parserwarnings import where
 from trtbuild.errors import TrtbuildError
 
 _LOOSE = "register it with trt_checker.register_input, or use tf.compat.v1.placeholder_with_default"
@@ -58,8 +59,12 @@ def tables(capture: Capture, origins: Origins) -> list[Problem]:
     ]
 
 
-def silent(graph_def: Any, origins: Origins) -> list[Problem]:
-    """Operations that convert without a word, into something else than TensorFlow computes."""
+def silent(graph_def: Any, origins: Origins, weights: Collection[str] = ()) -> list[Problem]:
+    """Operations that convert without a word, into something else than TensorFlow computes.
+
+    Args:
+        weights: placeholders that stand for weights.
+    """
     from trtbuild.kit import exporterfaults, randomness
     from trtbuild.kit.scopes import Cleaner
 
@@ -73,7 +78,7 @@ def silent(graph_def: Any, origins: Origins) -> list[Problem]:
             clean=lambda op: randomness.named(op, clean))
         for name, kind in randomness.in_graph_def(graph_def).items()
     ]  # fmt: skip
-    return wrong + random
+    return [*_trained_for_quantisation(graph_def, origins, weights), *wrong, *random]
 
 
 def told_once(silent: list[Problem], unknown: list[Problem]) -> list[Problem]:
@@ -92,6 +97,20 @@ def random_nodes(model: Any) -> list[Problem]:
         )
         for name, kind in randomness.in_onnx(model).items()
     ]
+
+
+def _trained_for_quantisation(graph_def: Any, origins: Origins, weights: Collection[str]) -> list[Problem]:
+    """One warning for all fake quantisation of weights, at the first; TensorRT is asked about that of activations."""
+    from trtbuild.kit import fakequant
+    from trtbuild.kit.scopes import Cleaner
+
+    clean = Cleaner(node.name for node in graph_def.node).name
+    found = [one for one in fakequant.find(graph_def, weights) if one.on_weights]
+    if not found:
+        return []
+    first, readers = found[0], where(f"{kind} {clean(name)}" for one in found for kind, name in one.readers)
+    words = f"{len(found)} fake-quantisation operation(s) on weights are {fakequant.FOLDED.format(readers)}"
+    return [_at(first.name, first.kind, words, fakequant.FOLDED_HINT, origins, severity="warning", clean=clean)]
 
 
 def shape_problems(part: Subgraph, chosen: Shapes, origins: Origins) -> list[Problem]:

@@ -1,15 +1,59 @@
-"""What TensorRT says against one node of a graph."""
+"""What TensorRT says against one node of a graph, and which operation of TensorFlow that node is of."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+NEAR = 6  # nodes that an exporter makes of one operation, at most
+Entries = Mapping[str, Mapping[str, str]]  # ONNX node -> {op, type, name} of its TensorFlow operation (scopes.json)
 
 
 @dataclass(frozen=True)
 class Complaint:
-    """One refusal: the ONNX node as TensorRT names it, the stage ("parse" or "build"), and TensorRT's own words."""
+    """One refusal: the ONNX node as TensorRT names it, the stage ("parse", "build", "contract"), TensorRT's own words.
+
+    "contract": it builds, but not what the graph states; the words are ours then.
+    """
 
     node: str
     op_type: str
     stage: str
     words: str
+
+
+def place(complaint: Complaint, entries: Entries, readers: Mapping[str, Sequence[str]]) -> str:
+    """The TensorFlow operation of the node, where it has one, and the node's own name where that is another."""
+    origin = entries.get(complaint.node) or nearest(readers, entries, complaint.node)
+    if origin is None:
+        return complaint.node
+    node = f", node {complaint.node}" if complaint.node != origin["name"] else ""
+    return f"TensorFlow {origin['type']} {origin['name']}{node}"
+
+
+def nearest(readers: Mapping[str, Sequence[str]], entries: Entries, node: str) -> Mapping[str, str] | None:
+    """The TensorFlow operation of a node that the exporter made and named itself.
+
+    Where one operation becomes several nodes the last of them bears its name, so it is looked for downstream.
+    """
+    waiting, seen = [node], {node}
+    for _ in range(NEAR):
+        waiting = [name for one in waiting for name in readers.get(one, ()) if name not in seen]
+        seen.update(waiting)
+        found = next((entries[name] for name in waiting if name in entries), None)
+        if found is not None:
+            return found
+    return None
+
+
+def readers_of(nodes: Iterable[Any]) -> dict[str, list[str]]:
+    """Node -> nodes that read its results, by name; of onnx.NodeProto."""
+    nodes = list(nodes)
+    makers = {name: node.name for node in nodes for name in node.output}
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        for name in node.input:
+            if name in makers:
+                found.setdefault(makers[name], []).append(node.name)
+    return found

@@ -72,17 +72,20 @@ class Profile:
 
 @dataclass(frozen=True)
 class Input:
-    """One model input: ``null`` in ``shape`` is a dynamic dimension; ``range`` bounds random data [low, high)."""
+    """One model input: ``null`` in ``shape`` is a dynamic dimension.
+
+    ``range`` is what its values lie in, (low, high); random data is drawn from it.  Empty: not declared.
+    """
 
     dtype: Dtype
     shape: tuple[int | None, ...]
     profile: Profile | None = None
-    range: tuple[float, ...] = (0.0, 1.0)
+    range: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if any(d is not None and d < 1 for d in self.shape):
             raise ValueError(f"shape: {list(self.shape)} has a dimension below 1; use null for a dynamic one")
-        if len(self.range) != 2 or self.range[0] > self.range[1]:
+        if self.range and (len(self.range) != 2 or self.range[0] > self.range[1]):
             raise ValueError(f"range: expected [low, high], got {list(self.range)}")
         if None in self.shape and self.profile is None:
             raise ValueError("profile: missing for a dynamic dimension; write profile: {min: 1, opt: 4, max: 8}")

@@ -1,8 +1,8 @@
 """Samples of a data source, checked against the model's inputs and streamed in batches.
 
-A source is an ``.npz`` file, a folder with one ``.npy`` per key, seeded random numbers, or a callable.  Arrays are
-stored compactly (uint8 images, say), stay on disk and are cast to the input's dtype when read: memory does not grow
-with the number of samples.
+A source is an ``.npz`` file, a folder (one ``.npy`` per key, or ``.npz`` files), seeded random numbers, or a callable.
+Arrays are stored compactly (uint8 images, say), stay on disk and are cast to the input's dtype when read: memory does
+not grow with the number of samples.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from trtbuild.core.names import did_you_mean
 from trtbuild.errors import DataError
 from trtbuild.kit.arrayfile import BLOCK_ELEMENTS, Rows, StoredArray, open_npy, open_npz
 from trtbuild.kit.callables import load_callable
+from trtbuild.kit.samplesizes import collected
 
 Arrays = dict[str, "np.ndarray[Any, Any]"]
 Stored = Mapping[str, "np.ndarray[Any, Any] | StoredArray"]
@@ -131,7 +132,7 @@ def open_samples(
     labels: Sequence[str] = (),
     scratch: Path | None = None,
 ) -> Samples:
-    """Open a data source and check it against the inputs.
+    """Open a data source of one size and check it against the inputs.
 
     Args:
         source: one source of the config's ``data``; path: its file, when it is one.
@@ -139,34 +140,83 @@ def open_samples(
         scratch: where unnamed files may hold what is drawn, yielded or decompressed (default: the system's place).
 
     Raises:
-        DataError: wrong keys, shapes, dtypes or lengths, no sample, unreadable file.
+        DataError: wrong keys, shapes, dtypes or lengths, no sample, samples of several sizes, unreadable file.
     """
+    first, *others = open_sizes(source, path, inputs, where, labels, scratch)
+    if others:
+        key, before, after = next(
+            (key, list(a), list(b))
+            for key in (*inputs, *labels)
+            if (a := first.arrays[key].shape[1:]) != (b := others[0].arrays[key].shape[1:])
+        )
+        place = source if isinstance(source, str) else source["callable"]
+        hint = "calibration alone takes samples of several sizes"
+        raise DataError(f"samples differ in shape: '{key}' has {after} after {before}", where=place, hint=hint)
+    return first
+
+
+def open_sizes(
+    source: Any,
+    path: Path | None,
+    inputs: Mapping[str, Any],
+    where: str,
+    labels: Sequence[str] = (),
+    scratch: Path | None = None,
+) -> tuple[Samples, ...]:
+    """As :func:`open_samples`, and samples of several sizes are several parts, each of one size, in their order."""
+    wanted = (*inputs, *labels)
     if isinstance(source, str):
         assert path is not None
-        arrays: Stored = _read(path, source, scratch)
-        where = source
+        parts, where = _read(path, source, inputs, wanted, scratch), source
     elif source["kind"] == "random":
-        arrays = _random(inputs, source["count"], source["seed"], scratch)
+        parts = [_random(inputs, source["count"], source["seed"], scratch)]
     else:
-        arrays = _from_callable(source, where, (*inputs, *labels), scratch)
-    return _checked(arrays, inputs, where, labels)
+        parts = collected(_yielded(source, where), source["callable"], wanted, scratch)
+    return tuple(_checked(arrays, inputs, where, labels) for arrays in parts)
 
 
-def _read(path: Path, where: str, scratch: Path | None) -> Stored:
+def _read(
+    path: Path, where: str, inputs: Mapping[str, Any], wanted: Sequence[str], scratch: Path | None
+) -> Sequence[Stored]:
     try:
         if path.is_dir():
-            files = sorted(path.glob("*.npy"))
-            if not files:
-                raise DataError("no .npy file in it", where=where, hint="one file for each input, named after it")
-            return {file.stem: open_npy(file) for file in files}
+            return _read_folder(path, where, inputs, wanted, scratch)
         if not zipfile.is_zipfile(path):
             raise DataError("not an .npz file", where=where, hint="write it with numpy.savez, an array for each input")
-        return open_npz(path, scratch)
+        return [open_npz(path, scratch)]
     except (ValueError, OSError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # a full disk or a missing permission says nothing about the file
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"not a readable .npz file: {said}", where=where) from None
+        hint = "samples of several sizes: a folder of .npz files, each of one size" if "objects" in said else ""
+        raise DataError(f"not a readable .npz file: {said}", where=where, hint=hint) from None
+
+
+def _read_folder(
+    path: Path, where: str, inputs: Mapping[str, Any], wanted: Sequence[str], scratch: Path | None
+) -> Sequence[Stored]:
+    """One .npy for each key; or .npz files, each of one size; or, for one input, an .npy for each sample."""
+    files, archives = sorted(path.glob("*.npy")), sorted(path.glob("*.npz"))
+    if not files and not archives:
+        hint = "one .npy for each input, named after it, or .npz files"
+        raise DataError("no .npy file in it", where=where, hint=hint)
+    if archives and not files:
+        rows = (row for archive in archives for row in _rows(open_npz(archive, scratch), archive, where))
+        return collected(rows, where, wanted, scratch)
+    if len(inputs) == 1 and not {file.stem for file in files} & set(wanted):
+        ((name, spec),) = inputs.items()
+        arrays = (np.asarray(open_npy(file)) for file in files)
+        samples = (row for a in arrays for row in (a if a.ndim == len(spec["shape"]) else a[np.newaxis]))
+        return collected(({name: sample} for sample in samples), where, wanted, scratch)
+    return [{file.stem: open_npy(file) for file in files}]
+
+
+def _rows(arrays: Stored, file: Path, where: str) -> Iterator[Arrays]:
+    lengths = {len(array) if array.ndim else 0 for array in arrays.values()}
+    if len(lengths) != 1:
+        raise DataError(f"arrays of {file.name} differ in length", where=where)
+    for row in range(lengths.pop()):
+        yield {key: np.asarray(array[row : row + 1])[0] for key, array in arrays.items()}
 
 
 def _random(inputs: Mapping[str, Any], count: int, seed: int, scratch: Path | None) -> Stored:
@@ -202,25 +252,6 @@ def _alike(rows: Mapping[str, int]) -> int:
 def _opt_shape(spec: Mapping[str, Any]) -> list[int]:
     opt: Any = (spec.get("profile") or {}).get("opt")
     return list(opt) if isinstance(opt, (list, tuple)) else [opt if d is None else d for d in spec["shape"]]
-
-
-def _from_callable(source: Mapping[str, Any], where: str, wanted: Sequence[str], scratch: Path | None) -> Stored:
-    """What the callable yields, row by row; of keys that nobody reads only the name is kept."""
-    collected: dict[str, Rows] = {}
-    unread: dict[str, np.ndarray[Any, Any]] = {}
-    for sample in _yielded(source, where):
-        for key, value in sample.items():
-            if key not in wanted:
-                unread[key] = np.empty(0)
-                continue
-            rows = collected.setdefault(key, Rows(scratch))
-            if value.dtype.kind not in "fiub":
-                raise DataError(f"'{key}' has dtype {value.dtype}", where=source["callable"], hint="yield numbers")
-            if rows.tail is not None and rows.tail != value.shape:
-                what = f"samples differ in shape: '{key}' has {list(value.shape)} after {list(rows.tail)}"
-                raise DataError(what, where=source["callable"])
-            rows.append(value[np.newaxis])
-    return {**unread, **{key: rows.stored() for key, rows in collected.items()}}
 
 
 def _yielded(source: Mapping[str, Any], where: str) -> Iterator[Arrays]:

@@ -6,14 +6,15 @@ The ``engine`` step and the prober ask here, so that what is checked before a bu
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from trtbuild.core import parserwarnings
 from trtbuild.core.complaint import Complaint
 from trtbuild.errors import EngineError
-from trtbuild.kit import network, refusals
+from trtbuild.kit import misreadings, network, refusals
 from trtbuild.kit import trt as kit
 from trtbuild.kit.trt import Built, Parsed
 
@@ -37,8 +38,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Compiled:
+    """``warnings`` are TensorRT's own, all of them."""
+
     parsed: Parsed
     built: Built
+    warnings: tuple[Complaint, ...] = ()
 
 
 def diagnose(
@@ -60,6 +64,7 @@ def diagnose(
         ToolchainError: options that this TensorRT has not.
     """
     say("parsing")
+    before = len(log.warnings)
     parsed = kit.parse(trt, log, model, path)
     if parsed.complaints:
         found = parsed.complaints
@@ -71,6 +76,8 @@ def diagnose(
             with contextlib.suppress(DecodeError):  # no ONNX at all: the parser has said so
                 found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found, path)
         return Refusal("parse", tuple(found), tuple(c.words for c in parsed.complaints))
+    if misread := _misread(model, log.warnings[before:]):
+        return Refusal("contract", misread, tuple(c.words for c in misread))
     # Polygraphy would make values up for such an input: an engine for these alone, without a word.
     shapes_given = sorted(kit.shape_inputs(parsed.network) - set(options["profiles"]))
     if shapes_given:
@@ -81,7 +88,18 @@ def diagnose(
     except EngineError as error:
         return _of_build(trt, log, model, shapes, options, error, say, every, path)
     wrong = _contract_broken(model, parsed)
-    return Refusal("contract", (), wrong) if wrong else Compiled(parsed, built)
+    return Refusal("contract", (), wrong) if wrong else Compiled(parsed, built, tuple(log.warnings[before:]))
+
+
+def _misread(model: bytes, warnings: Sequence[Complaint]) -> tuple[Complaint, ...]:
+    """What the graph shows, and what the importer says itself of other nodes."""
+    import onnx
+
+    graph = onnx.load_from_string(model)
+    found = {complaint.node: complaint for complaint in misreadings.misread(graph)}
+    # What follows from a misread node is the same fault: the other half of its pair.
+    said = [] if found else parserwarnings.misread(warnings)
+    return (*found.values(), *{complaint.node: complaint for complaint in said}.values())
 
 
 def _of_build(

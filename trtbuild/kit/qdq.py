@@ -7,18 +7,20 @@ bias and activation fuse, and a softmax keeps its range).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from trtbuild.kit.data import Samples
+from trtbuild.errors import LowerError
+from trtbuild.kit.data import Batch, Samples
+from trtbuild.kit.degenerate import SMALLEST_RANGE, Extent, Observed
 from trtbuild.kit.graph import drop_unused_initialisers
 from trtbuild.quantizers import Quantizer
 
 LARGEST = 127  # -128 is unused: the range is symmetric
-SMALLEST_RANGE = 2.0**-60  # an all-zero tensor still needs a scale above zero, and one that is not denormal
+ZERO_RANGE = 1.0  # of what is zero throughout: any scale represents it, and this one keeps products of scales normal
 
 
 @dataclass
@@ -61,9 +63,13 @@ def activations(nodes: Iterable[Any], graph: Any) -> list[str]:
 
 
 def calibrate(
-    model: Any, tensors: list[str], samples: Samples, inputs: Mapping[str, Any], batch: int, quantizer: Quantizer
-) -> int:
-    """Run the float32 graph on all samples and show the quantizer every tensor; returns the number of samples."""
+    model: Any, tensors: list[str], parts: Sequence[Samples], inputs: Mapping[str, Any], batch: int,
+    quantizer: Quantizer,
+) -> Observed:  # fmt: skip
+    """Run the float32 graph on all samples and show the quantizer every tensor; each part is of one size.
+
+    The runtime may sum in another order for another batch: values differ by their last bits then, and so may ranges.
+    """
     import onnx
 
     from trtbuild.errors import DataError
@@ -75,15 +81,27 @@ def calibrate(
     del watched.graph.output[:]
     watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in computed)
     session = session_of(watched, "the exported graph") if computed else None
-    for part in samples.batches(inputs, batch):
-        values = session.run(part.feeds) if session else {}
-        values |= {name: part.feeds[name] for name in feeds_only}
-        for name in tensors:
+    seen = Observed(sum(part.count for part in parts), {n: Extent() for n in inputs}, {n: Extent() for n in tensors})
+    for call, where in ((call, part.where) for part in parts for call in part.batches(inputs, batch)):
+        values = session.run(call.feeds) if session else {}
+        values |= {name: call.feeds[name] for name in feeds_only}
+        for name, extent in seen.inputs.items():
+            extent.see(call.feeds[name])
+        for name, extent in seen.tensors.items():
             if not np.isfinite(values[name]).all():
-                raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=samples.where)
-            seen = values[name]
-            quantizer.observe(name, seen[: part.rows] if part.padded else seen)
-    return samples.count
+                raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=where)
+            own = _own_rows(values[name], call)
+            extent.see(own)
+            quantizer.observe(name, own)
+    return seen
+
+
+def _own_rows(values: np.ndarray[Any, Any], call: Batch) -> np.ndarray[Any, Any]:
+    """Without what padding made, where the rows of a tensor are those of the samples, or so many of each."""
+    size = len(next(iter(call.feeds.values())))
+    if not call.padded or not values.ndim or len(values) % size:
+        return values
+    return values[: call.rows * (len(values) // size)]
 
 
 def insert(model: Any, nodes: list[Any], ranges: Mapping[str, float]) -> Quantised:
@@ -130,7 +148,7 @@ class _PairWriter:
         return self._made[name, axis]
 
     def _activation(self, name: str) -> str:
-        scale = max(float(self._ranges[name]), SMALLEST_RANGE) / LARGEST
+        scale = _representable(np.float64(self._ranges[name])).item() / LARGEST
         self.report.scales[name] = scale
         constants = [
             self._constant(f"{name}/scale", np.float32(scale)),
@@ -140,7 +158,10 @@ class _PairWriter:
         return self._node("DequantizeLinear", [f"{name}/q", *constants], f"{name}/dq")
 
     def _weight(self, name: str, tensor: Any, axis: int) -> str:
-        values, scales = quantise_weight(self._onnx.numpy_helper.to_array(tensor), axis)
+        array = self._onnx.numpy_helper.to_array(tensor)
+        if not np.isfinite(array).all():
+            raise LowerError(f"weights '{name}' have NaN or infinity", where="lower", hint="train or export it anew")
+        values, scales = quantise_weight(array, axis)
         self.report.weights[name] = len(scales)
         stem = f"{name}/axis{axis}"
         constants = [
@@ -164,10 +185,15 @@ class _PairWriter:
 def quantise_weight(array: np.ndarray[Any, Any], axis: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """int8 values and one float32 scale for each index of ``axis`` (round half to even, as QuantizeLinear does)."""
     others = tuple(i for i in range(array.ndim) if i != axis)
-    scales = (np.maximum(np.abs(array).max(axis=others), SMALLEST_RANGE) / LARGEST).astype(np.float32)
+    scales = (_representable(np.abs(array).max(axis=others)) / LARGEST).astype(np.float32)
     shape = [-1 if i == axis else 1 for i in range(array.ndim)]
     rounded = np.rint(array / scales.reshape(shape))
     return np.clip(rounded, -LARGEST, LARGEST).astype(np.int8), scales
+
+
+def _representable(ranges: Any) -> Any:
+    """Ranges that have a scale above zero, and no denormal one."""
+    return np.where(ranges == 0.0, ZERO_RANGE, np.maximum(ranges, SMALLEST_RANGE))
 
 
 def weight_axis(node: Any, slot: int, rank: int) -> int:

@@ -136,6 +136,8 @@ def _node_entry(
         members = [_named(op, kind, clean) for op, kind in folded.members]
         return _entry(folded.op, folded.heart.kind, clean, members)
     op = ops.get(node.name) or next(iter(_ends(node, ops, tensors)), None)
+    if op is None:  # fake quantisation becomes OPERATION_QuantizeLinear and OPERATION_DequantizeLinear
+        op = ops.get(node.name.removesuffix(f"_{node.op_type}"))
     return None if op is None else _entry(op.name, op.kind, clean, [])
 
 

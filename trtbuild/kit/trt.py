@@ -49,7 +49,9 @@ def parse(trt: Any, log: Any, model: bytes, path: Path | None = None) -> Parsed:
 
     builder, network = create_network(strongly_typed=True)
     parser = trt.OnnxParser(network, log)
+    log.node = ("", "")
     ok = parser.parse(model, None if path is None else str(path))
+    log.node = ("", "")
     complaints = [_complaint(parser.get_error(i)) for i in range(parser.num_errors)]
     if not ok and not complaints:
         complaints = [Complaint("", "", "parse", log.errors[-1] if log.errors else "the parser gave no reason")]

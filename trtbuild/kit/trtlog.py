@@ -1,13 +1,19 @@
-"""TensorRT's own words: warnings and errors in a file, errors kept, since some are told to the logger only."""
+"""TensorRT's own words: warnings and errors in a file and kept, since some are told to the logger only."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+from trtbuild.core.complaint import Complaint
+
+# Told at the lowest level, before each node and each constant is imported.
+_NODE = re.compile(r"[Pp]arsing node: (?P<node>.*?) ?\[(?P<kind>\w+)\]$|Importing initializer: (?P<constant>.*)$")
+
 
 def make_log(trt: Any, path: Path) -> Any:
-    """A TensorRT logger: warnings and errors to ``path``, the rest (with its timings) to stdout; errors are kept.
+    """A TensorRT logger: warnings and errors to ``path``, the rest (with its timings) to stdout; both are kept.
 
     Build errors are told to the logger only; some calls log an error and return a plan all the same (RTX 1.7 with a
     foreign runtime platform), so errors count even when the call seems to succeed.
@@ -23,11 +29,15 @@ def make_log(trt: Any, path: Path) -> Any:
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []
+            self.warnings: list[Complaint] = []  # with the node that the parser is at
+            self.node = ("", "")
             self.file = path.open("w", encoding="utf-8")
 
         def log(self, severity: Any, message: str) -> None:
             letter = severities.get(severity)
             if letter is None:
+                if at := _NODE.search(message):
+                    self.node = (at["constant"] or at["node"] or "", at["kind"] or "Constant")
                 return
             if letter == "I":
                 print(f"[I] {message}", flush=True)
@@ -36,6 +46,9 @@ def make_log(trt: Any, path: Path) -> Any:
             self.file.flush()
             if letter == "E":
                 self.errors.append(" ".join(message.split()))
+            elif letter == "W":
+                stage = "parse" if self.node[1] else "build"
+                self.warnings.append(Complaint(*self.node, stage, " ".join(message.split())))
 
     return Log()
 

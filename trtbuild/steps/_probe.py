@@ -30,7 +30,7 @@ def run(job: Job) -> None:
     trtlog.use_log(log)
     with os.fdopen(params["answers"], "w", encoding="utf-8") as answers:
         for line in sys.stdin:
-            del log.errors[:]
+            del log.errors[:], log.warnings[:]
             started = time.monotonic()
             answer = _answer(job, trt, log, json.loads(line))
             print(json.dumps(answer | {"seconds": time.monotonic() - started}), file=answers, flush=True)
@@ -46,4 +46,6 @@ def _answer(job: Job, trt: Any, log: Any, question: dict[str, Any]) -> dict[str,
         {**options, "profiles": question["profiles"], "tf32": question["tf32"]},
         job.stage, every=question["every"], path=path,
     )  # fmt: skip
-    return {"refusal": asdict(found) if isinstance(found, Refusal) else None}
+    if isinstance(found, Refusal):
+        return {"refusal": asdict(found), "warnings": []}
+    return {"refusal": None, "warnings": [asdict(warning) for warning in found.warnings]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from trtbuild.core.dataspec import VALIDATION, DataSource, FactoryData
@@ -12,11 +12,14 @@ from trtbuild.core.spec import Model, Variant
 from trtbuild.core.step import File, Input, Slot
 from trtbuild.errors import PlaceError
 
+UNDECLARED_RANGE = (0.0, 1.0)  # what random data is drawn from where the config says nothing
+
 
 def input_params(model: Model, *, profiles: bool = False) -> dict[str, Any]:
     """Inputs as parameters: dtype and shape, and with ``profiles`` what data and engines need as well."""
     wanted = ("dtype", "shape", "profile", "range") if profiles else ("dtype", "shape")
-    return {name: {k: _plain(v) for k, v in asdict(spec).items() if k in wanted} for name, spec in model.inputs.items()}
+    specs = {name: replace(spec, range=spec.range or UNDECLARED_RANGE) for name, spec in model.inputs.items()}
+    return {name: {k: _plain(v) for k, v in asdict(spec).items() if k in wanted} for name, spec in specs.items()}
 
 
 def source_params(model: Model) -> dict[str, Any]:

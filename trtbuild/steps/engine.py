@@ -10,14 +10,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from trtbuild.core.complaint import Entries, place, readers_of
 from trtbuild.core.job import Job
+from trtbuild.core.parserwarnings import MISREAD_ADVICE, misread_words, warnings, where
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import File, Out, Step
 from trtbuild.core.thread import in_thread
+from trtbuild.core.warning import StepWarning
 from trtbuild.errors import EngineError
 
-VERSION = 2
+VERSION = 3
 NATIVE_OUTS = (Out("layers.json"), Out("timing.cache"))
 _ADVICE = "rewrite these operations, or keep the model on a version that has them"
 
@@ -67,6 +70,8 @@ _OPTIONS = ("profiles", "compute_capabilities", "tf32", "hardware_compatibility"
 
 def run(job: Job) -> None:
     from dataclasses import asdict
+
+    import onnx  # noqa: F401  # what is first loaded inside the thread below would move the plan's bytes
 
     from trtbuild import gpu
     from trtbuild.kit import diagnosis, trtlog
@@ -123,7 +128,28 @@ def _passport(job: Job, trt: Any, found: Any, model: bytes, options: Mapping[str
         "network_layers": parsed.network.num_layers,
         "executed": False,
         **proof,
+        "warnings": [warning.document() for warning in _warnings(job, found.warnings)],
     }
+
+
+def _origins(job: Job, model: Any) -> tuple[Entries, dict[str, list[str]]]:
+    return job.read_json("scopes")["nodes"], readers_of(model.graph.node)
+
+
+def _warnings(job: Job, said: Any) -> list[StepWarning]:
+    """What TensorRT warned of, and what it changes without a word."""
+    import onnx
+
+    from trtbuild.kit import misreadings
+
+    model = onnx.load(job.input("model"))
+    entries, readers = _origins(job, model)
+    found = warnings(said, entries, readers)
+    if narrowed := misreadings.narrowed(model):
+        what = f"{len(narrowed)} operation(s) in float64 are computed in float32 by TensorRT"
+        places = where(place(one, entries, readers) for one in narrowed)
+        found.append(StepWarning(what, places, "cast to float32 in the network, so that what is measured is what runs"))
+    return found
 
 
 def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,17 +182,18 @@ def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, 
 
 def _error(job: Job, refusal: Any) -> EngineError:
     """One line with all the types; details with every node, its TensorFlow operation and TensorRT's own words."""
+    import onnx
+
     version = f"{job.params['flavour']} {job.params['tensorrt']}"
-    entries = job.read_json("scopes")["nodes"]
-    lines = []
-    for complaint in refusal.complaints:
-        origin = entries.get(complaint.node)
-        place = f"TensorFlow {origin['type']} {origin['name']}" if origin else complaint.node
-        lines.append(f"{complaint.op_type} ({place}): {complaint.words}")
+    known = _origins(job, onnx.load(job.input("model")))
+    lines = [f"{c.op_type} ({place(c, *known)}): {c.words}" for c in refusal.complaints]
     if refusal.why:
         what = f"{version} cannot build this graph: {refusal.why}"
         hint = "choose another precision, or a version that has them (tensorrt=rtx-1.7)"
         return EngineError(what, where="build", hint=hint, details=tuple(lines) or refusal.words)
+    if lines and refusal.stage == "contract":
+        what = misread_words(version, lines)
+        return EngineError(what, where="engine", hint=MISREAD_ADVICE, details=tuple(lines))
     if lines:
         kinds = ", ".join(sorted({c.op_type for c in refusal.complaints if c.op_type})) or "the graph"
         what = f"{version} refuses {len(lines)} node(s) ({kinds}) at {refusal.stage}; first: {lines[0]}"

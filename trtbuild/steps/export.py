@@ -41,9 +41,10 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     import onnx
 
-    from trtbuild.kit import canonical, randomness, scopes, wiring
+    from trtbuild.kit import canonical, fakequant, randomness, scopes, wiring
 
     warnings: list[dict[str, str]] = []
+    trained: tuple[Any, ...] = ()
     if job.params["source"]["kind"] == "onnx":
         model, ops, tensors = _import_onnx(job), {}, {}
         keep, constants = canonical.names(model), wiring.constant_outputs(model)
@@ -62,6 +63,7 @@ def run(job: Job) -> None:
         random = randomness.warning(drawn, "model.source", randomness.HINT)
         job.output("frozen.pb").write_bytes(converted.frozen)
         warnings = exporterfaults.warnings(converted.frozen)
+        trained = _fake_quantisation(converted.frozen)
     wiring.check(model, job.params["inputs"], constants)
     canonical.canonicalise(model, keep)
     try:
@@ -71,8 +73,18 @@ def run(job: Job) -> None:
             f"the exported graph is not valid ONNX: {str(error).splitlines()[0]}", where="export"
         ) from error
     about = scopes.scope_map(model, ops, tensors)
-    job.write_json("scopes.json", {**about, "warnings": [*(w.document() for w in random), *warnings]})
+    folded = fakequant.warnings(trained, fakequant.kept(model, about["nodes"]), scopes.Cleaner(ops))
+    warnings += [warning.document() for warning in (*random, *folded)]
+    job.write_json("scopes.json", {**about, "warnings": warnings})
     job.output("model.onnx").write_bytes(canonical.to_bytes(model))
+
+
+def _fake_quantisation(frozen: bytes) -> tuple[Any, ...]:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    from trtbuild.kit import fakequant
+
+    return fakequant.find(GraphDef.FromString(frozen))
 
 
 def _import_onnx(job: Job) -> Any:

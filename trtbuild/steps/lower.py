@@ -6,14 +6,16 @@ TensorRT builds strongly typed networks only, so the precision is written into t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from trtbuild.core.complaint import place, readers_of
 from trtbuild.core.job import Job
 from trtbuild.core.names import did_you_mean
+from trtbuild.core.parserwarnings import MISREAD_ADVICE, misread_words
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Override, Variant
 from trtbuild.core.step import Input, Out, Step
@@ -50,6 +52,7 @@ def declare(variant: Variant, need: Need) -> Step:
             "calibration": asdict(variant.spec.calibration),
             "data": data_params(source),
             "inputs": input_params(model, profiles=True),
+            "declared_ranges": {name: list(spec.range) for name, spec in model.inputs.items() if spec.range},
             "tools": tools(variant, "onnx", "onnxruntime", "numpy"),
         }
         inputs |= data_inputs(variant, source)
@@ -75,6 +78,7 @@ def run(job: Job) -> None:
 
     model = onnx.load(job.input("model"))
     hoist_constants(model.graph)
+    _refuse_misread(job, model)
     keep = _keeper(job, model)
     about = _LOWER[job.params["lowering"]](job, model, keep)
     try:
@@ -93,6 +97,16 @@ def run(job: Job) -> None:
     canonical.strip(model)
     job.write_json("precision.json", about)
     job.output("lowered.onnx").write_bytes(canonical.to_bytes(model))
+
+
+def _refuse_misread(job: Job, model: Any) -> None:
+    """No precision mends what every TensorRT would read in another way: said before anything is calibrated."""
+    from trtbuild.kit import misreadings
+
+    readers, entries = readers_of(model.graph.node), job.read_json("scopes")["nodes"]
+    lines = [f"{c.op_type} ({place(c, entries, readers)}): {c.words}" for c in misreadings.misread(model)]
+    if lines:
+        raise LowerError(misread_words("TensorRT", lines), where="lower", hint=MISREAD_ADVICE, details=tuple(lines))
 
 
 def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
@@ -143,7 +157,7 @@ def _cast(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
 
 
 def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
-    from trtbuild.kit import data, qdq
+    from trtbuild.kit import data, degenerate, qdq
     from trtbuild.kit.graph import element_types
 
     options = job.params["calibration"]
@@ -156,21 +170,24 @@ def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
         )  # fmt: skip
     path = job.input("data") if "data" in job.inputs else None
     where, scratch = "model.data.calibration", Path(job.out)
-    samples = data.open_samples(job.params["data"], path, job.params["inputs"], where, scratch=scratch)
+    parts = data.open_sizes(job.params["data"], path, job.params["inputs"], where, scratch=scratch)
     quantizer = import_module(f"trtbuild.quantizers.{options['algorithm']}").make(options)
     tensors = qdq.activations(nodes, model.graph)
-    count = qdq.calibrate(model, tensors, samples, job.params["inputs"], options["batch"], quantizer)
-    report = qdq.insert(model, nodes, quantizer.ranges())
+    seen = qdq.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)
+    ranges = quantizer.ranges()
+    report = qdq.insert(model, nodes, ranges)
+    said = degenerate.warnings(seen, ranges, job.params["declared_ranges"])
     return {
         "calibration": {
             "algorithm": options["algorithm"],
-            "samples": count,
+            "samples": seen.samples,
             "source": job.params["data"],
-            "sha256": _digest(samples.arrays, job.params["inputs"]),
+            "sha256": _digest([part.arrays for part in parts], job.params["inputs"]),
         },
         "scales": report.scales,
         "weights_per_channel": report.weights,
         "kept_float32": dict(sorted(kept.items())),
+        "warnings": [warning.document() for warning in said],
     }
 
 
@@ -242,15 +259,14 @@ def _dtype_name(kind: int) -> str:
     return "undefined" if kind == 0 else str(onnx.helper.tensor_dtype_to_np_dtype(kind).name)
 
 
-def _digest(arrays: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+def _digest(parts: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> str:
     """sha256 over names, shapes, dtypes and values of the calibration arrays: their provenance, whatever the file."""
     import hashlib
 
     from trtbuild.kit.arrayfile import rows_of
 
     sha = hashlib.sha256()
-    for name in sorted(inputs):
-        array = arrays[name]
+    for array, name in ((arrays[name], name) for arrays in parts for name in sorted(inputs)):
         sha.update(f"{name}:{array.dtype}:{array.shape};".encode())
         for _, rows in rows_of(array):
             sha.update(rows.tobytes())

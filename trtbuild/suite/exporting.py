@@ -145,7 +145,7 @@ def lower_case(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
         count = len(next(iter(feeds[0].values())))
         quantizer = minmax.make({})
         watched = qdq.activations(nodes, copy.graph)
-        qdq.calibrate(copy, watched, Samples(feeds[0], count, case.id), specs, count, quantizer)
+        qdq.calibrate(copy, watched, [Samples(feeds[0], count, case.id)], specs, count, quantizer)
         qdq.insert(copy, nodes, quantizer.ranges())
     else:
         cast.cast_graph(copy, {"fp16": "float16", "bf16": "bfloat16"}[case.precision], lambda node: False)

@@ -1,0 +1,61 @@
+"""Tests of what TensorRT's warnings come to."""
+
+from __future__ import annotations
+
+import pytest
+
+from trtbuild.core.complaint import Complaint
+from trtbuild.core.parserwarnings import misread, warnings
+
+SCOPES = {"conv": {"op": "net/conv", "type": "Conv2D", "name": "net/conv"}}
+
+
+def said(words: str, node: str = "conv") -> Complaint:
+    return Complaint(node, "Conv", "parse", words)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("WeightsContext.cpp:73: Weight at index 0: 1e+300 is out of range. Clamping to: 3.40282e+38",
+         "constants beyond the range of their type in TensorRT are clamped"),
+        ("onnxOpImporters.cpp:5202: TensorRT currently ignores the \"seed\" field in RandomUniform or RandomNormal op.",
+         "the seed of random numbers is ignored"),
+        ("ModelImporter.cpp:416: UINT8 data z0 is being converted to INT32.", "uint8 constants are computed as int32"),
+        ("a.cpp:1: Something nobody has seen\n before", "TensorRT warns: Something nobody has seen before"),
+    ],
+)  # fmt: skip
+def test_a_line_that_changes_meaning_is_a_warning(words: str, what: str) -> None:
+    """In our words where they are known, else in TensorRT's; never dropped."""
+    (warning,) = warnings([said(words)], SCOPES, {})
+
+    assert warning.what.startswith(what)
+    assert warning.where == "TensorFlow Conv2D net/conv, node conv"
+
+
+def test_lines_of_one_kind_are_one_warning() -> None:
+    """With the first few of their nodes; a node that the exporter made has the operation behind it."""
+    lines = [said(f"1e{i} is out of range. Clamping to: 3e38", f"n{i}") for i in range(5)]
+    (warning,) = warnings([*lines, said("One or more weights outside the range of FLOAT was clamped", "")],
+                          SCOPES, {"n0": ["conv"]})  # fmt: skip
+
+    assert warning.where == "TensorFlow Conv2D net/conv, node n0, n1, n2 and 2 more"
+
+
+def test_harmless_lines_stay_in_the_log() -> None:
+    """What the passport has anyway, and what is of the machine."""
+    lines = ["ModelImporter.cpp:1071: Make sure input x has Int64 binding.", "CUDA lazy loading is not enabled."]
+
+    assert warnings(map(said, lines), SCOPES, {}) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "TensorRT supports QuantizeLinear/DequantizeLinear with UINT8 zero_point only. Defaulting to INT8 instead.",
+        "onnxOpImporters.cpp:1988: For zero_point with type int32 TensorRT will use INT8 instead.",
+    ],
+)
+def test_another_quantisation_is_a_refusal(words: str) -> None:
+    """Also where the graph alone does not show it."""
+    assert [(c.node, c.stage) for c in misread([said(words), said("harmless")])] == [("conv", "contract")]

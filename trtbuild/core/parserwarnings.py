@@ -1,0 +1,96 @@
+"""TensorRT's warnings: which change what a graph means, and what they mean; one that nobody knows is said verbatim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from trtbuild.core.complaint import Complaint, Entries, place
+from trtbuild.core.warning import StepWarning
+
+# Quantisation of another kind than the graph states: no warning, but a refusal.
+_MISREAD = re.compile(r"UINT8 zero_point .*Defaulting to INT8|For zero_point with type .* will use INT8 instead")
+MISREAD_ADVICE = (
+    "quantise symmetrically to int8 (zero point 0); or take the fake quantisation out of the network, and let "
+    "precision=int8 calibrate"
+)
+# Of the machine, of bindings that a passport has anyway, and of rewrites that compute the same.
+_HARMLESS = re.compile(
+    r"Make sure (input|output) .* has Int64 binding"
+    r"|Scatter was deprecated"
+    r"|BatchNormalization node with non-"
+    r"|TensorLocation::k(HOST|DEVICE)"
+    r"|CUDA lazy loading|determine GPU memory usage|CUDA initialization|cudaGetDevice|CUDA driver"
+    r"|linked against cu|loaded cu(DNN|BLAS)|timing cache|deprecated and will be removed"
+)
+# Part of a line -> what it means, and what to do.
+_MEANINGS: tuple[tuple[str, str, str], ...] = (
+    (r"out of range\. Clamping|outside the range of .* (was|were) clamped",
+     "constants beyond the range of their type in TensorRT are clamped", "give smaller constants"),
+    (r"UINT8 data .* converted to INT32", "uint8 constants are computed as int32: nothing wraps around at 255",
+     "cast them to float32 or int32 in the network"),
+    (r"INT64 .*cast(ing)? (down )?to INT32|doesn't support INT64",
+     "int64 is computed as int32: values beyond 2^31 wrap around", "keep values within int32"),
+    (r"Performing operation in float32", "integers are computed in float32: values beyond 2^24 lose digits",
+     "keep values within 2^24, or compute in float32 in the network"),
+    (r'ignores the "seed" field', "the seed of random numbers is ignored", "make the random numbers an input"),
+    (r"recommended to export loops with only a trip limit",
+     "what a loop with a condition collects may have another shape in the engine",
+     "give the loop a fixed number of steps"),
+    (r"Casting BatchNormalization parameters",
+     "constants of a batch normalisation are rounded to the type of its input",
+     "keep the operation in float32 (model.overrides)"),
+    (r"[Ss]ubnormal FP16|smallest positive FP16|overflow in FP16|converting .*FP32 .*(to|into) FP16",
+     "constants change where they are converted to float16", "keep the operation in float32 (model.overrides)"),
+    (r"layernorm .*FP16.* overflow|may cause overflow", "float16 may overflow in a normalisation",
+     "keep the operation in float32 (model.overrides)"),
+    (r"Unused Input", "an input is not used by the engine", "leave it out of the model"),
+)  # fmt: skip
+_PLACE = re.compile(r"^(\[[^\]]*\] )?[\w/.]+\.(cpp|h|cu):\d+: ")
+SHOWN = 3  # places of one warning that are named
+
+
+def misread(said: Iterable[Complaint]) -> tuple[Complaint, ...]:
+    """Warnings that are refusals: the importer says that it reads another quantisation than the graph's."""
+    return tuple(
+        Complaint(one.node, one.op_type, "contract", _bare(one.words)) for one in said if _MISREAD.search(one.words)
+    )
+
+
+def misread_words(who: str, lines: Sequence[str]) -> str:
+    """One line of a refusal; ``lines`` are of the nodes."""
+    return f"{who} would compute {len(lines)} node(s) otherwise than the graph states; first: {lines[0]}"
+
+
+def warnings(said: Iterable[Complaint], entries: Entries, readers: Mapping[str, Sequence[str]]) -> list[StepWarning]:
+    """What a user must know of these lines, alike ones together; harmless ones stay in the log.
+
+    Args:
+        entries, readers: as of :func:`trtbuild.core.complaint.place`.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in said:
+        words = _bare(one.words)
+        if _HARMLESS.search(words):
+            continue
+        meaning = next(((what, hint) for sign, what, hint in _MEANINGS if re.search(sign, words)), None)
+        places = found.setdefault(meaning or (f"TensorRT warns: {words}", ""), [])
+        if one.node:
+            places.append(place(one, entries, readers))
+    return [StepWarning(what, where(places), hint) for (what, hint), places in found.items()]
+
+
+def where(places: Iterable[str]) -> str:
+    """The first few, and how many more there are.
+
+    >>> where(["a", "b", "a", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    each = list(dict.fromkeys(places))
+    more = len(each) - SHOWN
+    return ", ".join(each[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _bare(words: str) -> str:
+    """Without the place in TensorRT's own sources."""
+    return _PLACE.sub("", " ".join(words.split()))
