@@ -76,6 +76,7 @@ OPTIONS = (
     Option("--from", ("init",), "the model: SavedModel folder, .keras, .h5, .pb, .onnx"),
     Option("--name", ("init", "reduce", "bugreport"), "what to call it"),
     Option("--signature", ("init",), "the SavedModel's signature"),
+    Option("--tags", ("init",), "the tags of the SavedModel's graph, where there are several: A,B"),
     Option("--calibration", ("init",), "calibration data, .npz"),
     Option("--validation", ("init",), "validation data, .npz"),
     Option("--output", ("flamegraph", "bugreport"), "the folder to write", short="-o"),

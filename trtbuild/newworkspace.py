@@ -57,7 +57,8 @@ def init(directory: Path, options: Mapping[str, str]) -> None:
     """Make the workspace, or add a model to one that exists.
 
     Args:
-        options: ``--from`` model path, ``--name``, ``--signature``, ``--calibration`` and ``--validation`` data files.
+        options: ``--from`` model path, ``--name``, ``--signature``, ``--tags``, ``--calibration`` and ``--validation``
+            data files.
 
     Raises:
         ConfigError: no such file, a name that is taken.  WorkspaceError: git or dvc cannot make the repository.
@@ -122,6 +123,8 @@ def _add_model(workspace: Workspace, model: Path, name: str, options: Mapping[st
     source: dict[str, Any] = {"kind": _kind(model), "path": str(model)}
     if source["kind"] == "saved_model":
         source["signature"] = options.get("--signature")
+        if "--tags" in options:
+            source["tags"] = [tag for tag in options["--tags"].split(",") if tag]
     data = {key: _data(folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
     made: list[Path] = []  # what was not there before
     try:
