@@ -380,17 +380,19 @@ def test_nested_outputs_of_a_keras_model_are_outputs_each() -> None:
 
 
 def test_a_saved_model_is_checked_by_the_signature_that_is_named(tmp_path: Any) -> None:
-    """Not every one has serving_default."""
+    """Not every one has serving_default; the only one there is need not be named."""
     from trtbuild import cli
     from trtbuild.errors import ConfigError
 
     module = tf.Module()
     module.f = tf.function(lambda x: {"y": x + 1.0}, input_signature=[tf.TensorSpec([None, 4], name="x")])
     tf.saved_model.save(module, str(tmp_path / "m"), signatures={"foo": module.f})
+    tf.saved_model.save(module, str(tmp_path / "two"), signatures={"foo": module.f, "bar": module.f})
 
-    assert cli.run(["check", str(tmp_path / "m"), "signature=foo", "opset=18"]) == 0
-    with pytest.raises(ConfigError, match=r"m: no signature 'serving_default'; valid: foo: signature=NAME"):
-        cli.run(["check", str(tmp_path / "m")])
+    assert cli.run(["check", str(tmp_path / "m"), "opset=18"]) == 0
+    assert cli.run(["check", str(tmp_path / "two"), "signature=foo"]) == 0
+    with pytest.raises(ConfigError, match=r"two: several signatures: bar, foo; choose one: signature=NAME"):
+        cli.run(["check", str(tmp_path / "two")])
 
 
 @pytest.mark.parametrize("name", ["broken.keras", "broken.h5"])

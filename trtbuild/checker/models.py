@@ -237,11 +237,12 @@ def _opened(path: Path, signature: str | None) -> Any:
     from trtbuild.kit import tfmodel
 
     if path.is_dir():
-        source = {"kind": "saved_model", "path": str(path), "signature": signature or "serving_default"}
+        source = {"kind": "saved_model", "path": str(path), "signature": signature}
         try:
             return tfmodel.open_saved_model(source, path, {})
         except ConfigError as error:
-            raise ConfigError(error.what, where=str(path), hint=f"{error.hint}: signature=NAME") from error
+            hint = error.hint.replace("--signature NAME", "signature=NAME")
+            raise ConfigError(error.what, where=str(path), hint=hint) from error
     if path.suffix in (".keras", ".h5"):
         return tfmodel.open_keras({"kind": "keras", "path": str(path)}, path, {})
     hint = "a SavedModel's folder, .keras, .h5 or .onnx; for a frozen graph use model=NAME of a config"

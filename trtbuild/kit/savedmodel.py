@@ -6,7 +6,7 @@ Keras 2 wrote; the loader of TensorFlow 1 reads the graph alone, which is all th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,16 @@ from trtbuild.files import inside
 
 @dataclass(frozen=True)
 class Signature:
-    """``function(**inputs)`` of the signature ``name``; ``defaults``: values of inputs that need not be given."""
+    """``call(**inputs) -> {output: tensor}`` of the signature ``name``.
+
+    ``inputs`` have .shape and .dtype; ``defaults``: values of those that need not be given; ``keep`` owns variables.
+    """
 
     name: str
-    function: Any  # tf ConcreteFunction
+    call: Callable[..., Mapping[str, Any]]
+    inputs: Mapping[str, Any]
     defaults: Mapping[str, Any]
-    keep: Any  # owner of the variables
+    keep: Any
 
 
 def load(source: Mapping[str, Any], path: Path) -> Signature:
@@ -38,10 +42,15 @@ def load(source: Mapping[str, Any], path: Path) -> Signature:
     name = choose_signature(graph, source.get("signature"), where)
     for asset in graph.asset_file_def:
         inside(path / "assets", asset.filename, where=where)
-    loaded = _load(path, sorted(graph.meta_info_def.tags), where)
-    if name not in loaded.signatures:
-        raise SourceError(f"not a readable SavedModel: its signature '{name}' cannot be loaded", where=where)
-    return Signature(name, loaded.signatures[name], _defaults(graph, name), loaded)
+    tags = sorted(graph.meta_info_def.tags)
+    try:
+        call, inputs, keep = _by_objects(path, tags, name)
+    except Exception as error:  # protobuf, I/O and registry errors alike: this loader cannot use it
+        try:
+            call, inputs, keep = _by_graph(path, tags, graph.signature_def[name])
+        except Exception:  # the same: then the first reason is the one to tell
+            raise _unreadable(error, path, where) from error
+    return Signature(name, call, inputs, _defaults(graph, name), keep)
 
 
 def parse(path: Path, where: str) -> Any:
@@ -96,18 +105,34 @@ def choose_signature(graph: Any, name: str | None, where: str) -> str:
     return name or ("serving_default" if "serving_default" in names else names[0])
 
 
-def _load(path: Path, tags: Sequence[str], where: str) -> Any:
+def _by_objects(path: Path, tags: Sequence[str], name: str) -> tuple[Any, Mapping[str, Any], Any]:
     import tensorflow as tf
-    from tensorflow.python.saved_model import load_v1_in_v2
 
-    try:
-        return tf.saved_model.load(str(path), tags=tags)
-    except Exception as error:  # protobuf, I/O and registry errors alike: this loader cannot use it
-        try:
-            loaded = load_v1_in_v2.load(str(path), tags)
-        except Exception:  # the same: then the first reason is the one to tell
-            raise _unreadable(error, path, where) from error
-        return loaded
+    loaded = tf.saved_model.load(str(path), tags=tags)
+    function = loaded.signatures[name]
+    return function, function.structured_input_signature[1], loaded
+
+
+def _by_graph(path: Path, tags: Sequence[str], signature: Any) -> tuple[Any, Mapping[str, Any], Any]:
+    import tensorflow as tf
+    from tensorflow.python.framework import convert_to_constants
+
+    feeds = {key: info.name for key, info in signature.inputs.items()}
+    fetches = {key: info.name for key, info in signature.outputs.items()}
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        tf.compat.v1.saved_model.load(session, list(tags), str(path))
+        frozen = convert_to_constants.convert_variables_to_constants_from_session_graph(
+            session, graph.as_graph_def(), sorted({name.partition(":")[0] for name in fetches.values()})
+        )
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(frozen, name=""), [])
+    inputs = {key: wrapped.graph.get_tensor_by_name(name) for key, name in feeds.items()}
+    results = [wrapped.graph.get_tensor_by_name(name) for name in fetches.values()]
+    pruned = wrapped.prune(list(inputs.values()), results)
+
+    def call(**arguments: Any) -> Mapping[str, Any]:
+        return dict(zip(fetches, pruned(*[arguments[key] for key in inputs]), strict=True))
+
+    return call, inputs, wrapped
 
 
 def _defaults(graph: Any, name: str) -> dict[str, Any]:
@@ -128,5 +153,7 @@ def _defaults(graph: Any, name: str) -> dict[str, Any]:
 
 def _unreadable(error: Exception, path: Path, where: str) -> SourceError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = (lines[0] if lines else type(error).__name__)[:300].replace(str(path), where)
+    # Of an error while the graph runs, the first lines are where it was built.
+    told = next((line for line in lines if not line.endswith(":") and line[:5] not in ("File ", "Detec")), "")
+    said = (told or type(error).__name__)[:300].replace(str(path), where)
     return SourceError(f"not a readable SavedModel: {said}", where=where)

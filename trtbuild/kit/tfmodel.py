@@ -76,18 +76,13 @@ def open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mappi
 
     assert path is not None
     signature = savedmodel.load(source, path)
-    keys = list(signature.function.structured_outputs)
 
     def call(arguments: dict[str, Any]) -> dict[str, Any]:
         given = {name: tf.constant(value) for name, value in signature.defaults.items() if name not in arguments}
-        return _in_order(signature.function(**arguments, **given), keys)
+        result = signature.call(**arguments, **given)
+        return {key: result[key] for key in sorted(result)}
 
-    specs = signature.function.structured_input_signature[1]
-    return _Opened(call, specs, signature.keep, frozenset(signature.defaults))
-
-
-def _in_order(result: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
-    return {key: result[key] for key in sorted(keys)}
+    return _Opened(call, signature.inputs, signature.keep, frozenset(signature.defaults))
 
 
 def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:

@@ -21,8 +21,8 @@ def _saved_model(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]
 
     signature = savedmodel.load(source, path)
     source["signature"] = signature.name
-    inputs = signature.function.structured_input_signature[1]
-    return _tensors({name: spec for name, spec in inputs.items() if name not in signature.defaults} or inputs)
+    inputs = {name: spec for name, spec in signature.inputs.items() if name not in signature.defaults}
+    return _tensors(inputs or signature.inputs)
 
 
 def _keras(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
