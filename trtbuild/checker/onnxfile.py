@@ -45,9 +45,11 @@ def load(path: Path) -> Any:
     """The model without its external data; every node gets a name, since a refusal can only point at a name."""
     import onnx
 
-    from trtbuild.kit import wiring
+    from trtbuild.kit import largemodel, wiring
     from trtbuild.kit.graph import open_dims
 
+    if largemodel.is_one(path):
+        raise ConfigError("a zip archive, not an ONNX model", where=str(path), hint=largemodel.HINT)
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from trtbuild.core.names import did_you_mean
 from trtbuild.core.printable import printable
 from trtbuild.errors import ConfigError, SourceError
-from trtbuild.kit import externaldata, wiring
+from trtbuild.kit import externaldata, largemodel, wiring
 from trtbuild.kit.graph import input_dims, open_dims
 from trtbuild.kit.tfmodel import check_fit
 
@@ -71,6 +72,8 @@ def parse(path: Path, where: str) -> Any:
     """
     import onnx
 
+    if largemodel.is_one(path):
+        raise SourceError("a zip archive, not an ONNX model", where=where, hint=largemodel.HINT)
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's DecodeError has moved between versions
@@ -85,11 +88,16 @@ def parse(path: Path, where: str) -> Any:
 
 
 def whole(path: Path, where: str) -> Any:
-    """The model with all its weights, wherever they lie; None where they lie in the file itself.
+    """The model with all its weights, wherever they lie, a zip archive included; None where it is whole as it is.
 
     Raises:
         SourceError: not an ONNX model.  ConfigError: a file of weights is not where it should be.
     """
+    if largemodel.is_one(path):
+        with tempfile.TemporaryDirectory(prefix="trtbuild-") as unpacked:
+            inner = largemodel.unpack(path, where, Path(unpacked))
+            model = whole(inner, where)
+            return parse(inner, where) if model is None else model
     model = parse(path, where)
     folder = path.resolve().parent
     if not any(True for _ in externaldata.places(model, folder, where)):
