@@ -214,7 +214,7 @@ def model_yaml(source: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]
     filled = {name: describe_input(spec) for name, spec in inputs.items()}
     parts = [
         tracking.to_yaml({"source": dict(source)}).decode(),
-        "# range: what random data is drawn from; profile: the shapes the engine is built for (min, opt, max).\n",
+        "# range: what values lie in, random ones too; profile: the shapes the engine is built for (min, opt, max).\n",
         tracking.to_yaml({"inputs": filled, "export": {"opset": 17}}).decode(),
         "# Random data tries the tools; accuracy needs real samples: an .npz with an array for each input.\n",
         tracking.to_yaml({"data": dict(data)}).decode(),

@@ -75,6 +75,20 @@ def test_a_double_input_builds_and_is_refused_all_the_same(tmp_path: Path) -> No
     assert not result and result.verdicts == {"rtx-1.7": "precision_fail"}
 
 
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_quantisation_that_is_read_otherwise_is_a_problem(precision: str, tmp_path: Path) -> None:
+    """At its node, in every precision: also in one that nothing of the graph can be written in."""
+    path = tmp_path / "unsigned.onnx"
+    made = graph("float[2] x => float[2] y { q = QuantizeLinear(x, s) y = DequantizeLinear(q, s) }", s=0.02)
+    path.write_bytes(made.SerializeToString())
+    result = trt_checker.check(path, precision=precision)
+
+    first = result.problems[0]
+    assert (first.node_type, first.stage, first.versions) == ("QuantizeLinear", "precision", ("rtx-1.7",))
+    assert "it quantises to uint8" in first.words and "symmetrically to int8" in first.advice
+    assert not result and result.verdicts == {"rtx-1.7": "precision_fail" if precision == "fp16" else "not asked"}
+
+
 def test_an_input_that_is_a_shape_cannot_be_made_up(tmp_path: Path) -> None:
     """An engine would be for these values alone."""
     path = tmp_path / "reshape.onnx"

@@ -18,6 +18,7 @@ from trtbuild.checker.options import Options
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.quiet import quiet
 from trtbuild.checker.result import Problem, Result, settled
+from trtbuild.core.parserwarnings import MISREAD_ADVICE
 from trtbuild.core.thread import in_thread
 from trtbuild.errors import ExportError, LowerError, TrtbuildError
 from trtbuild.probing import Answer, Question
@@ -131,6 +132,7 @@ def check_onnx(
     ``ready``: a file that somebody else exported may compute in any precision.
     """
     from trtbuild.checker import precision
+    from trtbuild.kit import misreadings
 
     if exported.model is None:
         return [], {}
@@ -140,7 +142,12 @@ def check_onnx(
     try:
         path, notes = precision.written(exported.model, how, folder, finder)
     except LowerError as error:
-        return [*problems, finder.noticed("precision", "error", "", "", error.what, error.hint)], {}
+        # No version is asked then, so what every one of them would read otherwise is looked up here.
+        misread = [
+            finder.noticed("precision", "error", c.node, c.op_type, c.words, MISREAD_ADVICE)
+            for c in misreadings.misread(exported.model)
+        ]
+        return [*problems, *misread, finder.noticed("precision", "error", "", "", error.what, error.hint)], {}
     concrete = {**chosen.concrete, **exported.extra}
     question = Question(
         path, {name: shape for name, shape in concrete.items() if name in present},
