@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trtbuild.kit.arrayfile import Rows, StoredArray, open_npy, open_npz, rows_of, write_npz
 
@@ -103,3 +107,36 @@ def test_what_is_written_into_a_map_stays_out_of_the_file(tmp_path: Path) -> Non
     open_npy(tmp_path / "a.npy").mapped()[:] = 0
 
     assert np.load(tmp_path / "a.npy").tolist() == [0, 1, 2]
+
+
+def test_a_header_that_is_not_one_is_named(tmp_path: Path) -> None:
+    """Cut off inside its text, with a shape that no array has, or with text that is not a dictionary."""
+    for header in ("{'descr': '<f4', 'fortran_order': False, 'shape': (-4, 2, 2, null),",
+                   "{'descr': '<f4', 'fortran_order': False, 'shape': (-4, 2), }", "(" * 900, "'" * 3,
+                   "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 2), }",
+                   "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }"):  # fmt: skip
+        content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(64)
+        (tmp_path / "a.npy").write_bytes(content)
+        with pytest.raises(ValueError, match=r"."):
+            open_npy(tmp_path / "a.npy")
+
+
+@given(st.data())
+def test_a_damaged_file_is_read_or_named(data: st.DataObject) -> None:
+    """Bytes changed, cut out or put in, anywhere: arrays, or a ValueError, and never another error."""
+    buffer = io.BytesIO()
+    save = data.draw(st.sampled_from([np.savez, np.savez_compressed]))
+    save(buffer, image=np.arange(12, dtype=np.float32).reshape(3, 4), label=np.arange(3))
+    content = buffer.getvalue()
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(content)))
+        put_in = data.draw(st.binary(max_size=4))
+        content = content[:start] + put_in + content[start + data.draw(st.integers(0, 4)) :]
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "data.npz")
+        file.write_bytes(content)
+        try:
+            for array in open_npz(file).values():
+                np.asarray(array)
+        except ValueError:
+            return

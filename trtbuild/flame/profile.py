@@ -27,6 +27,7 @@ _FIELD = re.compile(rf'"(\w+)" : ({_NUMBER})')
 _COUNT = re.compile(r'^\s*,?\s*\{ "count" : (\d+) \},?\s*$')
 _TIMES = ("averageMs", "timeMs", "medianMs")
 _WRAPPED = ("profile", "Profile", "layers", "layer_times")
+_MOST_RUNS = 10**12  # no profiler counted as many iterations
 NS = 1e6  # nanoseconds in a millisecond
 
 
@@ -100,8 +101,8 @@ def _is_count(entry: Any) -> bool:
 
 def _trtexec(entries: Sequence[Any], where: str) -> Profile:
     count = next((entry["count"] for entry in entries if _is_count(entry)), None)
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 0):
-        raise ConfigError(f"entry 0: 'count' is {count!r}, expected the number of iterations", where=where)
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < _MOST_RUNS):
+        raise ConfigError(f"entry 0: 'count' is {count!r:.60}, expected the number of iterations", where=where)
     names, times, medians = [], [], []
     for i, entry in enumerate(entries):
         if _is_count(entry):
@@ -184,7 +185,7 @@ def _samples(layers: Iterable[tuple[str, list[float]]], where: str) -> Profile:
     names, series, times = [], [], []
     for name, values in checked:
         names.append(name)
-        calls = len(values) // least if regular and least else 1
+        calls = len(values) // least if regular and values else 1
         each = [math.fsum(values[i : i + calls]) for i in range(0, len(values), calls)]
         series.append(tuple(round(v * NS) for v in each))
         times.append(math.fsum(each) / len(each) if each else 0.0)

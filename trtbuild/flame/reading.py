@@ -116,6 +116,8 @@ def read_scopes(path: Path | str) -> Mapping[str, Any]:
     content = parse_json(read_text(path), str(path), expected)
     if not isinstance(content, Mapping) or not isinstance(content.get("nodes"), Mapping):
         refuse(content, str(path), expected)
+    if not isinstance(content.get("tensors", {}), Mapping):
+        raise ConfigError(f"its tensors are {_short(content['tensors'])}, expected an object", where=str(path))
     for name, entry in content["nodes"].items():
         members = entry.get("members", []) if isinstance(entry, Mapping) else None
         if not isinstance(members, list) or not all(map(_is_named, [entry, *members])):
@@ -124,4 +126,6 @@ def read_scopes(path: Path | str) -> Mapping[str, Any]:
 
 
 def _is_named(entry: Any) -> bool:
-    return isinstance(entry, Mapping) and isinstance(entry.get("name", entry.get("op")), str)
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("name", entry.get("op")), str):
+        return False
+    return all(isinstance(entry.get(key, ""), str) for key in ("op", "type", "name", "scope"))

@@ -14,6 +14,7 @@ from trtbuild.flame.values import Profile, Row, rounded
 
 _SUFFIX = "_kernel_time"
 _FENCES = ("_fence_before", "_fence_after")
+_LAST_US = 1e18  # no clock's: 30,000 years
 US = 1e3  # nanoseconds in a microsecond
 Key = tuple[str, str]  # layer and node index
 
@@ -58,13 +59,17 @@ class _Timed:
 
 
 def _timed(i: int, event: Mapping[str, Any], where: str) -> _Timed:
-    label = f"event {i} ({str(event.get('name'))[:80]!r})"
+    name = event.get("name")
+    label = f"event {i} ({str(name)[:80]!r})"
+    if not isinstance(name, str):
+        raise ConfigError(f"{label}: expected a name", where=where)
     duration = milliseconds(event.get("dur"), where, label)  # the same checks; the unit is microseconds
     start = event.get("ts", 0)
-    start = float(start) if isinstance(start, (int, float)) and math.isfinite(start) else 0.0
+    # An int beyond a float's range would raise OverflowError.
+    start = float(start) if isinstance(start, (int, float)) and abs(start) < _LAST_US else 0.0
     args = event.get("args")
     args = args if isinstance(args, Mapping) else {}
-    key = (str(event["name"]).removesuffix(_SUFFIX), str(args.get("node_index", "")))
+    key = (name.removesuffix(_SUFFIX), str(args.get("node_index", "")))
     return _Timed(key, str(args.get("op_name", "")), str(event.get("tid")), start, duration)
 
 

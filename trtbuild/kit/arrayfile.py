@@ -6,10 +6,15 @@ memory of their own, not mapped: mapped pages count as this process's memory onc
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import lzma
 import os
 import struct
 import tempfile
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -18,6 +23,7 @@ from typing import IO, Any
 
 import numpy as np
 
+_DAMAGED = (ValueError, EOFError, SyntaxError, RuntimeError, LookupError, TypeError, ArithmeticError, MemoryError)
 Array = np.ndarray[Any, Any]
 CHUNK_BYTES = 1 << 20  # copied at once; larger ones are no faster
 BLOCK_ELEMENTS = 1 << 17  # of one block of rows: 1 MB as float64; twice that was slower (page faults of each new block)
@@ -120,9 +126,10 @@ class Rows:
 
 
 def open_npy(path: Path) -> StoredArray:
-    """An array of an .npy file.  Raises ValueError when it is none, or an array of objects."""
-    file = path.open("rb")
-    return _array_at(file, path.stat().st_size)
+    """An array of an .npy file.  Raises ValueError when it is not one, or an array of objects."""
+    with _damage_named():
+        file = path.open("rb")
+        return _array_at(file, path.stat().st_size)
 
 
 def open_npz(path: Path, scratch: Path | None = None, *, verify: bool = True) -> dict[str, StoredArray]:
@@ -132,10 +139,10 @@ def open_npz(path: Path, scratch: Path | None = None, *, verify: bool = True) ->
         verify: read everything once and compare its checksums; not needed for a file whose digest is known.
 
     Raises:
-        ValueError, EOFError, zipfile.BadZipFile, zlib.error: damaged, or an array of objects.
+        ValueError: it is damaged, or has an array of objects.  OSError: it cannot be read.
     """
     made: dict[str, StoredArray] = {}
-    with zipfile.ZipFile(path) as archive:
+    with _damage_named(), zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if not entry.filename.endswith(".npy"):
                 continue
@@ -151,6 +158,24 @@ def open_npz(path: Path, scratch: Path | None = None, *, verify: bool = True) ->
                 file.seek(0)
             made[name] = _array_at(file, file.tell() + entry.file_size)
     return made
+
+
+@contextlib.contextmanager
+def _damage_named() -> Iterator[None]:
+    """All that zipfile, its decompressors and numpy's reader of headers raise on foreign bytes, as a ValueError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):
+            raise  # a full disk or a missing permission says nothing about the file
+        raise ValueError(_words(error)) from error
+    except (*_DAMAGED, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError) as error:
+        raise ValueError(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    said = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    return (said.splitlines() or [type(error).__name__])[0]
 
 
 def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -204,6 +229,8 @@ def _array_at(file: IO[bytes], end: int) -> StoredArray:
     if version not in _READERS:
         raise ValueError(f"version {version} of the .npy format")  # 3: names of fields, which are no numbers
     shape, fortran, dtype = _READERS[version](file)
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise ValueError(f"the shape {shape!r:.80}")
     if dtype.hasobject:
         raise ValueError("an array of objects, which could run code")
     found = StoredArray(file, file.tell(), tuple(shape), dtype, bool(fortran) and len(shape) > 1)
