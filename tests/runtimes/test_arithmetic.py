@@ -127,7 +127,7 @@ def test_calibration_sees_what_the_graph_states() -> None:
             return {}
 
     specs = {"x": {"dtype": "float32", "shape": [1, 3, 8, 8]}}
-    qdq.calibrate(model, ["y"], Samples({"x": feed(model)}, 1, "data"), specs, 1, Watch())
+    qdq.calibrate(model, ["y"], [Samples({"x": feed(model)}, 1, "data")], specs, 1, Watch())
 
     np.testing.assert_array_equal(seen["y"], run(model, x=feed(model))["y"])
 
