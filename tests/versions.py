@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -69,7 +70,9 @@ class Fake:
                 if name in self.engines:
                     raise self.engines[name]
             page = self._page(p, name)
-            documents = {"report.json": page, "verdict.json": page["verdict"], "passport.json": {"sha256": ""},
+            plan = f"{step.folder} engine.plan"
+            seal = {"sha256": hashlib.sha256(plan.encode()).hexdigest()}
+            documents = {"report.json": page, "verdict.json": page["verdict"], "passport.json": seal,
                          "deviation.json": {"hops": {"total": {"scores": {"rmse": 0.5, "worst": []}}}}}  # fmt: skip
             for out in step.outs:
                 text = json.dumps(documents[out.name]) if out.name in documents else f"{step.folder} {out.name}"
