@@ -1,4 +1,4 @@
-"""``python -m benchmarks [imports|flame|noop|sweep|suite …]``: each against its baseline, side by side, in one run."""
+"""``python -m benchmarks [imports|flame|noop|memory|suite …]``: each against its baseline, side by side, in one run."""
 
 from __future__ import annotations
 
@@ -118,6 +118,13 @@ def checker(scratch: Path) -> None:
     conversion.measure(ROOT, say)
 
 
+def memory(scratch: Path) -> None:
+    """Peak memory of every step of three networks, against its estimate."""
+    from benchmarks import memory as peaks
+
+    peaks.measure(scratch, peaks.APPLICATIONS, say)
+
+
 def sweep(scratch: Path) -> None:
     """3 models x 3 precisions x 2 versions at once, against 18 builds that share nothing."""
     from benchmarks import sweep as sweeps
@@ -150,6 +157,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "cold": cold,
     "layers": layers,
     "checker": checker,
+    "memory": memory,
     "pull": pull,
     "sweep": sweep,
     "many": many,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild import sandbox
+from trtbuild.core import memory
 from trtbuild.core.explain import Found, Judgement, judge
 from trtbuild.core.plan import Plan
 from trtbuild.core.record import Digest, Record, same
@@ -116,6 +117,7 @@ class Builder:
             verdict = judge(step, found(step, self.store))
             if verdict.state == "fresh":
                 return self._done(step, schedule, "fresh")
+            step = memory.sized(step, self._steps, self._size)
             if not self.executor.free(step):
                 return False
             lock = self._lock(step)
@@ -132,6 +134,10 @@ class Builder:
         except (TrtbuildError, OSError) as error:
             self._fail(step, schedule, sandbox.as_error(error, self.store.root))
         return True
+
+    def _size(self, path: str) -> int | None:
+        digest = self.store.input_digest(path)
+        return None if digest is None else digest.size
 
     def _without_running(self, step: Step, verdict: Judgement) -> str:
         """Restore from the record, a remote or the run cache; says how, or nothing."""

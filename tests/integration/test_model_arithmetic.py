@@ -16,10 +16,10 @@ import pytest
 
 from tests.graphs import Array, run
 from trtbuild.building import build_planned
+from trtbuild.core.dataspec import BATCH
 from trtbuild.core.plan import Plan, post_order
 from trtbuild.core.step import Step
 from trtbuild.kit.data import rows_per_call
-from trtbuild.kit.outputs import BATCH
 from trtbuild.planned import plan_overrides
 from trtbuild.status import SilentStatus
 from trtbuild.workspace import find_workspace

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from trtbuild.kit import exporterfaults
+from trtbuild.kit.standins import StandIns
 
 pytestmark = pytest.mark.slow
 tf = pytest.importorskip("tensorflow")
@@ -21,7 +22,7 @@ def found(network: Callable[[Any], Any], dtype: str, shape: list[int | None]) ->
 
     spec = tf.TensorSpec(shape, dtype, "x")
     function = tf.function(lambda x: {"y": network(x)}, autograph=False).get_concrete_function(spec)
-    return [fault.kind for fault in exporterfaults.faults(_freeze(TfModel(function, ("x",), ("y",)))[0])]
+    return [fault.kind for fault in exporterfaults.faults(_freeze(TfModel(function, ("x",), ("y",)), StandIns())[0])]
 
 
 LEGACY = {"size": [13, 11], "half_pixel_centers": False}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 VALIDATION = "validation"
+BATCH = 8  # samples a call, within the profile; large enough to amortise a call, small enough for any memory
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # part of file names and of step folders
 
 

@@ -11,7 +11,6 @@ from typing import Literal, TypeAlias
 
 KEY_LENGTH = 8  # hex digits in a folder's name; a clash inside one model and kind is checked by the record
 Slot = Literal["cpu", "gpu", "gpu-exclusive", "exclusive"]  # see core/schedule.py
-MEMORY_BYTES = 500_000_000  # of a step that says nothing else
 # toolchain: the TensorRT version's interpreter, with the same memory on every run; runtime: the same one, as it is.
 Environment = Literal["main", "toolchain", "runtime"]
 
@@ -46,7 +45,8 @@ class Step:
     inputs: Mapping[str, Input]
     outs: tuple[Out, ...]
     slot: Slot = "cpu"
-    memory_bytes: int = MEMORY_BYTES  # what it may take at its peak; measured on the largest demonstration model
+    work_bytes: int = 0  # what it holds beside its libraries and its model: activations of a call, a budget
+    memory_bytes: int = 0  # its estimated peak, filled in when it could start (core/memory.py)
     environment: Environment = "main"
 
     @cached_property

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_SMALL_BYTES = 1 << 16  # what a shape, axes or pads may take; larger constants are weights
+
 
 def element_types(model: Any) -> dict[str, int]:
     """Element type (onnx.TensorProto.DataType) of every tensor that shape inference reaches, subgraphs included."""
-    import onnx
-
     types: dict[str, int] = {}
 
     def collect(graph: Any) -> None:
@@ -22,8 +22,30 @@ def element_types(model: Any) -> dict[str, int]:
             for inner in subgraphs(node):
                 collect(inner)
 
-    collect(onnx.shape_inference.infer_shapes(model).graph)
+    collect(inferred(model))
+    types.update({tensor.name: tensor.data_type for tensor in model.graph.initializer})
     return types
+
+
+def inferred(model: Any) -> Any:
+    """The graph of a model (a copy) with the types and shapes that inference finds; large initialisers are inputs.
+
+    Inference serialises the whole model, twice: of a large constant it needs the type and shape alone.
+    """
+    import onnx
+
+    graph, bare = model.graph, onnx.ModelProto(ir_version=model.ir_version)
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    for field in ("node", "input", "output", "value_info", "sparse_initializer"):
+        getattr(bare.graph, field).extend(getattr(graph, field))
+    named = {value.name for value in graph.input}
+    for tensor in graph.initializer:
+        if len(tensor.raw_data) <= _SMALL_BYTES:
+            bare.graph.initializer.append(tensor)
+        elif tensor.name not in named:
+            bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    return onnx.shape_inference.infer_shapes(bare).graph
 
 
 def open_dims(model: Any) -> None:

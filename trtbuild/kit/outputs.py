@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from trtbuild.core.dataspec import BATCH
 from trtbuild.errors import ModelError
 from trtbuild.kit.arrayfile import Array, Rows, StoredArray, open_npz, write_npz
 from trtbuild.kit.data import Samples, rows_per_call
 from trtbuild.runtimes import Session
 
-BATCH = 8  # samples a call, within the profile; large enough to amortise a call, small enough for any memory
 Row = Literal["sample", "call", "other"]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from trtbuild.kit import layererror
+from trtbuild.kit.graph import inferred
 from trtbuild.kit.inspectedgraph import InspectedGraph
 from trtbuild.kit.tappedruns import TappedRuns
 
@@ -86,10 +87,8 @@ def of_graph(folder: Path, graph: InspectedGraph, runs: TappedRuns) -> Reference
 
 def _static_shapes(model: Any, batch: int) -> dict[str, tuple[int, ...]]:
     """Shapes that inference knows, the first dimension filled with the batch."""
-    import onnx
-
     found = {}
-    for value in onnx.shape_inference.infer_shapes(model).graph.value_info:
+    for value in inferred(model).value_info:
         dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
         if dims and dims[0] == 0:
             dims[0] = batch

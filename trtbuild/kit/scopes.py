@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trtbuild.kit.folding import Folded, is_heavy, unfold
+from trtbuild.kit.graph import inferred
 from trtbuild.kit.tfonnx import TfOp
 
 # Wrappers of a loaded SavedModel's functions, which no author wrote.
@@ -192,12 +193,10 @@ def names_of(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _shapes(model: Any) -> dict[str, tuple[int | None, ...]]:
-    import onnx
-
-    inferred = onnx.shape_inference.infer_shapes(model).graph
+    graph = inferred(model)
     return {
         value.name: tuple(d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim)
-        for value in (*inferred.value_info, *inferred.input, *inferred.output)
+        for value in (*graph.value_info, *graph.input, *graph.output)
         if value.type.tensor_type.HasField("shape")
     }
 

@@ -10,10 +10,11 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from trtbuild.errors import ExportError
-from trtbuild.kit import randomness
+from trtbuild.kit import randomness, standins
 from trtbuild.kit.tf2onnxmemory import mend_constants
 from trtbuild.kit.tfmodel import TfModel
 
@@ -35,9 +36,13 @@ class Converted:
     model: Any  # onnx.ModelProto
     ops: dict[str, TfOp]
     tensors: dict[str, str]  # clean graph input or output name -> TensorFlow tensor
-    frozen: bytes  # the GraphDef that was converted; ``ops`` are its operations
+    graph_def: Any  # what was converted, without its ``weights`` (constant -> bytes); ``ops`` are its operations
+    weights: dict[str, bytes]
     constants: frozenset[str]  # outputs that are constants or variables in the source itself
     random: dict[str, str]  # operations that draw random numbers: name -> type
+
+    def write_frozen(self, path: Path) -> None:
+        standins.write(self.graph_def, self.weights, path)
 
 
 def convert(source: TfModel, opset: int) -> Converted:
@@ -46,14 +51,17 @@ def convert(source: TfModel, opset: int) -> Converted:
     Raises:
         ExportError: operations without an ONNX form, all of them in ``details``.
     """
-    graph_def, inputs, outputs, constants = _freeze(source)
-    found = convert_graph(graph_def, inputs, outputs, opset)
+    stand_ins = standins.StandIns()
+    graph_def, inputs, outputs, constants = _freeze(source, stand_ins)
+    del source  # and its variables, if nobody else holds it
+    weights = {name: stand_ins.weights[number][1] for name, number in stand_ins.found(graph_def).items()}
+    del stand_ins
+    found = convert_graph(graph_def, inputs, outputs, opset, weights)
     if found.unknown:
         raise _unknown_ops(found)
-    frozen = graph_def.SerializeToString(deterministic=True)
     tensors = {clean: tensor for tensor, clean in (inputs | outputs).items()}
     random = randomness.in_graph_def(graph_def)
-    return Converted(found.model, found.ops, tensors, frozen, constants, random)
+    return Converted(found.model, found.ops, tensors, graph_def, weights, constants, random)
 
 
 @dataclass(frozen=True)
@@ -78,9 +86,13 @@ class Found:
     shapes: dict[str, tuple[int, tuple[int | None, ...]]]
 
 
-def convert_graph(graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int) -> Found:
+def convert_graph(
+    graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int,
+    weights: Mapping[str, bytes] | None = None,
+) -> Found:  # fmt: skip
     """Convert a frozen, optimised GraphDef; ``inputs`` and ``outputs`` are tensor -> clean name.
 
+    ``weights``: the bytes of constants that the graph has stand-ins for (``kit/standins.py``).
     The opset is not raised past tf2onnx's last one while unknown operations are in the graph.
 
     Raises:
@@ -91,28 +103,28 @@ def convert_graph(graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[st
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         ops = {op.name: _describe(op) for op in graph.get_operations()}
-        model, shapes, said = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET))
+        model, shapes, said = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET), weights)
     unknown = _unknown(model, said)
     if opset > TF2ONNX_LAST_OPSET and not unknown:
         model = raise_opset(model, opset)
     return Found(model, ops, unknown, shapes)
 
 
-def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str], frozenset[str]]:
+def _freeze(
+    source: TfModel, stand_ins: standins.StandIns
+) -> tuple[Any, dict[str, str], dict[str, str], frozenset[str]]:
     """Constants for variables, then tf2onnx's grappler pass.
 
     Returns:
         the GraphDef; tensor -> clean name of inputs and of outputs; outputs that nothing computes.
     """
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
     from tf2onnx import tf_loader
 
     from trtbuild.kit import defaults
 
-    # lower_control_flow=False: the default leaves TensorList operations of an LSTM behind, silently (tf2onnx 1.17).
     try:
-        frozen = convert_variables_to_constants_v2(source.function, lower_control_flow=False, aggressive_inlining=True)
+        frozen = standins.freeze(source.function, stand_ins)
     except (
         Exception
     ) as error:  # a model that assigns to its variables cannot be frozen; TensorFlow says so in many ways
@@ -124,13 +136,21 @@ def _freeze(source: TfModel) -> tuple[Any, dict[str, str], dict[str, str], froze
     for tensor, name in zip(frozen.outputs, sorted(source.outputs), strict=True):
         outputs[tensor.name] = f"{name}_output" if name in source.inputs else name
     graph_def = tf_loader.fix_freezing_errors_part2(frozen.graph.as_graph_def(add_shapes=True))
+    del frozen
     allow_inlining(graph_def)
+    stand_ins.hide(graph_def)
     graph_def = defaults.take(graph_def, [*inputs, *outputs])
     constants = frozenset(outputs[tensor] for tensor in defaults.constants(graph_def, outputs))
-    with tf.Graph().as_default():  # export_meta_graph, inside tf_optimize, refuses eager mode
-        tf.import_graph_def(graph_def, name="")
-        graph_def = tf_loader.tf_optimize(list(inputs), list(outputs), graph_def)
-    return graph_def, inputs, outputs, constants
+    hidden = stand_ins.safe(graph_def)
+    while True:
+        stand_ins.reveal(graph_def, keep=hidden)
+        with tf.Graph().as_default():  # export_meta_graph, inside tf_optimize, refuses eager mode
+            tf.import_graph_def(graph_def, name="")
+            optimised = tf_loader.tf_optimize(list(inputs), list(outputs), graph_def)
+        lost = hidden - set(stand_ins.found(optimised).values())
+        if not lost:
+            return optimised, inputs, outputs, constants
+        hidden -= lost
 
 
 def allow_inlining(graph_def: Any) -> None:
@@ -177,7 +197,7 @@ def _describe(op: Any) -> TfOp:
 
 
 def _tf2onnx(
-    graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int
+    graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int, weights: Mapping[str, bytes] | None
 ) -> tuple[Any, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str]]:
     """The model, its tensors, and what tf2onnx complained of."""
     import tf2onnx.utils
@@ -193,7 +213,8 @@ def _tf2onnx(
     try:
         converted = process_tf_graph(
             graph, opset=opset, input_names=list(inputs), output_names=list(outputs),
-            tensors_to_rename={**inputs, **outputs}, continue_on_error=True, custom_op_handlers={"Erfc": (_erfc, [])},
+            tensors_to_rename={**inputs, **outputs}, continue_on_error=True,
+            const_node_values=dict(weights or {}), custom_op_handlers={"Erfc": (_erfc, [])},
         )  # fmt: skip
         # An optimiser pass that fails is skipped with a warning and a copy of the graph before it is kept; a deep copy
         # for each of its seven passes is what makes large graphs slow, and a failed pass should be seen.

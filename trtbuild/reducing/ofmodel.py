@@ -82,9 +82,9 @@ def _versions(workspace: Workspace, overrides: Sequence[str]) -> tuple[list[str]
 
 def _first_batch(workspace: Workspace, variant: Variant) -> dict[str, Any]:
     """The inputs of the first call that the steps make with the validation data."""
+    from trtbuild.core.dataspec import BATCH
     from trtbuild.core.spec import VALIDATION
     from trtbuild.kit import data
-    from trtbuild.kit.outputs import BATCH
     from trtbuild.steps._shared import set_params, set_place
 
     params = set_params(variant.spec.model, VALIDATION)

@@ -34,7 +34,6 @@ def declare(variant: Variant, need: Need) -> Step:
         },
         inputs=source_inputs(variant),
         outs=(Out("model.onnx"), Out("scopes.json"), *(() if isinstance(model.source, Onnx) else (Out("frozen.pb"),))),
-        memory_bytes=6_000_000_000,  # of InceptionV3's 95 MB of weights: TensorFlow and tf2onnx copy and fold them
     )
 
 
@@ -53,17 +52,20 @@ def run(job: Job) -> None:
         from trtbuild.kit import exporterfaults, tfmodel, tfonnx
 
         path = job.input("source") if "source" in job.inputs else None
-        source = tfmodel.open_model(job.params["source"], path, job.params["inputs"])
-        converted = tfonnx.convert(source, job.params["opset"])
+        converted = tfonnx.convert(
+            tfmodel.open_model(job.params["source"], path, job.params["inputs"]), job.params["opset"]
+        )
         model, ops, tensors = converted.model, converted.ops, converted.tensors
         keep, constants = set(ops), converted.constants
         wiring.give_nodes(model)
         clean = scopes.Cleaner(ops).name
         drawn = {randomness.named(name, clean): kind for name, kind in converted.random.items()}
         random = randomness.warning(drawn, "model.source", randomness.HINT)
-        job.output("frozen.pb").write_bytes(converted.frozen)
-        warnings = exporterfaults.warnings(converted.frozen)
-        trained = _fake_quantisation(converted.frozen)
+        converted.write_frozen(job.output("frozen.pb"))
+        del converted  # its weights
+        frozen = job.output("frozen.pb").read_bytes()
+        warnings, trained = exporterfaults.warnings(frozen), _fake_quantisation(frozen)
+        del frozen
     wiring.check(model, job.params["inputs"], constants)
     canonical.canonicalise(model, keep)
     try:

@@ -8,7 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from trtbuild.core.dataspec import BATCH
 from trtbuild.core.job import Job
+from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import VALIDATION, Variant
 from trtbuild.core.step import Out, Step
@@ -51,6 +53,7 @@ def declare(variant: Variant, need: Need, of: str, data: str = VALIDATION) -> St
         inputs={"model": upstream.out(GRAPHS[of])} | data_inputs(variant, model.data.sets[data]),
         outs=OUTS,
         slot=graph_slot(variant),
+        work_bytes=activation_bytes(model.inputs.values(), BATCH),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from trtbuild.core.job import Job
 from trtbuild.core.latency import NOISE, judge, subject, warnings
+from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Model, Onnx, Variant
 from trtbuild.core.step import File, Input, Out, Step
@@ -65,7 +66,7 @@ def declare(variant: Variant, need: Need) -> Step:
         inputs=inputs,
         outs=OUTS,
         slot="exclusive",
-        memory_bytes=2_000_000_000,
+        work_bytes=activation_bytes(model.inputs.values(), variant.spec.latency.batch or opt_batch(model)),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from trtbuild.core.job import Job
 from trtbuild.core.jumps import find_jumps
+from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Input, Out, Plot, Step
@@ -66,7 +67,7 @@ def declare(variant: Variant, need: Need) -> Step:
             Out("layers.csv", plot=Plot("index", ("total_median", "total_max"), "error of every layer")),
         ),
         slot=graph_slot(variant),
-        memory_bytes=500_000_000 + variant.spec.layers.bytes,
+        work_bytes=variant.spec.layers.bytes + activation_bytes(model.inputs.values(), options["samples"]),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from trtbuild.core.complaint import place, readers_of
 from trtbuild.core.job import Job
+from trtbuild.core.memory import activation_bytes
 from trtbuild.core.names import did_you_mean
 from trtbuild.core.parserwarnings import MISREAD_ADVICE, misread_words
 from trtbuild.core.plan import Need
@@ -41,7 +42,7 @@ def declare(variant: Variant, need: Need) -> Step:
     }
     export = need("export")
     inputs: dict[str, Input] = {"model": export.out("model.onnx"), "scopes": export.out("scopes.json")}
-    label = variant.names.precision
+    label, work_bytes = variant.names.precision, 0
     if precision.lowering == "int8":
         source = model.data.calibration
         if source is None:
@@ -57,6 +58,7 @@ def declare(variant: Variant, need: Need) -> Step:
         }
         inputs |= data_inputs(variant, source)
         label += f"-{variant.names.calibration}"
+        work_bytes = activation_bytes(model.inputs.values(), variant.spec.calibration.batch)
     return Step(
         kind="lower",
         version=VERSION,
@@ -65,7 +67,7 @@ def declare(variant: Variant, need: Need) -> Step:
         params=params,
         inputs=inputs,
         outs=(Out("lowered.onnx"), Out("precision.json")),
-        memory_bytes=1_000_000_000,
+        work_bytes=work_bytes,
     )
 
 
@@ -231,10 +233,10 @@ def multiply_accumulates(model: Any) -> dict[str, int]:
     """
     from math import prod
 
-    import onnx
+    from trtbuild.kit.graph import inferred
 
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    shapes = {t.name: list(t.dims) for t in graph.initializer}
+    graph = inferred(model)
+    shapes = {t.name: list(t.dims) for t in model.graph.initializer}
     for value in (*graph.value_info, *graph.input, *graph.output):
         if value.type.tensor_type.HasField("shape"):
             shapes[value.name] = [max(d.dim_value, 1) for d in value.type.tensor_type.shape.dim]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from trtbuild.core.dataspec import BATCH
 from trtbuild.core.job import Job
+from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import VALIDATION, Onnx, Variant
 from trtbuild.core.step import Out, Step
@@ -31,7 +33,7 @@ def declare(variant: Variant, need: Need, data: str = VALIDATION) -> Step:
         },
         inputs=source_inputs(variant) | data_inputs(variant, model.data.sets[data]),
         outs=(Out("outputs.npz"), Out("runtime.json")),
-        memory_bytes=2_000_000_000,
+        work_bytes=activation_bytes(model.inputs.values(), BATCH),
     )
 
 

@@ -1,0 +1,172 @@
+"""Large weights stay out of TensorFlow's graphs until they are in ONNX: a number stands for each.
+
+TensorFlow copies every constant at every turn (19 times from the function to the optimised graph of ConvNeXtTiny).  A
+constant whose elements are all equal takes one number there, so that each weight gets a number of its own and is found
+again by it.  Only what nothing can be computed from before the run is replaced: operands of products and convolutions
+with an input that is not constant.  What is not found again (the optimiser has computed with it) goes the whole way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LARGE_BYTES = 1 << 16
+_PASS = "Identity"
+# Grappler evaluates these when all operands are constant, and otherwise asks at most whether one is all 0 or all 1.
+_PRODUCTS = frozenset(
+    ("Conv2D", "Conv2DBackpropInput", "Conv3D", "DepthwiseConv2dNative", "MatMul", "BatchMatMul", "BatchMatMulV2",
+     "BatchMatMulV3", "GatherV2")
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Uniform:
+    """One number for a whole shape, as TensorFlow's converter takes an array: its TensorProto holds that number."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    number: float
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        import numpy as np
+
+        return np.full([1], self.number, dtype or self.dtype)
+
+
+@dataclass(frozen=True)
+class StandIns:
+    """``weights``: number -> shape and bytes of the float32 weight that it stands for."""
+
+    weights: dict[float, tuple[tuple[int, ...], bytes]] = field(default_factory=dict)
+
+    def of(self, array: Any) -> Any:
+        """What goes into a graph for an array: itself, or a stand-in."""
+        import numpy as np
+
+        if array.dtype != np.float32 or array.nbytes < LARGE_BYTES or (array == array.flat[0]).all():
+            return array
+        return _Uniform(array.shape, array.dtype, self._keep(array.shape, array.tobytes()))
+
+    def hide(self, graph_def: Any) -> None:
+        """Replace the large constants that a graph has already; in place."""
+        import numpy as np
+        from tensorflow.core.framework import types_pb2
+
+        for node in graph_def.node:
+            if node.op == "Const" and node.attr["dtype"].type == types_pb2.DT_FLOAT:
+                tensor = node.attr["value"].tensor
+                content = tensor.tensor_content
+                if len(content) >= LARGE_BYTES and len(np.unique(np.frombuffer(content, np.float32)[:64])) > 1:
+                    tensor.float_val.append(self._keep(_dims(tensor), content))
+                    tensor.ClearField("tensor_content")
+
+    def _keep(self, shape: tuple[int, ...], content: bytes) -> float:
+        """A number of its own in (1, 2), exact in float32, far from what arithmetic makes of others."""
+        number = 1 + ((len(self.weights) + 1) * 2654435761 % 2**23) / 2**23
+        self.weights[number] = (shape, content)
+        return number
+
+    def safe(self, graph_def: Any) -> set[float]:
+        """Those that only products read, and none that could be evaluated before the run."""
+        nodes = {node.name: node for node in graph_def.node}
+        held = {name: number for name, node in nodes.items() if (number := self._number(node)) is not None}
+        changed = True
+        while changed:  # nodes come in any order
+            found = {
+                name: held[source]
+                for name, node in nodes.items()
+                if name not in held and node.op == _PASS and (source := _operands(node)[0]) in held
+            }
+            held |= found
+            changed = bool(found)
+        left = set(self.weights)
+        constant = _constant(nodes)
+        for name, node in nodes.items():
+            read = {held[source] for source in _operands(node) if source in held}
+            if read and name not in held and (node.op not in _PRODUCTS or name in constant):
+                left -= read
+        return left & set(held.values())
+
+    def found(self, graph_def: Any) -> dict[str, float]:
+        """Constant -> number, of all stand-ins in a graph."""
+        return {node.name: number for node in graph_def.node if (number := self._number(node)) is not None}
+
+    def reveal(self, graph_def: Any, keep: Collection[float] = ()) -> None:
+        """Put weights back, all but ``keep``; in place."""
+        for node in graph_def.node:
+            number = self._number(node)
+            if number is not None and number not in keep:
+                self.fill(node, number)
+
+    def fill(self, node: Any, number: float) -> None:
+        tensor = node.attr["value"].tensor
+        tensor.ClearField("float_val")
+        tensor.tensor_content = self.weights[number][1]
+
+    def _number(self, node: Any) -> float | None:
+        if node.op != "Const":
+            return None
+        tensor = node.attr["value"].tensor
+        number = tensor.float_val[0] if len(tensor.float_val) == 1 and not tensor.tensor_content else None
+        return number if number in self.weights and self.weights[number][0] == _dims(tensor) else None
+
+
+def freeze(function: Any, stand_ins: StandIns) -> Any:
+    """``convert_variables_to_constants_v2`` with stand-ins for large variables.
+
+    ``lower_control_flow``: the default leaves TensorList operations of an LSTM behind, silently (tf2onnx 1.17).
+    """
+    from tensorflow.python.framework import convert_to_constants as converter
+
+    class Data(converter._FunctionConverterDataInEager):  # type: ignore[misc]
+        def _eval(self, tensor: Any) -> Any:
+            value = super()._eval(tensor)
+            return stand_ins.of(value) if hasattr(tensor, "handle") else value  # what is captured is copied by numpy
+
+    data = Data(function, lower_control_flow=False, aggressive_inlining=True)
+    graph_def, converted = converter._replace_variables_by_constants(data)
+    return converter._construct_concrete_function(function, graph_def, converted)
+
+
+def write(graph_def: Any, weights: Mapping[str, bytes], path: Path) -> None:
+    """The bytes of ``graph_def`` with its weights in it, one node after another: fields of a message may be joined."""
+    rest = type(graph_def)()
+    rest.CopyFrom(graph_def)
+    del rest.node[:]
+    with path.open("wb") as file:
+        for node in graph_def.node:
+            whole = type(graph_def)()
+            whole.node.append(node)
+            if node.name in weights:
+                tensor = whole.node[0].attr["value"].tensor
+                tensor.ClearField("float_val")
+                tensor.tensor_content = weights[node.name]
+            file.write(whole.SerializeToString(deterministic=True))
+        file.write(rest.SerializeToString(deterministic=True))
+
+
+def _constant(nodes: Mapping[str, Any]) -> set[str]:
+    """Names of nodes that hang on constants alone."""
+    found = {name for name, node in nodes.items() if node.op == "Const"}
+    changed = True
+    while changed:
+        new = {
+            name
+            for name, node in nodes.items()
+            if name not in found and (operands := _operands(node)) and all(operand in found for operand in operands)
+        }
+        found |= new
+        changed = bool(new)
+    return found
+
+
+def _operands(node: Any) -> list[str]:
+    """Names of the nodes whose values it reads; what it only waits for is none."""
+    return [tensor.partition(":")[0] for tensor in node.input if not tensor.startswith("^")]
+
+
+def _dims(tensor: Any) -> tuple[int, ...]:
+    return tuple(dim.size for dim in tensor.tensor_shape.dim)
