@@ -10,7 +10,8 @@ import onnx
 import pytest
 
 from tests.graphs import constants, copy, graph, nodes, run
-from trtbuild.kit.canonical import canonicalise, strip, to_bytes
+from trtbuild.errors import SourceError
+from trtbuild.kit.canonical import canonicalise, check_size, strip, to_bytes
 
 W, V = np.float32([1, 2]), np.float32([3, 4])
 
@@ -207,3 +208,12 @@ def test_stripping_keeps_names() -> None:
 
     assert (model.producer_name, model.graph.name, len(model.metadata_props)) == ("trtbuild", "model", 0)
     assert nodes(model)[1].name == "Relu__7"
+
+
+def test_weights_beyond_what_a_file_holds_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protobuf's own error would be a bug in trtbuild."""
+    monkeypatch.setattr("trtbuild.kit.canonical.LARGEST_BYTES", 10_000_000)
+    check_size([bytes(5_000_000), bytes(5_000_000)])
+
+    with pytest.raises(SourceError, match=r"weights take 0\.02 GB, and a single ONNX file holds 0\.01 GB"):
+        check_size([bytes(10_000_000), bytes(10_000_000)])

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from trtbuild.errors import SourceError
+
+LARGEST_BYTES = 2**31 - 1  # of a serialised protobuf message, whatever it is
 _GENERATED = re.compile(r"__\d+(?=$|[:/_])")
 
 
@@ -52,6 +55,18 @@ def strip(model: Any) -> None:
 def to_bytes(model: Any) -> bytes:
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def check_size(weights: Iterable[bytes]) -> None:
+    """Refuse what no file could hold, before it is copied once more.
+
+    Raises:
+        SourceError: the weights take more than a protobuf message can.
+    """
+    size = sum(map(len, weights))
+    if size > LARGEST_BYTES:
+        what = f"its weights take {size / 1e9:.2f} GB, and a single ONNX file holds {LARGEST_BYTES / 1e9:.2f} GB"
+        raise SourceError(what, where="model.source", hint="build it in parts, or keep its weights in float16")
 
 
 def _name_dimensions(graph: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from trtbuild.core.names import did_you_mean
 from trtbuild.core.printable import printable
 from trtbuild.errors import ConfigError, SourceError
-from trtbuild.kit import externaldata, largemodel, wiring
+from trtbuild.kit import canonical, externaldata, largemodel, wiring
 from trtbuild.kit.graph import input_dims, open_dims
 from trtbuild.kit.tfmodel import check_fit
 
@@ -103,6 +103,7 @@ def whole(path: Path, where: str) -> Any:
     if not any(True for _ in externaldata.places(model, folder, where)):
         return None
     externaldata.read(model, folder, where)
+    canonical.check_size(tensor.raw_data for tensor in model.graph.initializer)
     return model
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.errors import ExportError
-from trtbuild.kit import randomness, standins
+from trtbuild.kit import canonical, randomness, standins
 from trtbuild.kit.tf2onnxmemory import mend_constants
 from trtbuild.kit.tfmodel import TfModel
 
@@ -56,6 +56,7 @@ def convert(source: TfModel, opset: int) -> Converted:
     del source  # and its variables, if nobody else holds it
     weights = {name: stand_ins.weights[number][1] for name, number in stand_ins.found(graph_def).items()}
     del stand_ins
+    canonical.check_size(weights.values())
     found = convert_graph(graph_def, inputs, outputs, opset, weights)
     if found.unknown:
         raise _unknown_ops(found)
