@@ -156,7 +156,7 @@ def load(*overrides: str, sweep: bool = False, workspace: Place = None) -> Resul
     Raises:
         TrtbuildError: as :func:`plan`; without ``sweep``, ConfigError for a variant that is not up to date.
     """
-    p = _planned(overrides, workspace, sweep)
+    p = _planned(overrides, workspace, sweep, files=False)
     states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
     errors: dict[str, TrtbuildError] = {}
     for name, roles in p.plan.variants.items():
@@ -167,8 +167,8 @@ def load(*overrides: str, sweep: bool = False, workspace: Place = None) -> Resul
     return _results(p, Outcome(), errors, sweep=sweep)
 
 
-def _planned(overrides: tuple[str, ...], workspace: Place, sweep: bool) -> Planned:
-    return plan_overrides(find_workspace(Path(workspace or Path.cwd())), overrides, sweep=sweep)
+def _planned(overrides: tuple[str, ...], workspace: Place, sweep: bool, *, files: bool = True) -> Planned:
+    return plan_overrides(find_workspace(Path(workspace or Path.cwd())), overrides, sweep=sweep, files=files)
 
 
 def _first_failure(p: Planned, outcome: Outcome, name: str) -> TrtbuildError | None:

@@ -14,6 +14,7 @@ from trtbuild.core.plan import Plan, make_plan, post_order
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
 from trtbuild.errors import ConfigError, TrtbuildError
+from trtbuild.sourcefiles import check_files
 from trtbuild.steps import Declarations
 from trtbuild.store import Store
 from trtbuild.workspace import Workspace, find_workspace
@@ -34,40 +35,47 @@ class Planned:
     told_by: tuple[str, ...] | None = ()  # configs beyond conf/ that it hangs on; None: on more than files
 
 
-def planned(words: Words) -> Planned:
+def planned(words: Words, *, files: bool = True) -> Planned:
     """Find the workspace, and plan what a command line's words say: :func:`plan_overrides`."""
     if words.arguments:
         raise ConfigError(
             f"unexpected word '{words.arguments[0]}'", where="command line", hint="overrides look like key=value"
         )
-    return plan_overrides(find_workspace(Path.cwd()), words.overrides, sweep=words.sweep)
+    return plan_overrides(find_workspace(Path.cwd()), words.overrides, sweep=words.sweep, files=files)
 
 
-def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: bool) -> Planned:
+def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: bool, files: bool = True) -> Planned:
     """Compose the variant, or every variant of a sweep, and plan them as one.
+
+    Args:
+        files: whether the files that the config names have to be here, as for a build; what was built elsewhere can be
+            moved, compared and accepted without them.
 
     Raises:
         ConfigError: a mistake in the words, or a sweep that ``sweep`` does not announce.  In a sweep other errors make
             a variant ``refused``, and the others go on; when none can be planned, the first error is raised.
     """
     if sweep:
-        return plan_combinations(workspace, words_of_a_sweep.expand(workspace.root, overrides))
+        return plan_combinations(workspace, words_of_a_sweep.expand(workspace.root, overrides), files=files)
     _refuse_sweep_words(workspace.root, overrides)
     composed = Composed(workspace.private, config.conf_folders(workspace.root))
     variant = config.load_variant(workspace.root, overrides, composed)
     composed.keep()
+    store = Store(workspace)
+    if files:
+        check_files(variant.spec, store)
     plan = make_plan([variant], WANTED, Declarations())
     named = {" ".join(overrides): next(iter(plan.variants))}
-    return Planned(workspace, Store(workspace), plan, {}, named, composed.told_by)
+    return Planned(workspace, store, plan, {}, named, composed.told_by)
 
 
-def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]]) -> Planned:
+def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]], *, files: bool = True) -> Planned:
     """Every combination of overrides in one plan; one that cannot be planned is refused, and the others go on.
 
     Raises:
         ConfigError: an option that its group does not have.  TrtbuildError: none can be planned: the first reason.
     """
-    declarations, root = Declarations(), workspace.root
+    declarations, root, store = Declarations(), workspace.root, Store(workspace)
     composed = Composed(workspace.private, config.conf_folders(root))
     for combination in combinations:
         config.check_choices(root, combination)  # a misspelt option is a mistake in the sweep, not in a variant
@@ -78,6 +86,8 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
         said = " ".join(combination)
         try:
             variant = config.load_variant(root, combination, composed)
+            if files:
+                check_files(variant.spec, store)
             alone = make_plan([variant], WANTED, declarations)
             variants[said], steps[said] = variant, _recipes(variant, next(iter(alone.variants.values())))
         except TrtbuildError as error:
@@ -88,7 +98,7 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
     plan = make_plan(variants.values(), WANTED, declarations)
     names = {_recipes(plan.specs[name], roles): name for name, roles in plan.variants.items()}
     named = {said: names[found] for said, found in steps.items()}
-    return Planned(workspace, Store(workspace), plan, refused, named, composed.told_by)
+    return Planned(workspace, store, plan, refused, named, composed.told_by)
 
 
 _Recipes = tuple[str, frozenset[tuple[str, str]]]

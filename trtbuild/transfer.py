@@ -25,7 +25,7 @@ _DONE = {"push": "pushed", "pull": "pulled"}
 
 def run(verb: Literal["push", "pull"], words: Words) -> int:
     """What the words say, moved."""
-    return move(verb, planned(words), words.options.get("--remote", ""), as_json=words.json)
+    return move(verb, planned(words, files=False), words.options.get("--remote", ""), as_json=words.json)
 
 
 def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool = False) -> int:

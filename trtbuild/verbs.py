@@ -199,7 +199,7 @@ def flamegraph(words: Words) -> int:
 def accept(words: Words) -> int:
     from trtbuild import comparison
 
-    return comparison.accept(planned(words), force="--force" in words.options, as_json=words.json)
+    return comparison.accept(planned(words, files=False), force="--force" in words.options, as_json=words.json)
 
 
 def diff(words: Words) -> int:
@@ -214,7 +214,7 @@ def diff(words: Words) -> int:
     if words.arguments or not words.overrides:
         made, code = comparison.diff_sides(words.arguments, Path.cwd()), 0
     else:
-        made, code = comparison.diff_accepted(planned(words))
+        made, code = comparison.diff_accepted(planned(words, files=False))
     comparison.say(made, as_json=words.json, several=words.sweep)
     return code
 

@@ -12,6 +12,12 @@ BATCH = 8  # samples a call, within the profile; large enough to amortise a call
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # part of file names and of step folders
 
 
+def check_seed(seed: int) -> None:
+    """NumPy's and Keras' generators take 32 bits."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed: {seed} is not between 0 and {2**32 - 1}")
+
+
 @dataclass(frozen=True)
 class RandomData:
     """Seeded uniform random samples drawn from every input's ``range``."""
@@ -23,6 +29,7 @@ class RandomData:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"count: {self.count} is below 1")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

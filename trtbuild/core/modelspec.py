@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trtbuild.core.dataspec import Data
+from trtbuild.core.dataspec import Data, RandomData, check_seed
+from trtbuild.core.names import did_you_mean
 from trtbuild.core.validationspec import Validation
 
 DTYPES = ("float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool")
@@ -56,6 +57,9 @@ class Factory:
     arguments: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
     kind: Literal["factory"] = "factory"
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 Source = SavedModel | Keras | FrozenGraph | Onnx | Factory
@@ -145,3 +149,13 @@ class Model:
     def __post_init__(self) -> None:
         if not self.inputs:
             raise ValueError("inputs: at least one is needed")
+        task = self.validation.task
+        if task is not None and isinstance(self.data.validation, RandomData):
+            raise ValueError("validation.task: random data has no labels; give labelled data in model.data.validation")
+        if not isinstance(self.source, FrozenGraph):
+            return
+        if missing := set(self.inputs) - set(self.source.inputs):
+            raise ValueError(f"source.inputs: input '{min(missing)}' has no tensor; write {min(missing)}: \"op:0\"")
+        if task is not None and task.output is not None and task.output not in self.source.outputs:
+            hint = did_you_mean(task.output, self.source.outputs)
+            raise ValueError(f"validation.task.output: no output '{task.output}'; {hint}")

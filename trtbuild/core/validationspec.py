@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trtbuild.core.names import did_you_mean
+from trtbuild.core.taskmetrics import BUILT_IN
 
 # Deviation metrics a threshold can be set on; the sign of "better" is part of the name's meaning.
 UPPER_BOUNDS = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse")
 LOWER_BOUNDS = ("cosine", "sqnr_db", "exact_share")
+# What a metric can be: a limit outside would always hold, or never.
+_RANGES = {"cosine": (-1.0, 1.0), "exact_share": (0.0, 1.0), **dict.fromkeys(UPPER_BOUNDS, (0.0, None))}
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,23 @@ class Task:
     output: str | None = None
     ignore_label: int | None = None
     higher_is_better: bool = True
+
+    def __post_init__(self) -> None:
+        if self.metric not in BUILT_IN and not any(mark in self.metric for mark in ".:"):
+            hint = did_you_mean(self.metric, BUILT_IN)
+            raise ValueError(f"metric: unknown metric '{self.metric}'; {hint}, or a callable: package.module:name")
+        if self.max_drop < 0:
+            raise ValueError(f"max_drop: {self.max_drop:g} is below 0; 0 allows no drop at all")
+        if BUILT_IN.get(self.metric) and self.max_drop > 1:
+            raise ValueError(f"max_drop: {self.max_drop:g} is above 1, which {self.metric} cannot drop by; 0.01 is 1 %")
+
+
+def _check_range(where: str, metric: str, limit: float | None) -> None:
+    low, high = _RANGES.get(metric, (None, None))
+    if limit is not None and low is not None and limit < low:
+        raise ValueError(f"{where}: {limit:g} is below {low:g}, which {metric} never is")
+    if limit is not None and high is not None and limit > high:
+        raise ValueError(f"{where}: {limit:g} is above {high:g}, which {metric} never is")
 
 
 @dataclass(frozen=True)
@@ -49,10 +69,13 @@ class Validation:
 
     def __post_init__(self) -> None:
         for key, limits in (("deviation", self.deviation), ("export", self.export)):
-            for name in limits:
+            for name, limit in limits.items():
                 if name not in UPPER_BOUNDS + LOWER_BOUNDS:
                     hint = did_you_mean(name, UPPER_BOUNDS + LOWER_BOUNDS)
                     raise ValueError(f"{key}: unknown metric '{name}'; {hint}")
+                given = limit if isinstance(limit, Mapping) else {"": limit}
+                for precision, value in given.items():
+                    _check_range(f"{key}.{name}{'.' * bool(precision)}{precision}", name, value)
 
     def limits(self, precision: str) -> dict[str, float]:
         """The deviation thresholds that hold for one precision."""
