@@ -182,3 +182,27 @@ def test_a_key_that_no_file_has_may_be_swept(tmp_path: Path) -> None:
     assert [(s.calibration.batch, s.model.validation.limits("fp32")["cosine"]) for s in specs] == [
         (1, 0.5), (1, 0.9), (2, 0.5), (2, 0.9),
     ]  # fmt: skip
+
+
+LABELLED = "model.data.validation=a.npz"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["model.data.inspection.n={kind:factory,callable:'nets.m:f'}"], "inspection.n.callable: cannot import 'nets.m:f'"),
+        (["model.data.validation={kind:factory,callable:'dta.read'}"], "model.data.validation.callable: cannot import"),
+        (["model.data.inspection.n={kind:random,seed:-1}"], "seed: -1 is not between 0 and 4294967295"),
+        (["model.data.validation={kind:random,seed:5000000000}"], "seed: 5000000000 is not between"),
+        (["model.validation.task={metric:top1,labels:y,max_drop:0.1}"], "random data has no labels"),
+        ([LABELLED, "model.validation.task={metric:'m:f',labels:y,max_drop:0.1}"], "there is no module 'm'"),
+        ([LABELLED, "model.validation.task={metric:top2,labels:y,max_drop:0.1}"], "did you mean 'top1'?"),
+    ],
+)  # fmt: skip
+def test_what_only_a_late_step_would_refuse_is_refused_when_it_is_read(
+    tmp_path: Path, words: list[str], said: str
+) -> None:  # fmt: skip
+    """Status 2, before anything runs."""
+    with pytest.raises(ConfigError, match=re.escape(said)) as error:
+        load_variant(workspace(tmp_path), ["model=m", *words])
+    assert error.value.exit_status == 2

@@ -71,7 +71,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transfer": {"core", "planned", "remote", "status", "summary"},
     "sweep": {"config", "errors"},
     "toolchainverb": {"config", "core", "errors", "packaged", "toolchains", "workspace"},
-    "planned": {"composed", "config", "core", "errors", "steps", "store", "sweep", "workspace"},
+    "planned": {"composed", "config", "core", "errors", "sourcefiles", "steps", "store", "sweep", "workspace"},
+    "sourcefiles": {"core", "errors", "store"},
     "summary": {"builder", "core", "planned", "store"},
     "sweeppage": {"baseline", "builder", "core", "errors", "packaged", "planned", "summary"},
     "verbs": {

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import hashlib
 import importlib.resources
+import importlib.util
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -34,6 +35,7 @@ from trtbuild.core.spec import (
     Toolchain,
     Variant,
 )
+from trtbuild.core.taskmetrics import BUILT_IN
 from trtbuild.device import identity
 from trtbuild.errors import ConfigError, ToolchainError
 from trtbuild.packaged import packaged_conf, templates
@@ -93,6 +95,7 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     _check_modules(spec)
     _check_precision_names(root, spec)
     _check_latency(spec)
+    _check_callables(root, spec)
     return Variant(
         names, spec, code=_code(root, spec), tools=installed(), templates=_templates_digest(root), device=identity(),
         gpu=gpu.identity(gpu.find_device()) if spec.runtime.engine or spec.runtime.on_gpu else {},
@@ -388,12 +391,30 @@ def _check_latency(spec: BuildSpec) -> None:
             raise ConfigError(what, where="latency.batch", hint="see the profile in model.inputs")
 
 
+def _callables(spec: BuildSpec) -> dict[str, str]:
+    """Every callable that a config names, by its place."""
+    data = spec.model.data
+    sources = {"source": spec.model.source, "data.calibration": data.calibration, "data.validation": data.validation}
+    sources |= {f"data.inspection.{name}": source for name, source in data.inspection.items()}
+    named = {f"model.{k}.callable": s.callable for k, s in sources.items() if isinstance(s, (Factory, FactoryData))}
+    task = spec.model.validation.task
+    if task is not None and task.metric not in BUILT_IN:
+        named["model.validation.task.metric"] = task.metric
+    return named
+
+
+def _check_callables(root: Path, spec: BuildSpec) -> None:
+    """Its module has to be there; what is in it, the step that imports it says."""
+    for where, name in _callables(spec).items():
+        top = re.split("[:.]", name)[0]
+        here = (root / f"{top}.py").is_file() or (root / top).is_dir()
+        if not top or not (here or importlib.util.find_spec(top)):
+            hint = "write package.module:name, importable in this environment or lying in the workspace"
+            raise ConfigError(f"cannot import '{name}': there is no module '{top}'", where=where, hint=hint)
+
+
 def _code(root: Path, spec: BuildSpec) -> dict[str, tuple[str, ...]]:
-    data = (spec.model.data.calibration, *spec.model.data.sets.values())
-    named = [s.callable for s in (spec.model.source, *data) if isinstance(s, (Factory, FactoryData))]
-    if spec.model.validation.task:
-        named.append(spec.model.validation.task.metric)
-    return {name: files for name in named if (files := workspace_code(root, name))}
+    return {name: files for name in _callables(spec).values() if (files := workspace_code(root, name))}
 
 
 def workspace_code(root: Path, callable_name: str) -> tuple[str, ...]:
