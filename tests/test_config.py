@@ -190,7 +190,7 @@ LABELLED = "model.data.validation=a.npz"
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["model.data.inspection.n={kind:factory,callable:'nets.m:f'}"], "inspection.n.callable: cannot import 'nets.m:f'"),
+        (["model.data.inspection.n={kind:factory,callable:'nets.m:f'}"], "n.callable: cannot import 'nets.m:f'"),
         (["model.data.validation={kind:factory,callable:'dta.read'}"], "model.data.validation.callable: cannot import"),
         (["model.data.inspection.n={kind:random,seed:-1}"], "seed: -1 is not between 0 and 4294967295"),
         (["model.data.validation={kind:random,seed:5000000000}"], "seed: 5000000000 is not between"),

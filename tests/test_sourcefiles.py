@@ -32,11 +32,11 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["model.data.calibration=models/god.npz"], "such file or folder: 'models/god.npz'; did you mean 'good.npz'"),
-        (["model.data.validation=nowhere/x.npz"], "model.data.validation: no such file or folder"),
-        (["model.source.path=models/q.onnx"], "model.source.path: no such file or folder"),
-        (["model.data.inspection.night=models/night.npz"], "model.data.inspection.night: no such file"),
-        (["latency=default", "latency.baseline=models/lowered.onnx"], "latency.baseline: no such file"),
+        (["model.data.calibration=models/god.npz"], "model.data.calibration names it; did you mean 'good.npz'"),
+        (["model.data.validation=nowhere/x.npz"], "nowhere/x.npz: no such file or folder; model.data"),
+        (["model.source.path=models/q.onnx"], "models/q.onnx: no such file or folder; model.source.path names it"),
+        (["model.data.inspection.night=models/night.npz"], "file or folder; model.data.inspection.night names it"),
+        (["latency=default", "latency.baseline=models/lowered.onnx"], "file or folder; latency.baseline names it"),
         (["model.data.validation=models/noinput.npz"], "models/noinput.npz: no array 'x'"),
         ([TASK, "model.data.validation=models/lables.npz"], "no array 'label'; did you mean 'lable'"),
         ([TASK, "model.data.validation=models/folder"], "models/folder: no array 'label'"),

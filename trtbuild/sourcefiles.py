@@ -26,8 +26,8 @@ def check_files(spec: BuildSpec, store: Store) -> None:
             parent = (store.root / path).parent
             beside = sorted(found.name for found in parent.iterdir()) if parent.is_dir() else []
             near = did_you_mean(Path(path).name, beside) if beside else ""
-            hint = near if near.startswith("did you mean") else "check the path: it starts in the workspace"
-            raise ConfigError(f"no such file or folder: '{path}'", where=where, hint=hint)
+            mend = near if near.startswith("did you mean") else "check the path, which starts in the workspace"
+            raise ConfigError("no such file or folder", where=path, hint=f"{where} names it; {mend}")
     task = spec.model.validation.task
     for name, source in _data(spec):
         labels = [task.labels] if task is not None and name == VALIDATION else []
