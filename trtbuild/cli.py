@@ -77,6 +77,7 @@ OPTIONS = (
     Option("--name", ("init", "reduce", "bugreport"), "what to call it"),
     Option("--signature", ("init",), "the SavedModel's signature"),
     Option("--tags", ("init",), "the tags of the SavedModel's graph, where there are several: A,B"),
+    Option("--shape", ("init",), "NAME=null,224,224,3: an input's shape, where the model leaves it open", repeats=True),
     Option("--calibration", ("init",), "calibration data, .npz"),
     Option("--validation", ("init",), "validation data, .npz"),
     Option("--output", ("flamegraph", "bugreport"), "the folder to write", short="-o"),

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,6 @@ IGNORE = """\
 !/build/**/verdict.json
 !/build/**/latency.json
 """
-# A first profile for dynamic dimensions; the batch is the first one.  The user knows better, and the file says so.
-BATCH, OTHER = (1, 4, 8), (64, 128, 256)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"}
 CALIBRATION_SAMPLES, VALIDATION_SAMPLES = 16, 8
@@ -53,12 +51,13 @@ LIMITS_SAY = """\
 """
 
 
-def init(directory: Path, options: Mapping[str, str]) -> None:
+def init(directory: Path, options: Mapping[str, str], shapes: Sequence[str] = ()) -> None:
     """Make the workspace, or add a model to one that exists.
 
     Args:
         options: ``--from`` model path, ``--name``, ``--signature``, ``--tags``, ``--calibration`` and ``--validation``
             data files.
+        shapes: ``NAME=null,224,224,3`` of inputs that the model leaves open.
 
     Raises:
         ConfigError: no such file, a name that is taken.  WorkspaceError: git or dvc cannot make the repository.
@@ -83,7 +82,7 @@ def init(directory: Path, options: Mapping[str, str]) -> None:
         shutil.copyfile(packaged_conf() / "config.yaml", workspace.conf / "config.yaml")
     say(f"workspace {workspace.root}")
     if model is not None:
-        _add_model(workspace, Path(os.path.abspath(model)), name, options)
+        _add_model(workspace, Path(os.path.abspath(model)), name, options, dict(map(_shape, shapes)))
 
 
 def _default_name(model: Path) -> str:
@@ -115,7 +114,18 @@ def _call(root: Path, argv: list[str]) -> None:
         raise WorkspaceError(f"{' '.join(argv[:3])} failed: {said[-1] if said else done.returncode}", where=str(root))
 
 
-def _add_model(workspace: Workspace, model: Path, name: str, options: Mapping[str, str]) -> None:
+def _shape(word: str) -> tuple[str, list[int | None]]:
+    """``image=null,224,224,3``"""
+    name, _, dims = word.partition("=")
+    parts = [part.strip() for part in dims.strip("[]").split(",") if part.strip()]
+    if not name or any(part != "null" and not (part.isdigit() and int(part)) for part in parts):
+        raise ConfigError(f"expects NAME=null,224,224,3, got '{word}'", where="--shape")
+    return name, [None if part == "null" else int(part) for part in parts]
+
+
+def _add_model(
+    workspace: Workspace, model: Path, name: str, options: Mapping[str, str], shapes: Mapping[str, list[int | None]]
+) -> None:
     root, folder = workspace.root, Path("models", name)
     config = workspace.conf / "model" / f"{name}.yaml"
     tracked = root / tracking.MODELS_FILE
@@ -128,7 +138,7 @@ def _add_model(workspace: Workspace, model: Path, name: str, options: Mapping[st
     data = {key: _data(folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
     made: list[Path] = []  # what was not there before
     try:
-        with _inspected(workspace, source, model) as (about, file):
+        with _inspected(workspace, source, shapes, model) as (about, file):
             path = folder / model.name
             _copy(file, root / path, made)
             for key, value in data.items():
@@ -187,12 +197,14 @@ def _data(folder: Path, key: str, given: str | None) -> Any:
 
 
 @contextlib.contextmanager
-def _inspected(workspace: Workspace, source: Mapping[str, Any], model: Path) -> Iterator[tuple[dict[str, Any], Path]]:
+def _inspected(
+    workspace: Workspace, source: Mapping[str, Any], shapes: Mapping[str, list[int | None]], model: Path
+) -> Iterator[tuple[dict[str, Any], Path]]:
     """What the model says about itself, and the file to take: the model, or what was made of it.
 
     In a child process: loading foreign files can take down the process that does it.
     """
-    step = Step("_inspect", 1, "init", "", {"source": dict(source)}, {}, (Out("model.json"),))
+    step = Step("_inspect", 1, "init", "", {"source": dict(source), "shapes": dict(shapes)}, {}, (Out("model.json"),))
     box = workspace.work / f"{os.getpid()}.init.inspect"
     sandbox.prepare(box, step.kind, step.params, {"source": model}, workspace.root)
 
@@ -225,20 +237,14 @@ def model_yaml(source: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]
 
 
 def describe_input(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """An input's config: its dtype and shape, and a first profile and range.
+    """An input's config: what the model said and took, and a first range.
 
-    >>> describe_input({"dtype": "float32", "shape": [None, 8]})["profile"]
-    {'min': 1, 'opt': 4, 'max': 8}
+    >>> describe_input({"dtype": "uint8", "shape": [1, 8]})["range"]
+    [0, 256]
     """
-    shape = list(spec["shape"])
-    described: dict[str, Any] = {"dtype": spec["dtype"], "shape": shape}
-    if None in shape:
-        points = [
-            [d if d is not None else (BATCH if i == 0 else OTHER)[p] for i, d in enumerate(shape)] for p in range(3)
-        ]
-        single = shape.count(None) == 1
-        values = [point[shape.index(None)] for point in points] if single else points
-        described["profile"] = dict(zip(("min", "opt", "max"), values, strict=True))
+    described = {key: spec[key] for key in ("dtype", "shape")}
+    if "profile" in spec:
+        described["profile"] = {point: spec["profile"][point] for point in ("min", "opt", "max")}
     integer = str(spec["dtype"]).startswith(("int", "bool"))
     described["range"] = [0, 256] if spec["dtype"] == "uint8" else [0, 2] if integer else [0.0, 1.0]
     return described

@@ -186,7 +186,7 @@ def init(words: Words) -> int:
 
     if len(words.arguments) != 1:
         raise ConfigError("expects one directory", where="init", hint="trtbuild init DIRECTORY --from MODEL")
-    newworkspace.init(Path(words.arguments[0]), words.options)
+    newworkspace.init(Path(words.arguments[0]), words.options, words.lists.get("--shape", ()))
     return 0
 
 

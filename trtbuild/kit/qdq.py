@@ -98,7 +98,7 @@ def calibrate(
 
 def _own_rows(values: np.ndarray[Any, Any], call: Batch) -> np.ndarray[Any, Any]:
     """Without what padding made, where the rows of a tensor are those of the samples, or so many of each."""
-    size = len(next(iter(call.feeds.values())))
+    size = next((len(array) for array in call.feeds.values() if array.ndim), 1)
     if not call.padded or not values.ndim or len(values) % size:
         return values
     return values[: call.rows * (len(values) // size)]

@@ -13,6 +13,7 @@ from typing import Any
 
 from trtbuild.errors import ConfigError, SourceError
 from trtbuild.kit.callables import load_callable
+from trtbuild.kit.savedmodel import Signature
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class TfModel:
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
     """Before tracing: the model's own callable, and what it says about its inputs (None: it does not say)."""
 
     call: Callable[[dict[str, Any]], dict[str, Any]]
@@ -44,9 +45,18 @@ def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str
     Raises:
         SourceError: it cannot be loaded or called.  ConfigError: inputs or signature do not match the model.
     """
+    return trace(open_source(source, path, inputs), inputs)
+
+
+def open_source(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+    """Load it, once for any number of traces."""
+    return _OPEN[source["kind"]](source, path, inputs)
+
+
+def trace(opened: Opened, inputs: Mapping[str, Any]) -> TfModel:
+    """For inputs of these types and shapes."""
     import tensorflow as tf
 
-    opened = _OPEN[source["kind"]](source, path, inputs)
     if opened.inputs is not None:
         _check_inputs(inputs, opened.inputs, opened.optional)
     specs = {name: tf.TensorSpec(i["shape"], i["dtype"], name) for name, i in inputs.items()}
@@ -69,30 +79,33 @@ def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str
     return TfModel(function, tuple(inputs), tuple(order))
 
 
-def open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
-    import tensorflow as tf
-
+def open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
     from trtbuild.kit import savedmodel
 
     assert path is not None
-    signature = savedmodel.load(source, path)
+    return of_signature(savedmodel.load(source, path))
+
+
+def of_signature(signature: Signature) -> Opened:
+    """Inputs that are not given have their defaults."""
+    import tensorflow as tf
 
     def call(arguments: dict[str, Any]) -> dict[str, Any]:
         given = {name: tf.constant(value) for name, value in signature.defaults.items() if name not in arguments}
         result = signature.call(**arguments, **given)
         return {key: result[key] for key in sorted(result)}
 
-    return _Opened(call, signature.inputs, signature.keep, frozenset(signature.defaults))
+    return Opened(call, signature.inputs, signature.keep, frozenset(signature.defaults))
 
 
-def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
+def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
     from trtbuild.kit import kerasfile
 
     assert path is not None
     return keras_model(kerasfile.load(path, source["path"]))
 
 
-def keras_model(model: Any) -> _Opened:
+def keras_model(model: Any) -> Opened:
     """A Keras 3 model: a functional one is called by its own input names, a subclassed one by the config's."""
     import keras
 
@@ -109,16 +122,16 @@ def keras_model(model: Any) -> _Opened:
             packed = packed[0] if structure is None and len(flat) == 1 else packed
             return _named(model(packed, training=False), list(getattr(model, "output_names", [])))
 
-        return _Opened(call, dict(zip(names, tensors, strict=True)), model)
+        return Opened(call, dict(zip(names, tensors, strict=True)), model)
 
     def call_subclassed(arguments: dict[str, Any]) -> dict[str, Any]:
         packed = next(iter(arguments.values())) if len(arguments) == 1 else arguments
         return _named(model(packed, training=False), [])
 
-    return _Opened(call_subclassed, None, model)
+    return Opened(call_subclassed, None, model)
 
 
-def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
+def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
     assert path is not None
     wrapped = import_frozen_graph(path, source["path"])
     feeds = {
@@ -137,7 +150,7 @@ def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Map
     except Exception as error:  # TensorFlow's UnliftableError is not public
         what = f"the outputs need more than the named inputs: {_first_line(error)}"
         raise ConfigError(what, where="model.source.inputs") from error
-    return _Opened(
+    return Opened(
         lambda arguments: dict(zip(fetches, pruned(*[arguments[name] for name in ordered]), strict=True)),
         feeds,
         wrapped,
@@ -172,7 +185,7 @@ def _graph_tensor(graph: Any, name: str, where: str) -> Any:
         raise ConfigError(f"the graph has no tensor '{name}'", where=where, hint=hint[:200]) from None
 
 
-def _open_factory(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> _Opened:
+def _open_factory(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
     import keras
     import tensorflow as tf
 
@@ -192,7 +205,7 @@ def _open_factory(source: Mapping[str, Any], path: Path | None, inputs: Mapping[
     if not callable(made):
         hint = "return a Keras model, or a callable of named tensors"
         raise SourceError(f"the factory returned a {type(made).__name__}", where=source["callable"], hint=hint)
-    return _Opened(lambda tensors: _named(made(**tensors), []), None, made)
+    return Opened(lambda tensors: _named(made(**tensors), []), None, made)
 
 
 def _takes_seed(make: Callable[..., Any]) -> bool:
@@ -204,7 +217,7 @@ def _takes_seed(make: Callable[..., Any]) -> bool:
         return False
 
 
-_OPEN: dict[str, Callable[[Mapping[str, Any], Path | None, Mapping[str, Any]], _Opened]] = {
+_OPEN: dict[str, Callable[[Mapping[str, Any], Path | None, Mapping[str, Any]], Opened]] = {
     "saved_model": open_saved_model,
     "keras": open_keras,
     "frozen_graph": _open_frozen_graph,

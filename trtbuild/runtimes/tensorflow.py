@@ -10,12 +10,12 @@ from trtbuild.errors import SourceError
 
 
 class TensorFlowSession:
-    def __init__(self, source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> None:
+    """``model``: a kit.tfmodel.TfModel."""
+
+    def __init__(self, model: Any) -> None:
         import tensorflow as tf
 
-        from trtbuild.kit.tfmodel import open_model
-
-        self.model = open_model(source, path, inputs)
+        self.model = model
         self._constant = tf.constant
         self.about: Mapping[str, Any] = {
             "runtime": "tensorflow", "version": tf.__version__, "executes": "source model", "emulated": None,
@@ -35,7 +35,9 @@ class TensorFlowSession:
 
 
 def open_session(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TensorFlowSession:
-    return TensorFlowSession(source, path, inputs)
+    from trtbuild.kit.tfmodel import open_model
+
+    return TensorFlowSession(open_model(source, path, inputs))
 
 
 def limit_threads(threads: int) -> None:

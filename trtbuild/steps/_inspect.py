@@ -1,49 +1,100 @@
-"""Not a step of any plan: what a model file says about its inputs, read in a process of its own for ``init``."""
+"""Not a step of any plan: what a model file says about its inputs, and which sizes it takes; for ``init``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trtbuild.core.job import Job
-from trtbuild.errors import SourceError
+from trtbuild.core.modelspec import DTYPES
+from trtbuild.errors import ConfigError, SourceError
+
+Inputs = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Read:
+    """``inputs``: name -> {dtype, shape}, the shape None where not even the rank is known; ``make`` as trial.fit's."""
+
+    inputs: Inputs
+    make: Callable[[Inputs], Callable[[Mapping[str, Any]], object]]
 
 
 def run(job: Job) -> None:
+    from trtbuild.kit import trial
+
     source = dict(job.params["source"])
-    inputs = _READ[source["kind"]](source, job.input("source"), job)
-    job.write_json("model.json", {"source": source, "inputs": inputs})
+    read = _READ[source["kind"]](source, job.input("source"), job)
+    inputs = _shaped(read.inputs, job.params["shapes"])
+    for name, spec in inputs.items():
+        if spec["dtype"] not in DTYPES:
+            what = f"its input '{name}' is {spec['dtype']}, which no engine takes"
+            raise SourceError(what, where=source["path"], hint="export the model without what reads it")
+    job.stage("trying to run it")
+    fitted = trial.fit(inputs, read.make, trial.draw)
+    job.write_json("model.json", {"source": source, "inputs": fitted})
 
 
-def _saved_model(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
+def _shaped(inputs: Inputs, given: Mapping[str, list[int | None]]) -> Inputs:
+    """With the shapes that the user has given.
+
+    Raises:
+        ConfigError: one of no input, or one that does not fit.  SourceError: the rank of an input is not known.
+    """
+    from trtbuild.core.names import did_you_mean
+    from trtbuild.kit.tfmodel import check_fit
+
+    for name in given:
+        if name not in inputs:
+            hint = did_you_mean(name, inputs)
+            raise ConfigError(f"the model has no input '{name}'", where="--shape", hint=hint)
+        check_fit(name, {**inputs[name], "shape": given[name]}, inputs[name]["dtype"], inputs[name]["shape"])
+    found = {name: {**spec, "shape": given.get(name, spec["shape"])} for name, spec in inputs.items()}
+    lost = next((name for name, spec in found.items() if spec["shape"] is None), None)
+    if lost is not None:
+        hint = f"say what it is, for example: --shape {lost}=null,224,224,3"
+        raise SourceError(f"the shape of its input '{lost}' is not known", where="model", hint=hint)
+    return found
+
+
+def _of_tensorflow(inputs: Inputs, opened: Any) -> Read:
+    from trtbuild.kit import tfmodel
+    from trtbuild.runtimes.tensorflow import TensorFlowSession
+
+    return Read(inputs, lambda asked: TensorFlowSession(tfmodel.trace(opened, asked)).run)
+
+
+def _saved_model(source: dict[str, Any], path: Path, job: Job) -> Read:
     """Inputs that have a default stay that constant."""
-    from trtbuild.kit import savedmodel
+    from trtbuild.kit import savedmodel, tfmodel
 
     signature = savedmodel.load(source, path)
     source["signature"] = signature.name
     inputs = {name: spec for name, spec in signature.inputs.items() if name not in signature.defaults}
-    return _tensors(inputs or signature.inputs)
+    return _of_tensorflow(_tensors(inputs or signature.inputs), tfmodel.of_signature(signature))
 
 
-def _keras(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
+def _keras(source: dict[str, Any], path: Path, job: Job) -> Read:
     from trtbuild.kit import tfmodel
 
-    found = tfmodel.open_keras(source, path, {}).inputs
-    if found is None:
+    opened = tfmodel.open_keras(source, path, {})
+    if opened.inputs is None:
         hint = "export it (model.export) and start from the SavedModel"
         raise SourceError("a subclassed Keras model does not say what its inputs are", where=source["path"], hint=hint)
-    return _tensors(found)
+    return _of_tensorflow(_tensors(opened.inputs), opened)
 
 
-def _frozen_graph(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
+def _frozen_graph(source: dict[str, Any], path: Path, job: Job) -> Read:
     from trtbuild.kit import frozengraph, tfmodel
 
-    opened = tfmodel.import_frozen_graph(path, source["path"])
-    found = frozengraph.ends(opened.graph, source["path"])
+    graph = tfmodel.import_frozen_graph(path, source["path"]).graph
+    found = frozengraph.ends(graph, source["path"])
     inputs = _named(found.inputs)
     source["inputs"] = {name: tensor.name for name, tensor in inputs.items()}
     source["outputs"] = {name: tensor.name for name, tensor in _named(found.outputs).items()}
-    return _tensors(inputs)
+    return _of_tensorflow(_tensors(inputs), tfmodel.open_source(source, path, inputs))
 
 
 def _named(tensors: list[Any]) -> dict[str, Any]:
@@ -53,43 +104,50 @@ def _named(tensors: list[Any]) -> dict[str, Any]:
     return {s if short.count(s) == 1 else f: t for s, f, t in zip(short, full, tensors, strict=True)}
 
 
-def _onnx(source: dict[str, Any], path: Path, job: Job) -> dict[str, Any]:
+def _onnx(source: dict[str, Any], path: Path, job: Job) -> Read:
     """A model with weights in other files is put into one."""
-    import onnx
-
     from trtbuild.kit import onnxsource, wiring
     from trtbuild.kit.graph import input_dims
+    from trtbuild.runtimes.onnxruntime import session_of
 
-    model = onnxsource.whole(path, source["path"])
+    where = source["path"]
+    model = onnxsource.whole(path, where)
     if model is not None:
+        path = job.output("model")
         try:
-            job.output("model").write_bytes(model.SerializeToString())
+            path.write_bytes(model.SerializeToString())
         except Exception as error:  # protobuf's EncodeError, above 2 GB
-            raise SourceError("above 2 GB: ONNX cannot hold it in one file", where=source["path"]) from error
+            raise SourceError("above 2 GB: ONNX cannot hold it in one file", where=where) from error
     else:
-        model = onnxsource.parse(path, source["path"])
+        model = onnxsource.parse(path, where)
     dims = input_dims(model)
     loose = wiring.unread(model)
-    return {
-        value.name: {
-            "dtype": onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name,
-            "shape": dims[value.name],
-        }
+    inputs = {
+        value.name: {"dtype": _dtype_name(value.type.tensor_type.elem_type), "shape": dims[value.name]}
         for value in model.graph.input
         if value.name in dims and value.name not in loose
     }
+    return Read(inputs, lambda asked: session_of(onnxsource.load_source(path, where, asked), where, quiet=True).run)
 
 
-def _tensors(found: Any) -> dict[str, Any]:
+def _dtype_name(kind: int) -> str:
+    import onnx
+
+    types = onnx.TensorProto.DataType
+    if kind in (types.STRING, types.UNDEFINED) or kind not in types.values():
+        return "text" if kind == types.STRING else "of an unknown type"
+    return str(onnx.helper.tensor_dtype_to_np_dtype(kind).name)
+
+
+def _tensors(found: Any) -> Inputs:
     described = {}
     for name, tensor in found.items():
-        if getattr(tensor.shape, "rank", 0) is None:
-            raise SourceError(
-                f"input '{name}' has no known rank", where="model", hint="export it with a shaped input signature"
-            )
-        shape = [None if d is None else int(d) for d in tuple(tensor.shape)]
+        known = getattr(tensor.shape, "rank", 0) is not None
+        shape = [None if d is None else int(d) for d in tuple(tensor.shape)] if known else None
         described[name] = {"dtype": str(getattr(tensor.dtype, "name", tensor.dtype)), "shape": shape}
     return described
 
 
-_READ = {"saved_model": _saved_model, "keras": _keras, "frozen_graph": _frozen_graph, "onnx": _onnx}
+_READ: Mapping[str, Callable[[dict[str, Any], Path, Job], Read]] = {
+    "saved_model": _saved_model, "keras": _keras, "frozen_graph": _frozen_graph, "onnx": _onnx,
+}  # fmt: skip
