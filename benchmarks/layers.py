@@ -43,9 +43,9 @@ print(json.dumps({"seconds": seconds, "ops": len(names)}))
 WARM = """
 import os, sys, tempfile, time
 import tensorflow, onnx, onnxruntime
-from trtbuild.cli import parse_words
+from trtbuild.cli.main import parse_words
 from trtbuild.core.job import Job
-from trtbuild.planned import planned
+from trtbuild.building.planned import planned
 from trtbuild.steps import layers
 workspace, words = sys.argv[1], sys.argv[2:]
 os.chdir(workspace)
@@ -72,7 +72,7 @@ tf.compat.v1.Session(graph=graph).run(tensors, {scopes["image"]["tensor"]: image
 ORT_RUN = """
 import sys
 import numpy as np, onnx, onnxruntime as ort
-from trtbuild.kit import taps
+from trtbuild.layers import taps
 lower, data = sys.argv[1:3]
 model = onnx.load(f"{lower}/lowered.onnx")
 model = taps.with_outputs(model, taps.activations(model))

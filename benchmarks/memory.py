@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trtbuild.core.step import Step
-from trtbuild.executors.local import LocalExecutor
+from trtbuild.workers.executors.local import LocalExecutor
 
 POLL_S = 0.02
 APPLICATIONS = ("ResNet50", "ConvNeXtTiny", "VGG16")  # 103, 114 and 553 MB of weights
@@ -113,10 +113,10 @@ def together(found: Sequence[tuple[int, int]]) -> int:
 def build(workspace: Path, words: Sequence[str]) -> Peaks:
     """Build a variant in this process's workspace, every step of it."""
     from trtbuild import toolchains
-    from trtbuild.builder import Builder
-    from trtbuild.cli import parse_words
-    from trtbuild.planned import planned
-    from trtbuild.status import PlainStatus
+    from trtbuild.building.loop import Builder
+    from trtbuild.building.planned import planned
+    from trtbuild.cli.main import parse_words
+    from trtbuild.core.status import PlainStatus
 
     os.chdir(workspace)
     p = planned(parse_words(list(words)))

@@ -15,11 +15,15 @@ def main(root: Path, name: str, out: Path) -> None:
     import onnx
     import yaml
 
-    from trtbuild.kit import canonical, data, outputs, qdq, statistics, tfonnx, trtlog
-    from trtbuild.kit import trt as kit
-    from trtbuild.kit.graph import element_types, hoist_constants
+    from trtbuild.arrays import data, outputs
+    from trtbuild.deviation import statistics
+    from trtbuild.graphs import canonical, qdq
+    from trtbuild.graphs.graph import element_types, hoist_constants
     from trtbuild.quantizers import minmax
     from trtbuild.runtimes import onnxruntime, tensorflow
+    from trtbuild.sources import tfonnx
+    from trtbuild.trt import api as kit
+    from trtbuild.trt import trtlog
 
     model = yaml.safe_load((root / "conf" / "model" / f"{name}.yaml").read_text("utf-8"))
     source, inputs = {"seed": 0, "arguments": {}, **model["source"]}, model["inputs"]

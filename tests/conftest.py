@@ -8,8 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from trtbuild.base.workspace import Workspace
 from trtbuild.store import Store
-from trtbuild.workspace import Workspace
 
 # The same examples on every run and every machine; no example database.
 hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import trtbuild
-from tests.versions import OFF, Fake, workspace
+from tests.support.versions import OFF, Fake, workspace
 from trtbuild import api
-from trtbuild.errors import ConfigError, EngineError, WorkspaceError
-from trtbuild.planned import Planned
+from trtbuild.base.errors import ConfigError, EngineError, WorkspaceError
+from trtbuild.building.planned import Planned
 
 VARIANT = ("model=m", "precision=fp32", "tensorrt=rtx-1.7", *OFF)
 NAME = "m-fp32-rtx-1.7-onnxruntime"

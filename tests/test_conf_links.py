@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.test_config import workspace
-from trtbuild import composed, noop
-from trtbuild.composed import Composed
-from trtbuild.config import conf_folders, load_variant
-from trtbuild.errors import ConfigError
-from trtbuild.verbs import told_by_paths
+from trtbuild.base.errors import ConfigError
+from trtbuild.cli import noop
+from trtbuild.cli.verbs import told_by_paths
+from trtbuild.config import composed, conf_folders, load_variant
+from trtbuild.config.composed import Composed
 
 WORDS = ["model=m"]
 OPSETS = ("export: {opset: 17}\n", "export: {opset: 18}\n")

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from trtbuild import config, errors, verbs
-from trtbuild.cli import parse_words
-from trtbuild.core.validationspec import LOWER_BOUNDS, UPPER_BOUNDS
-from trtbuild.planned import planned
+from trtbuild import config
+from trtbuild.base import errors
+from trtbuild.building.planned import planned
+from trtbuild.building.summary import show_document
+from trtbuild.cli import verbs
+from trtbuild.cli.main import parse_words
+from trtbuild.core.spec.validation import LOWER_BOUNDS, UPPER_BOUNDS
 from trtbuild.steps import kinds
-from trtbuild.summary import show_document
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -60,7 +62,7 @@ def test_the_readmes_main_job_is_what_the_command_line_takes() -> None:
 
 def test_the_installed_toolchain_is_the_pinned_one() -> None:
     """requirements.txt and conf/tensorrt name the same versions."""
-    from trtbuild.tracking import read_yaml
+    from trtbuild.store.tracking import read_yaml
 
     pinned = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     for requirement in read_yaml(ROOT / "conf" / "tensorrt" / "rtx-1.7.yaml")["requirements"]:

@@ -1,6 +1,6 @@
 """``python -m trtbuild``: the same entry as the console script."""
 
-from trtbuild.cli import main
+from trtbuild.cli.main import main
 
 if __name__ == "__main__":
     main()

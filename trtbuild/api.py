@@ -10,18 +10,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, overload
 
-from trtbuild.builder import Outcome, judge_plan
-from trtbuild.building import build_planned
+from trtbuild.base.errors import ConfigError, TrtbuildError
+from trtbuild.base.workspace import find_workspace
+from trtbuild.building.loop import Outcome, judge_plan
+from trtbuild.building.planned import Planned, plan_overrides
+from trtbuild.building.run import build_planned
+from trtbuild.building.summary import state_of, verdict_of, warnings_of
 from trtbuild.core.plan import Plan
 from trtbuild.core.spec import Names
+from trtbuild.core.status import SilentStatus
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import word_of
 from trtbuild.core.warning import StepWarning
-from trtbuild.errors import ConfigError, TrtbuildError
-from trtbuild.planned import Planned, plan_overrides
-from trtbuild.status import SilentStatus
-from trtbuild.summary import state_of, verdict_of, warnings_of
-from trtbuild.workspace import find_workspace
 
 Place = str | os.PathLike[str] | None
 State = Literal["pass", "fail", "unjudged", "not built"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import onnx
 
-from tests.graphs import graph
+from tests.support.graphs import graph
 from trtbuild.bugreport import controls
-from trtbuild.kit.tfonnx import all_nodes
+from trtbuild.sources.tfonnx import all_nodes
 
 MODEL = graph(
     'float[1,1,4,4] x => float[1,1,8,8] y { r = Relu(x) y = Resize <mode = "cubic"> (r, , s) }', s=[1, 1, 2, 2]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from trtbuild.base.errors import ConfigError
 from trtbuild.bugreport import folder
-from trtbuild.errors import ConfigError
 
 FILES = {"report.md": b"text\n", "repro.py": b"print(1)\n"}
 

@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.graphs import graph
+from tests.support.graphs import graph
 from trtbuild.bugreport import matrix
 from trtbuild.bugreport.matrix import Entry, Row
 from trtbuild.core.spec import Toolchain

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.graphs import graph
+from tests.support.graphs import graph
 from trtbuild.bugreport import reproduce, values
 from trtbuild.reducing.failure import Failure
 from trtbuild.suite.case import TOLERANCES

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.graphs import graph
+from tests.support.graphs import graph
 from trtbuild.bugreport import tfgraph
 from trtbuild.suite.collecting import collect
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from tests.graphs import graph
+from tests.support.graphs import graph
 from trtbuild.checker.cutting import Cut, cut_out
 
 TEXT = "float[n,4] x => float[n,4] y, float[n,4] z { a = Relu(x) b = Bad(a) c = Neg(b) y = Abs(c) z = Sqrt(x) }"

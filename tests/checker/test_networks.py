@@ -381,8 +381,8 @@ def test_nested_outputs_of_a_keras_model_are_outputs_each() -> None:
 
 def test_a_saved_model_is_checked_by_the_signature_that_is_named(tmp_path: Any) -> None:
     """Not every one has serving_default; the only one there is need not be named."""
-    from trtbuild import cli
-    from trtbuild.errors import ConfigError
+    from trtbuild.base.errors import ConfigError
+    from trtbuild.cli import main as cli
 
     module = tf.Module()
     module.f = tf.function(lambda x: {"y": x + 1.0}, input_signature=[tf.TensorSpec([None, 4], name="x")])
@@ -407,7 +407,7 @@ def test_a_broken_file_is_not_a_network_that_does_not_convert(name: str, tmp_pat
 
 def test_the_callback_refuses_an_unknown_argument_where_it_is_written() -> None:
     """Not at the first step of a training."""
-    from trtbuild.errors import ConfigError
+    from trtbuild.base.errors import ConfigError
 
     with pytest.raises(ConfigError, match=r"unknown argument 'precison'; did you mean 'precision'\?"):
         trt_checker.TrtCheck(precison="fp16")

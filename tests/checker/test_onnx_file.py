@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 import trt_checker
-from tests.graphs import graph
-from trtbuild import cli
+from tests.support.graphs import graph
+from trtbuild.cli import main as cli
 
 GOOD = "float[n,4] x => float[n,4] y { y = Relu(x) }"
 BAD = "float[2,3,3] x => float[2] d, float[u] u { d = Det(x) r = Relu(x) u = Unique(r) }"

@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.graphs import graph
+from tests.support.graphs import graph
+from trtbuild.base.errors import LowerError
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.findings import Finder
 from trtbuild.checker.options import Options
 from trtbuild.checker.precision import pitfalls, refuse_low, written
-from trtbuild.errors import LowerError
 
 TEXT = "float[2] x => float[2] y { y = Add(x, c) }"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from trtbuild.base.errors import ConfigError
 from trtbuild.checker.shapes import BATCH, choose
-from trtbuild.errors import ConfigError
 
 
 def test_a_fixed_shape_has_no_profile() -> None:

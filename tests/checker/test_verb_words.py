@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trtbuild import cli
-from trtbuild.errors import ConfigError
+from trtbuild.base.errors import ConfigError
+from trtbuild.cli import main as cli
 
 MISTAKES = [
     ([], "expects a model of the config, or one path"),

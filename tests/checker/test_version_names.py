@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trtbuild.checker.versions import wanted
-from trtbuild.errors import ConfigError
+from trtbuild.base.errors import ConfigError
+from trtbuild.config.checkedversions import wanted
 
 
 def test_the_default_is_the_builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_workspaces_own_file_comes_first(workspace: object, monkeypatch: pytes
 def test_importing_the_checker_loads_no_package() -> None:
     """Nor does naming versions load Hydra: it happens in the training process."""
     script = (
-        "import sys, trt_checker; from trtbuild.checker import asked; from trtbuild.checker.versions import wanted\n"
+        "import sys, trt_checker; from trtbuild.checker import asked; from trtbuild.config.checkedversions import wanted\n"
         "wanted(None)\n"
         "heavy = {'tensorflow', 'keras', 'onnx', 'numpy', 'hydra', 'dvc', 'onnxruntime', 'tensorrt_rtx'}\n"
         "print(*sorted(heavy & set(sys.modules)))"

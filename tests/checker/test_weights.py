@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.graphs import graph
+from tests.support.graphs import graph
 from trtbuild.checker.weights import FILE, settle
 
 

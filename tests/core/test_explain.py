@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes import step
+from tests.support.fakes import step
 from trtbuild.core.explain import Found, Judgement, flat, judge, nearest_difference
 from trtbuild.core.record import Digest, Record, command, dep_path, params
 from trtbuild.core.step import Out

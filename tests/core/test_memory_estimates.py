@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes import step
+from tests.support.fakes import step
 from trtbuild.core.memory import ACTIVATIONS, RULES, UNKNOWN_MODEL_BYTES, activation_bytes, estimate, sized
-from trtbuild.core.modelspec import Input, Profile
+from trtbuild.core.spec.model import Input, Profile
 from trtbuild.core.step import File, Step
 from trtbuild.steps import kinds
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import pytest
 
+from trtbuild.base.errors import ConfigError
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import Model
-from trtbuild.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import step
+from tests.support.fakes import step
+from trtbuild.base.errors import ConfigError
 from trtbuild.config import load_variant
-from trtbuild.core.dataspec import Data, RandomData
-from trtbuild.core.modelspec import Export, Factory, Input, Onnx, Profile
 from trtbuild.core.plan import Plan, make_plan, post_order
 from trtbuild.core.spec import (
     BuildSpec,
@@ -28,7 +27,8 @@ from trtbuild.core.spec import (
     Toolchain,
     Variant,
 )
-from trtbuild.errors import ConfigError
+from trtbuild.core.spec.data import Data, RandomData
+from trtbuild.core.spec.model import Export, Factory, Input, Onnx, Profile
 from trtbuild.steps import Declarations
 
 ROOT = Path(__file__).resolve().parents[2]

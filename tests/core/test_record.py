@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from tests.fakes import step
+from tests.support.fakes import step
 from trtbuild.core.record import Digest, action_key, dep_path, params, same, sorted_sha256
 
 STEP = step("a", step("up", x=1), files=("models/source",), depth=2)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes import chain, plan, step
+from tests.support.fakes import chain, plan, step
 from trtbuild.core.schedule import Room, Schedule, fits
 from trtbuild.core.step import Step
 

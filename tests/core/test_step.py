@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes import chain, step
+from tests.support.fakes import chain, step
 from trtbuild.core.step import File, Out, Step, canonical
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from trtbuild.core.validationspec import Validation
+from trtbuild.building.summary import describe
+from trtbuild.core.spec.validation import Validation
 from trtbuild.core.verdict import (
     deviation_checks,
     export_checks,
@@ -18,7 +19,6 @@ from trtbuild.core.verdict import (
     verdict_document,
     word_of,
 )
-from trtbuild.summary import describe
 
 STATS: dict[str, Any] = {"nonfinite_mismatch": 0, "max_abs": 0.25, "cosine": 0.999, "sqnr_db": 40.0, "rmse": 0.1}
 

@@ -18,8 +18,8 @@ import onnx
 import pytest
 from polygraphy.json import load_json
 
-from tests.graphs import graph
 from tests.reducing.graphs import KERNEL, secret
+from tests.support.graphs import graph
 
 pytestmark = pytest.mark.slow
 

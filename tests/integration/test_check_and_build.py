@@ -16,14 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 BOTH = """
 import json, os, sys
 from pathlib import Path
-from trtbuild import config, planned
-from trtbuild.building import build_planned
-from trtbuild.checker import verb
+from trtbuild import config; from trtbuild.building import planned
+from trtbuild.building.run import build_planned
+from trtbuild.cli.commands import check as verb
 from trtbuild.core.plan import make_plan
-from trtbuild.status import SilentStatus
+from trtbuild.core.status import SilentStatus
 from trtbuild.steps import Declarations
 from trtbuild.store import Store
-from trtbuild.workspace import find_workspace
+from trtbuild.base.workspace import find_workspace
 
 workspace, found = find_workspace(Path.cwd()), {}
 for words in sys.argv[1:]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.graphs import graph
+from tests.support.graphs import graph
 
 pytestmark = pytest.mark.slow
 QUICK = ("model=tiny", "latency=default", "latency.warmup_s=0.1", "latency.batch=8", "latency.threads=1")

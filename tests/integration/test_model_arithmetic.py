@@ -14,15 +14,15 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.graphs import Array, run
-from trtbuild.building import build_planned
-from trtbuild.core.dataspec import BATCH
+from tests.support.graphs import Array, run
+from trtbuild.arrays.data import rows_per_call
+from trtbuild.base.workspace import find_workspace
+from trtbuild.building.planned import plan_overrides
+from trtbuild.building.run import build_planned
 from trtbuild.core.plan import Plan, post_order
+from trtbuild.core.spec.data import BATCH
+from trtbuild.core.status import SilentStatus
 from trtbuild.core.step import Step
-from trtbuild.kit.data import rows_per_call
-from trtbuild.planned import plan_overrides
-from trtbuild.status import SilentStatus
-from trtbuild.workspace import find_workspace
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

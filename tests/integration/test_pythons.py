@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import ROOT
-from trtbuild.uvenv import uv_program
+from trtbuild.toolchains.uvenv import uv_program
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 PYTHONS = re.findall(r"Programming Language :: Python :: (3\.\d+)", PYPROJECT)

@@ -136,7 +136,7 @@ def test_a_pull_loads_no_model_tools(here: Path, trtbuild: Run) -> None:
         "atexit.register(lambda: print('LOADED', *sorted(heavy & set(sys.modules))))\n"
         "def refuse(*a, **k): raise AssertionError('a child process')\n"
         "import subprocess; subprocess.Popen.__init__ = refuse\n"
-        "from trtbuild.cli import main; main()\n"
+        "from trtbuild.cli.main import main; main()\n"
     )
     argv = [sys.executable, "-c", script, "pull", *WORDS]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

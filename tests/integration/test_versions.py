@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.graphs import graph
+from tests.support.graphs import graph
 
 pytestmark = pytest.mark.slow
 OLD = ["rtx-1.4", "rtx-1.5", "rtx-1.6"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from trtbuild.core.modelspec import Input
+from trtbuild.base.errors import ModelError, SourceError
 from trtbuild.core.parse import parse
-from trtbuild.errors import ModelError, SourceError
+from trtbuild.core.spec.model import Input
 from trtbuild.kit import trial
 
 Shape = list[int | None]

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import RecordingStatus, build, chain, ended, plan
-from tests.publishing import plant
-from trtbuild import shortcut, tracking
+from tests.support.fakes import RecordingStatus, build, chain, ended, plan
+from tests.support.publishing import plant
+from trtbuild.base import shortcut
+from trtbuild.base.errors import WorkspaceError
+from trtbuild.base.files import inner_path, is_inside
 from trtbuild.core.record import MD5, digest_of
 from trtbuild.core.step import Step
-from trtbuild.errors import WorkspaceError
-from trtbuild.files import inner_path, is_inside
-from trtbuild.records.digests import parse_listing
 from trtbuild.remote.models import bring_models
-from trtbuild.store import Store
+from trtbuild.store import Store, tracking
+from trtbuild.store.digests import parse_listing
 
 GOOD = "0123456789abcdef" * 2
 FORGED = ["../secret", "../../../../secret", "/etc/passwd", "", GOOD.upper(), GOOD[1:], f"{GOOD}0", f"{GOOD}.dir/..",

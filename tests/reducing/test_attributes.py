@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from trtbuild.errors import ConfigError
+from trtbuild.base.errors import ConfigError
 from trtbuild.reducing.anonymous import anonymise
 from trtbuild.reducing.casefile import check_free
 

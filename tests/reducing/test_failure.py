@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trtbuild.core.complaint import Complaint
-from trtbuild.probing import Answer
 from trtbuild.reducing.failure import choose, normalised, of_answer
+from trtbuild.workers.probing import Answer
 
 CRASH = Answer("crash", "parsing", words=("TensorRT died of SIGSEGV while parsing",))
 

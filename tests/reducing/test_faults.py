@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.graphs import graph
-from trtbuild.probing import Prober
+from tests.support.graphs import graph
 from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import LoweringFault, SourceFault, TensorrtFault
 from trtbuild.reducing.shrinking import shrink
 from trtbuild.reducing.subject import lowering
 from trtbuild.suite.case import TOLERANCES
+from trtbuild.workers.probing import Prober
 
 OVERFLOW = "float[4] x => float[4] y { a = Relu(x) b = Mul(a, c) d = Sqrt(b) y = Neg(d) }"
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.graphs import graph
+from tests.support.graphs import graph
+from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.core.complaint import Complaint
-from trtbuild.errors import ConfigError, ToolchainError
-from trtbuild.probing import Answer, Question
 from trtbuild.reducing import finding
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
 from trtbuild.reducing.subject import Subject
 from trtbuild.suite.case import TOLERANCES
+from trtbuild.workers.probing import Answer, Question
 
 MODEL = graph("float[2] x => float[2] y { y = Neg(x) }")
 REFUSED = Answer(

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.graphs import constants, graph, nodes
 from tests.reducing.graphs import Contains
+from tests.support.graphs import constants, graph, nodes
 from trtbuild.reducing import anonymous, bodies, dims, weights
 from trtbuild.reducing.folding import folded
 

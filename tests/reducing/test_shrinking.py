@@ -5,9 +5,9 @@ from __future__ import annotations
 import onnx
 import pytest
 
-from tests.graphs import graph, run
 from tests.reducing.graphs import KERNEL, Contains, secret
-from trtbuild.errors import ModelError
+from tests.support.graphs import graph, run
+from trtbuild.base.errors import ModelError
 from trtbuild.reducing.observing import random_feeds
 from trtbuild.reducing.shrinking import Small, shrink
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 from dvc.fs import LocalFileSystem
 
-from tests.fakes import FakeExecutor, RecordingStatus, build, chain, ended, plan, step
+from tests.support.fakes import FakeExecutor, RecordingStatus, build, chain, ended, plan, step
+from trtbuild.base.errors import RemoteError
+from trtbuild.base.workspace import Workspace
 from trtbuild.core.job import Job
-from trtbuild.core.moved import Moved, document, lines
 from trtbuild.core.step import File, Out, Step
-from trtbuild.errors import RemoteError
+from trtbuild.remote.moved import Moved, document, lines
 from trtbuild.remote.pull import pull
 from trtbuild.remote.push import push
 from trtbuild.remote.remotes import Remote, answers, open_remote
 from trtbuild.remote.resolve import object_file, resolve, runs_folder
 from trtbuild.store import Store
-from trtbuild.workspace import Workspace
 
 ENGINE = (Out("engine.plan"), Out("passport.json"))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.pages import page, template_data
-from tests.test_render import HOSTILE, ROOT
-from trtbuild.packaged import templates
-from trtbuild.render import render
+from tests.reports.test_render import HOSTILE, ROOT
+from tests.support.pages import page, template_data
+from trtbuild.base.packaged import templates
 from trtbuild.reports.deviation import PICTURED_OUTPUTS, charts, sections
+from trtbuild.reports.render import render
 
 
 def figure(title: str, **changed: Any) -> dict[str, Any]:

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.pages import ONNXRUNTIME, TENSORFLOW, TENSORRT
-from tests.pages import page as base_page
-from tests.test_render import HOSTILE, Parsed
-from trtbuild.core.latency import latency_checks
-from trtbuild.errors import ModelError
-from trtbuild.kit import sides as kit
-from trtbuild.packaged import templates
-from trtbuild.render import render
+from tests.reports.test_render import HOSTILE, Parsed
+from tests.support.pages import ONNXRUNTIME, TENSORFLOW, TENSORRT
+from tests.support.pages import page as base_page
+from trtbuild.base.errors import ModelError
+from trtbuild.base.packaged import templates
+from trtbuild.latency import sides as kit
+from trtbuild.latency.interval import latency_checks
 from trtbuild.reports import latency
+from trtbuild.reports.render import render
 from trtbuild.steps.latency import summary
 
 ROOT = Path(__file__).resolve().parents[2]

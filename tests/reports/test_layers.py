@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pages import layer, layers_json, numbers
-from trtbuild.core.jumps import find_jumps
+from tests.support.pages import layer, layers_json, numbers
+from trtbuild.layers.jumps import find_jumps
 from trtbuild.reports.layers import charts, collect, grouped, notes
 
 ROWS = [layer("a"), layer("b", "a", local=0.4), layer("c", "b", scope="head/out", type="MatMul")]

@@ -11,14 +11,14 @@ import pytest
 
 import trtbuild.reports
 from tests.core.test_plan import variant
-from tests.pages import ONNXRUNTIME, VARIANT, artifacts, page, template_data
-from tests.sweeps import judge
+from tests.support.pages import ONNXRUNTIME, VARIANT, artifacts, page, template_data
+from tests.support.sweeps import judge
+from trtbuild.base.packaged import templates
 from trtbuild.core import warning
 from trtbuild.core.plan import make_plan
 from trtbuild.core.step import Output
-from trtbuild.packaged import templates
-from trtbuild.render import render
 from trtbuild.reports.overview import collect, findings, markdown, notes
+from trtbuild.reports.render import render
 from trtbuild.steps import Declarations
 
 SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"

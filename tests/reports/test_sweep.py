@@ -15,10 +15,10 @@ import jsonschema
 import pytest
 
 import trtbuild.reports
-from tests.sweeps import AXES, entry, latency, sweep
-from tests.test_render import HOSTILE, ROOT, Parsed
-from trtbuild.core.executed import GRAPHS_ONLY
-from trtbuild.packaged import templates
+from tests.reports.test_render import HOSTILE, ROOT, Parsed
+from tests.support.sweeps import AXES, entry, latency, sweep
+from trtbuild.base.packaged import templates
+from trtbuild.reports.executed import GRAPHS_ONLY
 from trtbuild.reports.sweep import collect, render_all, write
 from trtbuild.reports.sweeptext import cell
 
@@ -230,7 +230,7 @@ def test_a_large_sweep_stays_usable() -> None:
 RENDER = """
 import sys
 from tests.reports.test_sweep import rendered
-from tests.sweeps import sweep
+from tests.support.sweeps import sweep
 sys.stdout.write("".join(text for name, text in sorted(rendered(sweep()).items())))
 """
 

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.graphs import Array, graph, run
-from trtbuild.kit import qdq, rounding
-from trtbuild.kit.data import Samples
+from tests.support.graphs import Array, graph, run
+from trtbuild.arrays.data import Samples
+from trtbuild.graphs import qdq, rounding
 from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession, session_of
 
 ROOT = Path(__file__).parents[2]

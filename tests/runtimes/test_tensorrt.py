@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests import fakegpu
+from tests.support import fakegpu
 
 INPUT = {"dtype": "FLOAT", "profile": [[1, 3], [2, 3], [4, 3]]}
 PLAN = {"inputs": {"x": INPUT}, "outputs": {"y": {"of": "x"}}}
@@ -74,7 +74,7 @@ def test_every_dtype_has_an_array(tmp_path: Path, dtype: str, numpy: str) -> Non
     script = f"""
 x = rng.integers(0, 2, (4, 3)).astype({numpy})
 y = tensorrt.open_session(PLAN, RUNTIME).run({{"x": x}})["y"]
-from trtbuild.kit import outputs
+from trtbuild.arrays import outputs
 print(json.dumps([y.dtype == x.dtype, y.tobytes() == x.tobytes(), outputs._numbers("y", y).tolist() == x.tolist()]))
 """
     assert run(tmp_path, plan, script) == [True, True, True]
@@ -155,7 +155,7 @@ print(json.dumps([found.times, found.op_types, found.rows, found.layers["Binding
 def test_a_full_memory_is_an_error_of_the_place(tmp_path: Path) -> None:
     """Not of the model."""
     script = """
-from trtbuild.kit.cuda import Cuda
+from trtbuild.trt.cuda import Cuda
 print(json.dumps(said(lambda: Cuda().allocate(1 << 50))))
 """
     assert run(tmp_path, PLAN, script).startswith("PlaceError: runtime: the GPU's memory is full (cuMemAlloc_v2")

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests import graphs
 from tests.core.test_plan import planned, variant
-from trtbuild.core.blame import guilty_hop, guilty_of_model
-from trtbuild.core.dataspec import Data, RandomData
+from tests.support import graphs
+from trtbuild.arrays.arrayfile import write_npz
+from trtbuild.base.errors import ConfigError, ModelError
 from trtbuild.core.job import Job
 from trtbuild.core.parse import parse
-from trtbuild.errors import ConfigError, ModelError
-from trtbuild.kit import qdq
-from trtbuild.kit.arrayfile import write_npz
-from trtbuild.kit.graph import element_types
+from trtbuild.core.spec.data import Data, RandomData
+from trtbuild.deviation.blame import guilty_hop, guilty_of_model
+from trtbuild.graphs import qdq
+from trtbuild.graphs.graph import element_types
 from trtbuild.steps import deviation
 
 Array = np.ndarray[Any, Any]

@@ -15,22 +15,23 @@ import jsonschema
 import pytest
 
 import trtbuild.reports
-from tests import fakegpu
 from tests.core.test_plan import planned
 from tests.core.test_plan import variant as of_graph
-from tests.graphs import graph
-from tests.pages import PASSPORT as PAGE_PASSPORT
-from trtbuild import device, sandbox
-from trtbuild.core.dataspec import Data, RandomData
+from tests.support import fakegpu
+from tests.support.graphs import graph
+from tests.support.pages import PASSPORT as PAGE_PASSPORT
+from trtbuild.arrays.arrayfile import open_npz
+from trtbuild.base.packaged import templates
+from trtbuild.building import sandbox
 from trtbuild.core.job import read_result
 from trtbuild.core.spec import Latency, Runtime, Target, Toolchain, Variant
+from trtbuild.core.spec.data import Data, RandomData
 from trtbuild.core.step import Step
-from trtbuild.executors.hermetic import WORKER
-from trtbuild.kit.arrayfile import open_npz
-from trtbuild.packaged import templates
+from trtbuild.machine import device
 from trtbuild.reports import layers as layers_page
 from trtbuild.steps import report
 from trtbuild.steps.infer import check_engine_fits
+from trtbuild.workers.hermetic import WORKER
 
 SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
 ROOT = Path(__file__).resolve().parents[2]

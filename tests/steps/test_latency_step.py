@@ -13,10 +13,9 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.graphs import graph
-from trtbuild import device, sandbox
+from tests.support.graphs import graph
+from trtbuild.building import sandbox
 from trtbuild.core.job import read_result
-from trtbuild.core.modelspec import Input, Onnx, Profile
 from trtbuild.core.plan import make_plan
 from trtbuild.core.spec import (
     BuildSpec,
@@ -31,11 +30,13 @@ from trtbuild.core.spec import (
     Toolchain,
     Variant,
 )
+from trtbuild.core.spec.model import Input, Onnx, Profile
+from trtbuild.core.spec.validation import LatencyLimits, Validation
 from trtbuild.core.step import File, Step
-from trtbuild.core.validationspec import LatencyLimits, Validation
-from trtbuild.executors.hermetic import WORKER
+from trtbuild.machine import device
 from trtbuild.steps import Declarations
 from trtbuild.steps.latency import one_batch, opt_batch
+from trtbuild.workers.hermetic import WORKER
 
 NO_LIMITS = LatencyLimits()
 QUICK = Latency(warmup_s=0.0, seconds=0.05, rounds=2, batch=2, threads=1)
@@ -145,7 +146,7 @@ def test_another_device_is_refused(tmp_path: Path) -> None:
 
 def test_a_batch_repeats_the_samples_there_are() -> None:
     """Three samples for a batch of eight; a static batch stays what it is."""
-    from trtbuild.kit.data import Samples
+    from trtbuild.arrays.data import Samples
 
     samples = Samples({"x": np.arange(3, dtype=np.float32)[:, None]}, 3, "here")
     dynamic = {"x": {"dtype": "float32", "shape": [None, 1], "profile": {"min": 1, "opt": 4, "max": 8}}}

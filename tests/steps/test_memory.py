@@ -20,7 +20,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from trtbuild.core.job import Job
-from trtbuild.kit import data, outputs
+from trtbuild.arrays import data, outputs
 from trtbuild.steps import deviation
 
 where, count, kind = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

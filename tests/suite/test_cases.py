@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.suite.cases import ONE, workspace
-from trtbuild.errors import ConfigError
+from trtbuild.base.errors import ConfigError
 from trtbuild.suite.case import Family, case, f32, grid
 from trtbuild.suite.collecting import choose, collect
 from trtbuild.suite.expected import PACKAGED, read

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.suite.cases import OK, ONE, REFUSED, workspace
-from trtbuild.errors import ConfigError
+from trtbuild.base.errors import ConfigError
 from trtbuild.suite import proposing
 from trtbuild.suite.collecting import collect
 from trtbuild.suite.expected import PACKAGED, Expectation, describe, judge, propose, read

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trtbuild.errors import PlaceError
+from trtbuild.base.errors import PlaceError
 from trtbuild.suite import pool
 from trtbuild.suite.pool import Worker
 from trtbuild.suite.running import _of_the_machine

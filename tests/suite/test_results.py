@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from tests.suite.cases import OK, REFUSED, RTX, results, simple
+from trtbuild.base.packaged import templates
 from trtbuild.core.complaint import Complaint
-from trtbuild.packaged import templates
-from trtbuild.probing import Answer
 from trtbuild.suite import document, identity
 from trtbuild.suite.case import Tolerance
 from trtbuild.suite.comparing import difference
@@ -20,6 +19,7 @@ from trtbuild.suite.junit import to_xml
 from trtbuild.suite.page import render_all
 from trtbuild.suite.records import Records
 from trtbuild.suite.verdicts import Stages, of_answer, overall
+from trtbuild.workers.probing import Answer
 
 NAN, INF = float("nan"), float("inf")
 

@@ -107,7 +107,7 @@ def _retyped(model: Any, old: int, new: int) -> Any | None:
 
 
 def _fewer(model: Any) -> Iterator[Control]:
-    from trtbuild.kit.reduction import extract, tensor_values
+    from trtbuild.graphs.reduction import extract, tensor_values
 
     nodes = list(model.graph.node)
     values = tensor_values(model) if len(nodes) > 1 else {}
@@ -119,7 +119,7 @@ def _fewer(model: Any) -> Iterator[Control]:
 
 def _attributes(model: Any) -> Iterator[tuple[str, list[tuple[str, tuple[Any, ...]]]]]:
     """Of every node, in bodies too: its operation, and other values for each of its attributes."""
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.sources.tfonnx import all_nodes
 
     for node in all_nodes(model.graph):
         yield node.op_type, [(a.name, _others(a)) for a in node.attribute if not (a.HasField("g") or a.HasField("t"))]
@@ -141,7 +141,7 @@ def _others(attribute: Any) -> tuple[Any, ...]:
 def _changed(model: Any, place: int, name: str, value: Any) -> Any | None:
     import onnx
 
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.sources.tfonnx import all_nodes
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     node = list(all_nodes(copy.graph))[place]

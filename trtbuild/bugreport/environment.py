@@ -10,8 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from trtbuild import __version__, device
-from trtbuild.executors import hermetic
+from trtbuild import __version__
+from trtbuild.machine import device
+from trtbuild.workers import hermetic
 
 MAIN = ("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "polygraphy", "numpy")
 THERE = ("polygraphy", "onnx", "numpy")
@@ -81,7 +82,7 @@ def _gpu(root: Path) -> dict[str, str]:
     import sys
 
     script = (
-        "import json\nfrom trtbuild.kit.cuda import find_device\n"
+        "import json\nfrom trtbuild.trt.cuda import find_device\n"
         "d = find_device()\nprint(json.dumps(None if d is None else [d.name, d.compute_capability]))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60,

@@ -10,8 +10,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from trtbuild.errors import ConfigError
-from trtbuild.files import write_atomic
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.files import write_atomic
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can state
 _PROGRAMS = (".py", ".sh")

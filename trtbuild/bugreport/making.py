@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import ConfigError
 from trtbuild.bugreport import environment, matrix, related, reproduce, text, tfgraph, values, verdicts
 from trtbuild.bugreport.secrets import Secrets
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import ConfigError
 from trtbuild.reducing import finding, observing
 from trtbuild.reducing.casefile import ops_of
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
@@ -156,7 +156,7 @@ def _reproduce(
     else:
         import onnxruntime
 
-        from trtbuild.kit import rounding
+        from trtbuild.graphs import rounding
 
         compares = {"absolute": tolerance.absolute, "relative": tolerance.relative}
         graph = "model.onnx"
@@ -177,7 +177,7 @@ def _reproduce(
 
 
 def _related(found: Reduced, files: dict[str, bytes]) -> None:
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.sources.tfonnx import all_nodes
 
     cited = found.subject.case.issues if found.subject.case is not None else ()
     inner = [node.op_type for node in all_nodes(found.model.graph)]

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import LowerError, PlaceError
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import LowerError, PlaceError
-from trtbuild.probing import Answer, Question
 from trtbuild.reducing import finding
 from trtbuild.reducing.faults import dynamic_inputs
+from trtbuild.workers.probing import Answer, Question
 
 COLUMNS = ("graph", "precision", "tensorrt", "version", "gpu", "verdict", "says", "first_bad", "last_good")
 NOT_TRIED = "not tried"
@@ -52,7 +52,7 @@ def in_precisions(graph: str, model: Any, precision: str, names: Sequence[str]) 
     """The graph as it is, and written in the other precisions where it is in float32."""
     import onnx
 
-    from trtbuild.kit import uncalibrated
+    from trtbuild.graphs import uncalibrated
     from trtbuild.reducing.subject import QUANTIZED
 
     entries = [Entry(graph, precision, model)]

@@ -31,7 +31,7 @@ class Issue:
 
 
 def read(path: Path = KNOWN) -> list[Issue]:
-    from trtbuild.tracking import parse_yaml
+    from trtbuild.store.tracking import parse_yaml
 
     entries: list[dict[str, Any]] = parse_yaml(path.read_bytes(), str(path))
     return [_issue(entry) for entry in entries]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trtbuild.executors import hermetic
 from trtbuild.reducing.failure import Failure
+from trtbuild.workers import hermetic
 
 SCRIPTS = Path(__file__).with_name("scripts")
 _PLACE = 'json.loads(r"""{}""")'

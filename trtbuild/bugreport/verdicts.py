@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import ModelError
 from trtbuild.bugreport import controls, environment, matrix
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import ModelError
 from trtbuild.reducing.faults import LoweringFault, TensorrtFault
 from trtbuild.reducing.reduction import Reduced
 from trtbuild.reducing.subject import lowering

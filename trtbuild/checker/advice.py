@@ -116,7 +116,7 @@ GENERIC_BUILD = "rewrite it, or end the network before it and compute the rest b
 
 def advise(op_type: str, node_type: str, words: str, *, stage: str) -> str:
     """One sentence that can be acted on; the most specific one there is."""
-    from trtbuild.kit import randomness
+    from trtbuild.sources import randomness
 
     found = next((advice for sign, advice in WORDS if sign in words), "")
     found = found or TENSORFLOW.get(op_type) or (randomness.HINT if randomness.draws(op_type) else "")

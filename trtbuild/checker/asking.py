@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from trtbuild import toolchains
+from trtbuild.base.errors import TrtbuildError
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import TrtbuildError
-from trtbuild.probing import Answer, Prober, Question
 from trtbuild.toolchains import Note, Wanted
+from trtbuild.workers.probing import Answer, Prober, Question
 
 # y = Relu(x) of two floats: asked while the network is exported, so that each process has loaded its TensorRT by then.
 _RELU = bytes.fromhex(

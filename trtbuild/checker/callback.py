@@ -7,9 +7,9 @@ import inspect
 import sys
 from typing import Any
 
+from trtbuild.base.errors import ConfigError, ModelError
+from trtbuild.base.names import did_you_mean
 from trtbuild.checker.result import Result
-from trtbuild.core.names import did_you_mean
-from trtbuild.errors import ConfigError, ModelError
 
 
 def _of_data(frame: Any) -> Any:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trtbuild.base.errors import ConfigError
 from trtbuild.checker.registry import Registered, Registry, is_symbolic
-from trtbuild.errors import ConfigError
 
 _SCRATCH = "scratch_graph"  # Keras' name for the graph in which it runs a model that has no variables yet
 HOW = "call trt_checker.register_input(x) and trt_checker.register_output(y) while the network is built"

@@ -76,8 +76,8 @@ def _holds(node: Any, names: set[str]) -> bool:
 
 def _all(nodes: Sequence[Any]) -> list[Any]:
     """The nodes, and those of every body in them."""
-    from trtbuild.kit.graph import subgraphs
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.graphs.graph import subgraphs
+    from trtbuild.sources.tfonnx import all_nodes
 
     return [*nodes, *(inner for node in nodes for body in subgraphs(node) for inner in all_nodes(body))]
 
@@ -88,7 +88,7 @@ def _reads(nodes: Sequence[Any]) -> set[str]:
 
 def _body_outputs(nodes: Sequence[Any]) -> set[str]:
     """A body may hand out a tensor from outside as it is."""
-    from trtbuild.kit.graph import subgraphs
+    from trtbuild.graphs.graph import subgraphs
 
     return {value.name for node in _all(nodes) for body in subgraphs(node) for value in body.output}
 

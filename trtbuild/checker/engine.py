@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trtbuild.checker import findings, options, pieces, shapes, versions
+from trtbuild.base.errors import ExportError, LowerError, TrtbuildError
+from trtbuild.base.thread import in_thread
+from trtbuild.checker import findings, options, pieces, shapes
 from trtbuild.checker.advice import LATE
 from trtbuild.checker.asking import Asker, asking
 from trtbuild.checker.capture import Capture
@@ -18,10 +20,9 @@ from trtbuild.checker.options import Options
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.quiet import quiet
 from trtbuild.checker.result import Problem, Result, settled
+from trtbuild.config import checkedversions as versions
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
-from trtbuild.core.thread import in_thread
-from trtbuild.errors import ExportError, LowerError, TrtbuildError
-from trtbuild.probing import Answer, Question
+from trtbuild.workers.probing import Answer, Question
 
 _ORDER = ("ok", "build_fail", "parse_fail", "timeout", "crash")
 
@@ -132,7 +133,7 @@ def check_onnx(
     ``ready``: a file that somebody else exported may compute in any precision.
     """
     from trtbuild.checker import precision
-    from trtbuild.kit import misreadings
+    from trtbuild.graphs import misreadings
 
     if exported.model is None:
         return [], {}

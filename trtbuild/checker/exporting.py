@@ -42,7 +42,8 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     Raises:
         ExportError: the exporter failed altogether.
     """
-    from trtbuild.kit import canonical, scopes, tfonnx
+    from trtbuild.graphs import canonical, scopes
+    from trtbuild.sources import tfonnx
 
     named = {tensor: f"weight/{tensor.rpartition(':')[0]}" for tensor in frozen.weights}
     found = tfonnx.convert_graph(frozen.graph_def, {**frozen.inputs, **named}, frozen.outputs, opset)

@@ -14,7 +14,7 @@ from trtbuild.checker.origins import Origins
 from trtbuild.checker.result import Problem, Severity, Stage
 from trtbuild.core.complaint import NEAR, Complaint, nearest, readers_of
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
-from trtbuild.probing import Answer
+from trtbuild.workers.probing import Answer
 
 CONTRACT_ADVICE = "cast it to float32 before the network, or declare it so"
 _INPUT = re.compile(r"input '(.+?)' is ")
@@ -168,6 +168,6 @@ class Finder:
 
 
 def _cleaner(ops: Mapping[str, str] | Sequence[str]) -> Any:
-    from trtbuild.kit.scopes import Cleaner
+    from trtbuild.graphs.scopes import Cleaner
 
     return Cleaner(ops)

@@ -51,7 +51,7 @@ def freeze(part: Subgraph) -> Frozen:
     try:
         return _freeze(part)
     except Exception as error:  # in many ways, as in a build
-        from trtbuild.kit.randomness import not_frozen
+        from trtbuild.sources.randomness import not_frozen
 
         raise not_frozen(error, part.graph_def) from error
 
@@ -61,7 +61,7 @@ def _freeze(part: Subgraph) -> Frozen:
     from tensorflow.python.framework import convert_to_constants as converter
     from tf2onnx import tf_loader
 
-    from trtbuild.kit.tfonnx import allow_inlining, inline_functions
+    from trtbuild.sources.tfonnx import allow_inlining, inline_functions
 
     inputs, outputs = list(part.inputs.values()), list(part.outputs.values())
     allow_inlining(part.graph_def)

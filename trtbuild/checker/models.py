@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.checker.capture import Capture, of_concrete, traced
-from trtbuild.errors import ConfigError, SourceError
 
 Specs = dict[str, tuple[list[int | None], str]]
 SIGNATURE_HINT = "give input_signature=[tf.TensorSpec([None, 224, 224, 3], tf.float32)]"
@@ -46,7 +46,7 @@ def of_model(model: Any, input_signature: Any = None) -> Capture:
 
 def of_keras(model: Any, input_signature: Any = None) -> Capture:
     """A Keras 3 model, called for inference; its own inputs are used where it has them."""
-    from trtbuild.kit.tfmodel import keras_model
+    from trtbuild.sources.tfmodel import keras_model
 
     layers = [layer.name for layer in model._flatten_layers()]
     functional = bool(getattr(model, "inputs", None))
@@ -145,7 +145,7 @@ def _called(
     """
     import tensorflow as tf
 
-    from trtbuild.kit.tfmodel import flat_outputs
+    from trtbuild.sources.tfmodel import flat_outputs
 
     if input_signature is None:
         raise ConfigError("its inputs are not known", where="check", hint=SIGNATURE_HINT)
@@ -234,7 +234,7 @@ def of_path(path: Path, signature: str | None = None) -> Capture:
 
 
 def _opened(path: Path, signature: str | None) -> Any:
-    from trtbuild.kit import tfmodel
+    from trtbuild.sources import tfmodel
 
     if path.is_dir():
         source = {"kind": "saved_model", "path": str(path), "signature": signature}
@@ -251,7 +251,7 @@ def _opened(path: Path, signature: str | None) -> Any:
 
 def of_source(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any], title: str) -> Capture:
     """A model of the config, opened as the export step opens it."""
-    from trtbuild.kit.tfmodel import open_model
+    from trtbuild.sources.tfmodel import open_model
 
     opened = open_model(source, path, inputs)
     loaded = source["kind"] in ("saved_model", "keras", "frozen_graph")

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trtbuild.checker import engine, options, shapes, usage, versions
+from trtbuild.base.errors import ConfigError
+from trtbuild.checker import engine, options, shapes, usage
 from trtbuild.checker.asking import asking
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.findings import Finder
 from trtbuild.checker.options import OPSET, Options
 from trtbuild.checker.result import Problem, Result, settled
-from trtbuild.errors import ConfigError
+from trtbuild.config import checkedversions as versions
 
 
 def check(path: Path, how: Options, *, ready: bool = True) -> Result:
@@ -21,7 +22,7 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
 
     Raises ConfigError for what is no ONNX model, or is not there.
     """
-    from trtbuild.kit.graph import input_dims
+    from trtbuild.graphs.graph import input_dims
 
     wanted = versions.wanted(how.versions)
     with asking(wanted, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
@@ -45,8 +46,8 @@ def load(path: Path) -> Any:
     """The model without its external data; every node gets a name, since a refusal can only point at a name."""
     import onnx
 
-    from trtbuild.kit import largemodel, wiring
-    from trtbuild.kit.graph import open_dims
+    from trtbuild.graphs.graph import open_dims
+    from trtbuild.sources import largemodel, wiring
 
     if largemodel.is_one(path):
         raise ConfigError("a zip archive, not an ONNX model", where=str(path), hint=largemodel.HINT)
@@ -74,7 +75,7 @@ def _beside(model: Any, path: Path, folder: Path) -> None:
     Raises:
         ConfigError: one is missing, too short, or not below the model's folder.
     """
-    from trtbuild.kit import externaldata
+    from trtbuild.graphs import externaldata
 
     links: dict[Path, str] = {}
     for tensor, place in externaldata.places(model, path.resolve().parent, str(path)):
@@ -86,7 +87,7 @@ def _beside(model: Any, path: Path, folder: Path) -> None:
 
 def _undeclared(model: Any) -> list[Problem]:
     """Domains without a version, one problem each; they get one, so that the rest can be checked."""
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.sources.tfonnx import all_nodes
 
     declared = {"" if entry.domain == "ai.onnx" else entry.domain for entry in model.opset_import}
     found = {}
@@ -105,7 +106,7 @@ def _undeclared(model: Any) -> list[Problem]:
 
 def check_source(path: Path, where: str, inputs: dict[str, Any], how: Options) -> Result:
     """A ready-made file that a config names: its inputs are the config's, and its opset is raised, as in a build."""
-    from trtbuild.kit import onnxsource, tfonnx
+    from trtbuild.sources import onnxsource, tfonnx
 
     model = onnxsource.load_source(path, where, inputs)
     have = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.names import did_you_mean
 from trtbuild.checker.shapes import Profile
-from trtbuild.core.names import did_you_mean
-from trtbuild.errors import ConfigError
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 OPSET = 17  # what a build exports by default in every demonstration model

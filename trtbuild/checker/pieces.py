@@ -17,7 +17,7 @@ from trtbuild.checker.advice import LATE
 from trtbuild.checker.cutting import cut_out, inferred
 from trtbuild.checker.exporting import Shapes
 from trtbuild.core.complaint import Complaint
-from trtbuild.probing import Answer, Question
+from trtbuild.workers.probing import Answer, Question
 
 ROUNDS = 24
 Ask = Callable[[Question], Answer]
@@ -81,8 +81,8 @@ def _stage(answer: Answer) -> str:
 
 def _locate(ask: Ask, answer: Answer, model: Any, folder: Path, deadline: float) -> Complaint:
     """One of the smallest set of nodes with which TensorRT says the same: dies, or refuses without a name."""
-    from trtbuild.kit.graph import subgraphs
-    from trtbuild.kit.reduction import reduce
+    from trtbuild.graphs.graph import subgraphs
+    from trtbuild.graphs.reduction import reduce
 
     path, stage, wanted = folder / "piece.onnx", _stage(answer), _gist(answer)
 

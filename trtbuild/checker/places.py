@@ -41,7 +41,7 @@ def place_of(frames: Iterable[Any]) -> Place | None:
 
 
 def is_ours(file: str) -> bool:
-    return file.startswith((os.path.join(_OURS, "checker") + os.sep, os.path.join(_OURS, "kit") + os.sep))
+    return file.startswith(tuple(os.path.join(_OURS, folder, "") for folder in ("checker", "sources", "graphs")))
 
 
 def is_library(file: str) -> bool:

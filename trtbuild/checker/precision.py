@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trtbuild.base.errors import TrtbuildError, error_named
 from trtbuild.checker.options import Options
 from trtbuild.checker.result import Problem
 from trtbuild.core.job import Job, read_result, write_job
-from trtbuild.errors import TrtbuildError, error_named
 
 if TYPE_CHECKING:
     from trtbuild.checker.findings import Finder
@@ -66,8 +66,8 @@ def _constants(model: Any) -> Iterator[tuple[Any, str, Any]]:
     """Every reading of a float constant whose values are here: node, tensor, array; shapes stay exact anyway."""
     import onnx
 
-    from trtbuild.kit.graph import shape_arithmetic
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.graphs.graph import shape_arithmetic
+    from trtbuild.sources.tfonnx import all_nodes
 
     exact = shape_arithmetic(model.graph)
     arrays = {
@@ -104,7 +104,7 @@ def written(model: Any, how: Options, folder: Path, finder: Finder) -> tuple[Pat
         path.write_bytes(model.SerializeToString())
         path, kept = _in_child(path, how, keep, folder)
     else:
-        from trtbuild.kit import uncalibrated
+        from trtbuild.graphs import uncalibrated
 
         kept = uncalibrated.lower(model, how.precision, how.quantize_ops, keep, how.exclude_ops)
         path.write_bytes(model.SerializeToString())
@@ -117,8 +117,8 @@ def written(model: Any, how: Options, folder: Path, finder: Finder) -> tuple[Pat
 
 
 def _kept_nodes(model: Any, how: Options, nodes: Mapping[str, Mapping[str, str]]) -> list[str]:
-    from trtbuild.kit.graph import nodes_in_scopes
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.graphs.graph import nodes_in_scopes
+    from trtbuild.sources.tfonnx import all_nodes
 
     found = nodes_in_scopes(all_nodes(model.graph), how.exclude_scopes, {"nodes": nodes})
     return sorted({name for names in found.values() for name in names})
@@ -126,7 +126,7 @@ def _kept_nodes(model: Any, how: Options, nodes: Mapping[str, Mapping[str, str]]
 
 def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple[Path, dict[str, str]]:
     """The same where weights are in a file of their own: reading them is the business of another process."""
-    from trtbuild.executors import hermetic
+    from trtbuild.workers import hermetic
 
     sandbox = folder / "lowering"
     (sandbox / "out").mkdir(parents=True)
@@ -161,8 +161,8 @@ def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple
 
 def refuse_low(model: Any, how: Options, finder: Finder) -> list[Problem]:
     """A network that computes in a lower precision already passes under no other name: a build refuses it."""
-    from trtbuild.kit.rounding import low_types
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.graphs.rounding import low_types
+    from trtbuild.sources.tfonnx import all_nodes
 
     quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in all_nodes(model.graph))
     found = ["int8 (Q/DQ)"] if quantised else low_types(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trtbuild.errors import ConfigError
+from trtbuild.base.errors import ConfigError
 
 BATCH = (1, 4, 8)  # min, opt, max of an unknown first dimension
 # Of other unknown dimensions: an image's height and width, and what else varies (a sequence's length).

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from os import path
 
+from trtbuild.base.printable import printable
 from trtbuild.checker.result import Problem, Result
-from trtbuild.core.printable import printable
 
 
 def headline(result: Result) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from trtbuild.base.errors import TrtbuildError
 from trtbuild.checker.capture import Capture
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.result import Problem, Severity
 from trtbuild.checker.shapes import Shapes
 from trtbuild.checker.subgraph import Subgraph, _handle
 from trtbuild.core.parserwarnings import where
-from trtbuild.errors import TrtbuildError
 
 _LOOSE = "register it with trt_checker.register_input, or use tf.compat.v1.placeholder_with_default"
 _UNUSED = "register the input that the network is fed by, and the output that it computes"
@@ -65,8 +65,8 @@ def silent(graph_def: Any, origins: Origins, weights: Collection[str] = ()) -> l
     Args:
         weights: placeholders that stand for weights.
     """
-    from trtbuild.kit import exporterfaults, randomness
-    from trtbuild.kit.scopes import Cleaner
+    from trtbuild.graphs.scopes import Cleaner
+    from trtbuild.sources import exporterfaults, randomness
 
     clean = Cleaner(node.name for node in graph_def.node).name
     wrong = [
@@ -89,7 +89,7 @@ def told_once(silent: list[Problem], unknown: list[Problem]) -> list[Problem]:
 
 def random_nodes(model: Any) -> list[Problem]:
     """Nodes of a ready-made file that draw random numbers."""
-    from trtbuild.kit import randomness
+    from trtbuild.sources import randomness
 
     return [
         Problem(
@@ -101,8 +101,8 @@ def random_nodes(model: Any) -> list[Problem]:
 
 def _trained_for_quantisation(graph_def: Any, origins: Origins, weights: Collection[str]) -> list[Problem]:
     """One warning for all fake quantisation of weights, at the first; TensorRT is asked about that of activations."""
-    from trtbuild.kit import fakequant
-    from trtbuild.kit.scopes import Cleaner
+    from trtbuild.graphs.scopes import Cleaner
+    from trtbuild.sources import fakequant
 
     clean = Cleaner(node.name for node in graph_def.node).name
     found = [one for one in fakequant.find(graph_def, weights) if one.on_weights]

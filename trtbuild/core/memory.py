@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
-from trtbuild.core.modelspec import Input
+from trtbuild.core.spec.model import Input
 from trtbuild.core.step import Step
 
 MB = 1_000_000

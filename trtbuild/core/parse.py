@@ -10,8 +10,8 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union
 
-from trtbuild.core.names import did_you_mean
-from trtbuild.errors import ConfigError
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.names import did_you_mean
 
 T = TypeVar("T")
 

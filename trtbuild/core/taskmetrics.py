@@ -1,4 +1,4 @@
-"""The built-in task metrics, by name; ``kit/metrics.py`` computes them."""
+"""The built-in task metrics, by name; ``deviation/metrics.py`` computes them."""
 
 from __future__ import annotations
 

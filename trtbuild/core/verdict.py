@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args
 
-from trtbuild.core.validationspec import LOWER_BOUNDS
+from trtbuild.core.spec.validation import LOWER_BOUNDS
 
 Check = dict[str, Any]
 Word = Literal["pass", "fail", "unjudged"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from trtbuild.errors import ConfigError, ModelError, SourceError
+from trtbuild.base.errors import ConfigError, ModelError, SourceError
 
 Inputs = Mapping[str, Mapping[str, Any]]
 Feeds = dict[str, "np.ndarray[Any, Any]"]

@@ -10,7 +10,7 @@ _PUBLIC = ("", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microso
 
 def anonymise(model: Any) -> dict[str, str]:
     """Rename everything in place, and drop texts; returns old tensor names of the top level -> new ones."""
-    from trtbuild.kit import canonical
+    from trtbuild.graphs import canonical
 
     names: dict[str, str] = {}
     canonical.strip(model)

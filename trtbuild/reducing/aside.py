@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from trtbuild.errors import WorkerDied
+from trtbuild.base.errors import WorkerDied
 
 LIMIT_S = 300.0
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "TF_ENABLE_ONEDNN_OPTS": "0"}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from trtbuild.kit.graph import subgraphs
+from trtbuild.graphs.graph import subgraphs
 from trtbuild.reducing.dims import valid
 
 
@@ -111,8 +111,8 @@ def _reread(graph: Any, old: str, new: str) -> None:
 
 def _sweep(graph: Any) -> None:
     """Drop what nobody reads: nodes and constants of bodies, inputs of the graph."""
-    from trtbuild.kit.graph import drop_unused_initialisers
-    from trtbuild.kit.reduction import reads
+    from trtbuild.graphs.graph import drop_unused_initialisers
+    from trtbuild.graphs.reduction import reads
 
     for body in _bodies(graph):
         while True:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trtbuild.errors import ConfigError
-from trtbuild.files import write_atomic
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.files import write_atomic
 from trtbuild.reducing.failure import Failure
 from trtbuild.suite.case import Tolerance
 from trtbuild.suite.collecting import ID
@@ -55,7 +55,7 @@ def structure_of(ops: Sequence[str]) -> str:
 
 def ops_of(model: Any) -> list[str]:
     """Operations in order, those of a body in brackets behind their owner."""
-    from trtbuild.kit.graph import subgraphs
+    from trtbuild.graphs.graph import subgraphs
 
     found = []
     for node in model.graph.node:
@@ -84,7 +84,7 @@ def write(
     """Write the case; the Python file last, which makes it one.  Returns that file."""
     import numpy as np
 
-    from trtbuild.kit import canonical
+    from trtbuild.graphs import canonical
 
     check_free(folder, name)
     file = _file(name)

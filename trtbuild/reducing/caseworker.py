@@ -60,7 +60,7 @@ def _references(
     case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs and TensorFlow's outputs, at the first point of the profiles where they deviate."""
-    from trtbuild.errors import TrtbuildError
+    from trtbuild.base.errors import TrtbuildError
     from trtbuild.runtimes.onnxruntime import session_of
     from trtbuild.suite.comparing import difference
 

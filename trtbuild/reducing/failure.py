@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from trtbuild.probing import Answer
+from trtbuild.workers.probing import Answer
 
 Kind = Literal["crash", "timeout", "parse", "build", "mismatch"]
 WANTED = ("crash", "parse", "build", "mismatch")  # what --for takes; "crash" stands for a time-out too

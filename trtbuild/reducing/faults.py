@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from trtbuild.errors import ModelError, TrtbuildError
-from trtbuild.probing import Answer, Question
+from trtbuild.base.errors import ModelError, TrtbuildError
 from trtbuild.reducing import observing
 from trtbuild.reducing.failure import Failure, of_answer
 from trtbuild.suite.case import Tolerance
+from trtbuild.workers.probing import Answer, Question
 
 Ask = Callable[[Question], Answer]
 
@@ -169,7 +169,7 @@ def dynamic_inputs(model: Any) -> list[str]:
 
 def all_names(model: Any) -> frozenset[str]:
     """Names of the user's: of the graph, its nodes, tensors and dimensions."""
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.sources.tfonnx import all_nodes
 
     found = {model.graph.name}
     for node in all_nodes(model.graph):

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import ConfigError, ToolchainError
-from trtbuild.probing import Prober
 from trtbuild.reducing import observing
 from trtbuild.reducing.failure import WANTED, Failure, choose
 from trtbuild.reducing.faults import Ask, Fault, LoweringFault, SourceFault, TensorrtFault, all_names
 from trtbuild.reducing.sourceparts import worst_part
 from trtbuild.reducing.subject import Subject
+from trtbuild.workers.probing import Prober
 
 AS_BAD = 0.5  # of the relative error of the whole graph, that a part of it must have to be the same fault
 QUESTION_S = 60.0  # of one question to TensorRT while reducing
@@ -57,7 +57,7 @@ def interpreter(name: str, toolchain: Toolchain, *, install: bool) -> Path:
 
 def wanted_kind(words: str) -> str:
     if words and words not in WANTED:
-        from trtbuild.core.names import did_you_mean
+        from trtbuild.base.names import did_you_mean
 
         raise ConfigError(f"'{words}' is no kind of failure", where="--for", hint=did_you_mean(words, WANTED))
     return words

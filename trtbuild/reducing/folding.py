@@ -13,7 +13,7 @@ def folded(model: Any) -> Any:
     """A copy with every constant part of the top level computed, by ONNX Runtime."""
     import onnx
 
-    from trtbuild.kit.graph import drop_unused_initialisers, hoist_constants
+    from trtbuild.graphs.graph import drop_unused_initialisers, hoist_constants
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     hoist_constants(copy.graph)
@@ -36,7 +36,7 @@ def folded(model: Any) -> Any:
 
 
 def _foldable(node: Any, constants: dict[str, Any], ends: set[str]) -> bool:
-    from trtbuild.kit.graph import subgraphs
+    from trtbuild.graphs.graph import subgraphs
 
     read = [name for name in node.input if name]
     return (
@@ -49,7 +49,7 @@ def _computed(node: Any, constants: dict[str, Any], model: Any) -> list[Any] | N
     """The node's results as tensors; None where they cannot be computed, or are too large."""
     import onnx
 
-    from trtbuild.errors import TrtbuildError
+    from trtbuild.base.errors import TrtbuildError
     from trtbuild.reducing.observing import outputs_of
 
     names = [name for name in node.output if name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trtbuild.errors import ModelError
+from trtbuild.base.errors import ModelError
 
 MOST_BYTES = 2 << 30  # of all tensors together
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trtbuild.core.names import did_you_mean
-from trtbuild.errors import ConfigError, ExportError
+from trtbuild.base.errors import ConfigError, ExportError
+from trtbuild.base.names import did_you_mean
 from trtbuild.reducing.aside import run_module
 from trtbuild.reducing.subject import Neighbour, Subject, file_words, lowering, versions_of
 from trtbuild.suite.case import Case

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.workspace import Workspace
 from trtbuild.core.plan import make_plan
 from trtbuild.core.spec import Variant
-from trtbuild.errors import ConfigError
 from trtbuild.reducing.sourceparts import Source
 from trtbuild.reducing.subject import Subject, lowering
 from trtbuild.suite.case import TOLERANCES, Tolerance
-from trtbuild.workspace import Workspace
 
 STEPS = ("deviation",)  # and all that it needs: everything but the engine
 
@@ -28,8 +28,8 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
     import onnx
 
     from trtbuild import config
-    from trtbuild.building import build_planned
-    from trtbuild.planned import Planned
+    from trtbuild.building.planned import Planned
+    from trtbuild.building.run import build_planned
     from trtbuild.steps import Declarations
     from trtbuild.store import Store
 
@@ -82,10 +82,10 @@ def _versions(workspace: Workspace, overrides: Sequence[str]) -> tuple[list[str]
 
 def _first_batch(workspace: Workspace, variant: Variant) -> dict[str, Any]:
     """The inputs of the first call that the steps make with the validation data."""
-    from trtbuild.core.dataspec import BATCH
+    from trtbuild.arrays import data
+    from trtbuild.core.recipes import set_params, set_place
     from trtbuild.core.spec import VALIDATION
-    from trtbuild.kit import data
-    from trtbuild.steps._shared import set_params, set_place
+    from trtbuild.core.spec.data import BATCH
 
     params = set_params(variant.spec.model, VALIDATION)
     source = params["data"]

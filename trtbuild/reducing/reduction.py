@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trtbuild.errors import ConfigError, WorkspaceError
-from trtbuild.probing import Prober
+from trtbuild.base.errors import ConfigError, WorkspaceError
+from trtbuild.base.workspace import Workspace, find_workspace
 from trtbuild.reducing import finding, observing, shrinking
 from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, TensorrtFault
 from trtbuild.reducing.shrinking import Say, Small
 from trtbuild.reducing.subject import Subject, of_file
-from trtbuild.workspace import Workspace, find_workspace
+from trtbuild.workers.probing import Prober
 
 if TYPE_CHECKING:
-    from trtbuild.cli import Words
+    from trtbuild.cli.main import Words
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trtbuild.errors import ModelError
+from trtbuild.base.errors import ModelError
 from trtbuild.reducing import anonymous, bodies, dims, folding, observing, weights
 from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, dynamic_inputs
@@ -90,7 +90,7 @@ def prepared(model: Any) -> Any:
     import onnx
     import onnx.inliner
 
-    from trtbuild.kit.graph import hoist_constants
+    from trtbuild.graphs.graph import hoist_constants
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     if copy.functions:
@@ -155,7 +155,7 @@ def _of_one(model: Any, shapes: Mapping[str, Sequence[int]]) -> dict[str, list[i
 
 
 def _nodes(model: Any, fault: Fault, shows: Shows, deadline: float, static: bool) -> tuple[Any, bool]:
-    from trtbuild.kit.reduction import reduce
+    from trtbuild.graphs.reduction import reduce
 
     if isinstance(fault, SourceFault) or len(model.graph.node) < 2:
         return model, len(model.graph.node) < 2
@@ -169,7 +169,7 @@ def _prefix(model: Any, shows: Shows, deadline: float) -> Any:
     """Of a graph with dynamic shapes just its beginning can be had: the fewest first nodes that show the fault."""
     import onnx
 
-    from trtbuild.kit.reduction import extract, tensor_values
+    from trtbuild.graphs.reduction import extract, tensor_values
 
     names = [node.name for node in model.graph.node]
     inputs = {value.name: value for value in model.graph.input}
@@ -228,6 +228,6 @@ def _typed_outputs(model: Any) -> Any:
 
 
 def _count(model: Any) -> int:
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.sources.tfonnx import all_nodes
 
     return sum(node.op_type != "Constant" for node in all_nodes(model.graph))

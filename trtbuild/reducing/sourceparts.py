@@ -39,7 +39,7 @@ def worst_part(
 
     None where the tensors in which both graphs can be compared are too few to locate it.
     """
-    from trtbuild.kit import taps
+    from trtbuild.layers import taps
 
     known = {name: entry for name, entry in source.tensors.items() if entry["layout"] in ("same", "NCHW")}
     values = {**_values(source, known, feeds, folder), **feeds}
@@ -97,8 +97,8 @@ def _part(model: Any, nodes: frozenset[str], output: str, values: Mapping[str, A
     """These nodes as a graph with one output; None where TensorFlow has no value for an input."""
     import onnx
 
-    from trtbuild.kit import taps
-    from trtbuild.kit.reduction import extract
+    from trtbuild.graphs.reduction import extract
+    from trtbuild.layers import taps
 
     info = {
         name: onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
@@ -120,7 +120,7 @@ def _with_random_inputs(
     Args:
         whole: random inputs of the whole graph, on which TensorFlow may hold what does not read them.
     """
-    from trtbuild.errors import TrtbuildError
+    from trtbuild.base.errors import TrtbuildError
 
     feeds = observing.random_feeds(part, {})
     (output,) = fault.golden

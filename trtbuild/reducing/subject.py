@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trtbuild.core.names import did_you_mean
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.names import did_you_mean
 from trtbuild.core.spec import Toolchain
-from trtbuild.errors import ConfigError
 from trtbuild.reducing.sourceparts import Source
 from trtbuild.suite.case import PRECISIONS, TOLERANCES, Case, Tolerance
 
@@ -71,8 +71,8 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     import onnx
 
     from trtbuild.checker import onnxfile, shapes
-    from trtbuild.kit import externaldata
-    from trtbuild.kit.graph import input_dims
+    from trtbuild.graphs import externaldata
+    from trtbuild.graphs.graph import input_dims
 
     given = file_words(overrides)
     precision = given.get("precision", "fp32")
@@ -86,7 +86,7 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     lower = lowering(precision)
     lowered = onnx.ModelProto.FromString(model.SerializeToString())
     if lower is not None:
-        from trtbuild.kit import uncalibrated
+        from trtbuild.graphs import uncalibrated
 
         uncalibrated.lower(lowered, precision, QUANTIZED)
     return Subject(
@@ -102,7 +102,7 @@ def lowering(precision: str) -> Lower | None:
         return None
 
     def lower(model: Any, feeds: Mapping[str, Any]) -> Any:
-        from trtbuild.kit import uncalibrated
+        from trtbuild.graphs import uncalibrated
 
         if precision != "int8":
             uncalibrated.lower(model, precision, QUANTIZED)
@@ -113,9 +113,9 @@ def lowering(precision: str) -> Lower | None:
 
 
 def _calibrated(model: Any, feeds: Mapping[str, Any]) -> Any:
-    from trtbuild.errors import LowerError
-    from trtbuild.kit import qdq
-    from trtbuild.kit.graph import element_types, hoist_constants
+    from trtbuild.base.errors import LowerError
+    from trtbuild.graphs import qdq
+    from trtbuild.graphs.graph import element_types, hoist_constants
     from trtbuild.quantizers import minmax
     from trtbuild.reducing.observing import everything
 
@@ -145,7 +145,7 @@ def file_words(overrides: Sequence[str], known: Sequence[str] = ("precision", "t
 
 def versions_of(names: str) -> dict[str, Toolchain]:
     """Toolchains of ``A,B``, of the default one where no name is given."""
-    from trtbuild.checker import versions
+    from trtbuild.config import checkedversions as versions
 
     found = versions.wanted([name for name in names.split(",") if name] if names else None)
     return {want.name: spec for want, spec in found}

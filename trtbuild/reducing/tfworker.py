@@ -14,7 +14,7 @@ from pathlib import Path
 def main(frozen: Path, folder: Path, most_bytes: int) -> None:
     import numpy as np
 
-    from trtbuild.kit.tfvalues import write_values
+    from trtbuild.layers.tfvalues import write_values
 
     with np.load(folder / "feeds.npz") as arrays:
         feeds = {name: arrays[name] for name in arrays.files}

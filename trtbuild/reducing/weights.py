@@ -17,7 +17,7 @@ _PLAIN = {0.0, 1.0, -1.0, 2.0, 0.5, float("inf"), float("-inf")}
 
 def tensors(graph: Any) -> Iterator[Any]:
     """Every constant tensor (onnx.TensorProto) of a graph and its bodies: initialisers and values of Constant nodes."""
-    from trtbuild.kit.graph import subgraphs
+    from trtbuild.graphs.graph import subgraphs
 
     yield from graph.initializer
     for node in graph.node:
@@ -36,7 +36,7 @@ def own_values(model: Any) -> list[int]:
 
 def structural(graph: Any) -> set[str]:
     """Names of constants that say how an operation works: scales of a Resize, bounds of a Clip."""
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.sources.tfonnx import all_nodes
 
     return {
         node.input[i]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from trtbuild.base.errors import RemoteError
 from trtbuild.core.record import Digest
+from trtbuild.core.status import Status
 from trtbuild.core.step import Step
-from trtbuild.errors import RemoteError
 from trtbuild.remote.pull import fetch, lacking, put, refusal, unsealed
 from trtbuild.remote.remotes import Remote, TamperedError, answers, open_remote
 from trtbuild.remote.resolve import remote_record
-from trtbuild.status import Status
 from trtbuild.store import Store
 
 _ANSWER_S = 10.0  # to a build a remote is a help; one that does not answer by then is left alone

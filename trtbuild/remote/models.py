@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trtbuild import tracking
+from trtbuild.base.errors import RemoteError
 from trtbuild.core.record import Digest
-from trtbuild.errors import RemoteError
 from trtbuild.remote.pull import PUSH_AGAIN, fetch
 from trtbuild.remote.remotes import TamperedError, open_remote
-from trtbuild.store import Store
+from trtbuild.store import Store, tracking
 
 _PUSH_IT = "push it from a machine that has it (trtbuild push, or dvc push)"
 

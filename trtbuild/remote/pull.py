@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from trtbuild import tracking
-from trtbuild.core.moved import Entry, Moved
+from trtbuild.base.errors import RemoteError
 from trtbuild.core.record import Digest, Record, same
 from trtbuild.core.step import File, Step
-from trtbuild.errors import RemoteError
-from trtbuild.records.digests import file_md5
+from trtbuild.remote.moved import Entry, Moved
 from trtbuild.remote.remotes import Remote, TamperedError
 from trtbuild.remote.resolve import Resolved, object_file, resolve
 from trtbuild.remote.seals import SEALED, broken_seal
 from trtbuild.remote.twins import describe, twins
-from trtbuild.store import Store, scratch
+from trtbuild.store import Store, scratch, tracking
+from trtbuild.store.digests import file_md5
 
 PUSH_AGAIN = "it was changed or damaged there: delete it there, and push it again from a machine that has it"
 PUSH_IT = "push it from the machine that built it, or build it here"

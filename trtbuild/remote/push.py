@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trtbuild import tracking
-from trtbuild.core.moved import Entry, Moved
+from trtbuild.base.errors import WorkspaceError
 from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.step import File, Step
-from trtbuild.errors import WorkspaceError
-from trtbuild.records.digests import file_md5
-from trtbuild.records.runcache import value_hash
+from trtbuild.remote.moved import Entry, Moved
 from trtbuild.remote.remotes import Remote
 from trtbuild.remote.resolve import Resolved, object_file, remote_record, resolve, runs_folder
 from trtbuild.remote.seals import broken_seal
-from trtbuild.store import Store, scratch
+from trtbuild.store import Store, scratch, tracking
+from trtbuild.store.digests import file_md5
+from trtbuild.store.runcache import value_hash
 
 Open = Callable[[str], Remote]  # a remote by name
 _BUILD_AGAIN = "build it again: trtbuild with the same words"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from trtbuild.core.names import did_you_mean
-from trtbuild.errors import RemoteError, WorkspaceError
-from trtbuild.workspace import Workspace
+from trtbuild.base.errors import RemoteError, WorkspaceError
+from trtbuild.base.names import did_you_mean
+from trtbuild.base.workspace import Workspace
 
 _MOST_JOBS = 8  # at once; more gains nothing over ssh, whose servers allow ten sessions
 _SILENCE_S = 120.0  # longer than a transport's own time-outs and retries

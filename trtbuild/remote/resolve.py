@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from trtbuild import tracking
+from trtbuild.base.errors import WorkspaceError
 from trtbuild.core.explain import Found, judge
 from trtbuild.core.record import Digest, Record, action_key
 from trtbuild.core.step import File, Step
-from trtbuild.errors import WorkspaceError
-from trtbuild.records.runcache import entry_of, value_hash
 from trtbuild.remote.remotes import Remote, TamperedError
-from trtbuild.store import Store
+from trtbuild.store import Store, tracking
+from trtbuild.store.runcache import entry_of, value_hash
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from trtbuild.base.files import file_sha256
 from trtbuild.core.record import Record
 from trtbuild.core.step import Step
-from trtbuild.files import file_sha256
 from trtbuild.store import Store
 
 # An output, and the file of the same step that holds its sha256.

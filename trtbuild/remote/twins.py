@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import WorkspaceError
 from trtbuild.core.step import Input, Output, Step, canonical
-from trtbuild.errors import WorkspaceError
-from trtbuild.tracking import read_yaml
+from trtbuild.store.tracking import read_yaml
 
 
 def twins(steps: Sequence[Step], root: Path) -> list[Step]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trtbuild.core.blame import TOTAL, guilty_hop, guilty_of_model
+from trtbuild.deviation.blame import TOTAL, guilty_hop, guilty_of_model
 from trtbuild.reports.deviationcharts import figures
 from trtbuild.reports.figure import index_text
 

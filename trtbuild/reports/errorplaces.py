@@ -9,7 +9,7 @@ from typing import Any
 from trtbuild.reports.figure import Figure, plot, rounded, table
 
 WIDE = 100  # largest over smallest: a logarithmic axis over less than two decades has hardly a label
-# The 2-D histogram's bins (kit/breakdown.py): two a decade, after one for 0 and one for what is less.
+# The 2-D histogram's bins (deviation/breakdown.py): two a decade, after one for 0 and one for what is less.
 PER_DECADE, ERROR_LOWEST, REFERENCE_LOWEST = 2, -12, -8
 
 

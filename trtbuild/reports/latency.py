@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from trtbuild.core.latency import subject
+from trtbuild.latency.interval import subject
 
 SIDES = ("source", "exported", "lowered", "engine", "baseline")
 TITLES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trtbuild.core.jumps import floor
+from trtbuild.layers.jumps import floor
 
 HOPS = {"export": "exporter", "precision": "precision", "total": "total"}
 HOP_NAMES = {"export": "exporter (TensorFlow → ONNX)", "total": "in all (reference → what runs)"}

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from trtbuild.core import warning
-from trtbuild.core.comparelatency import lowered_side
-from trtbuild.core.enginespec import CUDA_PROVIDER
+from trtbuild.core.spec.engine import CUDA_PROVIDER
 from trtbuild.core.verdict import export_fault, why_unjudged, word_of
 from trtbuild.reports import deviation as measured
+from trtbuild.reports.comparelatency import lowered_side
 from trtbuild.reports.latency import device_of
 
 COMPARED = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "cosine", "sqnr_db", "bias")

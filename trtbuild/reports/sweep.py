@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trtbuild.core.executed import notes
-from trtbuild.core.names import did_you_mean
+from trtbuild.base.names import did_you_mean
 from trtbuild.core.verdict import WORDS as VERDICTS
 from trtbuild.reports import sweepcharts, sweeptext, sweepversions
+from trtbuild.reports.executed import notes
 from trtbuild.reports.sweepcells import STATES, calibrated, column_order, labels, sort_key, variant
 
 SCHEMA_VERSION = 1
@@ -203,7 +203,7 @@ def overlays(entries: Sequence[Entry], page: dict[str, Any]) -> dict[str, tuple[
 
 def render_all(entries: Sequence[Entry], templates: Mapping[str, Path]) -> dict[str, str]:
     """Every file of the sweep but plotly.min.js, by name."""
-    from trtbuild.render import renderer
+    from trtbuild.reports.render import renderer
 
     page = collect(entries)
     render = renderer(templates)
@@ -246,7 +246,7 @@ def write(entries: Sequence[Entry], folder: Path, templates: Mapping[str, Path])
     """
     from plotly.offline import get_plotlyjs
 
-    from trtbuild.files import write_atomic
+    from trtbuild.base.files import write_atomic
 
     files = {"plotly.min.js": get_plotlyjs(), **render_all(entries, templates)}
     for name, text in files.items():

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from trtbuild.core.compare import changes, compare, facts
-from trtbuild.core.comparelatency import lowered_side
-from trtbuild.core.printable import printable
-from trtbuild.core.validationspec import LOWER_BOUNDS
+from trtbuild.base.printable import printable
+from trtbuild.core.spec.validation import LOWER_BOUNDS
 from trtbuild.core.verdict import WORDS, why_unjudged
 from trtbuild.core.warning import line
+from trtbuild.reports.compare import changes, compare, facts
+from trtbuild.reports.comparelatency import lowered_side
 
 AXES = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
 STATES = ("fail", "failed", "refused", "not built", "unjudged", "pass")  # in the order of urgency

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from trtbuild.core.compare import changes, compare
-from trtbuild.core.comparelatency import conditions
+from trtbuild.reports.compare import changes, compare
+from trtbuild.reports.comparelatency import conditions
 from trtbuild.reports.sweepcells import label, natural
 
 # Facts that belong to one model or one variant: they are no environment.

@@ -19,7 +19,7 @@ def render_all(document: Mapping[str, Any], templates: Mapping[str, Path]) -> di
     Args:
         document: of ``core.upgrading.upgrade_document``.
     """
-    from trtbuild.render import render
+    from trtbuild.reports.render import render
 
     title = f"upgrade from {document['old']} to {document['new']}"
     data = {"page": document, "symbols": SYMBOLS, "words": WORDS, "charts": [], "title": title}

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trtbuild.errors import ModelError, ToolchainError
+from trtbuild.base.errors import ModelError, ToolchainError
 
 if TYPE_CHECKING:
-    from trtbuild.kit.profile import Profile
+    from trtbuild.graphs.profile import Profile
 
 Level = Literal["none", "extended", "all"]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -76,7 +76,7 @@ def session_of(
     file: Path | None = None,
 ) -> OnnxRuntimeSession:  # fmt: skip
     """A session that computes what an onnx.ModelProto states, its low precisions emulated; ``file``: where it lies."""
-    from trtbuild.kit import rounding
+    from trtbuild.graphs import rounding
 
     emulated = rounding.low_types(model)
     content = rounding.emulate(model).SerializeToString() if emulated else file or model.SerializeToString()
@@ -94,7 +94,7 @@ class TimedSession:
         import onnx
         import onnxruntime as ort
 
-        from trtbuild.kit import rounding
+        from trtbuild.graphs import rounding
 
         options = _timed_options(threads)
         self._session = _load(model.name, str(model), options, runtime["providers"], bool(runtime.get("tf32", False)))
@@ -133,7 +133,7 @@ def profile_nodes(
     import onnx
     import onnxruntime as ort
 
-    from trtbuild.kit import profile
+    from trtbuild.graphs import profile
 
     loaded = onnx.load(model)
     names = profile.label_nodes(loaded)
@@ -150,7 +150,7 @@ def count_kernels(model: Path, runtime: Runtime, threads: int, feeds: Mapping[st
     """
     import onnx
 
-    from trtbuild.kit import profile
+    from trtbuild.graphs import profile
 
     loaded = onnx.load(model)
     profile.label_nodes(loaded)  # or a quote in a name breaks the trace
@@ -169,7 +169,7 @@ def _trace(
     """
     import tempfile
 
-    from trtbuild.kit.profile import FIRST_RUNS
+    from trtbuild.graphs.profile import FIRST_RUNS
 
     options.enable_profiling = True
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:

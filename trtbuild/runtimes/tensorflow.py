@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trtbuild.errors import SourceError
+from trtbuild.base.errors import SourceError
 
 
 class TensorFlowSession:
@@ -35,7 +35,7 @@ class TensorFlowSession:
 
 
 def open_session(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TensorFlowSession:
-    from trtbuild.kit.tfmodel import open_model
+    from trtbuild.sources.tfmodel import open_model
 
     return TensorFlowSession(open_model(source, path, inputs))
 

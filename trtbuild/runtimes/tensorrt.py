@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trtbuild.errors import EngineError, ModelError
+from trtbuild.base.errors import EngineError, ModelError
 
 if TYPE_CHECKING:
-    from trtbuild.kit.cuda import Buffer, Cuda
-    from trtbuild.kit.profile import Profile
+    from trtbuild.graphs.profile import Profile
+    from trtbuild.trt.cuda import Buffer, Cuda
 
 CLOCK = "CUDA events"
 _PLAIN = ("float32", "float16", "int8", "uint8", "int32", "int64", "bool")  # as NumPy calls them
@@ -41,14 +41,13 @@ class EngineSession:
     """An engine with its execution context; inputs and outputs are NumPy arrays, in the engine's own dtypes."""
 
     def __init__(self, plan: Path, options: Options) -> None:
-        from trtbuild.kit import trt as kit
-        from trtbuild.kit import trtlog
-        from trtbuild.kit.cuda import Cuda
+        from trtbuild.trt import api, trtlog
+        from trtbuild.trt.cuda import Cuda
 
-        trt = kit.use_flavour(options["flavour"], options["tensorrt"])
+        trt = api.use_flavour(options["flavour"], options["tensorrt"])
         self._cuda: Cuda = Cuda()
         self._trt, self._log = trt, trtlog.make_log(trt, Path(f"tensorrt-{os.getpid()}.log"))
-        self.engine = kit.load(
+        self.engine = api.load(
             trt, self._log, plan.read_bytes(), host_code=bool(options.get("version_compatible", False))
         )
         context = self.engine.create_execution_context()
@@ -198,8 +197,8 @@ def profile_nodes(
 
     TensorRT waits for every run to end before it reports, so these layers take longer together than a run does.
     """
-    from trtbuild.kit import profile
-    from trtbuild.kit import trt as kit
+    from trtbuild.graphs import profile
+    from trtbuild.trt import api
 
     session = EngineSession(model, options)
     session.upload(feeds)
@@ -214,7 +213,7 @@ def profile_nodes(
         runs.append(watcher.seen)
     if not runs[-1]:
         raise ModelError("TensorRT's profiler reported no layer", where="engine")
-    return profile.from_layer_runs(runs[profile.FIRST_RUNS :], kit.inspect(session._trt, session.engine))
+    return profile.from_layer_runs(runs[profile.FIRST_RUNS :], api.inspect(session._trt, session.engine))
 
 
 def count_kernels(model: Path, options: Options, threads: int, feeds: Mapping[str, Any]) -> dict[str, int]:
@@ -273,7 +272,7 @@ def _array_dtype(engine: Any, name: str) -> Any:
     """The NumPy dtype that holds a tensor's bytes; bfloat16 and float8 by the extension types that onnx brings."""
     import numpy as np
 
-    from trtbuild.kit.network import dtype_name
+    from trtbuild.trt.network import dtype_name
 
     kind = dtype_name(engine.get_tensor_dtype(name))
     if kind in ("bfloat16", "float8"):

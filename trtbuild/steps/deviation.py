@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from trtbuild.core.dataspec import VALIDATION, RandomData
+from trtbuild.base.errors import ModelError
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
+from trtbuild.core.recipes import data_params, variant_label
 from trtbuild.core.spec import Variant
+from trtbuild.core.spec.data import VALIDATION, RandomData
 from trtbuild.core.step import Input, Out, Plot, Step
-from trtbuild.errors import ModelError
-from trtbuild.steps._shared import data_params, variant_label
 
 VERSION = 2
 SIDES = {"reference": "source model", "exported": "exported graph", "lowered": "lowered graph", "engine": "engine"}
@@ -64,7 +64,7 @@ def declare(variant: Variant, need: Need) -> Step:
 
 
 def run(job: Job) -> None:
-    from trtbuild.kit import histogramtable, statistics
+    from trtbuild.deviation import histogramtable, statistics
 
     sets = {name: {**about, **_measure_set(job, _prefix(name))} for name, about in job.params["sets"].items()}
     edges = [round(float(edge), 6) for edge in statistics.LOG10_EDGES]
@@ -102,7 +102,8 @@ def hops_between(sides: list[str]) -> dict[str, tuple[str, str]]:
 
 
 def _measure_set(job: Job, prefix: str) -> dict[str, Any]:
-    from trtbuild.kit import layout, outputs, statistics
+    from trtbuild.arrays import outputs
+    from trtbuild.deviation import layout, statistics
 
     sides = [side for side in SIDES if f"{prefix}{side}" in job.inputs]
     arrays = {side: outputs.load(job.input(f"{prefix}{side}")) for side in sides}

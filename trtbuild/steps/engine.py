@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from trtbuild.base.errors import EngineError
+from trtbuild.base.thread import in_thread
 from trtbuild.core.complaint import Entries, place, readers_of
 from trtbuild.core.job import Job
 from trtbuild.core.parserwarnings import MISREAD_ADVICE, misread_words, warnings, where
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import File, Out, Step
-from trtbuild.core.thread import in_thread
 from trtbuild.core.warning import StepWarning
-from trtbuild.errors import EngineError
 
 VERSION = 3
 NATIVE_OUTS = (Out("layers.json"), Out("timing.cache"))
@@ -73,17 +73,16 @@ def run(job: Job) -> None:
 
     import onnx  # noqa: F401  # what is first loaded inside the thread below would move the plan's bytes
 
-    from trtbuild import gpu
-    from trtbuild.kit import diagnosis, trtlog
-    from trtbuild.kit import trt as kit
+    from trtbuild.machine import gpu
+    from trtbuild.trt import api, diagnosis, trtlog
 
     params = job.params
     device = None
     if params["flavour"] == "tensorrt":
         device = gpu.require_device()
         gpu.check_device(device, params["supported"], params["compute_capabilities"])
-    trt = kit.use_flavour(params["flavour"], params["tensorrt"])
-    kit.check_targets(trt, params["compute_capabilities"])
+    trt = api.use_flavour(params["flavour"], params["tensorrt"])
+    api.check_targets(trt, params["compute_capabilities"])
     log = trtlog.make_log(trt, job.output("build.log"))
     trtlog.use_log(log)
     model = job.input("model").read_bytes()
@@ -91,7 +90,7 @@ def run(job: Job) -> None:
     if "timing_cache" in job.inputs:
         options["timing_cache"] = job.input("timing_cache").read_bytes()
     shapes = params["shapes"]
-    # A plan's bytes depend on addresses (executors/hermetic.py); the main heap's state depends on everything that
+    # A plan's bytes depend on addresses (workers/hermetic.py); the main heap's state depends on everything that
     # Python did before, and a new thread's allocations come from an arena of their own (glibc malloc).
     found = in_thread(lambda: diagnosis.diagnose(trt, log, model, shapes, options, job.stage))
     if isinstance(found, diagnosis.Refusal):
@@ -102,13 +101,13 @@ def run(job: Job) -> None:
     if device is not None:
         passport |= {"device": asdict(device), "hardware_compatibility": params["hardware_compatibility"]}
         job.output("timing.cache").write_bytes(built.timing_cache)
-        engine = kit.load(trt, log, built.plan, host_code=params["version_compatible"])
-        job.write_json("layers.json", kit.inspect(trt, engine))
+        engine = api.load(trt, log, built.plan, host_code=params["version_compatible"])
+        job.write_json("layers.json", api.inspect(trt, engine))
     job.write_json("passport.json", passport)
 
 
 def _passport(job: Job, trt: Any, found: Any, model: bytes, options: Mapping[str, Any]) -> dict[str, Any]:
-    from trtbuild.kit import network
+    from trtbuild.trt import network
 
     parsed, plan = found.parsed, found.built.plan
     inputs, outputs = network.bindings(parsed.network)
@@ -140,7 +139,7 @@ def _warnings(job: Job, said: Any) -> list[StepWarning]:
     """What TensorRT warned of, and what it changes without a word."""
     import onnx
 
-    from trtbuild.kit import misreadings
+    from trtbuild.graphs import misreadings
 
     model = onnx.load(job.input("model"))
     entries, readers = _origins(job, model)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from trtbuild.base.errors import ExportError
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
+from trtbuild.core.recipes import input_params, source_inputs, source_params, tools
 from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Out, Step
-from trtbuild.errors import ExportError
-from trtbuild.steps._shared import input_params, source_inputs, source_params, tools
 
 VERSION = 3
 
@@ -40,7 +40,8 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     import onnx
 
-    from trtbuild.kit import canonical, fakequant, randomness, scopes, wiring
+    from trtbuild.graphs import canonical, scopes
+    from trtbuild.sources import fakequant, randomness, wiring
 
     warnings: list[dict[str, str]] = []
     trained: tuple[Any, ...] = ()
@@ -49,7 +50,7 @@ def run(job: Job) -> None:
         keep, constants = canonical.names(model), wiring.constant_outputs(model)
         random = randomness.warning(randomness.in_onnx(model), "model.source", randomness.HINT_ONNX)
     else:
-        from trtbuild.kit import exporterfaults, tfmodel, tfonnx
+        from trtbuild.sources import exporterfaults, tfmodel, tfonnx
 
         path = job.input("source") if "source" in job.inputs else None
         converted = tfonnx.convert(
@@ -84,14 +85,14 @@ def run(job: Job) -> None:
 def _fake_quantisation(frozen: bytes) -> tuple[Any, ...]:
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
-    from trtbuild.kit import fakequant
+    from trtbuild.sources import fakequant
 
     return fakequant.find(GraphDef.FromString(frozen))
 
 
 def _import_onnx(job: Job) -> Any:
     """A ready-made ONNX file, its opset raised to the asked one."""
-    from trtbuild.kit import onnxsource, tfonnx
+    from trtbuild.sources import onnxsource, tfonnx
 
     model = onnxsource.load_source(job.input("source"), job.params["source"]["path"], job.params["inputs"])
     have = next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), 0)

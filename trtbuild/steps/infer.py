@@ -8,14 +8,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from trtbuild.core.dataspec import BATCH
+from trtbuild.base.errors import PlaceError
 from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import VALIDATION, Variant
-from trtbuild.core.step import Out, Step
-from trtbuild.errors import PlaceError
-from trtbuild.steps._shared import (
+from trtbuild.core.recipes import (
     check_gpu,
     data_inputs,
     engine_runtime,
@@ -27,6 +24,9 @@ from trtbuild.steps._shared import (
     set_place,
     tools,
 )
+from trtbuild.core.spec import VALIDATION, Variant
+from trtbuild.core.spec.data import BATCH
+from trtbuild.core.step import Out, Step
 
 VERSION = 3
 GRAPHS = {"export": "model.onnx", "lower": "lowered.onnx"}
@@ -81,7 +81,7 @@ def _with_set(label: str, data: str) -> str:
 
 
 def run(job: Job) -> None:
-    from trtbuild.kit import data, outputs
+    from trtbuild.arrays import data, outputs
 
     inputs, runtime = job.params["inputs"], job.params["runtime"]
     check_gpu(job.params)
@@ -102,7 +102,7 @@ def run(job: Job) -> None:
 
 def check_seal(passport: Mapping[str, Any], engine: Path) -> None:
     """Raises PlaceError when an engine is not the one that its passport was made for."""
-    from trtbuild.files import file_sha256
+    from trtbuild.base.files import file_sha256
 
     if passport.get("sha256") != file_sha256(engine):
         hint = "delete both and build again: trtbuild with the same words"

@@ -11,14 +11,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import ModelError, PlaceError
 from trtbuild.core.job import Job
-from trtbuild.core.latency import NOISE, judge, subject, warnings
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Model, Onnx, Variant
-from trtbuild.core.step import File, Input, Out, Step
-from trtbuild.errors import ModelError, PlaceError
-from trtbuild.steps._shared import (
+from trtbuild.core.recipes import (
     check_gpu,
     data_inputs,
     data_params,
@@ -30,6 +27,9 @@ from trtbuild.steps._shared import (
     tools,
     variant_label,
 )
+from trtbuild.core.spec import Model, Onnx, Variant
+from trtbuild.core.step import File, Input, Out, Step
+from trtbuild.latency.interval import NOISE, judge, subject, warnings
 
 VERSION = 1
 PROFILE_SECONDS = 0.5
@@ -121,7 +121,7 @@ def opt_batch(model: Model) -> int:
 
 
 def run(job: Job) -> None:
-    from trtbuild import device, gpu
+    from trtbuild.machine import device, gpu
     from trtbuild.steps.infer import check_engine_fits, check_seal
 
     cores = device.cores()
@@ -159,7 +159,8 @@ def run(job: Job) -> None:
 
 def _measure(job: Job, params: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, ModelError], Any]:
     """Samples and failures by side, and node times of what is shipped, or why there are none."""
-    from trtbuild.kit import arrayfile, data, sides
+    from trtbuild.arrays import arrayfile, data
+    from trtbuild.latency import sides
 
     path = job.input("data") if "data" in job.inputs else None
     samples = data.open_samples(params["data"], path, params["inputs"], "model.data.validation", scratch=Path(job.out))
@@ -208,7 +209,7 @@ def one_batch(samples: Any, inputs: Mapping[str, Any], batch: int) -> dict[str, 
     """Feeds of one call: the first samples, repeated where there are fewer than a batch."""
     import numpy as np
 
-    from trtbuild.kit.data import rows_per_call
+    from trtbuild.arrays.data import rows_per_call
 
     first = next(iter(samples.batches(inputs, batch)))
     rows = rows_per_call(inputs, batch)
@@ -219,7 +220,7 @@ def summary(params: Mapping[str, Any], measured: Mapping[str, Any], failed: Mapp
     """Numbers of every side, ratios of what is shipped / other, and the verdict against the baseline."""
     import numpy as np
 
-    from trtbuild.kit import timing
+    from trtbuild.latency import timing
 
     batch = params["batch"]
     rounds = {name: [np.array(us) / 1000 for us in side.rounds] for name, side in measured.items()}
@@ -248,7 +249,7 @@ def _about(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _profile_page(profile: Any, side: Mapping[str, Any]) -> dict[str, Any]:
-    from trtbuild.kit.profile import Profile, summarise
+    from trtbuild.graphs.profile import Profile, summarise
 
     if not isinstance(profile, dict):
         return {"measured": False, "why": profile}
@@ -258,7 +259,7 @@ def _profile_page(profile: Any, side: Mapping[str, Any]) -> dict[str, Any]:
 
 def _precision_doubts(page: Mapping[str, Any], lowering: str) -> list[str]:
     """What the runtime computed in where that is not the precision of the graph, read from its kernels."""
-    from trtbuild.kit.profile import ON_CPU, integer_share
+    from trtbuild.graphs.profile import ON_CPU, integer_share
 
     chosen = subject(page["sides"])
     side = page["sides"][chosen]

@@ -11,14 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import ConfigError
 from trtbuild.core.job import Job
-from trtbuild.core.jumps import find_jumps
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
-from trtbuild.core.spec import Onnx, Variant
-from trtbuild.core.step import Input, Out, Plot, Step
-from trtbuild.errors import ConfigError
-from trtbuild.steps._shared import (
+from trtbuild.core.recipes import (
     check_gpu,
     data_inputs,
     data_params,
@@ -28,6 +25,9 @@ from trtbuild.steps._shared import (
     input_params,
     tools,
 )
+from trtbuild.core.spec import Onnx, Variant
+from trtbuild.core.step import Input, Out, Plot, Step
+from trtbuild.layers.jumps import find_jumps
 
 VERSION = 2
 
@@ -72,7 +72,9 @@ def declare(variant: Variant, need: Need) -> Step:
 
 
 def run(job: Job) -> None:
-    from trtbuild.kit import child, data, inspection, tfvalues
+    from trtbuild.arrays import data
+    from trtbuild.layers import inspection, tfvalues
+    from trtbuild.workers import child
 
     inputs, budget = job.params["inputs"], job.params["max_bytes"]
     check_gpu(job.params)

@@ -12,16 +12,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import ConfigError, LowerError
+from trtbuild.base.names import did_you_mean
 from trtbuild.core.complaint import place, readers_of
 from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
-from trtbuild.core.names import did_you_mean
 from trtbuild.core.parserwarnings import MISREAD_ADVICE, misread_words
 from trtbuild.core.plan import Need
+from trtbuild.core.recipes import data_inputs, data_params, input_params, tools
 from trtbuild.core.spec import Override, Variant
 from trtbuild.core.step import Input, Out, Step
-from trtbuild.errors import ConfigError, LowerError
-from trtbuild.steps._shared import data_inputs, data_params, input_params, tools
 
 VERSION = 2
 # The types that decide an engine's speed; the promise is kept for these.
@@ -74,9 +74,9 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     import onnx
 
-    from trtbuild.kit import canonical
-    from trtbuild.kit.graph import element_types, hoist_constants
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.graphs import canonical
+    from trtbuild.graphs.graph import element_types, hoist_constants
+    from trtbuild.sources.tfonnx import all_nodes
 
     model = onnx.load(job.input("model"))
     hoist_constants(model.graph)
@@ -103,7 +103,7 @@ def run(job: Job) -> None:
 
 def _refuse_misread(job: Job, model: Any) -> None:
     """No precision mends what every TensorRT would read in another way: said before anything is calibrated."""
-    from trtbuild.kit import misreadings
+    from trtbuild.graphs import misreadings
 
     readers, entries = readers_of(model.graph.node), job.read_json("scopes")["nodes"]
     lines = [f"{c.op_type} ({place(c, entries, readers)}): {c.words}" for c in misreadings.misread(model)]
@@ -113,9 +113,9 @@ def _refuse_misread(job: Job, model: Any) -> None:
 
 def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
     """Which nodes the overrides keep in higher precision; a scope or op type that matches nothing is an error."""
-    from trtbuild.kit.graph import nodes_in_scopes
-    from trtbuild.kit.scopes import names_of
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.graphs.graph import nodes_in_scopes
+    from trtbuild.graphs.scopes import names_of
+    from trtbuild.sources.tfonnx import all_nodes
 
     scope_map = job.read_json("scopes")
     nodes = list(all_nodes(model.graph))
@@ -140,8 +140,8 @@ def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
 
 def _none(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
     """Nothing to write; but a graph that is not in float32 must not pass under its name."""
-    from trtbuild.kit.rounding import low_types
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.graphs.rounding import low_types
+    from trtbuild.sources.tfonnx import all_nodes
 
     quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in all_nodes(model.graph))
     found = ["int8 (Q/DQ)"] if quantised else low_types(model)
@@ -152,15 +152,16 @@ def _none(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
 
 
 def _cast(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
-    from trtbuild.kit.cast import cast_graph
+    from trtbuild.graphs.cast import cast_graph
 
     done = cast_graph(model, job.params["lowering"], keep)
     return {"kept_float32": sorted(done.kept), "clamped_constants": done.clamped}
 
 
 def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
-    from trtbuild.kit import data, degenerate, qdq
-    from trtbuild.kit.graph import element_types
+    from trtbuild.arrays import data
+    from trtbuild.graphs import degenerate, qdq
+    from trtbuild.graphs.graph import element_types
 
     options = job.params["calibration"]
     nodes, kept = qdq.candidates(model.graph, element_types(model), job.params["quantize_ops"], keep)
@@ -205,8 +206,8 @@ def promised(model: Any) -> dict[str, str]:
     """The dtype that every compute node shall run in, by node name: int8 when both operands come from int8."""
     import onnx
 
-    from trtbuild.kit.graph import element_types, producers
-    from trtbuild.kit.tfonnx import all_nodes
+    from trtbuild.graphs.graph import element_types, producers
+    from trtbuild.sources.tfonnx import all_nodes
 
     types, made_by = element_types(model), producers(model.graph)
     nodes = list(all_nodes(model.graph))  # bodies of loops and branches compute, too
@@ -233,7 +234,7 @@ def multiply_accumulates(model: Any) -> dict[str, int]:
     """
     from math import prod
 
-    from trtbuild.kit.graph import inferred
+    from trtbuild.graphs.graph import inferred
 
     graph = inferred(model)
     shapes = {t.name: list(t.dims) for t in model.graph.initializer}
@@ -265,7 +266,7 @@ def _digest(parts: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> st
     """sha256 over names, shapes, dtypes and values of the calibration arrays: their provenance, whatever the file."""
     import hashlib
 
-    from trtbuild.kit.arrayfile import rows_of
+    from trtbuild.arrays.arrayfile import rows_of
 
     sha = hashlib.sha256()
     for array, name in ((arrays[name], name) for arrays in parts for name in sorted(inputs)):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from trtbuild.core.dataspec import BATCH
 from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
+from trtbuild.core.recipes import data_inputs, set_params, set_place, source_inputs, source_params, tools
 from trtbuild.core.spec import VALIDATION, Onnx, Variant
+from trtbuild.core.spec.data import BATCH
 from trtbuild.core.step import Out, Step
-from trtbuild.steps._shared import data_inputs, set_params, set_place, source_inputs, source_params, tools
 
 VERSION = 3
 
@@ -38,7 +38,7 @@ def declare(variant: Variant, need: Need, data: str = VALIDATION) -> Step:
 
 
 def run(job: Job) -> None:
-    from trtbuild.kit import data, outputs
+    from trtbuild.arrays import data, outputs
     from trtbuild.runtimes import Session
 
     inputs = job.params["inputs"]
@@ -50,8 +50,8 @@ def run(job: Job) -> None:
     if job.params["source"]["kind"] == "onnx":
         import onnx
 
-        from trtbuild.kit import onnxsource
         from trtbuild.runtimes import onnxruntime
+        from trtbuild.sources import onnxsource
 
         assert source is not None
         # As one file: ONNX Runtime cannot read shapes that lie in external data.

@@ -6,14 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from trtbuild.core.comparelatency import lowered_side
-from trtbuild.core.dataspec import RandomData
+from trtbuild.base.errors import ConfigError
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
+from trtbuild.core.recipes import tools
 from trtbuild.core.spec import Variant
+from trtbuild.core.spec.data import RandomData
 from trtbuild.core.step import Input, Out, Step
-from trtbuild.errors import ConfigError
-from trtbuild.steps._shared import tools
+from trtbuild.reports.comparelatency import lowered_side
 
 VERSION = 3
 # Made here, not by the latency step: another template draws them anew without measuring anew.
@@ -71,9 +71,9 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     from plotly.offline import get_plotlyjs
 
-    from trtbuild.packaged import templates
-    from trtbuild.render import render
+    from trtbuild.base.packaged import templates
     from trtbuild.reports import deviation, latency, layers, overview
+    from trtbuild.reports.render import render
 
     pages, found = job.params["pages"], templates(Path(job.workspace))
     artifacts = {name: job.read_json(name) for name in job.inputs if not name.endswith("_csv")}
@@ -103,7 +103,7 @@ def run(job: Job) -> None:
 
 def _flame_graph(page: dict[str, Any], artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
     """The flame graph's files; when nothing was profiled, they say why."""
-    from trtbuild import flame
+    from trtbuild.latency import flame
 
     title = page["variant"]["id"]
     if not artifacts["profile"]:

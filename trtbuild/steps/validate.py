@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.errors import ConfigError
 from trtbuild.core.job import Job
-from trtbuild.core.latency import latency_checks
 from trtbuild.core.plan import Need
+from trtbuild.core.recipes import code_inputs, data_inputs, data_params, input_params, variant_label
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.core.verdict import (
@@ -21,8 +22,7 @@ from trtbuild.core.verdict import (
     verdict_document,
 )
 from trtbuild.core.warning import StepWarning
-from trtbuild.errors import ConfigError
-from trtbuild.steps._shared import code_inputs, data_inputs, data_params, input_params, variant_label
+from trtbuild.latency.interval import latency_checks
 
 VERSION = 3
 
@@ -85,14 +85,15 @@ def run(job: Job) -> None:
 
 def _whole(job: Job) -> set[str]:
     """Outputs of the source model that are integers or booleans."""
-    from trtbuild.kit import outputs
+    from trtbuild.arrays import outputs
 
     return {name for name, array in outputs.load(job.input("reference")).items() if array.dtype.kind in "iub"}
 
 
 def _judge_task(job: Job) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """The check, and a warning where the source model's own score says that labels or preprocessing are wrong."""
-    from trtbuild.kit import data, metrics, outputs
+    from trtbuild.arrays import data, outputs
+    from trtbuild.deviation import metrics
 
     task = job.params["task"]
     if not isinstance(job.params["data"], str) and job.params["data"]["kind"] == "random":

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from trtbuild.errors import ConfigError
+from trtbuild.base.errors import ConfigError
 from trtbuild.suite.case import PRECISIONS, Case, Family
 
 PACKAGED = Path(__file__).resolve().parent / "cases"
@@ -109,7 +109,7 @@ def choose(cases: Iterable[Case], expression: str = "", categories: Sequence[str
     Raises:
         ConfigError: the expression is not one, or a category has no case.
     """
-    from trtbuild.core.names import did_you_mean
+    from trtbuild.base.names import did_you_mean
     from trtbuild.suite.expression import matcher
 
     cases = list(cases)

@@ -15,7 +15,7 @@ _ROW, _HEIGHT, _LETTER, _GAP = 44, 24, 7.2, 18
 
 def outline(model: Any) -> list[dict[str, Any]]:
     """Nodes in order, inputs first: ``{"op", "name", "from": [indices]}``; constants are left out, bodies noted."""
-    from trtbuild.kit.graph import subgraphs
+    from trtbuild.graphs.graph import subgraphs
 
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from trtbuild.errors import ConfigError, WorkspaceError
+from trtbuild.base.errors import ConfigError, WorkspaceError
+from trtbuild.store.tracking import read_yaml
 from trtbuild.suite.verdicts import STAGES, Stage, Stages
-from trtbuild.tracking import read_yaml
 
 PACKAGED = Path(__file__).resolve().parent / "expected"
 CLASSES = ("no-gpu", "gpu")

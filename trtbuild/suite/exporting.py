@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trtbuild.errors import DataError, ExportError, ModelError
+from trtbuild.base.errors import DataError, ExportError, ModelError
 from trtbuild.suite.case import Case
 
 Tell = Callable[[dict[str, Any]], None]  # one stage's answer
@@ -19,7 +19,7 @@ MOST_WORDS = 600
 
 def examine(case: Case, graphs: Path, tell: Tell) -> None:
     """Tell of the stages ``exports`` and ``matches``; the graph for TensorRT is left in ``graphs``, by its digest."""
-    from trtbuild.kit import canonical
+    from trtbuild.graphs import canonical
     from trtbuild.suite import drawing
     from trtbuild.suite.authoring import forget_layers
 
@@ -52,7 +52,7 @@ def examine(case: Case, graphs: Path, tell: Tell) -> None:
 
 
 def write_once(path: Path, content: bytes) -> None:
-    from trtbuild.files import write_atomic
+    from trtbuild.base.files import write_atomic
 
     if not path.exists():
         write_atomic(path, content)
@@ -77,8 +77,9 @@ def export_case(case: Case) -> tuple[Any, Any]:
     """The traced function and its ONNX graph."""
     import tensorflow as tf
 
-    from trtbuild.kit import canonical, tfonnx
-    from trtbuild.kit.tfmodel import TfModel
+    from trtbuild.graphs import canonical
+    from trtbuild.sources import tfonnx
+    from trtbuild.sources.tfmodel import TfModel
 
     assert case.build is not None
     build = case.build
@@ -105,7 +106,7 @@ def export_case(case: Case) -> tuple[Any, Any]:
 
 
 def import_case(case: Case) -> tuple[Any, Any]:
-    from trtbuild.kit import canonical, externaldata
+    from trtbuild.graphs import canonical, externaldata
 
     assert case.onnx is not None
     model = externaldata.load(case.onnx, case.onnx.name)
@@ -127,9 +128,9 @@ def lower_case(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
     """The same graph in the case's precision, by the code of the ``lower`` step."""
     import onnx
 
-    from trtbuild.kit import canonical, cast, qdq
-    from trtbuild.kit.data import Samples
-    from trtbuild.kit.graph import element_types, hoist_constants
+    from trtbuild.arrays.data import Samples
+    from trtbuild.graphs import canonical, cast, qdq
+    from trtbuild.graphs.graph import element_types, hoist_constants
     from trtbuild.quantizers import minmax
 
     if case.precision == "fp32":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from trtbuild.errors import ConfigError
+from trtbuild.base.errors import ConfigError
 
 Matcher = Callable[[str], bool]
 _TOKEN = re.compile(r"[()]|[^\s()]+")

@@ -18,7 +18,7 @@ def render_all(document: Mapping[str, Any], results: Results, templates: Mapping
     """``suite.html`` and ``suite.json`` by name; equal documents give equal bytes."""
     from markupsafe import Markup
 
-    from trtbuild.render import render
+    from trtbuild.reports.render import render
 
     graphs = {}
     for entry in document["cases"]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from trtbuild.errors import PlaceError
+from trtbuild.base.errors import PlaceError
 
 START_S = 180.0  # for TensorFlow's import on a busy machine
 MOST_WORKERS = 8  # 600 MB each

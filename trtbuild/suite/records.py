@@ -47,7 +47,7 @@ class Records:
         """Drop what no key of ``used`` names, when most of the file is that."""
         if self._lines <= 2 * _OUTDATED * max(len(used), 1):
             return
-        from trtbuild.files import write_atomic
+        from trtbuild.base.files import write_atomic
 
         kept = {key: value for key, value in self._found.items() if key in used}
         lines = [json.dumps({"key": key, "value": value}, separators=(",", ":")) for key, value in kept.items()]

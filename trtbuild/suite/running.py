@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.core.spec import Toolchain
-from trtbuild.device import cores
+from trtbuild.machine.device import cores
 from trtbuild.suite import identity
 from trtbuild.suite.case import Case
 from trtbuild.suite.pool import MOST_WORKERS, Answers, examine_all, workers_for
@@ -107,7 +107,7 @@ def _probe(
     cases: Sequence[Case], results: Results, name: str, toolchain: Toolchain, folder: Path,
     interpreter: Callable[[str, Toolchain], Path], progress: Progress, limit_s: float,
 ) -> dict[str, Stages]:  # fmt: skip
-    from trtbuild.probing import Prober, Question, ask_all
+    from trtbuild.workers.probing import Prober, Question, ask_all
 
     records = Records(folder / f"probed-{name}.jsonl")
     toolchain_words = [toolchain.flavour, toolchain.version, list(toolchain.requirements)]

@@ -15,7 +15,7 @@ from pathlib import Path
 def main(pipe: int, watch: int, root: Path | None, graphs: Path) -> None:
     from trtbuild.suite.collecting import collect
     from trtbuild.suite.exporting import examine
-    from trtbuild.worker.run import die_with_driver
+    from trtbuild.workers.run import die_with_driver
 
     die_with_driver(watch)
     cases = collect(root)

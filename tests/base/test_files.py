@@ -1,0 +1,65 @@
+"""Tests of writing files whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.files import copy_atomic, inside, replacing, write_atomic
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    """In folders that are made for it, readable by others, nothing left beside it."""
+    path = tmp_path / "a" / "b" / "file"
+    for content in (b"old", b"new"):
+        write_atomic(path, content)
+
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    """Half of the new one is removed."""
+    path = tmp_path / "file"
+    write_atomic(path, b"old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
+        temporary.write_bytes(b"ne")
+        raise KeyboardInterrupt
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_copy_is_its_own_file(tmp_path: Path) -> None:
+    """Writable, and changing it does not change the original."""
+    source, target = tmp_path / "source", tmp_path / "sub" / "target"
+    source.write_bytes(b"content")
+    source.chmod(0o444)
+    copy_atomic(source, target)
+    assert target.read_bytes() == b"content"
+    target.write_bytes(b"changed")
+
+    assert source.read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("name", ["", ".", "/etc/passwd", "../x", "a/../../x", "out/x", "out", "a\0b"])
+def test_a_foreign_path_stays_in_its_folder(name: str, tmp_path: Path) -> None:
+    """Up, absolute, or through a link that leads out: refused before anything is read or written."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "out").symlink_to(tmp_path)
+
+    with pytest.raises(ConfigError) as caught:
+        inside(tmp_path / "folder", name, where="model.onnx")
+
+    assert caught.value.exit_status == 2 and caught.value.where == "model.onnx"
+
+
+def test_a_foreign_path_below_its_folder_is_taken(tmp_path: Path) -> None:
+    """Also when it is not there yet, and when the folder itself is a link."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "folder").symlink_to(tmp_path / "real")
+
+    assert inside(tmp_path / "folder", "a/b.bin", where="m") == tmp_path / "folder" / "a" / "b.bin"

@@ -1,0 +1,63 @@
+"""Tests of where things lie in a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trtbuild.base.errors import WorkspaceError
+from trtbuild.base.workspace import Workspace, find_workspace
+
+
+def test_the_nearest_dvc_folder_is_the_workspace(workspace: Workspace) -> None:
+    """From anywhere below it."""
+    assert find_workspace(workspace.conf).root == workspace.root.resolve()
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ((), "no git and no DVC repository here or above; make one with: trtbuild init DIRECTORY"),
+        ((".git",), "no DVC repository here or above; run: dvc init"),
+        ((".dvc",), "not in a git repository; run: git init"),
+    ],
+)
+def test_what_is_missing_is_said(tmp_path: Path, there: tuple[str, ...], said: str) -> None:
+    """Each lack has its own way out, and exit status 3."""
+    for name in there:
+        (tmp_path / name).mkdir()
+    with pytest.raises(WorkspaceError) as caught:
+        find_workspace(tmp_path)
+
+    assert (str(caught.value), caught.value.exit_status) == (f"{tmp_path.resolve()}: {said}", 3)
+
+
+def test_a_repository_without_git_may_say_so(tmp_path: Path) -> None:
+    """DVC's own setting for that is respected."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", "utf-8")
+
+    assert find_workspace(tmp_path).root == tmp_path.resolve()
+
+
+@pytest.mark.parametrize(
+    ("files", "cache"),
+    [
+        ({}, ".dvc/cache"),
+        ({"config": "../shared"}, "shared"),
+        ({"config": "../shared", "config.local": "/elsewhere"}, "/elsewhere"),
+    ],
+)
+def test_the_cache_lies_where_dvc_has_it(workspace: Workspace, files: dict[str, str], cache: str) -> None:
+    """`cache.dir`, relative to .dvc/, the local file first."""
+    for name, value in files.items():
+        (workspace.dvc / name).write_text(f"[cache]\n    dir = {value}\n", "utf-8")
+
+    assert Workspace(workspace.root).cache == workspace.root / cache
+
+
+def test_the_private_folder_is_ignored_by_git(workspace: Workspace) -> None:
+    """Whatever the workspace's own .gitignore says."""
+    assert (workspace.private / ".gitignore").read_text("utf-8") == "*\n"
+    assert workspace.work.is_dir()

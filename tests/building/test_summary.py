@@ -1,0 +1,72 @@
+"""Tests of the last lines of a build."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tests.support import fakes
+from trtbuild.building.loop import Outcome
+from trtbuild.building.summary import summarise
+from trtbuild.core.plan import Plan
+from trtbuild.core.step import Out
+from trtbuild.core.verdict import missing_threshold, verdict_document
+from trtbuild.core.warning import MOST
+
+VERDICT = {"passed": True, "checks": {}}
+KINDS = {"lower": "precision.json", "engine": "passport.json", "validate": "verdict.json", "report": "report.json"}
+
+
+def lines(root: Path, documents: Mapping[str, Any], **ended: str) -> list[str]:
+    """Of a variant whose steps left these documents, and ended so ("fresh" where nothing is said)."""
+    steps = {kind: fakes.step(kind, outs=(Out(name),)) for kind, name in KINDS.items()}
+    for kind, document in documents.items():
+        (root / steps[kind].folder).mkdir(parents=True)
+        (root / steps[kind].folder / KINDS[kind]).write_text(json.dumps(document), "utf-8")
+    plan = Plan(tuple(steps.values()), {"v": steps})
+    made: Any = SimpleNamespace(plan=plan, refused={}, store=SimpleNamespace(root=root))
+    return summarise(made, Outcome({step.key: ended.get(kind, "fresh") for kind, step in steps.items()}))
+
+
+def warnings(count: int) -> dict[str, Any]:
+    return {"warnings": [{"what": f"finding {i}", "where": "calibration", "hint": "mend it"} for i in range(count)]}
+
+
+def test_warnings_follow_the_verdict_of_an_unchanged_build(tmp_path: Path) -> None:
+    """What must be known is said each time, not only when the step ran."""
+    said = lines(
+        tmp_path, {"validate": VERDICT, "engine": {"warnings": [{"what": "read as int8"}]}, "lower": warnings(1)}
+    )
+
+    assert said[:3] == [
+        "v: PASS (0 of 0 checks)", "  warning: calibration: finding 0; mend it", "  warning: read as int8",
+    ]  # fmt: skip
+    assert said[-1] == "nothing to do"
+
+
+def test_a_variant_without_an_engine_has_the_warnings_of_what_was_made(tmp_path: Path) -> None:
+    """They may say why it failed; what an earlier build left of a failed step does not count."""
+    documents = {"lower": warnings(1), "engine": {"warnings": [{"what": "of old"}]}}
+    said = lines(tmp_path, documents, engine="failed", validate="blocked", report="blocked")
+
+    assert said == ["v: NOT BUILT (engine failed)", "  warning: calibration: finding 0; mend it"]
+
+
+def test_a_terminal_gets_the_first_warnings(tmp_path: Path) -> None:
+    """A model with hundreds of findings must not push its verdict off the screen."""
+    said = lines(tmp_path, {"validate": VERDICT, "lower": warnings(MOST + 2)})
+
+    assert sum("finding" in line for line in said) == MOST
+    assert said[MOST + 1] == "  and 2 more warnings, in the report"
+
+
+def test_what_nothing_judged_is_no_pass_and_says_which_line_to_add(tmp_path: Path) -> None:
+    """In the line that a person looks for PASS in; the exit status is that of a build within its thresholds."""
+    why = missing_threshold("int8", {"y": {"cosine": 0.99, "max_abs": 0.5}})
+    verdict = verdict_document({}, judging=0, why_not=why, latency=0, not_judged={})
+    said = lines(tmp_path, {"validate": verdict})
+
+    assert said[0].startswith("v: UNJUDGED (0 of 0 checks): no threshold for int8; add model.validation.deviation.cos")

@@ -1,0 +1,66 @@
+"""Tests of sides as processes: how one ends, and that none is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.support.graphs import graph
+from trtbuild.arrays import arrayfile
+from trtbuild.base.errors import ModelError, WorkerDied
+from trtbuild.latency import sides
+
+PARAMS: dict[str, Any] = {"side": "lowered", "threads": 1, "source": {"kind": "onnx"}, "inputs": {},
+                          "runtime": {"module": "onnxruntime", "providers": ["CPUExecutionProvider"]}}  # fmt: skip
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Any:
+    """Start a side on a graph; whatever is started is killed."""
+    arrayfile.write_npz(tmp_path / "feeds.npz", {"x": np.zeros(2, np.float32)})
+    started = []
+
+    def side(name: str, text: str = "float[2] x => float[2] y { y = Relu(x) }") -> sides.Side:
+        onnx.save(graph(text), tmp_path / f"{name}.onnx")
+        inputs = {"feeds": tmp_path / "feeds.npz", "graph": tmp_path / f"{name}.onnx"}
+        started.append(sides.Side(name, tmp_path / name, PARAMS, inputs, str(tmp_path)))
+        return started[-1]
+
+    yield side
+    for one in started:
+        one.kill()
+        assert one._process.returncode is not None
+
+
+def test_a_side_that_dies_is_left_out_and_the_others_go_on(start: Any) -> None:
+    """Whatever killed it is the reason on the page."""
+    made = {"good": start("good"), "dead": start("dead")}
+    made["dead"]._process.kill()
+    measured, failed = sides.measure(made, warmup_s=0.0, seconds=0.01, rounds=2)
+
+    assert [len(us) > 0 for us in measured["good"].rounds] == [True, True]
+    assert isinstance(failed["dead"], WorkerDied)
+    assert "died: SIGKILL" in str(failed["dead"])
+
+
+def test_a_side_that_dies_while_it_is_timed_has_no_numbers(start: Any) -> None:
+    """Half its rounds would be compared with all of the others'."""
+    dying = start("dying")
+    about = dying.answer()
+    dying._process.kill()
+
+    with pytest.raises(WorkerDied):
+        dying.ask(do="measure", warmup_s=0.0, seconds=0.01)
+    assert about["executes"] == "graph"
+
+
+def test_a_graph_that_loads_but_does_not_run_is_the_models_error(start: Any) -> None:
+    """Said by the process, in the runtime's words."""
+    side = start("bad", "float[2] x => float[3] y { s = Constant<value_ints=[3]>() y = Reshape(x, s) }")
+
+    with pytest.raises(ModelError, match="ONNX Runtime cannot"):
+        side.answer()

@@ -1,0 +1,1 @@
+"""Arrays of samples: read, streamed, kept in files."""

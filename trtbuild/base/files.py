@@ -1,0 +1,110 @@
+"""Files: written so that a crash leaves the old one or the new one, and found where foreign words may point to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.printable import printable
+
+_LONGEST_NAME = 255  # bytes: NAME_MAX of Linux's file systems
+
+
+def is_inside(relative: str) -> bool:
+    """Whether a path's words stay in the folder that it is relative to: not empty or absolute, no ``..``, no NUL."""
+    parts = PurePosixPath(relative).parts
+    return bool(parts) and not relative.startswith("/") and ".." not in parts and "\0" not in relative
+
+
+def inner_path(relative: object) -> str:
+    """A path in a record (dvc.lock, models.dvc, a folder's listing) as DVC writes one: inside its folder, spelled so.
+
+    Raises:
+        ValueError: it is another thing.
+    """
+    if not isinstance(relative, str) or not is_inside(relative) or "\\" in relative:
+        raise ValueError(f"{relative!r:.80} does not stay in its folder")
+    parts = PurePosixPath(relative).parts
+    if "/".join(parts) != relative or any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+        raise ValueError(f"{relative!r:.80} is not a path")
+    return relative
+
+
+def inside(folder: Path, relative: str, *, where: str, linked: bool = False) -> Path:
+    """``folder / relative``, where ``relative`` comes from a document that somebody else wrote (a model, an archive).
+
+    Every such path, to be read or to be written, goes through here.  ``linked``: the folder is a temporary one of ours,
+    and its links are, too.
+
+    Raises:
+        ConfigError: it is empty or absolute, goes up with ``..``, or a link on its way leads out of the folder.
+    """
+    shown = printable(relative)
+    if not is_inside(relative):
+        raise ConfigError(f"it names the file '{shown}', which is not below its own folder", where=where)
+    path = folder / relative
+    if not linked and not path.resolve().is_relative_to(folder.resolve()):
+        hint = "if you trust it, copy what the link leads to in its place"
+        raise ConfigError(f"its file '{shown}' is a link that leads out of its folder", where=where, hint=hint)
+    return path
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write-to-temporary in the same folder, fsync, rename; mode 0644."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def copy_atomic(source: Path, target: Path, check: Callable[[Path], None] = lambda copy: None) -> None:
+    """Copy a file (as a reflink where the file system can) and rename it into place, writable by its owner.
+
+    ``check`` is given the copy before it is renamed; what it raises leaves ``target`` as it was.
+    """
+    with replacing(target) as temporary:
+        _clone(source, temporary)
+        check(temporary)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``, synced and renamed over it when the block ends well, removed otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)  # mkstemp makes 0600, which others in the team could not read
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+_FICLONE = 0x40049409  # linux/fs.h: share extents copy-on-write (btrfs, xfs)
+
+
+def _clone(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("wb") as write:
+        try:
+            import fcntl
+
+            fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
+        except (ImportError, OSError):
+            shutil.copyfileobj(read, write, 1 << 20)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        digest = hashlib.sha256()
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

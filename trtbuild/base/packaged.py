@@ -1,0 +1,24 @@
+"""Where the packaged defaults lie: inside the installed wheel, or at the top of a source checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def packaged_conf() -> Path:
+    return _folder("conf")
+
+
+def templates(root: Path) -> dict[str, Path]:
+    """Report templates by file name; the workspace's own replace packaged ones."""
+    found: dict[str, Path] = {}
+    for folder in (_folder("reports_templates"), root / "reports_templates"):
+        found |= {path.name: path for path in sorted(folder.glob("*.j2"))}
+    return found
+
+
+def _folder(name: str) -> Path:
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name

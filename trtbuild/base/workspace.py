@@ -1,0 +1,107 @@
+"""Where things lie in a workspace: the folder with conf/, build/, git, and DVC's .dvc/."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from trtbuild.base.errors import WorkspaceError
+
+INIT_HINT = "make one with: trtbuild init DIRECTORY"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    root: Path
+
+    @property
+    def conf(self) -> Path:
+        return self.root / "conf"
+
+    @property
+    def private(self) -> Path:
+        """Our own scratch: sandboxes, locks, caches of stat signatures.  Safe to delete at any time."""
+        return self.root / ".trtbuild"
+
+    @property
+    def work(self) -> Path:
+        return self.private / "work"
+
+    @property
+    def dvc(self) -> Path:
+        return self.root / ".dvc"
+
+    @cached_property
+    def cache(self) -> Path:
+        """DVC's cache folder; ``cache.dir`` in DVC's local, repository, user or system config moves it."""
+        for file in self._configs():
+            moved = _read_config(file).get("cache", "dir", fallback=None)
+            if moved is not None:
+                return (file.parent / Path(moved.strip("\"'")).expanduser()).resolve()
+        return self.dvc / "cache"
+
+    @cached_property
+    def default_remote(self) -> str:
+        """``core.remote`` of the same config files; "" when there is none."""
+        found = (_read_config(file).get("core", "remote", fallback="") for file in self._configs())
+        return next((name.strip("\"'") for name in found if name), "")
+
+    def _configs(self) -> list[Path]:
+        home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
+        system = [Path(folder) for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
+        return [self.dvc / "config.local", self.dvc / "config", *(f / "dvc" / "config" for f in (home, *system))]
+
+    def prepare(self) -> None:
+        """Make the private folder, ignored by git; says so when the workspace cannot be written."""
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            ignore = self.private / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", "utf-8")
+            if not os.access(self.root, os.W_OK):
+                raise PermissionError(13, "Permission denied", str(self.root))
+        except OSError as error:
+            what = f"the workspace cannot be written: {error.strerror}"
+            raise WorkspaceError(what, where=str(self.root), hint="free space, or mount it writable") from None
+
+
+def find_workspace(start: Path) -> Workspace:
+    """The nearest folder above ``start`` with a .dvc folder; it must lie in a git repository, as DVC's does.
+
+    Raises:
+        WorkspaceError: there is none, or git is missing and .dvc/config does not say ``no_scm = true``.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / ".dvc").is_dir():
+            if not (_in_git(folder) or _no_scm(folder)):
+                raise WorkspaceError("not in a git repository", where=str(folder), hint="run: git init")
+            return Workspace(folder)
+    if _in_git(start):
+        raise WorkspaceError("no DVC repository here or above", where=str(start), hint="run: dvc init")
+    raise WorkspaceError("no git and no DVC repository here or above", where=str(start), hint=INIT_HINT)
+
+
+def _in_git(folder: Path) -> bool:
+    return any((parent / ".git").exists() for parent in (folder, *folder.parents))
+
+
+def _no_scm(folder: Path) -> bool:
+    return _read_config(folder / ".dvc" / "config").get("core", "no_scm", fallback="false").lower() == "true"
+
+
+def _read_config(file: Path) -> configparser.ConfigParser:
+    """One of DVC's config files; an absent one is empty.
+
+    Raises:
+        WorkspaceError: it is not in DVC's format.
+    """
+    config = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        config.read(file)
+    except configparser.Error as error:
+        raise WorkspaceError(f"not a DVC config: {error.message.splitlines()[0]}", where=str(file)) from None
+    return config

@@ -1,0 +1,92 @@
+"""Whether this machine has the GPU that a variant's steps need: said before minutes are spent, never while planning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from trtbuild.base.errors import ToolchainError
+from trtbuild.core.explain import Judgement
+from trtbuild.core.spec import Variant
+from trtbuild.core.step import Step
+from trtbuild.machine import gpu
+
+GPU_PACKAGE = "onnxruntime-gpu"
+# RTX 1.7 of a plan for its default targets: "Supported compute capabilities: 8.0 8.6 8.9 12.0 12.1 >12.0".
+NOT_PORTABLE = ("7.5",)
+
+
+def needs_gpu(step: Step) -> bool:
+    """Whether a step computes on a GPU: an engine of the flavour tensorrt, and whatever has a GPU in its recipe."""
+    device = step.params.get("device")
+    if step.kind == "engine":
+        return step.params["flavour"] == "tensorrt"
+    return isinstance(device, Mapping) and "gpu" in device
+
+
+def unfit(variant: Variant, roles: Mapping[str, Step], judged: Mapping[str, Judgement]) -> dict[str, ToolchainError]:
+    """Steps that would have to run and cannot, by key, with the reason; empty when the variant can be built here.
+
+    What is there, in the cache or recorded for a remote needs no GPU.
+    """
+    waiting = [
+        step
+        for step in roles.values()
+        if needs_gpu(step) and judged[step.key].state in ("stale", "missing") and not judged[step.key].restorable
+    ]
+    if not waiting:
+        return {}
+    try:
+        check_machine(variant, builds=any(step.kind == "engine" for step in waiting))
+    except ToolchainError as error:
+        return {step.key: error for step in waiting}
+    return {}
+
+
+def check_machine(variant: Variant, *, builds: bool) -> None:
+    """Compare the GPU that is here with what a variant wants of it.
+
+    Args:
+        builds: its engine, of the flavour tensorrt, has to be built here.
+
+    Raises:
+        ToolchainError: no driver, no GPU, another one, or an ONNX Runtime without CUDA.
+    """
+    spec, chosen = variant.spec, f"runtime={variant.names.runtime}"
+    title = f"{spec.tensorrt.flavour} {spec.tensorrt.version}"
+    if spec.runtime.engine is not None:
+        hint = "run it on a machine with a GPU, or choose runtime=onnxruntime, which runs the graph on the CPU"
+        device = gpu.require_device("engines are executed on one", chosen, hint)
+        gpu.check_device(device, spec.tensorrt.compute_capabilities, _wanted(variant), title)
+        _check_portable(device, variant, title)
+    if spec.runtime.on_gpu:
+        gpu.require_device("CUDA computes on one", chosen, "run it on a machine with a GPU, or runtime=onnxruntime")
+        _check_package(chosen)
+    if builds:
+        device = gpu.require_device()
+        gpu.check_device(device, spec.tensorrt.compute_capabilities, spec.target.compute_capabilities, title)
+
+
+def _check_portable(device: gpu.Device, variant: Variant, title: str) -> None:
+    """RTX's own default set of targets is smaller than what it knows: it leaves Turing out."""
+    spec = variant.spec
+    portable = spec.tensorrt.flavour == "tensorrt-rtx" and not spec.target.compute_capabilities
+    if portable and device.compute_capability in NOT_PORTABLE:
+        what = f"{device.name} has compute capability {device.compute_capability}, which {title} leaves out by default"
+        hint = f"build for it: target=sm{device.compute_capability.replace('.', '')}"
+        raise ToolchainError(what, where=f"target={variant.names.target}", hint=hint)
+
+
+def _wanted(variant: Variant) -> tuple[str, ...]:
+    """Compute capabilities that the engine is for; one that is compatible with other hardware says so when loaded."""
+    target = variant.spec.target
+    return () if target.hardware_compatibility != "none" else target.compute_capabilities
+
+
+def _check_package(chosen: str) -> None:
+    try:
+        version(GPU_PACKAGE)
+    except PackageNotFoundError:
+        what = f"this environment has no {GPU_PACKAGE}, and the package onnxruntime knows the CPU alone"
+        hint = f"pip uninstall onnxruntime, then pip install {GPU_PACKAGE}, with the CUDA and cuDNN that it names"
+        raise ToolchainError(what, where=chosen, hint=hint) from None

@@ -1,0 +1,256 @@
+"""The loop: a plan, a store, an executor and a status -> finished steps.
+
+Scheduler: topological readiness with a slot for each core.  Rebuilder: DVC's records (deep recipe, shallow content:
+an upstream rebuilt to the same bytes changes nothing downstream).  Store: DVC's cache and run cache.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import ConfigError, RemoteError, TrtbuildError
+from trtbuild.building import sandbox
+from trtbuild.core import memory
+from trtbuild.core.explain import Found, Judgement, judge
+from trtbuild.core.plan import Plan
+from trtbuild.core.record import Digest, Record, same
+from trtbuild.core.schedule import Schedule
+from trtbuild.core.status import Status
+from trtbuild.core.step import File, Step
+from trtbuild.remote.fetching import Fetcher
+from trtbuild.remote.models import bring_models
+from trtbuild.store import Store
+from trtbuild.store.objects import DamagedObject
+from trtbuild.workers.executors import Ended, Executor
+
+_LOCKED_POLL_S = 0.2  # another trtbuild holds a step: look again this often
+Interpreter = Callable[[Step], Path]
+
+
+@dataclass
+class Outcome:
+    """How each step ended, by key: "fresh", "restored", "pulled", "ran", "failed" or "blocked"."""
+
+    steps: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, TrtbuildError] = field(default_factory=dict)
+
+
+def found(step: Step, store: Store) -> Found:
+    """What the workspace holds of a step."""
+    record = store.record(step)
+    if record is None:
+        return Found(None, None, {}, frozenset())
+    outs = {name: store.digest(f"{step.folder}/{name}") for name in record.outs}
+    # The cache is not asked for what is right in the workspace: an object is read in full the first time.
+    lacking = {name: digest for name, digest in record.outs.items() if not same(outs[name], digest)}
+    cached = frozenset(name for name, digest in lacking.items() if store.objects.has(digest))
+    inputs = store.input_digests(step)
+    unpulled = "" if inputs is not None else next(iter(unpulled_sources(step, store)), "")
+    return Found(record, inputs, outs, cached, unpulled)
+
+
+def unpulled_sources(step: Step, store: Store) -> list[str]:
+    """Entries of models.dvc that hold a source of the step which is not in the workspace."""
+    absent = [s.path for s in step.inputs.values() if isinstance(s, File) and store.digest(s.path) is None]
+    return [tracked for path in absent if (tracked := store.models.tracked_by(path)) is not None]
+
+
+def judge_plan(plan: Plan, store: Store) -> list[tuple[Step, Judgement]]:
+    """State and reason of every step, without running anything; a stale input makes what follows stale."""
+    judged: dict[str, Judgement] = {}
+    for step in plan.steps:
+        verdict = judge(step, found(step, store))
+        waiting = next((up for up in step.upstream if judged[up.key].state in ("stale", "missing")), None)
+        if verdict.state == "fresh" and waiting is not None and not judged[waiting.key].restorable:
+            verdict = Judgement("stale", f"waits for {waiting.kind}")
+        judged[step.key] = verdict
+    return [(step, judged[step.key]) for step in plan.steps]
+
+
+class Builder:
+    """One build of one plan."""
+
+    def __init__(self, store: Store, executor: Executor, interpreter: Interpreter, status: Status) -> None:
+        self.store, self.executor, self.interpreter, self.status = store, executor, interpreter, status
+        store.note = status.note
+        self.fetcher = Fetcher(store, status)
+        self.outcome = Outcome()
+        self._locks: dict[str, Any] = {}
+        self._digests: dict[str, Mapping[str, Digest]] = {}
+        self._brought: dict[str, RemoteError | None] = {}
+        self._steps: tuple[Step, ...] = ()
+
+    def build(self, plan: Plan) -> Outcome:
+        """Bring every step up to date; a failed step blocks what reads from it, and nothing else."""
+        schedule = Schedule(plan.steps)
+        self._steps = plan.steps
+        sandbox.sweep(self.store.workspace.work)
+        try:
+            while not schedule.over:
+                progress = False
+                for step in schedule.ready():
+                    progress |= self._advance(step, schedule)
+                if schedule.running:
+                    ended = self.executor.wait(_LOCKED_POLL_S if schedule.ready() else None)
+                    if ended is not None:
+                        self._conclude(ended, schedule)
+                elif not progress:
+                    time.sleep(_LOCKED_POLL_S)
+        finally:
+            self.executor.stop()
+            self.store.objects.set_damaged_aside()
+            sandbox.sweep(self.store.workspace.work, mine=True)
+            for lock in self._locks.values():
+                lock.release()
+            self.store.save_state()
+        return self.outcome
+
+    def _advance(self, step: Step, schedule: Schedule) -> bool:
+        """Do what a ready step needs, or start it; False when it has to wait for a slot or another process."""
+        try:
+            verdict = judge(step, found(step, self.store))
+            if verdict.state == "fresh":
+                return self._done(step, schedule, "fresh")
+            step = memory.sized(step, self._steps, self._size)
+            if not self.executor.free(step):
+                return False
+            lock = self._lock(step)
+            if lock is None:
+                return False
+            self._locks[step.key] = lock
+            verdict = judge(step, found(step, self.store))  # another process may have built it meanwhile
+            if verdict.state == "fresh":
+                return self._done(step, schedule, "fresh")
+            if how := self._without_running(step, verdict):
+                return self._done(step, schedule, how)
+            self._start(step, verdict)
+            schedule.started(step)
+        except (TrtbuildError, OSError) as error:
+            self._fail(step, schedule, sandbox.as_error(error, self.store.root))
+        return True
+
+    def _size(self, path: str) -> int | None:
+        digest = self.store.input_digest(path)
+        return None if digest is None else digest.size
+
+    def _without_running(self, step: Step, verdict: Judgement) -> str:
+        """Restore from the record, a remote or the run cache; says how, or nothing."""
+        if verdict.state == "remote":
+            if unpulled_sources(step, self.store):
+                self._inputs(step)
+            self.fetcher.bring(s for s in self._steps if judge(s, found(s, self.store)).state == "remote")
+            self.fetcher.check(step)
+            verdict = judge(step, found(step, self.store))
+            if verdict.state == "fresh":
+                return "pulled"
+        record = self.store.record(step)
+        if record is not None and verdict.restorable and self._restored(step, record):
+            return "pulled" if step.key in self.fetcher.asked else "restored"
+        digests = self._inputs(step)
+        remembered = self.store.runs.remembered(step, digests)
+        if remembered is not None and self._restored(step, remembered):
+            return "restored"
+        if self.fetcher.result(step, digests):
+            return "pulled"
+        self._digests[step.key] = digests
+        return ""
+
+    def _restored(self, step: Step, record: Record) -> bool:
+        """False when an object proves damaged as it is copied: the store has said so, and it counts as absent now."""
+        try:
+            self.store.restore(step, record)
+        except DamagedObject:
+            return False
+        return True
+
+    def _inputs(self, step: Step) -> Mapping[str, Digest]:
+        """Digests of all inputs; source files that are not there are pulled first."""
+        for tracked in unpulled_sources(step, self.store):
+            self._bring(tracked)
+        digests = self.store.input_digests(step)
+        if digests is None:
+            missing = next(s.path for s in step.inputs.values() if not (self.store.root / s.path).exists())
+            hint = "the config names it; check the path"
+            raise ConfigError("no such file or folder", where=missing, hint=hint)
+        return digests
+
+    def _bring(self, tracked: str) -> None:
+        """A source model that is not here, asked for once in a build; others may come with it, and may fail to."""
+        if tracked not in self._brought:
+            wanted = [entry for entry in self.store.models.brought_with(tracked) if entry not in self._brought]
+            self.status.note(f"pull   {', '.join(wanted)}")
+            found = bring_models(wanted, self.store)
+            self._brought |= found
+            for entry, error in found.items():
+                if error is not None and entry != tracked:
+                    self.status.note(f"note   {error}; nothing here needs it")
+        if (known := self._brought[tracked]) is not None:
+            raise known
+
+    def _start(self, step: Step, verdict: Judgement) -> None:
+        interpreter = self.interpreter(step)
+        folder = self.store.workspace.work / f"{os.getpid()}.{step.model}.{Path(step.folder).name}"
+        inputs = {name: self.store.root / source.path for name, source in step.inputs.items()}
+        sandbox.prepare(folder, step.kind, step.params, inputs, self.store.root)
+        self.status.started(step, verdict.why)
+        self.executor.start(step, folder, interpreter)
+
+    def _conclude(self, ended: Ended, schedule: Schedule) -> None:
+        step = ended.step
+        try:
+            sandbox.check(step, ended)
+            for path, digest in self._digests[step.key].items():
+                # The bytes themselves, not the records: a file edited under the running step must not be recorded.
+                if step.inputs and not same(self.store.digest(path), digest):
+                    raise ConfigError("it changed while a step read it", where=path, hint="run it again")
+            self.store.publish(step, self._digests[step.key], ended.sandbox / "out")
+        except (TrtbuildError, OSError) as error:
+            log = sandbox.keep_log(self.store.workspace.private / "failed", step, ended.sandbox)
+            raised = sandbox.as_error(error, self.store.root)
+            raised.details = (*raised.details, f"log: {log}") if log else raised.details
+            self._fail(step, schedule, raised)
+        else:
+            self._done(step, schedule, "ran")
+        finally:
+            shutil.rmtree(ended.sandbox, ignore_errors=True)
+
+    def _done(self, step: Step, schedule: Schedule, how: str) -> bool:
+        self._release(step)
+        self.outcome.steps[step.key] = how
+        schedule.finished(step, ok=True)
+        self.status.finished(step, how)
+        return True
+
+    def _fail(self, step: Step, schedule: Schedule, error: TrtbuildError) -> None:
+        self._release(step)
+        self.outcome.steps[step.key] = "failed"
+        self.outcome.failures[step.key] = error
+        self.status.failed(step, error)
+        blocked = schedule.finished(step, ok=False)
+        self.outcome.steps |= {other.key: "blocked" for other in blocked}
+        if blocked:
+            self.status.blocked(blocked)
+
+    def _lock(self, step: Step) -> Any | None:
+        """The step's lock among all processes of this host; the kernel frees it when its holder dies."""
+        from filelock import FileLock, Timeout
+
+        folder = self.store.workspace.private / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{step.key[:16]}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        return lock
+
+    def _release(self, step: Step) -> None:
+        lock = self._locks.pop(step.key, None)
+        if lock is not None:
+            lock.release()

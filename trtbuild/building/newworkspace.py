@@ -1,0 +1,268 @@
+"""``trtbuild init``: a folder with git, DVC and conf/, and one model in it with a config read from the model itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import ConfigError, WorkspaceError
+from trtbuild.base.files import inside, write_atomic
+from trtbuild.base.packaged import packaged_conf
+from trtbuild.base.workspace import Workspace
+from trtbuild.building import sandbox
+from trtbuild.core.step import Out, Step
+from trtbuild.store import tracking
+from trtbuild.workers.executors import Ended
+from trtbuild.workers.executors.local import LocalExecutor
+
+IGNORE = """\
+/.trtbuild/
+# Of build/, git keeps the records and the small metrics; DVC keeps the artifacts.
+/build/**
+!/build/**/
+!/build/**/dvc.yaml
+!/build/**/dvc.lock
+!/build/**/params.yaml
+!/build/**/deviation.json
+!/build/**/verdict.json
+!/build/**/latency.json
+"""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"}
+CALIBRATION_SAMPLES, VALIDATION_SAMPLES = 16, 8
+# First limits, of every precision that there is: one without a limit would be unjudged.  The reasons stand beside them.
+LIMITS = {"fp32": 0.9999, "tf32": 0.999, "fp16": 0.999, "bf16": 0.99, "int8": 0.98}
+LIMITS_SAY = """\
+# Limits by metric and precision: first ones, of no task in particular; choose them by what your task can bear.
+#   fp32   the same arithmetic in another order: one that misses this is a fault of the exporter. Judges the export in
+#          every precision, too
+#   tf32   factors have 10 bits, as in fp16, but float32's range
+#   fp16   every result is rounded to 11 bits; a sound network loses far less than this
+#   bf16   8 bits: coarser than fp16, but it does not overflow
+#   int8   255 steps a tensor: 0.98 is a fifth of the output's size as error; a task metric says whether that matters:
+#          task: {metric: top1, labels: label, max_drop: 0.01}
+"""
+
+
+def init(directory: Path, options: Mapping[str, str], shapes: Sequence[str] = ()) -> None:
+    """Make the workspace, or add a model to one that exists.
+
+    Args:
+        options: ``--from`` model path, ``--name``, ``--signature``, ``--tags``, ``--calibration`` and ``--validation``
+            data files.
+        shapes: ``NAME=null,224,224,3`` of inputs that the model leaves open.
+
+    Raises:
+        ConfigError: no such file, a name that is taken.  WorkspaceError: git or dvc cannot make the repository.
+    """
+    model = Path(options["--from"]) if "--from" in options else None
+    if model is not None and not model.exists():
+        raise ConfigError(
+            "no such file or folder", where=str(model), hint="--from takes a SavedModel, .keras, .h5, .pb or .onnx"
+        )
+    name = options.get("--name") or (_default_name(model) if model else "")
+    workspace = Workspace(directory.resolve())
+    if model is not None and not (_NAME.fullmatch(name) and name.lower() not in _YAML_WORDS):
+        hint = "letters, digits, _ . - and a letter first: --name NAME"
+        raise ConfigError(f"'{name}' is no model name", where="--name", hint=hint)
+    if model is not None and (workspace.conf / "model" / f"{name}.yaml").exists():
+        raise ConfigError(f"model '{name}' is there already", where=str(directory), hint="choose another: --name NAME")
+    directory.mkdir(parents=True, exist_ok=True)
+    _repositories(workspace.root)
+    workspace.prepare()
+    (workspace.conf / "model").mkdir(parents=True, exist_ok=True)
+    if not (workspace.conf / "config.yaml").exists():
+        shutil.copyfile(packaged_conf() / "config.yaml", workspace.conf / "config.yaml")
+    say(f"workspace {workspace.root}")
+    if model is not None:
+        _add_model(workspace, Path(os.path.abspath(model)), name, options, dict(map(_shape, shapes)))
+
+
+def _default_name(model: Path) -> str:
+    stem = model.resolve().parent.name if model.name in ("saved_model", "export") else model.stem
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in stem)
+    return plain if plain[:1].isalpha() else f"model_{plain.lstrip('_')}"
+
+
+def _repositories(root: Path) -> None:
+    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        _call(root, ["git", "init", "-q"])
+    if not (root / ".dvc").is_dir():
+        top = (root / ".git").exists()
+        _call(root, [sys.executable, "-m", "dvc", "init", "-q", *([] if top else ["--subdir"])])
+        _call(root, [sys.executable, "-m", "dvc", "config", "core.analytics", "false"])
+    ignore = root / ".gitignore"
+    text = ignore.read_text("utf-8") if ignore.exists() else ""
+    if "/build/**" not in text:
+        write_atomic(ignore, (text + IGNORE).encode())
+
+
+def _call(root: Path, argv: list[str]) -> None:
+    try:
+        done = subprocess.run(argv, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise WorkspaceError(f"{argv[0]} is not installed", where=str(root), hint=f"install {argv[0]}") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise WorkspaceError(f"{' '.join(argv[:3])} failed: {said[-1] if said else done.returncode}", where=str(root))
+
+
+def _shape(word: str) -> tuple[str, list[int | None]]:
+    """``image=null,224,224,3``"""
+    name, _, dims = word.partition("=")
+    parts = [part.strip() for part in dims.strip("[]").split(",") if part.strip()]
+    if not name or any(part != "null" and not (part.isdigit() and int(part)) for part in parts):
+        raise ConfigError(f"expects NAME=null,224,224,3, got '{word}'", where="--shape")
+    return name, [None if part == "null" else int(part) for part in parts]
+
+
+def _add_model(
+    workspace: Workspace, model: Path, name: str, options: Mapping[str, str], shapes: Mapping[str, list[int | None]]
+) -> None:
+    root, folder = workspace.root, Path("models", name)
+    config = workspace.conf / "model" / f"{name}.yaml"
+    tracked = root / tracking.MODELS_FILE
+    before = tracked.read_bytes() if tracked.exists() else None
+    source: dict[str, Any] = {"kind": _kind(model), "path": str(model)}
+    if source["kind"] == "saved_model":
+        source["signature"] = options.get("--signature")
+        if "--tags" in options:
+            source["tags"] = [tag for tag in options["--tags"].split(",") if tag]
+    data = {key: _data(folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
+    made: list[Path] = []  # what was not there before
+    try:
+        with _inspected(workspace, source, shapes, model) as (about, file):
+            path = folder / model.name
+            _copy(file, root / path, made)
+            for key, value in data.items():
+                if isinstance(value, str):
+                    _copy(Path(options[f"--{key}"]).resolve(), root / value, made)
+        write_atomic(config, model_yaml(about["source"] | {"path": path.as_posix()}, about["inputs"], data).encode())
+        _track(root, folder)
+    except BaseException:  # whatever it was, what was there before is there again, and nothing else
+        config.unlink(missing_ok=True)
+        if before is None:
+            tracked.unlink(missing_ok=True)
+        else:
+            write_atomic(tracked, before)
+        for new in made:
+            shutil.rmtree(new) if new.is_dir() else new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty
+            (root / folder).rmdir()
+        raise
+    say(f"model     {name}: {os.path.relpath(config)} (look it over: profiles, ranges, data, thresholds)")
+    say(f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision=fp16")
+
+
+def _kind(model: Path) -> str:
+    if model.is_dir():
+        return "saved_model"
+    kinds = {".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".pb": "frozen_graph", ".onnx": "onnx"}
+    if model.suffix not in kinds:
+        hint = "a SavedModel is a folder; files are .keras, .h5, .pb (frozen graph) or .onnx"
+        raise ConfigError(f"cannot tell what a '{model.suffix}' file is", where=str(model), hint=hint)
+    return kinds[model.suffix]
+
+
+def _copy(source: Path, target: Path, made: list[Path]) -> None:
+    """A file, or a folder whose links lead nowhere else; ``made`` gets the target if it is new."""
+    if source == target:
+        return
+    if target.exists():
+        raise ConfigError("there is another file already", where=str(target), hint="choose another name: --name NAME")
+    if target.is_relative_to(source):
+        raise ConfigError("the workspace cannot lie in the model's own folder", where=str(source))
+    for parent, folders, files in os.walk(source):
+        for name in (*folders, *files):
+            inside(source, Path(parent, name).relative_to(source).as_posix(), where=str(source))
+    made.append(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+
+
+def _data(folder: Path, key: str, given: str | None) -> Any:
+    if given is None:
+        count = CALIBRATION_SAMPLES if key == "calibration" else VALIDATION_SAMPLES
+        return {"kind": "random", "count": count, "seed": 0 if key == "calibration" else 1}
+    if not Path(given).exists():
+        raise ConfigError("no such file or folder", where=given)
+    return (folder / f"{key}{Path(given).suffix}").as_posix()
+
+
+@contextlib.contextmanager
+def _inspected(
+    workspace: Workspace, source: Mapping[str, Any], shapes: Mapping[str, list[int | None]], model: Path
+) -> Iterator[tuple[dict[str, Any], Path]]:
+    """What the model says about itself, and the file to take: the model, or what was made of it.
+
+    In a child process: loading foreign files can take down the process that does it.
+    """
+    step = Step("_inspect", 1, "init", "", {"source": dict(source), "shapes": dict(shapes)}, {}, (Out("model.json"),))
+    box = workspace.work / f"{os.getpid()}.init.inspect"
+    sandbox.prepare(box, step.kind, step.params, {"source": model}, workspace.root)
+
+    def wait(executor: LocalExecutor) -> Ended:
+        ended = executor.wait(None)
+        assert ended is not None
+        return ended
+
+    try:
+        sandbox.run_alone(step, box, Path(sys.executable), wait)
+        made = box / "out" / "model"
+        yield json.loads((box / "out" / "model.json").read_text("utf-8")), made if made.exists() else model
+    finally:
+        shutil.rmtree(box, ignore_errors=True)
+
+
+def model_yaml(source: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> str:
+    """conf/model/NAME.yaml with what is known filled in, and a comment where the user knows better."""
+    filled = {name: describe_input(spec) for name, spec in inputs.items()}
+    parts = [
+        tracking.to_yaml({"source": dict(source)}).decode(),
+        "# range: what values lie in, random ones too; profile: the shapes the engine is built for (min, opt, max).\n",
+        tracking.to_yaml({"inputs": filled, "export": {"opset": 17}}).decode(),
+        "# Random data tries the tools; accuracy needs real samples: an .npz with an array for each input.\n",
+        tracking.to_yaml({"data": dict(data)}).decode(),
+        LIMITS_SAY,
+        tracking.to_yaml({"validation": {"deviation": {"cosine": LIMITS}}}).decode(),
+    ]
+    return "".join(parts)
+
+
+def describe_input(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """An input's config: what the model said and took, and a first range.
+
+    >>> describe_input({"dtype": "uint8", "shape": [1, 8]})["range"]
+    [0, 256]
+    """
+    described = {key: spec[key] for key in ("dtype", "shape")}
+    if "profile" in spec:
+        described["profile"] = {point: spec["profile"][point] for point in ("min", "opt", "max")}
+    integer = str(spec["dtype"]).startswith(("int", "bool"))
+    described["range"] = [0, 256] if spec["dtype"] == "uint8" else [0, 2] if integer else [0.0, 1.0]
+    return described
+
+
+def _track(root: Path, folder: Path) -> None:
+    """One more entry in models.dvc, digested and cached by DVC itself."""
+    path = root / tracking.MODELS_FILE
+    content = tracking.read_yaml(path) or {}
+    outs = [out for out in content.get("outs", []) if out["path"] != folder.as_posix()]
+    write_atomic(path, tracking.to_yaml({**content, "outs": [*outs, {"path": folder.as_posix()}]}))
+    ignore = root / "models" / ".gitignore"
+    lines = ignore.read_text("utf-8").splitlines() if ignore.exists() else []
+    if f"/{folder.name}" not in lines:
+        write_atomic(ignore, ("\n".join([*lines, f"/{folder.name}"]) + "\n").encode())
+    tracking.run_dvc(root, ["commit", "-f", folder.as_posix()])
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)

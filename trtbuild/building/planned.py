@@ -1,0 +1,123 @@
+"""Words of a command line -> workspace, store, variants and plan: what every verb but the by-hand ones starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trtbuild import config
+from trtbuild.base.errors import ConfigError, TrtbuildError
+from trtbuild.base.workspace import Workspace, find_workspace
+from trtbuild.building.sourcefiles import check_files
+from trtbuild.config import sweep as words_of_a_sweep
+from trtbuild.config.composed import Composed
+from trtbuild.core.plan import Plan, make_plan, post_order
+from trtbuild.core.spec import Variant
+from trtbuild.core.step import Step
+from trtbuild.steps import Declarations
+from trtbuild.store import Store
+
+if TYPE_CHECKING:
+    from trtbuild.cli.main import Words
+
+WANTED = ("report",)
+
+
+@dataclass(frozen=True)
+class Planned:
+    workspace: Workspace
+    store: Store
+    plan: Plan
+    refused: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they make no variant
+    named: Mapping[str, str] = field(default_factory=dict)  # overrides -> the variant of the plan that they make
+    told_by: tuple[str, ...] | None = ()  # configs beyond conf/ that it hangs on; None: on more than files
+
+
+def planned(words: Words, *, files: bool = True) -> Planned:
+    """Find the workspace, and plan what a command line's words say: :func:`plan_overrides`."""
+    if words.arguments:
+        raise ConfigError(
+            f"unexpected word '{words.arguments[0]}'", where="command line", hint="overrides look like key=value"
+        )
+    return plan_overrides(find_workspace(Path.cwd()), words.overrides, sweep=words.sweep, files=files)
+
+
+def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: bool, files: bool = True) -> Planned:
+    """Compose the variant, or every variant of a sweep, and plan them as one.
+
+    Args:
+        files: whether the files that the config names have to be here, as for a build; what was built elsewhere can be
+            moved, compared and accepted without them.
+
+    Raises:
+        ConfigError: a mistake in the words, or a sweep that ``sweep`` does not announce.  In a sweep other errors make
+            a variant ``refused``, and the others go on; when none can be planned, the first error is raised.
+    """
+    if sweep:
+        return plan_combinations(workspace, words_of_a_sweep.expand(workspace.root, overrides), files=files)
+    _refuse_sweep_words(workspace.root, overrides)
+    composed = Composed(workspace.private, config.conf_folders(workspace.root))
+    variant = config.load_variant(workspace.root, overrides, composed)
+    composed.keep()
+    store = Store(workspace)
+    if files:
+        check_files(variant.spec, store)
+    plan = make_plan([variant], WANTED, Declarations())
+    named = {" ".join(overrides): next(iter(plan.variants))}
+    return Planned(workspace, store, plan, {}, named, composed.told_by)
+
+
+def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]], *, files: bool = True) -> Planned:
+    """Every combination of overrides in one plan; one that cannot be planned is refused, and the others go on.
+
+    Raises:
+        ConfigError: an option that its group does not have.  TrtbuildError: none can be planned: the first reason.
+    """
+    declarations, root, store = Declarations(), workspace.root, Store(workspace)
+    composed = Composed(workspace.private, config.conf_folders(root))
+    for combination in combinations:
+        config.check_choices(root, combination)  # a misspelt option is a mistake in the sweep, not in a variant
+    variants: dict[str, Variant] = {}
+    steps: dict[str, _Recipes] = {}
+    refused: dict[str, TrtbuildError] = {}
+    for combination in combinations:
+        said = " ".join(combination)
+        try:
+            variant = config.load_variant(root, combination, composed)
+            if files:
+                check_files(variant.spec, store)
+            alone = make_plan([variant], WANTED, declarations)
+            variants[said], steps[said] = variant, _recipes(variant, next(iter(alone.variants.values())))
+        except TrtbuildError as error:
+            refused[said] = error
+    composed.keep()
+    if not variants:
+        raise next(iter(refused.values()))
+    plan = make_plan(variants.values(), WANTED, declarations)
+    names = {_recipes(plan.specs[name], roles): name for name, roles in plan.variants.items()}
+    named = {said: names[found] for said, found in steps.items()}
+    return Planned(workspace, store, plan, refused, named, composed.told_by)
+
+
+_Recipes = tuple[str, frozenset[tuple[str, str]]]
+
+
+def _recipes(variant: Variant, roles: Mapping[str, Step]) -> _Recipes:
+    """What makes two variants one: the same id and the same recipes."""
+    return variant.names.id, frozenset((role, step.key) for role, step in roles.items())
+
+
+def only(p: Planned, names: Iterable[str]) -> Planned:
+    """The part of a plan that these variants need, without what was refused."""
+    wanted = {name: p.plan.variants[name] for name in dict.fromkeys(names)}
+    steps = post_order(step for roles in wanted.values() for step in roles.values())
+    named = {said: name for said, name in p.named.items() if name in wanted}
+    return Planned(p.workspace, p.store, Plan(steps, wanted, {n: p.plan.specs[n] for n in wanted}), {}, named)
+
+
+def _refuse_sweep_words(root: Path, overrides: Sequence[str]) -> None:
+    for word in overrides:
+        if any(mark in word for mark in (",", "(")) and len(words_of_a_sweep.expand(root, [word])) > 1:
+            raise ConfigError("it sweeps over several values", where=word, hint="add -m")

@@ -1,0 +1,142 @@
+"""One step from its folder alone: by hand, compared with its record, or in place, as ``dvc repro`` calls it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trtbuild import toolchains
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.files import is_inside
+from trtbuild.base.workspace import find_workspace
+from trtbuild.building import sandbox
+from trtbuild.core.record import PARAMS_FILE, Record
+from trtbuild.core.step import Out, Step
+from trtbuild.store import tracking
+from trtbuild.store.digests import file_md5
+from trtbuild.workers.executors import Ended
+from trtbuild.workers.executors.local import LocalExecutor
+
+DIFFERS = "DIFFERS"
+
+
+def rerun(folder: Path) -> int:
+    """Run the step in a sandbox, its log on the terminal; say for each output whether it equals the record.
+
+    Returns 1 when one differs.
+    """
+    workspace = find_workspace(folder if folder.is_dir() else Path.cwd())
+    workspace.prepare()
+    recipe = _recipe(folder)
+    out = workspace.private / "rerun" / folder.resolve().name
+    _run(workspace.root, folder.resolve(), recipe, out)
+    record = tracking.read_record(folder / tracking.LOCK_FILE, recipe["kind"], _to_stderr)
+    lines = compare(out, recipe["outs"], record)
+    for line in [*lines, f"outputs: {os.path.relpath(out)}"]:
+        print(line, file=sys.stderr)
+    return int(any(line.startswith(DIFFERS) for line in lines))
+
+
+def compare(made: Path, outs: list[str], record: Record | None) -> list[str]:
+    """One line for each output: identical, differs, or not recorded."""
+    lines = []
+    for name in outs:
+        recorded = record.outs.get(name) if record else None
+        verdict = (
+            "not recorded" if recorded is None else "identical" if file_md5(made / name) == recorded.md5 else DIFFERS
+        )
+        lines.append(f"{verdict:<12} {name}")
+    return lines
+
+
+def run_here(kind: str, folder: Path) -> int:
+    """Make the outputs of the current folder's step in place; DVC records them."""
+    recipe = _recipe(folder)
+    if recipe["kind"] != kind:
+        raise ConfigError(f"this folder holds a {recipe['kind']} step, not {kind}", where=str(folder))
+    workspace = find_workspace(folder)
+    workspace.prepare()
+    made = workspace.work / f"{os.getpid()}.step.{folder.name}.done"
+    try:
+        _run(workspace.root, folder, recipe, made)
+        for name in recipe["outs"]:
+            shutil.move(made / name, folder / name)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return 0
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _recipe(folder: Path) -> dict[str, Any]:
+    recipe = tracking.read_yaml(folder / PARAMS_FILE)
+    if not isinstance(recipe, dict) or not {"kind", "version", "environment", "inputs", "outs", "params"} <= set(
+        recipe
+    ):
+        raise ConfigError(
+            "not a step folder: no params.yaml of ours in it", where=str(folder), hint="see: trtbuild show"
+        )
+    if not isinstance(recipe["outs"], list) or not all(
+        isinstance(out, str) and is_inside(out) for out in recipe["outs"]
+    ):
+        raise ConfigError("an output lies outside of the step's folder", where=str(folder / PARAMS_FILE))
+    return recipe
+
+
+def _run(root: Path, folder: Path, recipe: Mapping[str, Any], out: Path) -> None:
+    """Run in a sandbox of its own, streaming the log to stderr; the outputs end up in ``out``."""
+    _check_version(recipe, folder)
+    box = root / ".trtbuild" / "work" / f"{os.getpid()}.rerun.{folder.name}"
+    inputs = {name: (folder / path).resolve() for name, path in recipe["inputs"].items()}
+    for name, path in inputs.items():
+        if not path.exists():
+            raise ConfigError(f"input {name} is not there", where=str(path), hint="run: trtbuild, or dvc pull")
+    sandbox.prepare(box, recipe["kind"], recipe["params"], inputs, root)
+    step = Step(
+        recipe["kind"], recipe["version"], folder.parent.name, "", {}, {}, tuple(Out(name) for name in recipe["outs"]),
+        environment=recipe["environment"],
+    )  # fmt: skip
+    try:
+        sandbox.run_alone(step, box, _interpreter(recipe), lambda executor: _follow(executor, box / "log.txt"))
+        shutil.rmtree(out, ignore_errors=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(box / "out", out)
+    finally:
+        shutil.rmtree(box, ignore_errors=True)
+
+
+def _follow(executor: LocalExecutor, log: Path) -> Ended:
+    """Copy the log to stderr until the step ends."""
+    with log.open("rb") as handle:
+        while True:
+            ended = executor.wait(0.1)
+            sys.stderr.write(handle.read().decode(errors="replace"))
+            sys.stderr.flush()
+            if ended is not None:
+                return ended
+
+
+def _check_version(recipe: Mapping[str, Any], folder: Path) -> None:
+    from importlib import import_module
+
+    from trtbuild.steps import kinds
+
+    kind = recipe["kind"]
+    if kind not in kinds():
+        raise ConfigError(f"unknown step kind '{kind}'", where=str(folder))
+    have = import_module(f"trtbuild.steps.{kind}").VERSION
+    if have != recipe["version"]:
+        what = f"recorded by {kind} version {recipe['version']}, this trtbuild has version {have}"
+        raise ConfigError(what, where=str(folder), hint="run the trtbuild that recorded it, or build again")
+
+
+def _interpreter(recipe: Mapping[str, Any]) -> Path:
+    if recipe["environment"] == "main":
+        return Path(sys.executable)
+    return toolchains.interpreter(toolchains.wanted(recipe["params"]), note=_to_stderr)

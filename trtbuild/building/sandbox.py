@@ -1,0 +1,126 @@
+"""A step's sandbox: a folder with links to its inputs, its job, its log and its outputs; and what its end means."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied, error_named
+from trtbuild.core.job import Job, read_result, write_job
+from trtbuild.core.step import Step
+from trtbuild.workers.executors import Ended
+from trtbuild.workers.executors.local import LocalExecutor
+
+_FULL_DISK_BYTES = 1 << 20
+
+
+def prepare(sandbox: Path, kind: str, params: Mapping[str, Any], inputs: Mapping[str, Path], root: Path) -> None:
+    """Make a step's sandbox: ``in/`` links to the inputs, ``out/`` is written to, job.json has relative paths."""
+    shutil.rmtree(sandbox, ignore_errors=True)
+    (sandbox / "out").mkdir(parents=True)
+    (sandbox / "in").mkdir()
+    links = {}
+    for name, path in inputs.items():
+        links[name] = f"in/{name}{path.suffix}"  # Keras tells its formats apart by suffix
+        (sandbox / links[name]).symlink_to(path)
+    (sandbox / "in" / "workspace").symlink_to(root)
+    write_job(sandbox, Job(kind, params, links, "out", "in/workspace"))
+
+
+def check(step: Step, ended: Ended) -> None:
+    """Raise what a finished step's answer says, or what its silence means; an output that is not there is a bug."""
+    result = read_result(ended.sandbox)
+    if result is None:
+        raise died(step, ended)
+    if result.failure is not None:
+        raise failure(step, result.failure)
+    missing = [out.name for out in step.outs if not (ended.sandbox / "out" / out.name).is_file()]
+    if missing:
+        raise TrtbuildError(f"{step.kind} made no {missing[0]}", where=step.folder)
+
+
+def run_alone(step: Step, folder: Path, interpreter: Path, watch: Callable[[LocalExecutor], Ended]) -> None:
+    """Run one prepared step outside any plan; ``watch`` waits for its end (and may show its log meanwhile)."""
+    executor = LocalExecutor(1)
+    try:
+        executor.start(step, folder, interpreter)
+        check(step, watch(executor))
+    finally:
+        executor.stop()
+
+
+def failure(step: Step, raw: Any) -> TrtbuildError:
+    """A worker's error as one of ours; a foreign exception class is a bug in trtbuild, with its traceback."""
+    cls = error_named(raw.error)
+    if cls is TrtbuildError and raw.error != "TrtbuildError":
+        last = tuple(line for line in raw.traceback.strip().splitlines()[-6:])
+        return TrtbuildError(f"{raw.error} in {step.kind}: {raw.what}", where=step.folder, details=last)
+    return cls(raw.what, where=raw.where or step.folder, hint=raw.hint, details=raw.details)
+
+
+def died(step: Step, ended: Ended) -> TrtbuildError:
+    """A worker that gave no answer: full disk, out of memory, or a crash of what it called."""
+    free = shutil.disk_usage(ended.sandbox).free
+    if free < _FULL_DISK_BYTES:
+        return PlaceError(
+            "no space left on the device", where=str(ended.sandbox.parent), hint="free some space and run again"
+        )
+    doing = ""
+    with contextlib.suppress(OSError):
+        doing = " while " + (ended.sandbox / "stage").read_text("utf-8").strip()
+    code = ended.returncode
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = "out of memory?" if name == "SIGKILL" else "the tool below crashed on this model; see the log"
+        return WorkerDied(f"died: {name}{doing}", where=step.folder, hint=hint)
+    return WorkerDied(f"ended with status {code} and no answer{doing}", where=step.folder, hint="see the log")
+
+
+def as_error(error: TrtbuildError | OSError, root: Path) -> TrtbuildError:
+    """Operating system errors (full disk, read-only file system, permission) as an environment error."""
+    if isinstance(error, TrtbuildError):
+        return error
+    return PlaceError(error.strerror or str(error), where=str(error.filename or root))
+
+
+def keep_log(folder: Path, step: Step, sandbox: Path) -> str:
+    """A failed step's job and log stay, until the step fails again; the path, or nothing when it cannot be kept."""
+    target = folder / f"{step.model}.{Path(step.folder).name}"
+    try:
+        shutil.rmtree(target, ignore_errors=True)  # nothing of an older failure stays beside a newer one
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("job.json", "log.txt", "result.json", "out/build.log"):
+            if (sandbox / name).exists():
+                shutil.copyfile(sandbox / name, target / Path(name).name)
+        return str(target / "log.txt")
+    except OSError:
+        return ""
+
+
+def sweep(work: Path, *, mine: bool = False) -> None:
+    """Remove sandboxes of drivers that are gone, or with ``mine`` this driver's own."""
+    for sandbox in sandboxes(work):
+        pid = sandbox.name.partition(".")[0]
+        own = pid == str(os.getpid())
+        if own if mine else pid.isdigit() and not own and not _alive(int(pid)):
+            shutil.rmtree(sandbox, ignore_errors=True)
+
+
+def sandboxes(work: Path) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        yield from work.iterdir()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,74 @@
+"""Whether the files that a config names are there and hold the arrays it names: asked before anything is built."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from trtbuild.base.errors import ConfigError, DataError
+from trtbuild.base.names import did_you_mean
+from trtbuild.core.spec import BuildSpec
+from trtbuild.core.spec.data import VALIDATION, DataSource
+from trtbuild.store import Store
+
+
+def check_files(spec: BuildSpec, store: Store) -> None:
+    """Names only are read: of files, and of arrays from an archive's directory.
+
+    What is recorded in ``models.dvc`` and not here yet is pulled by a build, and looked at then.
+
+    Raises:
+        ConfigError: no such file.  DataError: it has no array of an input or of the labels.
+    """
+    for where, path in _named(spec):
+        if not (store.root / path).exists() and not _to_be_pulled(path, store):
+            parent = (store.root / path).parent
+            beside = sorted(found.name for found in parent.iterdir()) if parent.is_dir() else []
+            near = did_you_mean(Path(path).name, beside) if beside else ""
+            mend = near if near.startswith("did you mean") else "check the path, which starts in the workspace"
+            raise ConfigError("no such file or folder", where=path, hint=f"{where} names it; {mend}")
+    task = spec.model.validation.task
+    for name, source in _data(spec):
+        labels = [task.labels] if task is not None and name == VALIDATION else []
+        if isinstance(source, str):
+            _check_arrays(store.root / source, source, [*spec.model.inputs, *labels])
+
+
+def _named(spec: BuildSpec) -> Iterator[tuple[str, str]]:
+    path = getattr(spec.model.source, "path", None)
+    if path is not None:
+        yield "model.source.path", path
+    for name, source in _data(spec):
+        if isinstance(source, str):
+            yield f"model.data.{name if name in (VALIDATION, 'calibration') else f'inspection.{name}'}", source
+    if spec.latency.measure and spec.latency.baseline is not None:
+        yield "latency.baseline", spec.latency.baseline
+    if spec.target.timing_cache is not None:
+        yield "target.timing_cache", spec.target.timing_cache
+
+
+def _data(spec: BuildSpec) -> Iterator[tuple[str, DataSource]]:
+    """The sets that this variant reads; only int8 is calibrated."""
+    if spec.precision.lowering == "int8" and spec.model.data.calibration is not None:
+        yield "calibration", spec.model.data.calibration
+    yield from spec.model.data.sets.items()
+
+
+def _to_be_pulled(path: str, store: Store) -> bool:
+    tracked = store.models.tracked_by(path)
+    return tracked is not None and not (store.root / tracked).exists()
+
+
+def _check_arrays(path: Path, shown: str, wanted: list[str]) -> None:
+    try:
+        if path.is_dir():
+            names = [file.stem for file in path.glob("*.npy")]
+        else:
+            with zipfile.ZipFile(path) as archive:
+                names = [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return  # not here yet, or no archive: the step that reads it says what is wrong
+    for name in wanted:
+        if names and name not in names:
+            raise DataError(f"no array '{name}'", where=shown, hint=did_you_mean(name, names))

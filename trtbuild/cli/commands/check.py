@@ -1,0 +1,143 @@
+"""``trtbuild check``: a model of the config, or a file, against one or several TensorRT versions, without a build."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtbuild import config
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.files import write_atomic
+from trtbuild.base.names import did_you_mean
+from trtbuild.base.workspace import Workspace, find_workspace
+from trtbuild.checker import engine, options
+from trtbuild.checker.options import Options
+from trtbuild.checker.result import Result
+from trtbuild.core.spec import Onnx, Override, Variant
+
+if TYPE_CHECKING:
+    from trtbuild.cli.main import Words
+
+HINT = "trtbuild check model=NAME …, or trtbuild check PATH"
+OF_A_PATH = ("precision", "tensorrt", "opset", "signature")  # all that a path leaves to be chosen
+
+
+def run(words: Words) -> int:
+    """0: it converts; 4: it does not; else the status of what kept it from being checked."""
+    install = "--no-install" not in words.options
+    if "--sarif" in words.options:
+        _refuse_target(Path(words.options["--sarif"]))
+    if words.sweep:
+        raise ConfigError("checks one model; several versions are tensorrt=A,B", where="check", hint=HINT)
+    if len(words.arguments) > 1 or not (words.arguments or words.overrides):
+        raise ConfigError("expects a model of the config, or one path", where="check", hint=HINT)
+    if words.arguments:
+        path, given = Path(words.arguments[0]), _given(words.overrides)
+        how, signature = _options_of_path(path, given, install), given.get("signature")
+        result = engine.guarded(lambda: _of_path(path, how, signature), how.precision, raise_on_error=True)
+    else:
+        workspace = find_workspace(Path.cwd())
+        variant, how = _variant(workspace, words.overrides, install)
+        work = lambda: _of_variant(workspace, variant, how)  # noqa: E731
+        result = engine.guarded(work, how.precision, raise_on_error=True)
+    if "--sarif" in words.options:
+        content = json.dumps(result.to_sarif(), indent=1) + "\n"
+        write_atomic(Path(words.options["--sarif"]), content.encode())
+    if words.json:
+        print(result.to_json())
+    else:
+        print(result)
+        print(f"checked in {result.seconds:.1f} s", file=sys.stderr)
+    return 0 if result else 4
+
+
+def _refuse_target(path: Path) -> None:
+    """Before the check: a result that cannot be written is lost."""
+    if path.is_dir():
+        raise ConfigError("it is a folder", where=f"--sarif {path}", hint="give the name of a file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f"nothing can be written to {folder}", where=f"--sarif {path}")
+
+
+def _given(overrides: Sequence[str]) -> dict[str, str]:
+    given = {}
+    for word in overrides:
+        key, _, value = word.partition("=")
+        if key not in OF_A_PATH:
+            hint = did_you_mean(key, OF_A_PATH)
+            raise ConfigError(f"a path takes no '{key}'", where=word, hint=hint)
+        given[key] = value
+    return given
+
+
+def _options_of_path(path: Path, given: Mapping[str, str], install: bool) -> Options:
+    opset = given.get("opset", str(options.OPSET))
+    if not opset.isdecimal():
+        raise ConfigError(f"'{opset}' is not a number", where="opset")
+    if path.suffix == ".onnx" and "opset" in given:
+        raise ConfigError("an ONNX file has its own opset", where=f"opset={opset}")
+    if "signature" in given and path.suffix in (".onnx", ".keras", ".h5"):
+        raise ConfigError("only a SavedModel has signatures", where=f"signature={given['signature']}")
+    names = given["tensorrt"].split(",") if "tensorrt" in given else None
+    return options.make(names, given.get("precision", "fp32"), int(opset), install=install)
+
+
+def _of_path(path: Path, how: Options, signature: str | None) -> Result:
+    if path.suffix == ".onnx":
+        from trtbuild.checker import onnxfile
+
+        return onnxfile.check(path, how)
+    from trtbuild.checker import models
+
+    return engine.check([lambda: models.of_path(path, signature)], how)
+
+
+def _variant(workspace: Workspace, overrides: Sequence[str], install: bool) -> tuple[Variant, Options]:
+    """The config's variant, with the versions that ``tensorrt=A,B`` names."""
+    rest = [word for word in overrides if not word.startswith("tensorrt=")]
+    named = [word.partition("=")[2].split(",") for word in overrides if word.startswith("tensorrt=")]
+    names = named[-1] if named else [config.default_option(workspace.root, "tensorrt")]
+    config.check_choices(workspace.root, [f"tensorrt={name}" for name in names])
+    variant = config.load_variant(workspace.root, [*rest, f"tensorrt={names[0]}"])
+    spec, override = variant.spec, variant.spec.model.overrides.get(variant.names.precision, Override())
+    how = Options(
+        versions=tuple(names), precision=variant.names.precision, opset=spec.model.export.opset, install=install,
+        profiles={n: [list(s) for s in i.shapes] for n, i in spec.model.inputs.items() if None in i.shape},
+        quantize_ops=tuple(spec.precision.quantize_ops) or options.Options().quantize_ops,
+        exclude_scopes=tuple(override.exclude_scopes), exclude_ops=tuple(override.exclude_ops),
+    )  # fmt: skip
+    return variant, how
+
+
+def _of_variant(workspace: Workspace, variant: Variant, how: Options) -> Result:
+    from trtbuild.checker import onnxfile
+    from trtbuild.checker.models import of_source
+    from trtbuild.core.recipes import input_params, source_params
+
+    model = variant.spec.model
+    source: dict[str, Any] = source_params(model)
+    path = _present(workspace, source["path"]) if "path" in source else None
+    sys.path.append(str(workspace.root))  # a workspace's own factories are importable
+    if isinstance(model.source, Onnx):
+        assert path is not None
+        return onnxfile.check_source(path, source["path"], input_params(model), how)
+    return engine.check([lambda: of_source(source, path, input_params(model), variant.names.model)], how)
+
+
+def _present(workspace: Workspace, name: str) -> Path:
+    """The model's file; pulled from DVC's remote where it is not here, as a build does."""
+    from trtbuild.remote.models import bring_models
+    from trtbuild.store import Store
+
+    path, store = workspace.root / name, Store(workspace)
+    tracked = None if path.exists() else store.models.tracked_by(name)
+    if tracked is not None and (error := bring_models([tracked], store)[tracked]) is not None:
+        raise error
+    if not path.exists():
+        raise ConfigError("no such file or folder", where=name, hint="the config names it; check the path")
+    return path

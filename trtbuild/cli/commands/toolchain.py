@@ -1,0 +1,137 @@
+"""``trtbuild toolchain list | install | remove | path``: the TensorRT versions that conf/tensorrt declares."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtbuild import config, toolchains
+from trtbuild.base.errors import ConfigError, ToolchainError, TrtbuildError
+from trtbuild.base.names import did_you_mean
+from trtbuild.base.packaged import packaged_conf
+from trtbuild.base.workspace import find_workspace
+from trtbuild.toolchains import Wanted
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the list; ``state``: "here" (in this environment), "installed", "missing" or "broken" (config)."""
+
+    name: str
+    flavour: str
+    version: str
+    state: str
+    python: str = ""
+    why: str = ""
+
+
+def run(words: Sequence[str], *, as_json: bool) -> int:
+    """Do one action; the exit status is the worst one met, and a version that fails does not stop the others.
+
+    Raises:
+        ConfigError: an unknown action or version.  ToolchainError: ``path`` of what is not installed.
+    """
+    action, names = (words[0] if words else ""), list(words[1:])
+    if action not in _ACTIONS:
+        hint = did_you_mean(action, _ACTIONS) if action else "one of " + ", ".join(_ACTIONS)
+        raise ConfigError(f"unknown action '{action}'" if action else "expects an action", where="toolchain", hint=hint)
+    root = _root()
+    if action != "list" and not names:
+        have = ", ".join(config.options(root, "tensorrt"))
+        raise ConfigError("expects versions", where=f"toolchain {action}", hint=f"there is {have}")
+    if action == "path" and len(names) != 1:
+        raise ConfigError("expects one version", where="toolchain path")
+    return _ACTIONS[action](root, names, as_json)
+
+
+def _root() -> Path:
+    """The workspace, or what comes with trtbuild where there is none."""
+    try:
+        return find_workspace(Path.cwd()).root
+    except TrtbuildError:
+        return packaged_conf().parent
+
+
+def _wanted(root: Path, name: str) -> Wanted:
+    """By the config's name; by an exact version as well, since that is what a recorded step names."""
+    declared = config.options(root, "tensorrt")
+    for option in [name] if name in declared else declared:
+        spec = config.load_toolchain(root, option)
+        if name in (option, spec.version):
+            return Wanted(spec.flavour, spec.version, spec.requirements, option)
+    raise ConfigError(f"unknown version '{name}'", where="toolchain", hint=did_you_mean(name, declared))
+
+
+def _list(root: Path, names: Sequence[str], as_json: bool) -> int:
+    entries = [_entry(root, name) for name in names or config.options(root, "tensorrt")]
+    if as_json:
+        print(json.dumps({"toolchains": [vars(entry) for entry in entries]}, indent=1))
+    else:
+        width = max((len(entry.name) for entry in entries), default=0)
+        for entry in entries:
+            what = f"{entry.flavour} {entry.version}".strip()
+            print("  ".join(filter(None, (f"{entry.name:<{width}}  {entry.state:<9}", what, entry.python, entry.why))))
+    return 0
+
+
+def _entry(root: Path, name: str) -> Entry:
+    try:
+        want = _wanted(root, name)
+    except ConfigError as error:
+        return Entry(name, "", "", "broken", why=str(error))
+    if toolchains.in_this_environment(want)[0]:
+        state, python = "here", sys.executable
+    elif toolchains.installed(want):
+        state, python = "installed", str(want.folder / "bin" / "python")
+    else:
+        state, python = "missing", ""
+    return Entry(want.name, want.flavour, want.version, state, python)
+
+
+def _install(root: Path, names: Sequence[str], as_json: bool) -> int:
+    def install(want: Wanted) -> str:
+        if toolchains.in_this_environment(want)[0]:
+            return "is in this environment already"
+        made = not toolchains.installed(want) and toolchains.make(want, _tell)
+        return "installed" if made else "is installed already"
+
+    return _each(root, names, install)
+
+
+def _remove(root: Path, names: Sequence[str], as_json: bool) -> int:
+    def remove(want: Wanted) -> str:
+        if toolchains.remove(want):
+            return "removed"
+        own = toolchains.in_this_environment(want)[0]
+        return "is part of this environment, which stays as it is" if own else "is not installed"
+
+    return _each(root, names, remove)
+
+
+def _each(root: Path, names: Sequence[str], do: Callable[[Wanted], str]) -> int:
+    worst = 0
+    for want in [_wanted(root, name) for name in names]:
+        try:
+            _tell(f"{want.name}: {do(want)}")
+        except ToolchainError as error:
+            _tell(f"trtbuild: {want.name}: {error}")
+            worst = max(worst, error.exit_status)
+    return worst
+
+
+def _path(root: Path, names: Sequence[str], as_json: bool) -> int:
+    path = toolchains.interpreter(_wanted(root, names[0]), install=False)
+    print(json.dumps({"path": str(path)}, indent=1) if as_json else path)
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+_ACTIONS: Mapping[str, Callable[[Path, Sequence[str], bool], int]] = {
+    "list": _list, "install": _install, "remove": _remove, "path": _path,
+}  # fmt: skip

@@ -1,0 +1,143 @@
+"""Composed configs, kept for the next time: Hydra takes 60 ms for each variant, and all are planned before one starts.
+
+Kept in the workspace's private folder, for one content of all that composition reads: any change there forgets them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base import shortcut
+from trtbuild.cli.noop import everything
+
+MOST = 2000  # entries: a few kilobytes each
+FILE = "composed.json"
+# ${oc.env:X}, ${now:...}: more than files decides what it gives.  OmegaConf's own that read nothing else are left out.
+_RESOLVER = re.compile(rb"\$\{\s*(?!oc\.(?:select|dict|decode|create|deprecated)\b)[\w.]+\s*:")
+_CONFIGS = (".yaml", ".yml")
+
+Composition = tuple[dict[str, Any], dict[str, Any]]  # the config by group, the chosen option by group
+
+
+class Composed:
+    """What these folders were composed to before, by the words that were said.
+
+    Composition may read ``beyond`` the folders: from Hydra's search path, and where defaults lead with ``..``.
+    """
+
+    def __init__(self, private: Path, folders: Sequence[Path]) -> None:
+        self._file = private / FILE
+        self._folders = [str(folder) for folder in folders]
+        self._watched, known = _read(self._file)
+        self._digest = _digest([*self._folders, *self._watched])
+        self._entries: dict[str, Composition] = {}
+        if known["digest"] == self._digest:
+            self._entries = known["entries"]
+        self._beyond = set(self._watched) if self._entries else set()
+        self._changed, self._files_decide = False, bool(self._digest)
+
+    def recall(self, overrides: Sequence[str]) -> Composition | None:
+        found = self._entries.get("\0".join(overrides))
+        return None if found is None else (found[0], found[1])
+
+    def add(self, overrides: Sequence[str], composition: Composition, read: Iterable[str] = ()) -> None:
+        """``read``: the files that it was composed of, and the folders that were searched."""
+        self._beyond |= {path for path in read if os.path.realpath(path) not in self._inside}
+        if any(_RESOLVER.search(word.encode()) for word in overrides):
+            self._files_decide = False
+        elif self._digest:
+            self._entries["\0".join(overrides)] = composition
+            self._changed = True
+
+    @property
+    def told_by(self) -> tuple[str, ...] | None:
+        """Paths beyond the folders that compositions hung on; None where more than files decided."""
+        return tuple(sorted(self._beyond)) if self._files_decide else None
+
+    def keep(self) -> None:
+        """Write what is new; only where a build has made the private folder, so that a plan writes nothing anew."""
+        if not self._changed or not self._file.parent.is_dir():
+            return
+        # What lies beyond was read before anybody knew to sign it: the next time, it is signed before it is read.
+        known = self._beyond <= set(self._watched)
+        entries = dict(list(self._entries.items())[-MOST:]) if known else {}
+        watched = self._watched if known else sorted(self._beyond)
+        content = {"digest": self._digest if known else "", "beyond": watched, "entries": entries}
+        partial = self._file.with_name(f"{self._file.name}.{os.getpid()}.tmp")
+        with contextlib.suppress(OSError, TypeError, ValueError):  # it is only a shortcut
+            partial.write_bytes(shortcut.dumps(content))
+            partial.replace(self._file)
+        partial.unlink(missing_ok=True)
+
+    @cached_property
+    def _inside(self) -> set[str]:
+        return {os.path.realpath(path) for path in everything(self._folders)}
+
+
+def watched(private: Path) -> list[str]:
+    """Paths beyond conf/ that earlier compositions hung on."""
+    return _read(private / FILE)[0]
+
+
+def _read(file: Path) -> tuple[list[str], dict[str, Any]]:
+    content = shortcut.load(str(file))
+    if not isinstance(content, dict) or content.keys() != {"digest", "beyond", "entries"}:  # of an older trtbuild
+        return [], {"digest": None}
+    return content["beyond"], content
+
+
+def _digest(paths: Sequence[str]) -> str:
+    """Of every config file's name and bytes, links followed, and of what composes them; "" where more decides."""
+    sha = hashlib.sha256("\0".join([version("hydra-core"), version("omegaconf")]).encode())
+    for path in everything(paths):
+        if not path.endswith(_CONFIGS):
+            continue
+        try:
+            content = Path(path).read_bytes()
+        except (FileNotFoundError, IsADirectoryError):  # a link that leads nowhere, or a folder
+            content = b""
+        except OSError:
+            return ""
+        if _RESOLVER.search(content):
+            return ""
+        sha.update(os.fsencode(path) + b"\0" + hashlib.sha256(content).digest())
+    return sha.hexdigest()
+
+
+_readers: dict[int, set[str]] = {}
+
+
+@contextlib.contextmanager
+def reading(read: set[str]) -> Iterator[None]:
+    """Config files that are opened while the block runs are added to ``read``, whoever opens them.
+
+    Hydra does not tell which files it read: a search path, a package or ``..`` in defaults leads anywhere.
+    """
+    _watch_opened_files()
+    _readers[id(read)] = read
+    try:
+        yield
+    finally:
+        del _readers[id(read)]
+
+
+@cache
+def _watch_opened_files() -> None:
+    sys.addaudithook(_opened)  # for good: there is no way to take one away
+
+
+def _opened(event: str, arguments: tuple[Any, ...]) -> None:
+    if _readers and event == "open" and isinstance(arguments[0], (str, os.PathLike)):
+        path = os.path.abspath(os.fsdecode(arguments[0]))
+        if path.endswith(_CONFIGS):
+            for read in list(_readers.values()):
+                read.add(path)

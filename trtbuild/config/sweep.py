@@ -1,0 +1,49 @@
+"""A sweep's words -> the overrides of each variant, by Hydra's grammar: lists, ``choice``, ``range``, ``glob``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.config import GROUPS, options
+
+
+def expand(root: Path, overrides: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every combination, the last word varying fastest; words that sweep nothing are in all of them.
+
+    Raises:
+        ConfigError: a word that Hydra cannot parse, or that sweeps over nothing.
+    """
+    return list(itertools.product(*(_alternatives(root, word) for word in overrides)))
+
+
+def _alternatives(root: Path, word: str) -> list[str]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import Glob
+    from hydra.errors import HydraException
+
+    key, equals, text = word.partition("=")
+    if not equals:
+        return [word]
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        raise ConfigError(str(error).splitlines()[0], where=word) from None
+    if not override.is_sweep_override():
+        return [word]
+    value = override.value()
+    if isinstance(value, Glob):
+        if key not in GROUPS:
+            raise ConfigError("glob() goes over the options of a group", where=word, hint=", ".join(GROUPS))
+        found = value.filter(options(root, key))
+    elif key in GROUPS and "(" not in text:
+        found = [part.strip() for part in text.split(",")]  # as text: Hydra reads 1e3 as a number
+    elif override.is_discrete_sweep():
+        found = list(override.sweep_string_iterator())
+    else:
+        raise ConfigError("not a finite list", where=word, hint="use choice() or range()")
+    if not found:
+        raise ConfigError("it matches nothing", where=word, hint=f"there is {', '.join(options(root, key))}")
+    return [f"{key}={part}" for part in dict.fromkeys(found)]

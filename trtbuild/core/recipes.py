@@ -1,0 +1,149 @@
+"""What the declarations of several steps say alike: parameters and file inputs drawn from the config, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from trtbuild.base.errors import PlaceError
+from trtbuild.core.spec import Model, Variant
+from trtbuild.core.spec.data import VALIDATION, DataSource, FactoryData
+from trtbuild.core.spec.model import Factory
+from trtbuild.core.step import File, Input, Slot
+
+UNDECLARED_RANGE = (0.0, 1.0)  # what random data is drawn from where the config says nothing
+
+
+def input_params(model: Model, *, profiles: bool = False) -> dict[str, Any]:
+    """Inputs as parameters: dtype and shape, and with ``profiles`` what data and engines need as well."""
+    wanted = ("dtype", "shape", "profile", "range") if profiles else ("dtype", "shape")
+    specs = {name: replace(spec, range=spec.range or UNDECLARED_RANGE) for name, spec in model.inputs.items()}
+    return {name: {k: _plain(v) for k, v in asdict(spec).items() if k in wanted} for name, spec in specs.items()}
+
+
+def source_params(model: Model) -> dict[str, Any]:
+    """What is not said is left out: a key that most models do not need changes no recipe."""
+    return {k: _plain(v) for k, v in asdict(model.source).items() if v is not None}
+
+
+def source_inputs(variant: Variant) -> dict[str, Input]:
+    """The source's own file, or the workspace file with the factory's code."""
+    source = variant.spec.model.source
+    if isinstance(source, Factory):
+        return code_inputs(variant, source.callable, "source_code")
+    return {"source": File(source.path)}
+
+
+def set_params(model: Model, name: str) -> dict[str, Any]:
+    """Inputs and data of one measured set; validation's recipe does not say its name."""
+    known = {} if name == VALIDATION else {"set": name}
+    return {"inputs": input_params(model, profiles=True), "data": data_params(model.data.sets[name]), **known}
+
+
+def set_place(params: Mapping[str, Any]) -> str:
+    """Where the config names the data of a step with :func:`set_params`."""
+    return f"model.data.inspection.{params['set']}" if "set" in params else f"model.data.{VALIDATION}"
+
+
+def data_params(source: DataSource) -> Any:
+    return source if isinstance(source, str) else {k: _plain(v) for k, v in asdict(source).items()}
+
+
+def data_inputs(variant: Variant, source: DataSource) -> dict[str, Input]:
+    if isinstance(source, str):
+        return {"data": File(source)}
+    return code_inputs(variant, source.callable, "data_code") if isinstance(source, FactoryData) else {}
+
+
+def code_inputs(variant: Variant, callable_name: str, prefix: str = "code") -> dict[str, Input]:
+    """The workspace files of a callable, one input each."""
+    return {f"{prefix}_{i}": File(path) for i, path in enumerate(variant.code.get(callable_name, ()))}
+
+
+def graph_runtime(variant: Variant, *, tf32: bool = False) -> dict[str, Any]:
+    """What runs a graph; on a GPU also which one, and whether float32 may be TF32 there."""
+    runtime = variant.spec.runtime
+    found: dict[str, Any] = {"runtime": {"module": runtime.module, "providers": list(runtime.providers)}}
+    if runtime.on_gpu:
+        found["runtime"]["tf32"] = tf32
+        found["device"] = gpu_of(variant)
+    return found
+
+
+def graph_name(variant: Variant) -> str:
+    """What runs the graphs, for folders: a runtime that executes engines shares its graphs' steps."""
+    runtime = variant.spec.runtime
+    return variant.names.runtime if runtime.engine is None else runtime.module
+
+
+def variant_label(variant: Variant) -> str:
+    """What names a step of measured numbers: where an engine is executed, TensorRT and target count too."""
+    names = variant.names
+    if variant.spec.runtime.engine is None:
+        return f"{names.precision}-{names.runtime}"
+    return names.id.removeprefix(f"{names.model}-")
+
+
+def graph_slot(variant: Variant) -> Slot:
+    return "gpu-exclusive" if variant.spec.runtime.on_gpu else "cpu"
+
+
+def engine_runtime(variant: Variant) -> dict[str, Any]:
+    """What executes an engine: the runtime, in exactly the engine's toolchain, on the GPU that is here."""
+    toolchain = variant.spec.tensorrt
+    return {
+        "runtime": {
+            "module": variant.spec.runtime.engine,
+            "version_compatible": variant.spec.target.version_compatible,
+        },
+        "flavour": toolchain.flavour,
+        "tensorrt": toolchain.version,
+        "requirements": list(toolchain.requirements),
+        "supported": list(toolchain.compute_capabilities),
+        "device": gpu_of(variant),
+    }
+
+
+def gpu_of(variant: Variant) -> dict[str, Any]:
+    """The GPU as part of a recipe whose result hangs on its arithmetic, and not on its driver."""
+    return {key: variant.gpu.get(key) for key in ("gpu", "compute_capability")}
+
+
+def session_options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``open_session`` and ``open_timed`` of a runtime take, out of a step's parameters."""
+    known = ("flavour", "tensorrt", "device")
+    return {**params["runtime"], **{key: params[key] for key in known if key in params}}
+
+
+def check_gpu(params: Mapping[str, Any]) -> None:
+    """In the step itself: a folder that was carried to another machine must not be filled with that one's numbers.
+
+    Raises:
+        ToolchainError: there is no GPU, or one that the toolchain does not support.  PlaceError: it is another one.
+    """
+    from trtbuild.machine import gpu
+
+    asked = {key: value for key, value in params.get("device", {}).items() if key in ("gpu", "compute_capability")}
+    if not asked:
+        return
+    device = gpu.require_device("this step computes on one", where="runtime", hint="run it on a machine with a GPU")
+    if "supported" in params:
+        gpu.check_device(device, params["supported"], (), f"{params['flavour']} {params['tensorrt']}")
+    here = gpu.identity(device)
+    changed = [f"{key} {value} -> {here[key]}" for key, value in sorted(asked.items()) if here[key] != value]
+    if changed:
+        what = f"this step is another device's ({', '.join(changed)})"
+        raise PlaceError(what, where="runtime", hint="run trtbuild here")
+
+
+def tools(variant: Variant, *names: str) -> dict[str, str]:
+    """Versions of the libraries whose work a step's bytes depend on."""
+    return {name: variant.tools.get(name, "absent") for name in names}
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, so that parameters read back from YAML compare equal."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,68 @@
+"""One variant as frozen values: all that a user can ask for, and what a person calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trtbuild.core.spec.data import VALIDATION, FactoryData
+from trtbuild.core.spec.engine import Calibration, Precision, Runtime, Target, Toolchain
+from trtbuild.core.spec.model import Factory, Model, Onnx, Override
+from trtbuild.core.spec.run import Executor, Latency, Layers
+
+# What other modules ask for besides a variant: its groups, and the few of their parts that steps tell apart.
+__all__ = [
+    "VALIDATION", "BuildSpec", "Calibration", "Executor", "Factory", "FactoryData", "Latency", "Layers", "Model",
+    "Names", "Onnx", "Override", "Precision", "Runtime", "Target", "Toolchain", "Variant",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BuildSpec:
+    """One variant: a model in one precision, for one TensorRT, target and runtime.
+
+    A part with a default here is a group that a workspace's config.yaml need not list.
+    """
+
+    model: Model
+    precision: Precision
+    tensorrt: Toolchain
+    runtime: Runtime
+    target: Target
+    calibration: Calibration
+    executor: Executor
+    latency: Latency = field(default=Latency())
+    layers: Layers = field(default=Layers())
+
+
+@dataclass(frozen=True)
+class Names:
+    """The chosen option of every group: what a person calls the variant."""
+
+    model: str
+    precision: str
+    tensorrt: str
+    runtime: str
+    target: str
+    calibration: str
+
+    @property
+    def id(self) -> str:
+        """``segnet-int8-rtx-1.7-onnxruntime``, then target and calibration where they are not the default."""
+        extra = [self.target] if self.target != "portable" else []
+        if self.precision == "int8" and self.calibration != "minmax":
+            extra.append(self.calibration)
+        return "-".join([self.model, self.precision, self.tensorrt, self.runtime, *extra])
+
+
+@dataclass(frozen=True)
+class Variant:
+    names: Names
+    spec: BuildSpec
+    # Workspace files that the callables of the config are made of ("pkg.module:name" -> "pkg/module.py", …): their
+    # bytes are inputs, so that an edited factory or metric makes its steps stale.
+    code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)  # library -> installed version
+    templates: str = ""  # digest of the report templates in force
+    device: Mapping[str, object] = field(default_factory=dict)  # what latency is measured on (device.identity)
+    gpu: Mapping[str, object] = field(default_factory=dict)  # what executes engines and CUDA graphs (gpu.identity)

@@ -1,0 +1,1 @@
+"""Output deviation: how far outputs move on each hop, and whose fault it is."""

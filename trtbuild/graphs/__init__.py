@@ -1,0 +1,1 @@
+"""ONNX graphs: read, rewritten, mapped back to TensorFlow's scopes."""

@@ -1,0 +1,172 @@
+"""One ONNX graph, one sequence of bytes: what varies between two exports of one model is taken out.
+
+tf2onnx (1.17) merges equal initialisers under an arbitrary one of their names and numbers the nodes it makes from a
+process-wide counter, so that two exports differ in bytes though not in meaning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from trtbuild.base.errors import SourceError
+
+LARGEST_BYTES = 2**31 - 1  # of a serialised protobuf message, whatever it is
+_GENERATED = re.compile(r"__\d+(?=$|[:/_])")
+
+
+def canonicalise(model: Any, keep: Collection[str] = ()) -> None:
+    """Rewrite ``model`` (onnx.ModelProto) in place: equal initialisers merged, generated names renumbered by first use.
+
+    ``keep`` holds names that come from the source model and stay as they are (TensorFlow's operation names).
+    """
+    _name_dimensions(model.graph)
+    _merge_initialisers(model.graph)
+    _rename(model.graph, frozenset(keep))
+    _sort_initialisers(model.graph)
+    strip(model)
+
+
+def names(model: Any) -> set[str]:
+    """Names of all nodes and their results: the author's own, in a ready-made ONNX file."""
+    nodes = _nodes(model.graph)
+    return {node.name for node in nodes if node.name} | {name for node in nodes for name in node.output if name}
+
+
+def strip(model: Any) -> None:
+    """Remove what does not change the result: producer, documentation, inferred shapes, unused opset imports."""
+    import onnx
+
+    used = {node.domain if node.domain != "ai.onnx" else "" for node in _nodes(model.graph)} | {""}
+    imports = sorted((e.domain, e.version) for e in model.opset_import if e.domain in used)
+    del model.opset_import[:]
+    model.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in imports)
+    model.producer_name, model.producer_version, model.doc_string = "trtbuild", "", ""
+    del model.metadata_props[:]
+    model.graph.name, model.graph.doc_string = "model", ""
+    for graph in _graphs(model.graph):
+        del graph.value_info[:]
+        for node in graph.node:
+            node.doc_string = ""
+
+
+def to_bytes(model: Any) -> bytes:
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def check_size(weights: Iterable[bytes]) -> None:
+    """Refuse what no file could hold, before it is copied once more.
+
+    Raises:
+        SourceError: the weights take more than a protobuf message can.
+    """
+    size = sum(map(len, weights))
+    if size > LARGEST_BYTES:
+        what = f"its weights take {size / 1e9:.2f} GB, and a single ONNX file holds {LARGEST_BYTES / 1e9:.2f} GB"
+        raise SourceError(what, where="model.source", hint="build it in parts, or keep its weights in float16")
+
+
+def _name_dimensions(graph: Any) -> None:
+    """Dynamic dimensions that tf2onnx numbered: named after their input, anonymous elsewhere."""
+    for inner in _graphs(graph):
+        for value in (*inner.input, *inner.output):
+            for i, dim in enumerate(value.type.tensor_type.shape.dim):
+                if dim.dim_param.startswith("unk__"):
+                    dim.ClearField("dim_param")
+                    if inner is graph and value in graph.input:
+                        dim.dim_param = f"{value.name}_{i}"
+
+
+def _merge_initialisers(graph: Any) -> None:
+    """Keep one of several equal initialisers; outputs keep their own, since their names are a contract."""
+    outputs = {value.name for value in graph.output}
+    first: dict[tuple[int, tuple[int, ...], str], str] = {}
+    renamed: dict[str, str] = {}
+    kept = []
+    for tensor in graph.initializer:
+        content = hashlib.sha256(tensor.raw_data or tensor.SerializePartialToString(deterministic=True)).hexdigest()
+        key = (tensor.data_type, tuple(tensor.dims), content)
+        # Typed fields (not raw_data) carry the tensor's name in the serialised form, so they only match by name.
+        if tensor.name in outputs or not tensor.raw_data:
+            kept.append(tensor)
+        elif key in first:
+            renamed[tensor.name] = first[key]
+        else:
+            first[key] = tensor.name
+            kept.append(tensor)
+    if renamed:
+        rest = [type(t).FromString(t.SerializeToString()) for t in kept]
+        del graph.initializer[:]
+        graph.initializer.extend(rest)
+        for node in _nodes(graph):
+            for i, name in enumerate(node.input):
+                if name in renamed:
+                    node.input[i] = renamed[name]
+
+
+def _rename(graph: Any, keep: frozenset[str]) -> None:
+    fixed = {value.name for value in (*graph.input, *graph.output)}
+    initialisers = {tensor.name for g in _graphs(graph) for tensor in g.initializer}
+    tensors: dict[str, str] = {name: name for name in fixed}
+    taken = set(fixed)
+    nodes_taken: set[str] = set()
+
+    def fresh(name: str, used: set[str]) -> str:
+        # An initialiser's name is one of several that were merged, so it is no name at all: number by first use.
+        stem, colon, port = name.rpartition(":")
+        stem = stem if colon else name
+        given = name not in initialisers and (name in keep or stem in keep)
+        base = "const" if name in initialisers else stem if given else _GENERATED.sub("", stem)
+        end = "" if name in initialisers else colon + port if colon else ""
+        chosen, count = base, 2
+        # A generated name must not take one that the source model may still claim further down.
+        while chosen + end in used or (not given and chosen in keep):
+            chosen, count = f"{base}__{count}", count + 1
+        chosen += end
+        used.add(chosen)
+        return chosen
+
+    def tensor(name: str) -> str:
+        if name and name not in tensors:
+            tensors[name] = fresh(name, taken)
+        return tensors.get(name, name)
+
+    for inner in _graphs(graph):
+        if inner is not graph:
+            for value in inner.input:
+                value.name = tensor(value.name)
+        for node in inner.node:
+            node.name = fresh(node.name or node.op_type, nodes_taken)
+            for i, name in enumerate(node.input):
+                node.input[i] = tensor(name)
+            for i, name in enumerate(node.output):
+                node.output[i] = tensor(name)
+        for value in inner.output:
+            value.name = tensor(value.name)
+        for initialiser in inner.initializer:
+            initialiser.name = tensor(initialiser.name)
+
+
+def _sort_initialisers(graph: Any) -> None:
+    for inner in _graphs(graph):
+        ordered = sorted((type(t).FromString(t.SerializeToString()) for t in inner.initializer), key=lambda t: t.name)
+        del inner.initializer[:]
+        inner.initializer.extend(ordered)
+
+
+def _graphs(graph: Any) -> list[Any]:
+    """A graph and its subgraphs, outer first, in node order."""
+    found = [graph]
+    for node in graph.node:
+        for attribute in node.attribute:
+            inner = [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
+            for g in inner:
+                found += _graphs(g)
+    return found
+
+
+def _nodes(graph: Any) -> list[Any]:
+    return [node for inner in _graphs(graph) for node in inner.node]

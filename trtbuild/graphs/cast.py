@@ -1,0 +1,214 @@
+"""float32 -> float16 or bfloat16 throughout a graph, with casts only where the precision changes.
+
+Two neighbours that both stay in float32 exchange float32, a constant that both precisions use exists in both, and
+what is only shape arithmetic is left alone: the points where generic converters lose precision in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trtbuild.graphs.graph import drop_unused_initialisers, element_types, shape_arithmetic, subgraphs
+
+SUFFIX = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
+# Index and quantisation arithmetic: exact in float32, meaningless or unsupported in half.
+ALWAYS_FLOAT = frozenset({"Range", "QuantizeLinear", "DequantizeLinear", "NonMaxSuppression", "RoiAlign"})
+LARGEST_BFLOAT16 = (2 - 2**-7) * 2.0**127
+_DTYPE_ATTRIBUTE = ("EyeLike", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
+
+
+@dataclass
+class Casts:
+    """What the pass did: constants beyond the format's range, by name and largest magnitude; nodes kept in float32."""
+
+    clamped: dict[str, float] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+
+
+def cast_graph(model: Any, precision: str, keep: Callable[[Any], bool]) -> Casts:
+    """Rewrite ``model`` (float32) in place so that it computes in ``precision`` ("float16" or "bfloat16").
+
+    Graph inputs and outputs keep their types.  ``keep(node)`` says which nodes stay in float32.
+    """
+    caster = _Caster(model, precision, keep)
+    caster.graph(model.graph, {}, top=True)
+    return caster.done
+
+
+class _Caster:
+    def __init__(self, model: Any, precision: str, keep: Callable[[Any], bool]) -> None:
+        import onnx
+
+        self.onnx = onnx
+        self.float: int = onnx.TensorProto.FLOAT
+        self.low: int = onnx.TensorProto.FLOAT16 if precision == "float16" else onnx.TensorProto.BFLOAT16
+        self.suffix = {self.float: SUFFIX["float32"], self.low: SUFFIX[precision]}
+        self.types = element_types(model)
+        self.opset = next(e.version for e in model.opset_import if e.domain in ("", "ai.onnx"))
+        self.keep = keep
+        self.done = Casts()
+        self.names: set[str] = set(self.types)
+
+    def graph(self, graph: Any, outer: dict[str, int], *, top: bool, kept: bool = False) -> None:
+        """Cast one graph; ``outer`` holds the types that captured tensors have by now."""
+        now = dict(outer)  # float tensor -> the type it has in the new graph
+        constants = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == self.float}
+        shapes = shape_arithmetic(graph)
+        nodes: list[Any] = []
+        made: dict[tuple[str, int], str] = {}
+
+        def as_type(name: str, want: int) -> str:
+            have = now.get(name, self.float)
+            if have == want:
+                return name
+            if (name, want) not in made:
+                new = self._fresh(f"{name}_{self.suffix[want]}")
+                if name in constants:
+                    graph.initializer.append(self._constant(constants[name], new, want))
+                else:
+                    nodes.append(
+                        self.onnx.helper.make_node("Cast", [name], [new], name=self._fresh(f"{new}/Cast"), to=want)
+                    )
+                made[name, want] = new
+            return made[name, want]
+
+        for value in graph.input:
+            if self.types.get(value.name) == self.float:
+                wanted = self.float if top or kept else self.low
+                value.type.tensor_type.elem_type = wanted
+                now[value.name] = wanted
+        for original in list(graph.node):
+            node = self.onnx.NodeProto.FromString(original.SerializeToString())
+            stays = kept or self._stays(node, shapes)
+            if stays and not kept and any(self.types.get(n) == self.float for n in (*node.input, *node.output)):
+                self.done.kept.append(node.name)
+            self._node(node, as_type, now, stays)
+            nodes.append(node)
+        self._outputs(graph, nodes, as_type, now, self.float if top or kept else self.low)
+        del graph.node[:]
+        graph.node.extend(nodes)
+        drop_unused_initialisers(graph)
+
+    def _stays(self, node: Any, shapes: set[str]) -> bool:
+        return node.op_type in ALWAYS_FLOAT or any(name in shapes for name in node.output if name) or self.keep(node)
+
+    def _node(self, node: Any, as_type: Callable[[str, int], str], now: dict[str, int], stays: bool) -> None:
+        inner = subgraphs(node)
+        chosen: dict[str, int] = {}  # the op's type variable -> type
+        for slot, name in enumerate(node.input):
+            if self.types.get(name) == self.float:
+                variable, allowed = (None, True) if inner else self._formal(node, slot, "inputs")
+                want = self.low if allowed and not stays else self.float
+                node.input[slot] = as_type(name, want)
+                if variable is not None:
+                    chosen[variable] = want
+        for body in inner:
+            self.graph(body, now, top=False, kept=stays)
+        source_typed = False if stays else self._set_dtype(node)
+        for slot, name in enumerate(node.output):
+            if name and self.types.get(name) == self.float:
+                if inner:
+                    now[name] = self.float if stays else self.low
+                elif source_typed:
+                    now[name] = self.low
+                else:
+                    variable, _ = self._formal(node, slot, "outputs")
+                    now[name] = chosen.get(variable or "", self.float)
+
+    def _formal(self, node: Any, slot: int, side: str) -> tuple[str | None, bool]:
+        """The type variable of a slot, and whether the op takes half precision there (by ONNX's own schema)."""
+        try:
+            schema = self.onnx.defs.get_schema(node.op_type, self.opset, node.domain)
+        except self.onnx.defs.SchemaError:
+            return None, False
+        formals = getattr(schema, side)
+        variable = formals[min(slot, len(formals) - 1)].type_str
+        for constraint in schema.type_constraints:
+            if constraint.type_param_str == variable:
+                # float16 stands for both: ONNX allows bfloat16 only from opset 22 on, TensorRT in every opset.
+                return variable, "tensor(float16)" in constraint.allowed_type_strs
+        return variable, False
+
+    def _set_dtype(self, node: Any) -> bool:
+        """Retype ops whose output type is an attribute; True when this is one of them."""
+        if node.op_type == "Cast":
+            for attribute in node.attribute:
+                if attribute.name == "to" and attribute.i == self.float:
+                    attribute.i = self.low
+                    return True
+            return False
+        if node.op_type in ("ConstantOfShape", "Constant"):
+            tensor = next((a.t for a in node.attribute if a.name == "value"), None)
+            if tensor is None and node.op_type == "ConstantOfShape":
+                zero = self.onnx.helper.make_tensor("value", self.float, [1], [0.0])
+                node.attribute.append(self.onnx.helper.make_attribute("value", zero))
+                tensor = node.attribute[-1].t
+            if tensor is not None and tensor.data_type == self.float:
+                tensor.CopyFrom(self._constant(tensor, tensor.name, self.low))
+                return True
+            return False
+        if node.op_type in _DTYPE_ATTRIBUTE:
+            kept = [a for a in node.attribute if a.name != "dtype"]
+            del node.attribute[:]
+            node.attribute.extend([*kept, self.onnx.helper.make_attribute("dtype", self.low)])
+            return True
+        return False
+
+    def _constant(self, tensor: Any, name: str, want: int) -> Any:
+        array = self.onnx.numpy_helper.to_array(tensor)
+        return self.onnx.numpy_helper.from_array(self._narrow(array, tensor.name or name, want), name)
+
+    def _narrow(self, array: np.ndarray[Any, Any], name: str, want: int) -> np.ndarray[Any, Any]:
+        """Round to nearest even; finite values beyond the range become its largest, and are reported."""
+        dtype = self.onnx.helper.tensor_dtype_to_np_dtype(want)
+        largest = float(np.finfo(np.float16).max) if want == self.onnx.TensorProto.FLOAT16 else LARGEST_BFLOAT16
+        finite = np.isfinite(array)
+        top = float(np.abs(array[finite]).max(initial=0.0))
+        if top > largest:
+            self.done.clamped[name] = top
+            array = np.where(finite, np.clip(array, -largest, largest), array)
+        return np.asarray(array.astype(dtype))
+
+    def _outputs(
+        self, graph: Any, nodes: list[Any], as_type: Callable[[str, int], str], now: dict[str, int], want: int
+    ) -> None:
+        for value in graph.output:
+            name = value.name
+            if self.types.get(name) != self.float:
+                continue
+            value.type.tensor_type.elem_type = want
+            if now.get(name, self.float) == want:
+                continue
+            if not any(name in node.output for node in nodes):  # a constant
+                value.name = as_type(name, want)
+                continue
+            # The output keeps its name, which is a contract: rename inside, cast at the end.
+            have = now[name]
+            inside = self._fresh(f"{name}_{self.suffix[have]}")
+            rename(nodes, name, inside)
+            nodes.append(
+                self.onnx.helper.make_node("Cast", [inside], [name], name=self._fresh(f"{name}/Cast"), to=want)
+            )
+
+    def _fresh(self, name: str) -> str:
+        chosen, count = name, 2
+        while chosen in self.names:
+            chosen, count = f"{name}_{count}", count + 1
+        self.names.add(chosen)
+        return chosen
+
+
+def rename(nodes: Iterable[Any], old: str, new: str) -> None:
+    """Rename a tensor wherever nodes, and bodies that capture it, make or read it."""
+    for node in nodes:
+        node.input[:] = [new if name == old else name for name in node.input]
+        node.output[:] = [new if name == old else name for name in node.output]
+        for body in subgraphs(node):
+            rename(body.node, old, new)
+            for value in body.output:
+                if value.name == old:
+                    value.name = new

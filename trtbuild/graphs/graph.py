@@ -1,0 +1,147 @@
+"""Questions about an ONNX graph that several lowerings ask: types, constants, producers, shape arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_SMALL_BYTES = 1 << 16  # what a shape, axes or pads may take; larger constants are weights
+
+
+def element_types(model: Any) -> dict[str, int]:
+    """Element type (onnx.TensorProto.DataType) of every tensor that shape inference reaches, subgraphs included."""
+    types: dict[str, int] = {}
+
+    def collect(graph: Any) -> None:
+        for value in (*graph.input, *graph.value_info, *graph.output):
+            if value.type.HasField("tensor_type"):
+                types[value.name] = value.type.tensor_type.elem_type
+        for tensor in graph.initializer:
+            types[tensor.name] = tensor.data_type
+        for node in graph.node:
+            for inner in subgraphs(node):
+                collect(inner)
+
+    collect(inferred(model))
+    types.update({tensor.name: tensor.data_type for tensor in model.graph.initializer})
+    return types
+
+
+def inferred(model: Any) -> Any:
+    """The graph of a model (a copy) with the types and shapes that inference finds; large initialisers are inputs.
+
+    Inference serialises the whole model, twice: of a large constant it needs the type and shape alone.
+    """
+    import onnx
+
+    graph, bare = model.graph, onnx.ModelProto(ir_version=model.ir_version)
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    for field in ("node", "input", "output", "value_info", "sparse_initializer"):
+        getattr(bare.graph, field).extend(getattr(graph, field))
+    named = {value.name for value in graph.input}
+    for tensor in graph.initializer:
+        if len(tensor.raw_data) <= _SMALL_BYTES:
+            bare.graph.initializer.append(tensor)
+        elif tensor.name not in named:
+            bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    return onnx.shape_inference.infer_shapes(bare).graph
+
+
+def open_dims(model: Any) -> None:
+    """Dimensions below 1 are unknown ones: exporters write -1 and 0 for them."""
+    graph = model.graph
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
+            if dim.HasField("dim_value") and dim.dim_value < 1:
+                dim.ClearField("dim_value")
+
+
+def input_dims(model: Any) -> dict[str, list[int | None] | None]:
+    """Input -> its shape, None where a dimension, or the rank, is not known; weights that are inputs are left out."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    found: dict[str, list[int | None] | None] = {}
+    for value in model.graph.input:
+        kind = value.type.tensor_type
+        if value.name not in constants and value.type.HasField("tensor_type"):
+            dims = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
+            found[value.name] = dims if kind.HasField("shape") else None
+    return found
+
+
+def subgraphs(node: Any) -> list[Any]:
+    """Bodies of a Loop, If or Scan."""
+    found = []
+    for attribute in node.attribute:
+        found += [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
+    return found
+
+
+def hoist_constants(graph: Any) -> None:
+    """Top-level Constant nodes become initialisers, so that a lowering sees one kind of constant."""
+    import onnx
+
+    kept = []
+    for node in graph.node:
+        value = next((a.t for a in node.attribute if a.name == "value"), None)
+        if node.op_type == "Constant" and value is not None:
+            tensor = onnx.TensorProto()
+            tensor.CopyFrom(value)
+            tensor.name = node.output[0]
+            graph.initializer.append(tensor)
+        else:
+            kept.append(onnx.NodeProto.FromString(node.SerializeToString()))
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def producers(graph: Any) -> dict[str, Any]:
+    return {name: node for node in graph.node for name in node.output if name}
+
+
+def shape_arithmetic(graph: Any) -> set[str]:
+    """Tensors computed from shapes and constants alone.
+
+    They stay in full precision: float16 cannot hold a dimension above 2048 exactly.
+    """
+    constants = {tensor.name for tensor in graph.initializer}
+    constants |= {name for node in graph.node if node.op_type == "Constant" for name in node.output}
+    found = set(constants)
+    for node in graph.node:
+        inputs = [name for name in node.input if name]
+        derived = bool(inputs) and all(name in found for name in inputs) and not subgraphs(node)
+        if derived or node.op_type in ("Shape", "Size"):
+            found.update(name for name in node.output if name)
+    return found - constants
+
+
+def nodes_in_scopes(nodes: Iterable[Any], scopes: Iterable[str], scope_map: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Names of the nodes under each TensorFlow name scope (or part of an ONNX name, for a graph without a map).
+
+    A node is in the scope of every operation that was folded into it.
+    """
+    from trtbuild.graphs.scopes import in_scope, names_of
+
+    entries, nodes = scope_map["nodes"], list(nodes)
+    known = {node.name: (node.name, *names_of(entries.get(node.name, {}))) for node in nodes}
+    return {
+        scope: [node.name for node in nodes if any(in_scope(name, scope) for name in known[node.name])]
+        for scope in scopes
+    }
+
+
+def drop_unused_initialisers(graph: Any) -> None:
+    """Remove initialisers that no node, body or output of the graph reads."""
+    used = {value.name for value in graph.output}
+
+    def collect(inner: Any) -> None:
+        for node in inner.node:
+            used.update(node.input)
+            for body in subgraphs(node):
+                used.update(value.name for value in body.output)
+                collect(body)
+
+    collect(graph)
+    kept = [type(t).FromString(t.SerializeToString()) for t in graph.initializer if t.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

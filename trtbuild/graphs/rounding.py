@@ -1,0 +1,81 @@
+"""A float16 or bfloat16 graph as float32 with explicit roundings, for runtimes without such arithmetic.
+
+Every result is rounded to the low precision and widened again: what a kernel that accumulates in float32 computes.
+ONNX Runtime's CPU provider has no bfloat16 convolution, and runs float16 graphs in float32 throughout (it inserts
+"precision-free casts", at every optimisation level, seen in 1.31): rounding and overflow would not be seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trtbuild.graphs.graph import element_types, subgraphs
+
+
+def low_types(model: Any) -> list[str]:
+    """Which of float16 and bfloat16 the graph's tensors have."""
+    import onnx
+
+    names = {onnx.TensorProto.FLOAT16: "float16", onnx.TensorProto.BFLOAT16: "bfloat16"}
+    return sorted({names[kind] for kind in element_types(model).values() if kind in names})
+
+
+def emulate(model: Any) -> Any:
+    """A float32 copy of ``model`` in which every tensor that was float16 or bfloat16 holds such values.
+
+    Inputs keep their types; outputs of a low precision become float32 with the same values.
+    """
+    import onnx
+
+    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    _Emulation(onnx, element_types(model)).graph(copy.graph, top=True)
+    return copy
+
+
+class _Emulation:
+    def __init__(self, onnx: Any, types: dict[str, int]) -> None:
+        self.onnx, self.types = onnx, types
+        self.low = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+        self.full = onnx.TensorProto.FLOAT
+
+    def graph(self, graph: Any, *, top: bool = False) -> None:
+        for tensor in graph.initializer:
+            self.widen(tensor)
+        nodes: list[Any] = []
+        inputs = {value.name for value in graph.input if self.types.get(value.name) in self.low} if top else set()
+        for name in sorted(inputs):
+            nodes.append(self.cast(name, f"{name}//widened", self.full))
+        for value in (*(() if top else graph.input), *graph.output):
+            if value.type.tensor_type.elem_type in self.low:
+                value.type.tensor_type.elem_type = self.full
+        for original in graph.node:
+            node = self.onnx.NodeProto.FromString(original.SerializeToString())
+            node.input[:] = [f"{name}//widened" if name in inputs else name for name in node.input]
+            self.attributes(node)
+            nodes.append(node)
+            for i, name in enumerate(node.output):
+                kind = self.types.get(name)
+                if name and kind in self.low and not subgraphs(node):
+                    node.output[i] = f"{name}//exact"
+                    nodes.append(self.cast(f"{name}//exact", f"{name}//rounded", kind))
+                    nodes.append(self.cast(f"{name}//rounded", name, self.full))
+        del graph.node[:]
+        graph.node.extend(nodes)
+        del graph.value_info[:]
+
+    def attributes(self, node: Any) -> None:
+        for attribute in node.attribute:
+            if attribute.name in ("to", "dtype") and attribute.i in self.low:
+                attribute.i = self.full
+            if attribute.HasField("t"):
+                self.widen(attribute.t)
+        for inner in subgraphs(node):
+            self.graph(inner)
+
+    def widen(self, tensor: Any) -> None:
+        if tensor.data_type in self.low:
+            array = self.onnx.numpy_helper.to_array(tensor).astype("float32")
+            tensor.CopyFrom(self.onnx.numpy_helper.from_array(array, tensor.name))
+
+    def cast(self, source: str, target: str, kind: int | None) -> Any:
+        return self.onnx.helper.make_node("Cast", [source], [target], to=kind)

@@ -1,0 +1,225 @@
+"""Which TensorFlow operation and name scope an ONNX node or tensor came from.
+
+By name where tf2onnx kept it; else by slot: an unnamed tensor that feeds a named node is the tensor at the same slot
+of that TensorFlow operation (identities skipped).  On MobileNetV2 and InceptionV3 the second rule lifts the share of
+mapped tensors from 72 % and 55 % to 97 % and 99 %.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from trtbuild.graphs.folding import Folded, is_heavy, unfold
+from trtbuild.graphs.graph import inferred
+from trtbuild.sources.tfonnx import TfOp
+
+# Wrappers of a loaded SavedModel's functions, which no author wrote.
+_WRAPPERS = re.compile(r"^(?:(?:StatefulPartitionedCall|PartitionedCall)(?:_\d+)?/)+")
+_LAYOUTS = ([0, 3, 1, 2], [0, 2, 3, 1])  # NHWC to NCHW, and back
+_NEAR = 6  # nodes that one operation becomes, one behind the other
+_PASS_THROUGH = ("Identity", "StopGradient")
+
+
+def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -> dict[str, Any]:
+    """``{"nodes": {name: {op, type, name, scope, members}}, "tensors": {name: {tensor, layout}}}`` of a graph.
+
+    Args:
+        model: canonical onnx.ModelProto; ops: operations of the frozen graph; tensors: clean I/O name -> TF tensor.
+
+    ``members`` are the operations that were folded into the node, each with its op, type and name; most have none.
+    ``layout`` is "same", "NCHW" (transposed from TensorFlow's NHWC) or None where shapes cannot tell.
+    """
+    clean = Cleaner(ops)
+    found = dict(tensors)
+    for node in model.graph.node:
+        for name in node.output:
+            if (op := ops.get(name.rpartition(":")[0])) is not None and _port(name) < len(op.shapes):
+                found.setdefault(name, name)
+    _through_layouts(model.graph, ops, found)
+    found |= {name: t for name, t in _by_consumer(model.graph, ops, found).items() if name not in found}
+    _through_layouts(model.graph, ops, found)
+    shapes, readers = _shapes(model), _readers(model.graph)
+    return {
+        "nodes": {n.name: entry for n in model.graph.node if (entry := _node_entry(n, ops, found, readers, clean))},
+        "tensors": {
+            name: {"tensor": tensor, "layout": _layout(shapes.get(name), _tf_shape(tensor, ops))}
+            for name, tensor in sorted(found.items())
+        },
+    }
+
+
+def _through_layouts(graph: Any, ops: Mapping[str, TfOp], found: dict[str, str]) -> None:
+    """A change of layout that the exporter put in holds what it was given, and was given what it holds."""
+    layouts = [n for n in graph.node if n.op_type == "Transpose" and _permutation(n) in _LAYOUTS and n.name not in ops]
+    for node in layouts:
+        if node.input[0] in found:
+            found.setdefault(node.output[0], found[node.input[0]])
+    for node in reversed(layouts):
+        if node.output[0] in found:
+            found.setdefault(node.input[0], found[node.output[0]])
+
+
+def _permutation(node: Any) -> list[int]:
+    return next((list(a.ints) for a in node.attribute if a.name == "perm"), [])
+
+
+def _by_consumer(graph: Any, ops: Mapping[str, TfOp], known: Mapping[str, str]) -> dict[str, str]:
+    constants = {tensor.name for tensor in graph.initializer}
+    readers = _readers(graph)
+    mapped: dict[str, str] = {}
+    for node in graph.node:
+        inputs: Sequence[str] = ops[node.name].inputs if node.name in ops else ()
+        if "Conv" in node.op_type:
+            folded = _unfold(node, ops, known, readers)
+            inputs = (folded.data,) if folded and not folded.reshaped(ops) else ()
+        for name, tensor in zip(node.input, inputs, strict=False):
+            if name and name not in constants and name not in known:
+                mapped.setdefault(name, _skip_identities(tensor, ops))
+    return mapped
+
+
+def _readers(graph: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def _unfold(
+    node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Mapping[str, Sequence[Any]]
+) -> Folded | None:
+    """What a heavy node was made of; by what it makes before what it is called after."""
+    if not is_heavy(node.op_type):
+        return None
+    ends = _ends(node, ops, tensors) or _ends_behind(node, ops, tensors, readers)
+    return unfold(node.op_type, ends, ops, set(tensors.values()))
+
+
+def _ends(node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -> list[TfOp]:
+    names = [*(tensors[o].rpartition(":")[0] for o in node.output if o in tensors), node.name]
+    return [ops[name] for name in dict.fromkeys(names) if name in ops]
+
+
+def _ends_behind(
+    node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Mapping[str, Sequence[Any]]
+) -> list[TfOp]:
+    """Where one operation becomes several nodes (einsum, LSTM), the last of them bears its name."""
+    found: dict[str, TfOp] = {}
+    waiting = [node]
+    for _ in range(_NEAR):
+        waiting = [reader for one in waiting for name in one.output for reader in readers.get(name, ())]
+        ends = [(one, _ends(one, ops, tensors)) for one in {one.name: one for one in waiting}.values()]
+        found |= {op.name: op for _, ops_of in ends for op in ops_of}
+        waiting = [one for one, ops_of in ends if not ops_of]
+    return list(found.values())
+
+
+def _skip_identities(tensor: str, ops: Mapping[str, TfOp]) -> str:
+    op = ops.get(tensor.rsplit(":", 1)[0])
+    while op is not None and op.kind in _PASS_THROUGH and op.inputs:
+        tensor = op.inputs[0]
+        op = ops.get(tensor.rsplit(":", 1)[0])
+    return tensor
+
+
+def _node_entry(
+    node: Any,
+    ops: Mapping[str, TfOp],
+    tensors: Mapping[str, str],
+    readers: Mapping[str, Sequence[Any]],
+    clean: Cleaner,
+) -> dict[str, Any] | None:
+    folded = _unfold(node, ops, tensors, readers)
+    if folded is not None:
+        members = [_named(op, kind, clean) for op, kind in folded.members]
+        return _entry(folded.op, folded.heart.kind, clean, members)
+    op = ops.get(node.name) or next(iter(_ends(node, ops, tensors)), None)
+    if op is None:  # fake quantisation becomes OPERATION_QuantizeLinear and OPERATION_DequantizeLinear
+        op = ops.get(node.name.removesuffix(f"_{node.op_type}"))
+    return None if op is None else _entry(op.name, op.kind, clean, [])
+
+
+def _named(op: str, kind: str, clean: Cleaner) -> dict[str, str]:
+    return {"op": op, "type": kind, "name": clean.name(op)}
+
+
+def _entry(op: str, kind: str, clean: Cleaner, members: list[dict[str, str]]) -> dict[str, Any]:
+    named = _named(op, kind, clean)
+    return {**named, "scope": named["name"].rpartition("/")[0], "members": members}
+
+
+class Cleaner:
+    """TensorFlow's operation names as their author wrote them.
+
+    Tracing a built Keras model again adds ``_1`` to every scope; it is dropped where the name without it is free.  An
+    operation's own ``_1`` is its author's (``batchnorm/mul_1``: what ``batchnorm/mul`` held may have been folded away).
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._known = {
+            "/".join(parts[:i]) for n in names for parts in [_unwrap(n).split("/")] for i in range(1, len(parts) + 1)
+        }
+
+    def name(self, op: str) -> str:
+        *parts, last = _unwrap(op).split("/")
+        kept = []
+        for i, part in enumerate(parts):
+            bare = part[:-2] if part.endswith("_1") else part
+            free = bare and "/".join([*parts[:i], bare]) not in self._known
+            kept.append(bare if free else part)
+        return "/".join([*kept, last])
+
+
+def _unwrap(name: str) -> str:
+    return _WRAPPERS.sub("", name)
+
+
+def in_scope(op: str, scope: str) -> bool:
+    """Whether ``scope`` is a run of whole components of the operation's name.
+
+    >>> in_scope("segnet/head/conv/Conv2D", "head"), in_scope("segnet/overhead/Conv2D", "head")
+    (True, False)
+    """
+    return f"/{scope.strip('/')}/" in f"/{_unwrap(op)}/"
+
+
+def names_of(entry: Mapping[str, Any]) -> list[str]:
+    """Traced and clean names of a node's operation and of all that was folded into it; none of a node without any."""
+    found = [entry, *entry.get("members", ())] if entry else []
+    return [name for one in found for name in (one["op"], one.get("name", one["op"]))]
+
+
+def _shapes(model: Any) -> dict[str, tuple[int | None, ...]]:
+    graph = inferred(model)
+    return {
+        value.name: tuple(d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim)
+        for value in (*graph.value_info, *graph.input, *graph.output)
+        if value.type.tensor_type.HasField("shape")
+    }
+
+
+def _tf_shape(tensor: str, ops: Mapping[str, TfOp]) -> tuple[int | None, ...] | None:
+    op = ops.get(tensor.rpartition(":")[0])
+    return op.shapes[_port(tensor)] if op is not None and _port(tensor) < len(op.shapes) else None
+
+
+def _port(tensor: str) -> int:
+    port = tensor.rpartition(":")[2]
+    return int(port) if port.isdigit() else 1 << 30
+
+
+def _layout(onnx_shape: Sequence[int | None] | None, tf_shape: Sequence[int | None] | None) -> str | None:
+    if onnx_shape is None or tf_shape is None or len(onnx_shape) != len(tf_shape):
+        return None
+    moved = (tf_shape[0], tf_shape[3], tf_shape[1], tf_shape[2]) if len(tf_shape) == 4 else None
+    same, transposed = _fits(onnx_shape, tf_shape), moved is not None and _fits(onnx_shape, moved)
+    if same == transposed:  # neither fits, or both do and the shapes cannot tell
+        return None
+    return "same" if same else "NCHW"
+
+
+def _fits(a: Sequence[int | None], b: Sequence[int | None]) -> bool:
+    return all(x is None or y is None or x == y for x, y in zip(a, b, strict=True))

@@ -1,0 +1,1 @@
+"""Latency: timing in turns, intervals, profiles and the flame graph."""

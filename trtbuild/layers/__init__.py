@@ -1,0 +1,1 @@
+"""Layer-by-layer inspection: the error of every intermediate tensor."""

@@ -1,0 +1,75 @@
+"""Errors of tensors as both graphs run, each against the reference and against one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from trtbuild.layers import layererror
+from trtbuild.layers.inspectedgraph import InspectedGraph
+from trtbuild.layers.referencevalues import Fit, ReferenceValues
+from trtbuild.layers.tappedruns import TappedRuns
+
+
+@dataclass(frozen=True)
+class Compared:
+    """``errors`` by hop; ``same``: the exported tensor holds the reference's values, up to arithmetic."""
+
+    errors: dict[str, Any]
+    same: bool
+    fit: Fit
+
+
+def compare(
+    names: Sequence[str], exported: InspectedGraph, lowered: InspectedGraph, reference: ReferenceValues,
+    runs: TappedRuns, pool: Executor,
+) -> dict[str, Compared]:  # fmt: skip
+    """Every tensor of ``names`` that fits its reference."""
+    found: dict[str, Compared] = {}
+    for group in runs.groups({name: reference.bytes_of([name]) for name in names}, copies=2):
+        found |= _compare_group(group, exported, lowered, reference, runs, pool)
+    return found
+
+
+def _compare_group(
+    group: Sequence[str], exported: InspectedGraph, lowered: InspectedGraph, reference: ReferenceValues,
+    runs: TappedRuns, pool: Executor,
+) -> dict[str, Compared]:  # fmt: skip
+    high, low = runs.run(exported, group), runs.run(lowered, group)
+
+    def compared(name: str) -> Compared | None:
+        value, lowered_value = high.pop(name, None), low.pop(name, None)  # freed as soon as they are compared
+        if value is None or (fit := reference.fit(name, value)) is None:
+            return None
+        want = reference.values(name, fit)
+        errors: dict[str, Any] = {}
+        same = True
+        if reference.from_tensorflow:
+            errors["export"] = layererror.errors(want, value)
+            same = layererror.same_values(errors["export"], want)
+        if lowered_value is not None and lowered_value.shape == want.shape:
+            if reference.from_tensorflow:
+                errors["precision"] = layererror.errors(value, lowered_value)
+            errors["total"] = layererror.errors(want, lowered_value)
+        return Compared(errors, same, fit)
+
+    done = zip(group, pool.map(compared, group), strict=True)
+    return {name: made for name, made in done if made is not None}
+
+
+def proved(
+    names: Sequence[str], exported: InspectedGraph, reference: ReferenceValues, runs: TappedRuns
+) -> dict[str, Fit]:
+    """Those of ``names`` whose values in the exported graph are the reference's."""
+    found = {}
+    for group in runs.groups({name: reference.bytes_of([name]) for name in names}, copies=2):
+        for name, value in runs.run(exported, group).items():
+            fit = reference.fit(name, value)
+            if fit is None:
+                continue
+            want = reference.values(name, fit)
+            if not reference.from_tensorflow or layererror.same_values(layererror.errors(want, value), want):
+                found[name] = fit
+    return found

@@ -1,0 +1,89 @@
+"""Values of TensorFlow's intermediate tensors, written to files: one run fetches as many as fit the byte budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trtbuild.base.errors import SourceError
+from trtbuild.layers.layererror import groups
+
+
+def write_values(
+    frozen: Path, wanted: Mapping[str, str], feeds: Mapping[str, np.ndarray[Any, Any]], folder: Path, max_bytes: int
+) -> None:
+    """Run the frozen graph and write ``folder/<i>.npy`` for the i-th wanted tensor, and ``index.json``: name -> file.
+
+    Args:
+        frozen: the optimised GraphDef that was exported; wanted: our name -> TensorFlow tensor (``op:0``).
+        feeds: TensorFlow tensor -> array.  What cannot be fetched (a branch not taken, say) is left out of the index.
+    """
+    import tensorflow as tf
+
+    graph_def = tf.compat.v1.GraphDef.FromString(frozen.read_bytes())
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+    del graph_def
+    tensors = {name: tensor for name, tf_name in wanted.items() if (tensor := _tensor(graph, tf_name)) is not None}
+    sizes = _sizes(tf, graph, tensors, feeds)
+    numbers = {name: i for i, name in enumerate(wanted)}
+    index: dict[str, str] = {}
+    for group in groups(sizes, max_bytes):
+        values = _run(tf, graph, {name: tensors[name] for name in group}, feeds)
+        for name in group:
+            index[name] = f"{numbers[name]}.npy"
+            np.save(folder / index[name], values.pop(name), allow_pickle=False)
+    (folder / "index.json").write_text(json.dumps(index), "utf-8")
+
+
+def _as_written(tf: Any) -> Any:
+    """No rewriting: fetching a tensor must not decide how the others are computed."""
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    config.graph_options.optimizer_options.opt_level = tf.compat.v1.OptimizerOptions.L0
+    return config
+
+
+def _tensor(graph: Any, name: str) -> Any:
+    try:
+        return graph.get_tensor_by_name(name)
+    except (KeyError, ValueError):
+        return None
+
+
+def _sizes(tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, int]:
+    """Bytes of every tensor that can be fetched, by a run that keeps no values: shapes may be known to it alone."""
+    plain = {name: tensor for name, tensor in tensors.items() if tensor.dtype.is_numpy_compatible}
+    with graph.as_default():
+        counts = {name: tf.size(tensor, tf.int64) for name, tensor in plain.items()}
+    refusals: list[str] = []
+    found = _fetchable(tf, graph, counts, feeds, refusals)
+    if refusals and not found:
+        raise SourceError(f"TensorFlow cannot run the frozen graph: {refusals[0]}", where="layers")
+    return {name: int(found[name]) * int(plain[name].dtype.size) for name in plain if name in found}
+
+
+def _fetchable(
+    tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any], refusals: list[str]
+) -> dict[str, Any]:
+    """All at once; by halves where that fails, since one dead tensor fails the whole run."""
+    try:
+        return _run(tf, graph, tensors, feeds)
+    except tf.errors.InvalidArgumentError as error:
+        if len(tensors) < 2:
+            refusals.append(((error.message or "").splitlines() or [str(error)])[0])
+            return {}
+        names, half = list(tensors), len(tensors) // 2
+        parts = ({name: tensors[name] for name in part} for part in (names[:half], names[half:]))
+        return {name: value for part in parts for name, value in _fetchable(tf, graph, part, feeds, refusals).items()}
+
+
+def _run(tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, Any]:
+    """In a session of its own: one that lives on keeps a copy of the weights for every set of tensors it fetched."""
+    with tf.compat.v1.Session(graph=graph, config=_as_written(tf)) as session:
+        values: dict[str, Any] = session.run(dict(tensors), feeds)
+        return values

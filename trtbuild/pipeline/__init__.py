@@ -1,0 +1,1 @@
+"""What is done with many variants: sweep, upgrade, bisect, accept, diff."""

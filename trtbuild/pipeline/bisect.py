@@ -1,0 +1,186 @@
+"""The verb bisect: the TensorRT version at which a variant's verdict, output or build status changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtbuild.base.errors import ConfigError, PlaceError, TrtbuildError
+from trtbuild.base.names import did_you_mean
+from trtbuild.base.printable import printable
+from trtbuild.base.workspace import find_workspace
+from trtbuild.building.loop import Outcome, judge_plan
+from trtbuild.building.planned import Planned, only, plan_combinations
+from trtbuild.building.run import build_planned
+from trtbuild.config import sweep
+from trtbuild.pipeline import sweeppage
+from trtbuild.pipeline.bisection import Found, bisect
+from trtbuild.reports.compare import compare, output_changes
+
+if TYPE_CHECKING:
+    from trtbuild.cli.main import Words
+
+WHAT = ("verdict", "output", "built")
+HINT = "trtbuild bisect model=M precision=P tensorrt=A,B,C"
+Build = Callable[[Planned], Outcome]
+
+
+def run(words: Words, build: Build | None = None) -> int:
+    """0 whatever was found; the status of the reason when an end could not be tried on this machine.
+
+    Raises:
+        ConfigError: not one variant in two or more versions.
+    """
+    if words.arguments:
+        raise ConfigError(f"unexpected word '{words.arguments[0]}'", where="bisect", hint=HINT)
+    what = words.options.get("--what", "verdict")
+    if what not in WHAT:
+        raise ConfigError(f"'{what}' is nothing to look for", where="--what", hint=did_you_mean(what, WHAT))
+    install = "--no-install" not in words.options
+    search = Search(words.overrides, what, build or (lambda p: build_planned(p, install=install)))
+    found = search.run()
+    document = search.document(found)
+    print(json.dumps(document, indent=1) if words.json else "\n".join(printable(line) for line in lines(document)))
+    ends = (search.errors.get(version) for version in (found.versions[0], found.versions[-1]))
+    return max((error.exit_status for error in ends if isinstance(error, PlaceError)), default=0)
+
+
+class Search:
+    """One variant in several versions, planned at once and built one by one, as the search asks."""
+
+    def __init__(self, overrides: Sequence[str], what: str, build: Build) -> None:
+        workspace = find_workspace(Path.cwd())
+        combinations = sweep.expand(workspace.root, overrides)
+        said = {c: [word.partition("=")[2] for word in c if word.startswith("tensorrt=")] for c in combinations}
+        self.versions = tuple(versions[0] for versions in said.values() if versions)
+        others = {tuple(word for word in c if not word.startswith("tensorrt=")) for c in combinations}
+        if len(others) > 1:
+            raise ConfigError("expects one variant: only tensorrt may have several values", where="bisect", hint=HINT)
+        if len(self.versions) < 2:
+            raise ConfigError("expects two or more versions, in order", where="bisect", hint=HINT)
+        self.p = plan_combinations(workspace, combinations)
+        self.words = {versions[0]: " ".join(c) for c, versions in said.items()}
+        self.what, self.build = what, build
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.errors: dict[str, TrtbuildError] = {
+            v: self.p.refused[w] for v, w in self.words.items() if self._refused(w)
+        }
+        self.built: list[str] = []  # in the order of their builds
+
+    def run(self) -> Found:
+        self._look(self._recorded(), Outcome())
+        ends = (self.versions[0], self.versions[-1])
+        self._try([version for version in ends if version not in self.entries])
+        known = {version: self._value(version) for version in self.entries}
+        return bisect(self.versions, self._observe, known)
+
+    def _observe(self, versions: Sequence[str]) -> Mapping[str, str | None]:
+        self._try(versions)
+        return {version: self._value(version) for version in versions}
+
+    def _refused(self, said: str) -> bool:
+        return said in self.p.refused
+
+    def _recorded(self) -> list[str]:
+        """Versions whose every step is up to date already."""
+        states = {step.key: verdict.state for step, verdict in judge_plan(self.p.plan, self.p.store)}
+        named = {v: self.p.named[w] for v, w in self.words.items() if not self._refused(w)}
+        plans = {v: self.p.plan.variants[name].values() for v, name in named.items()}
+        return [v for v, steps in plans.items() if all(states[step.key] == "fresh" for step in steps)]
+
+    def _try(self, versions: Sequence[str]) -> None:
+        """Build these versions as one plan; what cannot be planned needs no build."""
+        wanted = [version for version in versions if not self._refused(self.words[version])]
+        outcome = Outcome()
+        if wanted:
+            outcome = self.build(only(self.p, [self.p.named[self.words[version]] for version in wanted]))
+            self.built += [version for version in wanted if self._ran(version, outcome)]
+        self._look(versions, outcome)
+
+    def _ran(self, version: str, outcome: Outcome) -> bool:
+        """Whether anything was made anew; what was restored, or a page that was drawn again, is no build."""
+        steps = self.p.plan.variants[self.p.named[self.words[version]]].values()
+        return any(outcome.steps.get(step.key) in ("ran", "failed") for step in steps if step.kind != "report")
+
+    def _look(self, versions: Sequence[str], outcome: Outcome) -> None:
+        found = {e["id"]: e for e in sweeppage.entries(self.p, outcome, self.p.workspace.root)} if versions else {}
+        for version in versions:
+            said = self.words[version]
+            self.entries[version] = found[self.p.named.get(said, said)]
+            if not self._refused(said):
+                steps = self.p.plan.variants[self.p.named[said]].values()
+                error = next((outcome.failures[s.key] for s in steps if s.key in outcome.failures), None)
+                if error is not None:
+                    self.errors[version] = error
+
+    def _value(self, version: str) -> str | None:
+        """What is compared; None for what this machine, not the version, could not do."""
+        entry = self.entries[version]
+        if isinstance(self.errors.get(version), PlaceError) and not self._refused(self.words[version]):
+            return None
+        if entry["report"] is None:
+            return "not built"
+        if self.what == "built":
+            return "built"
+        return str(entry["state"]) if self.what == "verdict" else self._output(entry)
+
+    def _output(self, entry: Mapping[str, Any]) -> str:
+        """Whether the outputs are those of the first end that is built: "as in X", or "other than in X"."""
+        ends = (self.versions[0], self.versions[-1])
+        first = next((v for v in ends if self.entries[v]["report"] is not None), None)
+        if first is None:
+            return "built"
+        moved = output_changes(compare(entry["report"], self.entries[first]["report"]))
+        return f"other than in {first}" if moved else f"as in {first}"
+
+    def document(self, found: Found) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        rows = [
+            {
+                "version": version, "value": found.values.get(version), "looked_at": version in found.values,
+                "built_now": version in self.built,
+                "reason": str(self.errors[version]) if version in self.errors else "",
+            }
+            for version in self.versions
+        ]  # fmt: skip
+        changes: list[str] = []
+        if found.before is not None and found.after is not None:
+            sides = (self.entries[found.after]["report"], self.entries[found.before]["report"])
+            if sides[0] is not None and sides[1] is not None:
+                changes = output_changes(compare(*sides))
+        return {
+            "schema_version": 1, "what": self.what, "versions": rows, "before": found.before, "first": found.after,
+            "between": list(found.between), "monotonic": len(found.changes) < 2,
+            "ends_agree": found.values[self.versions[0]] == found.values[self.versions[-1]],
+            "unseen": list(found.unseen), "builds": len(self.built), "changes": changes,
+        }  # fmt: skip
+
+
+def lines(document: Mapping[str, Any]) -> list[str]:
+    """The document for a terminal: a line for each version, then what was found."""
+    said = []
+    for row in document["versions"]:
+        value = (row["value"] or "could not be tried here") if row["looked_at"] else "not looked at"
+        how = " (built now)" if row["built_now"] else ""
+        said.append(f"{row['version']}: {value}{how}{': ' + row['reason'] if row['reason'] else ''}")
+    ends = [document["versions"][0], document["versions"][-1]]
+    if any(row["value"] is None for row in ends):
+        said.append("nothing is known: both ends have to be tried")
+    elif document["first"] is None:
+        rest = f"; not looked at: {', '.join(document['unseen'])}" if document["unseen"] else ""
+        said.append(f"the ends agree: no change of {document['what']} was found{rest}")
+    else:
+        where = f"first changed in {document['first']}, after {document['before']}"
+        if document["between"]:
+            where = f"changed after {document['before']} and by {document['first']}"
+            where += f"; not tried: {', '.join(document['between'])}"
+        said.append(f"{document['what']} {where}")
+        said += [f"  {change}" for change in document["changes"]]
+        if document["ends_agree"]:
+            said.append("the ends agree: it changed there and back")
+        if not document["monotonic"]:
+            said.append("it changed more than once; this is the first change among the versions that were looked at")
+    builds = document["builds"]
+    return [*said, f"{builds} of {len(document['versions'])} versions built now"]

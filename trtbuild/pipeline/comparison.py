@@ -1,0 +1,179 @@
+"""The verbs accept and diff: which reports a person means, and what is said about them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtbuild.base.errors import ConfigError, TrtbuildError, WorkspaceError
+from trtbuild.base.names import did_you_mean
+from trtbuild.base.workspace import find_workspace
+from trtbuild.building.loop import judge_plan
+from trtbuild.building.planned import Planned
+from trtbuild.core.verdict import why_unjudged, word_of
+from trtbuild.pipeline import baseline
+from trtbuild.reports.compare import compare
+from trtbuild.reports.comparetable import table
+
+if TYPE_CHECKING:
+    from trtbuild.core.step import Step
+
+_REPORT_FOLDER = re.compile(r"report-(.*)-[0-9a-f]{8}")
+MOST_NAMES = 12  # of a line that says what there is
+Report = dict[str, Any]
+
+
+def accept(p: Planned, *, force: bool, as_json: bool) -> int:
+    """Record every planned variant that is built, fresh and passes (or all that are built, by force).
+
+    A variant that cannot be accepted is a line, and does not keep the others back.  Returns the highest exit status:
+    1 for a failed threshold or a verdict that judged nothing, 2 for what is not built.
+    """
+    states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
+    done, code = [], _say_refused(p.refused.values())
+    for name, roles in p.plan.variants.items():
+        try:
+            page = _built(p, name, roles["report"], states)
+        except ConfigError as error:
+            code = max(code, _say_refused([error]))
+            continue
+        verdict = page["verdict"]
+        failed = [check for check, c in sorted(verdict["checks"].items()) if not c["passed"]]
+        if (word := word_of(verdict)) != "pass" and not force:
+            told = f"fails its thresholds ({', '.join(failed) or 'as its verdict says'})"
+            if word == "unjudged":
+                told = f"is unjudged ({why_unjudged(verdict)})"
+            print(f"trtbuild: {name}: {told}: not accepted; --force accepts it all the same", file=sys.stderr)
+            code = max(code, 1)
+            continue
+        path, state = baseline.accept(p.workspace.root, page)
+        place = path.relative_to(p.workspace.root).as_posix()
+        done.append({"id": name, "path": place, "state": state})
+        said = {"new": "accepted", "same": "is accepted already", "replaced": "accepted in place of an earlier one"}
+        print(f"{name}: {said[state]}: {place}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"accepted": done}, indent=1))
+    return code
+
+
+def _say_refused(errors: Iterable[TrtbuildError]) -> int:
+    """A line each; the highest exit status."""
+    code = 0
+    for error in errors:
+        print(f"trtbuild: {error}", file=sys.stderr)
+        code = max(code, error.exit_status)
+    return code
+
+
+def _built(p: Planned, name: str, step: Step, states: Mapping[str, str]) -> Report:
+    """The report of a variant that is up to date.
+
+    Raises:
+        ConfigError: it is not, or another variant of this plan has the same name (an override that no name tells).
+    """
+    if "#" in name or f"{name}#2" in p.plan.variants:
+        hint = "name one variant at a time"
+        raise ConfigError("several variants of this name differ in an override", where=name, hint=hint)
+    state = states[step.key]
+    if state != "fresh":
+        said = {"missing": "not built", "stale": "built, but something it is made of changed since"}
+        hint = "build it first: the same words without the verb"
+        raise ConfigError(said.get(state, f"not here ({state})"), where=name, hint=hint)
+    return baseline.read_report(p.workspace.root / step.folder / "report.json")
+
+
+def diff_sides(words: Sequence[str], here: Path) -> list[dict[str, Any]]:
+    """Compare two reports that a person names; the first is the old one, the second the new one."""
+    if len(words) != 2:
+        hint = "trtbuild diff OLD NEW, or trtbuild diff model=… precision=… against the accepted baseline"
+        raise ConfigError(f"expects two reports, found {len(words)}", where="diff", hint=hint)
+    old, new = (side(word, here) for word in words)
+    return [compare(new, old)]
+
+
+def diff_accepted(p: Planned) -> tuple[list[dict[str, Any]], int]:
+    """Compare every planned variant with its accepted baseline; one that cannot be is a line, as in :func:`accept`.
+
+    Returns the comparisons and the exit status.
+    """
+    states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
+    made, code = [], _say_refused(p.refused.values())
+    for name, roles in p.plan.variants.items():
+        try:
+            made.append(_against_baseline(p.workspace.root, name, _built(p, name, roles["report"], states)))
+        except ConfigError as error:
+            code = max(code, _say_refused([error]))
+    return made, code
+
+
+def _against_baseline(root: Path, name: str, new: Report) -> dict[str, Any]:
+    old = baseline.find(root, new["variant"]["model"], new["variant"]["id"])
+    if old is None:
+        hint = f"record one with: trtbuild accept; {_there_is(baseline.known(root), 'accepted')}"
+        raise ConfigError("has no accepted baseline", where=name, hint=hint)
+    return compare(new, old)
+
+
+def say(comparisons: Sequence[dict[str, Any]], *, as_json: bool, several: bool = False) -> None:
+    """Tables, or one JSON document: the comparison; of a sweep (``several``) all under "comparisons"."""
+    if as_json:
+        if not comparisons and not several:
+            return  # what was missing is said on stderr
+        document = comparisons[0] if not several else {"comparisons": list(comparisons)}
+        print(json.dumps(document, indent=1, allow_nan=False))
+        return
+    if comparisons:
+        print("\n\n".join("\n".join(table(comparison)) for comparison in comparisons))
+
+
+def side(word: str, here: Path) -> Report:
+    """The report that a word means: a report.json or baseline, a folder with one, or the id of a built variant.
+
+    Raises:
+        ConfigError: there is no such thing, or several builds have that id.
+    """
+    path = here / word
+    if path.is_file():
+        return baseline.read_report(path)
+    if path.is_dir():
+        if (path / "report.json").is_file():
+            return baseline.read_report(path / "report.json")
+        inside = sorted(p.parent.name for p in path.glob("report-*/report.json"))
+        hint = _there_is(inside, "in it") if inside else "name a folder of a report step"
+        raise ConfigError("has no report.json", where=word, hint=hint)
+    root, found = _reports_of_ids(here)
+    folders = found.get(word, [])
+    if not folders:
+        near = did_you_mean(word, found) if found else ""
+        hint = near if near.startswith("did you mean") else _there_is(sorted(found), "built")
+        raise ConfigError("no such file, folder or built variant", where=word, hint=hint)
+    if len({(folder / "report.json").read_bytes() for folder in folders}) > 1:  # equal ones differ in their pages only
+        names = ", ".join(folder.relative_to(root).as_posix() for folder in folders)
+        raise ConfigError(f"{len(folders)} builds have this id", where=word, hint=f"name a folder: {names}")
+    return baseline.read_report(folders[0] / "report.json")
+
+
+def _reports_of_ids(here: Path) -> tuple[Path, dict[str, list[Path]]]:
+    """The workspace, and the folders of built reports by variant id; none outside a workspace."""
+    try:
+        root = find_workspace(here).root
+    except WorkspaceError:
+        return here, {}
+    found: dict[str, list[Path]] = {}
+    for path in sorted((root / "build").rglob("report-*/report.json")):
+        match = _REPORT_FOLDER.fullmatch(path.parent.name)
+        if match:
+            model = path.parent.parent.relative_to(root / "build").as_posix()
+            found.setdefault(f"{model}-{match[1]}", []).append(path.parent)
+    return root, found
+
+
+def _there_is(names: Sequence[str], how: str) -> str:
+    if not names:
+        return f"nothing is {how}"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{how}: {', '.join(names[:MOST_NAMES])}{more}"

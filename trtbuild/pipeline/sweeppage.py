@@ -1,0 +1,85 @@
+"""The pages of a sweep: its variants, as records and outcome say they are, written into ``build/sweeps/<digest>/``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base import packaged
+from trtbuild.base.errors import ModelError, TrtbuildError
+from trtbuild.building.loop import Outcome
+from trtbuild.building.planned import Planned
+from trtbuild.building.summary import state_of
+from trtbuild.core.step import Step
+from trtbuild.core.verdict import WORDS
+from trtbuild.pipeline import baseline
+
+FOLDER = "build/sweeps"
+
+
+def write(p: Planned, outcome: Outcome) -> str:
+    """Write the pages; returns the path of the overview, relative to the workspace."""
+    folder = own_folder(p.workspace.root, FOLDER, [*p.plan.variants, *p.refused])
+    return write_entries(list(entries(p, outcome, folder)), folder, p.workspace.root)
+
+
+def write_entries(found: Sequence[Mapping[str, Any]], folder: Path, root: Path) -> str:
+    """Write the pages of a sweep's entries into a folder; returns the overview's path, relative to the workspace."""
+    from trtbuild.reports import sweep
+
+    written = sweep.write(found, folder, packaged.templates(root))
+    return next(path for path in written if path.name == "sweep.html").relative_to(root).as_posix()
+
+
+def own_folder(root: Path, parent: str, names: Iterable[str]) -> Path:
+    """A folder named by a digest of names, made, and left out of git: git has the records that its pages show."""
+    folder = root / parent / hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:8]
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder.parent / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", "utf-8")
+    return folder
+
+
+def entries(p: Planned, outcome: Outcome, folder: Path) -> Iterator[dict[str, Any]]:
+    """One for each variant, planned or refused, as ``reports.sweep.collect`` takes them; links start in ``folder``."""
+    for name, roles in p.plan.variants.items():
+        names = p.plan.specs[name].names
+        error = next((outcome.failures[s.key] for s in roles.values() if s.key in outcome.failures), None)
+        state = state_of(p, outcome, roles)
+        if error is not None:
+            state = "refused" if isinstance(error, ModelError) else "failed"
+        report = _report(p.workspace.root, roles["report"]) if state in WORDS else None
+        yield {
+            "id": name, **{group: getattr(names, group) for group in _GROUPS},
+            "state": state if report or error or state == "not built" else "not built",
+            "reason": str(error) if error else "", "report": report,
+            "folder": os.path.relpath(p.workspace.root / roles["report"].folder, folder) if report else None,
+            "baseline": baseline.find(p.workspace.root, names.model, name),
+        }  # fmt: skip
+    for overrides, error in p.refused.items():
+        yield _refused(p, overrides, error)
+
+
+_GROUPS = ("model", "precision", "tensorrt", "runtime", "target", "calibration")
+
+
+def _refused(p: Planned, overrides: str, error: TrtbuildError) -> dict[str, Any]:
+    """A variant that could not be planned: what its words say, and of the rest what the others have."""
+    like = next(iter(p.plan.specs.values())).names
+    words: Mapping[str, str] = dict(word.partition("=")[::2] for word in overrides.split())
+    chosen = {group: words.get(group, getattr(like, group)) for group in _GROUPS}
+    return {"id": overrides, **chosen, "state": "refused", "reason": str(error), "report": None, "folder": None,
+            "baseline": None}  # fmt: skip
+
+
+def _report(root: Path, step: Step) -> dict[str, Any] | None:
+    try:
+        page: dict[str, Any] = json.loads((root / step.folder / "report.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return page

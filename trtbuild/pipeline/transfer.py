@@ -1,0 +1,60 @@
+"""The verbs push and pull: words to a plan and a remote, what moved to lines, document and exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from trtbuild.building.planned import Planned, planned
+from trtbuild.building.summary import verdict_of
+from trtbuild.core.status import short_name
+from trtbuild.core.verdict import word_of
+from trtbuild.remote.moved import amount, document, lines
+from trtbuild.remote.pull import pull
+from trtbuild.remote.push import push
+from trtbuild.remote.remotes import Remote, open_remote
+
+if TYPE_CHECKING:
+    from trtbuild.cli.main import Words
+
+_DONE = {"push": "pushed", "pull": "pulled"}
+
+
+def run(verb: Literal["push", "pull"], words: Words) -> int:
+    """What the words say, moved."""
+    return move(verb, planned(words, files=False), words.options.get("--remote", ""), as_json=words.json)
+
+
+def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool = False) -> int:
+    """Exit status 0, or that of the worst failure; steps that measure another device are no failure."""
+
+    @cache
+    def opened(named: str) -> Remote:
+        return open_remote(p.workspace, named)
+
+    remote = opened(name)
+    moved = (push if verb == "push" else pull)(p.plan.steps, p.store, remote, opened)
+    for line in lines(moved, verb, [short_name(entry.step) for entry in moved.entries]):
+        print(line, file=sys.stderr)
+    for line in _not_passed(p) if verb == "push" else ():
+        print(line, file=sys.stderr)
+    here = sum(entry.state == "here" for entry in moved.entries)
+    where = "to" if verb == "push" else "from"
+    count = f"{moved.objects} object{'s' * (moved.objects != 1)}, {amount(moved.bytes)}"
+    rest = f"; {here} of {len(moved.entries)} steps needed nothing" if here else ""
+    print(f"{_DONE[verb]} {count} {where} {remote}{rest}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(document(moved, str(remote)), indent=1))
+    return max((error.exit_status for error in moved.failures), default=0)
+
+
+def _not_passed(p: Planned) -> Iterator[str]:
+    """Artifacts are stored whatever their verdict; who takes them from the remote to deploy them has to know."""
+    for name, roles in p.plan.variants.items():
+        verdict = verdict_of(p.store, roles["validate"]) if "validate" in roles else None
+        if verdict is not None and (word := word_of(verdict)) != "pass":
+            said = "is unjudged" if word == "unjudged" else "fails its thresholds"
+            yield f"note   {name} {said}: pushed all the same"

@@ -1,0 +1,184 @@
+"""The verb upgrade: all recorded models in an old and a new TensorRT version, compared, with a decision for each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtbuild import config
+from trtbuild.base import packaged
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.printable import printable
+from trtbuild.base.workspace import Workspace, find_workspace
+from trtbuild.building.planned import Planned, only, plan_combinations
+from trtbuild.building.run import build_planned, exit_status
+from trtbuild.config import sweep
+from trtbuild.pipeline import baseline, comparison, sweeppage
+from trtbuild.pipeline.upgrading import NO_GO, Pair, lines, passed_ids, upgrade_document
+
+if TYPE_CHECKING:
+    from trtbuild.building.loop import Outcome
+    from trtbuild.cli.main import Words
+
+FOLDER = "build/upgrades"
+Combination = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is built: two versions, and for each pair the overrides without a version."""
+
+    old: str
+    new: str
+    combinations: tuple[Combination, ...]
+
+    def words(self) -> list[Combination]:
+        return [(*c, f"tensorrt={version}") for version in (self.old, self.new) for c in self.combinations]
+
+
+def run(words: Words, build: Callable[[Planned], Outcome] | None = None) -> int:
+    """The exit status is a build's, of the new version's variants, and 1 at least for a no-go; of a push or accept,
+    where that is higher."""
+    if words.arguments:
+        hint = "trtbuild upgrade tensorrt=NEW from=OLD [model=…] [precision=…]"
+        raise ConfigError(f"unexpected word '{words.arguments[0]}'", where="upgrade", hint=hint)
+    workspace = find_workspace(Path.cwd())
+    asked = ask(workspace.root, words.overrides)
+    push_to = _remote(words, workspace)
+    p = plan_combinations(workspace, asked.words())
+    outcome = build(p) if build else build_planned(p, install="--no-install" not in words.options)
+    document, pages = write(p, outcome, asked)
+    for line in [*lines(document), f"upgrade: {pages}"]:
+        print(printable(line), file=sys.stderr)
+    new = [" ".join((*c, f"tensorrt={asked.new}")) for c in asked.combinations]
+    code = exit_status(p, outcome, [p.named[said] for said in new if said in p.named])
+    code = max([code, *(p.refused[said].exit_status for said in new if said in p.refused)])
+    code = max(code, int(document["counts"][NO_GO] > 0))
+    passed = only(p, [name for name in passed_ids(document) if name in p.plan.variants])
+    if passed.plan.variants and "--accept" in words.options:
+        code = max(code, comparison.accept(passed, force=False, as_json=False))
+    if passed.plan.variants and push_to is not None:
+        from trtbuild.pipeline import transfer
+
+        code = max(code, transfer.move("push", passed, push_to))
+    if words.json:
+        print(json.dumps(document, indent=1, allow_nan=False))
+    return code
+
+
+def _remote(words: Words, workspace: Workspace) -> str | None:
+    """The remote to push to, None without --push; one that is not configured fails before anything is built."""
+    name = words.options.get("--remote", "")
+    if "--push" not in words.options:
+        if name:
+            raise ConfigError("goes with --push only", where="--remote")
+        return None
+    from trtbuild.remote import remotes
+
+    remotes.open_remote(workspace, name)
+    return name
+
+
+def ask(root: Path, overrides: Sequence[str]) -> Asked:
+    """The words of the command line -> versions and variants.
+
+    Models default to all of ``conf/model``, precisions to those that a model has accepted baselines of, or else the
+    config's; ``from`` to the version of the accepted baselines, or else the config's.
+
+    Raises:
+        ConfigError: no new version, or none or several to come from.
+    """
+    keys = ("tensorrt", "from", "model", "precision")
+    given = {key: [word for word in overrides if word.partition("=")[0] == key] for key in keys}
+    for found in given.values():
+        if len(found) > 1:
+            raise ConfigError("is given twice", where=found[1])
+    rest = sweep.expand(root, [word for word in overrides if word.partition("=")[0] not in keys])
+    new = _version(root, "tensorrt", given["tensorrt"])
+    if not new:
+        there = ", ".join(config.options(root, "tensorrt"))
+        raise ConfigError("no new version", where="upgrade", hint=f"write tensorrt=NAME; there is {there}")
+    models = _values(root, given["model"]) or config.options(root, "model")
+    if not models:
+        raise ConfigError("no model is recorded", where=str(root / "conf" / "model"), hint="run: trtbuild init")
+    config.check_choices(root, [f"model={model}" for model in models])
+    accepted = [page["variant"] for model in models for page in _accepted(root, model)]
+    old = _version(root, "from", given["from"]) or _usual(root, new, sorted({v["tensorrt"] for v in accepted}))
+    if old == new:
+        raise ConfigError(f"both versions are {new}", where="upgrade", hint="write from=OLD tensorrt=NEW")
+    chosen = _values(root, given["precision"])
+    combinations: dict[Combination, None] = {}
+    for model in models:
+        own = sorted({v["precision"] for v in accepted if v["model"] == model})
+        precisions = chosen or own or [config.default_option(root, "precision")]
+        config.check_choices(root, [f"precision={precision}" for precision in precisions])
+        for precision in precisions:
+            combinations |= {(f"model={model}", f"precision={precision}", *more): None for more in rest}
+    return Asked(old, new, tuple(combinations))
+
+
+def _values(root: Path, found: Sequence[str]) -> list[str]:
+    """The options that a word names, a list or glob() too."""
+    return [words[0].partition("=")[2] for words in sweep.expand(root, found)] if found else []
+
+
+def _version(root: Path, key: str, found: Sequence[str]) -> str:
+    """The one version of ``tensorrt=`` or ``from=``, "" when the word is not there."""
+    words = [f"tensorrt={word.partition('=')[2]}" for word in found]
+    values = _values(root, words)
+    if len(values) > 1:
+        hint = "to look for the version that changed something: trtbuild bisect"
+        raise ConfigError("expects one version", where=found[0], hint=hint)
+    try:
+        config.check_choices(root, words)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=found[0], hint=error.hint) from None
+    return values[0] if values else ""
+
+
+def _accepted(root: Path, model: str) -> list[dict[str, Any]]:
+    return [baseline.read_report(path) for path in sorted((root / baseline.FOLDER / model).glob("*.json"))]
+
+
+def _usual(root: Path, new: str, accepted: Sequence[str]) -> str:
+    """The version to come from when none is named."""
+    others = [version for version in accepted if version != new]
+    if len(others) > 1:
+        hint = f"write from=NAME; accepted: {', '.join(others)}"
+        raise ConfigError("the accepted baselines are of several versions", where="upgrade", hint=hint)
+    if others:
+        return others[0]
+    default = config.default_option(root, "tensorrt")
+    if default == new:
+        hint = f"write from=NAME; there is {', '.join(config.options(root, 'tensorrt'))}"
+        what = f"no version to come from: no baseline of another one is accepted, and {new} is the config's own"
+        raise ConfigError(what, where="upgrade", hint=hint)
+    return default
+
+
+def write(p: Planned, outcome: Outcome, asked: Asked) -> tuple[dict[str, Any], str]:
+    """The document, and the path of the page, which lies beside the sweep's own pages and its upgrade.json and .md."""
+    from trtbuild.base.files import write_atomic
+    from trtbuild.reports import upgrade as pages
+
+    root = p.workspace.root
+    names = [*p.plan.variants, *p.refused, f"from {asked.old} to {asked.new}"]
+    folder = sweeppage.own_folder(root, FOLDER, names)
+    entries = {entry["id"]: entry for entry in sweeppage.entries(p, outcome, folder)}
+    found = [_pair(p, entries, asked, c) for c in asked.combinations]
+    pairs = {(pair.old["id"], pair.new["id"]): pair for pair in found}  # words may differ in what no recipe holds
+    document = upgrade_document(asked.old, asked.new, pairs.values())
+    sweeppage.write_entries(list(entries.values()), folder, root)
+    for name, text in pages.render_all(document, packaged.templates(root)).items():
+        write_atomic(folder / name, text.encode())
+    return document, (folder / "upgrade.html").relative_to(root).as_posix()
+
+
+def _pair(p: Planned, entries: dict[str, dict[str, Any]], asked: Asked, combination: Combination) -> Pair:
+    said = [" ".join((*combination, f"tensorrt={version}")) for version in (asked.old, asked.new)]
+    old, new = (entries[p.named.get(words, words)] for words in said)
+    return Pair(old, new, old["baseline"] or new["baseline"])

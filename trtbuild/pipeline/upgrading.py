@@ -1,0 +1,151 @@
+"""Pairs of variants, in an old and a new TensorRT version, to go or no-go: the document of an upgrade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trtbuild.core.verdict import WORDS, why_unjudged
+from trtbuild.reports.compare import changes, compare
+from trtbuild.reports.executed import notes
+
+SCHEMA_VERSION = 1
+GO, NO_GO = "go", "no-go"
+BUILT = WORDS
+Entry = Mapping[str, Any]  # of one variant, as reports/sweep.py takes it
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One model and precision in both versions, and the accepted report: the old version's, or else the new one's."""
+
+    old: Entry
+    new: Entry
+    baseline: Mapping[str, Any] | None = None
+
+
+def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> dict[str, Any]:
+    """What ``upgrade.json`` holds: a decision for each pair and model, with its reason and what changed.
+
+    A model is go when all its variants are.  The same pairs, in any order, give the same document.
+    """
+    pairs = list(pairs)
+    reports = [side["report"] for pair in pairs for side in (pair.old, pair.new) if side["report"] is not None]
+    variants = sorted((_decided(pair) for pair in pairs), key=lambda v: (v["model"], v["precision"], v["id"]))
+    models = [
+        {
+            "name": model,
+            "decision": GO if all(v["decision"] == GO for v in variants if v["model"] == model) else NO_GO,
+            "variants": [v for v in variants if v["model"] == model],
+        }
+        for model in dict.fromkeys(v["model"] for v in variants)
+    ]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "old": old,
+        "new": new,
+        "counts": {decision: sum(v["decision"] == decision for v in variants) for decision in (GO, NO_GO)},
+        "models": models,
+        "notes": notes(reports),
+    }
+
+
+def passed_ids(document: Mapping[str, Any]) -> list[str]:
+    """Ids, in the new version, of all variants of the models that are go."""
+    return [v["id"] for model in document["models"] if model["decision"] == GO for v in model["variants"]]
+
+
+def lines(document: Mapping[str, Any]) -> list[str]:
+    """The document for a terminal: a line for each variant, what changed under it, and the count."""
+    said = []
+    for model in document["models"]:
+        for v in model["variants"]:
+            said.append(f"{v['model']} {v['label']}: {v['decision'].upper()}: {v['reason']}")
+            said += [f"  {what}" for what in v["changes"]]
+    counts = document["counts"]
+    said += [f"note: {note}" for note in document["notes"]]
+    return [*said, f"{document['old']} -> {document['new']}: {counts[GO]} go, {counts[NO_GO]} no-go"]
+
+
+def _decided(pair: Pair) -> dict[str, Any]:
+    old, new = pair.old, pair.new
+    against, how = _reference(pair)
+    comparison = None
+    if new["state"] in BUILT and against is not None:
+        comparison = compare(new["report"], against)
+    return {
+        "id": new["id"], "old_id": old["id"], "model": new["model"],
+        "precision": new["precision"], "label": _label(new),
+        "decision": GO if new["state"] == "pass" else NO_GO,
+        "reason": _reason(pair, how if comparison is not None else ""),
+        "old_state": old["state"], "new_state": new["state"], "old_reason": old["reason"], "new_reason": new["reason"],
+        "compared_with": how if comparison is not None else "",
+        "changes": changes(comparison) if comparison is not None else [],
+        "first_bad_layer": _first_bad(comparison, new["report"]),
+        "comparison": comparison,
+        "old_folder": old["folder"], "new_folder": new["folder"],
+    }  # fmt: skip
+
+
+def _label(entry: Entry) -> str:
+    """The precision, and what else of the variant is not the usual."""
+    usual = {"runtime": "onnxruntime", "target": "portable", "calibration": "minmax"}
+    return " ".join([entry["precision"], *(entry[group] for group, name in usual.items() if entry[group] != name)])
+
+
+def _reference(pair: Pair) -> tuple[Mapping[str, Any] | None, str]:
+    """What the new version is compared with: the old one as built here, else what was accepted."""
+    if pair.old["state"] in BUILT and pair.old["report"] is not None:
+        return pair.old["report"], "old version"
+    return pair.baseline, "accepted baseline"
+
+
+def _reason(pair: Pair, compared: str) -> str:
+    """Why go or no-go, in one line; what the old version could not do is said, and is not the new one's fault."""
+    old, new = pair.old, pair.new
+    if new["state"] == "pass":
+        told = "within its thresholds"
+        if old["state"] in ("fail", "unjudged"):
+            return f"{told}; the old version is {'not' if old['state'] == 'fail' else 'unjudged'}"
+        if not compared:
+            return f"{told}; nothing to compare with: {_not_built(old, 'the old version')}"
+        return told if compared == "old version" else f"{told}; compared with the {compared}: {_not_built(old, 'old')}"
+    if new["state"] == "unjudged":
+        return f"unjudged: {why_unjudged(new['report']['verdict'])}"
+    if new["state"] == "fail":
+        before = _failed(old) if old["state"] in BUILT else {}
+        failed = [f"{said}{' (failed before too)' if name in before else ''}" for name, said in _failed(new).items()]
+        return f"fails {'; '.join(failed) or 'as its verdict says'}"
+    return _not_built(new, "the new version")
+
+
+def _failed(entry: Entry) -> dict[str, str]:
+    """Failed checks by name, with what was observed."""
+    checks: Mapping[str, Mapping[str, Any]] = entry["report"]["verdict"]["checks"]
+    return {
+        name: f"{name} {_short(c['observed'])}, limit {_short(c['limit'])}"
+        for name, c in sorted(checks.items())
+        if not c["passed"]
+    }
+
+
+def _not_built(entry: Entry, who: str) -> str:
+    return f"{who}: {entry['state']}{': ' + entry['reason'] if entry['reason'] else ''}"
+
+
+def _short(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+def _first_bad(comparison: Mapping[str, Any] | None, report: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The first layer whose error moved between the two; without a comparison, the first where the new one jumps."""
+    if comparison is not None and comparison["layers"] is not None:
+        first = comparison["layers"]["first"]
+        if first is None:
+            return None
+        ratio = "" if first["ratio"] is None else f", {first['ratio']:.3g} times"
+        return {"path": first["path"], "type": first["type"], "index": first["index"],
+                "says": f"error {_short(first['old'])} → {_short(first['new'])}{ratio}"}  # fmt: skip
+    jumps = ((report or {}).get("layers") or {}).get("jumps", {}).get("total") or []
+    return {key: jumps[0].get(key, "") for key in ("path", "type", "index", "says")} if jumps else None

@@ -1,0 +1,94 @@
+"""What a push or pull did: one entry for each step, and sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from trtbuild.base.errors import TrtbuildError
+from trtbuild.core.step import Step
+
+# moved: at least one object went over; here: there was none to move; left: another device's; failed: it should have;
+# blocked: it reads one that failed.
+State = Literal["moved", "here", "left", "failed", "blocked"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step; ``objects`` and ``bytes`` are those that moved, each counted for the first step that has it."""
+
+    step: Step
+    state: State
+    why: str = ""
+    objects: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class Moved:
+    entries: list[Entry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    failures: list[TrtbuildError] = field(default_factory=list)
+    sources: tuple[int, int] = (0, 0)  # objects and bytes of source models that moved with them
+
+    @property
+    def objects(self) -> int:
+        return sum(entry.objects for entry in self.entries) + self.sources[0]
+
+    @property
+    def bytes(self) -> int:
+        return sum(entry.bytes for entry in self.entries) + self.sources[1]
+
+    def fail(self, step: Step, error: TrtbuildError) -> None:
+        self.entries.append(Entry(step, "failed", str(error)))
+        self.failures.append(error)
+
+
+def document(moved: Moved, remote: str) -> dict[str, Any]:
+    """What ``push --json`` and ``pull --json`` print."""
+    return {
+        "remote": remote,
+        "objects": moved.objects,
+        "bytes": moved.bytes,
+        "steps": [
+            {
+                "kind": entry.step.kind, "folder": entry.step.folder, "state": entry.state, "why": entry.why,
+                "objects": entry.objects, "bytes": entry.bytes,
+            }
+            for entry in moved.entries
+        ],
+        "sources": {"objects": moved.sources[0], "bytes": moved.sources[1]},
+        "notes": moved.notes,
+        "failures": [str(error) for error in moved.failures],
+    }  # fmt: skip
+
+
+def lines(moved: Moved, verb: str, names: Sequence[str]) -> list[str]:
+    """The same for people; ``names`` are the steps', in the order of the entries."""
+    said = []
+    for name, entry in zip(names, moved.entries, strict=True):
+        if entry.state == "moved":
+            count = f"{entry.objects} object{'s' * (entry.objects != 1)}, {amount(entry.bytes)}"
+            said.append(f"{verb:<6} {name}  {count}{f'  ({entry.why})' if entry.why else ''}")
+        elif entry.state == "left":
+            said.append(f"left   {name}  ({entry.why})")
+        elif entry.state == "failed":
+            said.append(f"FAILED {name}: {entry.why}")
+    if blocked := [name for name, entry in zip(names, moved.entries, strict=True) if entry.state == "blocked"]:
+        said.append(f"skip   {', '.join(blocked)}")
+    if moved.sources[0]:
+        said.append(f"{verb:<6} source models  {moved.sources[0]} objects, {amount(moved.sources[1])}")
+    return [*said, *moved.notes]
+
+
+def amount(count: int) -> str:
+    """Bytes for people, in decimal units.
+
+    >>> amount(999), amount(2_974_860)
+    ('999 bytes', '2.97 MB')
+    """
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count} bytes"

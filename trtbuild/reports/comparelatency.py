@@ -1,0 +1,73 @@
+"""Two measurements of latency: whether they can be compared at all, and if so whether the median changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trtbuild.latency.interval import NOISE, subject
+
+# Of the environment: what makes a machine another one.  Clocks and load change by themselves and are shown, not judged.
+DEVICE = ("machine", "cpu", "cores", "cpu_quota", "gpu", "gpu_name", "device", "driver")
+Measured = Mapping[str, Any]
+
+
+def lowered_side(latency: Measured) -> Mapping[str, Any] | None:
+    """The measurement of what is shipped: the engine where it was executed, else the lowered graph."""
+    chosen = subject([side["name"] for side in latency["sides"]])
+    return next((side for side in latency["sides"] if side["name"] == chosen), None)
+
+
+def compare_latency(new: Measured | None, old: Measured | None) -> dict[str, Any]:
+    """Medians in milliseconds with their 95 % intervals, the ratio new / old, and a label.
+
+    The two were measured apart from each other, not in turns: intervals that overlap say "no change", and what differs
+    less than NOISE does too; "not comparable" comes with its reason in ``why``.
+    """
+    a, b = _median(new), _median(old)
+    reason = _reason(new, old)
+    made = {"new": a, "old": b, "ratio": None, "label": "not comparable", "why": reason}
+    if reason or a is None or b is None:
+        return made
+    ratio = {
+        "value": a["value"] / b["value"],
+        "low": a["low"] / b["high"],
+        "high": a["high"] / b["low"] if b["low"] else None,
+    }
+    label = "no change"
+    if a["low"] > b["high"] and ratio["value"] > 1 + NOISE:
+        label = "slower"
+    elif a["high"] < b["low"] and ratio["value"] < 1 - NOISE:
+        label = "faster"
+    return {**made, "ratio": ratio, "label": label}
+
+
+def _median(latency: Measured | None) -> Mapping[str, Any] | None:
+    side = lowered_side(latency) if latency else None
+    return side["p50_ms"] if side is not None and side["measured"] else None
+
+
+def _reason(new: Measured | None, old: Measured | None) -> str:
+    """Why the two cannot be compared; empty when they can."""
+    for name, latency in (("new", new), ("old", old)):
+        if latency is None:
+            return f"the {name} side was built without latency"
+        side = lowered_side(latency)
+        if side is None or not side["measured"]:
+            why = side.get("why") if side is not None else None
+            return f"the {name} side was not measured: {why or 'no reason given'}"
+        p50 = side["p50_ms"]
+        if p50 is None or None in (p50["value"], p50["low"], p50["high"]) or not p50["value"] or not p50["high"]:
+            return f"the {name} side has too few calls for an interval"
+    if new is None or old is None:
+        return ""
+    differ = [name for (name, a), (_, b) in zip(conditions(new), conditions(old), strict=True) if a != b]
+    return f"other {', '.join(differ)}" if differ else ""
+
+
+def conditions(latency: Measured) -> list[tuple[str, Any]]:
+    """Name and value of all that has to be equal before two latencies are compared."""
+    about, where = (lowered_side(latency) or {}).get("about", {}), latency["environment"]
+    device = ", ".join(f"{key} {where[key]}" for key in DEVICE if where.get(key) is not None)
+    runtime = [about.get("runtime"), about.get("executes"), about.get("providers"), about.get("emulated")]
+    return [("device", device), ("threads", where.get("threads")), ("batch", latency["batch"]), ("runtime", runtime)]

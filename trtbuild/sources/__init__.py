@@ -1,0 +1,1 @@
+"""TensorFlow models and their way to ONNX."""

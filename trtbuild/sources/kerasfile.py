@@ -1,0 +1,92 @@
+"""A ``.keras`` or ``.h5`` file as a Keras model, or why it cannot be one, with advice that was tried.
+
+Needs Keras, whose own reader refuses HDF5 links and data that lead out of the file, and runs no code out of it.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import SourceError
+from trtbuild.base.printable import printable
+
+
+def load(path: Path, where: str) -> Any:
+    """The model, not compiled.
+
+    Raises:
+        SourceError: not a Keras file, one without a network in it, or one that needs Python code.
+    """
+    import keras
+
+    if path.is_file() and path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        raise SourceError("not a readable Keras model: it is not a zip archive", where=where)
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # zip, HDF5, registry and config errors: the file is not a usable Keras model
+        if (reason := _lacking(path)) is not None:
+            calls = f"load_weights('{Path(where).name}') and export('FOLDER')"
+            hint = f"build the model in your own code, call its {calls}, and start from that SavedModel"
+            raise SourceError(reason, where=where, hint=hint) from error
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = (lines[0] if lines else type(error).__name__)[:300].replace(str(path), where)
+        raise SourceError(f"not a readable Keras model: {said}", where=where) from error
+
+
+def _lacking(path: Path) -> str | None:
+    """What the file does not hold and the model needs: the network, a lambda's surroundings, a class."""
+    try:
+        config = _config(path)
+    except Exception:  # whatever makes it unreadable has been said by Keras already
+        return None
+    if config is None:
+        return "it holds weights only, and not the network"
+    layers = list(_objects(config))
+    for layer in layers:
+        function = (layer.get("config") or {}).get("function")
+        if layer["class_name"] == "Lambda" and not isinstance(function, str):
+            return f"its Lambda layer '{_name(layer)}' is Python code, which is not run out of a file"
+    known = {name for layer in layers if (name := layer["class_name"]) and _is_kerass(layer)}
+    foreign = sorted({printable(str(layer["class_name"])) for layer in layers if layer["class_name"] not in known})
+    return f"it needs Python classes that it does not hold: {', '.join(foreign)}" if foreign else None
+
+
+def _config(path: Path) -> Any:
+    """The network as Keras writes it; None in a file of weights."""
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("config.json"))
+    import h5py
+
+    with h5py.File(path) as file:
+        text = file.attrs.get("model_config")
+    return None if text is None else json.loads(text)
+
+
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Every serialised layer, however deep."""
+    if isinstance(config, dict):
+        if "class_name" in config and isinstance(config.get("config"), dict) and "name" in config["config"]:
+            yield config
+        for value in config.values():
+            yield from _objects(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _objects(value)
+
+
+def _is_kerass(layer: dict[str, Any]) -> bool:
+    import keras
+
+    name = str(layer["class_name"])
+    if "module" in layer:
+        return str(layer["module"]).partition(".")[0] == "keras" or keras.saving.get_registered_object(name) is not None
+    return hasattr(keras.layers, name) or name in ("Functional", "Model", "Sequential")
+
+
+def _name(layer: dict[str, Any]) -> str:
+    return printable(str(layer["config"]["name"]))

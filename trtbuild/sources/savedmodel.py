@@ -1,0 +1,159 @@
+"""A SavedModel on disk: which of its graphs is meant, its signature as a function, and inputs that have a default.
+
+Needs TensorFlow.  TensorFlow 2's loader reads the objects of the program that saved it, which fails for some that
+Keras 2 wrote; the loader of TensorFlow 1 reads the graph alone, which is all that is needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import ConfigError, SourceError
+from trtbuild.base.files import inside
+from trtbuild.base.names import did_you_mean
+
+
+@dataclass(frozen=True)
+class Signature:
+    """``call(**inputs) -> {output: tensor}`` of the signature ``name``.
+
+    ``inputs`` have .shape and .dtype; ``defaults``: values of those that need not be given; ``keep`` owns variables.
+    """
+
+    name: str
+    call: Callable[..., Mapping[str, Any]]
+    inputs: Mapping[str, Any]
+    defaults: Mapping[str, Any]
+    keep: Any
+
+
+def load(source: Mapping[str, Any], path: Path) -> Signature:
+    """The signature that ``source`` (``model.source`` of the config) names.
+
+    Raises:
+        SourceError: not a readable SavedModel.  ConfigError: it has no such signature or graph, several that could be
+        meant, or names files outside its folder.
+    """
+    where = source["path"]
+    graph = _graph(parse(path, where), source.get("tags"), where)
+    name = choose_signature(graph, source.get("signature"), where)
+    for asset in graph.asset_file_def:
+        inside(path / "assets", asset.filename, where=where)
+    tags = sorted(graph.meta_info_def.tags)
+    try:
+        call, inputs, keep = _by_objects(path, tags, name)
+    except Exception as error:  # protobuf, I/O and registry errors alike: this loader cannot use it
+        try:
+            call, inputs, keep = _by_graph(path, tags, graph.signature_def[name])
+        except Exception:  # the same: then the first reason is the one to tell
+            raise _unreadable(error, path, where) from error
+    return Signature(name, call, inputs, _defaults(graph, name), keep)
+
+
+def parse(path: Path, where: str) -> Any:
+    """The SavedModel's description (a protobuf), without variables.
+
+    Raises:
+        SourceError: there is none, or it is damaged.
+    """
+    from tensorflow.python.saved_model import loader_impl
+
+    if not ((path / "saved_model.pb").exists() or (path / "saved_model.pbtxt").exists()):
+        raise SourceError("no saved_model.pb in it", where=where, hint="give a SavedModel's folder")
+    try:
+        found = loader_impl.parse_saved_model(str(path))
+    except Exception as error:  # OSError; protobuf raises its own types, which moved between versions
+        raise _unreadable(error, path, where) from error
+    if not found.meta_graphs:
+        raise SourceError("not a readable SavedModel: it holds no graph", where=where)
+    return found
+
+
+def _graph(saved: Any, tags: Sequence[str] | None, where: str) -> Any:
+    """The graph with these tags; without, the one tagged ``serve`` alone, or the only one there is."""
+    by_tags = {frozenset(graph.meta_info_def.tags): graph for graph in saved.meta_graphs}
+    shown = ", ".join(sorted(f"[{', '.join(sorted(found))}]" for found in by_tags))
+    if tags is not None:
+        if frozenset(tags) not in by_tags:
+            raise ConfigError(f"no graph has just these tags; there are {shown}", where="model.source.tags")
+        return by_tags[frozenset(tags)]
+    if frozenset({"serve"}) in by_tags:
+        return by_tags[frozenset({"serve"})]
+    if len(by_tags) > 1:
+        hint = "choose one: init --tags A,B, or tags: [A, B] in the model's source"
+        raise ConfigError(f"several graphs, with the tags {shown}", where=where, hint=hint)
+    return next(iter(by_tags.values()))
+
+
+def choose_signature(graph: Any, name: str | None, where: str) -> str:
+    """``name``; without it ``serving_default``, or the only one there is.  Those without an output are none."""
+    names = sorted(name for name, made in graph.signature_def.items() if made.outputs and not name.startswith("__"))
+    if not names:
+        hint = (
+            "save it with one: tf.saved_model.save(model, PATH, signatures=FUNCTION), or freeze it to a GraphDef (.pb)"
+        )
+        raise ConfigError("the SavedModel has no signature", where=where, hint=hint)
+    if name is not None and name not in names:
+        hint = did_you_mean(name, names)
+        raise ConfigError(f"no signature '{name}'", where="model.source.signature", hint=hint)
+    if name is None and "serving_default" not in names and len(names) > 1:
+        hint = "choose one: --signature NAME"
+        raise ConfigError(f"several signatures: {', '.join(names)}", where=where, hint=hint)
+    return name or ("serving_default" if "serving_default" in names else names[0])
+
+
+def _by_objects(path: Path, tags: Sequence[str], name: str) -> tuple[Any, Mapping[str, Any], Any]:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path), tags=tags)
+    function = loaded.signatures[name]
+    return function, function.structured_input_signature[1], loaded
+
+
+def _by_graph(path: Path, tags: Sequence[str], signature: Any) -> tuple[Any, Mapping[str, Any], Any]:
+    import tensorflow as tf
+    from tensorflow.python.framework import convert_to_constants
+
+    feeds = {key: info.name for key, info in signature.inputs.items()}
+    fetches = {key: info.name for key, info in signature.outputs.items()}
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        tf.compat.v1.saved_model.load(session, list(tags), str(path))
+        frozen = convert_to_constants.convert_variables_to_constants_from_session_graph(
+            session, graph.as_graph_def(), sorted({name.partition(":")[0] for name in fetches.values()})
+        )
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(frozen, name=""), [])
+    inputs = {key: wrapped.graph.get_tensor_by_name(name) for key, name in feeds.items()}
+    results = [wrapped.graph.get_tensor_by_name(name) for name in fetches.values()]
+    pruned = wrapped.prune(list(inputs.values()), results)
+
+    def call(**arguments: Any) -> Mapping[str, Any]:
+        return dict(zip(fetches, pruned(*[arguments[key] for key in inputs]), strict=True))
+
+    return call, inputs, wrapped
+
+
+def _defaults(graph: Any, name: str) -> dict[str, Any]:
+    """Of the signature itself, and of placeholders with a constant default (TensorFlow 1's dropout rates, modes)."""
+    import tensorflow as tf
+
+    signature = graph.signature_def[name]
+    nodes = {node.name: node for node in graph.graph_def.node}
+    found = {key: tf.make_ndarray(value) for key, value in signature.defaults.items()}
+    for key, info in signature.inputs.items():
+        node = nodes.get(info.name.partition(":")[0])
+        if node is not None and node.op == "PlaceholderWithDefault":
+            constant = nodes.get(node.input[0].partition(":")[0])
+            if constant is not None and constant.op == "Const":
+                found[key] = tf.make_ndarray(constant.attr["value"].tensor)
+    return found
+
+
+def _unreadable(error: Exception, path: Path, where: str) -> SourceError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Of an error while the graph runs, the first lines are where it was built.
+    told = next((line for line in lines if not line.endswith(":") and line[:5] not in ("File ", "Detec")), "")
+    said = (told or type(error).__name__)[:300].replace(str(path), where)
+    return SourceError(f"not a readable SavedModel: {said}", where=where)

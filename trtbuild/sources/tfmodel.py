@@ -1,0 +1,308 @@
+"""A TensorFlow source of any kind as one concrete function with named inputs and outputs.
+
+Needs TensorFlow.  Every kind is wrapped in a ``tf.function`` over the config's input specs, so that fixed dimensions
+are fixed in the graph, names are the config's, and freezing sees one shape of thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.callables import load_callable
+from trtbuild.base.errors import ConfigError, SourceError
+from trtbuild.sources.savedmodel import Signature
+
+
+@dataclass(frozen=True)
+class TfModel:
+    """``function(**inputs) -> {output name: tensor}``, traced for the config's shapes; ``outputs`` in model order."""
+
+    function: Any  # tf ConcreteFunction
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Before tracing: the model's own callable, and what it says about its inputs (None: it does not say)."""
+
+    call: Callable[[dict[str, Any]], dict[str, Any]]
+    inputs: Mapping[str, Any] | None  # name -> object with .shape and .dtype
+    keep: Any  # owner of the variables, which a traced function only refers to weakly
+    optional: frozenset[str] = frozenset()  # inputs that have a default, and are that constant unless they are named
+
+
+def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TfModel:
+    """Load the source and trace it.
+
+    Args:
+        source: ``model.source`` of the config; ``path`` is where its file or folder lies (None for a factory).
+        inputs: ``model.inputs``: name -> {dtype, shape}; a null dimension stays dynamic.
+
+    Raises:
+        SourceError: it cannot be loaded or called.  ConfigError: inputs or signature do not match the model.
+    """
+    return trace(open_source(source, path, inputs), inputs)
+
+
+def open_source(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+    """Load it, once for any number of traces."""
+    return _OPEN[source["kind"]](source, path, inputs)
+
+
+def trace(opened: Opened, inputs: Mapping[str, Any]) -> TfModel:
+    """For inputs of these types and shapes."""
+    import tensorflow as tf
+
+    if opened.inputs is not None:
+        _check_inputs(inputs, opened.inputs, opened.optional)
+    specs = {name: tf.TensorSpec(i["shape"], i["dtype"], name) for name, i in inputs.items()}
+    order: list[str] = []
+
+    def call(**arguments: Any) -> dict[str, Any]:
+        result = opened.call(arguments)
+        order[:] = list(result)
+        return result
+
+    try:
+        function = tf.function(call, autograph=False).get_concrete_function(**specs)
+    except (ConfigError, SourceError):
+        raise
+    except Exception as error:  # the model's own code runs here, so anything may come
+        raise SourceError(
+            f"cannot be called with the configured inputs: {_first_line(error)}", where="model.inputs"
+        ) from error
+    function.trtbuild_keep = opened.keep
+    return TfModel(function, tuple(inputs), tuple(order))
+
+
+def open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+    from trtbuild.sources import savedmodel
+
+    assert path is not None
+    return of_signature(savedmodel.load(source, path))
+
+
+def of_signature(signature: Signature) -> Opened:
+    """Inputs that are not given have their defaults."""
+    import tensorflow as tf
+
+    def call(arguments: dict[str, Any]) -> dict[str, Any]:
+        given = {name: tf.constant(value) for name, value in signature.defaults.items() if name not in arguments}
+        result = signature.call(**arguments, **given)
+        return {key: result[key] for key in sorted(result)}
+
+    return Opened(call, signature.inputs, signature.keep, frozenset(signature.defaults))
+
+
+def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+    from trtbuild.sources import kerasfile
+
+    assert path is not None
+    return keras_model(kerasfile.load(path, source["path"]))
+
+
+def keras_model(model: Any) -> Opened:
+    """A Keras 3 model: a functional one is called by its own input names, a subclassed one by the config's."""
+    import keras
+
+    structure = getattr(model, "input", None) if getattr(model, "_is_graph_network", True) else None
+    functional = isinstance(model, (keras.Sequential, keras.Model)) and bool(getattr(model, "inputs", None))
+    if functional:
+        tensors = list(model.inputs)
+        names = [tensor.name.split(":")[0] for tensor in tensors]
+        structure = getattr(model, "_inputs_struct", None)
+
+        def call(arguments: dict[str, Any]) -> dict[str, Any]:
+            flat = [arguments[name] for name in names]
+            packed = keras.tree.pack_sequence_as(structure, flat) if structure is not None else flat
+            packed = packed[0] if structure is None and len(flat) == 1 else packed
+            return _named(model(packed, training=False), list(getattr(model, "output_names", [])))
+
+        return Opened(call, dict(zip(names, tensors, strict=True)), model)
+
+    def call_subclassed(arguments: dict[str, Any]) -> dict[str, Any]:
+        packed = next(iter(arguments.values())) if len(arguments) == 1 else arguments
+        return _named(model(packed, training=False), [])
+
+    return Opened(call_subclassed, None, model)
+
+
+def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+    assert path is not None
+    wrapped = import_frozen_graph(path, source["path"])
+    feeds = {
+        name: _graph_tensor(wrapped.graph, t, f"model.source.inputs.{name}") for name, t in source["inputs"].items()
+    }
+    fetches = {
+        name: _graph_tensor(wrapped.graph, t, f"model.source.outputs.{name}") for name, t in source["outputs"].items()
+    }
+    if missing := set(inputs) - set(feeds):
+        raise ConfigError(
+            f"input '{min(missing)}' has no tensor", where="model.source.inputs", hint='write name: "op:0"'
+        )
+    ordered = list(feeds)
+    try:
+        pruned = wrapped.prune([feeds[name] for name in ordered], list(fetches.values()))
+    except Exception as error:  # TensorFlow's UnliftableError is not public
+        what = f"the outputs need more than the named inputs: {_first_line(error)}"
+        raise ConfigError(what, where="model.source.inputs") from error
+    return Opened(
+        lambda arguments: dict(zip(fetches, pruned(*[arguments[name] for name in ordered]), strict=True)),
+        feeds,
+        wrapped,
+    )
+
+
+def import_frozen_graph(path: Path, where: str) -> Any:
+    """The GraphDef as a wrapped function without inputs, whose graph can be searched and pruned."""
+    import tensorflow as tf
+
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(path.read_bytes())
+    except Exception as error:  # google.protobuf raises its own types, which moved between versions
+        raise SourceError("not a frozen GraphDef", where=where) from error
+    if not graph_def.node:
+        raise SourceError("an empty GraphDef", where=where)
+    try:
+        return tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
+    except ValueError as error:
+        raise SourceError(f"the GraphDef cannot be imported: {_first_line(error)}", where=where) from error
+
+
+def _graph_tensor(graph: Any, name: str, where: str) -> Any:
+    try:
+        return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
+    except (KeyError, ValueError):
+        from trtbuild.base.names import did_you_mean
+
+        operations = [operation.name for operation in graph.get_operations()]
+        hint = did_you_mean(name.split(":")[0], operations) if len(operations) < 20_000 else ""
+        raise ConfigError(f"the graph has no tensor '{name}'", where=where, hint=hint[:200]) from None
+
+
+def _open_factory(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+    import keras
+    import tensorflow as tf
+
+    make = load_callable(source["callable"], "model.source.callable")
+    keras.utils.set_random_seed(source["seed"])
+    arguments = dict(source["arguments"])
+    if _takes_seed(make):
+        arguments.setdefault("seed", source["seed"])
+    try:
+        made = make(**arguments)
+    except Exception as error:  # the user's own code
+        raise SourceError(f"the factory failed: {_first_line(error)}", where=source["callable"]) from error
+    if isinstance(made, keras.Model):
+        return keras_model(made)
+    if isinstance(made, tf.Module) and not callable(made):
+        raise SourceError("the factory returned a tf.Module without __call__", where=source["callable"])
+    if not callable(made):
+        hint = "return a Keras model, or a callable of named tensors"
+        raise SourceError(f"the factory returned a {type(made).__name__}", where=source["callable"], hint=hint)
+    return Opened(lambda tensors: _named(made(**tensors), []), None, made)
+
+
+def _takes_seed(make: Callable[..., Any]) -> bool:
+    import inspect
+
+    try:
+        return "seed" in inspect.signature(make).parameters
+    except (TypeError, ValueError):  # a builtin without a signature
+        return False
+
+
+_OPEN: dict[str, Callable[[Mapping[str, Any], Path | None, Mapping[str, Any]], Opened]] = {
+    "saved_model": open_saved_model,
+    "keras": open_keras,
+    "frozen_graph": _open_frozen_graph,
+    "factory": _open_factory,
+}
+
+
+def _named(result: Any, names: list[str]) -> dict[str, Any]:
+    """Outputs by name: a mapping keeps its keys, a list takes the model's names, or output_0, output_1, …"""
+    found = flat_outputs(result)
+    usable = not isinstance(result, Mapping) and len(names) == len(found) == len(set(names))
+    return dict(zip(names, found.values(), strict=True)) if usable else found
+
+
+def flat_outputs(result: Any) -> dict[str, Any]:
+    """Every tensor of a result by name, however it is nested: ``a_0`` is the first of what is called ``a``.
+
+    None is no output.
+
+    >>> flat_outputs({"a": (1, {"b": 2}), "c": None})
+    {'a_0': 1, 'a_1_b': 2}
+    >>> flat_outputs([1, (2, 3)])
+    {'output_0': 1, 'output_1_0': 2, 'output_1_1': 3}
+
+    Raises:
+        SourceError: there is no output, or two would have one name.
+    """
+    found: dict[str, Any] = {}
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                add(f"{name}_{key}" if name else str(key), inner)
+        elif isinstance(value, (list, tuple)):
+            for i, inner in enumerate(value):
+                add(f"{name or 'output'}_{i}", inner)
+        elif value is not None:
+            name = name or "output_0"
+            if name in found:
+                raise SourceError(f"two of its outputs would be called '{name}'", where="model", hint="rename one")
+            found[name] = value
+
+    add("", result)
+    if not found:
+        raise SourceError("it returns no tensor", where="model", hint="return what the network computes")
+    return found
+
+
+def _check_inputs(wanted: Mapping[str, Any], have: Mapping[str, Any], optional: frozenset[str]) -> None:
+    """The config's inputs must be the model's, with its types, and shapes inside the model's own."""
+    from trtbuild.base.names import did_you_mean
+
+    for name in wanted:
+        if name not in have:
+            raise ConfigError(
+                f"the model has no input '{name}'", where=f"model.inputs.{name}", hint=did_you_mean(name, have)
+            )
+    for name, tensor in have.items():
+        if name not in wanted:
+            if name in optional:
+                continue
+            raise ConfigError(f"the model's input '{name}' is missing", where="model.inputs")
+        check_fit(name, wanted[name], str(getattr(tensor.dtype, "name", tensor.dtype)), _dims(tensor.shape))
+
+
+def _dims(shape: Any) -> list[int | None] | None:
+    if getattr(shape, "rank", 0) is None:
+        return None
+    return [None if d is None else int(d) for d in tuple(shape)]
+
+
+def check_fit(name: str, wanted: Mapping[str, Any], dtype: str, dims: list[int | None] | None) -> None:
+    """Raise ConfigError when the configured input cannot be fed to a tensor of ``dtype`` and ``dims``."""
+    if wanted["dtype"] != dtype:
+        raise ConfigError(f"{wanted['dtype']} does not match the model's {dtype}", where=f"model.inputs.{name}.dtype")
+    shape = list(wanted["shape"])
+    fits = dims is None or (
+        len(dims) == len(shape) and all(m is None or m == w for m, w in zip(dims, shape, strict=True))
+    )
+    if not fits:
+        shown = "[" + ", ".join("null" if d is None else str(d) for d in dims or []) + "]"
+        asked = "[" + ", ".join("null" if d is None else str(d) for d in shape) + "]"
+        raise ConfigError(f"{asked} does not fit the model's {shown}", where=f"model.inputs.{name}.shape")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]

@@ -1,0 +1,339 @@
+"""A traced TensorFlow function to an ONNX model, by tf2onnx and, past its last opset, onnx's version converter.
+
+tf2onnx does not raise on an operation it cannot convert: it logs, and leaves the TensorFlow node in the graph.  So
+every node is looked up in ONNX's own schemas here, and all that have none are reported together.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import ExportError
+from trtbuild.graphs import canonical
+from trtbuild.sources import randomness, standins
+from trtbuild.sources.tf2onnxmemory import mend_constants
+from trtbuild.sources.tfmodel import TfModel
+
+TF2ONNX_LAST_OPSET = 18
+
+
+@dataclass(frozen=True)
+class TfOp:
+    """One operation of the frozen graph; ``inputs`` are tensor names (``op:0``), ``shapes`` one for each output."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    shapes: tuple[tuple[int | None, ...] | None, ...]
+
+
+@dataclass(frozen=True)
+class Converted:
+    model: Any  # onnx.ModelProto
+    ops: dict[str, TfOp]
+    tensors: dict[str, str]  # clean graph input or output name -> TensorFlow tensor
+    graph_def: Any  # what was converted, without its ``weights`` (constant -> bytes); ``ops`` are its operations
+    weights: dict[str, bytes]
+    constants: frozenset[str]  # outputs that are constants or variables in the source itself
+    random: dict[str, str]  # operations that draw random numbers: name -> type
+
+    def write_frozen(self, path: Path) -> None:
+        standins.write(self.graph_def, self.weights, path)
+
+
+def convert(source: TfModel, opset: int) -> Converted:
+    """Freeze, optimise and convert.
+
+    Raises:
+        ExportError: operations without an ONNX form, all of them in ``details``.
+    """
+    stand_ins = standins.StandIns()
+    graph_def, inputs, outputs, constants = _freeze(source, stand_ins)
+    del source  # and its variables, if nobody else holds it
+    weights = {name: stand_ins.weights[number][1] for name, number in stand_ins.found(graph_def).items()}
+    del stand_ins
+    canonical.check_size(weights.values())
+    found = convert_graph(graph_def, inputs, outputs, opset, weights)
+    if found.unknown:
+        raise _unknown_ops(found)
+    tensors = {clean: tensor for tensor, clean in (inputs | outputs).items()}
+    random = randomness.in_graph_def(graph_def)
+    return Converted(found.model, found.ops, tensors, graph_def, weights, constants, random)
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A node that ONNX has no schema for; ``reason`` is what tf2onnx said besides that."""
+
+    name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A conversion, ``unknown`` operations of TensorFlow left in it.
+
+    ``shapes``: element type and shape of tensors as tf2onnx keeps them, in its layout, None for what it does not know.
+    """
+
+    model: Any  # onnx.ModelProto
+    ops: dict[str, TfOp]
+    unknown: tuple[Unknown, ...]
+    shapes: dict[str, tuple[int, tuple[int | None, ...]]]
+
+
+def convert_graph(
+    graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int,
+    weights: Mapping[str, bytes] | None = None,
+) -> Found:  # fmt: skip
+    """Convert a frozen, optimised GraphDef; ``inputs`` and ``outputs`` are tensor -> clean name.
+
+    ``weights``: the bytes of constants that the graph has stand-ins for (``sources/standins.py``).
+    The opset is not raised past tf2onnx's last one while unknown operations are in the graph.
+
+    Raises:
+        ExportError: tf2onnx failed altogether, or onnx cannot raise the opset.
+    """
+    import tensorflow as tf
+
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+        ops = {op.name: _describe(op) for op in graph.get_operations()}
+        model, shapes, said = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET), weights)
+    unknown = _unknown(model, said)
+    if opset > TF2ONNX_LAST_OPSET and not unknown:
+        model = raise_opset(model, opset)
+    return Found(model, ops, unknown, shapes)
+
+
+def _freeze(
+    source: TfModel, stand_ins: standins.StandIns
+) -> tuple[Any, dict[str, str], dict[str, str], frozenset[str]]:
+    """Constants for variables, then tf2onnx's grappler pass.
+
+    Returns:
+        the GraphDef; tensor -> clean name of inputs and of outputs; outputs that nothing computes.
+    """
+    import tensorflow as tf
+    from tf2onnx import tf_loader
+
+    from trtbuild.sources import defaults
+
+    try:
+        frozen = standins.freeze(source.function, stand_ins)
+    except (
+        Exception
+    ) as error:  # a model that assigns to its variables cannot be frozen; TensorFlow says so in many ways
+        raise randomness.not_frozen(error, source.function.graph.as_graph_def()) from error
+    # Structured arguments and results are flattened in the order of their sorted names.
+    feeds = [tensor for tensor in frozen.inputs if tensor.dtype != tf.resource]
+    inputs = {tensor.name: name for tensor, name in zip(feeds, sorted(source.inputs), strict=True)}
+    outputs: dict[str, str] = {}
+    for tensor, name in zip(frozen.outputs, sorted(source.outputs), strict=True):
+        outputs[tensor.name] = f"{name}_output" if name in source.inputs else name
+    graph_def = tf_loader.fix_freezing_errors_part2(frozen.graph.as_graph_def(add_shapes=True))
+    del frozen
+    allow_inlining(graph_def)
+    stand_ins.hide(graph_def)
+    graph_def = defaults.take(graph_def, [*inputs, *outputs])
+    constants = frozenset(outputs[tensor] for tensor in defaults.constants(graph_def, outputs))
+    hidden = stand_ins.safe(graph_def)
+    while True:
+        stand_ins.reveal(graph_def, keep=hidden)
+        with tf.Graph().as_default():  # export_meta_graph, inside tf_optimize, refuses eager mode
+            tf.import_graph_def(graph_def, name="")
+            optimised = tf_loader.tf_optimize(list(inputs), list(outputs), graph_def)
+        lost = hidden - set(stand_ins.found(optimised).values())
+        if not lost:
+            return optimised, inputs, outputs, constants
+        hidden -= lost
+
+
+def allow_inlining(graph_def: Any) -> None:
+    """Have jit-compiled functions inlined, which TensorFlow keeps apart: Keras 3 makes grouped convolutions of them."""
+    marks = ("_XlaMustCompile", "_noinline")
+    for function in graph_def.library.function:
+        for mark in marks:
+            function.attr.pop(mark, None)
+    for node in (*graph_def.node, *(node for function in graph_def.library.function for node in function.node_def)):
+        if marks[0] in node.attr and node.op == "StatefulPartitionedCall":
+            node.op = "PartitionedCall"  # frozen: no state is left
+        node.attr.pop(marks[0], None)
+
+
+def inline_functions(graph_def: Any, keep: Sequence[str]) -> Any:
+    """Calls replaced by what they call, loops and branches kept, as in freezing; ``keep`` are tensors to be found."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
+    from tensorflow.python.framework.convert_to_constants import disable_lower_using_switch_merge
+    from tensorflow.python.grappler import tf_optimizer
+
+    graph_def = disable_lower_using_switch_merge(graph_def)
+    for function in graph_def.library.function:
+        function.attr.pop("api_implements", None)  # a GPU form of an LSTM, which would keep it from being inlined
+    config = config_pb2.ConfigProto()
+    options = config.graph_options.rewrite_options
+    options.min_graph_nodes = -1  # small graphs too
+    options.optimizers.append("function")
+    options.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
+    with tf.Graph().as_default():
+        tf.import_graph_def(graph_def, name="")
+        meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def)
+    wanted = meta_graph_pb2.CollectionDef()
+    wanted.node_list.value.extend(keep)
+    meta_graph.collection_def["train_op"].CopyFrom(wanted)
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
+
+
+def _describe(op: Any) -> TfOp:
+    def dims(tensor: Any) -> tuple[int | None, ...] | None:
+        return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
+
+    return TfOp(op.name, op.type, tuple(t.name for t in op.inputs), tuple(dims(t) for t in op.outputs))
+
+
+def _tf2onnx(
+    graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int, weights: Mapping[str, bytes] | None
+) -> tuple[Any, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str]]:
+    """The model, its tensors, and what tf2onnx complained of."""
+    import tf2onnx.utils
+    from tf2onnx import optimizer
+    from tf2onnx.tfonnx import process_tf_graph
+
+    _mend_scalar_bias()
+    mend_constants()
+    said = _Complaints()
+    logger = logging.getLogger("tf2onnx")
+    logger.addHandler(said)
+    tf2onnx.utils.INTERNAL_NAME = 1  # a counter of the whole process, which would reach the names of new nodes
+    try:
+        converted = process_tf_graph(
+            graph, opset=opset, input_names=list(inputs), output_names=list(outputs),
+            tensors_to_rename={**inputs, **outputs}, continue_on_error=True,
+            const_node_values=dict(weights or {}), custom_op_handlers={"Erfc": (_erfc, [])},
+        )  # fmt: skip
+        # An optimiser pass that fails is skipped with a warning and a copy of the graph before it is kept; a deep copy
+        # for each of its seven passes is what makes large graphs slow, and a failed pass should be seen.
+        onnx_graph = optimizer.optimize_graph(converted, catch_errors=False)
+        model = onnx_graph.make_model("model")
+        shapes = {
+            name: (kind, tuple(None if d < 0 else d for d in shape))
+            for node in onnx_graph.get_nodes()
+            for name in node.output
+            if (shape := onnx_graph.get_shape(name)) is not None and (kind := onnx_graph.get_dtype(name))
+        }
+    except Exception as error:  # tf2onnx raises KeyError, AssertionError and ValueError alike
+        details = tuple(said.lines)
+        what = details[0] if details else f"tf2onnx: {type(error).__name__}: {error}"
+        raise ExportError(what, where="export", details=details) from error
+    finally:
+        logger.removeHandler(said)
+    return model, shapes, said.lines
+
+
+def _mend_scalar_bias() -> None:
+    """tf2onnx 1.17 takes a scalar added to a convolution for its bias, and fails on ``max(())`` (hard sigmoid)."""
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
+
+    original = TransposeOptimizer._add_handler
+    if getattr(original, "mended", False):
+        return
+
+    def add_handler(self: Any, trans: Any, node: Any) -> Any:
+        second = node.inputs[1]
+        if second.is_const() and second.get_tensor_value(as_list=False).ndim == 0:
+            return self._handle_node_having_branches(trans, node)
+        return original(self, trans, node)
+
+    add_handler.mended = True  # type: ignore[attr-defined]
+    TransposeOptimizer._add_handler = add_handler
+
+
+def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
+    """erfc(x) = 1 - erf(x): tf2onnx 1.17 lacks it, and the exact GELU of Keras 3 is made of it."""
+    import numpy as np
+    from tf2onnx import utils
+
+    shape, dtype = context.get_shape(node.output[0]), context.get_dtype(node.output[0])
+    one = context.make_const(utils.make_name("one"), np.array(1, utils.map_onnx_to_numpy_type(dtype)))
+    source, output = node.input[0], node.output[0]
+    context.remove_node(node.name)
+    erf = context.make_node("Erf", [source], shapes=[shape], dtypes=[dtype])
+    context.make_node(
+        "Sub", [one.output[0], erf.output[0]], name=name, outputs=[output], shapes=[shape], dtypes=[dtype]
+    )
+
+
+_NO_REASON = ("not supported", "Unsupported ops")  # what tf2onnx says of every one of them
+
+
+def _unknown(model: Any, said: Sequence[str]) -> tuple[Unknown, ...]:
+    """Every node whose type ONNX has no schema for."""
+    import onnx
+
+    domains = {entry.domain: entry.version for entry in model.opset_import}
+    found = []
+    for node in all_nodes(model.graph):
+        version = domains.get(node.domain, 1)
+        if node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not onnx.defs.has(node.op_type, version, node.domain):
+            whole = re.compile(rf"(?<![\w/.-]){re.escape(node.name)}(?![\w/.-])")
+            about = (line for line in said if node.name and whole.search(line))
+            reason = next((line for line in about if not any(sign in line for sign in _NO_REASON)), "")
+            found.append(Unknown(node.name, node.op_type, reason))
+    return tuple(found)
+
+
+def _unknown_ops(found: Found) -> ExportError:
+    from trtbuild.graphs.scopes import Cleaner
+
+    clean = Cleaner(found.ops)
+    lines = []
+    for node in found.unknown:
+        origin = clean.name(node.name) if node.name in found.ops else f"{node.name} (made by tf2onnx)"
+        lines.append(f"{node.kind} {origin}" + (f": {node.reason}" if node.reason else ""))
+    kinds = ", ".join(sorted({node.kind for node in found.unknown}))
+    first = f"{len(lines)} operation(s) cannot be exported to ONNX: {kinds}; first: {lines[0]}"
+    return ExportError(first, where="export", hint="rewrite them with supported operations", details=tuple(lines))
+
+
+def all_nodes(graph: Any) -> Iterator[Any]:
+    """Nodes of a graph and of every subgraph in it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from all_nodes(attribute.g)
+            for inner in attribute.graphs:
+                yield from all_nodes(inner)
+
+
+def raise_opset(model: Any, opset: int) -> Any:
+    """The same graph in a newer opset; node names stay, except where the converter has to insert nodes."""
+    import onnx.version_converter
+
+    try:
+        return onnx.version_converter.convert_version(model, opset)
+    except Exception as error:  # the converter's C++ errors come as RuntimeError or its own ConvertError
+        what = f"onnx cannot convert the graph to opset {opset}: {str(error).splitlines()[0]}"
+        raise ExportError(what, where="model.export.opset", hint=f"use opset {TF2ONNX_LAST_OPSET} or lower") from error
+
+
+class _Complaints(logging.Handler):
+    """tf2onnx's error lines, in order, each once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = " ".join(record.getMessage().split())
+        if record.exc_info and record.exc_info[1] is not None:  # of a node: its name, then a dump of it
+            line = f"{line.partition(' (fct=')[0]}: {' '.join(str(record.exc_info[1]).split())}"
+        if line not in self.lines:
+            self.lines.append(line)

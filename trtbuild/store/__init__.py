@@ -1,0 +1,160 @@
+"""Artifacts of one workspace in DVC's own formats: records of steps, publish in crash-safe order, check out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from trtbuild.base.files import write_atomic
+from trtbuild.base.workspace import Workspace
+from trtbuild.core.record import Digest, Record, command, dep_path, params, same
+from trtbuild.core.step import File, Input, Step
+from trtbuild.store import tracking
+from trtbuild.store.digests import Digests, signature
+from trtbuild.store.dvclock import repository_lock
+from trtbuild.store.objects import DamagedObject, Objects
+from trtbuild.store.runcache import RunCache
+from trtbuild.store.trackedmodels import TrackedModels
+
+
+def print_note(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+class Store:
+    """The records of one workspace, over its cache's ``objects`` and ``runs`` and its tracked ``models``."""
+
+    def __init__(self, workspace: Workspace, note: Callable[[str], None] = print_note) -> None:
+        self.workspace = workspace
+        self.root = workspace.root
+        self.note = note  # what a user must know of damaged records and objects; a build shows it among its own lines
+        self._digests = Digests(self.root, workspace.private / "state.json")
+        self.objects = Objects(workspace, self._digests, self._say)
+        self.runs = RunCache(workspace, self.objects)
+        self.models = TrackedModels(self.root, self.objects)
+        self._records: dict[str, tuple[list[int], Record | None]] = {}
+        self._told: set[str] = set()
+
+    def _say(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self.note(line)
+
+    def digest(self, path: str) -> Digest | None:
+        """DVC's digest of a workspace file or folder; None when it is not there."""
+        return self._digests.of(path)
+
+    def input_digest(self, path: str) -> Digest | None:
+        """The bytes in the workspace, or, when they are not there, what ``models.dvc`` says they would be."""
+        return self.digest(path) or self.models.recorded(path)
+
+    def save_state(self) -> None:
+        """Keep what was hashed for the next process."""
+        self._digests.save()
+
+    def record(self, step: Step) -> Record | None:
+        """The step's dvc.lock; read again only when its signature has changed."""
+        path = self.root / step.folder / tracking.LOCK_FILE
+        try:
+            seen = signature(path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        known = self._records.get(step.folder)
+        if known is None or known[0] != seen:
+            self._records[step.folder] = known = (seen, tracking.read_record(path, step.kind, self._say))
+        return known[1]
+
+    def _source_digest(self, source: Input) -> Digest | None:
+        """A file's own bytes; an upstream output by its step's record, so that it need not be in the workspace."""
+        if isinstance(source, File):
+            return self.input_digest(source.path)
+        record = self.record(source.step)
+        return None if record is None else record.outs.get(source.name)
+
+    def input_digests(self, step: Step) -> dict[str, Digest] | None:
+        """Digests of all inputs by workspace path; None while one of them does not exist yet."""
+        if not step.inputs:
+            content = tracking.params_yaml(step)
+            return {f"{step.folder}/params.yaml": Digest(hashlib.md5(content).hexdigest(), len(content))}
+        digests = {source.path: self._source_digest(source) for source in step.inputs.values()}
+        found = {path: digest for path, digest in digests.items() if digest is not None}
+        return found if len(found) == len(digests) else None
+
+    def publish(self, step: Step, digests: Mapping[str, Digest], made: Path) -> Record:
+        """Take a finished step's files from ``made`` and record them: objects, run cache, outputs, dvc.lock last."""
+        # First writer wins: another process may have finished the same action meanwhile.
+        record = self.runs.remembered(step, digests)
+        if record is None:
+            outs = {out.name: self.objects.adopt(made / out.name) for out in step.outs}
+            deps = {dep_path(step, path): digest for path, digest in digests.items()}
+            record = Record(command(step), deps, params(step), outs)
+            self.runs.remember(step, digests, record)
+        self.restore(step, record)
+        return record
+
+    def restore(self, step: Step, record: Record) -> None:
+        """Put a record's outputs into the step's folder, its dvc.lock last."""
+        folder = self.root / step.folder
+        with repository_lock(self.workspace.dvc):
+            for name, digest in record.outs.items():
+                if not same(self.digest(f"{step.folder}/{name}"), digest):
+                    self.checkout(digest, f"{step.folder}/{name}")
+            _write_changed(folder / tracking.STAGE_FILE, tracking.stage_yaml(step))
+            _write_changed(folder / "params.yaml", tracking.params_yaml(step))
+            _write_changed(folder / tracking.LOCK_FILE, tracking.lock_yaml(step.kind, record))
+
+    def checkout(self, digest: Digest, path: str) -> None:
+        """Put an object into the workspace, as a reflink where possible and a copy elsewhere.
+
+        Not a hard link: root writes through its 0444 mode, and would change the cache in place.
+
+        Raises:
+            DamagedObject: its bytes are not the object's; nothing is put there.
+        """
+        target = self.root / path
+        if digest.md5.endswith(".dir"):
+            self._checkout_folder(digest, target)
+            return
+        self.objects.copy_out(digest, target)
+        self._digests.remember(target, digest.md5)
+
+    def _checkout_folder(self, digest: Digest, target: Path) -> None:
+        """All files of a tracked folder that are not there: the folder comes whole, by a rename, or is completed."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        try:
+            into = target if target.exists() else made
+            listing = self.objects.listing(digest)
+            if listing is None:
+                raise DamagedObject("the listing of a tracked folder is not in the cache", where=str(target))
+            for file in listing:
+                if not (into / file["relpath"]).exists():
+                    self.objects.copy_out(Digest(file["md5"]), into / file["relpath"])
+            if into is made:
+                made.chmod(0o755)  # mkdtemp makes 0700
+                made.rename(target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def _write_changed(path: Path, content: bytes) -> None:
+    """Write only when it differs, so that time stamps tell the truth."""
+    if not path.is_file() or path.read_bytes() != content:
+        write_atomic(path, content)
+
+
+@contextlib.contextmanager
+def scratch(store: Store) -> Iterator[Path]:
+    """A folder for files on their way in or out; a build sweeps it away when its process is gone."""
+    store.workspace.prepare()
+    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}.transfer.", dir=store.workspace.work))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,148 @@
+"""DVC's digests of workspace files and folders, remembered by the stat signature of each file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from trtbuild.base import shortcut
+from trtbuild.base.files import inner_path, write_atomic
+from trtbuild.core.record import MD5, Digest, digest_of
+
+_CHUNK = 1 << 20
+# A file changed within this time before it was hashed may change again without a new time stamp ("racy git").
+_RACY_NS = 50_000_000
+
+
+class Digests:
+    """Of the files under one root; ``state_file`` keeps the signatures for the next process."""
+
+    def __init__(self, root: Path, state_file: Path) -> None:
+        self._root, self._state_file = root, state_file
+        self._state = _load_state(state_file)
+
+    def of(self, path: str) -> Digest | None:
+        """The digest of a file or folder; None when it is not there."""
+        full = self._root / path
+        if full.is_dir():
+            return self._of_folder(full)
+        try:
+            status = full.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Digest(self.of_file(full, status), status.st_size)
+
+    def of_file(self, path: Path, status: os.stat_result) -> str:
+        """The md5 of a file with this status, which need not lie under the root."""
+        seen = signature(status)
+        known = self._state.get(str(path))
+        if known and known[:4] == seen:
+            return str(known[4])
+        md5 = file_md5(path)
+        if time.time_ns() - status.st_mtime_ns > _RACY_NS:
+            self._state[str(path)] = [*seen, md5]
+        return md5
+
+    def remember(self, path: Path, md5: str) -> None:
+        """A file that has just been written from verified content."""
+        self._state[str(path)] = [*signature(path.stat()), md5]
+
+    def forget(self, path: Path) -> None:
+        """A file whose bytes are not what was remembered, whatever its signature says."""
+        self._state.pop(str(path), None)
+
+    def save(self) -> None:
+        """Keep the stat signatures for the next process; losing them costs time, never correctness."""
+        with contextlib.suppress(OSError):
+            write_atomic(self._state_file, shortcut.dumps(self._state))
+
+    def _of_folder(self, folder: Path) -> Digest:
+        listing, size = [], 0
+        for parent, folders, names in os.walk(folder, followlinks=True):
+            folders[:] = sorted(name for name in folders if not self._ignored(Path(parent, name), "/"))
+            for name in names:
+                full = Path(parent, name)
+                if self._ignored(full):
+                    continue
+                status = full.stat()
+                size += status.st_size
+                listing.append({"md5": self.of_file(full, status), "relpath": full.relative_to(folder).as_posix()})
+        digest = listing_digest(listing)
+        return Digest(digest.md5, size, len(listing))
+
+    @cached_property
+    def _ignore(self) -> Any:
+        return _dvcignore(self._root / ".dvcignore")
+
+    def _ignored(self, path: Path, end: str = "") -> bool:
+        """Whether the workspace's .dvcignore leaves a path out, as DVC does (git's grammar)."""
+        return self._ignore is not None and self._ignore.match_file(path.relative_to(self._root).as_posix() + end)
+
+
+def signature(status: os.stat_result) -> list[int]:
+    """What changes whenever a file's content does."""
+    return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
+
+
+def file_md5(path: Path) -> str:
+    md5 = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as handle:
+        while chunk := handle.read(_CHUNK):
+            md5.update(chunk)
+    return md5.hexdigest()
+
+
+def listing_digest(listing: list[dict[str, str]]) -> Digest:
+    """DVC's digest of a folder: md5 of its sorted listing as JSON (dvc_data/hashfile/tree.py), ``.dir`` appended."""
+    content = json.dumps(sorted(listing, key=lambda e: e["relpath"]), sort_keys=True).encode()
+    return Digest(hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir", None, len(listing))
+
+
+def parse_listing(content: bytes) -> list[dict[str, str]]:
+    """``md5`` and ``relpath`` of each file in a folder, from DVC's listing of it.
+
+    Raises:
+        ValueError: it is not a listing, or names what is not a digest, or a path that leaves the folder.
+    """
+    try:
+        listing = json.loads(content)
+    except RecursionError:
+        raise ValueError("it is not a list") from None
+    if not isinstance(listing, list):
+        raise ValueError("it is not a list")
+    found = [{"md5": digest_of(entry).md5, "relpath": inner_path(entry.get("relpath"))} for entry in listing]
+    for entry in found:
+        if entry["md5"].endswith(".dir"):
+            raise ValueError(f"{entry['relpath']!r:.80} is a folder in it")
+    paths = {entry["relpath"] for entry in found}
+    if len(paths) < len(found) or any(str(parent) in paths for path in paths for parent in PurePosixPath(path).parents):
+        raise ValueError("two of its paths are in each other's way")
+    return found
+
+
+def _dvcignore(path: Path) -> Any:
+    """The patterns of a .dvcignore, or None when there are none."""
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    if not any(line.strip() and not line.startswith("#") for line in lines):
+        return None
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(lines)
+
+
+def _load_state(path: Path) -> dict[str, list[object]]:
+    state = shortcut.load(str(path))
+    return {path: known for path, known in state.items() if _is_state(known)} if isinstance(state, dict) else {}
+
+
+def _is_state(known: object) -> bool:
+    """A signature and an md5: a damaged entry is none, and its file is read again."""
+    if not isinstance(known, list) or len(known) != 5:
+        return False
+    return all(type(number) is int for number in known[:4]) and MD5.fullmatch(str(known[4])) is not None

@@ -1,0 +1,40 @@
+"""DVC's own repository lock, so that a plain dvc command beside us waits instead of reading half a step."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from trtbuild.base.errors import WorkspaceError
+
+_LOCK_WAIT_S = 30.0
+
+
+@contextlib.contextmanager
+def repository_lock(dvc: Path) -> Iterator[None]:
+    """Held while the block runs; ``dvc`` is the workspace's .dvc folder.
+
+    Raises:
+        WorkspaceError: a dvc command holds it for longer than we wait.
+    """
+    import fcntl
+
+    path = dvc / "tmp" / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        deadline = time.monotonic() + _LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+                if time.monotonic() > deadline:
+                    hint = "let that command end, or stop it"
+                    raise WorkspaceError("a dvc command holds the lock", where=str(path), hint=hint) from None
+                time.sleep(0.05)
+        yield

@@ -1,0 +1,135 @@
+"""The content-addressed objects of a DVC cache: find by digest, take in, copy out; damaged ones are absent."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from trtbuild.base.errors import WorkspaceError
+from trtbuild.base.files import copy_atomic
+from trtbuild.base.workspace import Workspace
+from trtbuild.core.record import MD5, Digest
+from trtbuild.store.digests import Digests, file_md5, parse_listing, signature
+
+DAMAGED_FOLDER = "damaged"  # of the cache: objects that were not what their names say, and a log of them
+_NOT_ITS_NAME = "its bytes are not what its name says (md5)"
+
+
+class DamagedObject(WorkspaceError):
+    """An object that passed for intact, and was not when its bytes were read."""
+
+
+class Objects:
+    """Objects of one workspace's cache.  ``digests`` remembers what was read, ``note`` is told of a damaged one.
+
+    A damaged object counts as absent everywhere: it is never copied out, pushed, or kept in place of good bytes.
+    """
+
+    def __init__(self, workspace: Workspace, digests: Digests, note: Callable[[str], None]) -> None:
+        self.workspace = workspace
+        self._digests, self._note = digests, note
+        self._damaged: dict[Path, tuple[list[int], str]] = {}  # what was read, and why it is not the object
+
+    def path(self, md5: str) -> Path:
+        if not MD5.fullmatch(md5):  # the door for records (tracking.digest_of) has let no such thing in
+            raise ValueError(f"not an object's name: {md5!r}")
+        return self.workspace.cache / "files" / "md5" / md5[:2] / md5[2:]
+
+    def has(self, digest: Digest) -> bool:
+        """Whether the cache holds the object and its bytes are what its name says; read again only when it changed."""
+        path = self.path(digest.md5)
+        try:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                why = "it is not a file"
+            elif self._digests.of_file(path, status) == digest.md5.removesuffix(".dir"):
+                return True
+            else:
+                why = _NOT_ITS_NAME
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            why = f"it cannot be read: {error.strerror}"
+        self._found_damaged(path, why)
+        return False
+
+    def adopt(self, file: Path, md5: str = "") -> Digest:
+        """Move a finished file into the cache (or leave it when its content is there already).
+
+        ``md5``: its object's name, when the caller has just verified it; folder listings end in ``.dir``.
+        """
+        digest = Digest(md5 or file_md5(file), file.stat().st_size)
+        target = self.path(digest.md5)
+        if not self.has(digest):
+            self.set_damaged_aside()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+            try:
+                os.replace(file, target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                # A cache shared by a team often lies on another disk.
+                copy_atomic(file, target, lambda copy: _check(copy, digest, target))
+            target.chmod(0o444)
+            self._digests.remember(target, digest.md5.removesuffix(".dir"))
+        return digest
+
+    def copy_out(self, digest: Digest, target: Path) -> None:
+        """Put an object's bytes at ``target``, as a reflink where possible and a copy elsewhere.
+
+        Raises:
+            DamagedObject: the copy is not the object (a disk may change a file without a new time stamp); ``target`` is
+                as it was, and the object counts as absent from now on.
+        """
+        path = self.path(digest.md5)
+        try:
+            copy_atomic(path, target, lambda copy: _check(copy, digest, path))
+        except DamagedObject:
+            self._digests.forget(path)
+            self.has(digest)
+            raise
+
+    def listing(self, folder: Digest) -> list[dict[str, str]] | None:
+        """``md5`` and ``relpath`` of every file in a tracked folder; None when the cache does not know."""
+        if not self.has(folder):
+            return None
+        try:
+            return parse_listing(self.path(folder.md5).read_bytes())
+        except ValueError as error:
+            self._note(f"note   the folder listing {folder.md5} is not one: {error}; it counts as absent")
+            return None
+
+    def set_damaged_aside(self) -> None:
+        """Move what was found damaged out of the way, so that no other tool takes it for the object."""
+        while self._damaged:
+            path, (seen, why) = self._damaged.popitem()
+            with contextlib.suppress(OSError):  # it is not ours to move, or another process has just done so
+                if signature(path.lstat()) == seen:
+                    self._set_aside(path, why)
+
+    def _set_aside(self, path: Path, why: str) -> None:
+        folder, name = self.workspace.cache / DAMAGED_FOLDER, path.parent.name + path.name
+        folder.mkdir(parents=True, exist_ok=True)
+        path.replace(folder / name)
+        stamp = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        with (folder / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(f"{stamp} {name}: {why}\n")
+
+    def _found_damaged(self, path: Path, why: str) -> None:
+        with contextlib.suppress(OSError):
+            self._damaged[path] = (signature(path.lstat()), why)
+        shown = path.relative_to(self.workspace.root) if path.is_relative_to(self.workspace.root) else path
+        self._note(f"note   the cache object {shown} is damaged: {why}; it counts as absent")
+
+
+def _check(copy: Path, digest: Digest, source: Path) -> None:
+    if file_md5(copy) != digest.md5.removesuffix(".dir"):
+        hint = "the disk may be failing; run it again: a damaged object counts as absent"
+        raise DamagedObject(f"a damaged cache object: {_NOT_ITS_NAME}", where=str(source), hint=hint)

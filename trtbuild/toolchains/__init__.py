@@ -1,0 +1,234 @@
+"""Which interpreter runs a TensorRT version: this environment if it has it, else one of its own, made with uv.
+
+An environment lies in the user's cache, named by all that it was made from.  It is made beside its place and renamed,
+so what is there is whole; users hold a shared lock on it, and whoever makes or removes it an exclusive one.  The
+kernel drops locks with their holders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import ToolchainError
+from trtbuild.core.step import Step
+from trtbuild.toolchains import uvenv
+
+STAMP = "toolchain.json"
+Note = Callable[[str], None]
+# Shared locks on the environments that this process uses; never closed, so that none is removed before it ends.
+_HELD: dict[Path, int] = {}
+# What an install said that failed: in a sweep, the next step must not wait for the network again.
+_FAILED: dict[Path, ToolchainError] = {}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A TensorRT version, with everything its environment is made from; ``name`` is the config's, for messages."""
+
+    flavour: str
+    version: str
+    requirements: tuple[str, ...]
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.flavour} {self.version}"
+
+    @property
+    def index(self) -> str | None:
+        """Where its packages are beside the user's own index; a place, so no part of the identity."""
+        # The variable is the one that NVIDIA's packages read themselves: a mirror's address.
+        return os.environ.get("NVIDIA_PIP_INDEX_URL") if self.flavour == "tensorrt" else None
+
+    @property
+    def identity(self) -> dict[str, object]:
+        python = f"{sys.implementation.name}-{platform.python_version()}-{platform.machine()}"
+        return {"flavour": self.flavour, "version": self.version, "requirements": list(self.requirements),
+                "python": python}  # fmt: skip
+
+    @property
+    def folder(self) -> Path:
+        """``tensorrt-rtx-1.4.0.76-<12 hex of the identity>`` in the user's cache."""
+        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
+        return cache() / f"{self.flavour}-{self.version}-{digest}"
+
+    @property
+    def command(self) -> str:
+        return f"trtbuild toolchain install {self.name or self.version}"
+
+
+def wanted(params: Mapping[str, Any]) -> Wanted:
+    """The toolchain that a step's recipe declares."""
+    return Wanted(params["flavour"], params["tensorrt"], tuple(params["requirements"]))
+
+
+def of_step(step: Step, *, install: bool, note: Note) -> Path:
+    """The interpreter that a step runs in."""
+    if step.environment == "main":
+        return Path(sys.executable)
+    return interpreter(wanted(step.params), install=install, note=note)
+
+
+def cache() -> Path:
+    """The user's cache by the XDG base directory specification, which ignores a relative XDG_CACHE_HOME."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(given) if os.path.isabs(given) else Path.home() / ".cache"
+    return base / "trtbuild" / "toolchains"
+
+
+def interpreter(want: Wanted, *, install: bool = True, note: Note = lambda line: None) -> Path:
+    """The interpreter that has exactly this TensorRT and the pinned requirements; it stays for this process's life.
+
+    Raises:
+        ToolchainError: it is not here and may not, or cannot, be installed.
+    """
+    for requirement in want.requirements:
+        name, _, pinned = requirement.partition("==")
+        if re.fullmatch(rf"{want.flavour}(-cu\d+)?", name) and pinned != want.version:
+            what = f"{want.version} is declared, but {requirement} is required"
+            raise ToolchainError(what, where="tensorrt.version", hint="make version and requirements agree")
+    here, why_not = in_this_environment(want)
+    if here:
+        return Path(sys.executable)
+    folder = want.folder
+    if folder in _FAILED:
+        raise _FAILED[folder]
+    try:
+        while not _hold(want):
+            if not install:
+                what = f"{want.title} is not installed ({why_not})"
+                raise ToolchainError(what, where="tensorrt", hint=f"run: {want.command}")
+            make(want, note)
+    except ToolchainError as error:
+        _FAILED[folder] = error
+        raise
+    return folder / "bin" / "python"
+
+
+def in_this_environment(want: Wanted) -> tuple[bool, str]:
+    """Whether the environment that trtbuild runs in has it all; if not, why."""
+    for requirement in want.requirements:
+        name, _, pinned = requirement.partition("==")
+        try:
+            have = version(name)
+        except PackageNotFoundError:
+            return False, f"this environment has no {name}"
+        if have != pinned:
+            return False, f"this environment has {name} {have}"
+    return True, ""
+
+
+def installed(want: Wanted) -> bool:
+    """Whether its environment is there, by its stamp and the packages' own records: a few stat calls."""
+    folder = want.folder
+    try:
+        stamp = json.loads((folder / STAMP).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (
+        isinstance(stamp, dict)
+        and stamp.get("identity") == want.identity
+        and (folder / "bin" / "python").exists()  # a link, and its target may be gone
+        and all((folder / record).is_dir() for record in stamp["records"])
+    )
+
+
+def _hold(want: Wanted) -> bool:
+    """Take a shared lock for the rest of this process, if the environment is there."""
+    folder = want.folder
+    if folder not in _HELD:
+        if not installed(want):
+            return False
+        try:
+            handle = _open_lock(folder)
+        except OSError:  # a cache that somebody else made and keeps: nobody removes anything there
+            return True
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        if not installed(want):  # it was removed meanwhile
+            os.close(handle)
+            return False
+        _HELD[folder] = handle
+    return True
+
+
+def _open_lock(folder: Path) -> int:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(folder.with_name(f"{folder.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, waiting: Callable[[], None] | None) -> Iterator[int]:
+    """Hold a toolchain's lock alone; without ``waiting`` do not wait.
+
+    Raises:
+        BlockingIOError: somebody uses it.
+    """
+    handle = _open_lock(folder)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is None:
+                raise
+            waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def make(want: Wanted, note: Note) -> bool:
+    """Install it, and check it; returns False when another process did so meanwhile.
+
+    Raises:
+        ToolchainError: uv cannot install it, or what was installed is not what was declared.
+    """
+    uvenv.check_driver(want)
+    folder = want.folder
+    with _alone(folder, lambda: note(f"wait   for another installation of {want.title}")) as lock:
+        if installed(want):
+            return False
+        note(f"install {want.title} into {folder}")
+        for stale in [folder, *folder.parent.glob(f".{folder.name}.*")]:  # of an install that was killed
+            shutil.rmtree(stale, ignore_errors=True)
+        partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+        try:
+            records = uvenv.create(want, partial, lock)
+            stamp = {"identity": want.identity, "records": records}
+            (partial / STAMP).write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return True
+
+
+def remove(want: Wanted) -> bool:
+    """Remove its environment; returns False when there is none.
+
+    Raises:
+        ToolchainError: a build uses it.
+    """
+    folder = want.folder
+    if not folder.exists():
+        return False
+    try:
+        with _alone(folder, None):
+            dead = folder.with_name(f".{folder.name}.{os.getpid()}")
+            folder.rename(dead)
+            shutil.rmtree(dead)
+    except BlockingIOError:
+        raise ToolchainError("a build is using it", where=want.title, hint="let it end, then try again") from None
+    return True

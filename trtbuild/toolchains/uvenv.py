@@ -1,0 +1,142 @@
+"""An environment of its own for one TensorRT version: made with uv, then checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trtbuild.base.errors import ToolchainError
+
+if TYPE_CHECKING:
+    from trtbuild.toolchains import Wanted
+
+MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
+
+
+def create(want: Wanted, folder: Path, lock: int) -> list[str]:
+    """Make the environment in ``folder``; returns the installed requirements' metadata folders, relative to it.
+
+    ``lock``: a file descriptor that uv inherits.  Should we be killed, nobody sweeps the folder before uv ends as well.
+
+    Raises:
+        ToolchainError: uv cannot install it, or what was installed is not what was declared.
+    """
+    _uv(want, folder.parent, lock, "venv", "--relocatable", "--no-python-downloads", "--python", sys.executable, folder)
+    python = folder / "bin" / "python"
+    where = ["--extra-index-url", want.index, "--index-strategy", "unsafe-best-match"] if want.index else []
+    words = ["pip", "install", "--compile-bytecode", "--python", python, *where, *want.requirements]
+    _uv(want, folder.parent, lock, *words)
+    _check(want, python)
+    return _records(want, folder)
+
+
+def check_driver(want: Wanted) -> None:
+    """TensorRT times its kernels while it builds, so without a driver two gigabytes would be fetched for nothing."""
+    if want.flavour != "tensorrt":
+        return
+    import ctypes
+
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        what = f"TensorRT {want.version} builds on an NVIDIA GPU, and this machine has no driver (libcuda.so.1)"
+        hint = "build on a machine with a GPU, or choose tensorrt=rtx-1.7, which compiles without one"
+        raise ToolchainError(what, where="tensorrt", hint=hint) from None
+
+
+def _uv(want: Wanted, cwd: Path, lock: int, *words: object) -> None:
+    dropped = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_SYSTEM_PYTHON")
+    environment = {key: value for key, value in os.environ.items() if key not in dropped}
+    # TensorRT's source packages would call pip, which uv's environments have not; this has them list their wheels.
+    environment["NVIDIA_TENSORRT_DISABLE_INTERNAL_PIP"] = "1"
+    done = subprocess.run(
+        [uv_program(), "--no-progress", *map(str, words)], cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, errors="replace", pass_fds=[lock],
+    )  # fmt: skip
+    if done.returncode == 0:
+        return
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    place = f"from {want.index} " if want.index else ""
+    hint = f"check network and package index, then: {want.command}"
+    if want.flavour == "tensorrt" and not want.index:
+        hint = "TensorRT's libraries are in NVIDIA's own package index only: set NVIDIA_PIP_INDEX_URL to its address"
+    raise ToolchainError(
+        f"{want.title} cannot be installed {place}({_reason(lines)})", where="tensorrt", hint=hint,
+        details=tuple(lines[:12]),
+    )  # fmt: skip
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """The innermost cause of uv's message.
+
+    >>> _reason(["error: Failed to fetch: `https://x/`", "cause: dns error", "cause: Name or service not known"])
+    'Name or service not known'
+    """
+    causes = [line.removeprefix("cause: ") for line in lines if line.startswith("cause: ")]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return ([*errors, *causes] or [*lines[:1], "uv gave no reason"])[-1 if causes else 0]
+
+
+def uv_program() -> str:
+    """The uv that came with us, else the one on PATH."""
+    try:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+    if found is None:
+        raise ToolchainError("uv is not installed, and makes toolchains", where="uv", hint="run: pip install uv")
+    return found
+
+
+_PROBE = """
+import importlib, json, sys
+module = importlib.import_module(sys.argv[1])
+print(json.dumps(module.__version__), flush=True)
+builder = module.Builder(module.Logger(module.Logger.ERROR))
+print(json.dumps(bool(builder)), flush=True)
+"""
+
+
+def _check(want: Wanted, python: Path) -> None:
+    """The exact version, importable, and able to make a builder."""
+    argv = [str(python), "-I", "-c", _PROBE, MODULES[want.flavour]]
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+    said = [line for line in done.stdout.splitlines() if line.strip()]
+    last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+    if not said:
+        what = f"{want.title} was installed, but cannot be imported: {last}"
+    elif json.loads(said[0]) != want.version:
+        what = f"{want.version} is declared, but {json.loads(said[0])} is what its requirements install"
+    elif done.returncode or said[1:] != ["true"]:
+        what = f"{want.title} was installed, but makes no builder: {last}"
+    else:
+        return
+    details = tuple(done.stderr.strip().splitlines()[-12:])
+    raise ToolchainError(what, where="tensorrt", hint="see conf/tensorrt and this machine's driver", details=details)
+
+
+def _records(want: Wanted, folder: Path) -> list[str]:
+    """The installed requirements' metadata folders: gone as soon as somebody upgrades a package in there.
+
+    Raises:
+        ToolchainError: uv resolved a requirement to another version than the pinned one.
+    """
+    site = next((folder / "lib").glob("python*")) / "site-packages"
+    found = {re.sub(r"[-_.]+", "-", path.name.removesuffix(".dist-info")).lower(): path
+             for path in site.glob("*.dist-info")}  # fmt: skip
+    records = []
+    for requirement in want.requirements:
+        path = found.get(re.sub(r"[-_.]+", "-", requirement).replace("==", "-").lower())
+        if path is None:
+            raise ToolchainError(f"{requirement} was not what was installed", where="tensorrt.requirements")
+        records.append(path.relative_to(folder).as_posix())
+    return records

@@ -1,0 +1,145 @@
+"""What TensorRT says of an ONNX graph: it builds, or at which stage which nodes are refused, and why.
+
+The ``engine`` step and the prober ask here, so that what is checked before a build and what the build says agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from trtbuild.base.errors import EngineError
+from trtbuild.core import parserwarnings
+from trtbuild.core.complaint import Complaint
+from trtbuild.graphs import misreadings
+from trtbuild.trt import api, network, refusals
+from trtbuild.trt.api import Built, Parsed
+
+_SHAPE_INPUT = "the values of input '{}' decide shapes, which an engine has to know: make it a constant of the network"
+Stage = Literal["parse", "build", "contract"]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no engine.
+
+    ``complaints`` are the nodes, none where TensorRT names none; ``words`` its own, of the whole graph; ``why`` what
+    they mean where they do not say so to people.
+    """
+
+    stage: Stage
+    complaints: tuple[Complaint, ...]
+    words: tuple[str, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """``warnings`` are TensorRT's own, all of them."""
+
+    parsed: Parsed
+    built: Built
+    warnings: tuple[Complaint, ...] = ()
+
+
+def diagnose(
+    trt: Any, log: Any, model: bytes, shapes: Mapping[str, Any], options: Mapping[str, Any],
+    say: Callable[[str], None], *, every: bool = True, path: Path | None = None,
+) -> Compiled | Refusal:  # fmt: skip
+    """Parse and build a serialised onnx.ModelProto.
+
+    To be imported before the ``engine`` step's thread starts: what is loaded inside it moves the plan's bytes.
+
+    Args:
+        shapes: input -> concrete shape; refused nodes are looked for with these.
+        options: see :func:`trtbuild.trt.api.build`.
+        say: told the stage that begins, for the case that this process dies of it.
+        every: look for all refused nodes; the first that TensorRT names is there without that.
+        path: the model's file, beside which its external data lies.
+
+    Raises:
+        ToolchainError: options that this TensorRT has not.
+    """
+    say("parsing")
+    before = len(log.warnings)
+    parsed = api.parse(trt, log, model, path)
+    if parsed.complaints:
+        found = parsed.complaints
+        if every:
+            import onnx
+            from google.protobuf.message import DecodeError
+
+            say("looking for all refused nodes")
+            with contextlib.suppress(DecodeError):  # no ONNX at all: the parser has said so
+                found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found, path)
+        return Refusal("parse", tuple(found), tuple(c.words for c in parsed.complaints))
+    if misread := _misread(model, log.warnings[before:]):
+        return Refusal("contract", misread, tuple(c.words for c in misread))
+    # Polygraphy would make values up for such an input: an engine for these alone, without a word.
+    shapes_given = sorted(api.shape_inputs(parsed.network) - set(options["profiles"]))
+    if shapes_given:
+        return Refusal("build", (), tuple(_SHAPE_INPUT.format(name) for name in shapes_given))
+    say("building")
+    try:
+        built = api.build(parsed, trt, log, options)
+    except EngineError as error:
+        return _of_build(trt, log, model, shapes, options, error, say, every, path)
+    wrong = _contract_broken(model, parsed)
+    return Refusal("contract", (), wrong) if wrong else Compiled(parsed, built, tuple(log.warnings[before:]))
+
+
+def _misread(model: bytes, warnings: Sequence[Complaint]) -> tuple[Complaint, ...]:
+    """What the graph shows, and what the importer says itself of other nodes."""
+    import onnx
+
+    graph = onnx.load_from_string(model)
+    found = {complaint.node: complaint for complaint in misreadings.misread(graph)}
+    # What follows from a misread node is the same fault: the other half of its pair.
+    said = [] if found else parserwarnings.misread(warnings)
+    return (*found.values(), *{complaint.node: complaint for complaint in said}.values())
+
+
+def _of_build(
+    trt: Any, log: Any, model: bytes, shapes: Mapping[str, Any], options: Mapping[str, Any],
+    error: EngineError, say: Callable[[str], None], every: bool, path: Path | None,
+) -> Refusal:  # fmt: skip
+    import onnx
+
+    words = tuple(dict.fromkeys((error.what, *error.details)))
+    why = api.known_refusal(" ".join(words))
+    if why or not every:
+        return Refusal("build", (), words, why)
+    say("looking for the nodes that cannot be built")
+    found = refusals.build_alone(trt, log, onnx.load_from_string(model), shapes, options, path)
+    why = next((known for c in found if (known := api.known_refusal(c.words))), "")
+    return Refusal("build", tuple(found), words, why)
+
+
+def _contract_broken(model: bytes, parsed: Parsed) -> tuple[str, ...]:
+    """TensorRT turns a float64 input into float32 bindings without a word."""
+    import onnx
+
+    graph = onnx.load_from_string(model).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    wanted = {
+        value.name: _dtype_name(value.type.tensor_type.elem_type)
+        for value in graph.input
+        if value.name not in constants
+    }
+    inputs, _ = network.bindings(parsed.network)
+    return tuple(
+        f"input '{binding['name']}' is {wanted.get(binding['name'])} in the model, but {binding['dtype']} in the engine"
+        for binding in inputs
+        if wanted.get(binding["name"]) != binding["dtype"]
+    )
+
+
+def _dtype_name(kind: int) -> str:
+    """As :func:`trtbuild.trt.api.dtype_name` says it."""
+    import onnx
+
+    name: str = onnx.helper.tensor_dtype_to_np_dtype(kind).name
+    return "float8" if name == "float8_e4m3fn" else name

@@ -1,0 +1,75 @@
+"""A process whose memory looks the same on every run: fixed environment, fixed path lengths, no address randomisation.
+
+TensorRT-RTX numbers its internal tensors by walking containers ordered by address (seen in 1.7.1 on int8 graphs with
+dynamic shapes: ``__mye4400`` against ``__mye4352``), so a plan's bytes depend on where the heap lies, and with it on
+the environment's size and on the length of every path the process has seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from trtbuild.base.errors import PlaceError
+
+WORKER = Path(__file__).resolve().with_name("run.py")
+# What a GPU driver or a libraries' folder outside the default path may need; everything else stays outside.
+_PASSED = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES")
+_FIXED = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    # The builder has a thread and an arena of its own (steps/engine.py); the thread's cache of freed chunks would hand
+    # it chunks of the main heap all the same, whose places depend on so little as one more package in the environment.
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+def alias(name: str, interpreter: Path, sandbox: Path) -> Path:
+    """A folder with links to environment, package and sandbox, so that paths have one length everywhere.
+
+    Named by the step's key and a digit, since other workspaces and users may be building the same step right now.
+    """
+    for digit in "0123456789abcdef":
+        folder = Path("/tmp", f"trtbuild-{name[:15]}{digit}")
+        _remove_stale(folder)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        (folder / "driver").symlink_to(str(os.getpid()))
+        (folder / "env").symlink_to(interpreter.parent.parent)
+        (folder / "lib").symlink_to(WORKER.parents[2])
+        (folder / "job").symlink_to(sandbox)
+        return folder
+    raise PlaceError("sixteen builds of one step at once", where="/tmp", hint="let them end")
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what a killed driver left behind."""
+    try:
+        os.kill(int((folder / "driver").readlink().name), 0)
+    except ProcessLookupError:
+        shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, ValueError):
+        return
+
+
+def command(folder: Path, interpreter: Path, watch: int) -> list[str]:
+    python = folder / "env" / "bin" / interpreter.name
+    worker = folder / "lib" / WORKER.relative_to(WORKER.parents[2])
+    return [str(python), "-s", str(worker), str(folder / "job"), str(watch), "fixed-addresses"]
+
+
+def environment() -> dict[str, str]:
+    return _FIXED | {name: os.environ[name] for name in _PASSED if name in os.environ}
+
+
+def remove(folder: Path | None) -> None:
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder)

@@ -1,0 +1,1 @@
+"""Jobs that are no steps of a plan; a worker runs them like steps."""

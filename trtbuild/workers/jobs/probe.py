@@ -1,0 +1,50 @@
+"""Not a step: answers questions about ONNX graphs, one a line, until there are no more (workers/probing.py)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from trtbuild.core.job import Job
+
+NO_LIMITS = {
+    "compute_capabilities": [], "hardware_compatibility": "none", "version_compatible": False,
+}  # fmt: skip  # what a build for the default target has
+
+
+def run(job: Job) -> None:
+    from trtbuild.machine import gpu
+    from trtbuild.trt import api, trtlog
+
+    params = job.params
+    if params["flavour"] == "tensorrt":
+        gpu.check_device(gpu.require_device(), params["supported"], [])
+    trt = api.use_flavour(params["flavour"], params["tensorrt"])
+    log = trtlog.make_log(trt, Path(os.devnull))
+    trtlog.use_log(log)
+    with os.fdopen(params["answers"], "w", encoding="utf-8") as answers:
+        for line in sys.stdin:
+            del log.errors[:], log.warnings[:]
+            started = time.monotonic()
+            answer = _answer(job, trt, log, json.loads(line))
+            print(json.dumps(answer | {"seconds": time.monotonic() - started}), file=answers, flush=True)
+
+
+def _answer(job: Job, trt: Any, log: Any, question: dict[str, Any]) -> dict[str, Any]:
+    from trtbuild.trt.diagnosis import Refusal, diagnose
+
+    path = Path(question["model"])
+    options = NO_LIMITS if job.params["flavour"] == "tensorrt" else {"compute_capabilities": []}
+    found = diagnose(
+        trt, log, path.read_bytes(), question["shapes"],
+        {**options, "profiles": question["profiles"], "tf32": question["tf32"]},
+        job.stage, every=question["every"], path=path,
+    )  # fmt: skip
+    if isinstance(found, Refusal):
+        return {"refusal": asdict(found), "warnings": []}
+    return {"refusal": None, "warnings": [asdict(warning) for warning in found.warnings]}

@@ -1,0 +1,153 @@
+"""Not a step of any plan: one side of a latency measurement, in a process of its own that the latency step talks to.
+
+Commands are lines of JSON on stdin, answers lines of JSON on a pipe of their own (stdout belongs to whatever the
+model's own code prints).  The first answer says what was loaded; it ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import ConfigError, EngineError
+from trtbuild.core.job import Job
+from trtbuild.core.recipes import session_options
+
+PROFILE_RUNS = 60  # at most; as many as fit the time
+
+
+def run(job: Job) -> None:
+    import numpy as np
+
+    from trtbuild.arrays import outputs
+
+    with os.fdopen(job.params["answers"], "w", encoding="utf-8") as answers:
+        feeds = {name: np.asarray(stored) for name, stored in outputs.load(job.input("feeds")).items()}
+        session = _open(job, feeds)
+        session.run(feeds)  # a graph that loads may still fail to run
+        _say(answers, session.about)
+        for line in sys.stdin:
+            command = json.loads(line)
+            if command["do"] == "measure":
+                _say(answers, measure(session, feeds, command["warmup_s"], command["seconds"]))
+            else:
+                del session  # its memory and its threads
+                _say(answers, _profile(job, feeds, command["seconds"]))
+                return
+
+
+def _say(answers: Any, value: Any) -> None:
+    answers.write(json.dumps(value) + "\n")
+    answers.flush()
+
+
+def measure(session: Any, feeds: Any, warmup_s: float, seconds: float) -> dict[str, Any]:
+    """Call until the time is over, at least once; durations in microseconds, of the warm-up none.
+
+    A session may have a clock of its own (``time_us``); by the wall clock they are whole microseconds.
+    """
+    timed = getattr(session, "time_us", None) or _wall_clock(session)
+    end = time.perf_counter() + warmup_s
+    while time.perf_counter() < end:
+        timed(feeds)
+    us: list[float] = []
+    start = time.perf_counter()
+    now = start_ns = time.perf_counter_ns()
+    while not us or now - start_ns < seconds * 1e9:
+        us.append(timed(feeds))
+        now = time.perf_counter_ns()
+    return {"start_s": start, "us": us}
+
+
+def _wall_clock(session: Any) -> Callable[[Any], float]:
+    def timed(feeds: Any) -> int:
+        before = time.perf_counter_ns()
+        session.run(feeds)
+        return round((time.perf_counter_ns() - before) / 1000)
+
+    return timed
+
+
+def _open(job: Job, feeds: Any) -> Any:
+    side, threads = job.params["side"], job.params["threads"]
+    if side == "source" and job.params["source"]["kind"] != "onnx":
+        from trtbuild.runtimes import tensorflow
+
+        tensorflow.limit_threads(threads)
+        source = job.input("source") if "source" in job.inputs else None
+        return tensorflow.open_session(job.params["source"], source, job.params["inputs"])
+    from importlib import import_module
+
+    module = import_module(f"trtbuild.runtimes.{job.params['runtime']['module']}")
+    options = session_options(job.params)
+    if "flavour" not in options:
+        return module.open_timed(_graph(job, feeds), options, threads)
+    return _open_engine(job, module, options, feeds)
+
+
+def _open_engine(job: Job, module: Any, options: Mapping[str, Any], feeds: Any) -> Any:
+    """An engine, or one to compare with; a baseline that is none is a wrong path in the config."""
+    if job.params["side"] != "baseline":
+        return module.open_timed(job.input("graph"), options, job.params["threads"])
+    where, hint = job.params["baseline"], "name an engine.plan of another build in this TensorRT version"
+    try:
+        session = module.open_timed(job.input("graph"), options, job.params["threads"])
+    except EngineError as error:
+        raise ConfigError(f"'{where}' cannot be loaded: {error.what}", where="latency.baseline", hint=hint) from error
+    if sorted(session.inputs) != sorted(feeds):
+        what = f"'{where}' has inputs {sorted(session.inputs)}, the model {sorted(feeds)}"
+        raise ConfigError(what, where="latency.baseline", hint=hint)
+    return session
+
+
+def _graph(job: Job, feeds: Any) -> Path:
+    if job.params["side"] == "source":
+        import onnx
+
+        from trtbuild.sources import onnxsource
+
+        # As one file: ONNX Runtime cannot read shapes that lie in external data.
+        whole = job.output("whole.onnx")
+        onnx.save(
+            onnxsource.load_source(job.input("source"), job.params["source"]["path"], job.params["inputs"]), whole
+        )
+        return whole
+    path = job.input("graph")
+    if job.params["side"] == "baseline":
+        _check_baseline(path, job.params["baseline"], feeds)
+    return path
+
+
+def _check_baseline(path: Path, where: str, feeds: Any) -> None:
+    """A baseline is a graph of the same inputs; anything else is a wrong path in the config."""
+    import onnx
+
+    hint = "name a lowered.onnx of another build of this model"
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except Exception as error:  # protobuf's DecodeError has moved between versions
+        raise ConfigError(f"'{where}' is not an ONNX file", where="latency.baseline", hint=hint) from error
+    constants = {tensor.name for tensor in graph.initializer}
+    names = sorted(value.name for value in graph.input if value.name not in constants)
+    if names != sorted(feeds):
+        what = f"'{where}' has inputs {names}, the model {sorted(feeds)}"
+        raise ConfigError(what, where="latency.baseline", hint=hint)
+
+
+def _profile(job: Job, feeds: Any, seconds: float) -> dict[str, Any]:
+    """Node times with their names; the runtime's trace is dropped once it is read."""
+    from importlib import import_module
+
+    module = import_module(f"trtbuild.runtimes.{job.params['runtime']['module']}")
+    session = (job.input("graph"), session_options(job.params), job.params["threads"], feeds)
+    profile = module.profile_nodes(*session, seconds, PROFILE_RUNS)
+    kernels = module.count_kernels(*session)
+    return {
+        "times": dict(profile.times), "op_types": dict(profile.op_types), "kernels": kernels,
+        "rows": list(profile.rows), "layers": dict(profile.layers),
+    }  # fmt: skip

@@ -1,0 +1,116 @@
+"""Run one job in this interpreter: job.json in, result.json out.  ``run.py SANDBOX [WATCH_FD [fixed-addresses]]``
+
+Executed by path inside an environment that need not have trtbuild installed, so it mounts the package from its own
+location; ``trtbuild/__init__.py`` runs, and imports nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import sys
+import time
+import traceback
+from pathlib import Path
+
+PACKAGE = Path(os.path.abspath(__file__)).parents[
+    1
+]  # not resolved: a link's short path is wanted (see workers/hermetic.py)
+
+
+def mount_package() -> None:
+    """Make ``import trtbuild`` find the driver's copy, and nothing else of the driver's."""
+    here = str(PACKAGE / "workers")
+    sys.path[:] = [p for p in sys.path if p and os.path.abspath(p) != here]
+    if "trtbuild" not in sys.modules:
+        from importlib.util import module_from_spec, spec_from_file_location
+
+        spec = spec_from_file_location("trtbuild", PACKAGE / "__init__.py", submodule_search_locations=[str(PACKAGE)])
+        assert spec is not None and spec.loader is not None
+        module = module_from_spec(spec)
+        sys.modules["trtbuild"] = module
+        spec.loader.exec_module(module)
+
+
+def die_with_driver(watch: int) -> None:
+    """Have the kernel kill this process group when the driver's end of the pipe closes, however the driver dies.
+
+    F_SETSIG on the read end turns the hang-up into SIGKILL for the whole group: it needs no thread and no lock, so it
+    also reaches a process that is deep inside a C++ call.
+    """
+    import fcntl
+    import signal
+
+    fcntl.fcntl(watch, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(watch, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(watch, fcntl.F_SETFL, fcntl.fcntl(watch, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        gone = os.read(watch, 1) == b""  # the driver may have died before the kernel was told
+    except BlockingIOError:
+        gone = False
+    if gone:
+        os._exit(1)
+
+
+def fix_addresses() -> None:
+    """Switch address randomisation off for this process, by starting it over; no way round where that is forbidden."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    query, no_randomize = 0xFFFFFFFF, 0x0040000  # sys/personality.h
+    now = libc.personality(ctypes.c_ulong(query))
+    if now >= 0 and not now & no_randomize and libc.personality(ctypes.c_ulong(now | no_randomize)) >= 0:
+        os.execv(sys.executable, [sys.executable, "-s", *sys.argv])
+
+
+def module_of(kind: str) -> str:
+    """A step's own file; what is no step has a name that starts with an underscore."""
+    return f"workers.jobs.{kind[1:]}" if kind.startswith("_") else f"steps.{kind}"
+
+
+def main(folder: Path) -> int:
+    from importlib import import_module
+
+    from trtbuild.base.errors import TrtbuildError
+    from trtbuild.core.job import Failure, Result, read_job, write_result
+
+    job = read_job(folder)
+    sys.path.append(job.workspace)  # a workspace's own factories and metrics are importable
+    started = time.monotonic()
+    try:
+        import_module(f"trtbuild.{module_of(job.kind)}").run(job)
+        result = Result(ok=True)
+    except TrtbuildError as error:
+        trace = traceback.format_exc()
+        result = Result(False, Failure(type(error).__name__, error.what, error.where, error.hint, error.details, trace))
+    except Exception as error:  # whatever a step raises belongs in the answer
+        place = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _PLACE)
+        # With its module: a library may have a ConfigError of its own, which is none of ours.
+        kind = type(error)
+        full = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        name = "PlaceError" if place else full
+        what = (str(error).splitlines() or [""])[0] or type(error).__name__
+        result = Result(False, Failure(name, what, traceback=traceback.format_exc()))
+    if result.failure is not None:
+        print(result.failure.traceback, file=sys.stderr, flush=True)
+    peak_bytes = 1024 * max(
+        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    facts = {"seconds": round(time.monotonic() - started, 3), "peak_bytes": peak_bytes}
+    write_result(folder, Result(result.ok, result.failure, facts))
+    return 0 if result.ok else 1
+
+
+_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+if __name__ == "__main__":
+    if sys.argv[3:] == ["fixed-addresses"]:
+        fix_addresses()
+    if len(sys.argv) > 2:
+        die_with_driver(int(sys.argv[2]))
+    mount_package()
+    status = main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # skip the destructors: TensorFlow's and TensorRT's take seconds and have crashed at exit
