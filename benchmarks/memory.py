@@ -116,7 +116,7 @@ def build(workspace: Path, words: Sequence[str]) -> Peaks:
     from trtbuild.building.loop import Builder
     from trtbuild.building.planned import planned
     from trtbuild.cli.main import parse_words
-    from trtbuild.core.status import PlainStatus
+    from trtbuild.workers.status import PlainStatus
 
     os.chdir(workspace)
     p = planned(parse_words(list(words)))

@@ -20,7 +20,7 @@ def main(root: Path, name: str, out: Path) -> None:
     from trtbuild.graphs import canonical, qdq
     from trtbuild.graphs.graph import element_types, hoist_constants
     from trtbuild.quantizers import minmax
-    from trtbuild.runtimes import onnxruntime, tensorflow
+    from trtbuild.runtimes import calibration, onnxruntime, tensorflow
     from trtbuild.sources import tfonnx
     from trtbuild.trt import api as kit
     from trtbuild.trt import trtlog
@@ -48,7 +48,7 @@ def main(root: Path, name: str, out: Path) -> None:
         graph.graph, element_types(graph), ["Conv", "ConvTranspose", "MatMul", "Gemm"], lambda node: False
     )
     quantizer = minmax.make({})
-    qdq.calibrate(graph, qdq.activations(nodes, graph.graph), samples("calibration"), inputs, 8, quantizer)
+    calibration.calibrate(graph, qdq.activations(nodes, graph.graph), samples("calibration"), inputs, 8, quantizer)
     qdq.insert(graph, nodes, quantizer.ranges())
     canonical.strip(graph)
     (out / "lowered.onnx").write_bytes(canonical.to_bytes(graph))

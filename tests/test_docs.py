@@ -8,10 +8,8 @@ import pytest
 
 from trtbuild import config
 from trtbuild.base import errors
-from trtbuild.building.planned import planned
 from trtbuild.building.summary import show_document
-from trtbuild.cli import verbs
-from trtbuild.cli.main import parse_words
+from trtbuild.cli import planning, words
 from trtbuild.core.spec.validation import LOWER_BOUNDS, UPPER_BOUNDS
 from trtbuild.steps import kinds
 
@@ -21,7 +19,7 @@ DOCS = README + "".join(path.read_text("utf-8") for path in sorted((ROOT / "docs
 OPTIONS = [f"{group}/{name}" for group in config.GROUPS for name in config.options(ROOT, group)]
 
 
-@pytest.mark.parametrize("verb", sorted(set(verbs.VERBS) - {"build"}))
+@pytest.mark.parametrize("verb", sorted(set(words.verbs()) - {"build"}))
 def test_every_verb_is_in_the_readme(verb: str) -> None:
     """Build is the verb that needs no name."""
     assert f"`trtbuild {verb}" in README
@@ -72,7 +70,7 @@ def test_the_installed_toolchain_is_the_pinned_one() -> None:
 def test_every_key_of_a_variants_document_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of `show --json`, that of a variant which was never built here."""
     monkeypatch.chdir(ROOT)
-    (entry,) = show_document(planned(parse_words(["show", "model=lenet"])))["variants"]
+    (entry,) = show_document(planning.planned(words.parse(["show", "model=lenet"])))["variants"]
     text = (ROOT / "docs" / "json.md").read_text("utf-8")
 
     assert [key for key in entry if f"`{key}`" not in text] == []

@@ -18,10 +18,10 @@ from trtbuild.building.run import build_planned
 from trtbuild.building.summary import state_of, verdict_of, warnings_of
 from trtbuild.core.plan import Plan
 from trtbuild.core.spec import Names
-from trtbuild.core.status import SilentStatus
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import word_of
 from trtbuild.core.warning import StepWarning
+from trtbuild.workers.status import SilentStatus
 
 Place = str | os.PathLike[str] | None
 State = Literal["pass", "fail", "unjudged", "not built"]

@@ -6,7 +6,7 @@ import onnx
 
 from tests.support.graphs import graph
 from trtbuild.bugreport import controls
-from trtbuild.sources.tfonnx import all_nodes
+from trtbuild.graphs.graph import all_nodes
 
 MODEL = graph(
     'float[1,1,4,4] x => float[1,1,8,8] y { r = Relu(x) y = Resize <mode = "cubic"> (r, , s) }', s=[1, 1, 2, 2]

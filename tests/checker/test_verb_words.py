@@ -22,7 +22,7 @@ MISTAKES = [
     (["a.keras", "signature=x"], "only a SavedModel has signatures"),
     (["saved_model"], "there is no such file"),
     (["a.onnx", "--remote", "x"], "'check' takes no option --remote"),
-    (["-m", "model=a"], "checks one model"),
+    (["-m", "model=a"], "'check' takes no option -m"),
 ]
 
 

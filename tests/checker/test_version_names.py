@@ -44,8 +44,8 @@ def test_a_workspaces_own_file_comes_first(workspace: object, monkeypatch: pytes
 def test_importing_the_checker_loads_no_package() -> None:
     """Nor does naming versions load Hydra: it happens in the training process."""
     script = (
-        "import sys, trt_checker; from trtbuild.checker import asked; from trtbuild.config.checkedversions import wanted\n"
-        "wanted(None)\n"
+        "import sys, trt_checker; from trtbuild.checker import asked\n"
+        "from trtbuild.config.checkedversions import wanted; wanted(None)\n"
         "heavy = {'tensorflow', 'keras', 'onnx', 'numpy', 'hydra', 'dvc', 'onnxruntime', 'tensorrt_rtx'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from trtbuild.graphs.folding import unfold
-from trtbuild.sources.tfonnx import TfOp
+from trtbuild.graphs.tfop import TfOp
 
 
 def op(text: str, *inputs: str) -> TfOp:

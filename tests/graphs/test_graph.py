@@ -11,11 +11,11 @@ from trtbuild.graphs.graph import (
     drop_unused_initialisers,
     element_types,
     hoist_constants,
-    nodes_in_scopes,
     producers,
     shape_arithmetic,
     subgraphs,
 )
+from trtbuild.graphs.scopes import nodes_in_scopes
 
 BRANCHES = """float[2] x, bool c => float[2] y {
   a = Neg(x)

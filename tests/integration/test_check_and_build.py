@@ -20,7 +20,7 @@ from trtbuild import config; from trtbuild.building import planned
 from trtbuild.building.run import build_planned
 from trtbuild.cli.commands import check as verb
 from trtbuild.core.plan import make_plan
-from trtbuild.core.status import SilentStatus
+from trtbuild.workers.status import SilentStatus
 from trtbuild.steps import Declarations
 from trtbuild.store import Store
 from trtbuild.base.workspace import find_workspace

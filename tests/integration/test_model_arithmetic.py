@@ -21,8 +21,8 @@ from trtbuild.building.planned import plan_overrides
 from trtbuild.building.run import build_planned
 from trtbuild.core.plan import Plan, post_order
 from trtbuild.core.spec.data import BATCH
-from trtbuild.core.status import SilentStatus
 from trtbuild.core.step import Step
+from trtbuild.workers.status import SilentStatus
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.versions import OFF, Fake, workspace
 from trtbuild.base.errors import ConfigError, EngineError, ToolchainError
-from trtbuild.cli.main import parse_words
+from trtbuild.cli import words as cli_words
 from trtbuild.pipeline import bisect
 
 VERSIONS = ("rtx-1.4", "rtx-1.5", "rtx-1.6", "rtx-1.7")
@@ -29,7 +29,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(fake: Fake, *words: str, status: int = 0) -> None:
-    assert bisect.run(parse_words(["bisect", *WORDS, *OFF, *words]), fake) == status
+    args = cli_words.parse(["bisect", *WORDS, *OFF, *words])
+    assert bisect.run(args.words, args.what, as_json=args.json, build=fake) == status
 
 
 def found(fake: Fake, capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def test_an_end_that_cannot_be_had_is_the_exit_status(capsys: pytest.CaptureFixt
 def test_a_change_there_and_back_is_stated(capsys: pytest.CaptureFixture[str]) -> None:
     """When a record shows it."""
     moved = Fake(rmse={name("rtx-1.6"): 0.5})
-    bisect.run(parse_words(["bisect", *WORDS[:2], "tensorrt=rtx-1.4,rtx-1.6", *OFF]), moved)
+    bisect.run([*WORDS[:2], "tensorrt=rtx-1.4,rtx-1.6", *OFF], build=moved)
     document = found(moved, capsys, "--what", "output")
 
     assert (document["first"], document["monotonic"], document["ends_agree"]) == ("rtx-1.6", False, True)
@@ -110,11 +111,12 @@ def test_a_change_there_and_back_is_stated(capsys: pytest.CaptureFixture[str]) -
     [
         (["model=m"], "two or more versions"),
         (["model=m,n", "tensorrt=rtx-1.6,rtx-1.7"], "expects one variant"),
-        (["model=m", "tensorrt=rtx-1.6,rtx-1.7", "--what=speed"], "'speed' is nothing to look for"),
+        (["model=m", "tensorrt=rtx-1.6,rtx-1.7", "--what=speed"], "--what: unknown value 'speed'"),
         (["model=m", "tensorrt=rtx-1.6,rtx-1.77"], "unknown tensorrt 'rtx-1.77'; did you mean"),
     ],
 )
 def test_words_that_cannot_be_are_one_line(words: list[str], said: str) -> None:
     """What, and how to mend it."""
     with pytest.raises(ConfigError, match=said):
-        bisect.run(parse_words(["bisect", *words]), Fake())
+        args = cli_words.parse(["bisect", *words])
+        bisect.run(args.words, args.what, build=Fake())

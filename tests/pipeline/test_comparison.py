@@ -244,7 +244,7 @@ def test_the_first_place_that_does_not_fit_is_named(tmp_path: Path, place: str, 
         (["diff"], "expects two reports, found 0"), (["diff", "a"], "expects two reports, found 1"),
         (["diff", "a", "model=b"], "reports and overrides do not go together"),
         (["diff", "-m", "a", "b"], "reports and overrides do not go together: -m"),
-        (["accept", "--force=yes", "model=b"], "--force=yes: takes no value"),
+        (["accept", "--force=yes", "model=b"], "--force: takes no value"),
         (["plan", "--force", "model=b"], "'plan' takes no option --force"),
     ],
 )  # fmt: skip

@@ -15,7 +15,7 @@ from trtbuild.base.errors import ConfigError, EngineError, RemoteError, Toolchai
 from trtbuild.base.packaged import templates
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import plan_overrides
-from trtbuild.cli.main import parse_words
+from trtbuild.cli import words as cli_words
 from trtbuild.pipeline import baseline, transfer, upgrade
 from trtbuild.pipeline.upgrading import Pair, upgrade_document
 from trtbuild.reports.upgrade import render_all
@@ -33,7 +33,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: str, fake: Fake | None = None) -> int:
-    return upgrade.run(parse_words(["upgrade", *words, *OFF]), fake or Fake())
+    args = cli_words.parse(["upgrade", *words, *OFF])
+    push_to = (args.remote or "") if args.push else None
+    return upgrade.run(args.words, accept=args.accept, push_to=push_to, build=fake or Fake())
 
 
 def document(root: Path) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 
 from tests.support.graphs import graph
+from trtbuild.graphs.graph import all_nodes
 from trtbuild.reducing.failure import Failure
-from trtbuild.sources.tfonnx import all_nodes
 
 TEXT = """float[b,2,8,8] secret_image => float[b,2,8,8] secret_scores {
     secret_a = Conv <pads = [1,1,1,1]> (secret_image, secret_kernel)

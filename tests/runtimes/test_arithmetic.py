@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.graphs import Array, graph, run
 from trtbuild.arrays.data import Samples
-from trtbuild.graphs import qdq, rounding
+from trtbuild.graphs import rounding
+from trtbuild.runtimes import calibration
 from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession, session_of
 
 ROOT = Path(__file__).parents[2]
@@ -127,7 +128,7 @@ def test_calibration_sees_what_the_graph_states() -> None:
             return {}
 
     specs = {"x": {"dtype": "float32", "shape": [1, 3, 8, 8]}}
-    qdq.calibrate(model, ["y"], [Samples({"x": feed(model)}, 1, "data")], specs, 1, Watch())
+    calibration.calibrate(model, ["y"], [Samples({"x": feed(model)}, 1, "data")], specs, 1, Watch())
 
     np.testing.assert_array_equal(seen["y"], run(model, x=feed(model))["y"])
 

@@ -110,7 +110,7 @@ def test_cases_are_chosen_by_words_and_category() -> None:
         choose(CASES.values(), "", ["resise"])
 
 
-@pytest.mark.parametrize("expression", ["a or", "(a", "a b", "and", "a)", "not"])
+@pytest.mark.parametrize("expression", ["a or", "(a", "a b", "and", "a)", "not", "()", "a(b)", "a and ()"])
 def test_a_broken_expression_is_an_error(expression: str) -> None:
     """And says what it expects."""
     with pytest.raises(ConfigError, match="not an expression"):

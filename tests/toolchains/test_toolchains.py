@@ -13,7 +13,8 @@ import pytest
 
 from trtbuild import toolchains
 from trtbuild.base.errors import ToolchainError
-from trtbuild.toolchains import Wanted
+from trtbuild.toolchains import request
+from trtbuild.toolchains.request import ToolchainRequest
 
 WORKS = (
     "class Logger:\n    ERROR = 1\n    def __init__(self, s): pass\nclass Builder:\n    def __init__(self, l): pass\n"
@@ -22,7 +23,7 @@ NO_BUILDER = WORKS + "Builder = None\n"
 HANGS = WORKS + "import pathlib, time\nif pathlib.Path('{flag}').exists(): time.sleep(60)\n"
 ROOT = Path(__file__).resolve().parents[2]
 
-Publish = Callable[..., Wanted]
+Publish = Callable[..., ToolchainRequest]
 
 
 @pytest.fixture
@@ -37,23 +38,23 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publish:
     monkeypatch.setattr(toolchains, "_HELD", {})
     monkeypatch.setattr(toolchains, "_FAILED", {})
 
-    def put(version: str = "0.0.1", module: str = WORKS, says: str = "") -> Wanted:
+    def put(version: str = "0.0.1", module: str = WORKS, says: str = "") -> ToolchainRequest:
         with zipfile.ZipFile(tmp_path / "index" / f"tensorrt_rtx-{version}-py3-none-any.whl", "w") as wheel:
             info = f"tensorrt_rtx-{version}.dist-info"
             wheel.writestr("tensorrt_rtx.py", f"__version__ = '{says or version}'\n{module}")
             wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tensorrt-rtx\nVersion: {version}\n")
             wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
             wheel.writestr(f"{info}/RECORD", "")
-        return Wanted("tensorrt-rtx", version, (f"tensorrt-rtx=={version}",), "rtx-0")
+        return ToolchainRequest("tensorrt-rtx", version, (f"tensorrt-rtx=={version}",), "rtx-0")
 
     return put
 
 
-def elsewhere(want: Wanted, then: str = "") -> subprocess.Popen[str]:
+def elsewhere(want: ToolchainRequest, then: str = "") -> subprocess.Popen[str]:
     """Another process that asks for the interpreter."""
     script = (
         "import sys; from trtbuild import toolchains as t;"
-        f"w = t.Wanted({want.flavour!r}, {want.version!r}, {want.requirements!r});"
+        f"w = t.ToolchainRequest({want.flavour!r}, {want.version!r}, {want.requirements!r});"
         f"print(t.interpreter(w, note=print), flush=True); {then}"
     )
     argv = [sys.executable, "-c", script]
@@ -62,7 +63,7 @@ def elsewhere(want: Wanted, then: str = "") -> subprocess.Popen[str]:
 
 def left() -> list[str]:
     """What is in the cache besides locks."""
-    return sorted(path.name for path in toolchains.cache().glob("*") if path.suffix != ".lock")
+    return sorted(path.name for path in request.cache().glob("*") if path.suffix != ".lock")
 
 
 def test_a_missing_version_is_installed_once_and_runs(publish: Publish) -> None:
@@ -103,7 +104,7 @@ def test_what_was_installed_is_checked_before_it_counts(publish: Publish, module
 
 def test_what_cannot_be_installed_is_tried_once(publish: Publish) -> None:
     """The next step of a sweep gets the same answer at once; the message is uv's reason and what to do."""
-    want, notes = Wanted("tensorrt-rtx", "7.7", ("tensorrt-rtx==7.7",), "rtx-7"), []
+    want, notes = ToolchainRequest("tensorrt-rtx", "7.7", ("tensorrt-rtx==7.7",), "rtx-7"), []
 
     errors = []
     for _ in range(2):
@@ -122,7 +123,7 @@ def test_a_killed_install_leaves_nothing_that_counts(publish: Publish, tmp_path:
     flag.touch()
     want = publish(module=HANGS.format(flag=flag))
     process = elsewhere(want)
-    while not list(toolchains.cache().glob(".tensorrt-rtx-*/lib/*/*/tensorrt_rtx.py")):
+    while not list(request.cache().glob(".tensorrt-rtx-*/lib/*/*/tensorrt_rtx.py")):
         time.sleep(0.02)
     process.kill()
     process.communicate()
@@ -193,7 +194,7 @@ def test_this_environment_is_used_if_it_has_it_all() -> None:
     from importlib.metadata import version
 
     have = version("tensorrt-rtx")
-    want = Wanted("tensorrt-rtx", have, (f"tensorrt-rtx=={have}",))
+    want = ToolchainRequest("tensorrt-rtx", have, (f"tensorrt-rtx=={have}",))
 
     assert toolchains.interpreter(want, install=False) == Path(sys.executable)
 
@@ -201,11 +202,11 @@ def test_this_environment_is_used_if_it_has_it_all() -> None:
 def test_version_and_requirements_have_to_agree() -> None:
     """Or the wrong version would be installed first and refused afterwards."""
     with pytest.raises(ToolchainError, match=r"1\.0 is declared, but tensorrt-rtx==2\.0 is required"):
-        toolchains.interpreter(Wanted("tensorrt-rtx", "1.0", ("tensorrt-rtx==2.0",)))
+        toolchains.interpreter(ToolchainRequest("tensorrt-rtx", "1.0", ("tensorrt-rtx==2.0",)))
 
 
 def test_a_relative_cache_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the XDG base directory specification says."""
     monkeypatch.setenv("XDG_CACHE_HOME", "somewhere")
 
-    assert toolchains.cache() == Path.home() / ".cache" / "trtbuild" / "toolchains"
+    assert request.cache() == Path.home() / ".cache" / "trtbuild" / "toolchains"

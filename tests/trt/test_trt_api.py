@@ -24,6 +24,7 @@ from trtbuild.core.parse import parse
 from trtbuild.core.spec.engine import Toolchain
 from trtbuild.store.tracking import read_yaml
 from trtbuild.toolchains import uvenv
+from trtbuild.toolchains.request import ToolchainRequest
 
 PACKAGE = Path(trtbuild.__path__[0])
 SOURCES = [PACKAGE / "trt" / name for name in ("api.py", "trtlog.py", "network.py")]
@@ -140,7 +141,7 @@ def bindings(request: pytest.FixtureRequest) -> tuple[str, Path]:
     """The declared version, and a folder with its real bindings beside stubs; downloaded once for each user."""
     version = CONF[request.param]["version"]
     own = next(r for r in CONF[request.param]["requirements"] if r.startswith("tensorrt-"))
-    folder = toolchains.cache().with_name("bindings") / f"{own}-{sys.implementation.cache_tag}"
+    folder = request.cache().with_name("bindings") / f"{own}-{sys.implementation.cache_tag}"
     if not (folder / "tensorrt_bindings").is_dir():
         wheel = own.replace("==", "-bindings==")
         argv = [uvenv.uv_program(), "pip", "install", "-q", "--no-deps", "--only-binary", ":all:",
@@ -178,7 +179,7 @@ def test_every_rtx_version_has_all_that_is_used_there(name: str) -> None:
     """The real packages, libraries and all."""
     spec = CONF[name]
     toolchain = parse(Toolchain, spec, "tensorrt")
-    want = toolchains.Wanted(toolchain.flavour, toolchain.version, toolchain.requirements, name)
+    want = ToolchainRequest(toolchain.flavour, toolchain.version, toolchain.requirements, name)
     try:
         python = toolchains.interpreter(want)
     except ToolchainError as error:

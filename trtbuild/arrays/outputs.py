@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -13,9 +13,16 @@ from trtbuild.arrays.arrayfile import Array, Rows, StoredArray, open_npz, write_
 from trtbuild.arrays.data import Samples, rows_per_call
 from trtbuild.base.errors import ModelError
 from trtbuild.core.spec.data import BATCH
-from trtbuild.runtimes import Session
 
 Row = Literal["sample", "call", "other"]
+
+
+class Session(Protocol):
+    """``about`` says which runtime computes, for every page that shows a number of its."""
+
+    about: Mapping[str, Any]
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)

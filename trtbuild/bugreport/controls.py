@@ -119,7 +119,7 @@ def _fewer(model: Any) -> Iterator[Control]:
 
 def _attributes(model: Any) -> Iterator[tuple[str, list[tuple[str, tuple[Any, ...]]]]]:
     """Of every node, in bodies too: its operation, and other values for each of its attributes."""
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
 
     for node in all_nodes(model.graph):
         yield node.op_type, [(a.name, _others(a)) for a in node.attribute if not (a.HasField("g") or a.HasField("t"))]
@@ -141,7 +141,7 @@ def _others(attribute: Any) -> tuple[Any, ...]:
 def _changed(model: Any, place: int, name: str, value: Any) -> Any | None:
     import onnx
 
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     node = list(all_nodes(copy.graph))[place]

@@ -177,7 +177,7 @@ def _reproduce(
 
 
 def _related(found: Reduced, files: dict[str, bytes]) -> None:
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
 
     cited = found.subject.case.issues if found.subject.case is not None else ()
     inner = [node.op_type for node in all_nodes(found.model.graph)]

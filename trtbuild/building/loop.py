@@ -21,13 +21,13 @@ from trtbuild.core.explain import Found, Judgement, judge
 from trtbuild.core.plan import Plan
 from trtbuild.core.record import Digest, Record, same
 from trtbuild.core.schedule import Schedule
-from trtbuild.core.status import Status
 from trtbuild.core.step import File, Step
 from trtbuild.remote.fetching import Fetcher
 from trtbuild.remote.models import bring_models
 from trtbuild.store import Store
 from trtbuild.store.objects import DamagedObject
 from trtbuild.workers.executors import Ended, Executor
+from trtbuild.workers.status import Status
 
 _LOCKED_POLL_S = 0.2  # another trtbuild holds a step: look again this often
 Interpreter = Callable[[Step], Path]

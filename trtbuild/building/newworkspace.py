@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from trtbuild.base.errors import ConfigError, WorkspaceError
+from trtbuild.base.errors import ConfigError, SourceError, WorkspaceError
 from trtbuild.base.files import inside, write_atomic
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import Workspace
 from trtbuild.building import sandbox
+from trtbuild.core.spec.model import Dtype
 from trtbuild.core.step import Out, Step
 from trtbuild.store import tracking
 from trtbuild.workers.executors import Ended
@@ -224,6 +225,11 @@ def _inspected(
 
 def model_yaml(source: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> str:
     """conf/model/NAME.yaml with what is known filled in, and a comment where the user knows better."""
+    odd = next((name for name, spec in inputs.items() if spec["dtype"] not in get_args(Dtype)), None)
+    if odd is not None:
+        what = f"input '{odd}' is of type {inputs[odd]['dtype']}, which an engine does not take"
+        hint = "look up, hash or decode before the network, and make the numbers its input"
+        raise SourceError(what, where=Path(source["path"]).name, hint=hint)
     filled = {name: describe_input(spec) for name, spec in inputs.items()}
     parts = [
         tracking.to_yaml({"source": dict(source)}).decode(),

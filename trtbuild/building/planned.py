@@ -1,15 +1,14 @@
-"""Words of a command line -> workspace, store, variants and plan: what every verb but the by-hand ones starts from."""
+"""Overrides -> workspace, store, variants and plan: what every verb on variants starts from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trtbuild import config
 from trtbuild.base.errors import ConfigError, TrtbuildError
-from trtbuild.base.workspace import Workspace, find_workspace
+from trtbuild.base.workspace import Workspace
 from trtbuild.building.sourcefiles import check_files
 from trtbuild.config import sweep as words_of_a_sweep
 from trtbuild.config.composed import Composed
@@ -18,9 +17,6 @@ from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
 from trtbuild.steps import Declarations
 from trtbuild.store import Store
-
-if TYPE_CHECKING:
-    from trtbuild.cli.main import Words
 
 WANTED = ("report",)
 
@@ -33,15 +29,6 @@ class Planned:
     refused: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they make no variant
     named: Mapping[str, str] = field(default_factory=dict)  # overrides -> the variant of the plan that they make
     told_by: tuple[str, ...] | None = ()  # configs beyond conf/ that it hangs on; None: on more than files
-
-
-def planned(words: Words, *, files: bool = True) -> Planned:
-    """Find the workspace, and plan what a command line's words say: :func:`plan_overrides`."""
-    if words.arguments:
-        raise ConfigError(
-            f"unexpected word '{words.arguments[0]}'", where="command line", hint="overrides look like key=value"
-        )
-    return plan_overrides(find_workspace(Path.cwd()), words.overrides, sweep=words.sweep, files=files)
 
 
 def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: bool, files: bool = True) -> Planned:

@@ -11,8 +11,8 @@ from trtbuild.building.loop import Builder, Outcome, judge_plan
 from trtbuild.building.planned import Planned
 from trtbuild.building.summary import verdict_of
 from trtbuild.core.plan import Plan, post_order
-from trtbuild.core.status import Status, make_status
 from trtbuild.core.verdict import word_of
+from trtbuild.workers.status import Status, make_status
 
 
 def build_planned(p: Planned, *, install: bool = True, status: Status | None = None) -> Outcome:

@@ -11,7 +11,8 @@ from pathlib import Path
 from trtbuild import toolchains
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.core.spec import Toolchain
-from trtbuild.toolchains import Note, Wanted
+from trtbuild.toolchains import Note
+from trtbuild.toolchains.request import ToolchainRequest
 from trtbuild.workers.probing import Answer, Prober, Question
 
 # y = Relu(x) of two floats: asked while the network is exported, so that each process has loaded its TensorRT by then.
@@ -28,7 +29,7 @@ class Asker:
     """
 
     def __init__(
-        self, versions: Sequence[tuple[Wanted, Toolchain]], *, install: bool, limit_s: float, note: Note
+        self, versions: Sequence[tuple[ToolchainRequest, Toolchain]], *, install: bool, limit_s: float, note: Note
     ) -> None:
         self.failed: dict[str, TrtbuildError] = {}
         self._stack = contextlib.ExitStack()
@@ -38,7 +39,7 @@ class Asker:
             want.name: self._pool.submit(self._start, want, spec, install, note) for want, spec in versions
         }
 
-    def _start(self, want: Wanted, spec: Toolchain, install: bool, note: Note) -> Prober:
+    def _start(self, want: ToolchainRequest, spec: Toolchain, install: bool, note: Note) -> Prober:
         interpreter = toolchains.interpreter(want, install=install, note=note)
         prober = Prober(
             interpreter, want.flavour, want.version, supported=spec.compute_capabilities, limit_s=self._limit_s
@@ -71,7 +72,7 @@ class Asker:
 
 @contextlib.contextmanager
 def asking(
-    versions: Sequence[tuple[Wanted, Toolchain]], *, install: bool, limit_s: float, note: Note
+    versions: Sequence[tuple[ToolchainRequest, Toolchain]], *, install: bool, limit_s: float, note: Note
 ) -> Iterator[Asker]:
     asker = Asker(versions, install=install, limit_s=limit_s, note=note)
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from trtbuild.base.errors import ConfigError, ModelError
 from trtbuild.base.names import did_you_mean
+from trtbuild.checker.functions import check
 from trtbuild.checker.result import Result
 
 
@@ -25,8 +26,6 @@ def _of_data(frame: Any) -> Any:
 
 def _refuse_unknown(arguments: dict[str, Any]) -> None:
     """Where they are written, not when the training begins."""
-    from trtbuild.checker import check
-
     known = list(inspect.signature(check).parameters)[2:]
     for name in arguments:
         if name not in known:
@@ -56,8 +55,6 @@ def make() -> Any:
             self.result: Result | None = None
 
         def on_train_begin(self, logs: Any = None) -> None:
-            from trtbuild.checker import check
-
             signature = self.input_signature
             if signature is None and not self.model.built:
                 signature = _of_data(sys._getframe())

@@ -76,8 +76,7 @@ def _holds(node: Any, names: set[str]) -> bool:
 
 def _all(nodes: Sequence[Any]) -> list[Any]:
     """The nodes, and those of every body in them."""
-    from trtbuild.graphs.graph import subgraphs
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes, subgraphs
 
     return [*nodes, *(inner for node in nodes for body in subgraphs(node) for inner in all_nodes(body))]
 

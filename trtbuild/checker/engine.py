@@ -18,8 +18,9 @@ from trtbuild.checker.capture import Capture
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.options import Options
 from trtbuild.checker.origins import Origins
+from trtbuild.checker.problem import Problem, settled
 from trtbuild.checker.quiet import quiet
-from trtbuild.checker.result import Problem, Result, settled
+from trtbuild.checker.result import Result
 from trtbuild.config import checkedversions as versions
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
 from trtbuild.workers.probing import Answer, Question
@@ -100,10 +101,11 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
     from trtbuild.checker.exporting import export
 
     origins = Origins(capture.graph, capture.layers, capture.loaded)
+    strings = usage.strings(capture, origins)
     if tables := usage.tables(capture, origins):
-        return tables, {}
+        return [*strings, *tables], {}
     part = subgraph.cut_out(capture.graph, capture.inputs, capture.outputs, initialised=capture.initialised)
-    problems = usage.problems(part, origins)
+    problems = [*strings, *usage.problems(part, origins)]
     chosen = shapes.choose(part.shapes, how.profiles)
     problems += usage.shape_problems(part, chosen, origins)
     if chosen.unranked:

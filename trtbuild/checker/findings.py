@@ -11,7 +11,7 @@ from typing import Any
 from trtbuild.checker.advice import advise, another_version
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.origins import Origins
-from trtbuild.checker.result import Problem, Severity, Stage
+from trtbuild.checker.problem import Problem, Severity, Stage
 from trtbuild.core.complaint import NEAR, Complaint, nearest, readers_of
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
 from trtbuild.workers.probing import Answer

@@ -61,7 +61,8 @@ def _freeze(part: Subgraph) -> Frozen:
     from tensorflow.python.framework import convert_to_constants as converter
     from tf2onnx import tf_loader
 
-    from trtbuild.sources.tfonnx import allow_inlining, inline_functions
+    from trtbuild.sources.inlining import inline_functions
+    from trtbuild.sources.tfonnx import allow_inlining
 
     inputs, outputs = list(part.inputs.values()), list(part.outputs.values())
     allow_inlining(part.graph_def)

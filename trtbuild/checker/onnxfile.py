@@ -13,7 +13,8 @@ from trtbuild.checker.asking import asking
 from trtbuild.checker.exporting import Exported
 from trtbuild.checker.findings import Finder
 from trtbuild.checker.options import OPSET, Options
-from trtbuild.checker.result import Problem, Result, settled
+from trtbuild.checker.problem import Problem, settled
+from trtbuild.checker.result import Result
 from trtbuild.config import checkedversions as versions
 
 
@@ -87,7 +88,7 @@ def _beside(model: Any, path: Path, folder: Path) -> None:
 
 def _undeclared(model: Any) -> list[Problem]:
     """Domains without a version, one problem each; they get one, so that the rest can be checked."""
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
 
     declared = {"" if entry.domain == "ai.onnx" else entry.domain for entry in model.opset_import}
     found = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import TrtbuildError, error_named
 from trtbuild.checker.options import Options
-from trtbuild.checker.result import Problem
+from trtbuild.checker.problem import QAT, Problem
 from trtbuild.core.job import Job, read_result, write_job
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def _constants(model: Any) -> Iterator[tuple[Any, str, Any]]:
     """Every reading of a float constant whose values are here: node, tensor, array; shapes stay exact anyway."""
     import onnx
 
-    from trtbuild.graphs.graph import shape_arithmetic
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes, shape_arithmetic
 
     exact = shape_arithmetic(model.graph)
     arrays = {
@@ -117,8 +116,8 @@ def written(model: Any, how: Options, folder: Path, finder: Finder) -> tuple[Pat
 
 
 def _kept_nodes(model: Any, how: Options, nodes: Mapping[str, Mapping[str, str]]) -> list[str]:
-    from trtbuild.graphs.graph import nodes_in_scopes
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
+    from trtbuild.graphs.scopes import nodes_in_scopes
 
     found = nodes_in_scopes(all_nodes(model.graph), how.exclude_scopes, {"nodes": nodes})
     return sorted({name for names in found.values() for name in names})
@@ -161,12 +160,14 @@ def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple
 
 def refuse_low(model: Any, how: Options, finder: Finder) -> list[Problem]:
     """A network that computes in a lower precision already passes under no other name: a build refuses it."""
+    from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.rounding import low_types
-    from trtbuild.sources.tfonnx import all_nodes
 
-    quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in all_nodes(model.graph))
-    found = ["int8 (Q/DQ)"] if quantised else low_types(model)
+    quantised = next((n for n in all_nodes(model.graph) if n.op_type in ("QuantizeLinear", "DequantizeLinear")), None)
+    found = ["int8 (Q/DQ)"] if quantised is not None else low_types(model)
     if not found or how.precision not in ("fp32", "tf32"):
         return []
     what = f"the source model already computes in {' and '.join(found)}, so it is not {how.precision}"
+    if quantised is not None:
+        return [finder.noticed("precision", "error", quantised.name, quantised.op_type, what, QAT)]
     return [finder.noticed("precision", "error", "", "", what, "ask for that precision, or build it in float32")]

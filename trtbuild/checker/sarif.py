@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from trtbuild.checker.result import Problem, Result
+from trtbuild.checker.problem import Findings, Problem
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(result: Result, root: Path | None = None) -> dict[str, Any]:
+def sarif(result: Findings, root: Path | None = None) -> dict[str, Any]:
     """One run; files below ``root`` (default: the current folder) are relative to ``%SRCROOT%``, as reviewers need."""
     from trtbuild import __version__
 
@@ -50,7 +50,8 @@ def _result(problem: Problem, root: Path, rules: list[str]) -> dict[str, Any]:
             "artifactLocation": _artifact(problem.file, root), "region": {"startLine": max(1, problem.line)},
         }  # fmt: skip
     if problem.op or problem.node:
-        location["logicalLocations"] = [{"fullyQualifiedName": problem.op or problem.node, "kind": "member"}]
+        names = (problem.name, *problem.also)
+        location["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "member"} for name in names]
     return {
         "ruleId": problem.rule, "ruleIndex": rules.index(problem.rule), "level": problem.severity,
         "message": {"text": said}, **({"locations": [location]} if location else {}),

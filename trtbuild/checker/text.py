@@ -6,10 +6,12 @@ from html import escape
 from os import path
 
 from trtbuild.base.printable import printable
-from trtbuild.checker.result import Problem, Result
+from trtbuild.checker.problem import Findings, Problem
+
+LISTED = 3  # further operations of a problem that are named
 
 
-def headline(result: Result) -> str:
+def headline(result: Findings) -> str:
     """One line: does it convert, to what, and if not how many problems there are."""
     asked = ", ".join(result.verdicts) or "no version"
     if result.error:
@@ -24,7 +26,7 @@ def headline(result: Result) -> str:
     return f"does not convert to TensorRT {asked} in {result.precision}: {count}{others}"
 
 
-def text(result: Result) -> str:
+def text(result: Findings) -> str:
     lines = [headline(result)]
     if len(result.verdicts) > 1:
         width = max(map(len, result.verdicts))
@@ -47,6 +49,8 @@ def _entry(number: int, problem: Problem, asked: int) -> list[str]:
     versions = f", {', '.join(problem.versions)}" if problem.versions and len(problem.versions) < asked else ""
     kind = problem.op_type or problem.node_type
     lines = [f"{number}. {kind} {problem.op or problem.node}".rstrip() + f"  [{mark}{problem.stage}{versions}]"]
+    if problem.also:
+        lines.append(f"   also {_listed(problem.also)}")
     if problem.file:
         lines.append(f"   {_short(problem.file)}:{problem.line}" + (f"  {problem.code}" if problem.code else ""))
     elif problem.place_note:
@@ -55,6 +59,11 @@ def _entry(number: int, problem: Problem, asked: int) -> list[str]:
     if problem.advice:
         lines.append(f"   -> {problem.advice}")
     return lines
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
 
 
 def _short(file: str) -> str:
@@ -66,7 +75,7 @@ def _short(file: str) -> str:
     return relative if len(relative) < len(file) and not relative.startswith("..") else file
 
 
-def html(result: Result) -> str:
+def html(result: Findings) -> str:
     """A heading and a table; no script, no style sheet of its own."""
     said = f"<p><b>{escape(headline(result))}</b></p>"
     if not result.problems:
@@ -82,5 +91,6 @@ def _row(number: int, problem: Problem, asked: int) -> str:
     stage = problem.stage + ("" if problem.severity == "error" else f" ({problem.severity})")
     if 0 < len(problem.versions) < asked:
         stage += f" {', '.join(problem.versions)}"
-    cells = (str(number), f"{kind} {name}", where, stage, problem.words, problem.advice)
+    also = f", also {_listed(problem.also)}" if problem.also else ""
+    cells = (str(number), f"{kind} {name}{also}", where, stage, problem.words, problem.advice)
     return "<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in cells) + "</tr>"

@@ -124,6 +124,6 @@ def _values(tensor: Any) -> list[int]:
 
 
 def _nodes(graph: Any) -> list[Any]:
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
 
     return list(all_nodes(graph))

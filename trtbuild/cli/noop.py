@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trtbuild.base import shortcut
+from trtbuild.base.signatures import everything, stat_signature
 
 # Time stamps of common file systems step by up to 10 ms: a file changed within one step of being signed could change
 # again unseen.
@@ -44,7 +44,7 @@ def recall(root: str, words: Sequence[str]) -> Answer | None:
     """The remembered answer and exit status, when every signature still holds."""
     try:
         answer = shortcut.load(_file(root, words))
-        if any(_signature(path) != signature for path, signature in answer["signatures"].items()):
+        if any(stat_signature(path) != signature for path, signature in answer["signatures"].items()):
             return None
         return Answer(answer["said"], answer["status"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -59,17 +59,17 @@ def sign(paths: Iterable[str]) -> Signatures:
 
     Take them of what a build is told by (config, templates) before it starts: they may change while it runs.
     """
-    return {path: _signature(path) for path in [*everything(paths), *_environment()]}
+    return {path: stat_signature(path) for path in [*everything(paths), *_environment()]}
 
 
 def remember(root: str, words: Sequence[str], before: Signatures, paths: Iterable[str], answer: Answer) -> None:
     """Keep the answer, with what was signed ``before`` the build and everything below ``paths`` now."""
-    signatures = {**{path: _signature(path) for path in everything(paths)}, **before}
+    signatures = {**{path: stat_signature(path) for path in everything(paths)}, **before}
     newest = max((s[0] for s in signatures.values() if s), default=0)
     wait_ns = newest + _STEP_NS - time.time_ns()
     if 0 < wait_ns <= _STEP_NS:
         time.sleep(wait_ns / 1e9)
-        signatures = {path: before.get(path, _signature(path)) for path in signatures}
+        signatures = {path: before.get(path, stat_signature(path)) for path in signatures}
     file = _file(root, words)
     with contextlib.suppress(OSError):
         os.makedirs(os.path.dirname(file), exist_ok=True)
@@ -85,42 +85,6 @@ def _file(root: str, words: Sequence[str]) -> str:
     host = [os.uname().nodename, str(len(os.sched_getaffinity(0))), os.environ.get("CUDA_VISIBLE_DEVICES", "")]
     key = hashlib.sha256("\0".join([sys.prefix, _PACKAGE, *host, *words]).encode()).hexdigest()[:24]
     return os.path.join(root, ".trtbuild", "noop", f"{key}.json")
-
-
-def _signature(path: str) -> list[int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
-
-
-def everything(paths: Iterable[str]) -> list[str]:
-    """The paths themselves, and for folders every folder and file below: a new file changes its folder's stamp.
-
-    Links are followed, as whoever reads a file follows them; one that leads back to a folder it lies in, once.
-    """
-    found: list[str] = []
-    for path in paths:
-        found.append(path)
-        _below(path, (), found)
-    return found
-
-
-def _below(folder: str, above: tuple[tuple[int, int], ...], found: list[str]) -> None:
-    try:
-        status = os.stat(folder)
-        identity = (status.st_dev, status.st_ino)
-        if not stat.S_ISDIR(status.st_mode) or identity in above:
-            return
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return
-    for name in names:
-        if name != "__pycache__":
-            path = os.path.join(folder, name)
-            found.append(path)
-            _below(path, (*above, identity), found)
 
 
 def _environment() -> list[str]:

@@ -350,16 +350,16 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
 
 
 def _check_modules(spec: BuildSpec) -> None:
-    """What a config names as a file of the package has to be one."""
-    named = [("quantizers", "calibration.algorithm", spec.calibration.algorithm),
-             ("runtimes", "runtime.module", spec.runtime.module),
-             ("workers/executors", "executor.module", spec.executor.module)]  # fmt: skip
+    """What a config names as a file of the package has to be one, with the function that makes it what is named."""
+    named = [("quantizers", "def make(", "calibration.algorithm", spec.calibration.algorithm),
+             ("runtimes", "def open_session(", "runtime.module", spec.runtime.module),
+             ("workers/executors", "def make(", "executor.module", spec.executor.module)]  # fmt: skip
     if spec.runtime.engine is not None:
-        named.append(("runtimes", "runtime.engine", spec.runtime.engine))
-    for folder, where, name in named:
-        own = {"tensorflow", "hermetic", "onnxruntime" if where == "runtime.engine" else "tensorrt"}  # not to choose
-        found = (path.stem for path in (Path(__file__).resolve().parents[1] / folder).glob("*.py"))
-        valid = sorted(stem for stem in found if not stem.startswith("_") and stem not in own)
+        named.append(("runtimes", "def open_session(", "runtime.engine", spec.runtime.engine))
+    for folder, function, where, name in named:
+        own = {"tensorflow", "onnxruntime" if where == "runtime.engine" else "tensorrt"}  # not to choose
+        files = (Path(__file__).resolve().parents[1] / folder).glob("*.py")
+        valid = sorted(path.stem for path in files if path.stem not in own and function in path.read_text("utf-8"))
         if name not in valid:
             raise ConfigError(f"unknown module '{name}'", where=where, hint=did_you_mean(name, valid))
 

@@ -12,10 +12,10 @@ from trtbuild.base.workspace import find_workspace
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import Toolchain
 from trtbuild.store.tracking import read_yaml
-from trtbuild.toolchains import Wanted
+from trtbuild.toolchains.request import ToolchainRequest
 
 
-def wanted(names: Sequence[str] | None) -> list[tuple[Wanted, Toolchain]]:
+def wanted(names: Sequence[str] | None) -> list[tuple[ToolchainRequest, Toolchain]]:
     """The toolchains of ``names``, of the default one where there are none; the workspace's own files come first.
 
     Raises:
@@ -29,7 +29,7 @@ def wanted(names: Sequence[str] | None) -> list[tuple[Wanted, Toolchain]]:
         if file is None:
             raise ConfigError(f"unknown tensorrt '{name}'", where="versions", hint=did_you_mean(str(name), have))
         spec = parse(Toolchain, read_yaml(file), f"tensorrt={name}")
-        chosen.append((Wanted(spec.flavour, spec.version, tuple(spec.requirements), name), spec))
+        chosen.append((ToolchainRequest(spec.flavour, spec.version, tuple(spec.requirements), name), spec))
     if not chosen:
         raise ConfigError("no version to check against", where="versions", hint=f"there is {', '.join(have)}")
     return chosen

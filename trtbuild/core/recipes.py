@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from trtbuild.base.errors import PlaceError
 from trtbuild.core.spec import Model, Variant
 from trtbuild.core.spec.data import VALIDATION, DataSource, FactoryData
 from trtbuild.core.spec.model import Factory
@@ -114,27 +113,6 @@ def session_options(params: Mapping[str, Any]) -> dict[str, Any]:
     """What ``open_session`` and ``open_timed`` of a runtime take, out of a step's parameters."""
     known = ("flavour", "tensorrt", "device")
     return {**params["runtime"], **{key: params[key] for key in known if key in params}}
-
-
-def check_gpu(params: Mapping[str, Any]) -> None:
-    """In the step itself: a folder that was carried to another machine must not be filled with that one's numbers.
-
-    Raises:
-        ToolchainError: there is no GPU, or one that the toolchain does not support.  PlaceError: it is another one.
-    """
-    from trtbuild.machine import gpu
-
-    asked = {key: value for key, value in params.get("device", {}).items() if key in ("gpu", "compute_capability")}
-    if not asked:
-        return
-    device = gpu.require_device("this step computes on one", where="runtime", hint="run it on a machine with a GPU")
-    if "supported" in params:
-        gpu.check_device(device, params["supported"], (), f"{params['flavour']} {params['tensorrt']}")
-    here = gpu.identity(device)
-    changed = [f"{key} {value} -> {here[key]}" for key, value in sorted(asked.items()) if here[key] != value]
-    if changed:
-        what = f"this step is another device's ({', '.join(changed)})"
-        raise PlaceError(what, where="runtime", hint="run trtbuild here")
 
 
 def tools(variant: Variant, *names: str) -> dict[str, str]:

@@ -47,8 +47,7 @@ def places(model: Any, folder: Path, where: str, *, linked: bool = False) -> Ite
     """
     import onnx
 
-    from trtbuild.graphs.graph import subgraphs
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes, subgraphs
 
     nodes = [*all_nodes(model.graph), *(node for function in model.functions for node in all_nodes(function))]
     graphs = [model.graph, *(graph for node in nodes for graph in subgraphs(node))]

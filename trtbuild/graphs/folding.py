@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from trtbuild.sources.tfonnx import TfOp
+from trtbuild.graphs.tfop import TfOp
 
 # The kinds of TensorFlow operations, by a part of their names, that such a node is named after.
 _HEARTS: Mapping[str, tuple[str, ...]] = {

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 _SMALL_BYTES = 1 << 16  # what a shape, axes or pads may take; larger constants are weights
+
+
+def all_nodes(graph: Any) -> Iterator[Any]:
+    """Nodes of a graph and of every subgraph in it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from all_nodes(attribute.g)
+            for inner in attribute.graphs:
+                yield from all_nodes(inner)
 
 
 def element_types(model: Any) -> dict[str, int]:
@@ -113,21 +124,6 @@ def shape_arithmetic(graph: Any) -> set[str]:
         if derived or node.op_type in ("Shape", "Size"):
             found.update(name for name in node.output if name)
     return found - constants
-
-
-def nodes_in_scopes(nodes: Iterable[Any], scopes: Iterable[str], scope_map: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Names of the nodes under each TensorFlow name scope (or part of an ONNX name, for a graph without a map).
-
-    A node is in the scope of every operation that was folded into it.
-    """
-    from trtbuild.graphs.scopes import in_scope, names_of
-
-    entries, nodes = scope_map["nodes"], list(nodes)
-    known = {node.name: (node.name, *names_of(entries.get(node.name, {}))) for node in nodes}
-    return {
-        scope: [node.name for node in nodes if any(in_scope(name, scope) for name in known[node.name])]
-        for scope in scopes
-    }
 
 
 def drop_unused_initialisers(graph: Any) -> None:

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trtbuild.core.complaint import Complaint
-from trtbuild.graphs.graph import element_types, subgraphs
-from trtbuild.sources.tfonnx import all_nodes
+from trtbuild.graphs.graph import all_nodes, element_types, subgraphs
 
 # With zero points of these types, all of them 0, a pair means the same to ONNX and to the importer.
 KEPT = ("INT8", "INT4", "FLOAT8E4M3FN", "FLOAT4E2M1")

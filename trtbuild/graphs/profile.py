@@ -45,7 +45,7 @@ def label_nodes(model: Any) -> list[str]:
 
     ONNX Runtime writes names unescaped into its trace, and ONNX allows any, none, and twice the same.
     """
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
 
     names = []
     for i, node in enumerate(all_nodes(model.graph)):

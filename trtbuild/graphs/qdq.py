@@ -7,17 +7,15 @@ bias and activation fuse, and a softmax keeps its range).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from trtbuild.arrays.data import Batch, Samples
 from trtbuild.base.errors import LowerError
-from trtbuild.graphs.degenerate import SMALLEST_RANGE, Extent, Observed
+from trtbuild.graphs.degenerate import SMALLEST_RANGE
 from trtbuild.graphs.graph import drop_unused_initialisers
-from trtbuild.quantizers import Quantizer
 
 LARGEST = 127  # -128 is unused: the range is symmetric
 ZERO_RANGE = 1.0  # of what is zero throughout: any scale represents it, and this one keeps products of scales normal
@@ -60,48 +58,6 @@ def activations(nodes: Iterable[Any], graph: Any) -> list[str]:
     """Tensors whose range has to be measured, in graph order."""
     constants = {tensor.name for tensor in graph.initializer}
     return list(dict.fromkeys(name for node in nodes for name in node.input[:2] if name not in constants))
-
-
-def calibrate(
-    model: Any, tensors: list[str], parts: Sequence[Samples], inputs: Mapping[str, Any], batch: int,
-    quantizer: Quantizer,
-) -> Observed:  # fmt: skip
-    """Run the float32 graph on all samples and show the quantizer every tensor; each part is of one size.
-
-    The runtime may sum in another order for another batch: values differ by their last bits then, and so may ranges.
-    """
-    import onnx
-
-    from trtbuild.base.errors import DataError
-    from trtbuild.runtimes.onnxruntime import session_of
-
-    feeds_only = {value.name for value in model.graph.input} & set(tensors)
-    watched = onnx.ModelProto.FromString(model.SerializeToString())
-    computed = [name for name in tensors if name not in feeds_only]
-    del watched.graph.output[:]
-    watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in computed)
-    session = session_of(watched, "the exported graph") if computed else None
-    seen = Observed(sum(part.count for part in parts), {n: Extent() for n in inputs}, {n: Extent() for n in tensors})
-    for call, where in ((call, part.where) for part in parts for call in part.batches(inputs, batch)):
-        values = session.run(call.feeds) if session else {}
-        values |= {name: call.feeds[name] for name in feeds_only}
-        for name, extent in seen.inputs.items():
-            extent.see(call.feeds[name])
-        for name, extent in seen.tensors.items():
-            if not np.isfinite(values[name]).all():
-                raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=where)
-            own = _own_rows(values[name], call)
-            extent.see(own)
-            quantizer.observe(name, own)
-    return seen
-
-
-def _own_rows(values: np.ndarray[Any, Any], call: Batch) -> np.ndarray[Any, Any]:
-    """Without what padding made, where the rows of a tensor are those of the samples, or so many of each."""
-    size = next((len(array) for array in call.feeds.values() if array.ndim), 1)
-    if not call.padded or not values.ndim or len(values) % size:
-        return values
-    return values[: call.rows * (len(values) // size)]
 
 
 def insert(model: Any, nodes: list[Any], ranges: Mapping[str, float]) -> Quantised:

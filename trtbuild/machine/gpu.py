@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from trtbuild.base.errors import ToolchainError
+from trtbuild.base.errors import PlaceError, ToolchainError
 
 # cuda.h: CUdevice_attribute
 _MAJOR, _MINOR = 75, 76
@@ -109,3 +110,22 @@ def check_device(device: Device, supported: Sequence[str], wanted: Sequence[str]
     if wanted and device.compute_capability not in wanted:
         hint = "use such a GPU, or leave the target out"
         raise ToolchainError(f"{said}, not {', '.join(wanted)}", where="target.compute_capabilities", hint=hint)
+
+
+def check_gpu(params: Mapping[str, Any]) -> None:
+    """In the step itself: a folder that was carried to another machine must not be filled with that one's numbers.
+
+    Raises:
+        ToolchainError: there is no GPU, or one that the toolchain does not support.  PlaceError: it is another one.
+    """
+    asked = {key: value for key, value in params.get("device", {}).items() if key in ("gpu", "compute_capability")}
+    if not asked:
+        return
+    device = require_device("this step computes on one", where="runtime", hint="run it on a machine with a GPU")
+    if "supported" in params:
+        check_device(device, params["supported"], (), f"{params['flavour']} {params['tensorrt']}")
+    here = identity(device)
+    changed = [f"{key} {value} -> {here[key]}" for key, value in sorted(asked.items()) if here[key] != value]
+    if changed:
+        what = f"this step is another device's ({', '.join(changed)})"
+        raise PlaceError(what, where="runtime", hint="run trtbuild here")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trtbuild.base.errors import ConfigError, PlaceError, TrtbuildError
-from trtbuild.base.names import did_you_mean
 from trtbuild.base.printable import printable
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.loop import Outcome, judge_plan
@@ -19,30 +18,24 @@ from trtbuild.pipeline import sweeppage
 from trtbuild.pipeline.bisection import Found, bisect
 from trtbuild.reports.compare import compare, output_changes
 
-if TYPE_CHECKING:
-    from trtbuild.cli.main import Words
-
 WHAT = ("verdict", "output", "built")
 HINT = "trtbuild bisect model=M precision=P tensorrt=A,B,C"
 Build = Callable[[Planned], Outcome]
 
 
-def run(words: Words, build: Build | None = None) -> int:
+def run(
+    overrides: Sequence[str], what: str = WHAT[0], *, install: bool = True, as_json: bool = False,
+    build: Build | None = None,
+) -> int:  # fmt: skip
     """0 whatever was found; the status of the reason when an end could not be tried on this machine.
 
     Raises:
         ConfigError: not one variant in two or more versions.
     """
-    if words.arguments:
-        raise ConfigError(f"unexpected word '{words.arguments[0]}'", where="bisect", hint=HINT)
-    what = words.options.get("--what", "verdict")
-    if what not in WHAT:
-        raise ConfigError(f"'{what}' is nothing to look for", where="--what", hint=did_you_mean(what, WHAT))
-    install = "--no-install" not in words.options
-    search = Search(words.overrides, what, build or (lambda p: build_planned(p, install=install)))
+    search = Search(overrides, what, build or (lambda p: build_planned(p, install=install)))
     found = search.run()
     document = search.document(found)
-    print(json.dumps(document, indent=1) if words.json else "\n".join(printable(line) for line in lines(document)))
+    print(json.dumps(document, indent=1) if as_json else "\n".join(printable(line) for line in lines(document)))
     ends = (search.errors.get(version) for version in (found.versions[0], found.versions[-1]))
     return max((error.exit_status for error in ends if isinstance(error, PlaceError)), default=0)
 

@@ -1,4 +1,4 @@
-"""The verbs push and pull: words to a plan and a remote, what moved to lines, document and exit status."""
+"""Push and pull of what is planned: what moved, as lines, a document and an exit status."""
 
 from __future__ import annotations
 
@@ -6,26 +6,18 @@ import json
 import sys
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from trtbuild.building.planned import Planned, planned
+from trtbuild.building.planned import Planned
 from trtbuild.building.summary import verdict_of
-from trtbuild.core.status import short_name
 from trtbuild.core.verdict import word_of
 from trtbuild.remote.moved import amount, document, lines
 from trtbuild.remote.pull import pull
 from trtbuild.remote.push import push
 from trtbuild.remote.remotes import Remote, open_remote
-
-if TYPE_CHECKING:
-    from trtbuild.cli.main import Words
+from trtbuild.workers.status import short_name
 
 _DONE = {"push": "pushed", "pull": "pulled"}
-
-
-def run(verb: Literal["push", "pull"], words: Words) -> int:
-    """What the words say, moved."""
-    return move(verb, planned(words, files=False), words.options.get("--remote", ""), as_json=words.json)
 
 
 def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool = False) -> int:

@@ -13,7 +13,7 @@ from trtbuild import config
 from trtbuild.base import packaged
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.printable import printable
-from trtbuild.base.workspace import Workspace, find_workspace
+from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned, exit_status
 from trtbuild.config import sweep
@@ -22,7 +22,6 @@ from trtbuild.pipeline.upgrading import NO_GO, Pair, lines, passed_ids, upgrade_
 
 if TYPE_CHECKING:
     from trtbuild.building.loop import Outcome
-    from trtbuild.cli.main import Words
 
 FOLDER = "build/upgrades"
 Combination = tuple[str, ...]
@@ -40,17 +39,20 @@ class Asked:
         return [(*c, f"tensorrt={version}") for version in (self.old, self.new) for c in self.combinations]
 
 
-def run(words: Words, build: Callable[[Planned], Outcome] | None = None) -> int:
+def run(
+    overrides: Sequence[str], *, install: bool = True, accept: bool = False, push_to: str | None = None,
+    as_json: bool = False, build: Callable[[Planned], Outcome] | None = None,
+) -> int:  # fmt: skip
     """The exit status is a build's, of the new version's variants, and 1 at least for a no-go; of a push or accept,
     where that is higher."""
-    if words.arguments:
-        hint = "trtbuild upgrade tensorrt=NEW from=OLD [model=…] [precision=…]"
-        raise ConfigError(f"unexpected word '{words.arguments[0]}'", where="upgrade", hint=hint)
     workspace = find_workspace(Path.cwd())
-    asked = ask(workspace.root, words.overrides)
-    push_to = _remote(words, workspace)
+    asked = ask(workspace.root, overrides)
+    if push_to is not None:  # a remote that is not configured fails before anything is built
+        from trtbuild.remote import remotes
+
+        remotes.open_remote(workspace, push_to)
     p = plan_combinations(workspace, asked.words())
-    outcome = build(p) if build else build_planned(p, install="--no-install" not in words.options)
+    outcome = build(p) if build else build_planned(p, install=install)
     document, pages = write(p, outcome, asked)
     for line in [*lines(document), f"upgrade: {pages}"]:
         print(printable(line), file=sys.stderr)
@@ -59,28 +61,15 @@ def run(words: Words, build: Callable[[Planned], Outcome] | None = None) -> int:
     code = max([code, *(p.refused[said].exit_status for said in new if said in p.refused)])
     code = max(code, int(document["counts"][NO_GO] > 0))
     passed = only(p, [name for name in passed_ids(document) if name in p.plan.variants])
-    if passed.plan.variants and "--accept" in words.options:
+    if passed.plan.variants and accept:
         code = max(code, comparison.accept(passed, force=False, as_json=False))
     if passed.plan.variants and push_to is not None:
         from trtbuild.pipeline import transfer
 
         code = max(code, transfer.move("push", passed, push_to))
-    if words.json:
+    if as_json:
         print(json.dumps(document, indent=1, allow_nan=False))
     return code
-
-
-def _remote(words: Words, workspace: Workspace) -> str | None:
-    """The remote to push to, None without --push; one that is not configured fails before anything is built."""
-    name = words.options.get("--remote", "")
-    if "--push" not in words.options:
-        if name:
-            raise ConfigError("goes with --push only", where="--remote")
-        return None
-    from trtbuild.remote import remotes
-
-    remotes.open_remote(workspace, name)
-    return name
 
 
 def ask(root: Path, overrides: Sequence[str]) -> Asked:

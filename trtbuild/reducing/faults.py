@@ -169,7 +169,7 @@ def dynamic_inputs(model: Any) -> list[str]:
 
 def all_names(model: Any) -> frozenset[str]:
     """Names of the user's: of the graph, its nodes, tensors and dimensions."""
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
 
     found = {model.graph.name}
     for node in all_nodes(model.graph):

@@ -15,6 +15,7 @@ from trtbuild.reducing.failure import WANTED, Failure, choose
 from trtbuild.reducing.faults import Ask, Fault, LoweringFault, SourceFault, TensorrtFault, all_names
 from trtbuild.reducing.sourceparts import worst_part
 from trtbuild.reducing.subject import Subject
+from trtbuild.toolchains.request import ToolchainRequest
 from trtbuild.workers.probing import Prober
 
 AS_BAD = 0.5  # of the relative error of the whole graph, that a part of it must have to be the same fault
@@ -51,7 +52,7 @@ def interpreter(name: str, toolchain: Toolchain, *, install: bool) -> Path:
     from trtbuild import toolchains
     from trtbuild.checker.options import note
 
-    want = toolchains.Wanted(toolchain.flavour, toolchain.version, tuple(toolchain.requirements), name)
+    want = ToolchainRequest(toolchain.flavour, toolchain.version, tuple(toolchain.requirements), name)
     return toolchains.interpreter(want, install=install, note=note)
 
 

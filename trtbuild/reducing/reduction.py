@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trtbuild.base.errors import ConfigError, WorkspaceError
 from trtbuild.base.workspace import Workspace, find_workspace
@@ -18,8 +18,20 @@ from trtbuild.reducing.shrinking import Say, Small
 from trtbuild.reducing.subject import Subject, of_file
 from trtbuild.workers.probing import Prober
 
-if TYPE_CHECKING:
-    from trtbuild.cli.main import Words
+
+@dataclass(frozen=True)
+class ReductionRequest:
+    """What is to be reduced: a name (an ONNX file or, for ``bugreport``, a case of the suite), or "" and a variant.
+
+    ``kind``: of failure, "" for whatever fails first.
+    """
+
+    verb: str
+    name: str
+    overrides: Sequence[str]
+    kind: str = ""
+    limit_s: float = shrinking.LIMIT_S
+    install: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,52 +63,48 @@ def here() -> Workspace | None:
         return None
 
 
-def subject_of(words: Words, folder: Path, workspace: Workspace | None, *, install: bool, cases: bool) -> Subject:
-    """What the words name.
+def subject_of(asked: ReductionRequest, folder: Path, workspace: Workspace | None, *, cases: bool) -> Subject:
+    """What the request names.
 
     Raises:
-        ConfigError: nothing, or too much.
+        ConfigError: there is no such thing.
     """
-    verb = words.verb
-    hint = f"trtbuild {verb} model=NAME …, or trtbuild {verb} FILE.onnx{', or a case of the suite' if cases else ''}"
-    if words.sweep or len(words.arguments) > 1 or not (words.arguments or words.overrides):
-        raise ConfigError("expects one model", where=verb, hint=hint)
-    if not words.arguments:
+    if not asked.name:
         from trtbuild.reducing.ofmodel import of_model
 
-        return of_model(workspace or find_workspace(Path.cwd()), words.overrides, install=install)
-    name = words.arguments[0]
+        return of_model(workspace or find_workspace(Path.cwd()), asked.overrides, install=asked.install)
+    name = asked.name
     if name.endswith(".onnx"):
-        return of_file(Path(name), words.overrides)
+        return of_file(Path(name), asked.overrides)
     if not cases:
-        raise ConfigError(f"'{name}' is no .onnx file", where=verb, hint=hint)
+        hint = f"trtbuild {asked.verb} model=NAME …, or trtbuild {asked.verb} FILE.onnx"
+        raise ConfigError(f"'{name}' is not an .onnx file", where=asked.verb, hint=hint)
     from trtbuild.reducing import ofcase
 
     root = workspace.root if workspace else None
-    return ofcase.of_case(ofcase.find(name, root), words.overrides, root, folder)
+    return ofcase.of_case(ofcase.find(name, root), asked.overrides, root, folder)
 
 
 @contextmanager
-def reduced(words: Words, say: Say, *, cases: bool, limit_s: float) -> Iterator[Reduced]:
-    """Reduce what the words name; TensorRT's process stays for further questions.
+def reduced(asked: ReductionRequest, say: Say, *, cases: bool) -> Iterator[Reduced]:
+    """Reduce what is asked for; TensorRT's process stays for further questions.
 
     Raises:
         ConfigError: nothing fails.  PlaceError: the version is not here.  ModelError: it has no graph, or fails now and
             then.
     """
     workspace = here()
-    install = "--no-install" not in words.options
-    wanted = finding.wanted_kind(words.options.get("--for", ""))
+    wanted = finding.wanted_kind(asked.kind)
     with tempfile.TemporaryDirectory(prefix="trtbuild-reduce-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        subject = subject_of(words, folder, workspace, install=install, cases=cases)
+        subject = subject_of(asked, folder, workspace, cases=cases)
         version = subject.versions[subject.version]
-        with finding.prober(subject.version, version, install=install) as prober:
+        with finding.prober(subject.version, version, install=asked.install) as prober:
             found = finding.find(subject, prober.ask, wanted, folder)
             say(f"{found.fault.target.kind} with tensorrt={subject.version}: {found.fault.seen.words}")
             feeds = subject.feeds if subject.case is not None else {}  # a user's data have no place in a report
             small = shrinking.shrink(
-                found.model, found.fault, subject.shapes, feeds, whole=found.whole, limit_s=limit_s, say=say
+                found.model, found.fault, subject.shapes, feeds, whole=found.whole, limit_s=asked.limit_s, say=say
             )
             yield _with_values(subject, small, found, prober, workspace)
 

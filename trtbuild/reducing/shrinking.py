@@ -228,6 +228,6 @@ def _typed_outputs(model: Any) -> Any:
 
 
 def _count(model: Any) -> int:
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
 
     return sum(node.op_type != "Constant" for node in all_nodes(model.graph))

@@ -36,7 +36,7 @@ def own_values(model: Any) -> list[int]:
 
 def structural(graph: Any) -> set[str]:
     """Names of constants that say how an operation works: scales of a Resize, bounds of a Clip."""
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
 
     return {
         node.input[i]

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from trtbuild.base.errors import RemoteError
 from trtbuild.core.record import Digest
-from trtbuild.core.status import Status
 from trtbuild.core.step import Step
 from trtbuild.remote.pull import fetch, lacking, put, refusal, unsealed
 from trtbuild.remote.remotes import Remote, TamperedError, answers, open_remote
 from trtbuild.remote.resolve import remote_record
 from trtbuild.store import Store
+from trtbuild.workers.status import Status
 
 _ANSWER_S = 10.0  # to a build a remote is a help; one that does not answer by then is left alone
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from trtbuild.sources.tfonnx import inline_functions
+from trtbuild.sources.inlining import inline_functions
 
 
 def take(graph_def: Any, keep: Sequence[str]) -> Any:

@@ -55,8 +55,7 @@ def in_graph_def(graph_def: Any) -> dict[str, str]:
 
 def in_onnx(model: Any) -> dict[str, str]:
     """Name -> type of those whose values reach an output of an ONNX model, bodies of loops and branches included."""
-    from trtbuild.graphs.graph import producers
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes, producers
 
     made_by = producers(model.graph)
     waiting, seen, found = [value.name for value in model.graph.output], set[str](), {}

@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trtbuild.base.errors import ExportError
 from trtbuild.graphs import canonical
+from trtbuild.graphs.graph import all_nodes
+from trtbuild.graphs.tfop import TfOp
 from trtbuild.sources import randomness, standins
 from trtbuild.sources.tf2onnxmemory import mend_constants
 from trtbuild.sources.tfmodel import TfModel
 
 TF2ONNX_LAST_OPSET = 18
-
-
-@dataclass(frozen=True)
-class TfOp:
-    """One operation of the frozen graph; ``inputs`` are tensor names (``op:0``), ``shapes`` one for each output."""
-
-    name: str
-    kind: str
-    inputs: tuple[str, ...]
-    shapes: tuple[tuple[int | None, ...] | None, ...]
 
 
 @dataclass(frozen=True)
@@ -167,30 +159,6 @@ def allow_inlining(graph_def: Any) -> None:
         node.attr.pop(marks[0], None)
 
 
-def inline_functions(graph_def: Any, keep: Sequence[str]) -> Any:
-    """Calls replaced by what they call, loops and branches kept, as in freezing; ``keep`` are tensors to be found."""
-    import tensorflow as tf
-    from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
-    from tensorflow.python.framework.convert_to_constants import disable_lower_using_switch_merge
-    from tensorflow.python.grappler import tf_optimizer
-
-    graph_def = disable_lower_using_switch_merge(graph_def)
-    for function in graph_def.library.function:
-        function.attr.pop("api_implements", None)  # a GPU form of an LSTM, which would keep it from being inlined
-    config = config_pb2.ConfigProto()
-    options = config.graph_options.rewrite_options
-    options.min_graph_nodes = -1  # small graphs too
-    options.optimizers.append("function")
-    options.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
-    with tf.Graph().as_default():
-        tf.import_graph_def(graph_def, name="")
-        meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def)
-    wanted = meta_graph_pb2.CollectionDef()
-    wanted.node_list.value.extend(keep)
-    meta_graph.collection_def["train_op"].CopyFrom(wanted)
-    return tf_optimizer.OptimizeGraph(config, meta_graph)
-
-
 def _describe(op: Any) -> TfOp:
     def dims(tensor: Any) -> tuple[int | None, ...] | None:
         return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
@@ -300,17 +268,6 @@ def _unknown_ops(found: Found) -> ExportError:
     kinds = ", ".join(sorted({node.kind for node in found.unknown}))
     first = f"{len(lines)} operation(s) cannot be exported to ONNX: {kinds}; first: {lines[0]}"
     return ExportError(first, where="export", hint="rewrite them with supported operations", details=tuple(lines))
-
-
-def all_nodes(graph: Any) -> Iterator[Any]:
-    """Nodes of a graph and of every subgraph in it."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from all_nodes(attribute.g)
-            for inner in attribute.graphs:
-                yield from all_nodes(inner)
 
 
 def raise_opset(model: Any, opset: int) -> Any:

@@ -13,7 +13,6 @@ from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
 from trtbuild.core.recipes import (
-    check_gpu,
     data_inputs,
     engine_runtime,
     graph_name,
@@ -27,6 +26,7 @@ from trtbuild.core.recipes import (
 from trtbuild.core.spec import VALIDATION, Variant
 from trtbuild.core.spec.data import BATCH
 from trtbuild.core.step import Out, Step
+from trtbuild.machine import gpu
 
 VERSION = 3
 GRAPHS = {"export": "model.onnx", "lower": "lowered.onnx"}
@@ -84,7 +84,7 @@ def run(job: Job) -> None:
     from trtbuild.arrays import data, outputs
 
     inputs, runtime = job.params["inputs"], job.params["runtime"]
-    check_gpu(job.params)
+    gpu.check_gpu(job.params)
     if "passport" in job.inputs:
         passport = job.read_json("passport")
         check_seal(passport, job.input("model"))

@@ -16,7 +16,6 @@ from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
 from trtbuild.core.recipes import (
-    check_gpu,
     data_inputs,
     data_params,
     engine_runtime,
@@ -126,7 +125,7 @@ def run(job: Job) -> None:
 
     cores = device.cores()
     params = {**job.params, "threads": job.params["threads"] or cores}
-    check_gpu(job.params)
+    gpu.check_gpu(job.params)
     asked = job.params["device"]
     here = device.identity() | (gpu.identity(gpu.find_device()) if "gpu" in asked else {})
     if asked and asked != here:

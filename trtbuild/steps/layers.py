@@ -16,7 +16,6 @@ from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
 from trtbuild.core.recipes import (
-    check_gpu,
     data_inputs,
     data_params,
     graph_name,
@@ -28,6 +27,7 @@ from trtbuild.core.recipes import (
 from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Input, Out, Plot, Step
 from trtbuild.layers.jumps import find_jumps
+from trtbuild.machine import gpu
 
 VERSION = 2
 
@@ -77,7 +77,7 @@ def run(job: Job) -> None:
     from trtbuild.workers import child
 
     inputs, budget = job.params["inputs"], job.params["max_bytes"]
-    check_gpu(job.params)
+    gpu.check_gpu(job.params)
     path = job.input("data") if "data" in job.inputs else None
     samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation", scratch=Path(job.out))
     batch = next(iter(samples.batches(inputs, job.params["samples"])))

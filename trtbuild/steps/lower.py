@@ -58,7 +58,7 @@ def declare(variant: Variant, need: Need) -> Step:
         }
         inputs |= data_inputs(variant, source)
         label += f"-{variant.names.calibration}"
-        work_bytes = activation_bytes(model.inputs.values(), variant.spec.calibration.batch)
+        work_bytes = activation_bytes(model.inputs.values(), 1)
     return Step(
         kind="lower",
         version=VERSION,
@@ -75,8 +75,7 @@ def run(job: Job) -> None:
     import onnx
 
     from trtbuild.graphs import canonical
-    from trtbuild.graphs.graph import element_types, hoist_constants
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes, element_types, hoist_constants
 
     model = onnx.load(job.input("model"))
     hoist_constants(model.graph)
@@ -113,9 +112,8 @@ def _refuse_misread(job: Job, model: Any) -> None:
 
 def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
     """Which nodes the overrides keep in higher precision; a scope or op type that matches nothing is an error."""
-    from trtbuild.graphs.graph import nodes_in_scopes
-    from trtbuild.graphs.scopes import names_of
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes
+    from trtbuild.graphs.scopes import names_of, nodes_in_scopes
 
     scope_map = job.read_json("scopes")
     nodes = list(all_nodes(model.graph))
@@ -140,8 +138,8 @@ def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
 
 def _none(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
     """Nothing to write; but a graph that is not in float32 must not pass under its name."""
+    from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.rounding import low_types
-    from trtbuild.sources.tfonnx import all_nodes
 
     quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in all_nodes(model.graph))
     found = ["int8 (Q/DQ)"] if quantised else low_types(model)
@@ -162,6 +160,7 @@ def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
     from trtbuild.arrays import data
     from trtbuild.graphs import degenerate, qdq
     from trtbuild.graphs.graph import element_types
+    from trtbuild.runtimes import calibration
 
     options = job.params["calibration"]
     nodes, kept = qdq.candidates(model.graph, element_types(model), job.params["quantize_ops"], keep)
@@ -176,7 +175,7 @@ def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
     parts = data.open_sizes(job.params["data"], path, job.params["inputs"], where, scratch=scratch)
     quantizer = import_module(f"trtbuild.quantizers.{options['algorithm']}").make(options)
     tensors = qdq.activations(nodes, model.graph)
-    seen = qdq.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)
+    seen = calibration.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)
     ranges = quantizer.ranges()
     report = qdq.insert(model, nodes, ranges)
     said = degenerate.warnings(seen, ranges, job.params["declared_ranges"])
@@ -206,8 +205,7 @@ def promised(model: Any) -> dict[str, str]:
     """The dtype that every compute node shall run in, by node name: int8 when both operands come from int8."""
     import onnx
 
-    from trtbuild.graphs.graph import element_types, producers
-    from trtbuild.sources.tfonnx import all_nodes
+    from trtbuild.graphs.graph import all_nodes, element_types, producers
 
     types, made_by = element_types(model), producers(model.graph)
     nodes = list(all_nodes(model.graph))  # bodies of loops and branches compute, too

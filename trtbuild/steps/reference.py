@@ -39,7 +39,7 @@ def declare(variant: Variant, need: Need, data: str = VALIDATION) -> Step:
 
 def run(job: Job) -> None:
     from trtbuild.arrays import data, outputs
-    from trtbuild.runtimes import Session
+    from trtbuild.arrays.outputs import Session
 
     inputs = job.params["inputs"]
     path = job.input("data") if "data" in job.inputs else None

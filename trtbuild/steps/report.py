@@ -104,11 +104,12 @@ def run(job: Job) -> None:
 def _flame_graph(page: dict[str, Any], artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
     """The flame graph's files; when nothing was profiled, they say why."""
     from trtbuild.latency import flame
+    from trtbuild.reports import flamegraph
 
     title = page["variant"]["id"]
     if not artifacts["profile"]:
         why = page["latency"]["profile"].get("why", "nothing was profiled")
-        return flame.no_files(FLAME_FILES, f"{title}: no profile: {why}")
+        return flamegraph.no_files(FLAME_FILES, f"{title}: no profile: {why}")
     side = lowered_side(page["latency"])
     assert side is not None
     profile = flame.read_profile(artifacts["profile"])
@@ -121,4 +122,4 @@ def _flame_graph(page: dict[str, Any], artifacts: dict[str, Any], found: dict[st
     except ConfigError as error:  # the inspector names other layers than the profiler: their names alone have to do
         page["latency"]["warnings"].append(f"The flame graph does without the inspector's layers: {error.what}.")
         graph = flame.flame_graph(profile, **known, latency_source=source)
-    return flame.files(graph, title, found)
+    return flamegraph.files(graph, title, found)

@@ -78,6 +78,7 @@ def export_case(case: Case) -> tuple[Any, Any]:
     import tensorflow as tf
 
     from trtbuild.graphs import canonical
+    from trtbuild.graphs.graph import all_nodes
     from trtbuild.sources import tfonnx
     from trtbuild.sources.tfmodel import TfModel
 
@@ -97,7 +98,7 @@ def export_case(case: Case) -> tuple[Any, Any]:
     converted = tfonnx.convert(TfModel(traced, tuple(case.inputs), tuple(order)), case.opset)
     canonical.canonicalise(converted.model, set(converted.ops))
     _check(converted.model)
-    there = {node.op_type for node in tfonnx.all_nodes(converted.model.graph)}
+    there = {node.op_type for node in all_nodes(converted.model.graph)}
     missing = [op for op in case.needs if op not in there]
     if missing:
         have = ", ".join(sorted(there)) or "no node at all"
@@ -132,6 +133,7 @@ def lower_case(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
     from trtbuild.graphs import canonical, cast, qdq
     from trtbuild.graphs.graph import element_types, hoist_constants
     from trtbuild.quantizers import minmax
+    from trtbuild.runtimes import calibration
 
     if case.precision == "fp32":
         return model
@@ -146,7 +148,7 @@ def lower_case(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
         count = len(next(iter(feeds[0].values())))
         quantizer = minmax.make({})
         watched = qdq.activations(nodes, copy.graph)
-        qdq.calibrate(copy, watched, [Samples(feeds[0], count, case.id)], specs, count, quantizer)
+        calibration.calibrate(copy, watched, [Samples(feeds[0], count, case.id)], specs, count, quantizer)
         qdq.insert(copy, nodes, quantizer.ranges())
     else:
         cast.cast_graph(copy, {"fp16": "float16", "bf16": "bfloat16"}[case.precision], lambda node: False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from trtbuild.base.errors import ConfigError
 
 Matcher = Callable[[str], bool]
-_TOKEN = re.compile(r"[()]|[^\s()]+")
+_WORD = re.compile(r"(?<![^\s()])(?!(?:and|or|not)(?![^\s()]))[^\s()]+")
 
 
 def matcher(expression: str) -> Matcher:
@@ -20,48 +21,26 @@ def matcher(expression: str) -> Matcher:
     Raises:
         ConfigError: brackets or operators are out of place.
     """
-    tokens = _TOKEN.findall(expression.lower())
+    words = _WORD.findall(expression.lower())
     try:
-        result = _either(tokens)
-        if tokens:
-            raise ValueError(f"unexpected '{tokens[0]}'")
-    except (ValueError, IndexError) as error:
-        what = f"not an expression: {error or 'something is missing'}" if tokens or str(error) else "not an expression"
+        tree = ast.parse(_WORD.sub("_", expression.lower()).strip(), mode="eval").body
+        found = _matcher(tree, iter(words))
+    except (SyntaxError, TypeError, RecursionError, MemoryError):
         hint = "words with and, or, not and brackets"
-        raise ConfigError(what.replace("pop from empty list", "something is missing"), where=f"-k {expression}",
-                          hint=hint) from None  # fmt: skip
-    return result
+        raise ConfigError("not an expression", where=f"-k {expression}", hint=hint) from None
+    return found
 
 
-def _either(tokens: list[str]) -> Matcher:
-    parts = [_both(tokens)]
-    while tokens[:1] == ["or"]:
-        tokens.pop(0)
-        parts.append(_both(tokens))
-    return lambda text: any(part(text) for part in parts)
-
-
-def _both(tokens: list[str]) -> Matcher:
-    parts = [_one(tokens)]
-    while tokens and tokens[0] not in ("or", ")"):
-        if tokens[0] == "and":
-            tokens.pop(0)
-        else:
-            raise ValueError(f"'and' or 'or' expected before '{tokens[0]}'")
-        parts.append(_one(tokens))
-    return lambda text: all(part(text) for part in parts)
-
-
-def _one(tokens: list[str]) -> Matcher:
-    token = tokens.pop(0)
-    if token == "not":
-        inner = _one(tokens)
+def _matcher(node: ast.expr, words: Iterator[str]) -> Matcher:
+    """Python's own grammar; its names stand for the words, in their order."""
+    if isinstance(node, ast.Name):
+        word = next(words)
+        return lambda text: word in text
+    if isinstance(node, ast.UnaryOp):
+        inner = _matcher(node.operand, words)
         return lambda text: not inner(text)
-    if token == "(":
-        inner = _either(tokens)
-        if tokens.pop(0) != ")":
-            raise ValueError("')' expected")
-        return inner
-    if token in ("and", "or", ")"):
-        raise ValueError(f"unexpected '{token}'")
-    return lambda text: token in text
+    if isinstance(node, ast.BoolOp):
+        parts = [_matcher(value, words) for value in node.values]
+        quantifier = any if isinstance(node.op, ast.Or) else all
+        return lambda text: quantifier(part(text) for part in parts)
+    raise TypeError(node)  # brackets around nothing, or a call

@@ -14,17 +14,16 @@ from trtbuild.suite.case import Case
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # Whose code decides what a case exports to and how it is compared; and what TensorRT is asked and how it is read.
-_EXAMINING = ("suite/authoring.py", "suite/case.py", "suite/comparing.py", "suite/drawing.py", "suite/exporting.py",
-              "suite/values.py", "suite/worker.py", "graphs/canonical.py", "graphs/cast.py", "graphs/graph.py", "graphs/qdq.py",
-              "graphs/rounding.py", "sources/tfonnx.py", "quantizers/minmax.py", "runtimes/onnxruntime.py")  # fmt: skip
+_EXAMINING = (
+    "suite/authoring.py", "suite/case.py", "suite/comparing.py", "suite/drawing.py", "suite/exporting.py",
+    "suite/values.py", "suite/worker.py", "graphs/canonical.py", "graphs/cast.py", "graphs/graph.py", "graphs/qdq.py",
+    "graphs/rounding.py", "sources/tfonnx.py", "quantizers/minmax.py", "runtimes/calibration.py",
+    "runtimes/onnxruntime.py",
+)  # fmt: skip
 _PROBING = (
-    "trt/diagnosis.py",
-    "trt/refusals.py",
-    "trt/api.py",
-    "workers/probing.py",
-    "workers/jobs/probe.py",
-    "suite/verdicts.py",
-)
+    "trt/diagnosis.py", "trt/refusals.py", "trt/api.py", "graphs/misreadings.py", "workers/probing.py",
+    "workers/jobs/probe.py", "suite/verdicts.py",
+)  # fmt: skip
 _TOOLS = ("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from trtbuild.base.packaged import packaged_conf
-from trtbuild.cli.commands.suite import examine, workspace_root
 from trtbuild.config import suiteversions as versions
 from trtbuild.suite import document, proposing
 from trtbuild.suite.collecting import collect
+from trtbuild.suite.examining import examine, workspace_root
 from trtbuild.suite.identity import machine_class
 from trtbuild.suite.junit import stage_lines
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from typing import Any
 from trtbuild.base.errors import ToolchainError
 from trtbuild.core.step import Step
 from trtbuild.toolchains import uvenv
+from trtbuild.toolchains.request import ToolchainRequest
 
 STAMP = "toolchain.json"
 Note = Callable[[str], None]
@@ -34,45 +32,9 @@ _HELD: dict[Path, int] = {}
 _FAILED: dict[Path, ToolchainError] = {}
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A TensorRT version, with everything its environment is made from; ``name`` is the config's, for messages."""
-
-    flavour: str
-    version: str
-    requirements: tuple[str, ...]
-    name: str = ""
-
-    @property
-    def title(self) -> str:
-        return f"{self.flavour} {self.version}"
-
-    @property
-    def index(self) -> str | None:
-        """Where its packages are beside the user's own index; a place, so no part of the identity."""
-        # The variable is the one that NVIDIA's packages read themselves: a mirror's address.
-        return os.environ.get("NVIDIA_PIP_INDEX_URL") if self.flavour == "tensorrt" else None
-
-    @property
-    def identity(self) -> dict[str, object]:
-        python = f"{sys.implementation.name}-{platform.python_version()}-{platform.machine()}"
-        return {"flavour": self.flavour, "version": self.version, "requirements": list(self.requirements),
-                "python": python}  # fmt: skip
-
-    @property
-    def folder(self) -> Path:
-        """``tensorrt-rtx-1.4.0.76-<12 hex of the identity>`` in the user's cache."""
-        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
-        return cache() / f"{self.flavour}-{self.version}-{digest}"
-
-    @property
-    def command(self) -> str:
-        return f"trtbuild toolchain install {self.name or self.version}"
-
-
-def wanted(params: Mapping[str, Any]) -> Wanted:
+def wanted(params: Mapping[str, Any]) -> ToolchainRequest:
     """The toolchain that a step's recipe declares."""
-    return Wanted(params["flavour"], params["tensorrt"], tuple(params["requirements"]))
+    return ToolchainRequest(params["flavour"], params["tensorrt"], tuple(params["requirements"]))
 
 
 def of_step(step: Step, *, install: bool, note: Note) -> Path:
@@ -82,14 +44,7 @@ def of_step(step: Step, *, install: bool, note: Note) -> Path:
     return interpreter(wanted(step.params), install=install, note=note)
 
 
-def cache() -> Path:
-    """The user's cache by the XDG base directory specification, which ignores a relative XDG_CACHE_HOME."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(given) if os.path.isabs(given) else Path.home() / ".cache"
-    return base / "trtbuild" / "toolchains"
-
-
-def interpreter(want: Wanted, *, install: bool = True, note: Note = lambda line: None) -> Path:
+def interpreter(want: ToolchainRequest, *, install: bool = True, note: Note = lambda line: None) -> Path:
     """The interpreter that has exactly this TensorRT and the pinned requirements; it stays for this process's life.
 
     Raises:
@@ -118,7 +73,7 @@ def interpreter(want: Wanted, *, install: bool = True, note: Note = lambda line:
     return folder / "bin" / "python"
 
 
-def in_this_environment(want: Wanted) -> tuple[bool, str]:
+def in_this_environment(want: ToolchainRequest) -> tuple[bool, str]:
     """Whether the environment that trtbuild runs in has it all; if not, why."""
     for requirement in want.requirements:
         name, _, pinned = requirement.partition("==")
@@ -131,7 +86,7 @@ def in_this_environment(want: Wanted) -> tuple[bool, str]:
     return True, ""
 
 
-def installed(want: Wanted) -> bool:
+def installed(want: ToolchainRequest) -> bool:
     """Whether its environment is there, by its stamp and the packages' own records: a few stat calls."""
     folder = want.folder
     try:
@@ -146,7 +101,7 @@ def installed(want: Wanted) -> bool:
     )
 
 
-def _hold(want: Wanted) -> bool:
+def _hold(want: ToolchainRequest) -> bool:
     """Take a shared lock for the rest of this process, if the environment is there."""
     folder = want.folder
     if folder not in _HELD:
@@ -190,7 +145,7 @@ def _alone(folder: Path, waiting: Callable[[], None] | None) -> Iterator[int]:
         os.close(handle)
 
 
-def make(want: Wanted, note: Note) -> bool:
+def make(want: ToolchainRequest, note: Note) -> bool:
     """Install it, and check it; returns False when another process did so meanwhile.
 
     Raises:
@@ -215,7 +170,7 @@ def make(want: Wanted, note: Note) -> bool:
     return True
 
 
-def remove(want: Wanted) -> bool:
+def remove(want: ToolchainRequest) -> bool:
     """Remove its environment; returns False when there is none.
 
     Raises:

@@ -10,17 +10,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ToolchainError
-
-if TYPE_CHECKING:
-    from trtbuild.toolchains import Wanted
+from trtbuild.toolchains.request import ToolchainRequest
 
 MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 
-def create(want: Wanted, folder: Path, lock: int) -> list[str]:
+def create(want: ToolchainRequest, folder: Path, lock: int) -> list[str]:
     """Make the environment in ``folder``; returns the installed requirements' metadata folders, relative to it.
 
     ``lock``: a file descriptor that uv inherits.  Should we be killed, nobody sweeps the folder before uv ends as well.
@@ -37,7 +34,7 @@ def create(want: Wanted, folder: Path, lock: int) -> list[str]:
     return _records(want, folder)
 
 
-def check_driver(want: Wanted) -> None:
+def check_driver(want: ToolchainRequest) -> None:
     """TensorRT times its kernels while it builds, so without a driver two gigabytes would be fetched for nothing."""
     if want.flavour != "tensorrt":
         return
@@ -51,7 +48,7 @@ def check_driver(want: Wanted) -> None:
         raise ToolchainError(what, where="tensorrt", hint=hint) from None
 
 
-def _uv(want: Wanted, cwd: Path, lock: int, *words: object) -> None:
+def _uv(want: ToolchainRequest, cwd: Path, lock: int, *words: object) -> None:
     dropped = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_SYSTEM_PYTHON")
     environment = {key: value for key, value in os.environ.items() if key not in dropped}
     # TensorRT's source packages would call pip, which uv's environments have not; this has them list their wheels.
@@ -106,7 +103,7 @@ print(json.dumps(bool(builder)), flush=True)
 """
 
 
-def _check(want: Wanted, python: Path) -> None:
+def _check(want: ToolchainRequest, python: Path) -> None:
     """The exact version, importable, and able to make a builder."""
     argv = [str(python), "-I", "-c", _PROBE, MODULES[want.flavour]]
     done = subprocess.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
@@ -124,7 +121,7 @@ def _check(want: Wanted, python: Path) -> None:
     raise ToolchainError(what, where="tensorrt", hint="see conf/tensorrt and this machine's driver", details=details)
 
 
-def _records(want: Wanted, folder: Path) -> list[str]:
+def _records(want: ToolchainRequest, folder: Path) -> list[str]:
     """The installed requirements' metadata folders: gone as soon as somebody upgrades a package in there.
 
     Raises:

@@ -10,8 +10,8 @@ import pytest
 from tests.reducing.graphs import secret
 from tests.support.graphs import graph
 from trtbuild.base.errors import ConfigError
+from trtbuild.cli import words as cli_words
 from trtbuild.cli.commands import reduce as verb
-from trtbuild.cli.main import parse_words
 from trtbuild.suite.collecting import collect
 
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def reduce(*words: str) -> int:
-    return verb.run(parse_words(["reduce", *words]))
+    return verb.run(cli_words.parse(["reduce", *words]))
 
 
 def test_a_case_is_written_that_the_suite_collects(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,11 +53,11 @@ def test_a_case_is_never_replaced(capsys: pytest.CaptureFixture[str]) -> None:
         (["net.onnx", "--for", "crash"], "it does not fail so: what it has is parse; say --for parse"),
         (["net.onnx", "--for", "crsh"], "--for: 'crsh' is no kind of failure; did you mean 'crash'"),
         (["net.onnx", "--for", "mismatch"], "nothing to compare an ONNX file in float32 with"),
-        (["net.onnx", "--limit", "soon"], "'soon' is no number of seconds"),
+        (["net.onnx", "--limit", "soon"], "expected seconds between 0 and 86400, found 'soon'"),
         (["none.onnx"], "none.onnx: No such file"),
         (["net.onnx", "model=a"], "model=a: takes no 'model' here"),
-        (["net.onnx", "good.onnx"], "expects one model"),
-        (["net"], "'net' is no .onnx file"),
+        (["net.onnx", "good.onnx"], "expects a model of the config, or an .onnx file"),
+        (["net"], "'net' is not an .onnx file"),
     ],
 )
 def test_words_that_cannot_be_are_one_line(words: list[str], said: str, folder: Path) -> None:

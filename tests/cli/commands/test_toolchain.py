@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from trtbuild.base.errors import ConfigError, ToolchainError
-from trtbuild.cli.commands import toolchain as toolchainverb
-from trtbuild.cli.main import parse_words
+from trtbuild.cli import words as cli_words
+from trtbuild.cli.commands import toolchain as command
+
+
+def toolchain(*words: str) -> int:
+    return command.run(cli_words.parse(["toolchain", *words]))
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +24,7 @@ def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, str]]:
-    assert toolchainverb.run(["list"], as_json=True) == 0
+    assert toolchain("list", "--json") == 0
     return {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["toolchains"]}
 
 
@@ -53,18 +57,18 @@ def test_a_broken_config_does_not_hide_the_others(
 
 def test_path_is_this_interpreter_or_an_error_with_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     """It never installs; a recorded step's exact version is a name as well."""
-    assert toolchainverb.run(["path", "1.7.1.116"], as_json=False) == 0
+    assert toolchain("path", "1.7.1.116") == 0
     assert Path(capsys.readouterr().out.strip()).exists()
 
     with pytest.raises(ToolchainError) as error:
-        toolchainverb.run(["path", "rtx-1.4"], as_json=False)
+        toolchain("path", "rtx-1.4")
     assert "run: trtbuild toolchain install rtx-1.4" in str(error.value)
 
 
 def test_what_is_part_of_this_environment_stays(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither installed a second time nor removed."""
-    assert toolchainverb.run(["install", "rtx-1.7"], as_json=False) == 0
-    assert toolchainverb.run(["remove", "rtx-1.7", "rtx-1.4"], as_json=False) == 0
+    assert toolchain("install", "rtx-1.7") == 0
+    assert toolchain("remove", "rtx-1.7", "rtx-1.4") == 0
 
     said = capsys.readouterr().err
     assert "in this environment already" in said
@@ -79,17 +83,16 @@ def test_what_is_part_of_this_environment_stays(capsys: pytest.CaptureFixture[st
 def test_mistakes_name_what_is_valid(words: list[str], hint: str) -> None:
     """Exit 2, with the nearest action or version."""
     with pytest.raises(ConfigError) as error:
-        toolchainverb.run(words, as_json=False)
+        toolchain(*words)
 
     assert hint in str(error.value)
 
 
 def test_no_install_is_a_word_without_a_value() -> None:
     """Of a build; it takes no other word with it."""
-    words = parse_words(["model=m", "--no-install", "precision=int8"])
+    args = cli_words.parse(["model=m", "--no-install", "precision=int8"])
 
-    assert words.overrides == ("model=m", "precision=int8")
-    assert "--no-install" in words.options
+    assert (args.words, args.install) == (["model=m", "precision=int8"], False)
     for wrong in (["model=m", "--no-install=yes"], ["plan", "--no-install"]):
         with pytest.raises(ConfigError, match="takes no"):
-            parse_words(wrong)
+            cli_words.parse(wrong)

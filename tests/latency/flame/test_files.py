@@ -15,9 +15,9 @@ import pytest
 
 from tests.latency.flame.exports import PAIRS, graph, load, path, trtexec
 from trtbuild.base import packaged
-from trtbuild.latency.flame import difference, flame_graph, read_profile, write_all
+from trtbuild.latency.flame import difference, flame_graph, read_profile
 from trtbuild.latency.flame.formats import chrome_trace, clean, folded, speedscope
-from trtbuild.reports.flamegraph import files
+from trtbuild.reports.flamegraph import files, write_all
 
 TEMPLATES = packaged.templates(Path("nowhere"))
 SCHEMA = json.loads((path("x").parents[1] / "speedscope" / "file-format-schema.json").read_text("utf-8"))

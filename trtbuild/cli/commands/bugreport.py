@@ -2,49 +2,63 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trtbuild import config
 from trtbuild.base.errors import ConfigError
 from trtbuild.bugreport import folder, making, secrets
-from trtbuild.cli.commands.reduce import limit_of
+from trtbuild.cli.commands.reduce import failure_options, request
 from trtbuild.core.spec import Toolchain
 from trtbuild.reducing import casefile
 from trtbuild.reducing.reduction import Reduced, here, reduced
-
-if TYPE_CHECKING:
-    from trtbuild.cli.main import Words
 
 
 def note(line: str) -> None:
     print(f"bugreport: {line}", file=sys.stderr, flush=True)
 
 
-def run(words: Words) -> int:
+GROUP = "convert"
+HELP = "a folder and zip with everything a maintainer asks for, and nothing of yours"
+EXAMPLES = """\
+  trtbuild bugreport model=segnet precision=int8 -o report
+  trtbuild bugreport detector.onnx
+  trtbuild bugreport topk-large
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    failure_options(parser)
+    parser.add_argument("-o", "--output", metavar="DIR", default="", help="the folder to write (default: bug_NAME)")
+    parser.add_argument(
+        "--keep-weights", action="store_true", help="values that the failure needs may be in the report"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
     """0: the folder and its zip are written.
 
     Raises:
         ConfigError: nothing fails, bad words, something is in the way, or values of the user would have to be in it.
     """
-    limit_s = limit_of(words)
-    given = words.options.get("--output", "")
+    asked = request(args, "an .onnx file, or a case of the suite")
+    given = args.output
     if given:
         folder.check_free(Path(given))
-    install = "--no-install" not in words.options
-    with reduced(words, note, cases=True, limit_s=limit_s) as found, tempfile.TemporaryDirectory() as scratch:
-        name = words.options.get("--name") or _name(found)
+    with reduced(asked, note, cases=True) as found, tempfile.TemporaryDirectory() as scratch:
+        name = args.name or _name(found)
         target = Path(given or f"bug_{name}")
         folder.check_free(target)
-        keep = "--keep-weights" in words.options
+        keep = args.keep_weights
         hidden = secrets.gather(found.subject.secrets, () if keep else _blobs(found))
         made = making.make(
-            found, _versions(words, found.subject.versions), hidden, Path(scratch), install=install,
+            found, _versions(found.subject.versions), hidden, Path(scratch), install=args.install,
             keep_values=keep, say=note,
         )  # fmt: skip
         leaks = hidden.found(made.files)
@@ -53,7 +67,7 @@ def run(words: Words) -> int:
             what = f"the report would have a word that names this machine or model: {leaks[0]}"
             raise ConfigError(what, where="bugreport", hint="rename the file or model if the word is the report's own")
         folder.write(target, made.files)
-    _say(words, target, made)
+    _say(target, made, as_json=args.json)
     return 0
 
 
@@ -65,7 +79,7 @@ def _name(found: Reduced) -> str:
     return found.subject.name if public else casefile.case_id("-".join(ops[:1]) or "graph", failure)
 
 
-def _versions(words: Words, asked: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
+def _versions(asked: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
     """Those that were named, when several were; else every one of the flavour."""
     if len(asked) > 1:
         return dict(asked)
@@ -99,11 +113,11 @@ def _blobs(found: Reduced) -> Iterator[bytes]:
             yield content[middle - 16 : middle + 16]
 
 
-def _say(words: Words, target: Path, made: making.Made) -> None:
+def _say(target: Path, made: making.Made, *, as_json: bool) -> None:
     reproduced = made.reproduced == 0
     document = {"folder": str(target), "zip": str(folder.archive_of(target)), "title": made.title,
                 "reproduced": reproduced, "files": sorted(made.files)}  # fmt: skip
-    if words.json:
+    if as_json:
         print(json.dumps(document, indent=1))
     else:
         print(re.sub(r"\s+", " ", made.title))

@@ -2,52 +2,61 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trtbuild import config
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
 from trtbuild.base.names import did_you_mean
 from trtbuild.base.workspace import Workspace, find_workspace
-from trtbuild.checker import engine, options
+from trtbuild.checker import engine
+from trtbuild.checker import options as settings
 from trtbuild.checker.options import Options
 from trtbuild.checker.result import Result
+from trtbuild.cli import words
 from trtbuild.core.spec import Onnx, Override, Variant
 
-if TYPE_CHECKING:
-    from trtbuild.cli.main import Words
-
-HINT = "trtbuild check model=NAME …, or trtbuild check PATH"
+GROUP = "convert"
+HELP = "does a model or file convert? every failing operation with its line and advice, without a build"
+EXAMPLES = """\
+  trtbuild check model=segnet precision=int8 tensorrt=rtx-1.6,rtx-1.7
+  trtbuild check path/to/saved_model precision=fp16
+  trtbuild check detector.onnx --sarif findings.sarif
+"""
 OF_A_PATH = ("precision", "tensorrt", "opset", "signature")  # all that a path leaves to be chosen
 
 
-def run(words: Words) -> int:
+def options(parser: argparse.ArgumentParser) -> None:
+    words.variant_words(parser, multirun=False)
+    words.install_option(parser)
+    parser.add_argument("--sarif", metavar="FILE", help="also write the findings to this file, as SARIF 2.1.0")
+
+
+def run(args: argparse.Namespace) -> int:
     """0: it converts; 4: it does not; else the status of what kept it from being checked."""
-    install = "--no-install" not in words.options
-    if "--sarif" in words.options:
-        _refuse_target(Path(words.options["--sarif"]))
-    if words.sweep:
-        raise ConfigError("checks one model; several versions are tensorrt=A,B", where="check", hint=HINT)
-    if len(words.arguments) > 1 or not (words.arguments or words.overrides):
-        raise ConfigError("expects a model of the config, or one path", where="check", hint=HINT)
-    if words.arguments:
-        path, given = Path(words.arguments[0]), _given(words.overrides)
+    install = args.install
+    if args.sarif:
+        _refuse_target(Path(args.sarif))
+    name, overrides = words.one_argument(args, "one path")
+    if name:
+        path, given = Path(name), _given(overrides)
         how, signature = _options_of_path(path, given, install), given.get("signature")
         result = engine.guarded(lambda: _of_path(path, how, signature), how.precision, raise_on_error=True)
     else:
         workspace = find_workspace(Path.cwd())
-        variant, how = _variant(workspace, words.overrides, install)
+        variant, how = _variant(workspace, overrides, install)
         work = lambda: _of_variant(workspace, variant, how)  # noqa: E731
         result = engine.guarded(work, how.precision, raise_on_error=True)
-    if "--sarif" in words.options:
+    if args.sarif:
         content = json.dumps(result.to_sarif(), indent=1) + "\n"
-        write_atomic(Path(words.options["--sarif"]), content.encode())
-    if words.json:
+        write_atomic(Path(args.sarif), content.encode())
+    if args.json:
         print(result.to_json())
     else:
         print(result)
@@ -76,7 +85,7 @@ def _given(overrides: Sequence[str]) -> dict[str, str]:
 
 
 def _options_of_path(path: Path, given: Mapping[str, str], install: bool) -> Options:
-    opset = given.get("opset", str(options.OPSET))
+    opset = given.get("opset", str(settings.OPSET))
     if not opset.isdecimal():
         raise ConfigError(f"'{opset}' is not a number", where="opset")
     if path.suffix == ".onnx" and "opset" in given:
@@ -84,7 +93,7 @@ def _options_of_path(path: Path, given: Mapping[str, str], install: bool) -> Opt
     if "signature" in given and path.suffix in (".onnx", ".keras", ".h5"):
         raise ConfigError("only a SavedModel has signatures", where=f"signature={given['signature']}")
     names = given["tensorrt"].split(",") if "tensorrt" in given else None
-    return options.make(names, given.get("precision", "fp32"), int(opset), install=install)
+    return settings.make(names, given.get("precision", "fp32"), int(opset), install=install)
 
 
 def _of_path(path: Path, how: Options, signature: str | None) -> Result:
@@ -108,7 +117,7 @@ def _variant(workspace: Workspace, overrides: Sequence[str], install: bool) -> t
     how = Options(
         versions=tuple(names), precision=variant.names.precision, opset=spec.model.export.opset, install=install,
         profiles={n: [list(s) for s in i.shapes] for n, i in spec.model.inputs.items() if None in i.shape},
-        quantize_ops=tuple(spec.precision.quantize_ops) or options.Options().quantize_ops,
+        quantize_ops=tuple(spec.precision.quantize_ops) or Options().quantize_ops,
         exclude_scopes=tuple(override.exclude_scopes), exclude_ops=tuple(override.exclude_ops),
     )  # fmt: skip
     return variant, how

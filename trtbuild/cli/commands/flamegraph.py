@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from trtbuild.base import packaged
 from trtbuild.base.errors import ConfigError
+from trtbuild.cli import words
 from trtbuild.latency.flame.attribute import flame_graph
 from trtbuild.latency.flame.diff import Difference, difference
 from trtbuild.latency.flame.formats import difference_table, table
@@ -22,54 +23,59 @@ from trtbuild.latency.flame.tree import facts, time_text
 from trtbuild.latency.flame.values import MODES, Graph, Mode, Reformats, Rule
 from trtbuild.reports.flamegraph import write_all
 
-HINT = "trtbuild flamegraph PROFILE.json [--layers LAYERS.json] [--diff OLD.json] -o DIR"
-Choice = TypeVar("Choice", bound=str)
+GROUP = "share"
+HELP = "layer times of any TensorRT or ONNX Runtime profile, by name scope"
+EXAMPLES = """\
+  trtbuild flamegraph profile.json --layers layers.json -o flame
+  trtbuild flamegraph new.json --diff old.json -o flame
+"""
 REFORMATS: tuple[Reformats, ...] = ("inside", "apart")
 
 
-def run(
-    arguments: Sequence[str], options: Mapping[str, str], lists: Mapping[str, Sequence[str]], *, as_json: bool
-) -> int:
+def options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("profile", metavar="PROFILE.json", help="trtexec --exportProfile, IProfiler samples, or ONNX Runtime's profile")
+    add("-o", "--output", metavar="DIR", required=True, help="the folder to write")
+    add("--layers", metavar="LAYERS.json", help="layer information of the engine (trtexec --exportLayerInfo)")
+    add("--mode", type=words.one_of(MODES), default=MODES[0], metavar="|".join(MODES),
+        help=f"whose the time of a fused layer is (default: {MODES[0]})")  # fmt: skip
+    add("--rename", action="append", default=[], metavar="REGEX=NEW", help="on scopes; may come several times")
+    add("--times", metavar="FILE", help="the run's times (trtexec --exportTimes), for its true latency")
+    add("--metadata", metavar="FILE", help="metadata taken from trtexec's log, for the same purpose")
+    add("--scopes", metavar="FILE", help="scopes.json of a build")
+    add("--reformat", type=words.one_of(REFORMATS), default=REFORMATS[0], metavar="|".join(REFORMATS),
+        help=f"reformats inside the scope of their consumer, or apart (default: {REFORMATS[0]})")  # fmt: skip
+    add("--diff", metavar="OLD.json", help="the old profile that PROFILE is compared with")
+    add("--diff-layers", metavar="FILE", help="layer information of the old engine")
+    add("--diff-scopes", metavar="FILE", help="scopes.json of the old build, where it differs")
+    add("--title", help="the heading")
+    words.json_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
     """PROFILE is the new one; ``--diff`` names the old one it is compared with.
 
     Raises:
         ConfigError: a word is wrong, or a file is; OSError: the folder cannot be written.
     """
-    if len(arguments) != 1:
-        raise ConfigError(f"expects one profile, found {len(arguments)}", where="flamegraph", hint=HINT)
-    if "--output" not in options:
-        raise ConfigError("expects a folder to write to", where="flamegraph", hint="add -o DIR")
-    for name in ("--diff-layers", "--diff-scopes"):
-        if name in options and "--diff" not in options:
+    for name, value in (("--diff-layers", args.diff_layers), ("--diff-scopes", args.diff_scopes)):
+        if value and not args.diff:
             raise ConfigError("needs --diff OLD_PROFILE.json", where=name)
-    mode = _choice(options, "--mode", MODES)
-    reformats = _choice(options, "--reformat", REFORMATS)
-    rules = parse_rules(lists.get("--rename", ()))
-    latency_ms, latency_source = read_latency(options.get("--times"), options.get("--metadata"))
+    mode, reformats, rules = args.mode, args.reformat, parse_rules(args.rename)
+    latency_ms, latency_source = read_latency(args.times, args.metadata)
 
-    new = _graph(
-        arguments[0],
-        options.get("--layers"),
-        options.get("--scopes"),
-        mode,
-        rules,
-        reformats,
-        latency_ms,
-        latency_source,
-    )
+    new = _graph(args.profile, args.layers, args.scopes, mode, rules, reformats, latency_ms, latency_source)
     change = None
-    if "--diff" in options:
-        scopes = options.get("--diff-scopes", options.get("--scopes"))
+    if args.diff:
+        scopes = args.diff_scopes or args.scopes
         # A layer file of the new engine does not fit the old one: without its own, the old one goes by names.
-        layers = options.get("--diff-layers")
+        layers = args.diff_layers
         if mode == "macs" and layers is None:
             raise ConfigError("mode macs needs the old engine's layers too", where="--diff", hint="add --diff-layers")
-        change = difference(new, _graph(options["--diff"], layers, scopes, mode, rules, reformats, None, ""))
-    title = options.get("--title") or Path(arguments[0]).name.removesuffix(".json")
-    written = write_all(
-        new, Path(options["--output"]), title=title, templates=packaged.templates(Path.cwd()), change=change
-    )
-    if as_json:
+        change = difference(new, _graph(args.diff, layers, scopes, mode, rules, reformats, None, ""))
+    title = args.title or Path(args.profile).name.removesuffix(".json")
+    written = write_all(new, Path(args.output), title=title, templates=packaged.templates(Path.cwd()), change=change)
+    if args.json:
         print(json.dumps(difference_table(change, title) if change else table(new, title), indent=1))
     _say(new, change, written)
     return 0
@@ -89,16 +95,6 @@ def _graph(
         latency_source,
         reformats,
     )
-
-
-def _choice(options: Mapping[str, str], name: str, valid: Sequence[Choice]) -> Choice:
-    from trtbuild.base.names import did_you_mean
-
-    value = options.get(name, valid[0])
-    found = next((choice for choice in valid if choice == value), None)
-    if found is None:
-        raise ConfigError(f"unknown value '{value}'", where=name, hint=did_you_mean(value, valid))
-    return found
 
 
 def _say(graph: Graph, change: Difference | None, written: Sequence[Path]) -> None:

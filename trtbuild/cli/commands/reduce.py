@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import ConfigError
+from trtbuild.cli import words
 from trtbuild.reducing import casefile
 from trtbuild.reducing.faults import LoweringFault, SourceFault
-from trtbuild.reducing.reduction import Reduced, here, reduced
+from trtbuild.reducing.reduction import Reduced, ReductionRequest, here, reduced
 from trtbuild.reducing.shrinking import LIMIT_S
-
-if TYPE_CHECKING:
-    from trtbuild.cli.main import Words
 
 FOLDER = "suite"
 
@@ -23,36 +20,51 @@ def note(line: str) -> None:
     print(f"reduce: {line}", file=sys.stderr, flush=True)
 
 
-def run(words: Words) -> int:
+GROUP = "convert"
+HELP = "the smallest graph that fails as a model does, as a case of your suite/"
+EXAMPLES = """\
+  trtbuild reduce model=segnet precision=int8
+  trtbuild reduce detector.onnx tensorrt=rtx-1.6 --for crash
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    failure_options(parser)
+
+
+def failure_options(parser: argparse.ArgumentParser) -> None:
+    """What the verbs that start from a failure take."""
+    words.variant_words(parser, multirun=False)
+    words.install_option(parser)
+    parser.add_argument("--for", dest="kind", default="", metavar="KIND", help="crash, parse, build or mismatch")
+    parser.add_argument("--name", help="what to call it")
+    words.limit_option(parser, LIMIT_S, "the reduction")
+
+
+def request(args: argparse.Namespace, what: str) -> ReductionRequest:
+    name, overrides = words.one_argument(args, what)
+    return ReductionRequest(args.verb, name, overrides, args.kind, args.limit or LIMIT_S, args.install)
+
+
+def run(args: argparse.Namespace) -> int:
     """0: a case is written.
 
     Raises:
         ConfigError: nothing fails, bad words, or a case of that name is there.
     """
-    limit_s = limit_of(words)
+    asked = request(args, "an .onnx file")
     workspace = here()
     folder = (workspace.root if workspace else Path.cwd()) / FOLDER
-    if "--name" in words.options:
-        casefile.check_free(folder, words.options["--name"])
-    with reduced(words, note, cases=False, limit_s=limit_s) as found:
-        name = words.options.get("--name") or casefile.case_id(found.subject.name, found.small.failure)
+    if args.name:
+        casefile.check_free(folder, args.name)
+    with reduced(asked, note, cases=False) as found:
+        name = args.name or casefile.case_id(found.subject.name, found.small.failure)
         compared = isinstance(found.fault, (LoweringFault, SourceFault))
         path = casefile.write(folder, name, found.model, found.small.failure, found.feeds, found.golden,
                               found.profiles, found.subject.tolerance if compared else None)  # fmt: skip
         document = _document(found, name, path)
-    print(json.dumps(document, indent=1) if words.json else "\n".join(_lines(document)))
+    print(json.dumps(document, indent=1) if args.json else "\n".join(_lines(document)))
     return 0
-
-
-def limit_of(words: Words) -> float:
-    text = words.options.get("--limit", "")
-    try:
-        limit_s = float(text or LIMIT_S)
-    except ValueError:
-        limit_s = 0.0
-    if not limit_s > 0:
-        raise ConfigError(f"'{text}' is no number of seconds", where="--limit", hint="say --limit 600")
-    return limit_s
 
 
 def _document(found: Reduced, name: str, path: Path) -> dict[str, object]:

@@ -2,94 +2,78 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from trtbuild import toolchains
-from trtbuild.base.errors import ConfigError, TrtbuildError
+from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
 from trtbuild.base.packaged import packaged_conf
-from trtbuild.base.workspace import find_workspace
+from trtbuild.cli import words
 from trtbuild.config import suiteversions as versions
 from trtbuild.core.spec import Toolchain
 from trtbuild.suite import document as documents
 from trtbuild.suite import proposing, running
 from trtbuild.suite.case import Case
 from trtbuild.suite.collecting import OWN, choose, collect
+from trtbuild.suite.examining import examine, note, workspace_root
 from trtbuild.suite.identity import machine_class
 
-if TYPE_CHECKING:
-    from trtbuild.cli.main import Words
+GROUP = "convert"
+HELP = "over 680 graphs known to trouble TensorRT, and your own, against what is expected of each version"
+EXAMPLES = """\
+  trtbuild suite -k "resize and not cubic"
+  trtbuild suite tensorrt=rtx-1.6,rtx-1.7 --html suite-pages
+"""
 
 
-def run(words: Words) -> int:
+def options(parser: argparse.ArgumentParser) -> None:
+    words.variant_words(parser, multirun=False)
+    words.install_option(parser)
+    parser.add_argument("-k", "--keyword", default="", metavar="EXPR", help="words with and, or, not, brackets")
+    parser.add_argument("--category", action="append", default=[], help="cases of a category; may come several times")
+    parser.add_argument("--list", action="store_true", help="name the cases, and run none")
+    parser.add_argument("--update", action="store_true", help="write what came out as expected; show what changed")
+    parser.add_argument("--junit", metavar="FILE", help="write JUnit's XML to this file")
+    parser.add_argument("--html", metavar="DIR", help="write suite.html and suite.json to this folder")
+    words.limit_option(parser, running.LIMIT_S, "a stage of a case")
+
+
+def run(args: argparse.Namespace) -> int:
     """0: everything as expected; 1: something is not.
 
     Raises:
         ConfigError: words, cases or expectations are wrong.  PlaceError: a version or a worker cannot be had.
     """
-    if words.arguments:
-        raise ConfigError(f"expects no '{words.arguments[0]}'", where="suite", hint="choose cases with -k EXPR")
+    overrides = words.overrides_of(args)
     root = workspace_root()
     if root is None and Path(OWN).is_dir():
-        _note(f"{OWN}/ is not read: no workspace (git and DVC) is here or above")
+        note(f"{OWN}/ is not read: no workspace (git and DVC) is here or above")
     everything = collect(root)
-    categories = [part for given in words.lists.get("--category", ()) for part in given.split(",")]
-    chosen = choose(everything.values(), words.options.get("--keyword", ""), categories)
-    if "--list" in words.options:
-        return _list(chosen, as_json=words.json)
+    categories = [part for given in args.category for part in given.split(",")]
+    chosen = choose(everything.values(), args.keyword, categories)
+    if args.list:
+        return _list(chosen, as_json=args.json)
     if not chosen:
         raise ConfigError("no case matches", where="suite", hint="see them with: trtbuild suite --list")
-    asked = versions.asked(root or packaged_conf().parent, words.overrides)
-    limit_s = _seconds(words.options.get("--limit", str(running.LIMIT_S)))
-    results = examine(chosen, asked, root, install="--no-install" not in words.options, limit_s=limit_s)
+    asked = versions.asked(root or packaged_conf().parent, overrides)
+    limit_s = args.limit or running.LIMIT_S
+    results = examine(chosen, asked, root, install=args.install, limit_s=limit_s)
     machine = machine_class()
     wanted = {name: proposing.expectations(name, root, machine) for name in asked}
     made = documents.make(chosen, asked, results, wanted, machine)
-    _write(made, results, words, root)
+    _write(made, results, args, root)
     print(*documents.lines(made), sep="\n", file=sys.stderr)
-    _note(f"{results.made_anew} result(s) are new, the rest were recorded" if results.made_anew else "nothing to do")
-    if "--update" in words.options:
+    note(f"{results.made_anew} result(s) are new, the rest were recorded" if results.made_anew else "nothing to do")
+    if args.update:
         made["proposed"] = _update(chosen, everything, asked, results, root, machine)
-        print(made["proposed"], end="", file=sys.stderr if words.json else sys.stdout)
-    if words.json:
+        print(made["proposed"], end="", file=sys.stderr if args.json else sys.stdout)
+    if args.json:
         print(json.dumps(made, indent=1))
     return int(made["failures"] > 0)
-
-
-def examine(
-    cases: Sequence[Case], asked: Mapping[str, Toolchain], root: Path | None, *, install: bool = True,
-    limit_s: float = running.LIMIT_S,
-) -> running.Results:  # fmt: skip
-    """Results of these cases with these versions, recorded where this workspace, or this user, keeps them."""
-
-    def interpreter(name: str, toolchain: Toolchain) -> Path:
-        want = toolchains.Wanted(toolchain.flavour, toolchain.version, toolchain.requirements, name)
-        return toolchains.interpreter(want, install=install, note=_note)
-
-    return running.run(cases, asked, root=root, folder=folder(root), interpreter=interpreter, progress=_Progress().show,
-                       limit_s=limit_s)  # fmt: skip
-
-
-def workspace_root() -> Path | None:
-    try:
-        return find_workspace(Path.cwd()).root
-    except TrtbuildError:
-        return None
-
-
-def folder(root: Path | None) -> Path:
-    """Where results are kept: with the workspace, or in the user's cache without one."""
-    if root is None:
-        return toolchains.cache().parent / "suite"
-    from trtbuild.base.workspace import Workspace
-
-    Workspace(root).prepare()
-    return Workspace(root).private / "suite"
 
 
 def _list(cases: Sequence[Case], *, as_json: bool) -> int:
@@ -102,29 +86,19 @@ def _list(cases: Sequence[Case], *, as_json: bool) -> int:
     return 0
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 86_400:
-        raise ConfigError(f"expected seconds, found '{text}'", where="--limit")
-    return seconds
-
-
-def _write(made: Mapping[str, Any], results: running.Results, words: Words, root: Path | None) -> None:
-    if "--junit" in words.options:
+def _write(made: Mapping[str, Any], results: running.Results, args: argparse.Namespace, root: Path | None) -> None:
+    if args.junit:
         from trtbuild.suite.junit import to_xml
 
-        write_atomic(Path(words.options["--junit"]), to_xml(made))
-    if "--html" in words.options:
+        write_atomic(Path(args.junit), to_xml(made))
+    if args.html:
         from trtbuild.base.packaged import templates
         from trtbuild.suite.page import render_all
 
-        target = Path(words.options["--html"])
+        target = Path(args.html)
         for name, text in render_all(made, results, templates(root or Path.cwd())).items():
             write_atomic(target / name, text.encode())
-        _note(f"written: {target / 'suite.html'}")
+        note(f"written: {target / 'suite.html'}")
 
 
 def _update(
@@ -140,25 +114,5 @@ def _update(
             changed += proposing.difference(path, text)
             write_atomic(path, text.encode())
     if not changed:
-        _note("the expectations are up to date")
+        note("the expectations are up to date")
     return changed
-
-
-def _note(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-class _Progress:
-    """A line that is written over on a terminal, and one every ten seconds elsewhere."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-        self._terminal = sys.stderr.isatty()
-
-    def show(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if self._terminal:
-            print(f"\r{what} {done} of {total}\033[K", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        elif now - self._last > 10:
-            self._last = now
-            _note(f"{what} {done} of {total}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,8 @@ from trtbuild.base.errors import ConfigError, ToolchainError, TrtbuildError
 from trtbuild.base.names import did_you_mean
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import find_workspace
-from trtbuild.toolchains import Wanted
+from trtbuild.cli import words
+from trtbuild.toolchains.request import ToolchainRequest
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,27 @@ class Entry:
     why: str = ""
 
 
-def run(words: Sequence[str], *, as_json: bool) -> int:
+GROUP = "share"
+HELP = "list, install, remove or locate TensorRT versions"
+EXAMPLES = """\
+  trtbuild toolchain list
+  trtbuild toolchain install rtx-1.6
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", default="", metavar="|".join(_ACTIONS), help="what to do")
+    parser.add_argument("names", nargs="*", metavar="VERSION", help="a name in conf/tensorrt, or an exact version")
+    words.json_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
     """Do one action; the exit status is the worst one met, and a version that fails does not stop the others.
 
     Raises:
         ConfigError: an unknown action or version.  ToolchainError: ``path`` of what is not installed.
     """
-    action, names = (words[0] if words else ""), list(words[1:])
+    action, names, as_json = args.action, args.names, args.json
     if action not in _ACTIONS:
         hint = did_you_mean(action, _ACTIONS) if action else "one of " + ", ".join(_ACTIONS)
         raise ConfigError(f"unknown action '{action}'" if action else "expects an action", where="toolchain", hint=hint)
@@ -55,13 +71,13 @@ def _root() -> Path:
         return packaged_conf().parent
 
 
-def _wanted(root: Path, name: str) -> Wanted:
+def _wanted(root: Path, name: str) -> ToolchainRequest:
     """By the config's name; by an exact version as well, since that is what a recorded step names."""
     declared = config.options(root, "tensorrt")
     for option in [name] if name in declared else declared:
         spec = config.load_toolchain(root, option)
         if name in (option, spec.version):
-            return Wanted(spec.flavour, spec.version, spec.requirements, option)
+            return ToolchainRequest(spec.flavour, spec.version, spec.requirements, option)
     raise ConfigError(f"unknown version '{name}'", where="toolchain", hint=did_you_mean(name, declared))
 
 
@@ -92,7 +108,7 @@ def _entry(root: Path, name: str) -> Entry:
 
 
 def _install(root: Path, names: Sequence[str], as_json: bool) -> int:
-    def install(want: Wanted) -> str:
+    def install(want: ToolchainRequest) -> str:
         if toolchains.in_this_environment(want)[0]:
             return "is in this environment already"
         made = not toolchains.installed(want) and toolchains.make(want, _tell)
@@ -102,7 +118,7 @@ def _install(root: Path, names: Sequence[str], as_json: bool) -> int:
 
 
 def _remove(root: Path, names: Sequence[str], as_json: bool) -> int:
-    def remove(want: Wanted) -> str:
+    def remove(want: ToolchainRequest) -> str:
         if toolchains.remove(want):
             return "removed"
         own = toolchains.in_this_environment(want)[0]
@@ -111,7 +127,7 @@ def _remove(root: Path, names: Sequence[str], as_json: bool) -> int:
     return _each(root, names, remove)
 
 
-def _each(root: Path, names: Sequence[str], do: Callable[[Wanted], str]) -> int:
+def _each(root: Path, names: Sequence[str], do: Callable[[ToolchainRequest], str]) -> int:
     worst = 0
     for want in [_wanted(root, name) for name in names]:
         try:

@@ -23,7 +23,7 @@ class Read:
 
 
 def run(job: Job) -> None:
-    from trtbuild.kit import trial
+    from trtbuild.arrays import trial
 
     source = dict(job.params["source"])
     read = _READ[source["kind"]](source, job.input("source"), job)

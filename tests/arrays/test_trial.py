@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from trtbuild.arrays import trial
 from trtbuild.base.errors import ModelError, SourceError
 from trtbuild.core.parse import parse
 from trtbuild.core.spec.model import Input
-from trtbuild.kit import trial
 
 Shape = list[int | None]
 

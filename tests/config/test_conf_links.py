@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_config import workspace
+from tests.config.test_config import workspace
 from trtbuild.base.errors import ConfigError
 from trtbuild.cli import noop
-from trtbuild.cli.verbs import told_by_paths
+from trtbuild.cli.commands.build import told_by_paths
 from trtbuild.config import composed, conf_folders, load_variant
 from trtbuild.config.composed import Composed
 

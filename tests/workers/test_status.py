@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.fakes import step
 from trtbuild.base.errors import EngineError
-from trtbuild.core.status import PlainStatus, make_status, short_name
+from trtbuild.workers.status import PlainStatus, make_status, short_name
 
 STEP = step("a", x=1)
 

@@ -1,0 +1,43 @@
+"""Stat signatures of files: whether one may have changed, without reading it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+
+def stat_signature(path: str) -> list[int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
+
+
+def everything(paths: Iterable[str]) -> list[str]:
+    """The paths themselves, and for folders every folder and file below: a new file changes its folder's stamp.
+
+    Links are followed, as whoever reads a file follows them; one that leads back to a folder it lies in, once.
+    """
+    found: list[str] = []
+    for path in paths:
+        found.append(path)
+        _below(path, (), found)
+    return found
+
+
+def _below(folder: str, above: tuple[tuple[int, int], ...], found: list[str]) -> None:
+    try:
+        status = os.stat(folder)
+        identity = (status.st_dev, status.st_ino)
+        if not stat.S_ISDIR(status.st_mode) or identity in above:
+            return
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for name in names:
+        if name != "__pycache__":
+            path = os.path.join(folder, name)
+            found.append(path)
+            _below(path, (*above, identity), found)

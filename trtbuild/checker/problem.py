@@ -1,0 +1,129 @@
+"""What a check found: problems with their places, and what it comes to; values only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+Stage = Literal["export", "parse", "build", "precision"]
+Severity = Literal["error", "warning", "note"]
+SCHEMA_VERSION = 1
+# Advice on fake quantisation, all of which goes in one rewrite.
+QAT = "quantisation-aware graphs are not imported yet: take fake quantisation out and build with precision=int8"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding.
+
+    ``op`` and ``op_type`` are TensorFlow's, ``node`` and ``node_type`` ONNX's; each is empty where there is none.
+    ``file`` and ``line`` are where the operation was made in the user's code; where that is not known ``file`` is empty
+    and ``place_note`` says why.  ``words`` are the tool's own, ``versions`` those of TensorRT that have the problem
+    (all that were asked, where it is the exporter's).  ``also`` are further operations of the same type and place, of
+    which the same is said.
+    """
+
+    stage: Stage
+    severity: Severity
+    op: str
+    op_type: str
+    words: str
+    advice: str
+    scope: str = ""
+    layer: str = ""
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    code: str = ""
+    place_note: str = ""
+    node: str = ""
+    node_type: str = ""
+    versions: tuple[str, ...] = ()
+    rule: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """TensorFlow's operation, or ONNX's node where there is none."""
+        return self.op or self.node
+
+    @property
+    def where(self) -> str:
+        """``file:line``, or why there is none."""
+        return f"{self.file}:{self.line}" if self.file else self.place_note
+
+
+@dataclass(frozen=True)
+class Findings:
+    """True when nothing stands against the conversion: no problem of severity "error", and the check came to its end.
+
+    ``error`` is why there was no check: nothing registered, a TensorRT that is not here, a fault of the checker.
+    ``verdicts``: "ok", "export_fail", "parse_fail", "build_fail", "precision_fail", "crash", "timeout" or "not asked"
+    (nothing left), by version; "ok" where no error holds for it.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    precision: str = "fp32"
+    graphs: tuple[str, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+    exit_status: int = 0  # of ``error``, as the command line has it
+
+    def __bool__(self) -> bool:
+        return not self.error and not self.errors
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """What keeps the network from converting."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def late(self) -> bool:
+        """Nothing is known against it but that TensorRT did not answer within ``limit_s``."""
+        return bool(self.errors) and all(problem.rule.endswith("/timeout") for problem in self.errors)
+
+    @property
+    def by_version(self) -> dict[str, tuple[Problem, ...]]:
+        """The problems of each version that was asked, those of the exporter in all of them."""
+        return {v: tuple(p for p in self.problems if not p.versions or v in p.versions) for v in self.verdicts}
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION, "converts": bool(self), "error": self.error,
+            "precision": self.precision, "verdicts": dict(self.verdicts), "graphs": list(self.graphs),
+            "seconds": round(self.seconds, 3), "problems": [asdict(problem) for problem in self.problems],
+        }  # fmt: skip
+
+
+def settled(problems: Iterable[Problem], verdicts: Mapping[str, str]) -> tuple[tuple[Problem, ...], dict[str, str]]:
+    """Problems with the versions they hold for, each once, and verdicts that are "ok" where no error holds.
+
+    What TensorRT has nothing to say of (an operation that was cut out before it was asked) fails all the same.
+    """
+    told = tuple(p if p.versions else replace(p, versions=tuple(verdicts)) for p in problems)
+    found = dict(verdicts)
+    for problem in told:
+        for version in problem.versions:
+            if problem.severity == "error" and found.get(version) == "ok":
+                found[version] = f"{problem.stage}_fail"
+    return _each_once(told), found
+
+
+def _each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Operations of one type in one place, of which the same is said, are one problem, as is all fake quantisation."""
+    merged: dict[tuple[Any, ...], Problem] = {}
+    for problem in problems:
+        where = (problem.severity, problem.file, problem.line, problem.place_note)
+        if problem.advice == QAT:
+            key: tuple[Any, ...] = (*where, QAT)
+        else:
+            words = problem.words.replace(problem.node or problem.op, "") if problem.name else problem.words
+            key = (*where, problem.stage, problem.op_type or problem.node_type, problem.rule, words, problem.versions)
+        first = merged.setdefault(key, problem)
+        if first is not problem:
+            also = tuple(dict.fromkeys(name for name in (*first.also, problem.name) if name not in ("", first.name)))
+            versions = tuple(dict.fromkeys((*first.versions, *problem.versions)))
+            merged[key] = replace(first, also=also, versions=versions)
+    return tuple(merged.values())

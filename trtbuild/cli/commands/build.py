@@ -1,0 +1,95 @@
+"""``trtbuild key=value …``: bring variants up to date, say their verdicts, and remember the answer."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from pathlib import Path
+
+from trtbuild.base import packaged
+from trtbuild.base.workspace import Workspace, find_workspace
+from trtbuild.building.loop import judge_plan
+from trtbuild.building.planned import Planned, plan_overrides
+from trtbuild.building.run import build_planned, exit_status
+from trtbuild.building.summary import NOTHING_TO_DO, show_document, summarise
+from trtbuild.cli import noop, words
+from trtbuild.config import composed
+from trtbuild.machine.gpu import DRIVER_FILES
+
+GROUP = "build"
+HELP = "build, validate and report a variant, or with -m every variant of a sweep; the verb may be left out"
+EXAMPLES = """\
+  trtbuild model=segnet precision=int8
+  trtbuild -m model=segnet,lenet precision=fp32,fp16,int8 tensorrt=rtx-1.6,rtx-1.7
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    words.variant_words(parser)
+    words.install_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: within thresholds; 1: a threshold failed; else the class of the worst failure."""
+    workspace = find_workspace(Path.cwd())
+    told_by = noop.sign(told_by_paths(workspace.root))
+    p = plan_overrides(workspace, words.overrides_of(args), sweep=args.multirun)
+    outcome = build_planned(p, install=args.install)
+    lines = summarise(p, outcome)
+    if args.multirun:
+        from trtbuild.pipeline import sweeppage
+
+        at = len(lines) - (lines[-1] == NOTHING_TO_DO)
+        lines.insert(at, f"sweep: {sweeppage.write(p, outcome)}")
+    summary = "".join(line + "\n" for line in lines)
+    document = json.dumps(show_document(p, outcome), indent=1) + "\n" if args.json else ""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(summary)
+        sys.stderr.flush()
+    sys.stdout.write(document)
+    code = exit_status(p, outcome)
+    if not outcome.failures:  # what is refused is so by the config, which is signed
+        _remember(p, args.argv, told_by, noop.Answer([document, _as_noop(summary)], code))
+    return code
+
+
+def _as_noop(summary: str) -> str:
+    """The same words for the next time, when there will be nothing to do."""
+    return summary if summary.endswith(f"{NOTHING_TO_DO}\n") else f"{summary}{NOTHING_TO_DO}\n"
+
+
+def _remember(p: Planned, argv: tuple[str, ...], told_by: noop.Signatures, answer: noop.Answer) -> None:
+    """Keep the answer for the next time, if the workspace still is what it was given for."""
+    root = str(p.workspace.root)
+    if p.told_by is None or not set(p.told_by) <= told_by.keys():  # read before they were signed: the next build will
+        return
+    noop.remember(root, argv, told_by, watched(p), answer)
+    if any(verdict.state != "fresh" for _, verdict in judge_plan(p.plan, p.store)):
+        noop.forget(root, argv)  # something changed between the build and its signature
+
+
+def told_by_paths(root: Path) -> list[str]:
+    """What a build is told by: config, templates, DVC's own files at the top."""
+    paths = [
+        packaged.packaged_conf(),
+        root / "conf",
+        root / "reports_templates",
+        root / "models.dvc",
+        root / ".dvcignore",
+    ]
+    paths += [root / ".dvc" / "config", root / ".dvc" / "config.local"]
+    paths += [path.parent for path in packaged.templates(root).values()]
+    paths += [Path(file) for file in DRIVER_FILES]
+    return sorted({*map(str, paths), *composed.watched(Workspace(root).private)})
+
+
+def watched(p: Planned) -> list[str]:
+    """Every file and folder that the steps read and write."""
+    root = p.workspace.root
+    paths: list[Path] = []
+    for step in p.plan.steps:
+        paths.append(root / step.folder)
+        paths += [root / source.path for source in step.inputs.values()]
+    return sorted({str(path) for path in paths})

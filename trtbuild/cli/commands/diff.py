@@ -1,0 +1,37 @@
+"""``trtbuild diff``: two reports by name, or the variants of the overrides against their accepted baselines."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.workspace import find_workspace
+from trtbuild.building.planned import plan_overrides
+from trtbuild.cli import words
+from trtbuild.pipeline import comparison
+
+GROUP = "compare"
+HELP = "compare two reports (folders, report.json files or variant ids), or a variant with its accepted baseline"
+EXAMPLES = """\
+  trtbuild diff segnet-fp16-rtx-1.7-onnxruntime segnet-int8-rtx-1.7-onnxruntime
+  trtbuild diff model=segnet precision=int8
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    words.variant_words(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    reports, overrides = words.split_overrides(args.words)
+    if reports and (overrides or args.multirun):
+        what = f"reports and overrides do not go together: {' '.join(overrides) or '-m'}"
+        raise ConfigError(what, where="diff", hint="trtbuild diff OLD NEW, or trtbuild diff key=value …")
+    if reports or not overrides:
+        made, code = comparison.diff_sides(reports, Path.cwd()), 0
+    else:
+        p = plan_overrides(find_workspace(Path.cwd()), overrides, sweep=args.multirun, files=False)
+        made, code = comparison.diff_accepted(p)
+    comparison.say(made, as_json=args.json, several=args.multirun)
+    return code

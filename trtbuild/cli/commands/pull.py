@@ -1,0 +1,24 @@
+"""``trtbuild pull``: the artifacts of just these variants from a DVC remote, verified, without building."""
+
+from __future__ import annotations
+
+import argparse
+
+from trtbuild.cli import planning, words
+from trtbuild.pipeline import transfer
+
+GROUP = "share"
+HELP = "the variant's artifacts from a DVC remote: verified, nothing built, TensorFlow not needed"
+EXAMPLES = """\
+  trtbuild pull model=segnet precision=int8
+  trtbuild pull -m model=segnet precision=fp16,int8 --remote bench
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    words.variant_words(parser)
+    words.remote_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    return transfer.move("pull", planning.planned(args, files=False), args.remote or "", as_json=args.json)

@@ -1,0 +1,39 @@
+"""``trtbuild show``: what there is of a variant: folders, states, outputs, verdict, metrics."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from trtbuild.building.summary import show_document
+from trtbuild.cli import planning, words
+from trtbuild.core import warning
+
+GROUP = "build"
+HELP = "what there is: folders, states, verdict, metrics"
+EXAMPLES = """\
+  trtbuild show model=segnet precision=int8
+  trtbuild show -m model=segnet precision=fp16,int8 --json
+"""
+
+options = words.variant_words
+
+
+def run(args: argparse.Namespace) -> int:
+    """What there is: folders, states, outputs, verdict, metrics."""
+    p = planning.planned(args)
+    document = show_document(p)
+    if args.json:
+        print(json.dumps(document, indent=1))
+        return 0
+    for entry in document["variants"]:
+        why = f": {entry['unjudged']}" if entry["unjudged"] else ""
+        print(f"{entry['id']}: {entry['verdict'] or 'not built'}{why}")
+        for said in warning.lines(entry["warnings"]):
+            print(f"  {said}")
+        for kind, step in entry["steps"].items():
+            print(f"  {kind:<12} {step['state']:<8} {step['folder']}")
+        for output, numbers in (entry["metrics"].get("deviation") or {}).items():
+            shown = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if isinstance(v, float))
+            print(f"  {output}: {shown}")
+    return 0

@@ -1,0 +1,15 @@
+"""Arguments of a command line -> what is planned: where every verb on variants starts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from trtbuild.base.workspace import find_workspace
+from trtbuild.building.planned import Planned, plan_overrides
+from trtbuild.cli import words
+
+
+def planned(args: argparse.Namespace, *, files: bool = True) -> Planned:
+    """The variants of the words, in the workspace of the current folder."""
+    return plan_overrides(find_workspace(Path.cwd()), words.overrides_of(args), sweep=args.multirun, files=files)

@@ -1,0 +1,247 @@
+"""Words of a command line -> a verb and its arguments, as the files of ``commands/`` declare them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn, Protocol, cast
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.names import did_you_mean
+
+BUILD = "build"  # the verb of words that name none
+GROUPS = {
+    "build": "build", "compare": "compare and upgrade", "convert": "does it convert?", "share": "share and set up",
+}  # fmt: skip
+LONGEST_S = 86_400.0
+
+
+class Command(Protocol):
+    """A file of ``commands/``, whose name is the verb's."""
+
+    GROUP: str  # of GROUPS
+    HELP: str  # one line
+    EXAMPLES: str  # command lines, each with what it does
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what the verb takes."""
+        ...
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; returns the exit status, raises TrtbuildError."""
+        ...
+
+
+def verbs() -> list[str]:
+    """Every verb there is: the file system is the registry."""
+    folder = Path(__file__).with_name("commands")
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+def command(verb: str) -> Command:
+    return cast(Command, import_module(f"trtbuild.cli.commands.{verb}"))
+
+
+def split_verb(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """The verb, wherever it stands, and the other words.
+
+    Raises:
+        ConfigError: the first word is not a verb, and none of the others is.
+    """
+    known = verbs()
+    plain = [i for i, word in enumerate(argv) if not is_override(word) and not word.startswith("-")]
+    for i in plain:
+        if argv[i] in known:
+            return argv[i], [*argv[:i], *argv[i + 1 :]]
+    if plain and plain[0] == 0:
+        raise ConfigError(f"unknown verb '{argv[0]}'", where="command line", hint=did_you_mean(argv[0], known))
+    return BUILD, list(argv)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments of the verb among these words, and the verb as ``verb``.
+
+    Raises:
+        ConfigError: a word that the verb does not take, an option without its value, or one that is given twice.
+    """
+    verb, words = split_verb(argv)
+    parser = parser_of(verb)
+    args, rest = parser.parse_known_intermixed_args(words, argparse.Namespace(verb=verb, argv=tuple(argv)))
+    if rest:
+        raise _unknown(rest[0], verb, parser)
+    return args
+
+
+def parser_of(verb: str) -> Parser:
+    declared = command(verb)
+    shown = "" if verb == BUILD else f" {verb}"
+    parser = Parser(prog=f"trtbuild{shown}", description=f"{declared.HELP[0].upper()}{declared.HELP[1:]}.",
+                    epilog=f"examples:\n{declared.EXAMPLES.rstrip()}")  # fmt: skip
+    declared.options(parser)
+    return parser
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with the package's errors, no abbreviations, and options that are given once."""
+
+    def __init__(self, *, prog: str = "trtbuild", description: str = "", epilog: str = "") -> None:
+        super().__init__(
+            prog=prog, description=description, epilog=epilog, allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        self.register("action", None, _Once)
+
+    def error(self, message: str) -> NoReturn:
+        where, what = "command line", message
+        if found := re.fullmatch(r"argument (?:\S+/)?(\S+): (.*)", message):
+            where, what = found[1], found[2]
+        if found := re.fullmatch(r"the following arguments are required: (.*)", what):
+            where, what = self.prog.removeprefix("trtbuild "), f"expects {found[1]}"
+        said = {"expected one argument": "expects a value", "ignored explicit argument": "takes no value"}
+        what = next((better for words, better in said.items() if what.startswith(words)), what)
+        raise ConfigError(what, where=where, hint="" if where.startswith("-") else f"see {self.prog} --help")
+
+
+class _Once(argparse.Action):
+    """Keeps a value; an option that is given twice is a mistake, and neither value is taken."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object,
+        option_string: str | None = None,
+    ) -> None:  # fmt: skip
+        if option_string and getattr(namespace, self.dest, None) is not self.default:
+            raise ConfigError("is given twice", where=option_string)
+        setattr(namespace, self.dest, values)
+
+
+def _unknown(word: str, verb: str, parser: argparse.ArgumentParser) -> ConfigError:
+    """A word that is left over: the nearest option of the verb, or whose it is."""
+    if not word.startswith("-"):
+        hint = f"see trtbuild {verb} --help"
+        return ConfigError(f"unexpected word '{word}'", where=verb, hint=hint)
+    name = word.partition("=")[0]
+    takers = [other for other in verbs() if other != verb and name in options_of(other)]
+    if takers:
+        hint = f"only {' and '.join(takers)} {'does' if len(takers) == 1 else 'do'}"
+        return ConfigError(f"'{verb}' takes no option {name}", where="command line", hint=hint)
+    hint = did_you_mean(name, [*parser._option_string_actions, "--version"])
+    return ConfigError(f"unknown option '{name}'", where="command line", hint=hint)
+
+
+def options_of(verb: str) -> list[str]:
+    return list(parser_of(verb)._option_string_actions)
+
+
+def is_override(word: str) -> bool:
+    """Whether a word is in Hydra's grammar: ``key=value``, or ``~key`` to delete."""
+    return word.startswith("~") or ("=" in word and not word.startswith("-"))
+
+
+def split_overrides(words: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Plain words and overrides."""
+    found: tuple[list[str], list[str]] = ([], [])
+    for word in words:
+        found[is_override(word)].append(word)
+    return found
+
+
+# What several verbs take, declared once.
+
+
+def variant_words(parser: argparse.ArgumentParser, *, multirun: bool = True) -> None:
+    """Overrides that name a variant, or with ``-m`` every variant of a sweep."""
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="an override, in Hydra's grammar")
+    if multirun:
+        parser.add_argument("-m", "--multirun", action="store_true", help="a sweep: every combination of the values")
+    json_option(parser)
+
+
+def json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+
+
+def install_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-install",
+        dest="install",
+        action="store_false",
+        help="fail instead of installing a missing TensorRT version",
+    )
+
+
+def remote_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--remote", metavar="NAME", help="a remote of DVC's configuration, instead of the default one")
+
+
+def limit_option(parser: argparse.ArgumentParser, default_s: float, of_what: str) -> None:
+    parser.add_argument(
+        "--limit", type=seconds, metavar="SECONDS", help=f"time limit of {of_what} (default: {default_s:g})"
+    )
+
+
+def seconds(text: str) -> float:
+    """A time limit in seconds, more than none and less than a day."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < LONGEST_S:
+        raise argparse.ArgumentTypeError(f"expected seconds between 0 and {LONGEST_S:g}, found '{text}'")
+    return value
+
+
+def one_of(valid: Sequence[str]) -> Callable[[str], str]:
+    """A type for an option with few values: a wrong one is told the nearest."""
+
+    def choose(text: str) -> str:
+        if text not in valid:
+            raise argparse.ArgumentTypeError(f"unknown value '{text}'; {did_you_mean(text, valid)}")
+        return text
+
+    return choose
+
+
+def overrides_of(args: argparse.Namespace) -> list[str]:
+    """The words of a verb that takes overrides alone.
+
+    Raises:
+        ConfigError: a word is not an override.
+    """
+    plain, overrides = split_overrides(args.words)
+    if plain:
+        hint = "overrides look like key=value"
+        raise ConfigError(f"unexpected word '{plain[0]}'", where=args.verb, hint=hint)
+    return overrides
+
+
+def one_argument(args: argparse.Namespace, what: str) -> tuple[str, list[str]]:
+    """A path or name with overrides of its own, or "" and overrides that name a variant.
+
+    Raises:
+        ConfigError: nothing, or more than one thing.
+    """
+    plain, overrides = split_overrides(args.words)
+    if len(plain) > 1 or not (plain or overrides):
+        hint = f"see trtbuild {args.verb} --help"
+        raise ConfigError(f"expects a model of the config, or {what}", where=args.verb, hint=hint)
+    return (plain[0] if plain else ""), overrides
+
+
+def overview() -> str:
+    """What ``trtbuild --help`` says: every verb in its group."""
+    lines = ["usage: trtbuild [VERB] [KEY=VALUE …] [OPTION …]", "",
+             "  trtbuild model=segnet precision=int8           build, validate, report",
+             "  trtbuild -m model=a,b precision=fp16,int8      a sweep: every combination, planned as one"]  # fmt: skip
+    for group, title in GROUPS.items():
+        lines += ["", f"{title}:"]
+        for verb in verbs():
+            declared = command(verb)
+            if group == declared.GROUP:
+                lines.append(f"  {verb:<11} {declared.HELP}")
+    lines += ["", "trtbuild VERB --help tells what a verb takes; trtbuild --version",
+              "exit status: 0 within thresholds · 1 a threshold failed · 2 config · 3 environment ·",
+              "             4 the model or TensorRT said no · 70 a bug in trtbuild · 130 interrupted"]  # fmt: skip
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,66 @@
+"""Calibration: the float32 graph on all samples, and a quantizer that sees every tensor whose range it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trtbuild.arrays.data import Batch, Samples
+from trtbuild.base.errors import DataError
+from trtbuild.graphs.degenerate import Extent, Observed
+from trtbuild.quantizers import Quantizer
+from trtbuild.runtimes.onnxruntime import session_of
+
+WATCHED_BYTES = 500_000_000  # of all watched tensors in one call
+
+
+def calibrate(
+    model: Any, tensors: list[str], parts: Sequence[Samples], inputs: Mapping[str, Any], batch: int,
+    quantizer: Quantizer,
+) -> Observed:  # fmt: skip
+    """Run the float32 graph on all samples and show the quantizer every tensor; each part is of one size.
+
+    The runtime may sum in another order for another batch: values differ by their last bits then, and so may ranges.
+    """
+    import onnx
+
+    feeds_only = {value.name for value in model.graph.input} & set(tensors)
+    watched = onnx.ModelProto.FromString(model.SerializeToString())
+    computed = [name for name in tensors if name not in feeds_only]
+    del watched.graph.output[:]
+    watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in computed)
+    session = session_of(watched, "the exported graph") if computed else None
+    seen = Observed(sum(part.count for part in parts), {n: Extent() for n in inputs}, {n: Extent() for n in tensors})
+    calls = ((c, part.where) for part in parts for c in part.batches(inputs, _rows(session, part, inputs, batch)))
+    for call, where in calls:
+        values = session.run(call.feeds) if session else {}
+        values |= {name: call.feeds[name] for name in feeds_only}
+        for name, extent in seen.inputs.items():
+            extent.see(call.feeds[name])
+        for name, extent in seen.tensors.items():
+            value = values.pop(name)  # freed as soon as it was seen
+            if not np.isfinite(value).all():
+                raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=where)
+            own = _own_rows(value, call)
+            extent.see(own)
+            quantizer.observe(name, own)
+    return seen
+
+
+def _rows(session: Any, part: Samples, inputs: Mapping[str, Any], batch: int) -> int:
+    """How many samples a call takes: ``batch``, or fewer where all that is watched would not fit the budget."""
+    if session is None or min(batch, part.count) == 1:
+        return batch
+    first = next(iter(part.batches(inputs, 1)))
+    one: int = sum(value.nbytes for value in session.run(first.feeds).values())
+    return max(1, min(batch, WATCHED_BYTES // max(one, 1)))
+
+
+def _own_rows(values: np.ndarray[Any, Any], call: Batch) -> np.ndarray[Any, Any]:
+    """Without what padding made, where the rows of a tensor are those of the samples, or so many of each."""
+    size = next((len(array) for array in call.feeds.values() if array.ndim), 1)
+    if not call.padded or not values.ndim or len(values) % size:
+        return values
+    return values[: call.rows * (len(values) // size)]

@@ -1,0 +1,30 @@
+"""Functions of a GraphDef in the place of their calls, by TensorFlow's own optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def inline_functions(graph_def: Any, keep: Sequence[str]) -> Any:
+    """Calls replaced by what they call, loops and branches kept, as in freezing; ``keep`` are tensors to be found."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
+    from tensorflow.python.framework.convert_to_constants import disable_lower_using_switch_merge
+    from tensorflow.python.grappler import tf_optimizer
+
+    graph_def = disable_lower_using_switch_merge(graph_def)
+    for function in graph_def.library.function:
+        function.attr.pop("api_implements", None)  # a GPU form of an LSTM, which would keep it from being inlined
+    config = config_pb2.ConfigProto()
+    options = config.graph_options.rewrite_options
+    options.min_graph_nodes = -1  # small graphs too
+    options.optimizers.append("function")
+    options.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
+    with tf.Graph().as_default():
+        tf.import_graph_def(graph_def, name="")
+        meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def)
+    wanted = meta_graph_pb2.CollectionDef()
+    wanted.node_list.value.extend(keep)
+    meta_graph.collection_def["train_op"].CopyFrom(wanted)
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
