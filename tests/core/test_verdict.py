@@ -139,6 +139,7 @@ def test_a_missing_threshold_is_named_with_the_worst_outputs_number() -> None:
     said = missing_threshold("int8", total)
 
     assert "add model.validation.deviation.cosine.int8: … (measured 0.9) or max_abs.int8: … (2)" in said
+    assert "measured 0.999999997" in missing_threshold("tf32", {"y": {"cosine": 0.999999997, "max_abs": 1e-7}})
     assert "measured none" in missing_threshold("int8", {"c": dict.fromkeys(STATS)})
 
 

@@ -66,7 +66,7 @@ def missing_threshold(precision: str, total: Mapping[str, Mapping[str, Any]]) ->
     for name in ADVISED:
         values = [stats[name] for stats in total.values() if stats[name] is not None]
         worst = (min if name in LOWER_BOUNDS else max)(values, default=None)
-        found[name] = "none" if worst is None else f"{worst:.6g}"
+        found[name] = "none" if worst is None else f"{worst:.9g}" if name == "cosine" else f"{worst:.6g}"
     first, second = ADVISED
     return (
         f"no threshold for {precision}; add model.validation.deviation.{first}.{precision}: … "
