@@ -29,7 +29,7 @@ class Task:
     def __post_init__(self) -> None:
         if self.metric not in BUILT_IN and not any(mark in self.metric for mark in ".:"):
             hint = did_you_mean(self.metric, BUILT_IN)
-            raise ValueError(f"metric: unknown metric '{self.metric}'; {hint} A callable is written package.module:name")
+            raise ValueError(f"metric: unknown metric '{self.metric}'; {hint} (a callable: package.module:name)")
         if self.max_drop < 0:
             raise ValueError(f"max_drop: {self.max_drop:g} is below 0; 0 allows no drop at all")
         if BUILT_IN.get(self.metric) and self.max_drop > 1:
