@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trtbuild.errors import WorkspaceError
+from trtbuild.errors import SourceError, WorkspaceError
+from trtbuild.newworkspace import model_yaml
 from trtbuild.workspace import Workspace, find_workspace
 
 
@@ -61,3 +62,11 @@ def test_the_private_folder_is_ignored_by_git(workspace: Workspace) -> None:
     """Whatever the workspace's own .gitignore says."""
     assert (workspace.private / ".gitignore").read_text("utf-8") == "*\n"
     assert workspace.work.is_dir()
+
+
+def test_an_input_of_strings_is_refused_before_a_config_is_written() -> None:
+    """Which a build would refuse; by name, and with what to do."""
+    text = {"city": {"dtype": "string", "shape": [None, 1]}}
+
+    with pytest.raises(SourceError, match=r"^m.keras: input 'city' is of type string.*before the network"):
+        model_yaml({"kind": "keras", "path": "models/m.keras"}, text, {})

@@ -11,11 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from trtbuild import sandbox, tracking
+from trtbuild.core.modelspec import Dtype
 from trtbuild.core.step import Out, Step
-from trtbuild.errors import ConfigError, WorkspaceError
+from trtbuild.errors import ConfigError, SourceError, WorkspaceError
 from trtbuild.executors import Ended
 from trtbuild.executors.local import LocalExecutor
 from trtbuild.files import inside, write_atomic
@@ -223,6 +224,11 @@ def _inspected(
 
 def model_yaml(source: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> str:
     """conf/model/NAME.yaml with what is known filled in, and a comment where the user knows better."""
+    odd = next((name for name, spec in inputs.items() if spec["dtype"] not in get_args(Dtype)), None)
+    if odd is not None:
+        what = f"input '{odd}' is of type {inputs[odd]['dtype']}, which an engine does not take"
+        hint = "look up, hash or decode before the network, and make the numbers its input"
+        raise SourceError(what, where=Path(source["path"]).name, hint=hint)
     filled = {name: describe_input(spec) for name, spec in inputs.items()}
     parts = [
         tracking.to_yaml({"source": dict(source)}).decode(),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import trt_checker
-from trtbuild.checker.advice import ONNX, TENSORFLOW, advise
+from trtbuild.checker.advice import ONNX, TENSORFLOW, WORDS, advise
+from trtbuild.checker.result import QAT
 
 
 def winitzki(x: Any) -> Any:
@@ -36,6 +37,8 @@ def rewrites() -> dict[str, Callable[[Any], Any]]:
         "ScaleAndTranslate": lambda x: tf.image.resize(tf.reshape(x, [1, 4, 8, 1]), [3, 5], antialias=False),
         "ResizeNearestNeighbor": lambda x: tf.repeat(tf.repeat(tf.reshape(x, [1, 4, 8, 1]), 2, axis=1), 2, axis=2),
         "ResizeArea": lambda x: tf.nn.avg_pool2d(tf.reshape(x, [1, 4, 8, 1]), 2, 2, "VALID"),
+        "Bucketize": lambda x: tf.one_hot(tf.reduce_sum(tf.cast(x[..., None] >= [0.5, 1.5], tf.int32), -1), 3),
+        "MirrorPad": lambda x: tf.concat([tf.reverse(x[:, :2], [1]), x, tf.reverse(x[:, -2:], [1])], 1),
         "Cumprod": lambda x: tf.exp(tf.cumsum(tf.math.log(x))),
         "FloorMod": lambda x: x - tf.floor(x / 3) * 3,
         "TruncateMod": lambda x: x - tf.cast(tf.cast(x / 3, tf.int32), x.dtype) * 3,
@@ -54,7 +57,55 @@ def test_rewrites_convert() -> None:
     assert wrong == {} and rewrites().keys() <= TENSORFLOW.keys()
 
 
-@pytest.mark.parametrize("table", [TENSORFLOW, ONNX], ids=["tensorflow", "onnx"])
+@pytest.mark.slow
+def test_rewrites_compute_the_same() -> None:
+    """Where an operation has one that is exact, its borders included."""
+    import numpy as np
+    import tensorflow as tf
+
+    x = tf.constant(np.float32([[0.0, 0.5, 0.7, 1.5, 9.0, -1.0, np.nextafter(np.float32(0.5), 0), 2.0]] * 4))
+    ours = rewrites()
+    bucketized = tf.one_hot(tf.raw_ops.Bucketize(input=x, boundaries=[0.5, 1.5]), 3)
+
+    assert np.array_equal(ours["Bucketize"](x), bucketized)
+    assert np.array_equal(ours["MirrorPad"](x), tf.pad(x, [[0, 0], [2, 2]], mode="SYMMETRIC"))
+
+
+@pytest.mark.slow
+def test_without_fake_quantisation_it_builds_in_int8() -> None:
+    """The advice on it: however many there are, they are one problem."""
+    import tensorflow as tf
+
+    def network(x: Any, quantise: Callable[[Any], Any]) -> Any:
+        kernel = tf.random.stateless_normal([8, 8], [1, 2])
+        return quantise(tf.nn.relu(tf.matmul(quantise(x), kernel)))
+
+    spec = tf.TensorSpec([4, 8], name="x")
+    fake = lambda t: tf.quantization.fake_quant_with_min_max_args(t, 0.0, 6.0)  # noqa: E731
+    (problem,) = trt_checker.check(lambda x: network(x, fake), spec).problems
+
+    assert problem.op_type == "FakeQuantWithMinMaxArgs" and problem.advice == QAT
+    assert trt_checker.check(lambda x: network(x, tf.identity), spec, precision="int8")
+
+
+@pytest.mark.slow
+def test_a_dilated_convolution_builds_as_advised() -> None:
+    """Its pads depend on a length that is not known: a fixed one builds, and paddings that need none."""
+    import keras
+
+    def checked(padding: str, length: int | None) -> Any:
+        convolution = keras.layers.Conv1D(4, 3, dilation_rate=2, padding=padding)
+        model = keras.Sequential([keras.Input((length, 4), name="x"), convolution])
+        profiles = {"x": ([1, 16, 4], [4, 20, 4], [8, 40, 4])}
+        return trt_checker.check(model, profiles=None if length else profiles)
+
+    (problem,) = checked("same", None).errors
+
+    assert problem.op_type == "SpaceToBatchND" and "fixed length" in problem.advice
+    assert checked("same", 20) and checked("causal", None) and checked("valid", None)
+
+
+@pytest.mark.parametrize("table", [TENSORFLOW, ONNX, dict(WORDS)], ids=["tensorflow", "onnx", "words"])
 def test_advice_is_a_sentence_to_act_on(table: dict[str, str]) -> None:
     """Short, without a full stop: it stands behind an arrow."""
     assert all(0 < len(advice) < 120 and not advice.endswith(".") for advice in table.values())

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from trtbuild.checker.result import Problem, Result, settled
+from trtbuild.checker.result import QAT, Problem, Result, settled
 
 LGAMMA = Problem(
     "export", "error", "head/Lgamma", "Lgamma", "not supported", "use a series", scope="head", file="/tmp/net.py",
@@ -38,6 +38,41 @@ def test_problems_by_version_hold_the_exporters_everywhere() -> None:
     by_version = found(LGAMMA, TOPK).by_version
 
     assert by_version == {"rtx-1.6": (LGAMMA, TOPK), "rtx-1.7": (LGAMMA,)}
+
+
+def refused(
+    op: str, op_type: str = "Erfinv", words: str = "no '{}' here", line: int = 0, advice: str = "rewrite it"
+) -> Problem:
+    file = "net.py" if line else ""
+    return Problem("parse", "error", op, op_type, words.format(op), advice, file=file, line=line)
+
+
+@pytest.mark.parametrize(
+    ("problems", "told"),
+    [
+        ([refused("a"), refused("b"), refused("c")], [("a", ("b", "c"))]),
+        ([refused("a", line=3), refused("b", line=3), refused("c", line=4)], [("a", ("b",)), ("c", ())]),
+        ([refused("a"), refused("b", "Lgamma")], [("a", ()), ("b", ())]),
+        ([refused("a"), refused("b", words="something else")], [("a", ()), ("b", ())]),
+        ([refused("a", advice=QAT), refused("b", "Dequantize", "other words", advice=QAT)], [("a", ("b",))]),
+        ([refused("a"), refused("a")], [("a", ())]),
+    ],
+)  # fmt: skip
+def test_the_same_of_several_operations_in_one_place_is_said_once(
+    problems: list[Problem], told: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    """A hundred layers of a file without lines are one problem; lines are told apart, and so are types and reasons."""
+    found, _ = settled(problems, {"rtx-1.7": "parse_fail"})
+
+    assert [(problem.op, problem.also) for problem in found] == told
+
+
+def test_further_operations_are_named_and_counted() -> None:
+    """On one line, whatever their number."""
+    found, verdicts = settled([refused(f"layer{i}") for i in range(9)], {"rtx-1.7": "parse_fail"})
+    text = str(Result(found, verdicts))
+
+    assert "1 problem\n" in text and "also layer1, layer2, layer3 and 5 more" in text
 
 
 def test_the_text_says_place_words_and_advice() -> None:

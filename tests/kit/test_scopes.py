@@ -145,6 +145,22 @@ def test_a_product_without_a_name_is_found_by_what_is_made_of_it() -> None:
     assert {made["nodes"][n.name]["name"] for n in model.graph.node} == {"net/Einsum"}
 
 
+def test_what_is_inside_an_operations_nodes_is_not_its_input() -> None:
+    """The last of the nodes that the exporter makes of it has its name, the others that name and an ending."""
+    model = graph("float[2,4] x => float[4,2] y { s_pad = Neg(x) y = Transpose<perm=[1,0]>(s_pad) }")
+    model.graph.node[1].name = "s"
+    space = TfOp("s", "SpaceToBatchND", ("x:0",), ((4, 2),))
+
+    assert "s_pad" not in scope_map(model, tf_ops(OPS["x"], space), {})["tensors"]
+
+
+def test_the_maker_of_an_output_is_not_the_copy_behind_it() -> None:
+    """TensorFlow's functions end in Identities, which no author wrote."""
+    ops = {**OPS, **tf_ops(TfOp("Identity_1", "Identity", ("net/relu:0",), ((1, 8, 9, 4),)))}
+
+    assert scope_map(exported(), ops, {"y": "Identity_1:0"})["nodes"]["Relu__2"]["op"] == "net/relu"
+
+
 def test_a_change_of_layout_holds_what_it_was_given() -> None:
     """tf2onnx transposes the input, and no TensorFlow operation does; another permutation is no layout."""
     text = "float[1,8,9,3] x => float[1,3,8,9] y, float[8,1,9,3] z {{ y = Transpose<perm=[0,3,1,2]>(x) {} }}"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trtbuild.checker.result import QAT
+
+STRINGS = "an engine takes no strings: hash or look up before the network, and make the integers its input"
 LATE = "did not answer in time"
 # By TensorFlow's type.  tests/checker/test_advice.py converts the rewrites that are code.
 TENSORFLOW: Mapping[str, str] = {
@@ -59,12 +62,20 @@ TENSORFLOW: Mapping[str, str] = {
     "EagerPyFunc": "rewrite the Python function with TensorFlow operations, or run it beside the engine",
     "LookupTableFindV2": "look up before the network, or use tf.gather on a constant",
     "HashTableV2": "look up before the network, or use tf.gather on a constant",
-    "StringLength": "an engine knows no strings: do it before the network",
+    "StringLength": STRINGS,
+    **dict.fromkeys(("StringToHashBucketFast", "StringToHashBucketStrong", "StringToHashBucket"), STRINGS),
+    **dict.fromkeys(("StringSplitV2", "StringLower", "StaticRegexReplace", "AsString", "StringJoin"), STRINGS),
+    **dict.fromkeys(("SparseCross", "SparseCrossV2", "SparseCrossHashed", "RaggedCross"), STRINGS),
+    **dict.fromkeys(("FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel"), QAT),
+    **dict.fromkeys(("QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4"), QAT),
+    **dict.fromkeys(("QuantizeV2", "Dequantize"), QAT),
+    "Bucketize": "use tf.reduce_sum(tf.cast(x[..., None] >= boundaries, tf.int32), -1), or count before the network",
     "DecodeJpeg": "decode before the network",
     "DecodePng": "decode before the network",
     "SparseTensorDenseMatMul": "make the matrix dense with tf.sparse.to_dense before the network, then tf.matmul",
     "CTCBeamSearchDecoder": "decode behind the engine",
     "CTCGreedyDecoder": "end the network at its logits, or take tf.argmax of them",
+    "MirrorPad": "use mode='REFLECT', or tf.concat of the tensor and its flipped ends: tf.reverse(x[:, :2], [1])",
     "Dilation2D": "use tf.nn.max_pool2d where the structuring element is flat",
 }  # fmt: skip
 # By ONNX's type, for graphs that did not come from TensorFlow, and for operations that the exporter made.
@@ -100,6 +111,11 @@ ONNX: Mapping[str, str] = {
 }  # fmt: skip
 # By a part of the tool's words.
 WORDS: tuple[tuple[str, str], ...] = (
+    ("shiftIsAllZeros", QAT),
+    (
+        "for slicing a shape tensor",
+        "give this axis a fixed length, or use padding='causal' or 'valid': both build",
+    ),
     (LATE, "raise limit_s: whether it converts is not known"),
     ("cannot be floating point types", "use x - tf.floor(x / y) * y in place of a remainder of floats"),
     ("data type", "use float32, float16, bfloat16, int32, int64 or bool inside the network"),

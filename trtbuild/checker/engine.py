@@ -99,10 +99,11 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
     from trtbuild.checker.exporting import export
 
     origins = Origins(capture.graph, capture.layers, capture.loaded)
+    strings = usage.strings(capture, origins)
     if tables := usage.tables(capture, origins):
-        return tables, {}
+        return [*strings, *tables], {}
     part = subgraph.cut_out(capture.graph, capture.inputs, capture.outputs, initialised=capture.initialised)
-    problems = usage.problems(part, origins)
+    problems = [*strings, *usage.problems(part, origins)]
     chosen = shapes.choose(part.shapes, how.profiles)
     problems += usage.shape_problems(part, chosen, origins)
     if chosen.unranked:

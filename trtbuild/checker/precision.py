@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trtbuild.checker.options import Options
-from trtbuild.checker.result import Problem
+from trtbuild.checker.result import QAT, Problem
 from trtbuild.core.job import Job, read_result, write_job
 from trtbuild.errors import TrtbuildError, error_named
 
@@ -164,9 +164,11 @@ def refuse_low(model: Any, how: Options, finder: Finder) -> list[Problem]:
     from trtbuild.kit.rounding import low_types
     from trtbuild.kit.tfonnx import all_nodes
 
-    quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in all_nodes(model.graph))
-    found = ["int8 (Q/DQ)"] if quantised else low_types(model)
+    quantised = next((n for n in all_nodes(model.graph) if n.op_type in ("QuantizeLinear", "DequantizeLinear")), None)
+    found = ["int8 (Q/DQ)"] if quantised is not None else low_types(model)
     if not found or how.precision not in ("fp32", "tf32"):
         return []
     what = f"the source model already computes in {' and '.join(found)}, so it is not {how.precision}"
+    if quantised is not None:
+        return [finder.noticed("precision", "error", quantised.name, quantised.op_type, what, QAT)]
     return [finder.noticed("precision", "error", "", "", what, "ask for that precision, or build it in float32")]

@@ -10,6 +10,8 @@ from typing import Any, Literal
 Stage = Literal["export", "parse", "build", "precision"]
 Severity = Literal["error", "warning", "note"]
 SCHEMA_VERSION = 1
+# Advice on fake quantisation, all of which goes in one rewrite.
+QAT = "quantisation-aware graphs are not imported yet: take fake quantisation out and build with precision=int8"
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Problem:
     ``op`` and ``op_type`` are TensorFlow's, ``node`` and ``node_type`` ONNX's; each is empty where there is none.
     ``file`` and ``line`` are where the operation was made in the user's code; where that is not known ``file`` is empty
     and ``place_note`` says why.  ``words`` are the tool's own, ``versions`` those of TensorRT that have the problem
-    (all that were asked, where it is the exporter's).
+    (all that were asked, where it is the exporter's).  ``also`` are further operations of the same type and place, of
+    which the same is said.
     """
 
     stage: Stage
@@ -39,6 +42,12 @@ class Problem:
     node_type: str = ""
     versions: tuple[str, ...] = ()
     rule: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """TensorFlow's operation, or ONNX's node where there is none."""
+        return self.op or self.node
 
     @property
     def where(self) -> str:
@@ -109,7 +118,7 @@ class Result:
 
 
 def settled(problems: Iterable[Problem], verdicts: Mapping[str, str]) -> tuple[tuple[Problem, ...], dict[str, str]]:
-    """Problems with the versions they hold for, and verdicts that are "ok" where no error holds.
+    """Problems with the versions they hold for, each once, and verdicts that are "ok" where no error holds.
 
     What TensorRT has nothing to say of (an operation that was cut out before it was asked) fails all the same.
     """
@@ -119,4 +128,22 @@ def settled(problems: Iterable[Problem], verdicts: Mapping[str, str]) -> tuple[t
         for version in problem.versions:
             if problem.severity == "error" and found.get(version) == "ok":
                 found[version] = f"{problem.stage}_fail"
-    return told, found
+    return _each_once(told), found
+
+
+def _each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Operations of one type in one place, of which the same is said, are one problem, as is all fake quantisation."""
+    merged: dict[tuple[Any, ...], Problem] = {}
+    for problem in problems:
+        where = (problem.severity, problem.file, problem.line, problem.place_note)
+        if problem.advice == QAT:
+            key: tuple[Any, ...] = (*where, QAT)
+        else:
+            words = problem.words.replace(problem.node or problem.op, "") if problem.name else problem.words
+            key = (*where, problem.stage, problem.op_type or problem.node_type, problem.rule, words, problem.versions)
+        first = merged.setdefault(key, problem)
+        if first is not problem:
+            also = tuple(dict.fromkeys(name for name in (*first.also, problem.name) if name not in ("", first.name)))
+            versions = tuple(dict.fromkeys((*first.versions, *problem.versions)))
+            merged[key] = replace(first, also=also, versions=versions)
+    return tuple(merged.values())

@@ -50,7 +50,8 @@ def _result(problem: Problem, root: Path, rules: list[str]) -> dict[str, Any]:
             "artifactLocation": _artifact(problem.file, root), "region": {"startLine": max(1, problem.line)},
         }  # fmt: skip
     if problem.op or problem.node:
-        location["logicalLocations"] = [{"fullyQualifiedName": problem.op or problem.node, "kind": "member"}]
+        names = (problem.name, *problem.also)
+        location["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "member"} for name in names]
     return {
         "ruleId": problem.rule, "ruleIndex": rules.index(problem.rule), "level": problem.severity,
         "message": {"text": said}, **({"locations": [location]} if location else {}),

@@ -8,6 +8,8 @@ from os import path
 from trtbuild.checker.result import Problem, Result
 from trtbuild.core.printable import printable
 
+LISTED = 3  # further operations of a problem that are named
+
 
 def headline(result: Result) -> str:
     """One line: does it convert, to what, and if not how many problems there are."""
@@ -47,6 +49,8 @@ def _entry(number: int, problem: Problem, asked: int) -> list[str]:
     versions = f", {', '.join(problem.versions)}" if problem.versions and len(problem.versions) < asked else ""
     kind = problem.op_type or problem.node_type
     lines = [f"{number}. {kind} {problem.op or problem.node}".rstrip() + f"  [{mark}{problem.stage}{versions}]"]
+    if problem.also:
+        lines.append(f"   also {_listed(problem.also)}")
     if problem.file:
         lines.append(f"   {_short(problem.file)}:{problem.line}" + (f"  {problem.code}" if problem.code else ""))
     elif problem.place_note:
@@ -55,6 +59,11 @@ def _entry(number: int, problem: Problem, asked: int) -> list[str]:
     if problem.advice:
         lines.append(f"   -> {problem.advice}")
     return lines
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
 
 
 def _short(file: str) -> str:
@@ -82,5 +91,6 @@ def _row(number: int, problem: Problem, asked: int) -> str:
     stage = problem.stage + ("" if problem.severity == "error" else f" ({problem.severity})")
     if 0 < len(problem.versions) < asked:
         stage += f" {', '.join(problem.versions)}"
-    cells = (str(number), f"{kind} {name}", where, stage, problem.words, problem.advice)
+    also = f", also {_listed(problem.also)}" if problem.also else ""
+    cells = (str(number), f"{kind} {name}{also}", where, stage, problem.words, problem.advice)
     return "<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in cells) + "</tr>"

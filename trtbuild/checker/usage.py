@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from trtbuild.checker.advice import STRINGS
 from trtbuild.checker.capture import Capture
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.result import Problem, Severity
@@ -18,7 +19,7 @@ _UNUSED = "register the input that the network is fed by, and the output that it
 _STATE = "an engine keeps no state: make states inputs and outputs, and build the network for inference"
 RANDOM = "export/random"  # a rule
 _RANDOM = "it draws random numbers: the outputs differ at every run, and no accuracy of an engine can be judged"
-_TABLE = "look up in front of the engine, or use tf.gather on a constant; register what comes out as the input"
+_TABLE = "look up in front of the engine, and make what comes out its input; numbers may index a constant by tf.gather"
 _PROFILE = "give shapes it shall run with: profiles={{'{}': (min, opt, max)}}"
 
 
@@ -35,6 +36,16 @@ def problems(part: Subgraph, origins: Origins) -> list[Problem]:
     for op in part.assigned:
         found.append(_at(op, "Assign", "the output depends on writing to a variable", _STATE, origins))
     return found
+
+
+def strings(capture: Capture, origins: Origins) -> list[Problem]:
+    """Inputs that are text, which an engine cannot be given."""
+    tensors = {name: capture.graph.get_tensor_by_name(tensor) for name, tensor in capture.inputs.items()}
+    return [
+        _at(tensor.op.name, "Placeholder", f"input '{name}' is of strings", STRINGS, origins, rule="export/strings")
+        for name, tensor in tensors.items()
+        if tensor.dtype.name == "string"
+    ]
 
 
 def tables(capture: Capture, origins: Origins) -> list[Problem]:

@@ -12,7 +12,7 @@ from typing import Any
 
 # Integers that no data decides, or that are not below zero whatever the data are: where a search for their origin ends.
 _COUNTS = {"Shape", "ShapeN", "Size", "Rank", "ArgMax", "ArgMin", "Where", "Range", "NonMaxSuppressionV3",
-           "NonMaxSuppressionV4", "NonMaxSuppressionV5", "Abs", "Square"}  # fmt: skip
+           "NonMaxSuppressionV4", "NonMaxSuppressionV5", "Abs", "Square", "Bucketize"}  # fmt: skip
 # Integers that are not below zero where what they read is not.
 _KEEPS_SIGN = {
     "Identity", "StopGradient", "Pack", "ConcatV2", "StridedSlice", "Slice", "Gather", "GatherV2", "GatherNd",

@@ -74,8 +74,10 @@ def _by_consumer(graph: Any, ops: Mapping[str, TfOp], known: Mapping[str, str]) 
         if "Conv" in node.op_type:
             folded = _unfold(node, ops, known, readers)
             inputs = (folded.data,) if folded and not folded.reshaped(ops) else ()
+        # OPERATION_pad__2 is inside what the exporter makes of one operation: no input of it.
+        own = re.compile(rf"{re.escape(node.name)}_[A-Za-z]")
         for name, tensor in zip(node.input, inputs, strict=False):
-            if name and name not in constants and name not in known:
+            if name and name not in constants and name not in known and not own.match(name):
                 mapped.setdefault(name, _skip_identities(tensor, ops))
     return mapped
 
@@ -139,6 +141,8 @@ def _node_entry(
     op = ops.get(node.name) or next(iter(_ends(node, ops, tensors)), None)
     if op is None:  # fake quantisation becomes OPERATION_QuantizeLinear and OPERATION_DequantizeLinear
         op = ops.get(node.name.removesuffix(f"_{node.op_type}"))
+    if op is not None and op.kind in _PASS_THROUGH and node.op_type != "Identity":  # what it makes is only copied there
+        op = ops.get(_skip_identities(f"{op.name}:0", ops).rpartition(":")[0], op)
     return None if op is None else _entry(op.name, op.kind, clean, [])
 
 
