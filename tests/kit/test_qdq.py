@@ -251,6 +251,16 @@ def test_calibration_sees_every_tensor_on_every_sample() -> None:
     assert (np.concatenate(recorder.seen["r"]) >= 0).all()
 
 
+def test_calls_are_smaller_where_what_is_watched_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch is a wish: memory is bounded by the budget, or by one sample."""
+    for budget, sizes in ((24, [2, 1]), (23, [1, 1, 1]), (1, [1, 1, 1])):  # r has 12 bytes
+        monkeypatch.setattr(qdq, "WATCHED_BYTES", budget)
+        recorder = Recorder()
+        qdq.calibrate(two_layers(), ["r"], [samples([1, 2], [3, 4], [5, 6])], INPUTS, 3, recorder)
+
+        assert [len(values) for values in recorder.seen["r"]] == sizes
+
+
 def test_samples_of_several_sizes_are_run_size_by_size() -> None:
     """Each part has its own shape; together they are one calibration."""
     recorder = Recorder()

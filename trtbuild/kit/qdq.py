@@ -19,6 +19,7 @@ from trtbuild.kit.degenerate import SMALLEST_RANGE, Extent, Observed
 from trtbuild.kit.graph import drop_unused_initialisers
 from trtbuild.quantizers import Quantizer
 
+WATCHED_BYTES = 500_000_000  # of all watched tensors in one call
 LARGEST = 127  # -128 is unused: the range is symmetric
 ZERO_RANGE = 1.0  # of what is zero throughout: any scale represents it, and this one keeps products of scales normal
 
@@ -82,18 +83,29 @@ def calibrate(
     watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in computed)
     session = session_of(watched, "the exported graph") if computed else None
     seen = Observed(sum(part.count for part in parts), {n: Extent() for n in inputs}, {n: Extent() for n in tensors})
-    for call, where in ((call, part.where) for part in parts for call in part.batches(inputs, batch)):
+    calls = ((c, part.where) for part in parts for c in part.batches(inputs, _rows(session, part, inputs, batch)))
+    for call, where in calls:
         values = session.run(call.feeds) if session else {}
         values |= {name: call.feeds[name] for name in feeds_only}
         for name, extent in seen.inputs.items():
             extent.see(call.feeds[name])
         for name, extent in seen.tensors.items():
-            if not np.isfinite(values[name]).all():
+            value = values.pop(name)  # freed as soon as it was seen
+            if not np.isfinite(value).all():
                 raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=where)
-            own = _own_rows(values[name], call)
+            own = _own_rows(value, call)
             extent.see(own)
             quantizer.observe(name, own)
     return seen
+
+
+def _rows(session: Any, part: Samples, inputs: Mapping[str, Any], batch: int) -> int:
+    """How many samples a call takes: ``batch``, or fewer where all that is watched would not fit the budget."""
+    if session is None or min(batch, part.count) == 1:
+        return batch
+    first = next(iter(part.batches(inputs, 1)))
+    one: int = sum(value.nbytes for value in session.run(first.feeds).values())
+    return max(1, min(batch, WATCHED_BYTES // max(one, 1)))
 
 
 def _own_rows(values: np.ndarray[Any, Any], call: Batch) -> np.ndarray[Any, Any]:

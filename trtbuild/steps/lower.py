@@ -58,7 +58,7 @@ def declare(variant: Variant, need: Need) -> Step:
         }
         inputs |= data_inputs(variant, source)
         label += f"-{variant.names.calibration}"
-        work_bytes = activation_bytes(model.inputs.values(), variant.spec.calibration.batch)
+        work_bytes = activation_bytes(model.inputs.values(), 1)
     return Step(
         kind="lower",
         version=VERSION,
