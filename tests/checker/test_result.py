@@ -54,7 +54,7 @@ def refused(
         ([refused("a", line=3), refused("b", line=3), refused("c", line=4)], [("a", ("b",)), ("c", ())]),
         ([refused("a"), refused("b", "Lgamma")], [("a", ()), ("b", ())]),
         ([refused("a"), refused("b", words="something else")], [("a", ()), ("b", ())]),
-        ([refused("a", advice=QAT), refused("b", "Dequantize", "other words", advice=QAT)], [("a", ("b",))]),
+        ([refused("a", advice=QAT), refused("b", "Dequantize", "other words")], [("a", ("b",))]),
         ([refused("a"), refused("a")], [("a", ())]),
     ],
 )  # fmt: skip

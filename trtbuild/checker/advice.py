@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trtbuild.checker.result import QAT
+from trtbuild.checker.result import FAKE_QUANTISATION, QAT
 
 STRINGS = "an engine takes no strings: hash or look up before the network, and make the integers its input"
 LATE = "did not answer in time"
@@ -66,9 +66,7 @@ TENSORFLOW: Mapping[str, str] = {
     **dict.fromkeys(("StringToHashBucketFast", "StringToHashBucketStrong", "StringToHashBucket"), STRINGS),
     **dict.fromkeys(("StringSplitV2", "StringLower", "StaticRegexReplace", "AsString", "StringJoin"), STRINGS),
     **dict.fromkeys(("SparseCross", "SparseCrossV2", "SparseCrossHashed", "RaggedCross"), STRINGS),
-    **dict.fromkeys(("FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel"), QAT),
-    **dict.fromkeys(("QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4"), QAT),
-    **dict.fromkeys(("QuantizeV2", "Dequantize"), QAT),
+    **dict.fromkeys(FAKE_QUANTISATION, QAT),
     "Bucketize": "use tf.reduce_sum(tf.cast(x[..., None] >= boundaries, tf.int32), -1), or count before the network",
     "DecodeJpeg": "decode before the network",
     "DecodePng": "decode before the network",

@@ -10,7 +10,11 @@ from typing import Any, Literal
 Stage = Literal["export", "parse", "build", "precision"]
 Severity = Literal["error", "warning", "note"]
 SCHEMA_VERSION = 1
-# Advice on fake quantisation, all of which goes in one rewrite.
+# Fake quantisation, all of which goes in one rewrite, and the advice on it.
+FAKE_QUANTISATION = (
+    "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel",
+    "QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4", "QuantizeV2", "Dequantize",
+)  # fmt: skip
 QAT = "quantisation-aware graphs are not imported yet: take fake quantisation out and build with precision=int8"
 
 
@@ -136,8 +140,9 @@ def _each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     merged: dict[tuple[Any, ...], Problem] = {}
     for problem in problems:
         where = (problem.severity, problem.file, problem.line, problem.place_note)
-        if problem.advice == QAT:
+        if problem.severity == "error" and (problem.advice == QAT or problem.op_type in FAKE_QUANTISATION):
             key: tuple[Any, ...] = (*where, QAT)
+            problem = replace(problem, advice=QAT)
         else:
             words = problem.words.replace(problem.node or problem.op, "") if problem.name else problem.words
             key = (*where, problem.stage, problem.op_type or problem.node_type, problem.rule, words, problem.versions)
