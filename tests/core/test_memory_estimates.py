@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fakes import step
-from trtbuild.core.memory import ACTIVATIONS, RULES, UNKNOWN_MODEL_BYTES, activation_bytes, estimate, sized
+from trtbuild.core.memory import ACTIVATIONS, RULES, UNKNOWN_MODEL_BYTES, activation_bytes, estimate, model_files, sized
 from trtbuild.core.spec.model import Input, Profile
 from trtbuild.core.step import File, Step
 from trtbuild.steps import kinds
@@ -42,10 +42,10 @@ def test_a_factorys_size_is_unknown_until_its_export_is_there() -> None:
     export, reference, infer = steps = network()
     sizes: dict[str, int] = {"models/net.py": 900}
 
-    assert sized(export, steps, sizes.get).memory_bytes == estimate(export, UNKNOWN_MODEL_BYTES)
+    assert sized(export, model_files(steps), sizes.get).memory_bytes == estimate(export, UNKNOWN_MODEL_BYTES)
     sizes[export.out("out.bin").path] = MODEL
-    assert sized(infer, steps, sizes.get).memory_bytes == estimate(infer, MODEL)
-    assert sized(reference, steps, sizes.get).memory_bytes == estimate(reference, MODEL)
+    assert sized(infer, model_files(steps), sizes.get).memory_bytes == estimate(infer, MODEL)
+    assert sized(reference, model_files(steps), sizes.get).memory_bytes == estimate(reference, MODEL)
 
 
 def test_other_models_of_a_plan_count_for_nothing() -> None:
@@ -54,13 +54,13 @@ def test_other_models_of_a_plan_count_for_nothing() -> None:
     large = replace(small, model="other", inputs={"model": File("models/large")})
     sizes = {"models/small": 10, "models/large": 10**10}
 
-    assert sized(small, (small, large), sizes.get).memory_bytes == estimate(small, 10)
+    assert sized(small, model_files([small, large]), sizes.get).memory_bytes == estimate(small, 10)
 
 
 def test_an_estimate_is_no_part_of_a_recipe() -> None:
     """Another estimate keeps the key, and so what was built."""
     plain = step("export", files=("models/net",))
-    told = sized(replace(plain, work_bytes=10**9), (plain,), {"models/net": MODEL}.get)
+    told = sized(replace(plain, work_bytes=10**9), model_files([plain]), {"models/net": MODEL}.get)
 
     assert told.memory_bytes > 10**9
     assert (told.key, told.folder, told.recipe) == (plain.key, plain.folder, plain.recipe)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,11 +85,13 @@ class Builder:
         self._digests: dict[str, Mapping[str, Digest]] = {}
         self._brought: dict[str, RemoteError | None] = {}
         self._steps: tuple[Step, ...] = ()
+        self._model_files: Mapping[str, Iterable[str]] = {}
 
     def build(self, plan: Plan) -> Outcome:
         """Bring every step up to date; a failed step blocks what reads from it, and nothing else."""
         schedule = Schedule(plan.steps)
         self._steps = plan.steps
+        self._model_files = memory.model_files(plan.steps)
         sandbox.sweep(self.store.workspace.work)
         try:
             while not schedule.over:
@@ -117,7 +119,7 @@ class Builder:
             verdict = judge(step, found(step, self.store))
             if verdict.state == "fresh":
                 return self._done(step, schedule, "fresh")
-            step = memory.sized(step, self._steps, self._size)
+            step = memory.sized(step, self._model_files, self._size)
             if not self.executor.free(step):
                 return False
             lock = self._lock(step)

@@ -54,20 +54,22 @@ def estimate(step: Step, model_bytes: int | None) -> int:
     return rule.libraries_bytes + round(rule.copies * size) + step.work_bytes
 
 
-def sized(step: Step, steps: Iterable[Step], size: Callable[[str], int | None]) -> Step:
+def model_files(steps: Iterable[Step]) -> dict[str, set[str]]:
+    """Model -> workspace paths of all files that hold its network, in any form."""
+    found: dict[str, set[str]] = {}
+    for step in steps:
+        files = {source.path for name, source in step.inputs.items() if name in MODEL_FILES}
+        found.setdefault(step.model, set()).update(files)
+    return found
+
+
+def sized(step: Step, files: Mapping[str, Iterable[str]], size: Callable[[str], int | None]) -> Step:
     """The step with its estimate, by the model files that are there now.
 
     Args:
-        steps: of the plan; ``size``: bytes of a workspace path, None when it is not there.
+        files: of the plan, by :func:`model_files`; ``size``: bytes of a workspace path, None when it is not there.
     """
-    paths = {
-        source.path
-        for other in steps
-        if other.model == step.model
-        for name, source in other.inputs.items()
-        if name in MODEL_FILES
-    }
-    known = [found for path in sorted(paths) if (found := size(path)) is not None]
+    known = [found for path in files.get(step.model, ()) if (found := size(path)) is not None]
     return replace(step, memory_bytes=estimate(step, max(known, default=None)))
 
 
