@@ -17,6 +17,7 @@ def main(folder: Path) -> None:
     attention(folder)
     frozen_graph(folder)
     defaults(folder)
+    old_loop(folder)
     trouble(folder)
 
 
@@ -70,6 +71,37 @@ def defaults(folder: Path) -> None:
         weights = tf.constant(rng.normal(0, 0.3, (8, 3)).astype(np.float32), name="weights")
         tf.multiply(tf.matmul(pooled, weights), gain, name="scores")
     (folder / "defaults.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+
+class Lstm:
+    """A cell as TensorFlow 1 wrote it."""
+
+    state_size, output_size, dtype = (8, 8), 8, tf.float32
+
+    def zero_state(self, batch: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.zeros([batch, 8], dtype), tf.zeros([batch, 8], dtype)
+
+    get_initial_state = lambda self, inputs=None, batch_size=None, dtype=None: self.zero_state(batch_size, dtype)  # noqa: E731
+
+    def __call__(self, x: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor], scope: str | None = None) -> object:
+        kernel = np.random.default_rng(0).normal(0, 0.4, (int(x.shape[1]) + 8, 32)).astype(np.float32)
+        i, j, f, o = tf.split(tf.nn.bias_add(tf.matmul(tf.concat([x, state[1]], 1), kernel), tf.zeros([32])), 4, 1)
+        c = state[0] * tf.sigmoid(f + 1.0) + tf.sigmoid(i) * tf.tanh(j)
+        h = tf.tanh(c) * tf.sigmoid(o)
+        return h, (c, h)
+
+
+def old_loop(folder: Path) -> None:
+    """``dynamic_rnn``: a loop of Enter, Switch, Merge and Exit, in a frozen graph and in a SavedModel."""
+    v1 = tf.compat.v1
+    v1.disable_control_flow_v2()
+    with tf.Graph().as_default() as graph, v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 12, 5], "x")
+        sequence, (_, last) = v1.nn.dynamic_rnn(Lstm(), x, dtype=tf.float32)
+        outputs = {"last": tf.identity(last, "last"), "sequence": tf.identity(sequence, "sequence")}
+        v1.saved_model.simple_save(session, str(folder / "old_loop"), {"x": x}, outputs)
+    (folder / "old_loop.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    v1.enable_control_flow_v2()
 
 
 class Trouble(tf.Module):

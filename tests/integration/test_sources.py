@@ -38,6 +38,8 @@ def ready(trtbuild, models: Path, tmp_path: Path, name: str) -> None:
         ("two_inputs.h5", ["bf16"]),
         ("attention.keras", ["fp32", "fp16", "bf16", "int8"]),
         ("frozen.pb", ["fp32", "int8"]),
+        ("old_loop.pb", ["fp16"]),
+        ("old_loop", ["fp32"]),
     ],
 )
 def test_a_model_converts(trtbuild, models: Path, tmp_path: Path, name: str, precisions: list[str]) -> None:

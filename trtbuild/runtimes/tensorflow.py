@@ -24,7 +24,7 @@ class TensorFlowSession:
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         tensors = {name: self._constant(value) for name, value in feeds.items()}
         try:
-            result = self.model.function(**tensors)
+            result = self.model.run(tensors)
         except Exception as error:  # TensorFlow's run-time errors, and whatever the model's own code raises
             lines = (line.strip() for line in str(error).splitlines())
             said = next((line for line in lines if line and line[0] != "<" and line[-1] != ":"), type(error).__name__)

@@ -1,15 +1,17 @@
-"""What the inputs and outputs of a frozen GraphDef are, which does not say it itself.
+"""A frozen GraphDef: read, its inputs and outputs found, which it does not name itself, and called.
 
-Needs TensorFlow's graph; loads nothing.
+Needs TensorFlow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from trtbuild.base.errors import SourceError
+from trtbuild.base.errors import ConfigError, SourceError
+from trtbuild.base.names import did_you_mean
 
 _WITH_DEFAULT = "PlaceholderWithDefault"
 # Results of these are read by a loop or a branch, by what made the graph, or by nobody: a counter's Exit, a Switch's
@@ -17,6 +19,116 @@ _WITH_DEFAULT = "PlaceholderWithDefault"
 _BETWEEN = {"Enter", "Exit", "NextIteration", "Switch", "Merge", "LoopCond", "RefEnter", "RefExit", "RefSwitch",
             "RefMerge", "RefNextIteration", "TensorArrayV3", "TensorArrayWriteV3", "TensorArrayScatterV3",
             "TensorArraySizeV3", "Shape", "Size", "Rank", "Const", "Placeholder", _WITH_DEFAULT}  # fmt: skip
+
+
+def parse(path: Path, where: str) -> Any:
+    """The GraphDef.
+
+    Raises:
+        SourceError: it is none.
+    """
+    import tensorflow as tf
+
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(path.read_bytes())
+    except Exception as error:  # google.protobuf raises its own types, which moved between versions
+        raise SourceError("not a frozen GraphDef", where=where) from error
+    if not graph_def.node:
+        raise SourceError("an empty GraphDef", where=where)
+    return graph_def
+
+
+def graph_of(graph_def: Any, where: str) -> Any:
+    """It as a graph that can be searched.
+
+    Raises:
+        SourceError: TensorFlow cannot import it.
+    """
+    import tensorflow as tf
+
+    with tf.Graph().as_default() as graph:
+        try:
+            tf.import_graph_def(graph_def, name="")
+        except ValueError as error:
+            said = (str(error).strip().splitlines() or [""])[0][:300]
+            raise SourceError(f"the GraphDef cannot be imported: {said}", where=where) from error
+    return graph
+
+
+def tensors(graph: Any, names: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The tensors of these names (``op:0``; ``op`` is its first).
+
+    Raises:
+        ConfigError: there is no such one.
+    """
+    found = {}
+    for key, name in names.items():
+        try:
+            found[key] = graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
+        except (KeyError, ValueError):
+            operations = [operation.name for operation in graph.get_operations()]
+            hint = did_you_mean(name.split(":")[0], operations) if len(operations) < 20_000 else ""
+            raise ConfigError(f"the graph has no tensor '{name}'", where=f"{where}.{key}", hint=hint[:200]) from None
+    return found
+
+
+def caller(
+    graph_def: Any, feeds: Mapping[str, str], fetches: Mapping[str, str]
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """A function of named tensors that puts the graph between ``feeds`` and ``fetches`` where it is called.
+
+    Not as a function of its own: the loops and branches of TensorFlow 1 cannot be inlined out of one, and tf2onnx
+    converts what it finds in the graph alone.
+
+    Raises:
+        ConfigError: the outputs need more than the inputs.
+    """
+    import tensorflow as tf
+
+    part = _between(graph_def, set(feeds.values()), fetches.values())
+    read = {_full(name) for node in part.node for name in node.input}
+
+    def call(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        given = {feeds[name]: tensor for name, tensor in arguments.items()}
+        wanted = [name for name in fetches.values() if name not in given]
+        mapped = {name: tensor for name, tensor in given.items() if name in read}  # it refuses others
+        made = dict(zip(wanted, tf.import_graph_def(part, mapped, wanted, name=""), strict=True))
+        return {key: tf.identity((given | made)[name]) for key, name in fetches.items()}
+
+    return call
+
+
+def _between(graph_def: Any, feeds: set[str], fetches: Iterable[str]) -> Any:
+    """The nodes behind ``fetches`` as a GraphDef, without those that are fed."""
+    import tensorflow as tf
+
+    nodes = {node.name: node for node in graph_def.node}
+    kept: set[str] = set()
+    waiting = list(fetches)
+    while waiting:
+        tensor = waiting.pop()
+        name = tensor.removeprefix("^").partition(":")[0]
+        fed = f"{name}:0" in feeds and nodes[name].op.startswith("Placeholder")
+        if name in kept or fed or _full(tensor) in feeds:
+            continue
+        if nodes[name].op in ("Placeholder", "PlaceholderV2"):
+            what = f"the outputs need more than the named inputs: '{name}'"
+            raise ConfigError(what, where="model.source.inputs", hint=f'name it: "{name}:0"')
+        kept.add(name)
+        waiting += nodes[name].input
+    part = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in graph_def.node:
+        if node.name in kept:
+            copied = part.node.add()
+            copied.CopyFrom(node)
+            copied.input[:] = [i for i in node.input if not i.startswith("^") or i[1:] in kept]
+    return part
+
+
+def _full(tensor: str) -> str:
+    """``op`` in a node's input is the first result of it."""
+    return tensor if ":" in tensor or tensor.startswith("^") else f"{tensor}:0"
 
 
 @dataclass(frozen=True)

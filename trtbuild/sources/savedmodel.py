@@ -28,6 +28,7 @@ class Signature:
     inputs: Mapping[str, Any]
     defaults: Mapping[str, Any]
     keep: Any
+    is_graph: bool  # as of tfmodel.Opened
 
 
 def load(source: Mapping[str, Any], path: Path) -> Signature:
@@ -44,13 +45,15 @@ def load(source: Mapping[str, Any], path: Path) -> Signature:
         inside(path / "assets", asset.filename, where=where)
     tags = sorted(graph.meta_info_def.tags)
     try:
-        call, inputs, keep = _by_objects(path, tags, name)
+        if any(node.op == "Enter" for node in graph.graph_def.node):
+            raise NotImplementedError("it makes functions, out of which loops of TensorFlow 1 cannot be inlined")
+        is_graph, (call, inputs, keep) = False, _by_objects(path, tags, name)
     except Exception as error:  # protobuf, I/O and registry errors alike: this loader cannot use it
         try:
-            call, inputs, keep = _by_graph(path, tags, graph.signature_def[name])
+            is_graph, (call, inputs, keep) = True, _by_graph(path, tags, graph.signature_def[name])
         except Exception:  # the same: then the first reason is the one to tell
             raise _unreadable(error, path, where) from error
-    return Signature(name, call, inputs, _defaults(graph, name), keep)
+    return Signature(name, call, inputs, _defaults(graph, name), keep, is_graph)
 
 
 def parse(path: Path, where: str) -> Any:
@@ -117,6 +120,8 @@ def _by_graph(path: Path, tags: Sequence[str], signature: Any) -> tuple[Any, Map
     import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants
 
+    from trtbuild.sources import frozengraph
+
     feeds = {key: info.name for key, info in signature.inputs.items()}
     fetches = {key: info.name for key, info in signature.outputs.items()}
     with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
@@ -124,15 +129,9 @@ def _by_graph(path: Path, tags: Sequence[str], signature: Any) -> tuple[Any, Map
         frozen = convert_to_constants.convert_variables_to_constants_from_session_graph(
             session, graph.as_graph_def(), sorted({name.partition(":")[0] for name in fetches.values()})
         )
-    wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(frozen, name=""), [])
-    inputs = {key: wrapped.graph.get_tensor_by_name(name) for key, name in feeds.items()}
-    results = [wrapped.graph.get_tensor_by_name(name) for name in fetches.values()]
-    pruned = wrapped.prune(list(inputs.values()), results)
-
-    def call(**arguments: Any) -> Mapping[str, Any]:
-        return dict(zip(fetches, pruned(*[arguments[key] for key in inputs]), strict=True))
-
-    return call, inputs, wrapped
+        inputs = {key: tf.TensorSpec.from_tensor(graph.get_tensor_by_name(name)) for key, name in feeds.items()}
+    call = frozengraph.caller(frozen, feeds, fetches)
+    return lambda **arguments: call(arguments), inputs, frozen
 
 
 def _defaults(graph: Any, name: str) -> dict[str, Any]:

@@ -24,6 +24,11 @@ class TfModel:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
+    def run(self, tensors: Mapping[str, Any]) -> Mapping[str, Any]:
+        if hasattr(self.function, "prune"):  # a wrapped function takes its inputs one by one, in the order of names
+            return self.function(*(tensors[name] for name in sorted(self.inputs)))  # type: ignore[no-any-return]
+        return self.function(**tensors)  # type: ignore[no-any-return]
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -33,6 +38,9 @@ class Opened:
     inputs: Mapping[str, Any] | None  # name -> object with .shape and .dtype
     keep: Any  # owner of the variables, which a traced function only refers to weakly
     optional: frozenset[str] = frozenset()  # inputs that have a default, and are that constant unless they are named
+    is_graph: bool = (
+        False  # it puts operations of TensorFlow 1 into the trace, whose loops bear no further control edges
+    )
 
 
 def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TfModel:
@@ -68,7 +76,13 @@ def trace(opened: Opened, inputs: Mapping[str, Any]) -> TfModel:
         return result
 
     try:
-        function = tf.function(call, autograph=False).get_concrete_function(**specs)
+        if opened.is_graph:
+            names = sorted(specs)
+            function = tf.compat.v1.wrap_function(
+                lambda *tensors: call(**dict(zip(names, tensors, strict=True))), [specs[name] for name in names]
+            )
+        else:
+            function = tf.function(call, autograph=False).get_concrete_function(**specs)
     except (ConfigError, SourceError):
         raise
     except Exception as error:  # the model's own code runs here, so anything may come
@@ -95,7 +109,7 @@ def of_signature(signature: Signature) -> Opened:
         result = signature.call(**arguments, **given)
         return {key: result[key] for key in sorted(result)}
 
-    return Opened(call, signature.inputs, signature.keep, frozenset(signature.defaults))
+    return Opened(call, signature.inputs, signature.keep, frozenset(signature.defaults), signature.is_graph)
 
 
 def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
@@ -132,57 +146,19 @@ def keras_model(model: Any) -> Opened:
 
 
 def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+    from trtbuild.sources import frozengraph
+
     assert path is not None
-    wrapped = import_frozen_graph(path, source["path"])
-    feeds = {
-        name: _graph_tensor(wrapped.graph, t, f"model.source.inputs.{name}") for name, t in source["inputs"].items()
-    }
-    fetches = {
-        name: _graph_tensor(wrapped.graph, t, f"model.source.outputs.{name}") for name, t in source["outputs"].items()
-    }
+    graph_def = frozengraph.parse(path, source["path"])
+    graph = frozengraph.graph_of(graph_def, source["path"])
+    feeds = frozengraph.tensors(graph, source["inputs"], "model.source.inputs")
+    fetches = frozengraph.tensors(graph, source["outputs"], "model.source.outputs")
     if missing := set(inputs) - set(feeds):
         raise ConfigError(
             f"input '{min(missing)}' has no tensor", where="model.source.inputs", hint='write name: "op:0"'
         )
-    ordered = list(feeds)
-    try:
-        pruned = wrapped.prune([feeds[name] for name in ordered], list(fetches.values()))
-    except Exception as error:  # TensorFlow's UnliftableError is not public
-        what = f"the outputs need more than the named inputs: {_first_line(error)}"
-        raise ConfigError(what, where="model.source.inputs") from error
-    return Opened(
-        lambda arguments: dict(zip(fetches, pruned(*[arguments[name] for name in ordered]), strict=True)),
-        feeds,
-        wrapped,
-    )
-
-
-def import_frozen_graph(path: Path, where: str) -> Any:
-    """The GraphDef as a wrapped function without inputs, whose graph can be searched and pruned."""
-    import tensorflow as tf
-
-    graph_def = tf.compat.v1.GraphDef()
-    try:
-        graph_def.ParseFromString(path.read_bytes())
-    except Exception as error:  # google.protobuf raises its own types, which moved between versions
-        raise SourceError("not a frozen GraphDef", where=where) from error
-    if not graph_def.node:
-        raise SourceError("an empty GraphDef", where=where)
-    try:
-        return tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
-    except ValueError as error:
-        raise SourceError(f"the GraphDef cannot be imported: {_first_line(error)}", where=where) from error
-
-
-def _graph_tensor(graph: Any, name: str, where: str) -> Any:
-    try:
-        return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
-    except (KeyError, ValueError):
-        from trtbuild.base.names import did_you_mean
-
-        operations = [operation.name for operation in graph.get_operations()]
-        hint = did_you_mean(name.split(":")[0], operations) if len(operations) < 20_000 else ""
-        raise ConfigError(f"the graph has no tensor '{name}'", where=where, hint=hint[:200]) from None
+    names = ({name: tensor.name for name, tensor in found.items()} for found in (feeds, fetches))
+    return Opened(frozengraph.caller(graph_def, *names), feeds, graph_def, is_graph=True)
 
 
 def _open_factory(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:

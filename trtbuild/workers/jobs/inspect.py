@@ -89,8 +89,8 @@ def _keras(source: dict[str, Any], path: Path, job: Job) -> Read:
 def _frozen_graph(source: dict[str, Any], path: Path, job: Job) -> Read:
     from trtbuild.sources import frozengraph, tfmodel
 
-    graph = tfmodel.import_frozen_graph(path, source["path"]).graph
-    found = frozengraph.ends(graph, source["path"])
+    graph_def = frozengraph.parse(path, source["path"])
+    found = frozengraph.ends(frozengraph.graph_of(graph_def, source["path"]), source["path"])
     inputs = _named(found.inputs)
     source["inputs"] = {name: tensor.name for name, tensor in inputs.items()}
     source["outputs"] = {name: tensor.name for name, tensor in _named(found.outputs).items()}
