@@ -33,7 +33,7 @@ CONFIG = [
     (["model=tiny", "+model.validation.deviation.cosine.fp23=0.9"], "unknown precision 'fp23'; did you mean 'fp32'?"),
     (["model=tiny", "+model.overrides.int88={exclude_ops: [Conv]}"], "unknown precision 'int88'"),
     (["model=tiny", "--calibration=x.npz"], "'build' takes no option --calibration"),
-    (["rerun", "x", "model=tiny"], "'rerun' takes no overrides"),
+    (["rerun", "x", "model=tiny"], "rerun: unexpected word 'model=tiny'"),
     (["precision=int8"], "no model chosen"),
     (["bild", "model=tiny"], "unknown verb 'bild'; did you mean 'build'?"),
 ]
