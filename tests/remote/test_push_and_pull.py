@@ -390,6 +390,45 @@ def test_sources_are_known_by_their_listing_alone(here: Store, there: Store) -> 
     assert ended(build(there, plan(one)), one) == ["fresh"]
 
 
+def test_one_of_two_models_pushed_is_built_elsewhere(here: Store, there: Store) -> None:
+    """All that a fresh machine needs of it goes over; the other model is not pushed, and not needed."""
+    entries = ""
+    for name in "ab":
+        content = json.dumps([{"md5": hashlib.md5(name.encode()).hexdigest(), "relpath": "data"}]).encode()
+        listing = hashlib.md5(content).hexdigest() + ".dir"
+        entries += f"- {{md5: {listing}, size: 1, hash: md5, path: models/{name}}}\n"
+        (here.root / "models" / name).mkdir()
+        (here.root / "models" / name / "data").write_text(name, "utf-8")
+        for md5, what in ((listing, content), (hashlib.md5(name.encode()).hexdigest(), name.encode())):
+            here.objects.path(md5).parent.mkdir(parents=True, exist_ok=True)
+            here.objects.path(md5).write_bytes(what)
+    for store in (here, there):
+        (store.root / "models.dvc").write_text(f"outs:\n{entries}", "utf-8")
+    one, other = step("a", files=("models/a/data",)), step("b", files=("models/b/data",))
+    build(here, plan(one, other))
+    assert move(push, here, [one]).sources[0] == 2
+    status = RecordingStatus()
+    another = step("c", files=("models/a/data",))  # what nobody has built yet
+    there, failing = Store(there.workspace), plan(other)
+
+    assert ended(build(there, plan(another), status=status), another) == ["ran"]
+    assert (there.root / "models" / "a" / "data").read_text("utf-8") == "a"
+    assert [line for line in status.lines if line.startswith("note") and line.endswith("nothing here needs it")]
+    (error,) = build(Store(there.workspace), failing).failures.values()
+    assert str(error).startswith("models.dvc: models/b is not here, and remote 'r' (")
+    assert str(error).endswith("does not have it; push it from a machine that has it (trtbuild push, or dvc push)")
+
+
+def test_a_model_from_a_remote_that_is_gone_names_the_remote(here: Store, there: Store) -> None:
+    """Which, and where it should be."""
+    (there.root / "models.dvc").write_text(f"outs:\n- {{md5: {'a' * 32}, path: models/f}}\n", "utf-8")
+    (error,) = build(Store(there.workspace), plan(step("a", files=("models/f",)))).failures.values()
+
+    assert f"models/f is not here, and remote 'r' ({there.root.parent / 'remote'}): its folder is not there" in str(
+        error
+    )
+
+
 def test_the_document_names_every_step(pushed: Store, there: Store, steps: list[Step]) -> None:
     """Folder, state and sums."""
     found = document(move(pull, there, steps), "r")

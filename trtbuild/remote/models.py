@@ -49,7 +49,8 @@ def _fetch(entry: str, digests: list[Digest], store: Store, name: str) -> None:
         remote = open_remote(store.workspace, name)
         _, refused = fetch(lacking, store, remote)
     except RemoteError as error:
-        what = f"{entry} is not here, and {error.what}"
+        place = f"{error.where}: " if error.where.startswith("remote ") else ""
+        what = f"{entry} is not here, and {place}{error.what}"
         raise RemoteError(what, where=tracking.MODELS_FILE, hint=error.hint or "check the DVC remote") from None
     if any(refusal.tampered for refusal in refused.values()):
         raise _tampered(entry)
