@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,18 +28,17 @@ class Asker:
     ``failed`` tells, after the first answer, which versions could not be asked, and why.
     """
 
-    def __init__(
-        self, versions: Sequence[tuple[ToolchainRequest, Toolchain]], *, install: bool, limit_s: float, note: Note
-    ) -> None:
+    def __init__(self, versions: Mapping[str, Toolchain], *, install: bool, limit_s: float, note: Note) -> None:
         self.failed: dict[str, TrtbuildError] = {}
         self._stack = contextlib.ExitStack()
         self._pool = ThreadPoolExecutor(len(versions))
         self._limit_s = limit_s
         self._probers: dict[str, Future[Prober]] = {
-            want.name: self._pool.submit(self._start, want, spec, install, note) for want, spec in versions
+            name: self._pool.submit(self._start, name, spec, install, note) for name, spec in versions.items()
         }
 
-    def _start(self, want: ToolchainRequest, spec: Toolchain, install: bool, note: Note) -> Prober:
+    def _start(self, name: str, spec: Toolchain, install: bool, note: Note) -> Prober:
+        want = ToolchainRequest(spec.flavour, spec.version, spec.requirements, name)
         interpreter = toolchains.interpreter(want, install=install, note=note)
         prober = Prober(
             interpreter, want.flavour, want.version, supported=spec.compute_capabilities, limit_s=self._limit_s
@@ -71,9 +70,7 @@ class Asker:
 
 
 @contextlib.contextmanager
-def asking(
-    versions: Sequence[tuple[ToolchainRequest, Toolchain]], *, install: bool, limit_s: float, note: Note
-) -> Iterator[Asker]:
+def asking(versions: Mapping[str, Toolchain], *, install: bool, limit_s: float, note: Note) -> Iterator[Asker]:
     asker = Asker(versions, install=install, limit_s=limit_s, note=note)
     try:
         yield asker

@@ -21,7 +21,7 @@ from trtbuild.checker.origins import Origins
 from trtbuild.checker.problem import Problem, settled
 from trtbuild.checker.quiet import quiet
 from trtbuild.checker.result import Result
-from trtbuild.config import checkedversions as versions
+from trtbuild.config import named
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
 from trtbuild.workers.probing import Answer, Question
 
@@ -60,8 +60,8 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
     problems: list[Problem] = []
     verdicts: dict[str, str] = {}
     titles = []
-    wanted = versions.wanted(how.versions)
-    with asking(wanted, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
+    versions = named.toolchains(named.root_here(), how.versions)
+    with asking(versions, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
         for make in captures:
             with quiet():
                 capture = make()
@@ -71,8 +71,7 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
             problems += found
             _worst(verdicts, answers)
         raise_failed(asker)
-    names = [want.name for want, _ in wanted]
-    ordered = {name: verdicts.get(name, "not asked") for name in names}
+    ordered = {name: verdicts.get(name, "not asked") for name in versions}
     return Result(*settled(problems, ordered), how.precision, tuple(titles))
 
 

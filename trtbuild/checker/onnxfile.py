@@ -15,7 +15,7 @@ from trtbuild.checker.findings import Finder
 from trtbuild.checker.options import OPSET, Options
 from trtbuild.checker.problem import Problem, settled
 from trtbuild.checker.result import Result
-from trtbuild.config import checkedversions as versions
+from trtbuild.config import named
 
 
 def check(path: Path, how: Options, *, ready: bool = True) -> Result:
@@ -25,8 +25,8 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     """
     from trtbuild.graphs.graph import input_dims
 
-    wanted = versions.wanted(how.versions)
-    with asking(wanted, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
+    versions = named.toolchains(named.root_here(), how.versions)
+    with asking(versions, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
         model = load(path)
         own = [*_undeclared(model), *usage.random_nodes(model)]
         chosen = shapes.choose(input_dims(model), how.profiles)
@@ -37,9 +37,7 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
                 exported, Finder(exported, None), chosen, how, asker, Path(folder), ready=ready
             )
         engine.raise_failed(asker)
-    verdicts = {
-        want.name: engine.verdict_of(answers[want.name]) if want.name in answers else "not asked" for want, _ in wanted
-    }
+    verdicts = {name: engine.verdict_of(answers[name]) if name in answers else "not asked" for name in versions}
     return Result(*settled([*own, *problems], verdicts), how.precision, (str(path),))
 
 

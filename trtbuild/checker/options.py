@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.names import did_you_mean
 from trtbuild.checker.shapes import Profile
+from trtbuild.core.spec.model import OPSET_MAX, OPSET_MIN
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 OPSET = 17  # what a build exports by default in every demonstration model
-OPSETS = (13, 23)  # the same bounds as in a config
 LIMIT_S = 60.0
 _OTHER_NAMES = {
     "float32": "fp32", "float": "fp32", "float16": "fp16", "half": "fp16", "mixed_float16": "fp16",
@@ -41,8 +41,8 @@ class Options:
             raise ConfigError(f"unknown precision '{self.precision}'", where="precision", hint=hint)
         if not isinstance(self.opset, int):
             raise ConfigError(f"{self.opset!r} is not a whole number", where="opset", hint=f"such as {OPSET}")
-        if not OPSETS[0] <= self.opset <= OPSETS[1]:
-            raise ConfigError(f"{self.opset} is not between {OPSETS[0]} and {OPSETS[1]}", where="opset")
+        if not OPSET_MIN <= self.opset <= OPSET_MAX:
+            raise ConfigError(f"{self.opset} is not between {OPSET_MIN} and {OPSET_MAX}", where="opset")
         if not isinstance(self.limit_s, (int, float)):
             raise ConfigError(
                 f"{self.limit_s!r} is not a number of seconds", where="limit_s", hint=f"such as {LIMIT_S:g}"

@@ -102,16 +102,16 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     )  # fmt: skip
 
 
-def load_toolchain(root: Path, name: str) -> Toolchain:
-    """One option of the group ``tensorrt``, without a model.
+def composed_option(root: Path, group: str, name: str) -> Mapping[str, Any]:
+    """One option of a group, without a model (config/named.py reads plain ones without Hydra).
 
     Raises:
         ConfigError: it is not there, or not readable.
     """
-    words = [f"tensorrt={name}"]
+    words = [f"{group}={name}"]
     check_choices(root, words)
-    composed, _ = _compose(root, words)
-    return parse(Toolchain, composed["tensorrt"], "tensorrt")
+    option: Mapping[str, Any] = _compose(root, words)[0][group]
+    return option
 
 
 def default_option(root: Path, group: str) -> str:

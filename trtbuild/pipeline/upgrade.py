@@ -16,7 +16,7 @@ from trtbuild.base.printable import printable
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned, exit_status
-from trtbuild.config import sweep
+from trtbuild.config import named, sweep
 from trtbuild.pipeline import baseline, comparison, sweeppage
 from trtbuild.pipeline.upgrading import NO_GO, Pair, lines, passed_ids, upgrade_document
 
@@ -103,7 +103,7 @@ def ask(root: Path, overrides: Sequence[str]) -> Asked:
     combinations: dict[Combination, None] = {}
     for model in models:
         own = sorted({v["precision"] for v in accepted if v["model"] == model})
-        precisions = chosen or own or [config.default_option(root, "precision")]
+        precisions = chosen or own or [named.default_option(root, "precision")]
         config.check_choices(root, [f"precision={precision}" for precision in precisions])
         for precision in precisions:
             combinations |= {(f"model={model}", f"precision={precision}", *more): None for more in rest}
@@ -141,7 +141,7 @@ def _usual(root: Path, new: str, accepted: Sequence[str]) -> str:
         raise ConfigError("the accepted baselines are of several versions", where="upgrade", hint=hint)
     if others:
         return others[0]
-    default = config.default_option(root, "tensorrt")
+    default = named.default_option(root, "tensorrt")
     if default == new:
         hint = f"write from=NAME; there is {', '.join(config.options(root, 'tensorrt'))}"
         what = f"no version to come from: no baseline of another one is accepted, and {new} is the config's own"

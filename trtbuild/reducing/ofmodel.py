@@ -30,6 +30,7 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
     from trtbuild import config
     from trtbuild.building.planned import Planned
     from trtbuild.building.run import build_planned
+    from trtbuild.config import named
     from trtbuild.steps import Declarations
     from trtbuild.store import Store
 
@@ -50,7 +51,7 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
         onnx.load(steps["lower"] / "lowered.onnx"), onnx.load(steps["export"] / "model.onnx"),
         {name: list(spec.shapes[1]) for name, spec in inputs.items()},
         {name: [list(s) for s in spec.shapes] for name, spec in inputs.items() if None in spec.shape},
-        precision, {name: config.load_toolchain(workspace.root, name) for name in names},
+        precision, {name: named.toolchain(workspace.root, name) for name in names},
         "a model of a workspace", variant.names.model, known if limit is None else Tolerance(limit, 0.0),
         lowering(precision), feeds, _head(steps["reference"] / "outputs.npz", rows), compare=True,
         source=_source(steps["export"]),
@@ -70,10 +71,11 @@ def _source(export: Path) -> Source | None:
 def _versions(workspace: Workspace, overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     """Words of one variant, and the names of all versions that ``tensorrt=A,B`` gives."""
     from trtbuild import config
+    from trtbuild.config import named
 
     rest = [word for word in overrides if not word.startswith("tensorrt=")]
-    named = [word.partition("=")[2].split(",") for word in overrides if word.startswith("tensorrt=")]
-    names = named[-1] if named else [config.default_option(workspace.root, "tensorrt")]
+    given = [word.partition("=")[2].split(",") for word in overrides if word.startswith("tensorrt=")]
+    names = given[-1] if given else [named.default_option(workspace.root, "tensorrt")]
     config.check_choices(workspace.root, [f"tensorrt={name}" for name in names])
     if not any(word.startswith("model=") for word in rest):
         raise ConfigError("names no model", where=" ".join(overrides), hint="say model=NAME, or give a .onnx file")

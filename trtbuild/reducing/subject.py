@@ -145,7 +145,6 @@ def file_words(overrides: Sequence[str], known: Sequence[str] = ("precision", "t
 
 def versions_of(names: str) -> dict[str, Toolchain]:
     """Toolchains of ``A,B``, of the default one where no name is given."""
-    from trtbuild.config import checkedversions as versions
+    from trtbuild.config import named
 
-    found = versions.wanted([name for name in names.split(",") if name] if names else None)
-    return {want.name: spec for want, spec in found}
+    return named.toolchains(named.root_here(), [name for name in names.split(",") if name] if names else None)

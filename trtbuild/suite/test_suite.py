@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from trtbuild.base.packaged import packaged_conf
-from trtbuild.config import suiteversions as versions
+from trtbuild.config import named
 from trtbuild.suite import document, proposing
 from trtbuild.suite.collecting import collect
 from trtbuild.suite.examining import examine, workspace_root
@@ -23,7 +23,7 @@ CASES = collect(ROOT)
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     words = metafunc.config.getoption("tensorrt", None)
-    asked = versions.asked(ROOT or packaged_conf().parent, [f"tensorrt={words}"] if words else [])
+    asked = named.toolchains(ROOT or packaged_conf().parent, words.split(",") if words else None)
     points = [(case, version) for version in asked for case in CASES]
     metafunc.parametrize(("case", "version"), points, ids=[f"{version}-{case}" for case, version in points])
 
@@ -34,8 +34,8 @@ def report(request: pytest.FixtureRequest) -> dict[tuple[str, str], dict[str, An
     points = (getattr(item, "callspec", None) for item in request.session.items)
     chosen = [point.params for point in points if point is not None and {"case", "version"} <= set(point.params)]
     cases = [CASES[name] for name in dict.fromkeys(point["case"] for point in chosen)]
-    names = ",".join(dict.fromkeys(point["version"] for point in chosen))
-    asked = versions.asked(ROOT or packaged_conf().parent, [f"tensorrt={names}"])
+    names = list(dict.fromkeys(point["version"] for point in chosen))
+    asked = named.toolchains(ROOT or packaged_conf().parent, names)
     results = examine(cases, asked, ROOT)
     machine = machine_class()
     expectations = {name: proposing.expectations(name, ROOT, machine) for name in asked}

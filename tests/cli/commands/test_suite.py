@@ -14,10 +14,8 @@ import pytest
 
 from tests.suite.cases import ONE, workspace
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.packaged import packaged_conf
 from trtbuild.cli import words as cli_words
 from trtbuild.cli.commands import suite as command
-from trtbuild.config import suiteversions as versions
 from trtbuild.suite.collecting import collect
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,17 +68,6 @@ def test_wrong_words_are_configuration_errors(
 
     with pytest.raises(ConfigError, match=says):
         command.run(cli_words.parse(["suite", *words]))
-
-
-def test_versions_are_read_without_composing() -> None:
-    """As the whole configuration would have them."""
-    from trtbuild import config
-
-    root = packaged_conf().parent
-    names = config.options(root, "tensorrt")
-
-    assert versions.asked(root, [f"tensorrt={','.join(names)}"]) == {n: config.load_toolchain(root, n) for n in names}
-    assert list(versions.asked(root, [])) == [config.default_option(root, "tensorrt")]
 
 
 def test_the_documented_example_is_two_cases(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from trtbuild.checker import options as settings
 from trtbuild.checker.options import Options
 from trtbuild.checker.result import Result
 from trtbuild.cli import words
+from trtbuild.config import named
 from trtbuild.core.spec import Onnx, Override, Variant
 
 GROUP = "convert"
@@ -109,8 +110,8 @@ def _of_path(path: Path, how: Options, signature: str | None) -> Result:
 def _variant(workspace: Workspace, overrides: Sequence[str], install: bool) -> tuple[Variant, Options]:
     """The config's variant, with the versions that ``tensorrt=A,B`` names."""
     rest = [word for word in overrides if not word.startswith("tensorrt=")]
-    named = [word.partition("=")[2].split(",") for word in overrides if word.startswith("tensorrt=")]
-    names = named[-1] if named else [config.default_option(workspace.root, "tensorrt")]
+    given = [word.partition("=")[2].split(",") for word in overrides if word.startswith("tensorrt=")]
+    names = given[-1] if given else [named.default_option(workspace.root, "tensorrt")]
     config.check_choices(workspace.root, [f"tensorrt={name}" for name in names])
     variant = config.load_variant(workspace.root, [*rest, f"tensorrt={names[0]}"])
     spec, override = variant.spec, variant.spec.model.overrides.get(variant.names.precision, Override())

@@ -13,7 +13,7 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.cli import words
-from trtbuild.config import suiteversions as versions
+from trtbuild.config import named
 from trtbuild.core.spec import Toolchain
 from trtbuild.suite import document as documents
 from trtbuild.suite import proposing, running
@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
         return _list(chosen, as_json=args.json)
     if not chosen:
         raise ConfigError("no case matches", where="suite", hint="see them with: trtbuild suite --list")
-    asked = versions.asked(root or packaged_conf().parent, overrides)
+    names = named.names_of(overrides, "tensorrt", "the suite", "choose cases with -k and --category")
+    asked = named.toolchains(root or packaged_conf().parent, names)
     limit_s = args.limit or running.LIMIT_S
     results = examine(chosen, asked, root, install=args.install, limit_s=limit_s)
     machine = machine_class()

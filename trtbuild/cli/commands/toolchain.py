@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtbuild import config, toolchains
-from trtbuild.base.errors import ConfigError, ToolchainError, TrtbuildError
+from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.base.names import did_you_mean
-from trtbuild.base.packaged import packaged_conf
-from trtbuild.base.workspace import find_workspace
 from trtbuild.cli import words
+from trtbuild.config import named
 from trtbuild.toolchains.request import ToolchainRequest
 
 
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if action not in _ACTIONS:
         hint = did_you_mean(action, _ACTIONS) if action else "one of " + ", ".join(_ACTIONS)
         raise ConfigError(f"unknown action '{action}'" if action else "expects an action", where="toolchain", hint=hint)
-    root = _root()
+    root = named.root_here()
     if action != "list" and not names:
         have = ", ".join(config.options(root, "tensorrt"))
         raise ConfigError("expects versions", where=f"toolchain {action}", hint=f"there is {have}")
@@ -63,19 +62,11 @@ def run(args: argparse.Namespace) -> int:
     return _ACTIONS[action](root, names, as_json)
 
 
-def _root() -> Path:
-    """The workspace, or what comes with trtbuild where there is none."""
-    try:
-        return find_workspace(Path.cwd()).root
-    except TrtbuildError:
-        return packaged_conf().parent
-
-
 def _wanted(root: Path, name: str) -> ToolchainRequest:
     """By the config's name; by an exact version as well, since that is what a recorded step names."""
     declared = config.options(root, "tensorrt")
     for option in [name] if name in declared else declared:
-        spec = config.load_toolchain(root, option)
+        spec = named.toolchain(root, option)
         if name in (option, spec.version):
             return ToolchainRequest(spec.flavour, spec.version, spec.requirements, option)
     raise ConfigError(f"unknown version '{name}'", where="toolchain", hint=did_you_mean(name, declared))
