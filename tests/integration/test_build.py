@@ -248,6 +248,28 @@ def test_onnx_weights_may_lie_outside_or_be_inputs(template: Path, trtbuild, tmp
     trtbuild("model=big", "precision=int8", check=0)
 
 
+def test_scalars_and_outputs_that_no_node_makes(template: Path, trtbuild, tmp_path: Path) -> None:
+    """An input of rank 0, an output that is an input, one that is a weight: through every step, and ``check``."""
+    import onnx
+
+    model = onnx.load(template / "models" / "tiny" / "tiny.onnx")
+    info, kind = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    model.graph.input.append(info("gain", kind, []))
+    model.graph.node.append(onnx.helper.make_node("Mul", ["scores", "gain"], ["scaled"], name="head/scale"))
+    model.graph.output.extend(
+        [info("scaled", kind, ["n", 4]), info("image", kind, ["n", 3, 16, 16]), info("m", kind, [8, 4])]
+    )
+    onnx.save(model, tmp_path / "odd.onnx")
+
+    trtbuild("init", "ws", f"--from={tmp_path / 'odd.onnx'}", cwd=tmp_path, check=0)
+    trtbuild("-m", "model=odd", "precision=fp32,int8", "latency.seconds=0.1", "latency.warmup_s=0.1", check=0)
+
+    passport = json.loads(next((tmp_path / "ws").glob("build/odd/engine-fp32*/passport.json")).read_text())
+    assert {value["name"]: value["shape"] for value in passport["inputs"]} == {"image": [-1, 3, 16, 16], "gain": []}
+    assert sorted(value["name"] for value in passport["outputs"]) == ["image_output", "m", "scaled", "scores"]
+    trtbuild("check", str(tmp_path / "odd.onnx"), check=0)
+
+
 def test_a_graph_in_another_precision_does_not_pass_as_float32(workspace: Path, trtbuild) -> None:
     """An int8 graph as a source, asked for in fp32, is refused."""
     trtbuild("model=tiny", "precision=int8", check=0)
