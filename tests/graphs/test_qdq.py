@@ -257,7 +257,7 @@ def test_calls_are_smaller_where_what_is_watched_would_not_fit(monkeypatch: pyte
     for budget, sizes in ((24, [2, 1]), (23, [1, 1, 1]), (1, [1, 1, 1])):  # r has 12 bytes
         monkeypatch.setattr(calibration, "WATCHED_BYTES", budget)
         recorder = Recorder()
-        qdq.calibrate(two_layers(), ["r"], [samples([1, 2], [3, 4], [5, 6])], INPUTS, 3, recorder)
+        calibration.calibrate(two_layers(), ["r"], [samples([1, 2], [3, 4], [5, 6])], INPUTS, 3, recorder)
 
         assert [len(values) for values in recorder.seen["r"]] == sizes
 
