@@ -43,8 +43,11 @@ def test_lines_of_one_kind_are_one_warning() -> None:
 
 
 def test_harmless_lines_stay_in_the_log() -> None:
-    """What the passport has anyway, and what is of the machine."""
-    lines = ["ModelImporter.cpp:1071: Make sure input x has Int64 binding.", "CUDA lazy loading is not enabled."]
+    """What the passport has anyway, what is of the machine, and a Resize without a region."""
+    lines = [
+        "ModelImporter.cpp:1071: Make sure input x has Int64 binding.", "CUDA lazy loading is not enabled.",
+        "Empty initializer const__23 was provided with non-empty data. Overriding data to nullptr",
+    ]  # fmt: skip
 
     assert warnings(map(said, lines), SCOPES, {}) == []
 

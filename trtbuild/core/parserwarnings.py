@@ -18,6 +18,7 @@ MISREAD_ADVICE = (
 _HARMLESS = re.compile(
     r"Make sure (input|output) .* has Int64 binding"
     r"|Scatter was deprecated"
+    r"|Empty initializer .* was provided with non-empty data"  # a Resize without a region: there are no values to keep
     r"|BatchNormalization node with non-"
     r"|TensorLocation::k(HOST|DEVICE)"
     r"|CUDA lazy loading|determine GPU memory usage|CUDA initialization|cudaGetDevice|CUDA driver"
