@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from trtbuild.cli import streams
+
 
 def run(argv: Sequence[str]) -> int:
     """One command; returns its exit status, raises TrtbuildError."""
@@ -36,18 +38,28 @@ def run(argv: Sequence[str]) -> int:
 def main() -> NoReturn:
     """The console script: the only place that exits, and that catches everything."""
     signal.signal(signal.SIGTERM, _interrupt)
+    out = streams.take_over()
     try:
         status = run(sys.argv[1:])
-        sys.stdout.flush()
     except KeyboardInterrupt:
         print("trtbuild: interrupted; finished steps are kept, run it again to go on", file=sys.stderr)
         status = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nobody to tell
-        status = 128 + signal.SIGPIPE
+    except BrokenPipeError as error:
+        status = _unwritten(error)
     except Exception as error:
         status = _report(error)
+    if (failed := streams.finish(out)) is not None:
+        status = _unwritten(failed)
     sys.exit(status)
+
+
+def _unwritten(error: OSError) -> int:
+    """The work is done, and its answer did not arrive."""
+    if isinstance(error, BrokenPipeError):  # the reader has what it wanted, and left
+        return 128 + signal.SIGPIPE
+    hint = "what was done is kept: run it again with another output"
+    print(f"trtbuild: stdout: cannot be written: {error.strerror or error}; {hint}", file=sys.stderr)
+    return 3
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

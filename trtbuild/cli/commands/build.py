@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
 from pathlib import Path
@@ -45,9 +44,7 @@ def run(args: argparse.Namespace) -> int:
         lines.insert(at, f"sweep: {sweeppage.write(p, outcome)}")
     summary = "".join(line + "\n" for line in lines)
     document = json.dumps(show_document(p, outcome), indent=1) + "\n" if args.json else ""
-    with contextlib.suppress(BrokenPipeError):
-        sys.stderr.write(summary)
-        sys.stderr.flush()
+    sys.stderr.write(summary)
     sys.stdout.write(document)
     code = exit_status(p, outcome)
     if not outcome.failures:  # what is refused is so by the config, which is signed
