@@ -43,13 +43,14 @@ print(json.dumps({"seconds": seconds, "ops": len(names)}))
 WARM = """
 import os, sys, tempfile, time
 import tensorflow, onnx, onnxruntime
-from trtbuild.cli.main import parse_words
+from pathlib import Path
+from trtbuild.base.workspace import find_workspace
+from trtbuild.building.planned import plan_overrides
 from trtbuild.core.job import Job
-from trtbuild.building.planned import planned
 from trtbuild.steps import layers
 workspace, words = sys.argv[1], sys.argv[2:]
 os.chdir(workspace)
-(roles,) = planned(parse_words(words)).plan.variants.values()
+(roles,) = plan_overrides(find_workspace(Path(workspace)), words, sweep=False).plan.variants.values()
 step = roles["layers"]
 with tempfile.TemporaryDirectory() as folder:
     os.mkdir(f"{folder}/out")

@@ -113,13 +113,13 @@ def together(found: Sequence[tuple[int, int]]) -> int:
 def build(workspace: Path, words: Sequence[str]) -> Peaks:
     """Build a variant in this process's workspace, every step of it."""
     from trtbuild import toolchains
+    from trtbuild.base.workspace import find_workspace
     from trtbuild.building.loop import Builder
-    from trtbuild.building.planned import planned
-    from trtbuild.cli.main import parse_words
+    from trtbuild.building.planned import plan_overrides
     from trtbuild.workers.status import PlainStatus
 
     os.chdir(workspace)
-    p = planned(parse_words(list(words)))
+    p = plan_overrides(find_workspace(workspace), words, sweep=False)
     p.workspace.prepare()
     executor, status = WatchedExecutor(), PlainStatus(sys.stderr)
     builder = Builder(p.store, executor, lambda step: toolchains.of_step(step, install=True, note=status.note), status)
