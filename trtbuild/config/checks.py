@@ -1,0 +1,103 @@
+"""What a config has to be beyond its types: paths, targets, modules and names that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from trtbuild.base.errors import ConfigError, ToolchainError
+from trtbuild.base.names import did_you_mean
+from trtbuild.config.code import check_callables
+from trtbuild.config.groups import options
+from trtbuild.core.spec import (
+    BuildSpec,
+    Names,
+    Target,
+)
+
+
+def check(root: Path, spec: BuildSpec, names: Names) -> None:
+    """Raise ConfigError, or ToolchainError where the target is not one of the toolchain's."""
+    _check_paths(spec)
+    _check_target(spec, names)
+    _check_modules(spec)
+    _check_precision_names(root, spec)
+    _check_latency(spec)
+    check_callables(root, spec)
+
+
+def _check_paths(spec: BuildSpec) -> None:
+    """Files are named relative to the workspace and lie in it: an absolute path would differ on every machine."""
+    named = {"model.source.path": getattr(spec.model.source, "path", None)}
+    data = spec.model.data
+    sources = {"calibration": data.calibration, "validation": data.validation}
+    sources |= {f"inspection.{name}": source for name, source in data.inspection.items()}
+    named |= {f"model.data.{key}": source for key, source in sources.items() if isinstance(source, str)}
+    named["latency.baseline"] = spec.latency.baseline
+    named["target.timing_cache"] = spec.target.timing_cache
+    for where, path in named.items():
+        if path is not None and (Path(path).is_absolute() or ".." in Path(path).parts):
+            hint = "copy it into the workspace (under models/) and track it with: dvc add"
+            raise ConfigError(f"'{path}' is outside the workspace", where=where, hint=hint)
+
+
+def _check_target(spec: BuildSpec, names: Names) -> None:
+    for capability in spec.target.compute_capabilities:
+        if capability not in spec.tensorrt.compute_capabilities:
+            what = f"{names.tensorrt} cannot compile for compute capability {capability}"
+            have = ", ".join(spec.tensorrt.compute_capabilities)
+            raise ToolchainError(what, where=f"target={names.target}", hint=f"it knows {have}")
+    if spec.tensorrt.flavour == "tensorrt":
+        if len(spec.target.compute_capabilities) > 1:
+            what = f"{names.tensorrt} builds for the one GPU it runs on"
+            hint = "name one; target.hardware_compatibility makes engines that run on others"
+            raise ConfigError(what, where="target.compute_capabilities", hint=hint)
+        return
+    for field in fields(Target)[1:]:
+        if getattr(spec.target, field.name) != field.default:
+            what = f"{names.tensorrt} has no such option; only the flavour tensorrt has"
+            hint = "RTX engines are made portable by target.compute_capabilities"
+            raise ConfigError(what, where=f"target.{field.name}", hint=hint)
+
+
+def _check_modules(spec: BuildSpec) -> None:
+    """What a config names as a file of the package has to be one, with the function that makes it what is named."""
+    named = [("quantizers", "def make(", "calibration.algorithm", spec.calibration.algorithm),
+             ("runtimes", "def open_session(", "runtime.module", spec.runtime.module),
+             ("workers/executors", "def make(", "executor.module", spec.executor.module)]  # fmt: skip
+    if spec.runtime.engine is not None:
+        named.append(("runtimes", "def open_session(", "runtime.engine", spec.runtime.engine))
+    for folder, function, where, name in named:
+        own = {"tensorflow", "onnxruntime" if where == "runtime.engine" else "tensorrt"}  # not to choose
+        files = (Path(__file__).resolve().parents[1] / folder).glob("*.py")
+        valid = sorted(path.stem for path in files if path.stem not in own and function in path.read_text("utf-8"))
+        if name not in valid:
+            raise ConfigError(f"unknown module '{name}'", where=where, hint=did_you_mean(name, valid))
+
+
+def _check_precision_names(root: Path, spec: BuildSpec) -> None:
+    """A misspelt precision in a threshold or an exclusion would silently never apply."""
+    valid = options(root, "precision")
+    named = {f"model.overrides.{name}": name for name in spec.model.overrides}
+    for metric, limit in spec.model.validation.deviation.items():
+        if isinstance(limit, Mapping):
+            named |= {f"model.validation.deviation.{metric}.{name}": name for name in limit}
+    for where, name in named.items():
+        if name not in valid:
+            raise ConfigError(f"unknown precision '{name}'", where=where, hint=did_you_mean(name, valid))
+
+
+def _check_latency(spec: BuildSpec) -> None:
+    """A batch that the model cannot take would silently be measured as another one."""
+    batch = spec.latency.batch
+    if batch is None:
+        return
+    for name, value in spec.model.inputs.items():
+        if not value.shape:
+            continue  # a scalar has no batch
+        low, _, high = (shape[0] for shape in value.shapes)
+        if not low <= batch <= high:
+            allowed = f"exactly {low}" if low == high else f"{low} to {high}"
+            what = f"a batch of {batch}, but input '{name}' takes {allowed}"
+            raise ConfigError(what, where="latency.batch", hint="see the profile in model.inputs")

@@ -1,0 +1,84 @@
+"""The user's own code that a config names: where it is, and which workspace files it is made of."""
+
+from __future__ import annotations
+
+import ast
+import importlib.resources
+import importlib.util
+import re
+from pathlib import Path
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.core.spec import (
+    BuildSpec,
+    Factory,
+    FactoryData,
+)
+from trtbuild.core.taskmetrics import BUILT_IN
+
+
+def _callables(spec: BuildSpec) -> dict[str, str]:
+    """Every callable that a config names, by its place."""
+    data = spec.model.data
+    sources = {"source": spec.model.source, "data.calibration": data.calibration, "data.validation": data.validation}
+    sources |= {f"data.inspection.{name}": source for name, source in data.inspection.items()}
+    named = {f"model.{k}.callable": s.callable for k, s in sources.items() if isinstance(s, (Factory, FactoryData))}
+    task = spec.model.validation.task
+    if task is not None and task.metric not in BUILT_IN:
+        named["model.validation.task.metric"] = task.metric
+    return named
+
+
+def check_callables(root: Path, spec: BuildSpec) -> None:
+    """Its module has to be there; what is in it, the step that imports it says."""
+    for where, name in _callables(spec).items():
+        top = re.split("[:.]", name)[0]
+        here = (root / f"{top}.py").is_file() or (root / top).is_dir()
+        if not top or not (here or importlib.util.find_spec(top)):
+            hint = "write package.module:name, importable in this environment or lying in the workspace"
+            raise ConfigError(f"cannot import '{name}': there is no module '{top}'", where=where, hint=hint)
+
+
+def code_of(root: Path, spec: BuildSpec) -> dict[str, tuple[str, ...]]:
+    return {name: files for name in _callables(spec).values() if (files := workspace_code(root, name))}
+
+
+def workspace_code(root: Path, callable_name: str) -> tuple[str, ...]:
+    """The workspace files that a callable is made of: its module's, and those of all it imports, directly or not."""
+    found: dict[str, None] = {}
+    pending = [path for path in [_module_file(root, callable_name.replace(":", "."))] if path]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found[path] = None
+            pending += [f for name in _imports(root / path, path) if (f := _module_file(root, name))]
+    return tuple(sorted(found))
+
+
+def _module_file(root: Path, dotted: str) -> str | None:
+    """The workspace file of the longest part of a dotted name that is a module."""
+    parts = dotted.split(".")
+    for stop in range(len(parts), 0, -1):
+        for tail in (".py", "/__init__.py"):
+            path = "/".join(parts[:stop]) + tail
+            if (root / path).is_file():
+                return path
+    return None
+
+
+def _imports(file: Path, path: str) -> list[str]:
+    """Dotted names that a module imports anywhere, relative ones resolved; none for a file that is no Python."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return []
+    package = path.removesuffix(".py").split("/")[:-1]
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names += [f"{module}.{alias.name}" if module else alias.name for alias in node.names]
+    return names

@@ -1,0 +1,221 @@
+"""Hydra's compose API behind one function: overrides -> a mapping; every mistake is one line with the nearest name."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.resources
+import importlib.util
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.names import did_you_mean
+from trtbuild.config.composed import Composition, reading
+from trtbuild.config.groups import GROUPS, OPTIONAL, check_choices, conf_folders, options
+from trtbuild.core.explain import flat
+from trtbuild.core.parse import keys, knows
+
+
+def composed_option(root: Path, group: str, name: str) -> Mapping[str, Any]:
+    """One option of a group, without a model (config/named.py reads plain ones without Hydra).
+
+    Raises:
+        ConfigError: it is not there, or not readable.
+    """
+    words = [f"{group}={name}"]
+    check_choices(root, words)
+    option: Mapping[str, Any] = compose_config(root, words)[0][group]
+    return option
+
+
+def default_option(root: Path, group: str) -> str:
+    """The option of a group that the workspace's config.yaml chooses.
+
+    Raises:
+        ConfigError: it chooses none, or is not readable.
+    """
+    _, choices = compose_config(root, [])
+    chosen = choices.get(group)
+    if chosen is None:
+        have = ", ".join(options(root, group))
+        raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; there is {have}")
+    return str(chosen)
+
+
+def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None = None) -> Composition:
+    """``read`` is told the files that it was composed of, and the folders that were searched."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    folders = conf_folders(root)
+    overrides = [_quoted(word) for word in overrides]
+    if not (folders[0] / "config.yaml").is_file():
+        raise ConfigError("no config.yaml in it", where=str(folders[0]), hint="run: trtbuild init .")
+    search = _search(folders)
+    read = set() if read is None else read
+    with reading(read), initialize_config_dir(str(folders[0]), version_base="1.3"):
+        overrides = _with_unlisted(folders[0], search, overrides)
+        try:
+            try:
+                config = compose("config", [*search, *overrides], return_hydra_config=True)
+            except (HydraException, OmegaConfBaseException):
+                overrides = _with_known_keys(search, overrides)
+                config = compose("config", [*search, *overrides], return_hydra_config=True)
+            plain = {key: OmegaConf.to_container(config[key], resolve=True) for key in config if key != "hydra"}
+            choices: dict[str, Any] = OmegaConf.to_container(config.hydra.runtime.choices)  # type: ignore[assignment]
+            _only_the_users(read, config.hydra.runtime.config_sources)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise _one_line(error, folders, search, overrides) from error
+        except (YAMLError, UnicodeDecodeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise ConfigError(f"a config file is not readable: {said}", where=str(folders[0])) from error
+    return plain, choices
+
+
+def _search(folders: Sequence[Path]) -> list[str]:
+    """The override by which Hydra also searches the packaged folder, after those that config.yaml names itself."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    if not folders[1:]:
+        return []
+    own: Any = []
+    if b"searchpath" in (content := (folders[0] / "config.yaml").read_bytes()):
+        try:
+            own = list(OmegaConf.select(OmegaConf.create(content.decode()), "hydra.searchpath", default=[]))
+        except (OmegaConfBaseException, YAMLError, ValueError, TypeError):
+            own = []  # composing will say what is wrong
+    quoted = ("'" + str(path).replace("'", r"\'") + "'" for path in [*own, *(f"file://{f}" for f in folders[1:])])
+    return [f"hydra.searchpath=[{','.join(quoted)}]"]
+
+
+def _only_the_users(read: set[str], sources: Iterable[Any]) -> None:
+    """Leave Hydra's own files out of those that were read, and put the folders in that were searched."""
+    import hydra
+
+    own = str(Path(hydra.__file__).parent)
+    read -= {path for path in read if path.startswith(own)}
+    for source in sources:
+        if source.schema == "file":
+            read.add(str(Path(source.path).absolute()))
+        elif source.schema == "pkg" and source.provider != "hydra":
+            with contextlib.suppress(ImportError, TypeError, ValueError):  # composing has found nothing there either
+                read.add(str(importlib.resources.files(source.path.replace("/", "."))))
+
+
+def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) -> list[str]:
+    """The overrides, and before them a choice of every optional group that the workspace's defaults do not list.
+
+    Hydra wants ``+group=option`` for such a group; the user says ``group=option`` in every workspace.
+    """
+    from hydra import compose
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    text = (folder / "config.yaml").read_text("utf-8", errors="replace")
+    if all(re.search(rf"^ *- *{group} *:", text, re.M) for group in OPTIONAL):  # mostly so: no need to compose twice
+        return list(overrides)
+    try:
+        listed = compose("config", search, return_hydra_config=True).hydra.runtime.choices
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, ValueError):
+        return list(overrides)  # composing for good will say what is wrong
+    unlisted = [group for group in OPTIONAL if group not in listed]
+    chosen = {key: word for word in overrides if (key := word.partition("=")[0].lstrip("+")) in unlisted}
+    choices = [f"+{chosen.get(group, f'{group}=default').lstrip('+')}" for group in unlisted]
+    return [*choices, *(word for word in overrides if word not in chosen.values())]
+
+
+def _with_known_keys(search: list[str], overrides: Sequence[str]) -> list[str]:
+    """The overrides, those of keys that the schema knows as ``++key=value``, which needs no such key in the file.
+
+    Raises:
+        ConfigError: the key would go below a plain value, which would be lost.
+    """
+    from hydra import compose
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    named = [(word, word.partition("=")[0].lstrip("+")) for word in overrides]
+    known = {word for word, key in named if "=" in word and _in_schema(key)}
+    try:
+        there = flat(OmegaConf.to_container(compose("config", [*search, *(w for w in overrides if w not in known)])))
+    except (HydraException, OmegaConfBaseException):
+        return list(overrides)  # another word is wrong: composing again will say which
+    for word, key in named:
+        if word in known:
+            above = next((parent for parent in _parents(key) if there.get(parent) not in (None, {})), None)
+            if above is not None:
+                hint = f"give all of it: {above}={{…}}"
+                raise ConfigError(f"'{above}' is {there[above]!r}, which has no keys", where=word, hint=hint)
+            value = word.partition("=")[2]
+            if not value.startswith("{"):
+                there[key] = value
+    return [f"++{key}={word.partition('=')[2]}" if word in known else word for word, key in named]
+
+
+def _in_schema(key: str) -> bool:
+    group, *parts = key.split(".")
+    return bool(parts) and group in GROUPS and knows(GROUPS[group], parts)
+
+
+def _quoted(word: str) -> str:
+    """A chosen option as text: Hydra would take 1e3 or 2024_06_01 for a number."""
+    key, equals, value = word.partition("=")
+    return f"{key}='{value}'" if key in GROUPS and equals and not value.startswith(("'", '"', "{", "[")) else word
+
+
+def _one_line(error: Exception, folders: list[Path], search: list[str], overrides: Sequence[str]) -> ConfigError:
+    """Hydra's message as what, where and the nearest valid key."""
+    from hydra import compose
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    said = _sentences(error)
+    for i, given in enumerate(overrides):
+        word = given.removeprefix("++")
+        if "=" not in word and not word.startswith("~"):
+            return ConfigError("expected key=value", where=word)
+        try:
+            compose("config", [*search, *overrides[:i], given])
+            continue
+        except (HydraException, OmegaConfBaseException) as failure:
+            said = _sentences(failure)
+        key = word.partition("=")[0].lstrip("+~")
+        try:
+            known = flat(OmegaConf.to_container(compose("config", [*search, *overrides[:i]])))
+        except (HydraException, OmegaConfBaseException):
+            known = {}
+        groups = {part for name in known for part in [name, *_parents(name)]}
+        groups |= {name for group, cls in GROUPS.items() for name in keys(cls, group)}
+        if key not in groups:
+            tail = [name for name in groups if name.endswith("." + key)]
+            beside = {name for name in groups if name.rpartition(".")[0] == key.rpartition(".")[0]}
+            hint = did_you_mean(key, groups)
+            if tail or not hint.startswith("did"):  # all keys there are would help nobody
+                hint = f"did you mean '{min(tail, key=len)}'?" if tail else did_you_mean(key, beside or GROUPS)
+            return ConfigError(f"unknown key '{key}'", where=word, hint=hint)
+        return ConfigError(said, where=word)
+    broken = next((f for f in folders if str(f) in said), None)
+    return ConfigError(said, where=str(broken or folders[0]))
+
+
+def _sentences(error: Exception) -> str:
+    """The first lines of a message that say something; what follows names internal objects."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("full_key", "object_type", "See ", "To append"))]
+    cause = str(error.__cause__).splitlines()[:1] if error.__cause__ is not None else []
+    return " ".join([*told[:2], *(line for line in cause if line not in told[:2])]) or type(error).__name__
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts))]

@@ -1,0 +1,51 @@
+"""The groups of conf/, and which options each offers in a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.names import did_you_mean
+from trtbuild.base.packaged import packaged_conf
+from trtbuild.core.spec import (
+    BuildSpec,
+    Calibration,
+    Executor,
+    Latency,
+    Layers,
+    Model,
+    Precision,
+    Runtime,
+    Target,
+    Toolchain,
+)
+
+GROUPS = {
+    "model": Model, "precision": Precision, "tensorrt": Toolchain, "runtime": Runtime, "target": Target,
+    "calibration": Calibration, "executor": Executor, "layers": Layers, "latency": Latency,
+}  # fmt: skip
+# Groups younger than some workspace's config.yaml: where it does not list them, their option "default" holds.
+OPTIONAL = tuple(field.name for field in fields(BuildSpec) if field.default is not MISSING)
+
+
+def conf_folders(root: Path) -> list[Path]:
+    """Where options are looked up: the workspace's own conf/, then the packaged one."""
+    return list(dict.fromkeys([(root / "conf").resolve(), packaged_conf().resolve()]))
+
+
+def options(root: Path, group: str) -> list[str]:
+    """Names that a group offers in this workspace.  Models are only ever the workspace's own."""
+    folders = conf_folders(root)[:1] if group == "model" else conf_folders(root)
+    return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
+
+
+def check_choices(root: Path, overrides: Iterable[str]) -> None:
+    """Raise ConfigError for an option that its group does not have."""
+    for word in overrides:
+        key, _, value = word.partition("=")
+        if key in GROUPS:
+            valid = options(root, key)
+            if value not in valid:
+                raise ConfigError(f"unknown {key} '{value}'", where=word, hint=did_you_mean(value, valid))
