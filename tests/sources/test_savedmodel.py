@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from trtbuild.base.errors import ConfigError, SourceError
-from trtbuild.sources import savedmodel
+from trtbuild.sources import savedmodel, tfmodel
 
 pytestmark = pytest.mark.slow
 tf = pytest.importorskip("tensorflow")
@@ -114,9 +114,10 @@ def test_objects_that_cannot_be_read_are_not_needed(tmp_path: Path) -> None:
     edited(tmp_path / "m", break_objects)
     with pytest.raises(KeyError, match="gone"):
         tf.saved_model.load(str(tmp_path / "m"))
-    found = opened(tmp_path / "m")
+    source = {"kind": "saved_model", "path": "models/m", "signature": "serving_default"}
+    model = tfmodel.open_model(source, tmp_path / "m", {"x": {"dtype": "float32", "shape": [None, 4]}})
 
-    assert found.call(x=tf.ones([2, 4]))["y"].numpy().tolist() == [[4.0] * 3] * 2
+    assert model.run({"x": tf.ones([2, 4])})["y"].numpy().tolist() == [[4.0] * 3] * 2
 
 
 def cut(path: Path) -> None:

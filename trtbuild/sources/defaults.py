@@ -1,4 +1,4 @@
-"""Defaults of placeholders, and the branches that they choose, become part of a frozen GraphDef."""
+"""Defaults of placeholders, and the branches and dropout that they decide, become part of a frozen GraphDef."""
 
 from __future__ import annotations
 
@@ -59,3 +59,56 @@ def _constant(nodes: Mapping[str, Any], tensor: str) -> Any:
     while node is not None and node.op == "Identity":
         node = nodes.get(node.input[0].partition(":")[0])
     return node if node is not None and node.op == "Const" else None
+
+
+def settle_dropout(graph_def: Any, keep: Sequence[str]) -> Any:
+    """Without dropout that keeps everything: what its rate's default, folded to a constant, makes of it.
+
+    TensorFlow 1 compares random numbers from 0 to 1 with the rate 0, or rounds down their sum with 1.
+    """
+    import tensorflow as tf
+
+    nodes = {node.name: node for node in graph_def.node}
+
+    def maker(tensor: str) -> Any:
+        return nodes[tensor.partition(":")[0]]
+
+    def constant(tensor: str) -> Any:
+        node = maker(tensor)
+        value = tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+        return value.item() if value is not None and value.size == 1 and value.dtype.kind in "iuf" else None
+
+    def is_uniform(tensor: str) -> bool:
+        """From 0 to 1, also where scaled by 1 and moved by 0."""
+        node = maker(tensor)
+        if node.op == "RandomUniform":
+            return True
+        neutral = {"Mul": 1, "Add": 0, "AddV2": 0}.get(node.op)
+        return neutral is not None and any(
+            constant(a) == neutral and is_uniform(b) for a, b in (node.input[:2], node.input[1::-1])
+        )
+
+    def is_one(tensor: str) -> bool:
+        """True, or 1, whatever is drawn."""
+        node = maker(tensor)
+        if node.op == "GreaterEqual":
+            rate = constant(node.input[1])
+            return rate is not None and rate <= 0 and is_uniform(node.input[0])
+        if node.op == "Floor" and maker(node.input[0]).op in ("Add", "AddV2"):
+            pair = list(maker(node.input[0]).input[:2])
+            return any(constant(a) == 1 and is_uniform(b) for a, b in (pair, pair[::-1]))
+        return node.op == "Cast" and is_one(node.input[0])
+
+    settled = False
+    for node in graph_def.node:
+        kept = None
+        if node.op in ("Select", "SelectV2") and is_one(node.input[0]):
+            kept = node.input[1]
+        elif node.op == "Mul":
+            kept = next((a for a, b in (node.input[:2], node.input[1::-1]) if is_one(b)), None)
+        if kept is not None:
+            node.op, settled = "Identity", True
+            node.input[:] = [kept]
+    if not settled:
+        return graph_def
+    return tf.compat.v1.graph_util.extract_sub_graph(graph_def, sorted({name.partition(":")[0] for name in keep}))

@@ -143,7 +143,7 @@ def _freeze(
             optimised = tf_loader.tf_optimize(list(inputs), list(outputs), graph_def)
         lost = hidden - set(stand_ins.found(optimised).values())
         if not lost:
-            return optimised, inputs, outputs, constants
+            return defaults.settle_dropout(optimised, [*inputs, *outputs]), inputs, outputs, constants
         hidden -= lost
 
 
