@@ -58,7 +58,7 @@ def test_an_isolated_environment_gives_the_same_bytes(workspace: Path, trtbuild)
     config = workspace / "conf" / "tensorrt" / "own.yaml"
     packaged = Path(__file__).resolve().parents[2] / "conf" / "tensorrt" / "rtx-1.7.yaml"
     config.parent.mkdir(exist_ok=True)
-    config.write_text(packaged.read_text().replace("numpy==2.4.6", "numpy==2.4.6, colored==2.3.1"))
+    config.write_text(packaged.read_text().replace("requirements:\n", "requirements:\n  - colored==2.3.1\n"))
     for name in ("rtx-1.7", "own"):
         trtbuild(*QUICK, "precision=int8", f"tensorrt={name}", check=0)
 

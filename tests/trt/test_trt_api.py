@@ -24,7 +24,7 @@ from trtbuild.core.parse import parse
 from trtbuild.core.spec.engine import Toolchain
 from trtbuild.store.tracking import read_yaml
 from trtbuild.toolchains import uvenv
-from trtbuild.toolchains.request import ToolchainRequest
+from trtbuild.toolchains.request import ToolchainRequest, cache
 
 PACKAGE = Path(trtbuild.__path__[0])
 SOURCES = [PACKAGE / "trt" / name for name in ("api.py", "trtlog.py", "network.py")]
@@ -141,7 +141,7 @@ def bindings(request: pytest.FixtureRequest) -> tuple[str, Path]:
     """The declared version, and a folder with its real bindings beside stubs; downloaded once for each user."""
     version = CONF[request.param]["version"]
     own = next(r for r in CONF[request.param]["requirements"] if r.startswith("tensorrt-"))
-    folder = request.cache().with_name("bindings") / f"{own}-{sys.implementation.cache_tag}"
+    folder = cache().with_name("bindings") / f"{own}-{sys.implementation.cache_tag}"
     if not (folder / "tensorrt_bindings").is_dir():
         wheel = own.replace("==", "-bindings==")
         argv = [uvenv.uv_program(), "pip", "install", "-q", "--no-deps", "--only-binary", ":all:",
