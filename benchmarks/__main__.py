@@ -14,7 +14,7 @@ from benchmarks.flame import measure
 from benchmarks.measure import Measured, run
 
 ROOT = Path(__file__).resolve().parents[1]
-trtbuildUILD = str(Path(sys.executable).with_name("trtbuild"))
+TRTBUILD = str(Path(sys.executable).with_name("trtbuild"))
 NOOP_RUNS, DVC_RUNS, COLD_RUNS, IMPORT_RUNS, PULL_RUNS = 20, 5, 3, 10, 7
 HEAVY = ("tensorflow", "hydra", "omegaconf", "dvc", "onnx", "numpy", "jinja2", "rich", "yaml")
 
@@ -29,7 +29,7 @@ def fresh_workspace(folder: Path) -> Path:
 def noop(scratch: Path) -> None:
     """Nothing to do: the whole process, against ``dvc repro`` of the same records."""
     workspace = fresh_workspace(scratch / "noop")
-    build = [trtbuildUILD, "model=segnet", "precision=int8", "latency=off"]  # dvc repro would measure it again
+    build = [TRTBUILD, "model=segnet", "precision=int8", "latency=off"]  # dvc repro would measure it again
     run(build, workspace)
     repro = [sys.executable, "-m", "dvc", "repro", "-q", "-R", "build"]
     run(repro, workspace)
@@ -49,7 +49,7 @@ def cold(scratch: Path) -> None:
         out.mkdir()
         plain.append(run([sys.executable, "-m", "benchmarks.plain", str(ROOT), "mobilenet_v2", str(out)], ROOT))
         workspace = fresh_workspace(scratch / f"cold{i}")
-        ours.append(run([trtbuildUILD, "model=mobilenet_v2", "precision=int8", "layers=off", "latency=off"], workspace))
+        ours.append(run([TRTBUILD, "model=mobilenet_v2", "precision=int8", "layers=off", "latency=off"], workspace))
     ratio = statistics.median(m.seconds for m in ours) / statistics.median(m.seconds for m in plain)
     for name, runs in (("plain script", plain), ("trtbuild", ours)):
         seconds = ", ".join(f"{m.seconds:.1f}" for m in runs)
@@ -61,15 +61,15 @@ def pull(scratch: Path) -> None:
     """Pull of one variant from a local remote, against ``dvc pull`` of the same files; fresh clones, interleaved."""
     origin = fresh_workspace(scratch / "origin")
     words = ["model=segnet", "precision=int8"]
-    run([trtbuildUILD, *words], origin)
+    run([TRTBUILD, *words], origin)
     dvc = [sys.executable, "-m", "dvc"]
     subprocess.run([*dvc, "remote", "add", "-q", "-d", "store", str(scratch / "store")], cwd=origin, check=True)
-    run([trtbuildUILD, "push", *words], origin)
+    run([TRTBUILD, "push", *words], origin)
     for command in (["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "records"]):
         subprocess.run(["git", *command], cwd=origin, check=True)
     seconds: dict[str, list[float]] = {"dvc": [], "ours": []}
     for i in range(PULL_RUNS):
-        for name, argv in (("dvc", [*dvc, "pull", "-q", "-R", "build"]), ("ours", [trtbuildUILD, "pull", *words])):
+        for name, argv in (("dvc", [*dvc, "pull", "-q", "-R", "build"]), ("ours", [TRTBUILD, "pull", *words])):
             clone = scratch / f"{name}{i}"
             subprocess.run(["git", "clone", "-q", str(origin), str(clone)], check=True)
             seconds[name].append(run(argv, clone).seconds)
@@ -107,7 +107,7 @@ def layers(scratch: Path) -> None:
     """Layer inspection: against one conversion for each op, against the bare runs; its memory."""
     from benchmarks import layers as inspection
 
-    inspection.measure(scratch, fresh_workspace, trtbuildUILD, ROOT, say)
+    inspection.measure(scratch, fresh_workspace, TRTBUILD, ROOT, say)
 
 
 def checker(scratch: Path) -> None:
@@ -129,21 +129,21 @@ def sweep(scratch: Path) -> None:
     """3 models x 3 precisions x 2 versions at once, against 18 builds that share nothing."""
     from benchmarks import sweep as sweeps
 
-    sweeps.sharing(scratch, fresh_workspace, trtbuildUILD, say)
+    sweeps.sharing(scratch, fresh_workspace, TRTBUILD, say)
 
 
 def many(scratch: Path) -> None:
     """Nothing to do in a sweep of 256 variants."""
     from benchmarks import sweep as sweeps
 
-    sweeps.nothing(scratch, trtbuildUILD, say)
+    sweeps.nothing(scratch, TRTBUILD, say)
 
 
 def suite(scratch: Path) -> None:
     """The incompatible graphs: one version, a second, and nothing to do."""
     from benchmarks import suite as cases
 
-    cases.measure(scratch, trtbuildUILD, say)
+    cases.measure(scratch, TRTBUILD, say)
 
 
 def say(what: str, measured: str, against: str) -> None:

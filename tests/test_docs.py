@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,41 @@ from trtbuild.steps import kinds
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 DOCS = README + "".join(path.read_text("utf-8") for path in sorted((ROOT / "docs").rglob("*.md")))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPTIONS = [f"{group}/{name}" for group in config.GROUPS for name in config.options(ROOT, group)]
 
 
 @pytest.mark.parametrize("verb", sorted(set(words.verbs()) - {"build"}))
 def test_every_verb_is_in_the_readme(verb: str) -> None:
     """Build is the verb that needs no name."""
-    assert f"`trtbuild {verb}" in README
+    assert f"`{verb}`" in README
+
+
+def test_every_page_is_in_the_index_by_task() -> None:
+    """A page that nobody finds is not documentation."""
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+    assert [page for page in sorted(pages) if f"({page}" not in index] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """To a file of the repository, and where it names a heading, to that heading."""
+    links = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", page.read_text("utf-8"))
+
+    for link in (found[0] or found[1] for found in links):
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if "://" not in link:
+            assert target.exists(), link
+            assert not heading or heading in headings(target), link
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors as code hosts make them from headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("word", [*config.GROUPS, *kinds(), *UPPER_BOUNDS, *LOWER_BOUNDS])

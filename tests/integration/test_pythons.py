@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
     (made,) = folder.glob("*.whl")
     return made
+
+
+@pytest.mark.slow
+def test_the_wheel_has_the_defaults_and_no_demonstration_models(wheel: Path) -> None:
+    """Config groups and templates that every workspace needs; conf/model and what makes those models stay here."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+
+    assert {"trtbuild/conf/config.yaml", "trtbuild/reports_templates/base.html.j2", "trt_checker.py"} <= set(names)
+    assert [name for name in names if name.startswith(("trtbuild/demo/", "trtbuild/conf/model/"))] == []
 
 
 @pytest.mark.slow

@@ -131,7 +131,7 @@ def test_two_exports_in_two_processes_are_identical(trtbuild, models: Path, tmp_
 
 
 def test_the_main_job_in_a_fresh_clone(trtbuild, tmp_path: Path) -> None:
-    """Models are pulled from the bundled remote; int8 costs no more than allowed; DVC agrees; again is a no-op."""
+    """Models are pulled, int8 costs no more than allowed; DVC agrees; again is a no-op."""
     subprocess.run(["git", "clone", "-q", str(ROOT), str(tmp_path / "clone")], check=True)
     words = ["model=segnet", "precision=int8"]
 
@@ -143,6 +143,17 @@ def test_the_main_job_in_a_fresh_clone(trtbuild, tmp_path: Path) -> None:
     )
     assert "up to date" in status.stdout
     assert "ran " not in trtbuild(*words, cwd=tmp_path / "clone", check=0).stderr
+    (shown,) = json.loads(trtbuild("show", *words, "--json", cwd=tmp_path / "clone", check=0).stdout)["variants"]
+    assert_pictured(shown["metrics"]["checks"])
+
+
+def assert_pictured(checks: dict) -> None:
+    """What the README's pictures show is what comes out; where it is not: ``python docs/pictures/draw.py``."""
+    pictured = json.loads((ROOT / "docs" / "pictures" / "numbers.json").read_text("utf-8"))["checks"]
+    assert pictured.keys() == checks.keys()
+    for name, check in checks.items():
+        assert pictured[name]["limit"] == check["limit"]
+        assert pictured[name]["observed"] == pytest.approx(check["observed"], rel=0.05, abs=2e-5)  # CPUs round differently
 
 
 @pytest.mark.parametrize("model", ["lenet", "mobilenet_v2", "inception_v3"])
