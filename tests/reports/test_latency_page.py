@@ -213,4 +213,4 @@ def test_two_devices_are_no_comparison() -> None:
     page = latency.collect(made, samples)
 
     assert page is not None and page["speedup"] is None and page["on"] == "a GPU"
-    assert "two devices are no comparison" in rendered({**base_page(), "latency": page}).text
+    assert "times on two devices cannot be compared" in rendered({**base_page(), "latency": page}).text
