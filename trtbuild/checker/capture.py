@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from trtbuild.base.errors import ConfigError
@@ -66,7 +67,7 @@ def registered(registry: Registry, graph: Any, *, named: bool) -> list[Callable[
     if any(not (record.inputs and record.outputs) for _, record in records):
         _refuse_mistakes(registry)
     _refuse_halves(records)
-    return [lambda g=g, record=record: _of_record(g, record) for g, record in records] + symbolic  # type: ignore[misc]
+    return [partial(_of_record, graph, record) for graph, record in records] + symbolic
 
 
 def _refuse_mistakes(registry: Registry) -> None:
@@ -135,10 +136,7 @@ def _symbolic(registry: Registry) -> list[Callable[[], Capture]]:
             what = f"output '{name}' does not depend on a registered input"
             raise ConfigError(what, where="check_conversion", hint="register the input of the same model")
         groups.setdefault(reached, {})[name] = tensor
-    return [
-        lambda ins=ins, outs=outs: keras_tensors({n: inputs[n] for n in sorted(ins)}, outs)  # type: ignore[misc]
-        for ins, outs in groups.items()
-    ]
+    return [partial(keras_tensors, {name: inputs[name] for name in sorted(ins)}, outs) for ins, outs in groups.items()]
 
 
 def _behind(tensor: Any, inputs: Mapping[str, Any]) -> set[str]:

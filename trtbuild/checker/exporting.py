@@ -8,28 +8,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.checker import weights
 from trtbuild.checker.cutting import Cut, cut_out
 from trtbuild.checker.freezing import Frozen
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.graphs.scopes import NodeEntry
+    from trtbuild.sources.tfonnx import Unknown
 
 Shapes = Mapping[str, tuple[int, tuple[int | None, ...]]]  # tensor -> element type (ONNX) and shape
 
 
 @dataclass(frozen=True)
 class Exported:
-    """``model`` is an onnx.ModelProto, or None when nothing is left of it.
+    """``model`` is None when nothing is left of it.
 
     ``nodes``: ONNX node -> its TensorFlow operation, as in an export's map; ``ops``: TensorFlow operation -> its type;
     ``unknown``: operations without an ONNX form.  ``static``: its inputs have fixed shapes now; ``extra`` are the
     shapes of new ones.  ``entries``: input -> its TensorFlow operation.  ``shapes`` tells what was known of them.
     """
 
-    model: Any
-    nodes: Mapping[str, Mapping[str, Any]]
+    model: onnx.ModelProto | None
+    nodes: dict[str, NodeEntry]
     ops: Mapping[str, str]
-    unknown: Sequence[Any] = ()
+    unknown: Sequence[Unknown] = ()
     static: bool = False
     extra: Mapping[str, Sequence[int]] = field(default_factory=dict)
     entries: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.checker.advice import advise, another_version
 from trtbuild.checker.exporting import Exported
@@ -15,6 +15,9 @@ from trtbuild.checker.problem import Problem, Severity, Stage
 from trtbuild.core.complaint import NEAR, Complaint, nearest, readers_of
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
 from trtbuild.workers.probing import Answer
+
+if TYPE_CHECKING:
+    from trtbuild.graphs.scopes import Cleaner, NodeEntry
 
 CONTRACT_ADVICE = "cast it to float32 before the network, or declare it so"
 _INPUT = re.compile(r"input '(.+?)' is ")
@@ -31,7 +34,7 @@ class Finder:
         self._clean = _cleaner(exported.ops) if exported.ops else None
 
     @property
-    def nodes(self) -> Mapping[str, Mapping[str, str]]:
+    def nodes(self) -> dict[str, NodeEntry]:
         """ONNX node -> its TensorFlow operation."""
         return self._exported.nodes
 
@@ -100,8 +103,9 @@ class Finder:
 
     def _in_words(self, words: str) -> str:
         """The one node of the graph that TensorRT names itself; layers have the names of nodes, some with a number."""
-        said = [m[1] or m[2] for m in _LAYER.finditer(words)] if self._exported.model is not None else []
-        present = {node.name for node in self._exported.model.graph.node} if said else set()
+        model = self._exported.model
+        said = [m[1] or m[2] for m in _LAYER.finditer(words)] if model is not None else []
+        present = {node.name for node in model.graph.node} if model is not None and said else set()
         found = {name for layer in said for name in (layer, re.sub(r"_\d+$", "", layer)) if name in present}
         return found.pop() if len(found) == 1 else ""
 
@@ -167,7 +171,7 @@ class Finder:
         return replace(problem, advice=f"{newer}; or {problem.advice}") if newer else problem
 
 
-def _cleaner(ops: Mapping[str, str] | Sequence[str]) -> Any:
+def _cleaner(ops: Mapping[str, str] | Sequence[str]) -> Cleaner:
     from trtbuild.graphs.scopes import Cleaner
 
     return Cleaner(ops)

@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import TrtbuildError, error_named
 from trtbuild.checker.options import Options
@@ -16,7 +16,11 @@ from trtbuild.checker.problem import QAT, Problem
 from trtbuild.core.job import Job, read_result, write_job
 
 if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
     from trtbuild.checker.findings import Finder
+    from trtbuild.graphs.scopes import NodeEntry
 
 LARGEST = {"fp16": 65504.0, "bf16": 3.3895313892515355e38}
 # Half of float16's smallest number; bfloat16 has float32's exponents, so nothing gets lost in it.
@@ -29,7 +33,7 @@ _INFINITE = "use a large finite number: infinity times zero, and infinity minus 
 _STAYS = "nothing to mend; if it has to be int8, give it a constant weight of two dimensions or more"
 
 
-def pitfalls(model: Any, how: Options, finder: Finder) -> list[Problem]:
+def pitfalls(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Problem]:
     """Constants that the precision cannot hold, each once, at the first node that reads it."""
     largest = LARGEST.get(how.precision)
     if largest is None:
@@ -45,7 +49,7 @@ def pitfalls(model: Any, how: Options, finder: Finder) -> list[Problem]:
     return list(found.values())
 
 
-def _said(values: Any, largest: float, vanishes: float, precision: str) -> tuple[str, str] | None:
+def _said(values: Array, largest: float, vanishes: float, precision: str) -> tuple[str, str] | None:
     """Words and advice about one constant; None when the precision holds it."""
     import numpy as np
 
@@ -62,7 +66,7 @@ def _said(values: Any, largest: float, vanishes: float, precision: str) -> tuple
     return None
 
 
-def _constants(model: Any) -> Iterator[tuple[Any, str, Any]]:
+def _constants(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str, Array]]:
     """Every reading of a float constant whose values are here: node, tensor, array; shapes stay exact anyway."""
     import onnx
 
@@ -86,7 +90,7 @@ def _constants(model: Any) -> Iterator[tuple[Any, str, Any]]:
                 yield node, name, arrays[name]
 
 
-def written(model: Any, how: Options, folder: Path, finder: Finder) -> tuple[Path, list[Problem]]:
+def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) -> tuple[Path, list[Problem]]:
     """Write the graph in the asked precision; also what int8 was asked for and stays float32.
 
     Raises:
@@ -115,11 +119,11 @@ def written(model: Any, how: Options, folder: Path, finder: Finder) -> tuple[Pat
     ]
 
 
-def _kept_nodes(model: Any, how: Options, nodes: Mapping[str, Mapping[str, str]]) -> list[str]:
+def _kept_nodes(model: onnx.ModelProto, how: Options, nodes: dict[str, NodeEntry]) -> list[str]:
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.scopes import nodes_in_scopes
 
-    found = nodes_in_scopes(all_nodes(model.graph), how.exclude_scopes, {"nodes": nodes})
+    found = nodes_in_scopes(all_nodes(model.graph), how.exclude_scopes, {"nodes": nodes, "tensors": {}})
     return sorted({name for names in found.values() for name in names})
 
 
@@ -158,7 +162,7 @@ def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple
     return folder / "lowered.onnx", json.loads((sandbox / "out" / "kept.json").read_text("utf-8"))
 
 
-def refuse_low(model: Any, how: Options, finder: Finder) -> list[Problem]:
+def refuse_low(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Problem]:
     """A network that computes in a lower precision already passes under no other name: a build refuses it."""
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.rounding import low_types

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 NEAR = 6  # nodes that an exporter makes of one operation, at most
-Entries = Mapping[str, Mapping[str, str]]  # ONNX node -> {op, type, name} of its TensorFlow operation (scopes.json)
+
+
+class OperationEntry(TypedDict):
+    """An operation of TensorFlow in ``scopes.json``: as it was traced, its type, and its name without wrappers."""
+
+    op: str
+    type: str
+    name: str
+
+
+Entries = Mapping[str, OperationEntry]  # ONNX node -> the TensorFlow operation it comes from
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ def place(complaint: Complaint, entries: Entries, readers: Mapping[str, Sequence
     return f"TensorFlow {origin['type']} {origin['name']}{node}"
 
 
-def nearest(readers: Mapping[str, Sequence[str]], entries: Entries, node: str) -> Mapping[str, str] | None:
+def nearest(readers: Mapping[str, Sequence[str]], entries: Entries, node: str) -> OperationEntry | None:
     """The TensorFlow operation of a node that the exporter made and named itself.
 
     Where one operation becomes several nodes the last of them bears its name, so it is looked for downstream.

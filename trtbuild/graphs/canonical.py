@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import SourceError
+
+if TYPE_CHECKING:
+    import onnx
 
 LARGEST_BYTES = 2**31 - 1  # of a serialised protobuf message, whatever it is
 _GENERATED = re.compile(r"__\d+(?=$|[:/_])")
 
 
-def canonicalise(model: Any, keep: Collection[str] = ()) -> None:
+def canonicalise(model: onnx.ModelProto, keep: Collection[str] = ()) -> None:
     """Rewrite ``model`` (onnx.ModelProto) in place: equal initialisers merged, generated names renumbered by first use.
 
     ``keep`` holds names that come from the source model and stay as they are (TensorFlow's operation names).
@@ -29,13 +32,13 @@ def canonicalise(model: Any, keep: Collection[str] = ()) -> None:
     strip(model)
 
 
-def names(model: Any) -> set[str]:
+def names(model: onnx.ModelProto) -> set[str]:
     """Names of all nodes and their results: the author's own, in a ready-made ONNX file."""
     nodes = _nodes(model.graph)
     return {node.name for node in nodes if node.name} | {name for node in nodes for name in node.output if name}
 
 
-def strip(model: Any) -> None:
+def strip(model: onnx.ModelProto) -> None:
     """Remove what does not change the result: producer, documentation, inferred shapes, unused opset imports."""
     import onnx
 
@@ -52,7 +55,7 @@ def strip(model: Any) -> None:
             node.doc_string = ""
 
 
-def to_bytes(model: Any) -> bytes:
+def to_bytes(model: onnx.ModelProto) -> bytes:
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
@@ -69,7 +72,7 @@ def check_size(weights: Iterable[bytes]) -> None:
         raise SourceError(what, where="model.source", hint="build it in parts, or keep its weights in float16")
 
 
-def _name_dimensions(graph: Any) -> None:
+def _name_dimensions(graph: onnx.GraphProto) -> None:
     """Dynamic dimensions that tf2onnx numbered: named after their input, anonymous elsewhere."""
     for inner in _graphs(graph):
         for value in (*inner.input, *inner.output):
@@ -80,7 +83,7 @@ def _name_dimensions(graph: Any) -> None:
                         dim.dim_param = f"{value.name}_{i}"
 
 
-def _merge_initialisers(graph: Any) -> None:
+def _merge_initialisers(graph: onnx.GraphProto) -> None:
     """Keep one of several equal initialisers; outputs keep their own, since their names are a contract."""
     outputs = {value.name for value in graph.output}
     first: dict[tuple[int, tuple[int, ...], str], str] = {}
@@ -107,7 +110,7 @@ def _merge_initialisers(graph: Any) -> None:
                     node.input[i] = renamed[name]
 
 
-def _rename(graph: Any, keep: frozenset[str]) -> None:
+def _rename(graph: onnx.GraphProto, keep: frozenset[str]) -> None:
     fixed = {value.name for value in (*graph.input, *graph.output)}
     initialisers = {tensor.name for g in _graphs(graph) for tensor in g.initializer}
     tensors: dict[str, str] = {name: name for name in fixed}
@@ -150,14 +153,14 @@ def _rename(graph: Any, keep: frozenset[str]) -> None:
             initialiser.name = tensor(initialiser.name)
 
 
-def _sort_initialisers(graph: Any) -> None:
+def _sort_initialisers(graph: onnx.GraphProto) -> None:
     for inner in _graphs(graph):
         ordered = sorted((type(t).FromString(t.SerializeToString()) for t in inner.initializer), key=lambda t: t.name)
         del inner.initializer[:]
         inner.initializer.extend(ordered)
 
 
-def _graphs(graph: Any) -> list[Any]:
+def _graphs(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
     """A graph and its subgraphs, outer first, in node order."""
     found = [graph]
     for node in graph.node:
@@ -168,5 +171,5 @@ def _graphs(graph: Any) -> list[Any]:
     return found
 
 
-def _nodes(graph: Any) -> list[Any]:
+def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     return [node for inner in _graphs(graph) for node in inner.node]

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trtbuild.graphs.graph import drop_unused_initialisers, element_types, shape_arithmetic, subgraphs
+
+if TYPE_CHECKING:
+    import onnx
+
+    Retyped = Callable[[str, int], str]  # tensor and element type -> the tensor that has it
+
+    from trtbuild.arrays.arrayfile import Array
 
 SUFFIX = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 # Index and quantisation arithmetic: exact in float32, meaningless or unsupported in half.
@@ -29,7 +36,7 @@ class Casts:
     kept: list[str] = field(default_factory=list)
 
 
-def cast_graph(model: Any, precision: str, keep: Callable[[Any], bool]) -> Casts:
+def cast_graph(model: onnx.ModelProto, precision: str, keep: Callable[[onnx.NodeProto], bool]) -> Casts:
     """Rewrite ``model`` (float32) in place so that it computes in ``precision`` ("float16" or "bfloat16").
 
     Graph inputs and outputs keep their types.  ``keep(node)`` says which nodes stay in float32.
@@ -40,25 +47,25 @@ def cast_graph(model: Any, precision: str, keep: Callable[[Any], bool]) -> Casts
 
 
 class _Caster:
-    def __init__(self, model: Any, precision: str, keep: Callable[[Any], bool]) -> None:
+    def __init__(self, model: onnx.ModelProto, precision: str, keep: Callable[[onnx.NodeProto], bool]) -> None:
         import onnx
 
         self.onnx = onnx
         self.float: int = onnx.TensorProto.FLOAT
         self.low: int = onnx.TensorProto.FLOAT16 if precision == "float16" else onnx.TensorProto.BFLOAT16
-        self.suffix = {self.float: SUFFIX["float32"], self.low: SUFFIX[precision]}
+        self.suffix: dict[int, str] = {self.float: SUFFIX["float32"], self.low: SUFFIX[precision]}
         self.types = element_types(model)
         self.opset = next(e.version for e in model.opset_import if e.domain in ("", "ai.onnx"))
         self.keep = keep
         self.done = Casts()
         self.names: set[str] = set(self.types)
 
-    def graph(self, graph: Any, outer: dict[str, int], *, top: bool, kept: bool = False) -> None:
+    def graph(self, graph: onnx.GraphProto, outer: dict[str, int], *, top: bool, kept: bool = False) -> None:
         """Cast one graph; ``outer`` holds the types that captured tensors have by now."""
         now = dict(outer)  # float tensor -> the type it has in the new graph
         constants = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == self.float}
         shapes = shape_arithmetic(graph)
-        nodes: list[Any] = []
+        nodes: list[onnx.NodeProto] = []
         made: dict[tuple[str, int], str] = {}
 
         def as_type(name: str, want: int) -> str:
@@ -93,10 +100,10 @@ class _Caster:
         graph.node.extend(nodes)
         drop_unused_initialisers(graph)
 
-    def _stays(self, node: Any, shapes: set[str]) -> bool:
+    def _stays(self, node: onnx.NodeProto, shapes: set[str]) -> bool:
         return node.op_type in ALWAYS_FLOAT or any(name in shapes for name in node.output if name) or self.keep(node)
 
-    def _node(self, node: Any, as_type: Callable[[str, int], str], now: dict[str, int], stays: bool) -> None:
+    def _node(self, node: onnx.NodeProto, as_type: Retyped, now: dict[str, int], stays: bool) -> None:
         inner = subgraphs(node)
         chosen: dict[str, int] = {}  # the op's type variable -> type
         for slot, name in enumerate(node.input):
@@ -119,7 +126,7 @@ class _Caster:
                     variable, _ = self._formal(node, slot, "outputs")
                     now[name] = chosen.get(variable or "", self.float)
 
-    def _formal(self, node: Any, slot: int, side: str) -> tuple[str | None, bool]:
+    def _formal(self, node: onnx.NodeProto, slot: int, side: str) -> tuple[str | None, bool]:
         """The type variable of a slot, and whether the op takes half precision there (by ONNX's own schema)."""
         try:
             schema = self.onnx.defs.get_schema(node.op_type, self.opset, node.domain)
@@ -133,7 +140,7 @@ class _Caster:
                 return variable, "tensor(float16)" in constraint.allowed_type_strs
         return variable, False
 
-    def _set_dtype(self, node: Any) -> bool:
+    def _set_dtype(self, node: onnx.NodeProto) -> bool:
         """Retype ops whose output type is an attribute; True when this is one of them."""
         if node.op_type == "Cast":
             for attribute in node.attribute:
@@ -158,11 +165,11 @@ class _Caster:
             return True
         return False
 
-    def _constant(self, tensor: Any, name: str, want: int) -> Any:
+    def _constant(self, tensor: onnx.TensorProto, name: str, want: int) -> onnx.TensorProto:
         array = self.onnx.numpy_helper.to_array(tensor)
         return self.onnx.numpy_helper.from_array(self._narrow(array, tensor.name or name, want), name)
 
-    def _narrow(self, array: np.ndarray[Any, Any], name: str, want: int) -> np.ndarray[Any, Any]:
+    def _narrow(self, array: Array, name: str, want: int) -> Array:
         """Round to nearest even; finite values beyond the range become its largest, and are reported."""
         dtype = self.onnx.helper.tensor_dtype_to_np_dtype(want)
         largest = float(np.finfo(np.float16).max) if want == self.onnx.TensorProto.FLOAT16 else LARGEST_BFLOAT16
@@ -174,7 +181,12 @@ class _Caster:
         return np.asarray(array.astype(dtype))
 
     def _outputs(
-        self, graph: Any, nodes: list[Any], as_type: Callable[[str, int], str], now: dict[str, int], want: int
+        self,
+        graph: onnx.GraphProto,
+        nodes: list[onnx.NodeProto],
+        as_type: Retyped,
+        now: dict[str, int],
+        want: int,
     ) -> None:
         for value in graph.output:
             name = value.name
@@ -202,7 +214,7 @@ class _Caster:
         return chosen
 
 
-def rename(nodes: Iterable[Any], old: str, new: str) -> None:
+def rename(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
     """Rename a tensor wherever nodes, and bodies that capture it, make or read it."""
     for node in nodes:
         node.input[:] = [new if name == old else name for name in node.input]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trtbuild.core.parserwarnings import where
 from trtbuild.core.warning import StepWarning
+
+if TYPE_CHECKING:
+    from trtbuild.arrays.arrayfile import Array
 
 # Of n samples in no order the next one exceeds all of them with a chance of 1/(n+1): below 10 that is over 10 %.
 FEW_SAMPLES = 10
@@ -27,7 +30,7 @@ class Extent:
     low: float = np.inf
     high: float = -np.inf
 
-    def see(self, values: np.ndarray[Any, Any]) -> None:
+    def see(self, values: Array) -> None:
         if values.size:
             self.low = min(self.low, float(values.min()))
             self.high = max(self.high, float(values.max()))

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import inside
 from trtbuild.base.printable import printable
+
+if TYPE_CHECKING:
+    import onnx
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Place:
     length: int | None
 
 
-def load(path: Path, where: str) -> Any:
+def load(path: Path, where: str) -> onnx.ModelProto:
     """An ONNX file with all its values (onnx.ModelProto).
 
     Raises:
@@ -39,7 +42,9 @@ def load(path: Path, where: str) -> Any:
     return model
 
 
-def places(model: Any, folder: Path, where: str, *, linked: bool = False) -> Iterator[tuple[Any, Place]]:
+def places(
+    model: onnx.ModelProto, folder: Path, where: str, *, linked: bool = False
+) -> Iterator[tuple[onnx.TensorProto, Place]]:
     """Every tensor whose values are in another file, and which part of which: initialisers, and constants of nodes.
 
     Raises:
@@ -61,7 +66,7 @@ def places(model: Any, folder: Path, where: str, *, linked: bool = False) -> Ite
             yield tensor, _place(tensor, folder, where, linked)
 
 
-def _place(tensor: Any, folder: Path, where: str, linked: bool) -> Place:
+def _place(tensor: onnx.TensorProto, folder: Path, where: str, linked: bool) -> Place:
     said = {entry.key: entry.value for entry in tensor.external_data}
     location, name = said.get("location", ""), printable(tensor.name)
     shown = printable(location)
@@ -81,7 +86,7 @@ def _place(tensor: Any, folder: Path, where: str, linked: bool) -> Place:
     return Place(location, file, offset, length)
 
 
-def _length(tensor: Any) -> int | None:
+def _length(tensor: onnx.TensorProto) -> int | None:
     from math import prod
 
     import onnx
@@ -92,7 +97,7 @@ def _length(tensor: Any) -> int | None:
     return None if packed else prod(tensor.dims) * size
 
 
-def read(model: Any, folder: Path, where: str, *, linked: bool = False) -> None:
+def read(model: onnx.ModelProto, folder: Path, where: str, *, linked: bool = False) -> None:
     """Take all values into the model; ``linked`` as in :func:`trtbuild.base.files.inside`."""
     import onnx
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
 
 _SMALL_BYTES = 1 << 16  # what a shape, axes or pads may take; larger constants are weights
 
 
-def all_nodes(graph: Any) -> Iterator[Any]:
+def all_nodes(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
     """Nodes of a graph and of every subgraph in it."""
     for node in graph.node:
         yield node
@@ -19,11 +22,11 @@ def all_nodes(graph: Any) -> Iterator[Any]:
                 yield from all_nodes(inner)
 
 
-def element_types(model: Any) -> dict[str, int]:
+def element_types(model: onnx.ModelProto) -> dict[str, int]:
     """Element type (onnx.TensorProto.DataType) of every tensor that shape inference reaches, subgraphs included."""
     types: dict[str, int] = {}
 
-    def collect(graph: Any) -> None:
+    def collect(graph: onnx.GraphProto) -> None:
         for value in (*graph.input, *graph.value_info, *graph.output):
             if value.type.HasField("tensor_type"):
                 types[value.name] = value.type.tensor_type.elem_type
@@ -38,7 +41,7 @@ def element_types(model: Any) -> dict[str, int]:
     return types
 
 
-def inferred(model: Any) -> Any:
+def inferred(model: onnx.ModelProto) -> onnx.GraphProto:
     """The graph of a model (a copy) with the types and shapes that inference finds; large initialisers are inputs.
 
     Inference serialises the whole model, twice: of a large constant it needs the type and shape alone.
@@ -59,7 +62,7 @@ def inferred(model: Any) -> Any:
     return onnx.shape_inference.infer_shapes(bare).graph
 
 
-def open_dims(model: Any) -> None:
+def open_dims(model: onnx.ModelProto) -> None:
     """Dimensions below 1 are unknown ones: exporters write -1 and 0 for them."""
     graph = model.graph
     for value in (*graph.input, *graph.output, *graph.value_info):
@@ -68,7 +71,7 @@ def open_dims(model: Any) -> None:
                 dim.ClearField("dim_value")
 
 
-def input_dims(model: Any) -> dict[str, list[int | None] | None]:
+def input_dims(model: onnx.ModelProto) -> dict[str, list[int | None] | None]:
     """Input -> its shape, None where a dimension, or the rank, is not known; weights that are inputs are left out."""
     constants = {tensor.name for tensor in model.graph.initializer}
     found: dict[str, list[int | None] | None] = {}
@@ -80,7 +83,7 @@ def input_dims(model: Any) -> dict[str, list[int | None] | None]:
     return found
 
 
-def subgraphs(node: Any) -> list[Any]:
+def subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     """Bodies of a Loop, If or Scan."""
     found = []
     for attribute in node.attribute:
@@ -88,7 +91,7 @@ def subgraphs(node: Any) -> list[Any]:
     return found
 
 
-def hoist_constants(graph: Any) -> None:
+def hoist_constants(graph: onnx.GraphProto) -> None:
     """Top-level Constant nodes become initialisers, so that a lowering sees one kind of constant."""
     import onnx
 
@@ -106,11 +109,11 @@ def hoist_constants(graph: Any) -> None:
     graph.node.extend(kept)
 
 
-def producers(graph: Any) -> dict[str, Any]:
+def producers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
     return {name: node for node in graph.node for name in node.output if name}
 
 
-def shape_arithmetic(graph: Any) -> set[str]:
+def shape_arithmetic(graph: onnx.GraphProto) -> set[str]:
     """Tensors computed from shapes and constants alone.
 
     They stay in full precision: float16 cannot hold a dimension above 2048 exactly.
@@ -126,11 +129,11 @@ def shape_arithmetic(graph: Any) -> set[str]:
     return found - constants
 
 
-def drop_unused_initialisers(graph: Any) -> None:
+def drop_unused_initialisers(graph: onnx.GraphProto) -> None:
     """Remove initialisers that no node, body or output of the graph reads."""
     used = {value.name for value in graph.output}
 
-    def collect(inner: Any) -> None:
+    def collect(inner: onnx.GraphProto) -> None:
         for node in inner.node:
             used.update(node.input)
             for body in subgraphs(node):

@@ -8,10 +8,15 @@ point that is computed from an input is dropped; float64 is computed in float32.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.core.complaint import Complaint
 from trtbuild.graphs.graph import all_nodes, element_types, subgraphs
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 # With zero points of these types, all of them 0, a pair means the same to ONNX and to the importer.
 KEPT = ("INT8", "INT4", "FLOAT8E4M3FN", "FLOAT4E2M1")
@@ -19,7 +24,7 @@ _UINT8 = 2  # onnx.TensorProto.UINT8
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
-def misread(model: Any) -> tuple[Complaint, ...]:
+def misread(model: onnx.ModelProto) -> tuple[Complaint, ...]:
     """The nodes of an onnx.ModelProto that an engine would compute otherwise, subgraphs included; stage "contract"."""
     nodes = [node for node in all_nodes(model.graph) if node.op_type in _PAIR]
     if not nodes:
@@ -38,7 +43,7 @@ def misread(model: Any) -> tuple[Complaint, ...]:
     return tuple(found.values())
 
 
-def _fault(node: Any, types: dict[str, int], constants: dict[str, Any], fed: set[str]) -> str:
+def _fault(node: onnx.NodeProto, types: dict[str, int], constants: dict[str, onnx.TensorProto], fed: set[str]) -> str:
     kind, absent = _quantised_type(node, types)
     name = _name(kind)
     point = node.input[2] if len(node.input) > 2 else ""
@@ -59,7 +64,7 @@ def _fault(node: Any, types: dict[str, int], constants: dict[str, Any], fed: set
     return ""
 
 
-def _quantised_type(node: Any, types: dict[str, int]) -> tuple[int, bool]:
+def _quantised_type(node: onnx.NodeProto, types: dict[str, int]) -> tuple[int, bool]:
     """The type between the two halves of a pair by ONNX's rules (0: unknown), and whether it is uint8 by default."""
     if node.op_type == "DequantizeLinear":
         return types.get(node.input[0], 0), False
@@ -75,7 +80,7 @@ def _name(kind: int) -> str:
     return str(onnx.TensorProto.DataType.Name(kind))
 
 
-def _values(tensor: Any) -> Any:
+def _values(tensor: onnx.TensorProto) -> Array | None:
     """None for a tensor whose values are in another file."""
     import onnx
 
@@ -84,14 +89,14 @@ def _values(tensor: Any) -> Any:
     return onnx.numpy_helper.to_array(tensor).astype("float32")
 
 
-def _graphs(graph: Any) -> Iterator[Any]:
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     yield graph
     for node in graph.node:
         for inner in subgraphs(node):
             yield from _graphs(inner)
 
 
-def _constants(graph: Any) -> Iterator[tuple[str, Any]]:
+def _constants(graph: onnx.GraphProto) -> Iterator[tuple[str, onnx.TensorProto]]:
     for part in _graphs(graph):
         yield from ((tensor.name, tensor) for tensor in part.initializer)
     for node in all_nodes(graph):
@@ -100,7 +105,7 @@ def _constants(graph: Any) -> Iterator[tuple[str, Any]]:
             yield node.output[0], value
 
 
-def _computed(graph: Any) -> set[str]:
+def _computed(graph: onnx.GraphProto) -> set[str]:
     """Tensors that hang on an input of the graph or of one of its bodies."""
     found: set[str] = set()
     for part in _graphs(graph):
@@ -112,7 +117,7 @@ def _computed(graph: Any) -> set[str]:
     return found
 
 
-def narrowed(model: Any) -> tuple[Complaint, ...]:
+def narrowed(model: onnx.ModelProto) -> tuple[Complaint, ...]:
     """Nodes whose float64 results an engine computes in float32."""
     import onnx
 

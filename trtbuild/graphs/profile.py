@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import ModelError
+
+if TYPE_CHECKING:
+    import onnx
 
 FIRST_RUNS = 2  # dropped: they allocate memory and fault pages in
 TOP_NODES = 25
@@ -22,6 +25,60 @@ _INTEGER = ("QLinearConv", "QLinearMatMul", "QGemm", "MatMulInteger", "ConvInteg
 _FLOAT = ("Conv", "FusedConv", "ConvTranspose", "MatMul", "FusedMatMul", "Gemm", "FusedGemm")
 
 
+class LayerRow(TypedDict, total=False):
+    """One layer as ``trtexec --exportProfile`` writes it; the first row has the ``count`` of runs alone."""
+
+    count: int
+    name: str
+    timeMs: float
+    averageMs: float
+    medianMs: float
+    percentage: float
+
+
+class EngineLayers(TypedDict):
+    """What an engine's inspector says: each layer has a ``Name``, and by version more or less besides."""
+
+    Layers: list[dict[str, object]]
+    Bindings: list[object]
+
+
+class TraceEvent(TypedDict, total=False):
+    """An event of ONNX Runtime's trace (Chrome trace format); ``ts`` and ``dur`` in microseconds."""
+
+    cat: str
+    name: str
+    ts: int
+    dur: int
+    args: dict[str, str]
+
+
+class NodeTime(TypedDict):
+    name: str
+    op_type: str
+    ms: float
+    share: float | None
+    cumulative: float | None
+
+
+class OpTypeTime(TypedDict):
+    op_type: str
+    ms: float
+    share: float | None
+    nodes: int
+
+
+class Summary(TypedDict):
+    runs: int
+    nodes: int
+    sum_ms: float
+    latency_ms: float
+    ratio: float | None
+    coarse: int
+    top: list[NodeTime]
+    op_types: list[OpTypeTime]
+
+
 @dataclass(frozen=True)
 class Profile:
     """``times``: milliseconds by node name, one entry for each run, in execution order; ``op_types`` by node name.
@@ -32,15 +89,15 @@ class Profile:
 
     times: Mapping[str, Sequence[float]]
     op_types: Mapping[str, str] = field(default_factory=dict)
-    rows: Sequence[Mapping[str, Any]] = ()
-    layers: Mapping[str, Any] = field(default_factory=dict)
+    rows: Sequence[LayerRow] = ()
+    layers: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def runs(self) -> int:
         return max((len(times) for times in self.times.values()), default=0)
 
 
-def label_nodes(model: Any) -> list[str]:
+def label_nodes(model: onnx.ModelProto) -> list[str]:
     """Rename the nodes of an onnx.ModelProto to labels without any special character; returns the names they had.
 
     ONNX Runtime writes names unescaped into its trace, and ONNX allows any, none, and twice the same.
@@ -54,7 +111,7 @@ def label_nodes(model: Any) -> list[str]:
     return names
 
 
-def from_onnxruntime(events: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Profile:
+def from_onnxruntime(events: Iterable[TraceEvent], names: Sequence[str]) -> Profile:
     """Kernel times out of ONNX Runtime's trace (Chrome trace format, microseconds) of a graph labelled as above.
 
     A ``model_run`` event spans one run; kernels are counted to the run they start in, those of a loop's body added
@@ -83,7 +140,7 @@ def from_onnxruntime(events: Iterable[Mapping[str, Any]], names: Sequence[str]) 
     return Profile({name: [round(ms, 3) for ms in values] for name, values in times.items()}, op_types)
 
 
-def from_layer_runs(runs: Sequence[Sequence[tuple[str, float]]], layers: Mapping[str, Any]) -> Profile:
+def from_layer_runs(runs: Sequence[Sequence[tuple[str, float]]], layers: EngineLayers) -> Profile:
     """What TensorRT's profiler reported, run by run, each ``(layer, milliseconds)`` in the order of execution.
 
     ``rows`` are in the form of ``trtexec --exportProfile``; in ``times`` a layer whose name is taken is numbered.
@@ -98,13 +155,13 @@ def from_layer_runs(runs: Sequence[Sequence[tuple[str, float]]], layers: Mapping
     taken: Counter[str] = Counter()
     shown = [_unused(name or "(unnamed)", taken) for name in names]
     total = sum(map(sum, columns)) or 1.0
-    rows: list[Mapping[str, Any]] = [{"count": len(runs)}]
+    rows: list[LayerRow] = [{"count": len(runs)}]
     for name, ms in zip(names, columns, strict=True):
         rows.append(
             {"name": name, "timeMs": round(sum(ms), 6), "averageMs": round(sum(ms) / len(ms), 6),
              "medianMs": round(median(ms), 6), "percentage": round(100 * sum(ms) / total, 4)}
         )  # fmt: skip
-    kinds = {layer["Name"]: str(layer.get("LayerType", "")) for layer in layers.get("Layers", [])}
+    kinds = {layer["Name"]: str(layer.get("LayerType", "")) for layer in layers["Layers"]}
     times = {label: [round(v, 6) for v in ms] for label, ms in zip(shown, columns, strict=True)}
     return Profile(times, {s: kinds.get(n, "") for s, n in zip(shown, names, strict=True)}, rows, layers)
 
@@ -112,7 +169,7 @@ def from_layer_runs(runs: Sequence[Sequence[tuple[str, float]]], layers: Mapping
 ON_CPU = " (CPU)"
 
 
-def kernel_counts(events: Iterable[Mapping[str, Any]], provider: str | None = None) -> dict[str, int]:
+def kernel_counts(events: Iterable[TraceEvent], provider: str | None = None) -> dict[str, int]:
     """Kernels of the last run by op type: what the runtime made of the graph.
 
     Those that another than ``provider`` ran are counted apart, marked ON_CPU.
@@ -134,7 +191,7 @@ def integer_share(kernels: Mapping[str, int]) -> tuple[int, int]:
     return integer, integer + sum(n for kind, n in kernels.items() if kind in _FLOAT)
 
 
-def _runs_and_kernels(events: Iterable[Mapping[str, Any]]) -> tuple[list[tuple[int, int]], list[Mapping[str, Any]]]:
+def _runs_and_kernels(events: Iterable[TraceEvent]) -> tuple[list[tuple[int, int]], list[TraceEvent]]:
     """(start, end) of every run and all kernel events, both in the order of time (microseconds)."""
     spans, kernels = [], []
     for event in events:
@@ -151,17 +208,18 @@ def _unused(name: str, taken: Counter[str]) -> str:
     return name if taken[name] == 1 else _unused(f"{name} #{taken[name]}", taken)
 
 
-def summarise(profile: Profile, latency_ms: float) -> dict[str, Any]:
+def summarise(profile: Profile, latency_ms: float) -> Summary:
     """Sum over the nodes, its ratio to the true median latency, the top nodes with their shares, time by op type.
 
     A node's time is its mean over the runs: means add up to the sum's mean, medians do not.
     """
     means = {name: sum(values) / len(values) for name, values in profile.times.items()}
     total = sum(means.values())
-    by_type: Counter[str] = Counter()
+    by_type: defaultdict[str, float] = defaultdict(float)
     for name, ms in means.items():
-        by_type[profile.op_types.get(name, "")] += ms  # type: ignore[assignment]
-    top, cumulative = [], 0.0
+        by_type[profile.op_types.get(name, "")] += ms
+    top: list[NodeTime] = []
+    cumulative = 0.0
     for name in sorted(means, key=lambda n: (-means[n], n))[:TOP_NODES]:
         cumulative += means[name]
         top.append({"name": name, "op_type": profile.op_types.get(name, ""), "ms": round(means[name], 6),

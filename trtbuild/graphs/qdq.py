@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trtbuild.base.errors import LowerError
 from trtbuild.graphs.degenerate import SMALLEST_RANGE
 from trtbuild.graphs.graph import drop_unused_initialisers
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 LARGEST = 127  # -128 is unused: the range is symmetric
 ZERO_RANGE = 1.0  # of what is zero throughout: any scale represents it, and this one keeps products of scales normal
@@ -30,8 +35,8 @@ class Quantised:
 
 
 def candidates(
-    graph: Any, types: Mapping[str, int], op_types: Iterable[str], keep: Callable[[Any], bool]
-) -> tuple[list[Any], dict[str, str]]:
+    graph: onnx.GraphProto, types: Mapping[str, int], op_types: Iterable[str], keep: Callable[[onnx.NodeProto], bool]
+) -> tuple[list[onnx.NodeProto], dict[str, str]]:
     """Nodes to quantise, and the reasons for those of the wanted types that are not."""
     import onnx
 
@@ -54,13 +59,13 @@ def candidates(
     return chosen, kept
 
 
-def activations(nodes: Iterable[Any], graph: Any) -> list[str]:
+def activations(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> list[str]:
     """Tensors whose range has to be measured, in graph order."""
     constants = {tensor.name for tensor in graph.initializer}
     return list(dict.fromkeys(name for node in nodes for name in node.input[:2] if name not in constants))
 
 
-def insert(model: Any, nodes: list[Any], ranges: Mapping[str, float]) -> Quantised:
+def insert(model: onnx.ModelProto, nodes: list[onnx.NodeProto], ranges: Mapping[str, float]) -> Quantised:
     """Put Q/DQ pairs before the operands of ``nodes`` and int8 weights in place of float32 ones, in ``model``."""
     import onnx
 
@@ -81,21 +86,21 @@ def insert(model: Any, nodes: list[Any], ranges: Mapping[str, float]) -> Quantis
 class _PairWriter:
     """Makes each Q/DQ pair once; several consumers of a tensor share it."""
 
-    def __init__(self, graph: Any, ranges: Mapping[str, float]) -> None:
+    def __init__(self, graph: onnx.GraphProto, ranges: Mapping[str, float]) -> None:
         import onnx
 
         self._onnx, self._graph, self._ranges = onnx, graph, ranges
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._made: dict[tuple[str, int | None], str] = {}
-        self._waiting: list[Any] = []
+        self._waiting: list[onnx.NodeProto] = []
         self.report = Quantised()
 
-    def take(self) -> list[Any]:
+    def take(self) -> list[onnx.NodeProto]:
         """The nodes made since the last call, to stand before their consumer."""
         taken, self._waiting = self._waiting, []
         return taken
 
-    def operand(self, node: Any, slot: int, name: str) -> str:
+    def operand(self, node: onnx.NodeProto, slot: int, name: str) -> str:
         """The dequantised form of an operand."""
         tensor = self._constants.get(name)
         axis = None if tensor is None else weight_axis(node, slot, len(tensor.dims))
@@ -113,7 +118,7 @@ class _PairWriter:
         self._node("QuantizeLinear", [name, *constants], f"{name}/q")
         return self._node("DequantizeLinear", [f"{name}/q", *constants], f"{name}/dq")
 
-    def _weight(self, name: str, tensor: Any, axis: int) -> str:
+    def _weight(self, name: str, tensor: onnx.TensorProto, axis: int) -> str:
         array = self._onnx.numpy_helper.to_array(tensor)
         if not np.isfinite(array).all():
             raise LowerError(f"weights '{name}' have NaN or infinity", where="lower", hint="train or export it anew")
@@ -127,18 +132,18 @@ class _PairWriter:
         ]
         return self._node("DequantizeLinear", constants, f"{stem}/dq", axis=axis)
 
-    def _constant(self, name: str, array: Any) -> str:
+    def _constant(self, name: str, array: Array | np.generic) -> str:
         self._graph.initializer.append(
             self._onnx.numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
         )
         return name
 
-    def _node(self, kind: str, inputs: list[str], output: str, **attributes: int) -> str:
-        self._waiting.append(self._onnx.helper.make_node(kind, inputs, [output], name=output, **attributes))
+    def _node(self, kind: str, inputs: list[str], output: str, axis: int | None = None) -> str:
+        self._waiting.append(self._onnx.helper.make_node(kind, inputs, [output], name=output, axis=axis))
         return output
 
 
-def quantise_weight(array: np.ndarray[Any, Any], axis: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def quantise_weight(array: Array, axis: int) -> tuple[Array, Array]:
     """int8 values and one float32 scale for each index of ``axis`` (round half to even, as QuantizeLinear does)."""
     others = tuple(i for i in range(array.ndim) if i != axis)
     scales = (_representable(np.abs(array).max(axis=others)) / LARGEST).astype(np.float32)
@@ -147,12 +152,12 @@ def quantise_weight(array: np.ndarray[Any, Any], axis: int) -> tuple[np.ndarray[
     return np.clip(rounded, -LARGEST, LARGEST).astype(np.int8), scales
 
 
-def _representable(ranges: Any) -> Any:
+def _representable(ranges: Array | np.generic) -> Array:
     """Ranges that have a scale above zero, and no denormal one."""
     return np.where(ranges == 0.0, ZERO_RANGE, np.maximum(ranges, SMALLEST_RANGE))
 
 
-def weight_axis(node: Any, slot: int, rank: int) -> int:
+def weight_axis(node: onnx.NodeProto, slot: int, rank: int) -> int:
     """The axis of a constant operand that runs over output channels."""
     if node.op_type == "Conv":
         return 0

@@ -9,21 +9,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.graphs.graph import drop_unused_initialisers, subgraphs
+
+if TYPE_CHECKING:
+    import onnx
 
 
 @dataclass(frozen=True)
 class Reduced:
     """``model`` (onnx.ModelProto) shows the fault; ``minimal``: no node of it can be left out, ``asked`` was enough."""
 
-    model: Any
+    model: onnx.ModelProto
     minimal: bool
     asked: int
 
 
-def reduce(model: Any, fails: Callable[[Any], bool], *, limit_s: float) -> Reduced:
+def reduce(model: onnx.ModelProto, fails: Callable[[onnx.ModelProto], bool], *, limit_s: float) -> Reduced:
     """Shrink ``model``, which fails, as far as it goes within ``limit_s`` seconds.
 
     Args:
@@ -52,6 +55,7 @@ def reduce(model: Any, fails: Callable[[Any], bool], *, limit_s: float) -> Reduc
         else:
             parts = min(2 * parts, len(left))
     piece = model if len(left) == len(order) else extract(model, frozenset(left), values)
+    assert piece is not None  # the whole, or what was asked about
     return Reduced(piece, time.monotonic() < deadline, len(tried))
 
 
@@ -75,7 +79,9 @@ def _shrink(
     return None
 
 
-def extract(model: Any, names: Collection[str], values: Mapping[str, Any] | None = None) -> Any | None:
+def extract(
+    model: onnx.ModelProto, names: Collection[str], values: Mapping[str, onnx.ValueInfoProto] | None = None
+) -> onnx.ModelProto | None:
     """The top-level nodes of these names as a model; None where a tensor at the cut has no known type and shape."""
     import onnx
 
@@ -100,7 +106,7 @@ def extract(model: Any, names: Collection[str], values: Mapping[str, Any] | None
     return made_model
 
 
-def reads(node: Any) -> list[str]:
+def reads(node: onnx.NodeProto) -> list[str]:
     """What a node reads from outside: its inputs, and what its bodies capture."""
     found = [name for name in node.input if name]
     for body in subgraphs(node):
@@ -111,7 +117,7 @@ def reads(node: Any) -> list[str]:
     return found
 
 
-def tensor_values(model: Any) -> dict[str, Any]:
+def tensor_values(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
     """Type and static shape (ValueInfoProto) of every tensor of the top level for which shape inference knows both."""
     import onnx
 

@@ -7,41 +7,46 @@ ONNX Runtime's CPU provider has no bfloat16 convolution, and runs float16 graphs
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.graphs.graph import element_types, subgraphs
 
+if TYPE_CHECKING:
+    import onnx
 
-def low_types(model: Any) -> list[str]:
+
+def low_types(model: onnx.ModelProto) -> list[str]:
     """Which of float16 and bfloat16 the graph's tensors have."""
     import onnx
 
-    names = {onnx.TensorProto.FLOAT16: "float16", onnx.TensorProto.BFLOAT16: "bfloat16"}
+    names: dict[int, str] = {onnx.TensorProto.FLOAT16: "float16", onnx.TensorProto.BFLOAT16: "bfloat16"}
     return sorted({names[kind] for kind in element_types(model).values() if kind in names})
 
 
-def emulate(model: Any) -> Any:
+def emulate(model: onnx.ModelProto) -> onnx.ModelProto:
     """A float32 copy of ``model`` in which every tensor that was float16 or bfloat16 holds such values.
 
     Inputs keep their types; outputs of a low precision become float32 with the same values.
     """
     import onnx
 
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
-    _Emulation(onnx, element_types(model)).graph(copy.graph, top=True)
+    copy: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
+    _Emulation(element_types(model)).graph(copy.graph, top=True)
     return copy
 
 
 class _Emulation:
-    def __init__(self, onnx: Any, types: dict[str, int]) -> None:
+    def __init__(self, types: dict[str, int]) -> None:
+        import onnx
+
         self.onnx, self.types = onnx, types
         self.low = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
         self.full = onnx.TensorProto.FLOAT
 
-    def graph(self, graph: Any, *, top: bool = False) -> None:
+    def graph(self, graph: onnx.GraphProto, *, top: bool = False) -> None:
         for tensor in graph.initializer:
             self.widen(tensor)
-        nodes: list[Any] = []
+        nodes: list[onnx.NodeProto] = []
         inputs = {value.name for value in graph.input if self.types.get(value.name) in self.low} if top else set()
         for name in sorted(inputs):
             nodes.append(self.cast(name, f"{name}//widened", self.full))
@@ -63,7 +68,7 @@ class _Emulation:
         graph.node.extend(nodes)
         del graph.value_info[:]
 
-    def attributes(self, node: Any) -> None:
+    def attributes(self, node: onnx.NodeProto) -> None:
         for attribute in node.attribute:
             if attribute.name in ("to", "dtype") and attribute.i in self.low:
                 attribute.i = self.full
@@ -72,10 +77,10 @@ class _Emulation:
         for inner in subgraphs(node):
             self.graph(inner)
 
-    def widen(self, tensor: Any) -> None:
+    def widen(self, tensor: onnx.TensorProto) -> None:
         if tensor.data_type in self.low:
             array = self.onnx.numpy_helper.to_array(tensor).astype("float32")
             tensor.CopyFrom(self.onnx.numpy_helper.from_array(array, tensor.name))
 
-    def cast(self, source: str, target: str, kind: int | None) -> Any:
+    def cast(self, source: str, target: str, kind: int | None) -> onnx.NodeProto:
         return self.onnx.helper.make_node("Cast", [source], [target], to=kind)

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
+from trtbuild.core.complaint import OperationEntry
 from trtbuild.graphs.folding import Folded, is_heavy, unfold
 from trtbuild.graphs.graph import inferred
 from trtbuild.graphs.tfop import TfOp
+
+if TYPE_CHECKING:
+    import onnx
+
+    Readers = dict[str, list[onnx.NodeProto]]
 
 # Wrappers of a loaded SavedModel's functions, which no author wrote.
 _WRAPPERS = re.compile(r"^(?:(?:StatefulPartitionedCall|PartitionedCall)(?:_\d+)?/)+")
@@ -22,14 +28,32 @@ _NEAR = 6  # nodes that one operation becomes, one behind the other
 _PASS_THROUGH = ("Identity", "StopGradient")
 
 
-def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -> dict[str, Any]:
-    """``{"nodes": {name: {op, type, name, scope, members}}, "tensors": {name: {tensor, layout}}}`` of a graph.
+class NodeEntry(OperationEntry, total=False):
+    """Of a node; ``members`` are the operations that were folded into it, and most nodes have none."""
+
+    scope: str
+    members: list[OperationEntry]
+
+
+class TensorEntry(TypedDict):
+    """``layout``: "same", "NCHW" (transposed from TensorFlow's NHWC) or None where shapes cannot tell."""
+
+    tensor: str
+    layout: str | None
+
+
+class ScopeMap(TypedDict):
+    """``scopes.json``: where the nodes and tensors of an exported graph come from, by their names."""
+
+    nodes: dict[str, NodeEntry]
+    tensors: dict[str, TensorEntry]
+
+
+def scope_map(model: onnx.ModelProto, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -> ScopeMap:
+    """Where every node and tensor of a canonical graph comes from, as far as it is known.
 
     Args:
-        model: canonical onnx.ModelProto; ops: operations of the frozen graph; tensors: clean I/O name -> TF tensor.
-
-    ``members`` are the operations that were folded into the node, each with its op, type and name; most have none.
-    ``layout`` is "same", "NCHW" (transposed from TensorFlow's NHWC) or None where shapes cannot tell.
+        ops: operations of the frozen graph; tensors: clean input or output name -> TensorFlow's tensor.
     """
     clean = Cleaner(ops)
     found = dict(tensors)
@@ -50,7 +74,7 @@ def scope_map(model: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -
     }
 
 
-def _through_layouts(graph: Any, ops: Mapping[str, TfOp], found: dict[str, str]) -> None:
+def _through_layouts(graph: onnx.GraphProto, ops: Mapping[str, TfOp], found: dict[str, str]) -> None:
     """A change of layout that the exporter put in holds what it was given, and was given what it holds."""
     layouts = [n for n in graph.node if n.op_type == "Transpose" and _permutation(n) in _LAYOUTS and n.name not in ops]
     for node in layouts:
@@ -61,11 +85,11 @@ def _through_layouts(graph: Any, ops: Mapping[str, TfOp], found: dict[str, str])
             found.setdefault(node.input[0], found[node.output[0]])
 
 
-def _permutation(node: Any) -> list[int]:
+def _permutation(node: onnx.NodeProto) -> list[int]:
     return next((list(a.ints) for a in node.attribute if a.name == "perm"), [])
 
 
-def _by_consumer(graph: Any, ops: Mapping[str, TfOp], known: Mapping[str, str]) -> dict[str, str]:
+def _by_consumer(graph: onnx.GraphProto, ops: Mapping[str, TfOp], known: Mapping[str, str]) -> dict[str, str]:
     constants = {tensor.name for tensor in graph.initializer}
     readers = _readers(graph)
     mapped: dict[str, str] = {}
@@ -82,8 +106,8 @@ def _by_consumer(graph: Any, ops: Mapping[str, TfOp], known: Mapping[str, str]) 
     return mapped
 
 
-def _readers(graph: Any) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+def _readers(graph: onnx.GraphProto) -> Readers:
+    found: Readers = {}
     for node in graph.node:
         for name in node.input:
             found.setdefault(name, []).append(node)
@@ -91,7 +115,7 @@ def _readers(graph: Any) -> dict[str, list[Any]]:
 
 
 def _unfold(
-    node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Mapping[str, Sequence[Any]]
+    node: onnx.NodeProto, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Readers
 ) -> Folded | None:
     """What a heavy node was made of; by what it makes before what it is called after."""
     if not is_heavy(node.op_type):
@@ -100,13 +124,13 @@ def _unfold(
     return unfold(node.op_type, ends, ops, set(tensors.values()))
 
 
-def _ends(node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -> list[TfOp]:
+def _ends(node: onnx.NodeProto, ops: Mapping[str, TfOp], tensors: Mapping[str, str]) -> list[TfOp]:
     names = [*(tensors[o].rpartition(":")[0] for o in node.output if o in tensors), node.name]
     return [ops[name] for name in dict.fromkeys(names) if name in ops]
 
 
 def _ends_behind(
-    node: Any, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Mapping[str, Sequence[Any]]
+    node: onnx.NodeProto, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Readers
 ) -> list[TfOp]:
     """Where one operation becomes several nodes (einsum, LSTM), the last of them bears its name."""
     found: dict[str, TfOp] = {}
@@ -128,12 +152,12 @@ def _skip_identities(tensor: str, ops: Mapping[str, TfOp]) -> str:
 
 
 def _node_entry(
-    node: Any,
+    node: onnx.NodeProto,
     ops: Mapping[str, TfOp],
     tensors: Mapping[str, str],
-    readers: Mapping[str, Sequence[Any]],
+    readers: Readers,
     clean: Cleaner,
-) -> dict[str, Any] | None:
+) -> NodeEntry | None:
     folded = _unfold(node, ops, tensors, readers)
     if folded is not None:
         members = [_named(op, kind, clean) for op, kind in folded.members]
@@ -146,11 +170,11 @@ def _node_entry(
     return None if op is None else _entry(op.name, op.kind, clean, [])
 
 
-def _named(op: str, kind: str, clean: Cleaner) -> dict[str, str]:
+def _named(op: str, kind: str, clean: Cleaner) -> OperationEntry:
     return {"op": op, "type": kind, "name": clean.name(op)}
 
 
-def _entry(op: str, kind: str, clean: Cleaner, members: list[dict[str, str]]) -> dict[str, Any]:
+def _entry(op: str, kind: str, clean: Cleaner, members: list[OperationEntry]) -> NodeEntry:
     named = _named(op, kind, clean)
     return {**named, "scope": named["name"].rpartition("/")[0], "members": members}
 
@@ -190,13 +214,13 @@ def in_scope(op: str, scope: str) -> bool:
     return f"/{scope.strip('/')}/" in f"/{_unwrap(op)}/"
 
 
-def names_of(entry: Mapping[str, Any]) -> list[str]:
+def names_of(entry: NodeEntry | None) -> list[str]:
     """Traced and clean names of a node's operation and of all that was folded into it; none of a node without any."""
-    found = [entry, *entry.get("members", ())] if entry else []
+    found: list[OperationEntry] = [entry, *entry.get("members", ())] if entry else []
     return [name for one in found for name in (one["op"], one.get("name", one["op"]))]
 
 
-def _shapes(model: Any) -> dict[str, tuple[int | None, ...]]:
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
     graph = inferred(model)
     return {
         value.name: tuple(d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim)
@@ -229,13 +253,15 @@ def _fits(a: Sequence[int | None], b: Sequence[int | None]) -> bool:
     return all(x is None or y is None or x == y for x, y in zip(a, b, strict=True))
 
 
-def nodes_in_scopes(nodes: Iterable[Any], scopes: Iterable[str], scope_map: Mapping[str, Any]) -> dict[str, list[str]]:
+def nodes_in_scopes(
+    nodes: Iterable[onnx.NodeProto], scopes: Iterable[str], scope_map: ScopeMap
+) -> dict[str, list[str]]:
     """Names of the nodes under each TensorFlow name scope (or part of an ONNX name, for a graph without a map).
 
     A node is in the scope of every operation that was folded into it.
     """
     entries, nodes = scope_map["nodes"], list(nodes)
-    known = {node.name: (node.name, *names_of(entries.get(node.name, {}))) for node in nodes}
+    known = {node.name: (node.name, *names_of(entries.get(node.name))) for node in nodes}
     return {
         scope: [node.name for node in nodes if any(in_scope(name, scope) for name in known[node.name])]
         for scope in scopes

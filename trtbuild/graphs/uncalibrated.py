@@ -7,16 +7,19 @@ measures them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import LowerError
+
+if TYPE_CHECKING:
+    import onnx
 
 _RANGE = 127.0  # so that every scale is 1
 _FLOATS = {"fp16": "float16", "bf16": "bfloat16"}
 
 
 def lower(
-    model: Any,
+    model: onnx.ModelProto,
     precision: str,
     quantize_ops: Sequence[str],
     keep_nodes: Sequence[str] = (),
@@ -37,7 +40,7 @@ def lower(
     names, kinds = set(keep_nodes), set(keep_ops)
     hoist_constants(model.graph)
 
-    def keep(node: Any) -> bool:
+    def keep(node: onnx.NodeProto) -> bool:
         return node.name in names or node.op_type in kinds
 
     if precision in _FLOATS:

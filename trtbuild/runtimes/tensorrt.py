@@ -224,7 +224,7 @@ def count_kernels(model: Path, options: Options, threads: int, feeds: Mapping[st
 def make_profiler(trt: Any) -> Any:
     """Collects ``(layer, milliseconds)`` of one run in ``seen``, in the order of execution."""
 
-    class LayerTimes(trt.IProfiler):  # type: ignore[misc, name-defined]
+    class LayerTimes(trt.IProfiler):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IProfiler.__init__(self)
             self.seen: list[tuple[str, float]] = []
@@ -238,7 +238,7 @@ def make_profiler(trt: Any) -> Any:
 def make_allocator(trt: Any, cuda: Cuda) -> Any:
     """Gives room for outputs whose shapes hang on the data, and keeps what shapes they came to."""
 
-    class OutputAllocator(trt.IOutputAllocator):  # type: ignore[misc, name-defined]
+    class OutputAllocator(trt.IOutputAllocator):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IOutputAllocator.__init__(self)
             self.buffers: dict[str, Buffer] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import EngineError
 from trtbuild.base.thread import in_thread
@@ -19,6 +19,9 @@ from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import File, Out, Step
 from trtbuild.core.warning import StepWarning
+
+if TYPE_CHECKING:
+    from trtbuild.trt.api import BuildOptions
 
 VERSION = 3
 NATIVE_OUTS = (Out("layers.json"), Out("timing.cache"))
@@ -65,7 +68,6 @@ def declare(variant: Variant, need: Need) -> Step:
 
 
 _DEFAULT_TARGET = {"tensorrt-rtx": "portable default of the builder", "tensorrt": "the GPU it was built on"}
-_OPTIONS = ("profiles", "compute_capabilities", "tf32", "hardware_compatibility", "version_compatible")
 
 
 def run(job: Job) -> None:
@@ -86,7 +88,12 @@ def run(job: Job) -> None:
     log = trtlog.make_log(trt, job.output("build.log"))
     trtlog.use_log(log)
     model = job.input("model").read_bytes()
-    options = {key: params[key] for key in _OPTIONS if key in params}
+    options: api.BuildOptions = {
+        "profiles": params["profiles"], "compute_capabilities": params["compute_capabilities"], "tf32": params["tf32"],
+    }  # fmt: skip
+    if device is not None:
+        options["hardware_compatibility"] = params["hardware_compatibility"]
+        options["version_compatible"] = params["version_compatible"]
     if "timing_cache" in job.inputs:
         options["timing_cache"] = job.input("timing_cache").read_bytes()
     shapes = params["shapes"]
@@ -106,7 +113,7 @@ def run(job: Job) -> None:
     job.write_json("passport.json", passport)
 
 
-def _passport(job: Job, trt: Any, found: Any, model: bytes, options: Mapping[str, Any]) -> dict[str, Any]:
+def _passport(job: Job, trt: Any, found: Any, model: bytes, options: BuildOptions) -> dict[str, Any]:
     from trtbuild.trt import network
 
     parsed, plan = found.parsed, found.built.plan

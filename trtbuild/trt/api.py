@@ -11,15 +11,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import EngineError, ToolchainError
 from trtbuild.core.complaint import Complaint
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import tensorrt_rtx as trt
+    from polygraphy.backend.trt import CreateConfig
+
+    from trtbuild.graphs.profile import EngineLayers
+    from trtbuild.trt.trtlog import Log
+
 _MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 
-def use_flavour(flavour: str, version: str) -> Any:
+def use_flavour(flavour: str, version: str) -> ModuleType:
     """Import the flavour's module and refuse any other version than the declared one."""
     os.environ["POLYGRAPHY_USE_TENSORRT_RTX"] = "1" if flavour == "tensorrt-rtx" else "0"
     from importlib import import_module
@@ -33,13 +42,13 @@ def use_flavour(flavour: str, version: str) -> Any:
 
 @dataclass
 class Parsed:
-    builder: Any
-    network: Any
-    parser: Any
+    builder: trt.Builder
+    network: trt.INetworkDefinition
+    parser: trt.OnnxParser
     complaints: list[Complaint]
 
 
-def parse(trt: Any, log: Any, model: bytes, path: Path | None = None) -> Parsed:
+def parse(trt: ModuleType, log: Log, model: bytes, path: Path | None = None) -> Parsed:
     """Parse ONNX into a strongly typed network; refusals come back as data.
 
     Args:
@@ -58,7 +67,7 @@ def parse(trt: Any, log: Any, model: bytes, path: Path | None = None) -> Parsed:
     return Parsed(builder, network, parser, complaints)
 
 
-def _complaint(error: Any) -> Complaint:
+def _complaint(error: trt.ParserError) -> Complaint:
     code = str(error.code()).rpartition(".")[2]
     # Checks that failed without a text say just "false": the function's name tells more.
     said = " ".join(error.desc().split())
@@ -74,12 +83,22 @@ class Built:
     timing_cache: bytes = b""
 
 
-def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> Built:
-    """Compile the parsed network.
+class BuildOptions(TypedDict, total=False):
+    """``profiles``: input -> (min, opt, max) shapes; ``compute_capabilities`` as "8.9".
 
-    Args:
-        options: ``profiles`` (input -> [min, opt, max] shapes), ``compute_capabilities`` (["8.9", ...]), ``tf32``; of
-            TensorRT alone ``hardware_compatibility``, ``version_compatible`` and ``timing_cache`` (bytes, or absent).
+    Of TensorRT alone are ``hardware_compatibility``, ``version_compatible`` and ``timing_cache``.
+    """
+
+    profiles: Mapping[str, Sequence[Sequence[int]]]
+    compute_capabilities: Sequence[str]
+    tf32: bool
+    hardware_compatibility: str
+    version_compatible: bool
+    timing_cache: bytes
+
+
+def build(parsed: Parsed, trt: ModuleType, log: Log, options: BuildOptions) -> Built:
+    """Compile the parsed network.
 
     Raises:
         EngineError: no plan, or an error-level line in the log.
@@ -91,9 +110,9 @@ def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> Bui
         config.set_flag(trt.BuilderFlag.TF32)
     else:
         config.clear_flag(trt.BuilderFlag.TF32)
-    native = options.get("hardware_compatibility") is not None
-    if options.get("timing_cache"):
-        _lock_tactics(trt, config, options["timing_cache"])
+    native = "hardware_compatibility" in options
+    if timings := options.get("timing_cache"):
+        _lock_tactics(trt, config, timings)
     before = len(log.errors)
     plan = parsed.builder.build_serialized_network(parsed.network, config)
     said = log.errors[before:]
@@ -107,7 +126,7 @@ def build(parsed: Parsed, trt: Any, log: Any, options: Mapping[str, Any]) -> Bui
     return Built(bytes(plan), b"" if timing_cache is None else bytes(timing_cache.serialize()))
 
 
-def _lock_tactics(trt: Any, config: Any, content: bytes) -> None:
+def _lock_tactics(trt: ModuleType, config: trt.IBuilderConfig, content: bytes) -> None:
     """Take the tactics of an earlier build; one that is not in there is an error instead of a new measurement."""
     timing_cache = config.create_timing_cache(content)
     if timing_cache is None or not config.set_timing_cache(timing_cache, False):
@@ -132,13 +151,13 @@ def known_refusal(words: str) -> str:
     return next((why for sign, why in _GPU_ONLY if re.search(sign, words)), "")
 
 
-def shape_inputs(network: Any) -> set[str]:
+def shape_inputs(network: trt.INetworkDefinition) -> set[str]:
     """Inputs whose values are a shape, or another thing that an engine has to know when it is built."""
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     return {tensor.name for tensor in inputs if tensor.is_shape_tensor}
 
 
-def _config(trt: Any, options: Mapping[str, Any]) -> Any:
+def _config(trt: ModuleType, options: BuildOptions) -> CreateConfig:
     from polygraphy.backend.trt import CreateConfig, Profile
 
     profiles = []
@@ -161,7 +180,7 @@ def _config(trt: Any, options: Mapping[str, Any]) -> Any:
     )
 
 
-def _compatibility(trt: Any, wanted: str) -> Any:
+def _compatibility(trt: ModuleType, wanted: str) -> trt.HardwareCompatibilityLevel | None:
     """None leaves TensorRT's default, which is none; 10.3 has no SAME_COMPUTE_CAPABILITY."""
     if wanted == "none":
         return None
@@ -173,7 +192,7 @@ def _compatibility(trt: Any, wanted: str) -> Any:
     return levels[wanted.upper()]
 
 
-def load(trt: Any, log: Any, plan: bytes, *, host_code: bool = False) -> Any:
+def load(trt: ModuleType, log: Log, plan: bytes, *, host_code: bool = False) -> trt.ICudaEngine:
     """An engine out of its plan; needs its GPU.
 
     Args:
@@ -193,7 +212,7 @@ def load(trt: Any, log: Any, plan: bytes, *, host_code: bool = False) -> Any:
     return engine
 
 
-def inspect(trt: Any, engine: Any) -> dict[str, Any]:
+def inspect(trt: ModuleType, engine: trt.ICudaEngine) -> EngineLayers:
     """Layers and bindings of an engine, as its own inspector tells them.
 
     Older versions give no ``Bindings``, and names alone where they know no more: both become one form.
@@ -209,12 +228,14 @@ def inspect(trt: Any, engine: Any) -> dict[str, Any]:
         found = json.loads(text, strict=False)  # names are written as they are, control characters and all
     except ValueError as error:
         raise EngineError(f"the inspector's answer is no JSON: {error}", where="inspect") from None
-    layers = [{"Name": layer} if isinstance(layer, str) else layer for layer in found.get("Layers", [])]
+    layers: list[dict[str, object]] = [
+        {"Name": layer} if isinstance(layer, str) else layer for layer in found.get("Layers", [])
+    ]
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
     return {"Layers": layers, "Bindings": found.get("Bindings") or names}
 
 
-def check_targets(trt: Any, capabilities: Sequence[str]) -> None:
+def check_targets(trt: ModuleType, capabilities: Sequence[str]) -> None:
     """Refuse a compute capability that this TensorRT cannot compile for, before minutes are spent."""
     known = getattr(trt, "ComputeCapability", None)
     if known is None:

@@ -8,13 +8,10 @@ Guide, "Interoperability between Runtime and Driver APIs"), in the device's prim
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
-import numpy as np
-
+from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.errors import ModelError, PlaceError
 
-Array = np.ndarray[Any, Any]
 OUT_OF_MEMORY = 2  # cuda.h: CUDA_ERROR_OUT_OF_MEMORY
 
 
@@ -81,7 +78,7 @@ class Cuda:
         self._call("cuEventElapsedTime", ctypes.byref(made), start, end)
         return made.value
 
-    def _call(self, name: str, *arguments: Any) -> None:
+    def _call(self, name: str, *arguments: object) -> None:
         status: int = getattr(self._library, name)(*arguments)
         if not status:
             return

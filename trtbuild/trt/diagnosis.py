@@ -6,17 +6,23 @@ The ``engine`` step and the prober ask here, so that what is checked before a bu
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from trtbuild.base.errors import EngineError
 from trtbuild.core import parserwarnings
 from trtbuild.core.complaint import Complaint
 from trtbuild.graphs import misreadings
 from trtbuild.trt import api, network, refusals
-from trtbuild.trt.api import Built, Parsed
+from trtbuild.trt.api import BuildOptions, Built, Parsed
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from trtbuild.trt.refusals import Shapes
+    from trtbuild.trt.trtlog import Log
 
 _SHAPE_INPUT = "the values of input '{}' decide shapes, which an engine has to know: make it a constant of the network"
 Stage = Literal["parse", "build", "contract"]
@@ -46,7 +52,7 @@ class Compiled:
 
 
 def diagnose(
-    trt: Any, log: Any, model: bytes, shapes: Mapping[str, Any], options: Mapping[str, Any],
+    trt: ModuleType, log: Log, model: bytes, shapes: Shapes, options: BuildOptions,
     say: Callable[[str], None], *, every: bool = True, path: Path | None = None,
 ) -> Compiled | Refusal:  # fmt: skip
     """Parse and build a serialised onnx.ModelProto.
@@ -103,7 +109,7 @@ def _misread(model: bytes, warnings: Sequence[Complaint]) -> tuple[Complaint, ..
 
 
 def _of_build(
-    trt: Any, log: Any, model: bytes, shapes: Mapping[str, Any], options: Mapping[str, Any],
+    trt: ModuleType, log: Log, model: bytes, shapes: Shapes, options: BuildOptions,
     error: EngineError, say: Callable[[str], None], every: bool, path: Path | None,
 ) -> Refusal:  # fmt: skip
     import onnx

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import tensorrt_rtx as trt
+    from tensorrt_rtx import ITensor
 
 _DTYPES = {
     "FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "INT32": "int32", "INT64": "int64",
@@ -11,23 +17,30 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def dtype_name(dtype: Any) -> str:
+def dtype_name(dtype: trt.DataType) -> str:
     name = str(dtype).rpartition(".")[2]
     return _DTYPES.get(name, name.lower())
 
 
-def contract(tensors: Sequence[Any]) -> list[dict[str, Any]]:
-    """Bindings as data; -1 is a dynamic dimension."""
+class Binding(TypedDict):
+    """An input or output of a network; -1 in ``shape`` is a dynamic dimension."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+
+
+def contract(tensors: Sequence[trt.ITensor]) -> list[Binding]:
     return [{"name": t.name, "dtype": dtype_name(t.dtype), "shape": list(t.shape)} for t in tensors]
 
 
-def bindings(network: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def bindings(network: trt.INetworkDefinition) -> tuple[list[Binding], list[Binding]]:
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     return contract(inputs), contract(outputs)
 
 
-def compute_dtypes(trt: Any, network: Any) -> dict[str, str]:
+def compute_dtypes(trt: ModuleType, network: trt.INetworkDefinition) -> dict[str, str]:
     """The dtype in which every convolution and matrix product of the parsed network computes, by ONNX node name.
 
     In a strongly typed network a layer computes in its inputs' type, and in int8 where they come from a
@@ -37,7 +50,7 @@ def compute_dtypes(trt: Any, network: Any) -> dict[str, str]:
     layers = [network.get_layer(i) for i in range(network.num_layers)]
     makers = {layer.get_output(j).name: layer for layer in layers for j in range(layer.num_outputs)}
 
-    def operand(tensor: Any) -> str:
+    def operand(tensor: ITensor) -> str:
         maker = makers.get(tensor.name)
         if maker is not None and maker.type == trt.LayerType.DEQUANTIZE:
             return dtype_name(maker.get_input(0).dtype)
@@ -56,7 +69,7 @@ def compute_dtypes(trt: Any, network: Any) -> dict[str, str]:
     return found
 
 
-def onnx_node(layer: Any) -> str:
+def onnx_node(layer: trt.ILayer) -> str:
     metadata = layer.metadata or layer.name
     start, end = "[ONNX Layer: ", "]"
     if metadata.startswith(start) and metadata.endswith(end):

@@ -8,21 +8,30 @@ does not, every node is built alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import EngineError
 from trtbuild.core.complaint import Complaint
 from trtbuild.graphs.graph import subgraphs
 from trtbuild.trt import api
+from trtbuild.trt.api import BuildOptions
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import onnx
+
+    from trtbuild.trt.trtlog import Log
+
+Shapes = Mapping[str, Sequence[int]]  # of the inputs, all of them concrete
 TIME_LIMIT_S = 60.0
 ROUNDS = 64
 
 
 def find_all(
-    trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], first: list[Complaint], path: Path | None = None
+    trt: ModuleType, log: Log, model: onnx.ModelProto, shapes: Shapes, first: list[Complaint], path: Path | None = None
 ) -> list[Complaint]:
     """Every refused node of ``model`` (onnx.ModelProto), ``first`` being what a whole parse said.
 
@@ -46,7 +55,7 @@ def find_all(
 
 
 def build_alone(
-    trt: Any, log: Any, model: Any, shapes: Mapping[str, Any], options: Mapping[str, Any], path: Path | None = None
+    trt: ModuleType, log: Log, model: onnx.ModelProto, shapes: Shapes, options: BuildOptions, path: Path | None = None
 ) -> list[Complaint]:
     """Nodes that parse but cannot be compiled, each built as a model of its own."""
     deadline = time.monotonic() + TIME_LIMIT_S
@@ -70,10 +79,10 @@ def build_alone(
     return found
 
 
-def _static(model: Any, shapes: Mapping[str, Any]) -> Any:
+def _static(model: onnx.ModelProto, shapes: Shapes) -> onnx.ModelProto:
     import onnx
 
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    copy: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
     for value in copy.graph.input:
         for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
             dim.dim_value = size
@@ -83,21 +92,21 @@ def _static(model: Any, shapes: Mapping[str, Any]) -> Any:
         return copy
 
 
-def _values(model: Any) -> dict[str, Any]:
+def _values(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
     graph = model.graph
     return {value.name: value for value in (*graph.value_info, *graph.input, *graph.output)}
 
 
-def _owner(graph: Any, name: str) -> str:
+def _owner(graph: onnx.GraphProto, name: str) -> str:
     """The top-level node that is, or contains, the node of that name."""
 
-    def contains(node: Any) -> bool:
+    def contains(node: onnx.NodeProto) -> bool:
         return node.name == name or any(contains(inner) for body in subgraphs(node) for inner in body.node)
 
     return next((node.name for node in graph.node if contains(node)), "") if name else ""
 
 
-def _cut(model: Any, refused: set[str]) -> bool:
+def _cut(model: onnx.ModelProto, refused: set[str]) -> bool:
     """Remove nodes, making their results inputs; False when a result's type or shape is unknown."""
     import onnx
 
@@ -127,12 +136,17 @@ def _cut(model: Any, refused: set[str]) -> bool:
     return bool(kept)
 
 
-def _concrete(value: Any) -> bool:
+def _concrete(value: onnx.ValueInfoProto) -> bool:
     kind = value.type.tensor_type
     return bool(kind.elem_type) and kind.HasField("shape") and all(d.dim_value > 0 for d in kind.shape.dim)
 
 
-def _alone(node: Any, model: Any, values: Mapping[str, Any], constants: Mapping[str, Any]) -> Any | None:
+def _alone(
+    node: onnx.NodeProto,
+    model: onnx.ModelProto,
+    values: Mapping[str, onnx.ValueInfoProto],
+    constants: Mapping[str, onnx.TensorProto],
+) -> onnx.ModelProto | None:
     """One node as a model; None when its inputs are not concrete, or are shapes (which need their producers)."""
     import onnx
 

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from trtbuild.core.complaint import Complaint
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
 
 # Told at the lowest level, before each node and each constant is imported.
 _NODE = re.compile(r"[Pp]arsing node: (?P<node>.*?) ?\[(?P<kind>\w+)\]$|Importing initializer: (?P<constant>.*)$")
 
 
-def make_log(trt: Any, path: Path) -> Any:
+class Log(Protocol):
+    """A logger of TensorRT's that keeps what it is given; ``node``: name and type of the node that the parser is at."""
+
+    errors: list[str]
+    warnings: list[Complaint]
+    node: tuple[str, str]
+
+
+def make_log(trt: ModuleType, path: Path) -> Log:
     """A TensorRT logger: warnings and errors to ``path``, the rest (with its timings) to stdout; both are kept.
 
     Build errors are told to the logger only; some calls log an error and return a plan all the same (RTX 1.7 with a
@@ -25,7 +37,7 @@ def make_log(trt: Any, path: Path) -> Any:
         trt.ILogger.INFO: "I",
     }
 
-    class Log(trt.ILogger):  # type: ignore[misc, name-defined]
+    class FileLog(trt.ILogger):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []
@@ -33,7 +45,7 @@ def make_log(trt: Any, path: Path) -> Any:
             self.node = ("", "")
             self.file = path.open("w", encoding="utf-8")
 
-        def log(self, severity: Any, message: str) -> None:
+        def log(self, severity: object, message: str) -> None:
             letter = severities.get(severity)
             if letter is None:
                 if at := _NODE.search(message):
@@ -50,10 +62,10 @@ def make_log(trt: Any, path: Path) -> Any:
                 stage = "parse" if self.node[1] else "build"
                 self.warnings.append(Complaint(*self.node, stage, " ".join(message.split())))
 
-    return Log()
+    return FileLog()
 
 
-def use_log(log: Any) -> None:
+def use_log(log: Log) -> None:
     """Make Polygraphy create builders with our logger: it keeps its own in a module variable, not an argument."""
     from polygraphy.backend.trt import util
 

@@ -8,13 +8,12 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.core.job import Job
 
-NO_LIMITS = {
-    "compute_capabilities": [], "hardware_compatibility": "none", "version_compatible": False,
-}  # fmt: skip  # what a build for the default target has
+if TYPE_CHECKING:
+    from trtbuild.trt.api import BuildOptions
 
 
 def run(job: Job) -> None:
@@ -39,12 +38,12 @@ def _answer(job: Job, trt: Any, log: Any, question: dict[str, Any]) -> dict[str,
     from trtbuild.trt.diagnosis import Refusal, diagnose
 
     path = Path(question["model"])
-    options = NO_LIMITS if job.params["flavour"] == "tensorrt" else {"compute_capabilities": []}
+    options: BuildOptions = {"profiles": question["profiles"], "compute_capabilities": [], "tf32": question["tf32"]}
+    if job.params["flavour"] == "tensorrt":  # as a build for the default target has them
+        options |= {"hardware_compatibility": "none", "version_compatible": False}
     found = diagnose(
-        trt, log, path.read_bytes(), question["shapes"],
-        {**options, "profiles": question["profiles"], "tf32": question["tf32"]},
-        job.stage, every=question["every"], path=path,
-    )  # fmt: skip
+        trt, log, path.read_bytes(), question["shapes"], options, job.stage, every=question["every"], path=path
+    )
     if isinstance(found, Refusal):
         return {"refusal": asdict(found), "warnings": []}
     return {"refusal": None, "warnings": [asdict(warning) for warning in found.warnings]}
