@@ -153,7 +153,8 @@ def assert_pictured(checks: dict) -> None:
     assert pictured.keys() == checks.keys()
     for name, check in checks.items():
         assert pictured[name]["limit"] == check["limit"]
-        assert pictured[name]["observed"] == pytest.approx(check["observed"], rel=0.05, abs=2e-5)  # CPUs round differently
+        # CPUs round differently.
+        assert pictured[name]["observed"] == pytest.approx(check["observed"], rel=0.05, abs=2e-5)
 
 
 @pytest.mark.parametrize("model", ["lenet", "mobilenet_v2", "inception_v3"])
