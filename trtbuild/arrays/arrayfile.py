@@ -19,12 +19,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 _DAMAGED = (ValueError, EOFError, SyntaxError, RuntimeError, LookupError, TypeError, ArithmeticError, MemoryError)
-Array = np.ndarray[Any, Any]
+Array = np.ndarray
 CHUNK_BYTES = 1 << 20  # copied at once; larger ones are no faster
 BLOCK_ELEMENTS = 1 << 17  # of one block of rows: 1 MB as float64; twice that was slower (page faults of each new block)
 
@@ -36,7 +39,7 @@ class StoredArray:
     file: IO[bytes]
     offset: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype
     fortran: bool = False
 
     @property
@@ -66,7 +69,7 @@ class StoredArray:
             done += got
         return made
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self[:] if self.ndim else self.mapped(), dtype=dtype)
 
     def mapped(self) -> Array:
@@ -77,7 +80,7 @@ class StoredArray:
         return np.memmap(self.file, self.dtype, "c", self.offset, self.shape or (1,), order=order).reshape(self.shape)  # type: ignore[call-overload, no-any-return]
 
 
-def rows_of(array: Any, elements: int = BLOCK_ELEMENTS) -> Iterator[tuple[int, Array]]:
+def rows_of(array: Array | StoredArray, elements: int = BLOCK_ELEMENTS) -> Iterator[tuple[int, Array]]:
     """Blocks of whole rows with the index of their first one, each of at most ``elements`` (but at least one row)."""
     rows = max(1, elements // max(1, prod(array.shape[1:])))
     for start in range(0, len(array), rows):
@@ -92,7 +95,7 @@ class Rows:
 
     def __post_init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=self.where)  # noqa: SIM115  # closed with its last reader
-        self.dtype: np.dtype[Any] | None = None
+        self.dtype: np.dtype | None = None
         self.tail: tuple[int, ...] | None = None
         self.rows = 0
         self.elements = 0
@@ -109,7 +112,7 @@ class Rows:
         self.rows += len(rows)
         self.elements += rows.size
 
-    def _widen(self, dtype: np.dtype[Any]) -> None:
+    def _widen(self, dtype: np.dtype) -> None:
         """numpy's own promotion, for what is already written."""
         if dtype != self.dtype:
             wider = Rows(self.where)
@@ -178,7 +181,7 @@ def _words(error: Exception) -> str:
     return (said.splitlines() or [type(error).__name__])[0]
 
 
-def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
+def write_npz(path: Path, arrays: Mapping[str, npt.ArrayLike | StoredArray]) -> None:
     """Write an .npz from arrays or stored arrays; equal arrays give equal bytes (entries carry a fixed date).
 
     Not ``numpy.savez``: it takes names as keyword arguments, and an output may be called ``file``.

@@ -12,18 +12,23 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trtbuild.arrays.arrayfile import BLOCK_ELEMENTS, Rows, StoredArray, open_npy, open_npz
+from trtbuild.arrays.arrayfile import BLOCK_ELEMENTS, Array, Rows, StoredArray, open_npy, open_npz
 from trtbuild.arrays.samplesizes import collected
 from trtbuild.base.callables import load_callable
 from trtbuild.base.errors import DataError
 from trtbuild.base.names import did_you_mean
 
-Arrays = dict[str, "np.ndarray[Any, Any]"]
-Stored = Mapping[str, "np.ndarray[Any, Any] | StoredArray"]
+if TYPE_CHECKING:
+    from trtbuild.core.recipes import DataParams, InputParams
+
+    Inputs = Mapping[str, InputParams]
+
+Arrays = dict[str, Array]
+Stored = Mapping[str, Array | StoredArray]
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Samples:
     count: int
     where: str
 
-    def batches(self, inputs: Mapping[str, Any], size: int) -> Iterator[Batch]:
+    def batches(self, inputs: Inputs, size: int) -> Iterator[Batch]:
         """Calls of at most ``size`` samples, cast to each input's dtype and checked for NaN and infinity.
 
         Inputs that share one batch dimension are cut alike, the last call of a static batch padded with copies of the
@@ -72,7 +77,7 @@ class Samples:
                 feeds = {n: np.concatenate([a, np.repeat(a[-1:], size - got, axis=0)]) for n, a in feeds.items()}
             yield Batch(feeds | self._scalars(inputs, start), got if rows else 0, padded)
 
-    def _cuts(self, inputs: Mapping[str, Any], size: int) -> Iterator[tuple[int, int]]:
+    def _cuts(self, inputs: Inputs, size: int) -> Iterator[tuple[int, int]]:
         """(first sample, how many) of each call."""
         scalars = [np.asarray(self.arrays[name][:]) for name, spec in inputs.items() if not spec["shape"]]
         start = 0
@@ -84,15 +89,15 @@ class Samples:
             yield start, max(got, 1)  # NaN differs from itself, and is refused when it is read
             start += max(got, 1)
 
-    def _scalars(self, inputs: Mapping[str, Any], index: int) -> Arrays:
+    def _scalars(self, inputs: Inputs, index: int) -> Arrays:
         return {n: self._slice(n, s, index, 1).reshape(()) for n, s in inputs.items() if not s["shape"]}
 
-    def mapped(self, key: str) -> np.ndarray[Any, Any]:
+    def mapped(self, key: str) -> Array:
         """One whole array, as a memory map where it lies in a file."""
         array = self.arrays[key]
         return array.mapped() if isinstance(array, StoredArray) else array
 
-    def _slice(self, name: str, spec: Mapping[str, Any], start: int, size: int) -> np.ndarray[Any, Any]:
+    def _slice(self, name: str, spec: InputParams, start: int, size: int) -> Array:
         raw = np.asarray(self.arrays[name][start : start + size])
         if raw.dtype.kind == "f" and not np.isfinite(raw).all():
             bad = start + int(np.argwhere(~np.isfinite(raw))[0][0])
@@ -105,7 +110,7 @@ class Samples:
         return cast
 
 
-def rows_per_call(inputs: Mapping[str, Any], wanted: int) -> dict[str, int]:
+def rows_per_call(inputs: Inputs, wanted: int) -> dict[str, int]:
     """Rows of every input in one call: a static first dimension as it is, else ``wanted`` within the profiles.
 
     Scalars have none.
@@ -117,15 +122,15 @@ def rows_per_call(inputs: Mapping[str, Any], wanted: int) -> dict[str, int]:
     return {name: static.get(name, free) for name in inputs}
 
 
-def _profile_batch(spec: Mapping[str, Any], point: str) -> int | None:
+def _profile_batch(spec: InputParams, point: str) -> int | None:
     shape = (spec.get("profile") or {}).get(point)
     return None if shape is None else int(shape if isinstance(shape, int) else shape[0])
 
 
 def open_samples(
-    source: Any,
+    source: str | DataParams,
     path: Path | None,
-    inputs: Mapping[str, Any],
+    inputs: Inputs,
     where: str,
     labels: Sequence[str] = (),
     scratch: Path | None = None,
@@ -154,9 +159,9 @@ def open_samples(
 
 
 def open_sizes(
-    source: Any,
+    source: str | DataParams,
     path: Path | None,
-    inputs: Mapping[str, Any],
+    inputs: Inputs,
     where: str,
     labels: Sequence[str] = (),
     scratch: Path | None = None,
@@ -173,9 +178,7 @@ def open_sizes(
     return tuple(_checked(arrays, inputs, where, labels) for arrays in parts)
 
 
-def _read(
-    path: Path, where: str, inputs: Mapping[str, Any], wanted: Sequence[str], scratch: Path | None
-) -> Sequence[Stored]:
+def _read(path: Path, where: str, inputs: Inputs, wanted: Sequence[str], scratch: Path | None) -> Sequence[Stored]:
     try:
         if path.is_dir():
             return _read_folder(path, where, inputs, wanted, scratch)
@@ -188,7 +191,7 @@ def _read(
 
 
 def _read_folder(
-    path: Path, where: str, inputs: Mapping[str, Any], wanted: Sequence[str], scratch: Path | None
+    path: Path, where: str, inputs: Inputs, wanted: Sequence[str], scratch: Path | None
 ) -> Sequence[Stored]:
     """One .npy for each key; or .npz files, each of one size; or, for one input, an .npy for each sample."""
     files, archives = sorted(path.glob("*.npy")), sorted(path.glob("*.npz"))
@@ -214,12 +217,12 @@ def _rows(arrays: Stored, file: Path, where: str) -> Iterator[Arrays]:
         yield {key: np.asarray(array[row : row + 1])[0] for key, array in arrays.items()}
 
 
-def _random(inputs: Mapping[str, Any], count: int, seed: int, scratch: Path | None) -> Stored:
+def _random(inputs: Inputs, count: int, seed: int, scratch: Path | None) -> Stored:
     """Uniform numbers in every input's range; integers and booleans are drawn as integers.
 
     Drawn block by block: a generator gives the same numbers however its draws are cut.
     """
-    made: dict[str, np.ndarray[Any, Any] | StoredArray] = {}
+    made: dict[str, Array | StoredArray] = {}
     rows = rows_per_call(inputs, 1)
     alike = _alike(rows)
     for index, (name, spec) in enumerate(sorted(inputs.items())):
@@ -244,12 +247,12 @@ def _alike(rows: Mapping[str, int]) -> int:
     return next(iter(rows.values())) if len(set(rows.values())) == 1 else 1
 
 
-def _opt_shape(spec: Mapping[str, Any]) -> list[int]:
-    opt: Any = (spec.get("profile") or {}).get("opt")
-    return list(opt) if isinstance(opt, (list, tuple)) else [opt if d is None else d for d in spec["shape"]]
+def _opt_shape(spec: InputParams) -> list[int]:
+    opt = (spec.get("profile") or {}).get("opt", 0)
+    return [opt if d is None else d for d in spec["shape"]] if isinstance(opt, int) else list(opt)
 
 
-def _yielded(source: Mapping[str, Any], where: str) -> Iterator[Arrays]:
+def _yielded(source: DataParams, where: str) -> Iterator[Arrays]:
     make = load_callable(source["callable"], f"{where}.callable")
     try:
         for sample in make(**source["arguments"]):
@@ -258,7 +261,7 @@ def _yielded(source: Mapping[str, Any], where: str) -> Iterator[Arrays]:
         raise DataError(f"it failed: {type(error).__name__}: {error}", where=source["callable"]) from error
 
 
-def _checked(arrays: Stored, inputs: Mapping[str, Any], where: str, labels: Sequence[str]) -> Samples:
+def _checked(arrays: Stored, inputs: Inputs, where: str, labels: Sequence[str]) -> Samples:
     scalars = [name for name, spec in inputs.items() if not spec["shape"]]
     for key in (*inputs, *labels):
         if key not in arrays:
@@ -287,7 +290,7 @@ def _spread(arrays: Stored, names: Sequence[str], units: Mapping[str, int]) -> S
     return {**arrays, **{name: np.broadcast_to(np.asarray(arrays[name]), (calls * units[name],)) for name in names}}
 
 
-def _check_array(name: str, array: np.ndarray[Any, Any] | StoredArray, spec: Mapping[str, Any], where: str) -> None:
+def _check_array(name: str, array: Array | StoredArray, spec: InputParams, where: str) -> None:
     shape, tail = spec["shape"], tuple(array.shape[1:])
     if len(tail) != len(shape[1:]) or any(d not in (None, t) for d, t in zip(shape[1:], tail, strict=True)):
         wanted = "[" + ", ".join("null" if d is None else str(d) for d in shape[1:]) + "]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -14,15 +14,18 @@ from trtbuild.arrays.data import Samples, rows_per_call
 from trtbuild.base.errors import ModelError
 from trtbuild.core.spec.data import BATCH
 
+if TYPE_CHECKING:
+    from trtbuild.core.recipes import InputParams
+
 Row = Literal["sample", "call", "other"]
 
 
 class Session(Protocol):
     """``about`` says which runtime computes, for every page that shows a number of its."""
 
-    about: Mapping[str, Any]
+    about: Mapping[str, object]
 
-    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]: ...
+    def run(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Recorded:
     rows: Mapping[str, Row]
 
 
-def run_all(session: Session, samples: Samples, inputs: Mapping[str, Any]) -> Iterator[Call]:
+def run_all(session: Session, samples: Samples, inputs: Mapping[str, InputParams]) -> Iterator[Call]:
     """Every call in turn, each output with at least one axis (a scalar becomes one entry)."""
     rows = set(rows_per_call(inputs, BATCH).values())
     for batch in samples.batches(inputs, BATCH):

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from trtbuild.arrays.arrayfile import Rows, StoredArray
+from trtbuild.arrays.arrayfile import Array, Rows, StoredArray
 from trtbuild.base.errors import DataError
 
-Sample = Mapping[str, "np.ndarray[Any, Any]"]
-Part = Mapping[str, "np.ndarray[Any, Any] | StoredArray"]
+Sample = Mapping[str, Array]
+Part = Mapping[str, Array | StoredArray]
 
 
 @dataclass
@@ -39,7 +38,7 @@ def collected(samples: Iterable[Sample], where: str, wanted: Sequence[str], scra
     is kept.
     """
     spools: dict[str, Rows] = {}
-    unread: dict[str, np.ndarray[Any, Any]] = {}
+    unread: dict[str, Array] = {}
     runs: list[Run] = []
     for sample in samples:
         unread |= {key: np.empty(0) for key in sample if key not in wanted}

@@ -7,17 +7,19 @@ of 224 x 224, a transformer for sequences of up to 16.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.errors import ConfigError, ModelError, SourceError
+from trtbuild.core.recipes import InputParams
 
-Inputs = Mapping[str, Mapping[str, Any]]
-Feeds = dict[str, "np.ndarray[Any, Any]"]
+Inputs = Mapping[str, InputParams]
+Feeds = dict[str, Array]
 Run = Callable[[Feeds], object]
 Point = tuple[int, int, int]  # min, opt, max
+_POINTS = ("min", "opt", "max")
 
 BATCH: tuple[Point, ...] = ((1, 4, 8), (1, 1, 1))
 # Ranges first, then single sizes by how common they are: of images, then of sequences.
@@ -28,7 +30,7 @@ OTHER: tuple[Point, ...] = (
 LIMIT_S = 120.0  # no further guess is begun after it; a large network takes seconds a guess
 
 
-def fit(inputs: Inputs, make: Callable[[Inputs], Run], draw: Callable[[Mapping[str, Any]], Any]) -> Inputs:
+def fit(inputs: Inputs, make: Callable[[Inputs], Run], draw: Callable[[InputParams], Array]) -> Inputs:
     """The inputs with the first guess that runs: a profile for what stays dynamic, a number for what takes but one.
 
     Args:
@@ -60,12 +62,12 @@ def fit(inputs: Inputs, make: Callable[[Inputs], Run], draw: Callable[[Mapping[s
     raise SourceError(what, where="model", hint=f"give sizes that do, in place of null: --shape {dynamic[0]}={example}")
 
 
-def draw(spec: Mapping[str, Any]) -> Any:
+def draw(spec: InputParams) -> Array:
     """Random numbers from 0 to 1: a token, a switch, an image that is scaled."""
-    generator = np.random.default_rng(0)
+    generator, shape = np.random.default_rng(0), [d for d in spec["shape"] if d is not None]
     if np.dtype(spec["dtype"]).kind in "iub":
-        return generator.integers(0, 2, spec["shape"]).astype(spec["dtype"])
-    return np.asarray(generator.random(spec["shape"])).astype(spec["dtype"])
+        return generator.integers(0, 2, shape).astype(spec["dtype"])
+    return np.asarray(generator.random(shape)).astype(spec["dtype"])
 
 
 def _guesses(inputs: Inputs) -> Iterator[Inputs]:
@@ -78,30 +80,31 @@ def _guesses(inputs: Inputs) -> Iterator[Inputs]:
             yield {name: _guess(spec, batch, other) for name, spec in inputs.items()}
 
 
-def _guess(spec: Mapping[str, Any], batch: Point, other: Point) -> dict[str, Any]:
+def _guess(spec: InputParams, batch: Point, other: Point) -> InputParams:
     """A dimension that may have one size alone is static."""
     points = [batch if i == 0 else other for i in range(len(spec["shape"]))]
     shape = [p[1] if d is None and p[0] == p[2] else d for d, p in zip(spec["shape"], points, strict=True)]
     if None not in shape:
         return {**spec, "shape": shape}
     whole = [[p[which] if d is None else d for d, p in zip(shape, points, strict=True)] for which in range(3)]
-    values: list[Any] = [point[shape.index(None)] for point in whole] if shape.count(None) == 1 else whole
-    return {**spec, "shape": shape, "profile": dict(zip(("min", "opt", "max"), values, strict=True))}
+    one = shape.index(None) if shape.count(None) == 1 else None
+    profile = {name: point if one is None else point[one] for name, point in zip(_POINTS, whole, strict=True)}
+    return {**spec, "shape": shape, "profile": profile}
 
 
-def _at(spec: Mapping[str, Any], point: str) -> list[int]:
+def _at(spec: InputParams, point: str) -> list[int]:
     """The shape at a point of the profile; the largest size with the smallest batch, for memory's sake."""
-    shape = list(spec["shape"])
-    if None not in shape:
-        return shape
+    shape, profile = spec["shape"], spec.get("profile")
+    if profile is None:
+        return [d for d in shape if d is not None]
 
     def concrete(which: str) -> list[int]:
-        value = spec["profile"][which]
+        value = profile[which]
         return list(value) if isinstance(value, list) else [value if d is None else d for d in shape]
 
     found = concrete(point)
     return [concrete("min")[0], *found[1:]] if point == "max" else found
 
 
-def _shown(shape: list[int | None]) -> str:
+def _shown(shape: Sequence[int | None]) -> str:
     return "[" + ",".join("null" if d is None else str(d) for d in shape) + "]"

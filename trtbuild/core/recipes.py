@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from trtbuild.core.spec import Model, Variant
 from trtbuild.core.spec.data import VALIDATION, DataSource, FactoryData
 from trtbuild.core.spec.model import Factory
 from trtbuild.core.step import File, Input, Slot
+
+
+class TensorParams(TypedDict):
+    """An input in a recipe; None in ``shape`` is a dynamic dimension."""
+
+    dtype: str
+    shape: Sequence[int | None]
+
+
+class InputParams(TensorParams, total=False):
+    """With what data and engines need as well; a ``profile``'s point is a size or a whole shape."""
+
+    profile: Mapping[str, int | list[int]] | None
+    range: Sequence[float]
+
+
+class SourceParams(TypedDict, total=False):
+    """A source in a recipe: its ``kind``, and what such a source has."""
+
+    kind: Literal["saved_model", "keras", "frozen_graph", "onnx", "factory"]
+    path: str
+    signature: str
+    tags: list[str]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    callable: str
+    arguments: dict[str, object]
+    seed: int
+
+
+class DataParams(TypedDict, total=False):
+    """A data source that is no file: random numbers, or a callable's."""
+
+    kind: Literal["random", "factory"]
+    count: int
+    seed: int
+    callable: str
+    arguments: dict[str, object]
+
 
 UNDECLARED_RANGE = (0.0, 1.0)  # what random data is drawn from where the config says nothing
 

@@ -5,11 +5,21 @@ Memory does not grow with the number of samples: a quantizer keeps a number or a
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+if TYPE_CHECKING:
+    from trtbuild.arrays.arrayfile import Array
+
+
+class Options(TypedDict, total=False):
+    """Of an algorithm: ``bins`` of its histograms, ``percentile`` in percent."""
+
+    bins: int
+    percentile: float
 
 
 class Quantizer(Protocol):
-    def observe(self, tensor: str, values: Any) -> None:
+    def observe(self, tensor: str, values: Array) -> None:
         """See one batch of a tensor (numpy float32, any shape)."""
         ...
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+
+from trtbuild.arrays.arrayfile import Array
 
 # Widths are GRID * 2^k: two bins merge into one exactly, so counts hang on the values and not on how they were cut into
 # batches.  An odd factor keeps what networks like to end at (1, 6, 255) from an edge of the whole, where the last bit
@@ -27,12 +28,12 @@ class Magnitudes:
         self.width = 0.0
         self.largest = 0.0
 
-    def add(self, values: np.ndarray[Any, Any]) -> None:
+    def add(self, values: Array) -> None:
         flat = values.ravel()
         for start in range(0, flat.size, _CHUNK):
             self._add(np.abs(flat[start : start + _CHUNK]).astype(np.float64))
 
-    def _add(self, magnitudes: np.ndarray[Any, Any]) -> None:
+    def _add(self, magnitudes: Array) -> None:
         top = float(magnitudes.max(initial=0.0))
         self.largest = max(self.largest, top)
         if self.width == 0.0 and top > 0.0:

@@ -5,11 +5,10 @@ S. Migacz, "8-bit inference with TensorRT", GTC 2017 (S7310), on a histogram of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
+from trtbuild.arrays.arrayfile import Array
+from trtbuild.quantizers import Options
 from trtbuild.quantizers._histogram import Magnitudes
 
 LEVELS = 128  # magnitudes that symmetric int8 tells apart
@@ -21,7 +20,7 @@ class Entropy:
         self._bins = bins
         self._seen: dict[str, Magnitudes] = {}
 
-    def observe(self, tensor: str, values: np.ndarray[Any, Any]) -> None:
+    def observe(self, tensor: str, values: Array) -> None:
         self._seen.setdefault(tensor, Magnitudes(self._bins)).add(values)
 
     def ranges(self) -> dict[str, float]:
@@ -40,7 +39,7 @@ class Entropy:
         return float(min((best + 0.5) * seen.width, seen.largest))
 
 
-def divergence(counts: np.ndarray[Any, Any], stop: int) -> float:
+def divergence(counts: Array, stop: int) -> float:
     """KL divergence of the distribution cut at bin ``stop`` (outliers in its last bin) from its 128-level form."""
     kept = counts[:stop]
     reference = kept.copy()
@@ -60,5 +59,5 @@ def divergence(counts: np.ndarray[Any, Any], stop: int) -> float:
     return float((p[both] * np.log(p[both] / q[both])).sum()) + missed * 10.0
 
 
-def make(options: Mapping[str, Any]) -> Entropy:
+def make(options: Options) -> Entropy:
     return Entropy(options["bins"])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
+
+from trtbuild.arrays.arrayfile import Array
+from trtbuild.quantizers import Options
 
 
 class MinMax:
     def __init__(self) -> None:
         self._largest: dict[str, float] = {}
 
-    def observe(self, tensor: str, values: np.ndarray[Any, Any]) -> None:
+    def observe(self, tensor: str, values: Array) -> None:
         largest = float(np.abs(values).max(initial=0.0))
         self._largest[tensor] = max(largest, self._largest.get(tensor, 0.0))
 
@@ -20,5 +20,5 @@ class MinMax:
         return dict(self._largest)
 
 
-def make(options: Mapping[str, Any]) -> MinMax:
+def make(options: Options) -> MinMax:
     return MinMax()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
+from trtbuild.arrays.arrayfile import Array
+from trtbuild.quantizers import Options
 from trtbuild.quantizers._histogram import Magnitudes
 
 
@@ -17,7 +16,7 @@ class Percentile:
         self._share, self._bins = percentile / 100.0, bins
         self._seen: dict[str, Magnitudes] = {}
 
-    def observe(self, tensor: str, values: np.ndarray[Any, Any]) -> None:
+    def observe(self, tensor: str, values: Array) -> None:
         self._seen.setdefault(tensor, Magnitudes(self._bins)).add(values)
 
     def ranges(self) -> dict[str, float]:
@@ -29,5 +28,5 @@ class Percentile:
         return float(min((bin_index + 1) * seen.width, seen.largest))
 
 
-def make(options: Mapping[str, Any]) -> Percentile:
+def make(options: Options) -> Percentile:
     return Percentile(options["percentile"], options["bins"])

@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.core.job import Job
 from trtbuild.core.spec.model import DTYPES
 
-Inputs = Mapping[str, Mapping[str, Any]]
+if TYPE_CHECKING:
+    from trtbuild.arrays.trial import Inputs, Run
+    from trtbuild.core.recipes import InputParams
+
+
+class Declared(TypedDict):
+    """What a file says of an input: ``shape`` is None where not even the rank is known."""
+
+    dtype: str
+    shape: list[int | None] | None
 
 
 @dataclass(frozen=True)
 class Read:
-    """``inputs``: name -> {dtype, shape}, the shape None where not even the rank is known; ``make`` as trial.fit's."""
+    """A model's inputs, and what readies it for given ones, as :func:`trtbuild.arrays.trial.fit` takes it."""
 
-    inputs: Inputs
-    make: Callable[[Inputs], Callable[[Mapping[str, Any]], object]]
+    inputs: Mapping[str, Declared]
+    make: Callable[[Inputs], Run]
 
 
 def run(job: Job) -> None:
@@ -37,7 +46,7 @@ def run(job: Job) -> None:
     job.write_json("model.json", {"source": source, "inputs": fitted})
 
 
-def _shaped(inputs: Inputs, given: Mapping[str, list[int | None]]) -> Inputs:
+def _shaped(inputs: Mapping[str, Declared], given: Mapping[str, list[int | None]]) -> Inputs:
     """With the shapes that the user has given.
 
     Raises:
@@ -51,15 +60,17 @@ def _shaped(inputs: Inputs, given: Mapping[str, list[int | None]]) -> Inputs:
             hint = did_you_mean(name, inputs)
             raise ConfigError(f"the model has no input '{name}'", where="--shape", hint=hint)
         check_fit(name, {**inputs[name], "shape": given[name]}, inputs[name]["dtype"], inputs[name]["shape"])
-    found = {name: {**spec, "shape": given.get(name, spec["shape"])} for name, spec in inputs.items()}
-    lost = next((name for name, spec in found.items() if spec["shape"] is None), None)
-    if lost is not None:
-        hint = f"say what it is, for example: --shape {lost}=null,224,224,3"
-        raise SourceError(f"the shape of its input '{lost}' is not known", where="model", hint=hint)
+    found: dict[str, InputParams] = {}
+    for name, spec in inputs.items():
+        shape = given.get(name, spec["shape"])
+        if shape is None:
+            hint = f"say what it is, for example: --shape {name}=null,224,224,3"
+            raise SourceError(f"the shape of its input '{name}' is not known", where="model", hint=hint)
+        found[name] = {"dtype": spec["dtype"], "shape": shape}
     return found
 
 
-def _of_tensorflow(inputs: Inputs, opened: Any) -> Read:
+def _of_tensorflow(inputs: Mapping[str, Declared], opened: Any) -> Read:
     from trtbuild.runtimes.tensorflow import TensorFlowSession
     from trtbuild.sources import tfmodel
 
@@ -122,7 +133,7 @@ def _onnx(source: dict[str, Any], path: Path, job: Job) -> Read:
         model = onnxsource.parse(path, where)
     dims = input_dims(model)
     loose = wiring.unread(model)
-    inputs = {
+    inputs: dict[str, Declared] = {
         value.name: {"dtype": _dtype_name(value.type.tensor_type.elem_type), "shape": dims[value.name]}
         for value in model.graph.input
         if value.name in dims and value.name not in loose
@@ -139,8 +150,8 @@ def _dtype_name(kind: int) -> str:
     return str(onnx.helper.tensor_dtype_to_np_dtype(kind).name)
 
 
-def _tensors(found: Any) -> Inputs:
-    described = {}
+def _tensors(found: Any) -> dict[str, Declared]:
+    described: dict[str, Declared] = {}
     for name, tensor in found.items():
         known = getattr(tensor.shape, "rank", 0) is not None
         shape = [None if d is None else int(d) for d in tuple(tensor.shape)] if known else None
