@@ -17,7 +17,7 @@ PACKAGE = Path(trtbuild.__path__[0])
 FOLDERS = (
     "__main__", "__init__", "api", "cli",
     "pipeline", "bugreport", "reducing", "suite", "checker",
-    "building", "remote", "steps", "reports", "layers", "deviation", "latency", "workers",
+    "building", "remote", "steps", "reports", "layers", "deviation", "engine", "latency", "workers",
     "runtimes", "sources", "trt", "graphs", "quantizers", "arrays",
     "config", "store", "toolchains", "machine", "core", "base", "demo",
 )  # fmt: skip
@@ -28,6 +28,7 @@ NUMERIC = {"layers", "deviation", "latency", "runtimes", "trt", "graphs", "quant
 STANDARD_LIBRARY_ONLY = (
     "base",
     "core",
+    "engine",
     "latency/flame",
     "workers/run.py",
 )  # they run where nothing of ours is installed

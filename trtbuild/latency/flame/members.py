@@ -142,7 +142,7 @@ def parse(row: Row, layer: Layer | None, names: Names) -> Parsed:
     """Metadata where there is any; else the name."""
     name = without_profile(row.name)
     kind: Kind = "layer"
-    listed = _metadata(layer.metadata) if layer else ()
+    listed = listed_nodes(layer.metadata) if layer else ()
     owner = _REFORMAT.match(name)
     if owner or (layer and layer.type == "MyelinReformat") or (layer and layer.origin == "REFORMAT"):
         kind, name = "reformat", owner[1] if owner else name
@@ -166,7 +166,7 @@ def parse(row: Row, layer: Layer | None, names: Names) -> Parsed:
     return Parsed("tensorrt" if kind == "layer" and not kept else kind, kept, found)
 
 
-def _metadata(text: str) -> tuple[str, ...]:
+def listed_nodes(text: str) -> tuple[str, ...]:
     parts = [_METADATA.match(part.strip()) for part in _BETWEEN.split(text)]
     return tuple(dict.fromkeys(part[1] for part in parts if part and part[1]))
 

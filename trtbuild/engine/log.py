@@ -1,0 +1,153 @@
+"""A build's log -> the document of its engine, in the form of ``trtexec --exportLayerInfo``; pure.
+
+The builder writes it where its logger keeps the lowest level and profiling_verbosity is DETAILED; trtexec does with
+--verbose or --dumpLayerInfo.  What stands in the section and is not understood is in the document too, under Unread.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.engine import oneline
+from trtbuild.engine.oneline import NotUnderstood
+
+SECTION = "Layers:"
+_SHORT_SECTION = "Engine Layer Information:"
+_ENDS = ("Bindings:", "I/O Tensors:", "Engine Metadata:")
+_PREFIX = re.compile(
+    r"^(?:\[[^\]]*\] ?)*(?:\[[VIWEX]\]|\[TRT\]|\[TensorRT\] [A-Z]+:|Severity\.[A-Z_]+)(?: ?\[TRT\])? ?"
+)
+# Key of the document -> what the log says; versions before RTX and 10 leave "bytes" out.
+MEMORY: dict[str, re.Pattern[str]] = {
+    "activation": re.compile(r"Total Activation Memory: (\d+)(?: bytes)?$"),
+    "weights": re.compile(r"Total Weights Memory: (\d+)(?: bytes)?$"),
+    "scratch": re.compile(r"(?:Max Scratch Memory|Total Scratch Memory): (\d+)(?: bytes)?$"),
+    "host_persistent": re.compile(r"Total (?:per-runner )?host persistent memory(?: is|:) (\d+)(?: bytes)?$", re.I),
+    "device_persistent": re.compile(r"Total (?:per-runner )?device persistent memory(?: is|:) (\d+)(?: bytes)?$", re.I),
+}  # fmt: skip
+HINT = "it is there with profiling verbosity 'detailed' and a logger that keeps the lowest level (trtexec --verbose)"
+
+
+def is_wanted(message: str) -> bool:
+    """Whether one message of TensorRT's logger is worth keeping: the section of layers, or a line on memory."""
+    return message.startswith((SECTION, _SHORT_SECTION)) or any(found.search(message) for found in MEMORY.values())
+
+
+def is_log(text: str) -> bool:
+    """Whether the first line has a logger's mark, which may begin as JSON does."""
+    return _PREFIX.match(text.lstrip()) is not None
+
+
+def document(text: str, where: str) -> dict[str, Any]:
+    """``{"Layers": […], "Bindings": […], "I/O Tensors": […], "Memory": {…}, "Unread": […]}`` of a log.
+
+    Raises:
+        ConfigError: no section of layers, or the sections of several engines.
+    """
+    lines = [line.rstrip("\r") for line in text.split("\n")]  # never splitlines(): nodes are separated by U+001E
+    sections: list[tuple[int, dict[str, Any]]] = []
+    for i, line in enumerate(lines):
+        said = _PREFIX.sub("", line)
+        if said in (SECTION, _SHORT_SECTION):
+            sections.append((i + 1, (_section if said == SECTION else _short_section)(lines, i + 1)))
+    sections = _detailed(sections)
+    if not sections:
+        raise ConfigError("there is no section 'Layers:' in this log", where=where, hint=HINT)
+    made = sections[-1][1]
+    if any(other["Layers"] != made["Layers"] for _, other in sections):
+        what = f"the sections of several engines, at lines {', '.join(str(line) for line, _ in sections)}"
+        raise ConfigError(what, where=where, hint="give the log of one of them")
+    return made | {"Memory": _memory(lines)}
+
+
+def _detailed(sections: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
+    """One engine may be written in several forms: those that tell most."""
+    full = [one for one in sections if one[1]["Layers"]]
+    return [one for one in full if any(isinstance(la, dict) and "StreamId" in la for la in one[1]["Layers"])] or full
+
+
+def _section(lines: list[str], start: int) -> dict[str, Any]:
+    """To the first line that has the logger's own mark, or to the end."""
+    made: dict[str, Any] = {"Layers": [], "Bindings": [], "Unread": []}
+    part, names = SECTION, []
+    for i in range(start, len(lines)):
+        line = lines[i]
+        if _PREFIX.match(line):
+            break
+        if line.strip() in _ENDS:
+            part = line.strip()
+        elif not line.strip():
+            continue
+        elif part == SECTION and not line.startswith("Name: "):
+            names.append((i + 1, line))
+        else:
+            _entry(made, part, line, i + 1)
+    if names and not made["Layers"]:  # the verbosity of names only
+        made["Layers"] = [name for _, name in names]
+    else:
+        made["Unread"] += [_unread(number, line, "it does not begin with Name") for number, line in names]
+    made["Unread"].sort(key=lambda entry: entry["line"])
+    return made
+
+
+def _entry(made: dict[str, Any], part: str, line: str, number: int) -> None:
+    try:
+        if part == SECTION:
+            made["Layers"].append(oneline.layer(line))
+        elif part == "Bindings:":
+            made["Bindings"].append(line.strip())
+        elif part == "I/O Tensors:":
+            tensor = _binding(line.strip())
+            made.setdefault("I/O Tensors", []).append(tensor)
+            made["Bindings"].append(tensor["Name"])
+        else:
+            key, colon, value = line.strip().partition(": ")
+            if not colon:
+                raise NotUnderstood("it is not 'KEY: VALUE'")
+            made.setdefault("Engine Metadata", {})[key] = value
+    except NotUnderstood as error:
+        made["Unread"].append(_unread(number, line, str(error)))
+
+
+_SHAPES = re.compile(r"(Min|Opt|Max)Shape: \[([-\d, ]*)\]")
+
+
+def _binding(line: str) -> dict[str, Any]:
+    """``Name: x, …, ProfileInfo: [ { MinShape: […], … }, …]``; the shapes as one mapping for each profile."""
+    head, found, tail = line.partition(", ProfileInfo: ")
+    made = oneline.record(head)
+    if found:
+        profiles = [{f"{k}Shape": [int(n) for n in v.split(",") if n] for k, v in _SHAPES.findall(part)}
+                    for part in tail.split("}, {")]  # fmt: skip
+        made["ProfileInfo"] = profiles
+    return made
+
+
+def _short_section(lines: list[str], start: int) -> dict[str, Any]:
+    made: dict[str, Any] = {"Layers": [], "Bindings": [], "Unread": []}
+    for i in range(start, len(lines)):
+        said = _PREFIX.sub("", lines[i])
+        if not said.startswith("Layer("):
+            if said.strip():
+                break
+            continue
+        try:
+            made["Layers"].append(oneline.short_layer(said))
+        except NotUnderstood as error:
+            made["Unread"].append(_unread(i + 1, lines[i], str(error)))
+    return made
+
+
+def _memory(lines: list[str]) -> dict[str, int]:
+    """The last that is said of each: a builder may try more than once."""
+    found: dict[str, int] = {}
+    for line in lines:
+        if "emory" in line:
+            found |= {key: int(at[1]) for key, pattern in MEMORY.items() if (at := pattern.search(line))}
+    return found
+
+
+def _unread(line: int, text: str, why: str) -> dict[str, Any]:
+    return {"line": line, "text": text, "why": why}

@@ -1,0 +1,112 @@
+"""A layer file of anybody's engine, or a build's log -> one typed value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trtbuild.base.errors import ConfigError
+from trtbuild.engine import dialect, log
+from trtbuild.engine.values import Engine, EngineLayer, Memory, Tensor, Unread
+from trtbuild.latency.flame.members import listed_nodes
+from trtbuild.latency.flame.reading import parse_json, read_text, refuse
+
+EXPECTED = 'layer information (trtexec --exportLayerInfo): {"Layers": […]}, or the log of a build'
+
+
+def read_engine(path: Path | str) -> Engine:
+    """Raises ConfigError: the file is missing, broken or another one."""
+    text, where = read_text(path), str(path)
+    is_json = text.lstrip()[:1] in ("{", "[") and not log.is_log(text)
+    content: Any = parse_json(text, where, EXPECTED) if is_json else log.document(text, where)
+    return engine(content, where)
+
+
+def engine(content: Any, where: str) -> Engine:
+    """Of a document, as ``engine_layers.json`` and trtexec have it.
+
+    Raises:
+        ConfigError: it has no layers.
+    """
+    entries = content.get("Layers") if isinstance(content, Mapping) else content
+    if not isinstance(entries, list) or not entries:
+        refuse(content, where, EXPECTED)
+    head: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
+    unread = [Unread(_integer(one.get("line")), str(one.get("text", "")), str(one.get("why", "")))
+              for one in _objects(head.get("Unread"))]  # fmt: skip
+    layers = [_layer(i, entry, where, unread) for i, entry in enumerate(entries)]
+    said: Any = head.get("Memory")
+    memory = {key: said[key] for key in log.MEMORY if isinstance(said, Mapping) and isinstance(said.get(key), int)}
+    bindings = head.get("Bindings")
+    names = tuple(name for name in bindings if isinstance(name, str)) if isinstance(bindings, list) else ()
+    return Engine(where, tuple(layers), names, Memory(**memory), _optimum(head), tuple(unread))
+
+
+def _layer(i: int, entry: Any, where: str, unread: list[Unread]) -> EngineLayer:
+    if isinstance(entry, str) and entry.lstrip().startswith('{"Name"'):  # one document for each layer, as a string
+        entry = parse_json(entry, where, f"a layer at entry {i}")
+    if isinstance(entry, str):
+        return EngineLayer(entry, "unknown", entry={"Name": entry})
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("Name"), str):
+        raise ConfigError(f"entry {i} of the layers is neither a name nor an object with 'Name'", where=where)
+    name, layer_type = entry["Name"], _text(entry.get("LayerType"))
+    kind = dialect.kind(layer_type, name)
+    if kind == "unknown":
+        unread.append(Unread(0, name, f"the layer type '{layer_type}' is not known"))
+
+    def tensors(side: str) -> tuple[Tensor, ...]:
+        return tuple(_tensor(one, name, unread) for one in _objects(entry.get(side)))
+
+    weights = entry.get("Weights")
+    counted = isinstance(weights, Mapping) and isinstance(weights.get("Count"), int)
+    return EngineLayer(
+        name,
+        kind,
+        layer_type,
+        tensors("Inputs"),
+        tensors("Outputs"),
+        tensors("Constants") if "Constants" in entry else None,
+        _text(entry.get("TacticName")),
+        _integer(entry.get("StreamId")),
+        listed_nodes(_text(entry["Metadata"])) if "Metadata" in entry else None,
+        (dialect.tensor_type(_text(weights.get("Type"))), weights["Count"]) if counted else None,
+        entry,
+    )
+
+
+def _tensor(entry: Mapping[str, Any], layer: str, unread: list[Unread]) -> Tensor:
+    kind, layout = dialect.type_and_layout(entry)
+    dims = entry.get("Dimensions")
+    shape = tuple(dims) if isinstance(dims, list) and all(isinstance(size, int) for size in dims) else None
+    name = _text(entry.get("Name"))
+    if not kind or shape is None:
+        said = {key: value for key, value in entry.items() if key != "Name"}
+        unread.append(Unread(0, f"{name}: {said}", f"type or shape of a tensor of layer {layer} is not known"))
+    return Tensor(name, (-1,) if shape is None else shape, kind, layout)
+
+
+def _optimum(head: Mapping[str, Any]) -> int | None:
+    """The size that every dynamic dimension has at opt, where they all have one and the same."""
+    sizes: set[int] = set()
+    for tensor in _objects(head.get("I/O Tensors")):
+        profiles = _objects(tensor.get("ProfileInfo"))
+        dims, opt = tensor.get("Dimensions"), profiles[0].get("OptShape") if profiles else None
+        if isinstance(dims, list) and isinstance(opt, list) and len(dims) == len(opt):
+            sizes |= {at for size, at in zip(dims, opt, strict=True) if size == -1 and isinstance(at, int)}
+    profiles_given = head.get("Profiles")  # written by the engine step
+    for low, opt, high in profiles_given.values() if isinstance(profiles_given, Mapping) else ():
+        sizes |= {at for a, at, b in zip(low, opt, high, strict=True) if a != b}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _integer(value: Any) -> int:
+    return value if isinstance(value, int) else 0
