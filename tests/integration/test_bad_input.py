@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trtbuild.cli.main import main
+
 CONFIG = [
     (["model=tny"], "unknown model 'tny'; did you mean 'tiny'?"),
     (["model=tiny", "precision=int9"], "unknown precision 'int9'; did you mean 'int8'?"),
@@ -40,13 +42,21 @@ CONFIG = [
 
 
 @pytest.mark.parametrize(("words", "says"), CONFIG, ids=[" ".join(words) for words, _ in CONFIG])
-def test_a_config_mistake_is_one_line(workspace: Path, trtbuild, words: list[str], says: str) -> None:
-    """Nothing runs, nothing is written, exit status 2."""
-    done = trtbuild(*words)
+def test_a_config_mistake_is_one_line(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    """Nothing runs, nothing is written, exit status 2; in this process, which saves the imports."""
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr("sys.argv", ["trtbuild", *words])
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
 
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    with pytest.raises(SystemExit) as end:
+        main()
+
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert says in said
+    assert len(said.strip().splitlines()) == 1
     assert not (workspace / "build").exists()
 
 

@@ -62,9 +62,8 @@ def peak_mb(folder: Path, count: int, kind: str) -> float:
     return int(subprocess.run(argv, cwd=ROOT, check=True, capture_output=True).stdout) / 1e3
 
 
-@pytest.mark.parametrize(
-    "kind", ["random", pytest.param("file", marks=pytest.mark.slow), pytest.param("callable", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["random", "file", "callable"])
 def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path, kind: str) -> None:
     """Eight times the samples: the peak of the whole process stays."""
     few, many = (peak_mb(tmp_path / str(count), count, kind) for count in (FEW, MANY))
