@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,13 +11,19 @@ from trtbuild.arrays.data import Batch, Samples
 from trtbuild.base.errors import DataError
 from trtbuild.graphs.degenerate import Extent, Observed
 from trtbuild.quantizers import Quantizer
-from trtbuild.runtimes.onnxruntime import session_of
+from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession, session_of
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
+    from trtbuild.core.recipes import InputParams
 
 WATCHED_BYTES = 500_000_000  # of all watched tensors in one call
 
 
 def calibrate(
-    model: Any, tensors: list[str], parts: Sequence[Samples], inputs: Mapping[str, Any], batch: int,
+    model: onnx.ModelProto, tensors: list[str], parts: Sequence[Samples], inputs: Mapping[str, InputParams], batch: int,
     quantizer: Quantizer,
 ) -> Observed:  # fmt: skip
     """Run the float32 graph on all samples and show the quantizer every tensor; each part is of one size.
@@ -49,16 +55,16 @@ def calibrate(
     return seen
 
 
-def _rows(session: Any, part: Samples, inputs: Mapping[str, Any], batch: int) -> int:
+def _rows(session: OnnxRuntimeSession | None, part: Samples, inputs: Mapping[str, InputParams], batch: int) -> int:
     """How many samples a call takes: ``batch``, or fewer where all that is watched would not fit the budget."""
     if session is None or min(batch, part.count) == 1:
         return batch
     first = next(iter(part.batches(inputs, 1)))
-    one: int = sum(value.nbytes for value in session.run(first.feeds).values())
+    one = sum(value.nbytes for value in session.run(first.feeds).values())
     return max(1, min(batch, WATCHED_BYTES // max(one, 1)))
 
 
-def _own_rows(values: np.ndarray[Any, Any], call: Batch) -> np.ndarray[Any, Any]:
+def _own_rows(values: Array, call: Batch) -> Array:
     """Without what padding made, where the rows of a tensor are those of the samples, or so many of each."""
     size = next((len(array) for array in call.feeds.values() if array.ndim), 1)
     if not call.padded or not values.ndim or len(values) % size:

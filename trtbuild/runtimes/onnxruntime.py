@@ -7,17 +7,30 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from trtbuild.base.errors import ModelError, ToolchainError
 
 if TYPE_CHECKING:
-    from trtbuild.graphs.profile import Profile
+    import onnx
+    import onnxruntime as ort
+
+    from trtbuild.arrays.arrayfile import Array
+    from trtbuild.graphs.profile import Profile, TraceEvent
 
 Level = Literal["none", "extended", "all"]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-Runtime = Mapping[str, Any]  # of the recipe: providers, and of CUDA's tf32
 _KEEP_QDQ = ("session.disable_quant_qdq", "session.disable_double_qdq_remover")  # at levels above "none"
+
+
+class _Providers(TypedDict):
+    providers: Sequence[str]
+
+
+class Runtime(_Providers, total=False):
+    """Of the recipe; ``tf32`` where there is a GPU."""
+
+    tf32: bool
 
 
 class OnnxRuntimeSession:
@@ -50,12 +63,12 @@ class OnnxRuntimeSession:
         self._name = name
         self.outputs = [output.name for output in self._session.get_outputs()]
         self.inputs = [value.name for value in self._session.get_inputs()]
-        self.about: Mapping[str, Any] = {
+        self.about: Mapping[str, object] = {
             "runtime": "onnxruntime", "version": ort.__version__, "providers": list(providers),
             "executes": "graph", "emulated": f"{' and '.join(emulated)} by rounding every result" if emulated else None,
         }  # fmt: skip
 
-    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         try:
             values = self._session.run(self.outputs, dict(feeds))
         except Exception as error:  # onnxruntime's exceptions share no base class
@@ -72,7 +85,7 @@ def open_session(model: Path, runtime: Runtime) -> OnnxRuntimeSession:
 
 
 def session_of(
-    model: Any, name: str, providers: Sequence[str] = (CPU,), *, tf32: bool = False, quiet: bool = False,
+    model: onnx.ModelProto, name: str, providers: Sequence[str] = (CPU,), *, tf32: bool = False, quiet: bool = False,
     file: Path | None = None,
 ) -> OnnxRuntimeSession:  # fmt: skip
     """A session that computes what an onnx.ModelProto states, its low precisions emulated; ``file``: where it lies."""
@@ -105,17 +118,18 @@ class TimedSession:
         notes = []
         if (low := rounding.low_types(loaded)) and not on_gpu:
             notes.append(f"{' and '.join(low)} computed in float32 with casts")
-        self.about: Mapping[str, Any] = {
+        self.about: Mapping[str, object] = {
             "runtime": "onnxruntime", "version": ort.__version__, "providers": self._session.get_providers(),
             "executes": "graph", "emulated": None, "optimisation": "all", "note": "; ".join(notes) or None,
             **({"copies": "copies between host and GPU are included"} if on_gpu else {}),
         }  # fmt: skip
 
-    def run(self, feeds: Mapping[str, Any]) -> Any:
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         try:
-            return self._session.run(self._outputs, feeds)
+            values: list[Array] = self._session.run(self._outputs, feeds)
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise ModelError(f"ONNX Runtime cannot run it: {_first_line(error)}", where=self._name) from error
+        return values
 
 
 def open_timed(model: Path, runtime: Runtime, threads: int) -> TimedSession:
@@ -123,7 +137,7 @@ def open_timed(model: Path, runtime: Runtime, threads: int) -> TimedSession:
 
 
 def profile_nodes(
-    model: Path, runtime: Runtime, threads: int, feeds: Mapping[str, Any], seconds: float, most: int
+    model: Path, runtime: Runtime, threads: int, feeds: Mapping[str, Array], seconds: float, most: int
 ) -> Profile:
     """Time of every node over at most ``most`` runs in about ``seconds``, by the runtime's own profiler.
 
@@ -143,7 +157,7 @@ def profile_nodes(
     return profile.from_onnxruntime(_trace(model, content, options, runtime, feeds, seconds, (3, most)), names)
 
 
-def count_kernels(model: Path, runtime: Runtime, threads: int, feeds: Mapping[str, Any]) -> dict[str, int]:
+def count_kernels(model: Path, runtime: Runtime, threads: int, feeds: Mapping[str, Array]) -> dict[str, int]:
     """Kernels by op type that the graph runs in at full optimisation, as the profiler sees them.
 
     Of what was asked to run on a GPU, those that ran on the CPU all the same say so: ``Shape (CPU)``.
@@ -160,9 +174,9 @@ def count_kernels(model: Path, runtime: Runtime, threads: int, feeds: Mapping[st
 
 
 def _trace(
-    model: Path, content: bytes, options: Any, runtime: Runtime, feeds: Mapping[str, Any],
+    model: Path, content: bytes, options: ort.SessionOptions, runtime: Runtime, feeds: Mapping[str, Array],
     seconds: float, counted: tuple[int, int],
-) -> Any:  # fmt: skip
+) -> list[TraceEvent]:  # fmt: skip
     """Events of a profiled session; the file they were written to is gone afterwards.
 
     ``counted``: at least and at most so many runs after the first ones, which are dropped.
@@ -180,10 +194,11 @@ def _trace(
         while runs < fewest or (time.perf_counter() < end and runs < most):
             session.run(None, dict(feeds))
             runs += 1
-        return json.loads(Path(session.end_profiling()).read_text("utf-8", errors="replace"))
+        events: list[TraceEvent] = json.loads(Path(session.end_profiling()).read_text("utf-8", errors="replace"))
+        return events
 
 
-def _timed_options(threads: int) -> Any:
+def _timed_options(threads: int) -> ort.SessionOptions:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -194,7 +209,9 @@ def _timed_options(threads: int) -> Any:
     return options
 
 
-def _load(name: str, content: bytes | str, options: Any, providers: Sequence[str], tf32: bool) -> Any:
+def _load(
+    name: str, content: bytes | str, options: ort.SessionOptions, providers: Sequence[str], tf32: bool
+) -> ort.InferenceSession:
     """A session on the first of these providers.
 
     ONNX Runtime itself goes on with the CPU where that one cannot start, and tells its log alone.

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import SourceError
 
+if TYPE_CHECKING:
+    from trtbuild.arrays.arrayfile import Array
+    from trtbuild.core.recipes import InputParams, SourceParams
+    from trtbuild.sources.tfmodel import TfModel
+
 
 class TensorFlowSession:
-    """``model``: a kit.tfmodel.TfModel."""
-
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: TfModel) -> None:
         import tensorflow as tf
 
         self.model = model
         self._constant = tf.constant
-        self.about: Mapping[str, Any] = {
+        self.about: Mapping[str, object] = {
             "runtime": "tensorflow", "version": tf.__version__, "executes": "source model", "emulated": None,
         }  # fmt: skip
 
-    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         tensors = {name: self._constant(value) for name, value in feeds.items()}
         try:
             result = self.model.run(tensors)
@@ -34,7 +37,7 @@ class TensorFlowSession:
         }
 
 
-def open_session(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TensorFlowSession:
+def open_session(source: SourceParams, path: Path | None, inputs: Mapping[str, InputParams]) -> TensorFlowSession:
     from trtbuild.sources.tfmodel import open_model
 
     return TensorFlowSession(open_model(source, path, inputs))

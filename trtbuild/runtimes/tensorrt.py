@@ -8,20 +8,50 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from trtbuild.base.errors import EngineError, ModelError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    import numpy as np
+    import tensorrt_rtx as trt
+
+    from trtbuild.arrays.arrayfile import Array
     from trtbuild.graphs.profile import Profile
     from trtbuild.trt.cuda import Buffer, Cuda
 
 CLOCK = "CUDA events"
 _PLAIN = ("float32", "float16", "int8", "uint8", "int32", "int64", "bool")  # as NumPy calls them
-Options = Mapping[str, Any]  # of the recipe: flavour, tensorrt, version_compatible, device (for people)
+
+
+class _Toolchain(TypedDict):
+    flavour: str
+    tensorrt: str
+
+
+class Options(_Toolchain, total=False):
+    """Of the recipe; ``device`` (gpu, compute_capability) is for people."""
+
+    version_compatible: bool
+    device: Mapping[str, str] | None
+
+
+class LayerTimes(Protocol):
+    """Collects ``(layer, milliseconds)`` of one run, in the order of execution."""
+
+    seen: list[tuple[str, float]]
+
+
+class Allocator(Protocol):
+    """Makes room for outputs whose shapes depend on the data, and keeps the shapes they turned out to have."""
+
+    buffers: dict[str, Buffer]
+    shapes: dict[str, tuple[int, ...]]
 
 
 @dataclass
@@ -29,11 +59,11 @@ class _Binding:
     """One input or output of the engine, and the room for it; ``dynamic``: only the run decides how large it is."""
 
     name: str
-    dtype: Any
+    dtype: np.dtype
     on_host: bool
     dynamic: bool = False
     buffer: Buffer | None = None
-    host: Any = None
+    host: Array | None = None
     shape: tuple[int, ...] = field(default=())
 
 
@@ -58,18 +88,18 @@ class EngineSession:
         self._allocator = make_allocator(trt, self._cuda)
         self.outputs = [binding.name for binding in self._outputs]
         self.inputs = [binding.name for binding in self._inputs]
-        self.about: Mapping[str, Any] = {
+        self.about: Mapping[str, object] = {
             "runtime": options["flavour"], "version": trt.__version__, "providers": [_device_words(options)],
             "executes": "engine", "emulated": None,
         }  # fmt: skip
 
-    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         self.upload(feeds)
         self.execute()
         self._cuda.synchronize()
         return self.download()
 
-    def upload(self, feeds: Mapping[str, Any]) -> None:
+    def upload(self, feeds: Mapping[str, Array]) -> None:
         """Copy the inputs to the device, and make room for the outputs of their shapes.
 
         Raises:
@@ -83,7 +113,7 @@ class EngineSession:
         for binding in self._outputs:
             self._make_room(binding)
 
-    def _upload(self, binding: _Binding, value: Any) -> None:
+    def _upload(self, binding: _Binding, value: Array) -> None:
         import numpy as np
 
         array = np.asarray(value, order="C")
@@ -130,10 +160,10 @@ class EngineSession:
         if not done or len(self._log.errors) > before:
             raise ModelError(f"TensorRT cannot run the engine: {self._said()}", where="engine")
 
-    def download(self) -> dict[str, Any]:
+    def download(self) -> dict[str, Array]:
         return {binding.name: self._download(binding) for binding in self._outputs}
 
-    def _download(self, binding: _Binding) -> Any:
+    def _download(self, binding: _Binding) -> Array:
         import numpy as np
 
         if binding.on_host:
@@ -159,13 +189,13 @@ class TimedSession(EngineSession):
     def __init__(self, plan: Path, options: Options) -> None:
         super().__init__(plan, options)
         self._events = (self._cuda.event(), self._cuda.event())
-        self._feeds: Mapping[str, Any] | None = None
+        self._feeds: Mapping[str, Array] | None = None
         self.about = {
             **self.about, "optimisation": None, "clock": CLOCK,
             "copies": "copies between host and GPU are not included",
         }  # fmt: skip
 
-    def time_us(self, feeds: Mapping[str, Any]) -> float:
+    def time_us(self, feeds: Mapping[str, Array]) -> float:
         """Microseconds of one run by two events on its stream; inputs are copied when they are new."""
         if feeds is not self._feeds:
             self.upload(feeds)
@@ -176,7 +206,7 @@ class TimedSession(EngineSession):
         self._cuda.record(end)
         return round(1000 * self._cuda.elapsed_ms(start, end), 1)
 
-    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         self._feeds = None  # buffers may move
         return super().run(feeds)
 
@@ -191,7 +221,7 @@ def open_timed(model: Path, options: Options, threads: int) -> TimedSession:
 
 
 def profile_nodes(
-    model: Path, options: Options, threads: int, feeds: Mapping[str, Any], seconds: float, most: int
+    model: Path, options: Options, threads: int, feeds: Mapping[str, Array], seconds: float, most: int
 ) -> Profile:
     """Time of every layer over at most ``most`` runs in about ``seconds``, by TensorRT's own profiler.
 
@@ -216,15 +246,13 @@ def profile_nodes(
     return profile.from_layer_runs(runs[profile.FIRST_RUNS :], api.inspect(session._trt, session.engine))
 
 
-def count_kernels(model: Path, options: Options, threads: int, feeds: Mapping[str, Any]) -> dict[str, int]:
+def count_kernels(model: Path, options: Options, threads: int, feeds: Mapping[str, Array]) -> dict[str, int]:
     """None: the engine step has proved the types that it computes in."""
     return {}
 
 
-def make_profiler(trt: Any) -> Any:
-    """Collects ``(layer, milliseconds)`` of one run in ``seen``, in the order of execution."""
-
-    class LayerTimes(trt.IProfiler):  # type: ignore[misc]
+def make_profiler(trt: ModuleType) -> LayerTimes:
+    class Profiler(trt.IProfiler):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             trt.IProfiler.__init__(self)
             self.seen: list[tuple[str, float]] = []
@@ -232,13 +260,11 @@ def make_profiler(trt: Any) -> Any:
         def report_layer_time(self, layer_name: str, ms: float) -> None:
             self.seen.append((layer_name, float(ms)))
 
-    return LayerTimes()
+    return Profiler()
 
 
-def make_allocator(trt: Any, cuda: Cuda) -> Any:
-    """Gives room for outputs whose shapes hang on the data, and keeps what shapes they came to."""
-
-    class OutputAllocator(trt.IOutputAllocator):  # type: ignore[misc]
+def make_allocator(trt: ModuleType, cuda: Cuda) -> Allocator:
+    class OutputAllocator(trt.IOutputAllocator):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             trt.IOutputAllocator.__init__(self)
             self.buffers: dict[str, Buffer] = {}
@@ -251,13 +277,13 @@ def make_allocator(trt: Any, cuda: Cuda) -> Any:
         def reallocate_output(self, tensor_name: str, memory: int, size: int, alignment: int) -> int:
             return self.reallocate_output_async(tensor_name, memory, size, alignment, 0)
 
-        def notify_shape(self, tensor_name: str, shape: Any) -> None:
+        def notify_shape(self, tensor_name: str, shape: Iterable[int]) -> None:
             self.shapes[tensor_name] = tuple(shape)
 
     return OutputAllocator()
 
 
-def _bindings(trt: Any, engine: Any) -> tuple[list[_Binding], list[_Binding]]:
+def _bindings(trt: ModuleType, engine: trt.ICudaEngine) -> tuple[list[_Binding], list[_Binding]]:
     """Inputs and outputs, in the engine's order."""
     inputs: list[_Binding] = []
     outputs: list[_Binding] = []
@@ -268,7 +294,7 @@ def _bindings(trt: Any, engine: Any) -> tuple[list[_Binding], list[_Binding]]:
     return inputs, outputs
 
 
-def _array_dtype(engine: Any, name: str) -> Any:
+def _array_dtype(engine: trt.ICudaEngine, name: str) -> np.dtype:
     """The NumPy dtype that holds a tensor's bytes; bfloat16 and float8 by the extension types that onnx brings."""
     import numpy as np
 
@@ -278,7 +304,8 @@ def _array_dtype(engine: Any, name: str) -> Any:
     if kind in ("bfloat16", "float8"):
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16 if kind == "bfloat16" else ml_dtypes.float8_e4m3fn)
+        extension: np.dtype = np.dtype(ml_dtypes.bfloat16 if kind == "bfloat16" else ml_dtypes.float8_e4m3fn)
+        return extension
     if kind not in _PLAIN:
         raise EngineError(f"'{name}' is {kind}, which no array holds", where="engine")
     return np.dtype(kind)

@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import DataError, ExportError, ModelError
 from trtbuild.suite.case import Case
+
+if TYPE_CHECKING:
+    from trtbuild.core.recipes import InputParams
 
 Tell = Callable[[dict[str, Any]], None]  # one stage's answer
 MOST_WORDS = 600
@@ -144,7 +147,9 @@ def lower_case(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
         nodes, _ = qdq.candidates(copy.graph, element_types(copy), operations, lambda node: False)
         if not nodes:
             raise ExportError("nothing to quantise in the exported graph")
-        specs = {n: {"dtype": s.dtype, "shape": [None, *s.shapes[0][1:]]} for n, s in case.inputs.items()}
+        specs: dict[str, InputParams] = {
+            n: {"dtype": s.dtype, "shape": [None, *s.shapes[0][1:]]} for n, s in case.inputs.items()
+        }
         count = len(next(iter(feeds[0].values())))
         quantizer = minmax.make({})
         watched = qdq.activations(nodes, copy.graph)
