@@ -9,10 +9,21 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.checker.registry import Registered, Registry, is_symbolic
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    from tensorflow.types.experimental import ConcreteFunction
+
+    from trtbuild.sources.frozengraph import Call, Tensors
+
+    Record = tuple[tf.Graph, Registered]
+    Symbolic = dict[str, keras.KerasTensor]
+    Specs = Mapping[str, tuple[Sequence[int | None] | None, str]]  # name -> shape (None: unknown rank) and dtype
 
 _SCRATCH = "scratch_graph"  # Keras' name for the graph in which it runs a model that has no variables yet
 HOW = "call trt_checker.register_input(x) and trt_checker.register_output(y) while the network is built"
@@ -25,17 +36,17 @@ class Capture:
     ``initialised``: weights are variables, not the results of their initialisers.
     """
 
-    graph: Any
+    graph: tf.Graph
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     title: str
     layers: Collection[str] = ()
     loaded: bool = False
-    keep: Any = None
+    keep: object = None
     initialised: bool = True
 
 
-def current_graph() -> Any:
+def current_graph() -> tf.Graph | None:
     """The graph that the calling thread builds, None where it computes eagerly or has no TensorFlow."""
     tf = sys.modules.get("tensorflow")
     if tf is None or not hasattr(tf, "executing_eagerly") or tf.executing_eagerly():
@@ -43,7 +54,7 @@ def current_graph() -> Any:
     return tf.compat.v1.get_default_graph()
 
 
-def registered(registry: Registry, graph: Any, *, named: bool) -> list[Callable[[], Capture]]:
+def registered(registry: Registry, graph: tf.Graph | None, *, named: bool) -> list[Callable[[], Capture]]:
     """Everything that was registered and is to be checked now, each to be made by calling it.
 
     ``graph`` is checked alone where it has registrations, or where the user ``named`` it; else all graphs are, of
@@ -76,26 +87,26 @@ def _refuse_mistakes(registry: Registry) -> None:
         raise ConfigError(registry.mistakes[0], where="check_conversion", hint=hint)
 
 
-def _latest(records: Sequence[tuple[Any, Registered]]) -> list[tuple[Any, Registered]]:
+def _latest(records: Sequence[Record]) -> list[Record]:
     """Graphs that the same lines registered for one tf.function are its traces; others are networks each."""
-    kept: dict[object, tuple[Any, Registered]] = {}
+    kept: dict[object, Record] = {}
     for graph, record in records:
         traced = record.function is not None
         kept[(id(record.function), record.sites) if traced else id(graph)] = (graph, record)
     return list(kept.values())
 
 
-def _without_scratch_halves(records: Sequence[tuple[Any, Registered]]) -> Sequence[tuple[Any, Registered]]:
+def _without_scratch_halves(records: Sequence[Record]) -> Sequence[Record]:
     """Where a model is built inside a trace, Keras runs it in a graph that is thrown away, on tensors of the trace."""
     whole = [(graph, record) for graph, record in records if record.inputs and record.outputs]
     return [pair for pair in records if pair in whole or not _is_scratch(pair[0])] if whole else records
 
 
-def _is_scratch(graph: Any) -> bool:
+def _is_scratch(graph: tf.Graph) -> bool:
     return str(getattr(graph, "name", "") or "").startswith(_SCRATCH)
 
 
-def _refuse_halves(records: Sequence[tuple[Any, Registered]]) -> None:
+def _refuse_halves(records: Sequence[Record]) -> None:
     no_outputs = [(g, record) for g, record in records if not record.outputs]
     no_inputs = [(g, record) for g, record in records if not record.inputs]
     if no_outputs and no_inputs:
@@ -108,7 +119,7 @@ def _refuse_halves(records: Sequence[tuple[Any, Registered]]) -> None:
         raise ConfigError("an output is registered, but no input", where="check_conversion", hint=HOW)
 
 
-def _of_record(graph: Any, record: Registered) -> Capture:
+def _of_record(graph: tf.Graph, record: Registered) -> Capture:
     name = str(getattr(graph, "name", "") or "")
     return Capture(
         graph, dict(record.inputs), dict(record.outputs), _title(name, record.outputs), keep=graph,
@@ -129,7 +140,7 @@ def _symbolic(registry: Registry) -> list[Callable[[], Capture]]:
         side = "input" if inputs else "output"
         other = "output" if inputs else "input"
         raise ConfigError(f"a Keras {side} is registered, but no {other}", where="check_conversion", hint=HOW)
-    groups: dict[frozenset[str], dict[str, Any]] = {}
+    groups: dict[frozenset[str], Symbolic] = {}
     for name, tensor in outputs.items():
         reached = frozenset(_behind(tensor, inputs))
         if not reached:
@@ -139,7 +150,7 @@ def _symbolic(registry: Registry) -> list[Callable[[], Capture]]:
     return [partial(keras_tensors, {name: inputs[name] for name in sorted(ins)}, outs) for ins, outs in groups.items()]
 
 
-def _behind(tensor: Any, inputs: Mapping[str, Any]) -> set[str]:
+def _behind(tensor: keras.KerasTensor, inputs: Symbolic) -> set[str]:
     """Names of the inputs that a Keras tensor was made of."""
     known = {id(t): name for name, t in inputs.items()}
     found, seen, waiting = set(), set(), [tensor]
@@ -157,7 +168,7 @@ def _behind(tensor: Any, inputs: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def keras_tensors(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Capture:
+def keras_tensors(inputs: Symbolic, outputs: Symbolic) -> Capture:
     """The network between symbolic Keras tensors, traced into a graph of its own."""
     import keras
 
@@ -165,7 +176,7 @@ def keras_tensors(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Capt
     specs = {name: (list(tensor.shape), str(tensor.dtype)) for name, tensor in inputs.items()}
     names = {operation.name for operation in function.operations}
 
-    def call(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def call(arguments: Tensors) -> Tensors:
         results = function([arguments[name] for name in inputs])
         return dict(zip(outputs, results, strict=True))
 
@@ -173,15 +184,14 @@ def keras_tensors(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Capt
 
 
 def traced(
-    call: Callable[[Mapping[str, Any]], Mapping[str, Any]], specs: Mapping[str, tuple[Sequence[int | None], str]],
-    title: str, layers: Collection[str] = (), *, loaded: bool = False, keep: Any = None,
+    call: Call, specs: Specs, title: str, layers: Collection[str] = (), *, loaded: bool = False, keep: object = None,
 ) -> Capture:  # fmt: skip
     """A callable of named tensors, traced for the shapes and dtypes of ``specs``."""
     import tensorflow as tf
 
     order: list[str] = []
 
-    def flat(*tensors: Any) -> list[Any]:
+    def flat(*tensors: tf.Tensor) -> list[tf.Tensor]:
         result = call(dict(zip(specs, tensors, strict=True)))
         order[:] = list(result)
         return [tf.identity(result[name]) for name in order]
@@ -192,8 +202,8 @@ def traced(
 
 
 def of_concrete(
-    function: Any, inputs: Sequence[str], outputs: Sequence[str], title: str, layers: Collection[str] = (),
-    *, loaded: bool = False, keep: Any = None,
+    function: ConcreteFunction, inputs: Sequence[str], outputs: Sequence[str], title: str, layers: Collection[str] = (),
+    *, loaded: bool = False, keep: object = None,
 ) -> Capture:  # fmt: skip
     """A concrete function; names stand for its flat inputs and outputs, in order."""
     feeds = function.inputs[: len(function.inputs) - len(function.captured_inputs)]

@@ -5,19 +5,28 @@ Needs TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.checker.capture import Capture, of_concrete, traced
 
-Specs = dict[str, tuple[list[int | None], str]]
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    from tensorflow.types.experimental import ConcreteFunction
+
+    from trtbuild.checker.capture import Specs
+    from trtbuild.core.recipes import InputParams, SourceParams
+    from trtbuild.sources.frozengraph import Call, Tensors
+    from trtbuild.sources.tfmodel import Opened
+
 SIGNATURE_HINT = "give input_signature=[tf.TensorSpec([None, 224, 224, 3], tf.float32)]"
 
 
-def of_model(model: Any, input_signature: Any = None) -> Capture:
+def of_model(model: object, input_signature: object = None) -> Capture:
     """Trace a model.
 
     Raises:
@@ -34,17 +43,16 @@ def of_model(model: Any, input_signature: Any = None) -> Capture:
         return _called(lambda *tensors: model(*tensors), input_signature, type(model).__name__, names, model)
     if hasattr(model, "get_concrete_function"):
         return _of_function(model, input_signature)
-    own = type(model).__call__
-    if input_signature is None and getattr(own, "input_signature", None) is not None:
-        return _of_function(model.__call__, None)  # a module's, decorated with tf.function
     if callable(model):
+        if input_signature is None and getattr(type(model).__call__, "input_signature", None) is not None:
+            return _of_function(model.__call__, None)  # a module's, decorated with tf.function
         title = getattr(model, "__name__", type(model).__name__)
         return _called(model, input_signature, title, (), model)
-    what = f"a {type(model).__name__} is no model"
+    what = f"a {type(model).__name__} is not a model"
     raise ConfigError(what, where="check", hint="give a Keras model, a function, a tf.Module with __call__, or a path")
 
 
-def of_keras(model: Any, input_signature: Any = None) -> Capture:
+def of_keras(model: keras.Model, input_signature: object = None) -> Capture:
     """A Keras 3 model, called for inference; its own inputs are used where it has them."""
     from trtbuild.sources.tfmodel import keras_model
 
@@ -54,7 +62,7 @@ def of_keras(model: Any, input_signature: Any = None) -> Capture:
         opened = keras_model(model)
         assert opened.inputs is not None
         specs = {n: (list(tensor.shape), str(tensor.dtype)) for n, tensor in opened.inputs.items()}
-        return _traced(lambda arguments: opened.call(dict(arguments)), specs, model.name, layers, model)
+        return _traced(opened.call, specs, model.name, layers, model)
     if functional or model.built:
         structure = input_signature if input_signature is not None else _built_for(model)
         return _called(lambda *a: model(*a, training=False), structure, model.name, layers, model, packed=True)
@@ -63,7 +71,7 @@ def of_keras(model: Any, input_signature: Any = None) -> Capture:
     return _unbuilt(model, input_signature)
 
 
-def _unbuilt(model: Any, input_signature: Any) -> Capture:
+def _unbuilt(model: keras.Model, input_signature: object) -> Capture:
     """A model without variables: a copy is called, in a scope where Keras makes no variables, just their initialisers.
 
     Building the user's own would draw random numbers, and make its weights before their time.
@@ -80,7 +88,7 @@ def _unbuilt(model: Any, input_signature: Any) -> Capture:
             what, where="check", hint="build it first: model.build(input_shape), or call it once"
         ) from error
 
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: tf.Tensor) -> object:
         with keras.StatelessScope(initialize_variables=False):
             return copied(*arguments, training=False)
 
@@ -89,7 +97,7 @@ def _unbuilt(model: Any, input_signature: Any) -> Capture:
     return replace(capture, layers=layers, initialised=False)
 
 
-def _built_for(model: Any) -> Any:
+def _built_for(model: keras.Model) -> object:
     """The shapes that a subclassed model was built for, as specs; dtypes are those it computes in."""
     import tensorflow as tf
 
@@ -97,10 +105,11 @@ def _built_for(model: Any) -> Any:
     if not shapes:
         raise ConfigError("the model does not say what its inputs are", where="check", hint=SIGNATURE_HINT)
 
-    def spec(shape: Any) -> Any:
+    def spec(shape: object) -> object:
         if isinstance(shape, Mapping):
             return {key: spec(inner) for key, inner in shape.items()}
-        if isinstance(shape, (list, tuple)) and any(isinstance(part, (list, tuple)) for part in shape):
+        assert isinstance(shape, (list, tuple))
+        if any(isinstance(part, (list, tuple)) for part in shape):
             return type(shape)(spec(inner) for inner in shape)
         return tf.TensorSpec([None, *shape[1:]], model.variable_dtype)
 
@@ -108,13 +117,13 @@ def _built_for(model: Any) -> Any:
     return found if len(found) > 1 else found[0]
 
 
-def _of_concrete(function: Any) -> Capture:
+def _of_concrete(function: ConcreteFunction) -> Capture:
     feeds = function.inputs[: len(function.inputs) - len(function.captured_inputs)]
     inputs = _unique([tensor.op.name for tensor in feeds])
     return of_concrete(function, inputs, _result_names(function), str(function.name), keep=function)
 
 
-def _result_names(function: Any) -> list[str]:
+def _result_names(function: ConcreteFunction) -> list[str]:
     """Keys of a dictionary, else output_0, output_1, …"""
     structure = function.structured_outputs
     if isinstance(structure, Mapping) and len(structure) == len(function.outputs):
@@ -122,7 +131,7 @@ def _result_names(function: Any) -> list[str]:
     return [f"output_{i}" for i in range(len(function.outputs))]
 
 
-def _of_function(function: Any, input_signature: Any) -> Capture:
+def _of_function(function: tf.types.experimental.PolymorphicFunction, input_signature: object) -> Capture:
     import tensorflow as tf
 
     arguments = _arguments(input_signature)
@@ -137,7 +146,13 @@ def _of_function(function: Any, input_signature: Any) -> Capture:
 
 
 def _called(
-    call: Any, input_signature: Any, title: str, layers: Sequence[str], keep: Any, *, packed: bool = False
+    call: Callable[..., object],
+    input_signature: object,
+    title: str,
+    layers: Sequence[str],
+    keep: object,
+    *,
+    packed: bool = False,
 ) -> Capture:
     """A callable, with a structure of specs: one spec, a list for several arguments, or a dictionary by name.
 
@@ -145,7 +160,7 @@ def _called(
     """
     import tensorflow as tf
 
-    from trtbuild.sources.tfmodel import flat_outputs
+    from trtbuild.sources.tfmodel import dims, flat_outputs
 
     if input_signature is None:
         raise ConfigError("its inputs are not known", where="check", hint=SIGNATURE_HINT)
@@ -158,9 +173,9 @@ def _called(
     names = _unique([_short(getattr(part, "name", None)) or f"input_{i}" for i, part in enumerate(flat)])
     if isinstance(structure, Mapping) and len(structure) == len(flat):
         names = sorted(map(str, structure))
-    specs = {n: (_dims(part.shape), tf.dtypes.as_dtype(part.dtype).name) for n, part in zip(names, flat, strict=True)}
+    specs = {n: (dims(part.shape), tf.dtypes.as_dtype(part.dtype).name) for n, part in zip(names, flat, strict=True)}
 
-    def named(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def named(arguments: Tensors) -> Tensors:
         value = tf.nest.pack_sequence_as(structure, [arguments[name] for name in names])
         several = isinstance(value, (list, tuple)) and not packed
         return flat_outputs(call(*value) if several else call(value))
@@ -168,7 +183,7 @@ def _called(
     return _traced(named, specs, title, layers, keep)
 
 
-def _traced(call: Any, specs: Any, title: str, layers: Sequence[str], keep: Any) -> Capture:
+def _traced(call: Call, specs: Specs, title: str, layers: Sequence[str], keep: object) -> Capture:
     try:
         return traced(call, specs, title, layers, keep=keep)
     except (ConfigError, SourceError):
@@ -183,24 +198,18 @@ def _not_callable(error: Exception) -> SourceError:
     return SourceError(f"cannot be called with this input signature: {type(error).__name__}: {said}", where="check")
 
 
-def _arguments(input_signature: Any) -> list[Any]:
+def _arguments(input_signature: object) -> list[object]:
     if input_signature is None:
         return []
     return list(input_signature) if isinstance(input_signature, (list, tuple)) else [input_signature]
 
 
-def _is_spec(part: Any) -> bool:
+def _is_spec(part: object) -> bool:
     """keras.InputSpec, KerasTensor and arrays have what a spec has."""
     return hasattr(part, "shape") and hasattr(part, "dtype") and part.shape is not None and part.dtype is not None
 
 
-def _dims(shape: Any) -> list[int | None] | None:
-    if getattr(shape, "rank", 0) is None:
-        return None
-    return [None if d is None else int(d) for d in tuple(shape)]
-
-
-def _short(name: Any) -> str:
+def _short(name: str | None) -> str:
     return str(name).split(":")[0].rpartition("/")[2] if name else ""
 
 
@@ -220,6 +229,8 @@ def of_path(path: Path, signature: str | None = None) -> Capture:
     Raises:
         ConfigError: it cannot be loaded, has no such signature, or is of a kind that does not say its inputs.
     """
+    from trtbuild.sources.tfmodel import dims
+
     if not path.exists():
         raise ConfigError("there is no such file", where=str(path))
     try:
@@ -228,16 +239,15 @@ def of_path(path: Path, signature: str | None = None) -> Capture:
         raise ConfigError(error.what, where=error.where, hint=error.hint) from error
     if opened.inputs is None:
         raise ConfigError("the model does not say what its inputs are", where=str(path), hint="use model=NAME")
-    specs = {n: (_dims(spec.shape), getattr(spec.dtype, "name", str(spec.dtype))) for n, spec in opened.inputs.items()}
-    call = opened.call
-    return traced(lambda a: call(dict(a)), specs, path.name, loaded=True, keep=opened.keep)  # type: ignore[arg-type]
+    specs = {n: (dims(spec.shape), getattr(spec.dtype, "name", str(spec.dtype))) for n, spec in opened.inputs.items()}
+    return traced(opened.call, specs, path.name, loaded=True, keep=opened.keep)
 
 
-def _opened(path: Path, signature: str | None) -> Any:
+def _opened(path: Path, signature: str | None) -> Opened:
     from trtbuild.sources import tfmodel
 
     if path.is_dir():
-        source = {"kind": "saved_model", "path": str(path), "signature": signature}
+        source: SourceParams = {"kind": "saved_model", "path": str(path), "signature": signature}
         try:
             return tfmodel.open_saved_model(source, path, {})
         except ConfigError as error:
@@ -249,7 +259,7 @@ def _opened(path: Path, signature: str | None) -> Any:
     raise ConfigError(f"cannot tell what '{path.suffix or path.name}' is", where=str(path), hint=hint)
 
 
-def of_source(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any], title: str) -> Capture:
+def of_source(source: SourceParams, path: Path | None, inputs: Mapping[str, InputParams], title: str) -> Capture:
     """A model of the config, opened as the export step opens it."""
     from trtbuild.sources.tfmodel import open_model
 

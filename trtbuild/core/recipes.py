@@ -31,8 +31,8 @@ class SourceParams(TypedDict, total=False):
 
     kind: Literal["saved_model", "keras", "frozen_graph", "onnx", "factory"]
     path: str
-    signature: str
-    tags: list[str]
+    signature: str | None
+    tags: Sequence[str] | None
     inputs: dict[str, str]
     outputs: dict[str, str]
     callable: str
@@ -53,16 +53,20 @@ class DataParams(TypedDict, total=False):
 UNDECLARED_RANGE = (0.0, 1.0)  # what random data is drawn from where the config says nothing
 
 
-def input_params(model: Model, *, profiles: bool = False) -> dict[str, Any]:
+def input_params(model: Model, *, profiles: bool = False) -> dict[str, InputParams]:
     """Inputs as parameters: dtype and shape, and with ``profiles`` what data and engines need as well."""
     wanted = ("dtype", "shape", "profile", "range") if profiles else ("dtype", "shape")
     specs = {name: replace(spec, range=spec.range or UNDECLARED_RANGE) for name, spec in model.inputs.items()}
-    return {name: {k: _plain(v) for k, v in asdict(spec).items() if k in wanted} for name, spec in specs.items()}
+    params: dict[str, InputParams] = {
+        name: _plain({k: v for k, v in asdict(spec).items() if k in wanted}) for name, spec in specs.items()
+    }
+    return params
 
 
-def source_params(model: Model) -> dict[str, Any]:
+def source_params(model: Model) -> SourceParams:
     """What is not said is left out: a key that most models do not need changes no recipe."""
-    return {k: _plain(v) for k, v in asdict(model.source).items() if v is not None}
+    params: SourceParams = _plain({key: value for key, value in asdict(model.source).items() if value is not None})
+    return params
 
 
 def source_inputs(variant: Variant) -> dict[str, Input]:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.sources.inlining import inline_functions
 
+if TYPE_CHECKING:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-def take(graph_def: Any, keep: Sequence[str]) -> Any:
+
+def take(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
     """Both; ``keep`` are tensors to be found afterwards."""
     _take_defaults(graph_def)
     return _take_branches(graph_def, keep)
 
 
-def constants(graph_def: Any, tensors: Collection[str]) -> list[str]:
+def constants(graph_def: GraphDef, tensors: Collection[str]) -> list[str]:
     """Those of the tensors that are constants, and not computed."""
     nodes = {node.name: node for node in graph_def.node}
     return [tensor for tensor in tensors if _constant(nodes, tensor) is not None]
 
 
-def _take_defaults(graph_def: Any) -> None:
+def _take_defaults(graph_def: GraphDef) -> None:
     """Placeholders with a default become that default: what is fed is a placeholder without one by now.
 
     tf2onnx makes inputs of them, and drops the network behind one whose default is not a constant.
@@ -32,7 +36,7 @@ def _take_defaults(graph_def: Any) -> None:
             node.attr.pop("shape")
 
 
-def _take_branches(graph_def: Any, keep: Sequence[str]) -> Any:
+def _take_branches(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
     """A branch that a constant chooses (a default that says whether this is training) takes the place of its If."""
     import tensorflow as tf
 
@@ -53,7 +57,7 @@ def _take_branches(graph_def: Any, keep: Sequence[str]) -> Any:
     return _take_branches(inline_functions(graph_def, keep), keep) if chosen else graph_def
 
 
-def _constant(nodes: Mapping[str, Any], tensor: str) -> Any:
+def _constant(nodes: Mapping[str, NodeDef], tensor: str) -> NodeDef | None:
     """The Const that a tensor comes from, or None."""
     node = nodes.get(tensor.partition(":")[0])
     while node is not None and node.op == "Identity":
@@ -61,7 +65,7 @@ def _constant(nodes: Mapping[str, Any], tensor: str) -> Any:
     return node if node is not None and node.op == "Const" else None
 
 
-def settle_dropout(graph_def: Any, keep: Sequence[str]) -> Any:
+def settle_dropout(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
     """Without dropout that keeps everything: what its rate's default, folded to a constant, makes of it.
 
     TensorFlow 1 compares random numbers from 0 to 1 with the rate 0, or rounds down their sum with 1.
@@ -70,10 +74,10 @@ def settle_dropout(graph_def: Any, keep: Sequence[str]) -> Any:
 
     nodes = {node.name: node for node in graph_def.node}
 
-    def maker(tensor: str) -> Any:
+    def maker(tensor: str) -> NodeDef:
         return nodes[tensor.partition(":")[0]]
 
-    def constant(tensor: str) -> Any:
+    def constant(tensor: str) -> float | None:
         node = maker(tensor)
         value = tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
         return value.item() if value is not None and value.size == 1 and value.dtype.kind in "iuf" else None

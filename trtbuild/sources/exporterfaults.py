@@ -6,9 +6,15 @@ code.  Each has a case in the suite that shows it (``trtbuild/suite/cases``); se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+
+    from trtbuild.arrays.arrayfile import Array
 
 # Integers that no data decides, or that are not below zero whatever the data are: where a search for their origin ends.
 _COUNTS = {"Shape", "ShapeN", "Size", "Rank", "ArgMax", "ArgMin", "Where", "Range", "NonMaxSuppressionV3",
@@ -38,25 +44,25 @@ class Fault:
 
 @dataclass(frozen=True)
 class _Graph:
-    nodes: Mapping[str, Any]  # NodeDef by name
+    nodes: Mapping[str, NodeDef]
 
-    def inputs(self, node: Any) -> list[tuple[Any | None, int]]:
+    def inputs(self, node: NodeDef) -> list[tuple[NodeDef | None, int]]:
         """The node and output number that each input comes from, Identities skipped; None for what is outside."""
         return [self._origin(name) for name in node.input if not name.startswith("^")]
 
-    def _origin(self, tensor: str) -> tuple[Any | None, int]:
+    def _origin(self, tensor: str) -> tuple[NodeDef | None, int]:
         parts = tensor.split(":")
         found, port = self.nodes.get(parts[0]), int(parts[-1]) if parts[1:] else 0
         return self._origin(found.input[0]) if found is not None and found.op in _COPIES else (found, port)
 
-    def constant(self, node: Any, index: int) -> Any | None:
+    def constant(self, node: NodeDef, index: int) -> Array | None:
         """The value of an input, as an array; None where it is no constant."""
         import tensorflow as tf
 
         found = self.inputs(node)[index][0]
         return tf.make_ndarray(found.attr["value"].tensor) if found is not None and found.op == "Const" else None
 
-    def may_be_negative(self, node: Any, index: int) -> bool:
+    def may_be_negative(self, node: NodeDef, index: int) -> bool:
         """Whether an integer input may be below zero: not where it is made of sizes, positions and such constants."""
         waiting, seen = [self.inputs(node)[index]], set()
         while waiting:
@@ -80,7 +86,7 @@ class _Graph:
         return False
 
 
-def faults(graph_def: Any) -> list[Fault]:
+def faults(graph_def: GraphDef) -> list[Fault]:
     """All such operations of a GraphDef, in its order, those in its functions after them."""
     bodies = [graph_def.node, *(function.node_def for function in graph_def.library.function)]
     return [found for body in bodies for found in _of_body(body)]
@@ -98,7 +104,7 @@ def warnings(frozen: bytes) -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
-def _of_body(body: Any) -> Iterator[Fault]:
+def _of_body(body: Iterable[NodeDef]) -> Iterator[Fault]:
     graph = _Graph({node.name: node for node in body})
     for node in body:
         look = _LOOKS.get(node.op)
@@ -107,20 +113,20 @@ def _of_body(body: Any) -> Iterator[Fault]:
             yield Fault(node.name, node.op, *said)
 
 
-def _dtype(node: Any, attribute: str = "T") -> str:
+def _dtype(node: NodeDef, attribute: str = "T") -> str:
     import tensorflow as tf
 
     return tf.as_dtype(node.attr[attribute].type).name if node.attr[attribute].type else ""
 
 
-def _source_type(node: Any) -> str:
+def _source_type(node: NodeDef) -> str:
     return _dtype(node, "SrcT") if node.op == "Cast" else ""
 
 
 Said = tuple[str, str] | None
 
 
-def _training(node: Any, graph: _Graph) -> Said:
+def _training(node: NodeDef, graph: _Graph) -> Said:
     if not node.attr["is_training"].b:
         return None
     return (
@@ -129,14 +135,14 @@ def _training(node: Any, graph: _Graph) -> Said:
     )
 
 
-def _area(node: Any, graph: _Graph) -> Said:
+def _area(node: NodeDef, graph: _Graph) -> Said:
     return (
         "the exporter makes a linear resize of an area resize, with other numbers",
         "use tf.nn.avg_pool2d for a whole factor, or method='bilinear' with antialias=False",
     )
 
 
-def _bicubic(node: Any, graph: _Graph) -> Said:
+def _bicubic(node: NodeDef, graph: _Graph) -> Said:
     if node.attr["half_pixel_centers"].b:
         return None
     return (
@@ -145,7 +151,7 @@ def _bicubic(node: Any, graph: _Graph) -> Said:
     )
 
 
-def _division(node: Any, graph: _Graph) -> Said:
+def _division(node: NodeDef, graph: _Graph) -> Said:
     if _dtype(node) not in _SIGNED or not (graph.may_be_negative(node, 0) or graph.may_be_negative(node, 1)):
         return None
     return (
@@ -154,7 +160,7 @@ def _division(node: Any, graph: _Graph) -> Said:
     )
 
 
-def _largest(node: Any, graph: _Graph) -> Said:
+def _largest(node: NodeDef, graph: _Graph) -> Said:
     if _dtype(node) not in (*_LONG, "float64"):
         return None
     return (
@@ -163,7 +169,7 @@ def _largest(node: Any, graph: _Graph) -> Said:
     )
 
 
-def _scatter(node: Any, graph: _Graph) -> Said:
+def _scatter(node: NodeDef, graph: _Graph) -> Said:
     indices = graph.constant(node, 0)
     if indices is not None:
         rows = indices.reshape(-1, indices.shape[-1]) if indices.ndim else indices.reshape(1, 1)
@@ -176,7 +182,7 @@ def _scatter(node: Any, graph: _Graph) -> Said:
     )
 
 
-def _one_hot(node: Any, graph: _Graph) -> Said:
+def _one_hot(node: NodeDef, graph: _Graph) -> Said:
     if _dtype(node, "TI") not in _SIGNED or not graph.may_be_negative(node, 0):
         return None
     return (
@@ -185,7 +191,7 @@ def _one_hot(node: Any, graph: _Graph) -> Said:
     )
 
 
-def _channels(node: Any, graph: _Graph) -> Said:
+def _channels(node: NodeDef, graph: _Graph) -> Said:
     window = list(node.attr["ksize"].list.i)
     axis = 1 if node.attr["data_format"].s == b"NCHW" else 3
     if len(window) != 4 or window[axis] == 1:
@@ -196,7 +202,7 @@ def _channels(node: Any, graph: _Graph) -> Said:
     )
 
 
-def _bfloat16(node: Any, graph: _Graph) -> Said:
+def _bfloat16(node: NodeDef, graph: _Graph) -> Said:
     if _dtype(node, "DstT") != "bfloat16" or _dtype(node, "SrcT") == "bfloat16":
         return None
     return (
@@ -205,14 +211,14 @@ def _bfloat16(node: Any, graph: _Graph) -> Said:
     )
 
 
-def _saturation(node: Any, graph: _Graph) -> Said:
+def _saturation(node: NodeDef, graph: _Graph) -> Said:
     return (
         "the exporter makes other colours of a change of saturation",
         "change it before the network, or blend with the mean over channels",
     )
 
 
-def _comparison(node: Any, graph: _Graph) -> Said:
+def _comparison(node: NodeDef, graph: _Graph) -> Said:
     if _dtype(node) not in _LONG:
         return None
     constants = [graph.constant(node, i) for i in (0, 1)]
@@ -225,7 +231,7 @@ def _comparison(node: Any, graph: _Graph) -> Said:
     )
 
 
-_LOOKS: Mapping[str, Callable[[Any, _Graph], Said]] = {
+_LOOKS: Mapping[str, Callable[[NodeDef, _Graph], Said]] = {
     "FusedBatchNorm": _training, "FusedBatchNormV2": _training, "FusedBatchNormV3": _training,
     "ResizeArea": _area, "ResizeBicubic": _bicubic, "FloorDiv": _division, "FloorMod": _division,
     "TopKV2": _largest, "TopK": _largest, "ScatterNd": _scatter, "OneHot": _one_hot, "MaxPool": _channels,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.core.complaint import Entries, nearest, readers_of
 from trtbuild.core.parserwarnings import where
 from trtbuild.core.warning import StepWarning
+
+if TYPE_CHECKING:
+    import onnx
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+
+    from trtbuild.graphs.scopes import Cleaner
 
 KINDS = (
     "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel",
@@ -33,7 +40,7 @@ class FakeQuantisation:
     readers: tuple[tuple[str, str], ...]
 
 
-def find(graph_def: Any, weights: Collection[str] = ()) -> tuple[FakeQuantisation, ...]:
+def find(graph_def: GraphDef, weights: Collection[str] = ()) -> tuple[FakeQuantisation, ...]:
     """In the order of the graph, bodies of functions last; ``weights`` are placeholders that stand for weights."""
     found = _in_nodes(graph_def.node, weights)
     for function in graph_def.library.function:
@@ -42,9 +49,9 @@ def find(graph_def: Any, weights: Collection[str] = ()) -> tuple[FakeQuantisatio
     return tuple(found)
 
 
-def _in_nodes(nodes: Iterable[Any], weights: Collection[str], inputs: Iterable[str] = ()) -> list[FakeQuantisation]:
+def _in_nodes(nodes: Iterable[NodeDef], weights: Collection[str], inputs: Iterable[str] = ()) -> list[FakeQuantisation]:
     by_name = {node.name: node for node in nodes}
-    readers: dict[str, list[Any]] = {}
+    readers: dict[str, list[NodeDef]] = {}
     for node in by_name.values():
         for tensor in node.input:
             if not tensor.startswith("^"):  # an order of execution carries no values
@@ -63,7 +70,7 @@ def _in_nodes(nodes: Iterable[Any], weights: Collection[str], inputs: Iterable[s
     ]
 
 
-def _real_readers(name: str, readers: Mapping[str, list[Any]]) -> Iterable[tuple[str, str]]:
+def _real_readers(name: str, readers: Mapping[str, list[NodeDef]]) -> Iterable[tuple[str, str]]:
     for reader in readers.get(name, ()):
         if reader.op in _PASSING:
             yield from _real_readers(reader.name, readers)
@@ -71,11 +78,11 @@ def _real_readers(name: str, readers: Mapping[str, list[Any]]) -> Iterable[tuple
             yield reader.op, reader.name
 
 
-def warnings(found: Iterable[FakeQuantisation], kept: Collection[str], clean: Any) -> list[StepWarning]:
+def warnings(found: Iterable[FakeQuantisation], kept: Collection[str], clean: Cleaner) -> list[StepWarning]:
     """What training for quantisation comes to in an export.
 
     Args:
-        kept: operations that are in the exported graph; clean: a ``scopes.Cleaner``.
+        kept: operations that are in the exported graph.
     """
     found = list(found)
     gone = [one for one in found if one.on_weights and one.name not in kept]
@@ -88,7 +95,7 @@ def warnings(found: Iterable[FakeQuantisation], kept: Collection[str], clean: An
     return said
 
 
-def kept(model: Any, entries: Entries) -> set[str]:
+def kept(model: onnx.ModelProto, entries: Entries) -> set[str]:
     """TensorFlow operations that are quantisation in the exported graph still; ``entries`` of scopes.json."""
     readers = readers_of(model.graph.node)
     nodes = [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
@@ -96,6 +103,6 @@ def kept(model: Any, entries: Entries) -> set[str]:
     return {entry["op"] for entry in found if entry is not None}
 
 
-def _warning(found: list[FakeQuantisation], what: str, hint: str, clean: Any) -> StepWarning:
+def _warning(found: list[FakeQuantisation], what: str, hint: str, clean: Cleaner) -> StepWarning:
     places = where(f"{one.kind} {clean.name(one.name)}" for one in found)
     return StepWarning(f"{len(found)} fake-quantisation operation(s) {what}", places, hint)

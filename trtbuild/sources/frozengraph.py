@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.base.names import did_you_mean
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    Tensors = Mapping[str, tf.Tensor]
+    Call = Callable[[Tensors], Tensors]
 
 _WITH_DEFAULT = "PlaceholderWithDefault"
 # Results of these are read by a loop or a branch, by what made the graph, or by nobody: a counter's Exit, a Switch's
@@ -21,7 +28,7 @@ _BETWEEN = {"Enter", "Exit", "NextIteration", "Switch", "Merge", "LoopCond", "Re
             "TensorArraySizeV3", "Shape", "Size", "Rank", "Const", "Placeholder", _WITH_DEFAULT}  # fmt: skip
 
 
-def parse(path: Path, where: str) -> Any:
+def parse(path: Path, where: str) -> GraphDef:
     """The GraphDef.
 
     Raises:
@@ -39,7 +46,7 @@ def parse(path: Path, where: str) -> Any:
     return graph_def
 
 
-def graph_of(graph_def: Any, where: str) -> Any:
+def graph_of(graph_def: GraphDef, where: str) -> tf.Graph:
     """It as a graph that can be searched.
 
     Raises:
@@ -56,7 +63,7 @@ def graph_of(graph_def: Any, where: str) -> Any:
     return graph
 
 
-def tensors(graph: Any, names: Mapping[str, str], where: str) -> dict[str, Any]:
+def tensors(graph: tf.Graph, names: Mapping[str, str], where: str) -> dict[str, tf.Tensor]:
     """The tensors of these names (``op:0``; ``op`` is its first).
 
     Raises:
@@ -73,9 +80,7 @@ def tensors(graph: Any, names: Mapping[str, str], where: str) -> dict[str, Any]:
     return found
 
 
-def caller(
-    graph_def: Any, feeds: Mapping[str, str], fetches: Mapping[str, str]
-) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+def caller(graph_def: GraphDef, feeds: Mapping[str, str], fetches: Mapping[str, str]) -> Call:
     """A function of named tensors that puts the graph between ``feeds`` and ``fetches`` where it is called.
 
     Not as a function of its own: the loops and branches of TensorFlow 1 cannot be inlined out of one, and tf2onnx
@@ -89,7 +94,7 @@ def caller(
     part = _between(graph_def, set(feeds.values()), fetches.values())
     read = {_full(name) for node in part.node for name in node.input}
 
-    def call(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def call(arguments: Tensors) -> Tensors:
         given = {feeds[name]: tensor for name, tensor in arguments.items()}
         wanted = [name for name in fetches.values() if name not in given]
         mapped = {name: tensor for name, tensor in given.items() if name in read}  # it refuses others
@@ -99,7 +104,7 @@ def caller(
     return call
 
 
-def _between(graph_def: Any, feeds: set[str], fetches: Iterable[str]) -> Any:
+def _between(graph_def: GraphDef, feeds: set[str], fetches: Iterable[str]) -> GraphDef:
     """The nodes behind ``fetches`` as a GraphDef, without those that are fed."""
     import tensorflow as tf
 
@@ -135,11 +140,11 @@ def _full(tensor: str) -> str:
 class Ends:
     """Tensors of the graph."""
 
-    inputs: list[Any]
-    outputs: list[Any]
+    inputs: list[tf.Tensor]
+    outputs: list[tf.Tensor]
 
 
-def ends(graph: Any, where: str) -> Ends:
+def ends(graph: tf.Graph, where: str) -> Ends:
     """Placeholders, and what nothing reads.
 
     Placeholders with a default stay that constant, unless there are no others: then those are inputs whose default is
@@ -166,14 +171,14 @@ def ends(graph: Any, where: str) -> Ends:
     return Ends([t for t in inputs if t.op in behind], [tensor for op in outputs for tensor in op.outputs])
 
 
-def _is_numeric(tensor: Any) -> bool:
+def _is_numeric(tensor: tf.Tensor) -> bool:
     dtype = tensor.dtype.base_dtype
     return bool(dtype.is_floating or dtype.is_integer or dtype.is_bool)
 
 
-def _reached(tensors: Iterable[Any]) -> list[Any]:
+def _reached(tensors: Iterable[tf.Tensor]) -> list[tf.Operation]:
     """Operations that depend on these, in the graph's order."""
-    found: dict[Any, None] = {}
+    found: dict[tf.Operation, None] = {}
     waiting = list(tensors)
     while waiting:
         for op in waiting.pop().consumers():
@@ -183,9 +188,9 @@ def _reached(tensors: Iterable[Any]) -> list[Any]:
     return sorted(found, key=lambda op: op._id)
 
 
-def _behind(tensors: Iterable[Any]) -> set[Any]:
+def _behind(tensors: Iterable[tf.Tensor]) -> set[tf.Operation]:
     """Operations that these depend on."""
-    found: set[Any] = set()
+    found: set[tf.Operation] = set()
     waiting = [tensor.op for tensor in tensors]
     while waiting:
         op = waiting.pop()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
 
 
-def inline_functions(graph_def: Any, keep: Sequence[str]) -> Any:
+def inline_functions(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
     """Calls replaced by what they call, loops and branches kept, as in freezing; ``keep`` are tensors to be found."""
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2

@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import SourceError
 from trtbuild.base.printable import printable
 
+if TYPE_CHECKING:
+    import keras
 
-def load(path: Path, where: str) -> Any:
+
+@dataclass(frozen=True)
+class _Layer:
+    """As it is serialised: ``kind`` is its class; Keras 2 wrote no ``module``."""
+
+    kind: str
+    config: Mapping[str, object]
+    module: str | None
+
+
+def load(path: Path, where: str) -> keras.Model:
     """The model, not compiled.
 
     Raises:
@@ -47,15 +60,13 @@ def _lacking(path: Path) -> str | None:
         return "it holds weights only, and not the network"
     layers = list(_objects(config))
     for layer in layers:
-        function = (layer.get("config") or {}).get("function")
-        if layer["class_name"] == "Lambda" and not isinstance(function, str):
+        if layer.kind == "Lambda" and not isinstance(layer.config.get("function"), str):
             return f"its Lambda layer '{_name(layer)}' is Python code, which is not run out of a file"
-    known = {name for layer in layers if (name := layer["class_name"]) and _is_kerass(layer)}
-    foreign = sorted({printable(str(layer["class_name"])) for layer in layers if layer["class_name"] not in known})
+    foreign = sorted({printable(layer.kind) for layer in layers if not _is_kerass(layer)})
     return f"it needs Python classes that it does not hold: {', '.join(foreign)}" if foreign else None
 
 
-def _config(path: Path) -> Any:
+def _config(path: Path) -> object:
     """The network as Keras writes it; None in a file of weights."""
     if path.suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
@@ -67,11 +78,12 @@ def _config(path: Path) -> Any:
     return None if text is None else json.loads(text)
 
 
-def _objects(config: Any) -> Iterator[dict[str, Any]]:
+def _objects(config: object) -> Iterator[_Layer]:
     """Every serialised layer, however deep."""
     if isinstance(config, dict):
         if "class_name" in config and isinstance(config.get("config"), dict) and "name" in config["config"]:
-            yield config
+            module = str(config["module"]) if "module" in config else None
+            yield _Layer(str(config["class_name"]), config["config"], module)
         for value in config.values():
             yield from _objects(value)
     elif isinstance(config, list):
@@ -79,14 +91,14 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(value)
 
 
-def _is_kerass(layer: dict[str, Any]) -> bool:
+def _is_kerass(layer: _Layer) -> bool:
     import keras
 
-    name = str(layer["class_name"])
-    if "module" in layer:
-        return str(layer["module"]).partition(".")[0] == "keras" or keras.saving.get_registered_object(name) is not None
-    return hasattr(keras.layers, name) or name in ("Functional", "Model", "Sequential")
+    if layer.module is not None:
+        registered = keras.saving.get_registered_object(layer.kind) is not None
+        return registered or layer.module.partition(".")[0] == "keras"
+    return hasattr(keras.layers, layer.kind) or layer.kind in ("Functional", "Model", "Sequential")
 
 
-def _name(layer: dict[str, Any]) -> str:
-    return printable(str(layer["config"]["name"]))
+def _name(layer: _Layer) -> str:
+    return printable(str(layer.config["name"]))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.base.names import did_you_mean
@@ -15,9 +15,14 @@ from trtbuild.graphs.graph import input_dims, open_dims
 from trtbuild.sources import largemodel, wiring
 from trtbuild.sources.tfmodel import check_fit
 
+if TYPE_CHECKING:
+    import onnx
 
-def load_source(path: Path, where: str, inputs: Mapping[str, Any]) -> Any:
-    """The model (onnx.ModelProto), with dynamic dimensions fixed where the config fixes them.
+    from trtbuild.core.recipes import InputParams
+
+
+def load_source(path: Path, where: str, inputs: Mapping[str, InputParams]) -> onnx.ModelProto:
+    """The model, with dynamic dimensions fixed where the config fixes them.
 
     Raises:
         SourceError: not a valid ONNX model.  ConfigError: its inputs are not the config's, or some of its weights are
@@ -55,7 +60,7 @@ def load_source(path: Path, where: str, inputs: Mapping[str, Any]) -> Any:
     return model
 
 
-def _ask_for(model: Any, inputs: Mapping[str, Any]) -> None:
+def _ask_for(model: onnx.ModelProto, inputs: Mapping[str, InputParams]) -> None:
     """An input with a default (an initialiser of its name) is that constant, unless the config names it."""
     listed = {value.name for value in model.graph.input}
     kept = [tensor for tensor in model.graph.initializer if tensor.name not in inputs or tensor.name not in listed]
@@ -65,7 +70,7 @@ def _ask_for(model: Any, inputs: Mapping[str, Any]) -> None:
         model.graph.initializer.extend(rest)
 
 
-def parse(path: Path, where: str) -> Any:
+def parse(path: Path, where: str) -> onnx.ModelProto:
     """The model without weights that are in other files.
 
     Raises:
@@ -88,7 +93,7 @@ def parse(path: Path, where: str) -> Any:
     return model
 
 
-def whole(path: Path, where: str) -> Any:
+def whole(path: Path, where: str) -> onnx.ModelProto | None:
     """The model with all its weights, wherever they lie, a zip archive included; None where it is whole as it is.
 
     Raises:
@@ -113,7 +118,7 @@ def _invalid(error: Exception, path: Path, where: str) -> SourceError:
     return SourceError(f"not a valid ONNX model: {said}", where=where)
 
 
-def _fix_dims(value: Any, shape: list[int | None]) -> None:
+def _fix_dims(value: onnx.ValueInfoProto, shape: Sequence[int | None]) -> None:
     """Write the config's static dimensions over symbolic ones."""
     if not value.type.tensor_type.HasField("shape"):
         value.type.tensor_type.shape.SetInParent()  # of a scalar, too

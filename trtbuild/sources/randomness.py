@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ExportError
 from trtbuild.core.warning import StepWarning
+
+if TYPE_CHECKING:
+    import onnx
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    from trtbuild.arrays.arrayfile import Array
 
 HINT = "call dropout, noise and augmentation layers with training=False, or make the random numbers an input"
 HINT_ONNX = "export the model for inference, or make the random numbers an input"
@@ -37,7 +43,7 @@ def draws(kind: str) -> bool:
     return _PREFIX_AND_VERSION.sub("", kind) in _KINDS
 
 
-def in_graph_def(graph_def: Any) -> dict[str, str]:
+def in_graph_def(graph_def: GraphDef) -> dict[str, str]:
     """Name -> type of those in a pruned GraphDef, as FUNCTION/NAME in the functions that it calls."""
     functions = {function.signature.name: function.node_def for function in graph_def.library.function}
     found, waiting, seen = {}, [("", graph_def.node)], {""}
@@ -53,9 +59,9 @@ def in_graph_def(graph_def: Any) -> dict[str, str]:
     return found
 
 
-def in_onnx(model: Any) -> dict[str, str]:
+def in_onnx(model: onnx.ModelProto) -> dict[str, str]:
     """Name -> type of those whose values reach an output of an ONNX model, bodies of loops and branches included."""
-    from trtbuild.graphs.graph import all_nodes, producers
+    from trtbuild.graphs.graph import producers
 
     made_by = producers(model.graph)
     waiting, seen, found = [value.name for value in model.graph.output], set[str](), {}
@@ -66,7 +72,7 @@ def in_onnx(model: Any) -> dict[str, str]:
         if node is None or name in seen:
             continue
         seen.update(node.output)
-        for inner in _with_bodies(node, all_nodes):
+        for inner in _with_bodies(node):
             if inner.op_type in _ONNX or (inner.op_type == "Dropout" and _trains(inner, truths)):
                 found[inner.name or inner.output[0]] = inner.op_type
             if inner.op_type not in _SHAPES:
@@ -74,15 +80,15 @@ def in_onnx(model: Any) -> dict[str, str]:
     return dict(reversed(found.items()))
 
 
-def _with_bodies(node: Any, all_nodes: Any) -> Iterator[Any]:
-    from trtbuild.graphs.graph import subgraphs
+def _with_bodies(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    from trtbuild.graphs.graph import all_nodes, subgraphs
 
     yield node
     for body in subgraphs(node):
         yield from all_nodes(body)
 
 
-def _constants(model: Any) -> Mapping[str, Any]:
+def _constants(model: onnx.ModelProto) -> Mapping[str, Array]:
     """Single numbers that are known: initialisers and constants."""
     from onnx import numpy_helper
 
@@ -94,14 +100,14 @@ def _constants(model: Any) -> Mapping[str, Any]:
     return {name: numpy_helper.to_array(tensor) for name, tensor in here.items() if list(tensor.dims) in ([], [1])}
 
 
-def _trains(node: Any, constants: Mapping[str, Any]) -> bool:
+def _trains(node: onnx.NodeProto, constants: Mapping[str, Array]) -> bool:
     """A Dropout that drops: since opset 12 by its third input, which may be computed; unless its ratio is zero."""
     if len(node.input) < 3 or not node.input[2]:
         return False
     return all(bool(constants.get(name, True)) for name in (node.input[2], node.input[1]) if name)
 
 
-def not_frozen(error: Exception, graph_def: Any) -> ExportError:
+def not_frozen(error: Exception, graph_def: GraphDef) -> ExportError:
     """Why a graph cannot be frozen: it writes to variables, as Keras 3 does with the seeds of random layers."""
     said = (str(error).splitlines() or [type(error).__name__])[0]
     hint = "an engine keeps no state: make states inputs and outputs"

@@ -9,11 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.base.files import inside
 from trtbuild.base.names import did_you_mean
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    from trtbuild.arrays.arrayfile import Array
+    from trtbuild.core.recipes import SourceParams
+    from trtbuild.sources.frozengraph import Tensors
+
+    _Loaded = tuple[Callable[..., Tensors], Mapping[str, tf.TensorSpec], object]
 
 
 @dataclass(frozen=True)
@@ -24,14 +35,14 @@ class Signature:
     """
 
     name: str
-    call: Callable[..., Mapping[str, Any]]
-    inputs: Mapping[str, Any]
-    defaults: Mapping[str, Any]
-    keep: Any
+    call: Callable[..., Tensors]
+    inputs: Mapping[str, tf.TensorSpec]
+    defaults: Mapping[str, Array]
+    keep: object
     is_graph: bool  # as of tfmodel.Opened
 
 
-def load(source: Mapping[str, Any], path: Path) -> Signature:
+def load(source: SourceParams, path: Path) -> Signature:
     """The signature that ``source`` (``model.source`` of the config) names.
 
     Raises:
@@ -56,7 +67,7 @@ def load(source: Mapping[str, Any], path: Path) -> Signature:
     return Signature(name, call, inputs, _defaults(graph, name), keep, is_graph)
 
 
-def parse(path: Path, where: str) -> Any:
+def parse(path: Path, where: str) -> SavedModel:
     """The SavedModel's description (a protobuf), without variables.
 
     Raises:
@@ -75,7 +86,7 @@ def parse(path: Path, where: str) -> Any:
     return found
 
 
-def _graph(saved: Any, tags: Sequence[str] | None, where: str) -> Any:
+def _graph(saved: SavedModel, tags: Sequence[str] | None, where: str) -> MetaGraphDef:
     """The graph with these tags; without, the one tagged ``serve`` alone, or the only one there is."""
     by_tags = {frozenset(graph.meta_info_def.tags): graph for graph in saved.meta_graphs}
     shown = ", ".join(sorted(f"[{', '.join(sorted(found))}]" for found in by_tags))
@@ -91,7 +102,7 @@ def _graph(saved: Any, tags: Sequence[str] | None, where: str) -> Any:
     return next(iter(by_tags.values()))
 
 
-def choose_signature(graph: Any, name: str | None, where: str) -> str:
+def choose_signature(graph: MetaGraphDef, name: str | None, where: str) -> str:
     """``name``; without it ``serving_default``, or the only one there is.  Those without an output are none."""
     names = sorted(name for name, made in graph.signature_def.items() if made.outputs and not name.startswith("__"))
     if not names:
@@ -108,7 +119,7 @@ def choose_signature(graph: Any, name: str | None, where: str) -> str:
     return name or ("serving_default" if "serving_default" in names else names[0])
 
 
-def _by_objects(path: Path, tags: Sequence[str], name: str) -> tuple[Any, Mapping[str, Any], Any]:
+def _by_objects(path: Path, tags: Sequence[str], name: str) -> _Loaded:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path), tags=tags)
@@ -116,7 +127,7 @@ def _by_objects(path: Path, tags: Sequence[str], name: str) -> tuple[Any, Mappin
     return function, function.structured_input_signature[1], loaded
 
 
-def _by_graph(path: Path, tags: Sequence[str], signature: Any) -> tuple[Any, Mapping[str, Any], Any]:
+def _by_graph(path: Path, tags: Sequence[str], signature: SignatureDef) -> _Loaded:
     import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants
 
@@ -134,7 +145,7 @@ def _by_graph(path: Path, tags: Sequence[str], signature: Any) -> tuple[Any, Map
     return lambda **arguments: call(arguments), inputs, frozen
 
 
-def _defaults(graph: Any, name: str) -> dict[str, Any]:
+def _defaults(graph: MetaGraphDef, name: str) -> dict[str, Array]:
     """Of the signature itself, and of placeholders with a constant default (TensorFlow 1's dropout rates, modes)."""
     import tensorflow as tf
 

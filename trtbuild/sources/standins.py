@@ -11,7 +11,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import tensorflow as tf
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+    from tensorflow.core.framework.tensor_pb2 import TensorProto
+    from tensorflow.types.experimental import ConcreteFunction
+
+    from trtbuild.arrays.arrayfile import Array
 
 LARGE_BYTES = 1 << 16
 _PASS = "Identity"
@@ -27,10 +38,10 @@ class _Uniform:
     """One number for a whole shape, as TensorFlow's converter takes an array: its TensorProto holds that number."""
 
     shape: tuple[int, ...]
-    dtype: Any
+    dtype: np.dtype
     number: float
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         import numpy as np
 
         return np.full([1], self.number, dtype or self.dtype)
@@ -42,7 +53,7 @@ class StandIns:
 
     weights: dict[float, tuple[tuple[int, ...], bytes]] = field(default_factory=dict)
 
-    def of(self, array: Any) -> Any:
+    def of(self, array: Array) -> Array | _Uniform:
         """What goes into a graph for an array: itself, or a stand-in."""
         import numpy as np
 
@@ -50,7 +61,7 @@ class StandIns:
             return array
         return _Uniform(array.shape, array.dtype, self._keep(array.shape, array.tobytes()))
 
-    def hide(self, graph_def: Any) -> None:
+    def hide(self, graph_def: GraphDef) -> None:
         """Replace the large constants that a graph has already; in place."""
         import numpy as np
         from tensorflow.core.framework import types_pb2
@@ -69,7 +80,7 @@ class StandIns:
         self.weights[number] = (shape, content)
         return number
 
-    def safe(self, graph_def: Any) -> set[float]:
+    def safe(self, graph_def: GraphDef) -> set[float]:
         """Those that only products read, and none that could be evaluated before the run."""
         nodes = {node.name: node for node in graph_def.node}
         held = {name: number for name, node in nodes.items() if (number := self._number(node)) is not None}
@@ -90,23 +101,23 @@ class StandIns:
                 left -= read
         return left & set(held.values())
 
-    def found(self, graph_def: Any) -> dict[str, float]:
+    def found(self, graph_def: GraphDef) -> dict[str, float]:
         """Constant -> number, of all stand-ins in a graph."""
         return {node.name: number for node in graph_def.node if (number := self._number(node)) is not None}
 
-    def reveal(self, graph_def: Any, keep: Collection[float] = ()) -> None:
+    def reveal(self, graph_def: GraphDef, keep: Collection[float] = ()) -> None:
         """Put weights back, all but ``keep``; in place."""
         for node in graph_def.node:
             number = self._number(node)
             if number is not None and number not in keep:
                 self.fill(node, number)
 
-    def fill(self, node: Any, number: float) -> None:
+    def fill(self, node: NodeDef, number: float) -> None:
         tensor = node.attr["value"].tensor
         tensor.ClearField("float_val")
         tensor.tensor_content = self.weights[number][1]
 
-    def _number(self, node: Any) -> float | None:
+    def _number(self, node: NodeDef) -> float | None:
         if node.op != "Const":
             return None
         tensor = node.attr["value"].tensor
@@ -114,7 +125,7 @@ class StandIns:
         return number if number in self.weights and self.weights[number][0] == _dims(tensor) else None
 
 
-def freeze(function: Any, stand_ins: StandIns) -> Any:
+def freeze(function: ConcreteFunction, stand_ins: StandIns) -> ConcreteFunction:
     """``convert_variables_to_constants_v2`` with stand-ins for large variables.
 
     ``lower_control_flow``: the default leaves TensorList operations of an LSTM behind, silently (tf2onnx 1.17).
@@ -122,7 +133,7 @@ def freeze(function: Any, stand_ins: StandIns) -> Any:
     from tensorflow.python.framework import convert_to_constants as converter
 
     class Data(converter._FunctionConverterDataInEager):  # type: ignore[misc]
-        def _eval(self, tensor: Any) -> Any:
+        def _eval(self, tensor: tf.Tensor) -> Array | _Uniform:
             value = super()._eval(tensor)
             return stand_ins.of(value) if hasattr(tensor, "handle") else value  # what is captured is copied by numpy
 
@@ -131,7 +142,7 @@ def freeze(function: Any, stand_ins: StandIns) -> Any:
     return converter._construct_concrete_function(function, graph_def, converted)
 
 
-def write(graph_def: Any, weights: Mapping[str, bytes], path: Path) -> None:
+def write(graph_def: GraphDef, weights: Mapping[str, bytes], path: Path) -> None:
     """The bytes of ``graph_def`` with its weights in it, one node after another: fields of a message may be joined."""
     rest = type(graph_def)()
     rest.CopyFrom(graph_def)
@@ -148,7 +159,7 @@ def write(graph_def: Any, weights: Mapping[str, bytes], path: Path) -> None:
         file.write(rest.SerializeToString(deterministic=True))
 
 
-def _constant(nodes: Mapping[str, Any]) -> set[str]:
+def _constant(nodes: Mapping[str, NodeDef]) -> set[str]:
     """Names of nodes that hang on constants alone."""
     found = {name for name, node in nodes.items() if node.op == "Const"}
     changed = True
@@ -163,10 +174,10 @@ def _constant(nodes: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _operands(node: Any) -> list[str]:
+def _operands(node: NodeDef) -> list[str]:
     """Names of the nodes whose values it reads; what it only waits for is none."""
     return [tensor.partition(":")[0] for tensor in node.input if not tensor.startswith("^")]
 
 
-def _dims(tensor: Any) -> tuple[int, ...]:
+def _dims(tensor: TensorProto) -> tuple[int, ...]:
     return tuple(dim.size for dim in tensor.tensor_shape.dim)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tf2onnx.graph import Node
 
 
 def mend_constants() -> None:
@@ -19,7 +22,7 @@ def mend_constants() -> None:
     if getattr(original, "mended", False):
         return
 
-    def update_proto(self: Any, external_tensor_storage: Any = None) -> None:
+    def update_proto(self: Node, external_tensor_storage: object = None) -> None:
         if not self.is_const():
             original(self, external_tensor_storage)
 

@@ -6,49 +6,69 @@ are fixed in the graph, names are the config's, and freezing sees one shape of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from trtbuild.base.callables import load_callable
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.sources.savedmodel import Signature
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    from tensorflow.types.experimental import ConcreteFunction
+
+    from trtbuild.arrays.trial import Inputs
+    from trtbuild.core.recipes import InputParams, SourceParams
+    from trtbuild.sources.frozengraph import Call, Tensors
+
+
+class Described(Protocol):
+    """What TensorFlow and Keras say of a tensor."""
+
+    @property
+    def shape(self) -> Iterable[int | None]: ...
+    @property
+    def dtype(self) -> object: ...
 
 
 @dataclass(frozen=True)
 class TfModel:
     """``function(**inputs) -> {output name: tensor}``, traced for the config's shapes; ``outputs`` in model order."""
 
-    function: Any  # tf ConcreteFunction
+    function: ConcreteFunction
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
-    def run(self, tensors: Mapping[str, Any]) -> Mapping[str, Any]:
+    def run(self, tensors: Tensors) -> Tensors:
         if hasattr(self.function, "prune"):  # a wrapped function takes its inputs one by one, in the order of names
-            return self.function(*(tensors[name] for name in sorted(self.inputs)))  # type: ignore[no-any-return]
-        return self.function(**tensors)  # type: ignore[no-any-return]
+            found: Tensors = self.function(*(tensors[name] for name in sorted(self.inputs)))
+        else:
+            found = self.function(**tensors)
+        return found
 
 
 @dataclass(frozen=True)
 class Opened:
     """Before tracing: the model's own callable, and what it says about its inputs (None: it does not say)."""
 
-    call: Callable[[dict[str, Any]], dict[str, Any]]
-    inputs: Mapping[str, Any] | None  # name -> object with .shape and .dtype
-    keep: Any  # owner of the variables, which a traced function only refers to weakly
+    call: Call
+    inputs: Mapping[str, Described] | None
+    keep: object  # owner of the variables, which a traced function only refers to weakly
     optional: frozenset[str] = frozenset()  # inputs that have a default, and are that constant unless they are named
     is_graph: bool = (
         False  # it puts operations of TensorFlow 1 into the trace, whose loops bear no further control edges
     )
 
 
-def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> TfModel:
+def open_model(source: SourceParams, path: Path | None, inputs: Inputs) -> TfModel:
     """Load the source and trace it.
 
     Args:
         source: ``model.source`` of the config; ``path`` is where its file or folder lies (None for a factory).
-        inputs: ``model.inputs``: name -> {dtype, shape}; a null dimension stays dynamic.
+        inputs: ``model.inputs``; a null dimension stays dynamic.
 
     Raises:
         SourceError: it cannot be loaded or called.  ConfigError: inputs or signature do not match the model.
@@ -56,12 +76,12 @@ def open_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str
     return trace(open_source(source, path, inputs), inputs)
 
 
-def open_source(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+def open_source(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
     """Load it, once for any number of traces."""
     return _OPEN[source["kind"]](source, path, inputs)
 
 
-def trace(opened: Opened, inputs: Mapping[str, Any]) -> TfModel:
+def trace(opened: Opened, inputs: Inputs) -> TfModel:
     """For inputs of these types and shapes."""
     import tensorflow as tf
 
@@ -70,7 +90,7 @@ def trace(opened: Opened, inputs: Mapping[str, Any]) -> TfModel:
     specs = {name: tf.TensorSpec(i["shape"], i["dtype"], name) for name, i in inputs.items()}
     order: list[str] = []
 
-    def call(**arguments: Any) -> dict[str, Any]:
+    def call(**arguments: tf.Tensor) -> Tensors:
         result = opened.call(arguments)
         order[:] = list(result)
         return result
@@ -93,7 +113,7 @@ def trace(opened: Opened, inputs: Mapping[str, Any]) -> TfModel:
     return TfModel(function, tuple(inputs), tuple(order))
 
 
-def open_saved_model(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+def open_saved_model(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
     from trtbuild.sources import savedmodel
 
     assert path is not None
@@ -104,7 +124,7 @@ def of_signature(signature: Signature) -> Opened:
     """Inputs that are not given have their defaults."""
     import tensorflow as tf
 
-    def call(arguments: dict[str, Any]) -> dict[str, Any]:
+    def call(arguments: Tensors) -> Tensors:
         given = {name: tf.constant(value) for name, value in signature.defaults.items() if name not in arguments}
         result = signature.call(**arguments, **given)
         return {key: result[key] for key in sorted(result)}
@@ -112,14 +132,14 @@ def of_signature(signature: Signature) -> Opened:
     return Opened(call, signature.inputs, signature.keep, frozenset(signature.defaults), signature.is_graph)
 
 
-def open_keras(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+def open_keras(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
     from trtbuild.sources import kerasfile
 
     assert path is not None
     return keras_model(kerasfile.load(path, source["path"]))
 
 
-def keras_model(model: Any) -> Opened:
+def keras_model(model: keras.Model) -> Opened:
     """A Keras 3 model: a functional one is called by its own input names, a subclassed one by the config's."""
     import keras
 
@@ -130,7 +150,7 @@ def keras_model(model: Any) -> Opened:
         names = [tensor.name.split(":")[0] for tensor in tensors]
         structure = getattr(model, "_inputs_struct", None)
 
-        def call(arguments: dict[str, Any]) -> dict[str, Any]:
+        def call(arguments: Tensors) -> Tensors:
             flat = [arguments[name] for name in names]
             packed = keras.tree.pack_sequence_as(structure, flat) if structure is not None else flat
             packed = packed[0] if structure is None and len(flat) == 1 else packed
@@ -138,14 +158,14 @@ def keras_model(model: Any) -> Opened:
 
         return Opened(call, dict(zip(names, tensors, strict=True)), model)
 
-    def call_subclassed(arguments: dict[str, Any]) -> dict[str, Any]:
+    def call_subclassed(arguments: Tensors) -> Tensors:
         packed = next(iter(arguments.values())) if len(arguments) == 1 else arguments
         return _named(model(packed, training=False), [])
 
     return Opened(call_subclassed, None, model)
 
 
-def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+def _open_frozen_graph(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
     from trtbuild.sources import frozengraph
 
     assert path is not None
@@ -161,7 +181,7 @@ def _open_frozen_graph(source: Mapping[str, Any], path: Path | None, inputs: Map
     return Opened(frozengraph.caller(graph_def, *names), feeds, graph_def, is_graph=True)
 
 
-def _open_factory(source: Mapping[str, Any], path: Path | None, inputs: Mapping[str, Any]) -> Opened:
+def _open_factory(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
     import keras
     import tensorflow as tf
 
@@ -184,7 +204,7 @@ def _open_factory(source: Mapping[str, Any], path: Path | None, inputs: Mapping[
     return Opened(lambda tensors: _named(made(**tensors), []), None, made)
 
 
-def _takes_seed(make: Callable[..., Any]) -> bool:
+def _takes_seed(make: Callable[..., object]) -> bool:
     import inspect
 
     try:
@@ -193,7 +213,7 @@ def _takes_seed(make: Callable[..., Any]) -> bool:
         return False
 
 
-_OPEN: dict[str, Callable[[Mapping[str, Any], Path | None, Mapping[str, Any]], Opened]] = {
+_OPEN: dict[str, Callable[[SourceParams, Path | None, Inputs], Opened]] = {
     "saved_model": open_saved_model,
     "keras": open_keras,
     "frozen_graph": _open_frozen_graph,
@@ -201,14 +221,14 @@ _OPEN: dict[str, Callable[[Mapping[str, Any], Path | None, Mapping[str, Any]], O
 }
 
 
-def _named(result: Any, names: list[str]) -> dict[str, Any]:
+def _named(result: object, names: list[str]) -> Tensors:
     """Outputs by name: a mapping keeps its keys, a list takes the model's names, or output_0, output_1, …"""
     found = flat_outputs(result)
     usable = not isinstance(result, Mapping) and len(names) == len(found) == len(set(names))
     return dict(zip(names, found.values(), strict=True)) if usable else found
 
 
-def flat_outputs(result: Any) -> dict[str, Any]:
+def flat_outputs(result: object) -> dict[str, tf.Tensor]:
     """Every tensor of a result by name, however it is nested: ``a_0`` is the first of what is called ``a``.
 
     None is no output.
@@ -221,9 +241,9 @@ def flat_outputs(result: Any) -> dict[str, Any]:
     Raises:
         SourceError: there is no output, or two would have one name.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, tf.Tensor] = {}
 
-    def add(name: str, value: Any) -> None:
+    def add(name: str, value: object) -> None:
         if isinstance(value, Mapping):
             for key, inner in value.items():
                 add(f"{name}_{key}" if name else str(key), inner)
@@ -242,7 +262,7 @@ def flat_outputs(result: Any) -> dict[str, Any]:
     return found
 
 
-def _check_inputs(wanted: Mapping[str, Any], have: Mapping[str, Any], optional: frozenset[str]) -> None:
+def _check_inputs(wanted: Inputs, have: Mapping[str, Described], optional: frozenset[str]) -> None:
     """The config's inputs must be the model's, with its types, and shapes inside the model's own."""
     from trtbuild.base.names import did_you_mean
 
@@ -256,16 +276,16 @@ def _check_inputs(wanted: Mapping[str, Any], have: Mapping[str, Any], optional: 
             if name in optional:
                 continue
             raise ConfigError(f"the model's input '{name}' is missing", where="model.inputs")
-        check_fit(name, wanted[name], str(getattr(tensor.dtype, "name", tensor.dtype)), _dims(tensor.shape))
+        check_fit(name, wanted[name], str(getattr(tensor.dtype, "name", tensor.dtype)), dims(tensor.shape))
 
 
-def _dims(shape: Any) -> list[int | None] | None:
+def dims(shape: Iterable[int | None]) -> list[int | None] | None:
     if getattr(shape, "rank", 0) is None:
         return None
     return [None if d is None else int(d) for d in tuple(shape)]
 
 
-def check_fit(name: str, wanted: Mapping[str, Any], dtype: str, dims: list[int | None] | None) -> None:
+def check_fit(name: str, wanted: InputParams, dtype: str, dims: list[int | None] | None) -> None:
     """Raise ConfigError when the configured input cannot be fed to a tensor of ``dtype`` and ``dims``."""
     if wanted["dtype"] != dtype:
         raise ConfigError(f"{wanted['dtype']} does not match the model's {dtype}", where=f"model.inputs.{name}.dtype")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ExportError
 from trtbuild.graphs import canonical
@@ -21,15 +21,21 @@ from trtbuild.sources import randomness, standins
 from trtbuild.sources.tf2onnxmemory import mend_constants
 from trtbuild.sources.tfmodel import TfModel
 
+if TYPE_CHECKING:
+    import onnx
+    import tensorflow as tf
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tf2onnx.graph import Graph, Node
+
 TF2ONNX_LAST_OPSET = 18
 
 
 @dataclass(frozen=True)
 class Converted:
-    model: Any  # onnx.ModelProto
+    model: onnx.ModelProto
     ops: dict[str, TfOp]
     tensors: dict[str, str]  # clean graph input or output name -> TensorFlow tensor
-    graph_def: Any  # what was converted, without its ``weights`` (constant -> bytes); ``ops`` are its operations
+    graph_def: GraphDef  # what was converted, without its ``weights`` (constant -> bytes); ``ops`` are its operations
     weights: dict[str, bytes]
     constants: frozenset[str]  # outputs that are constants or variables in the source itself
     random: dict[str, str]  # operations that draw random numbers: name -> type
@@ -74,14 +80,14 @@ class Found:
     ``shapes``: element type and shape of tensors as tf2onnx keeps them, in its layout, None for what it does not know.
     """
 
-    model: Any  # onnx.ModelProto
+    model: onnx.ModelProto
     ops: dict[str, TfOp]
     unknown: tuple[Unknown, ...]
     shapes: dict[str, tuple[int, tuple[int | None, ...]]]
 
 
 def convert_graph(
-    graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int,
+    graph_def: GraphDef, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int,
     weights: Mapping[str, bytes] | None = None,
 ) -> Found:  # fmt: skip
     """Convert a frozen, optimised GraphDef; ``inputs`` and ``outputs`` are tensor -> clean name.
@@ -106,7 +112,7 @@ def convert_graph(
 
 def _freeze(
     source: TfModel, stand_ins: standins.StandIns
-) -> tuple[Any, dict[str, str], dict[str, str], frozenset[str]]:
+) -> tuple[GraphDef, dict[str, str], dict[str, str], frozenset[str]]:
     """Constants for variables, then tf2onnx's grappler pass.
 
     Returns:
@@ -147,7 +153,7 @@ def _freeze(
         hidden -= lost
 
 
-def allow_inlining(graph_def: Any) -> None:
+def allow_inlining(graph_def: GraphDef) -> None:
     """Have jit-compiled functions inlined, which TensorFlow keeps apart: Keras 3 makes grouped convolutions of them."""
     marks = ("_XlaMustCompile", "_noinline")
     for function in graph_def.library.function:
@@ -159,16 +165,20 @@ def allow_inlining(graph_def: Any) -> None:
         node.attr.pop(marks[0], None)
 
 
-def _describe(op: Any) -> TfOp:
-    def dims(tensor: Any) -> tuple[int | None, ...] | None:
+def _describe(op: tf.Operation) -> TfOp:
+    def dims(tensor: tf.Tensor) -> tuple[int | None, ...] | None:
         return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
 
     return TfOp(op.name, op.type, tuple(t.name for t in op.inputs), tuple(dims(t) for t in op.outputs))
 
 
 def _tf2onnx(
-    graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int, weights: Mapping[str, bytes] | None
-) -> tuple[Any, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str]]:
+    graph: tf.Graph,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    opset: int,
+    weights: Mapping[str, bytes] | None,
+) -> tuple[onnx.ModelProto, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str]]:  # fmt: skip
     """The model, its tensors, and what tf2onnx complained of."""
     import tf2onnx.utils
     from tf2onnx import optimizer
@@ -213,17 +223,20 @@ def _mend_scalar_bias() -> None:
     if getattr(original, "mended", False):
         return
 
-    def add_handler(self: Any, trans: Any, node: Any) -> Any:
+    def add_handler(self: TransposeOptimizer, trans: Node, node: Node) -> bool:
+        handled: bool
         second = node.inputs[1]
         if second.is_const() and second.get_tensor_value(as_list=False).ndim == 0:
-            return self._handle_node_having_branches(trans, node)
-        return original(self, trans, node)
+            handled = self._handle_node_having_branches(trans, node)
+        else:
+            handled = original(self, trans, node)
+        return handled
 
     add_handler.mended = True  # type: ignore[attr-defined]
     TransposeOptimizer._add_handler = add_handler
 
 
-def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
+def _erfc(context: Graph, node: Node, name: str, arguments: object) -> None:
     """erfc(x) = 1 - erf(x): tf2onnx 1.17 lacks it, and the exact GELU of Keras 3 is made of it."""
     import numpy as np
     from tf2onnx import utils
@@ -241,7 +254,7 @@ def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
 _NO_REASON = ("not supported", "Unsupported ops")  # what tf2onnx says of every one of them
 
 
-def _unknown(model: Any, said: Sequence[str]) -> tuple[Unknown, ...]:
+def _unknown(model: onnx.ModelProto, said: Sequence[str]) -> tuple[Unknown, ...]:
     """Every node whose type ONNX has no schema for."""
     import onnx
 
@@ -270,7 +283,7 @@ def _unknown_ops(found: Found) -> ExportError:
     return ExportError(first, where="export", hint="rewrite them with supported operations", details=tuple(lines))
 
 
-def raise_opset(model: Any, opset: int) -> Any:
+def raise_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     """The same graph in a newer opset; node names stay, except where the converter has to insert nodes."""
     import onnx.version_converter
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ExportError
 from trtbuild.graphs.graph import producers, subgraphs
 
+if TYPE_CHECKING:
+    import onnx
 
-def give_nodes(model: Any) -> None:
+
+def give_nodes(model: onnx.ModelProto) -> None:
     """Every output gets a node that makes it, since TensorRT takes no other; weights are no longer listed as inputs.
 
     An output that is an input is called ``NAME_output`` from here on, as no engine has two bindings of one name; one
@@ -43,7 +46,7 @@ def give_nodes(model: Any) -> None:
         graph.node.append(onnx.helper.make_node("Identity", [source], [name], name=_unused(f"{name}/Identity", names)))
 
 
-def constant_outputs(model: Any) -> frozenset[str]:
+def constant_outputs(model: onnx.ModelProto) -> frozenset[str]:
     """Outputs that are initialisers or constants, behind an Identity or not."""
     makers = producers(model.graph)
     held = {tensor.name for tensor in model.graph.initializer}
@@ -56,13 +59,13 @@ def constant_outputs(model: Any) -> frozenset[str]:
     return frozenset(value.name for value in model.graph.output if is_constant(value.name))
 
 
-def unread(model: Any) -> list[str]:
+def unread(model: onnx.ModelProto) -> list[str]:
     """Inputs that no output depends on."""
     used = _behind(model, [value.name for value in model.graph.output])
     return [value.name for value in model.graph.input if value.name not in used]
 
 
-def check(model: Any, inputs: Collection[str], constants: Collection[str]) -> None:
+def check(model: onnx.ModelProto, inputs: Collection[str], constants: Collection[str]) -> None:
     """``inputs`` are those that the config declares; ``constants``: outputs that are constants in the source itself.
 
     Raises:
@@ -81,7 +84,7 @@ def check(model: Any, inputs: Collection[str], constants: Collection[str]) -> No
             raise ExportError(what, where="export", hint=hint)
 
 
-def _behind(model: Any, names: Collection[str]) -> set[str]:
+def _behind(model: onnx.ModelProto, names: Collection[str]) -> set[str]:
     """Tensors that these depend on, themselves included."""
     makers = producers(model.graph)
     found, waiting = set(names), list(names)
@@ -95,19 +98,19 @@ def _behind(model: Any, names: Collection[str]) -> set[str]:
     return found
 
 
-def _bodies(node: Any) -> list[Any]:
+def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     return [found for body in subgraphs(node) for found in (body, *(b for n in body.node for b in _bodies(n)))]
 
 
-def _inside(node: Any) -> list[Any]:
+def _inside(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     return [inner for body in _bodies(node) for inner in body.node]
 
 
-def _nodes(graph: Any) -> list[Any]:
+def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     return [found for node in graph.node for found in (node, *_inside(node))]
 
 
-def _rename(graph: Any, old: str, new: str) -> None:
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
     for node in _nodes(graph):
         for i, name in enumerate(node.input):
             if name == old:

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from trtbuild import config
 from trtbuild.base.errors import ConfigError
@@ -130,7 +129,7 @@ def _of_variant(workspace: Workspace, variant: Variant, how: Options) -> Result:
     from trtbuild.core.recipes import input_params, source_params
 
     model = variant.spec.model
-    source: dict[str, Any] = source_params(model)
+    source = source_params(model)
     path = _present(workspace, source["path"]) if "path" in source else None
     sys.path.append(str(workspace.root))  # a workspace's own factories are importable
     if isinstance(model.source, Onnx):

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.core.job import Job
 from trtbuild.core.spec.model import DTYPES
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from trtbuild.arrays.trial import Inputs, Run
-    from trtbuild.core.recipes import InputParams
+    from trtbuild.core.recipes import InputParams, SourceParams
+    from trtbuild.sources.tfmodel import Described, Opened
 
 
 class Declared(TypedDict):
@@ -34,7 +37,7 @@ class Read:
 def run(job: Job) -> None:
     from trtbuild.arrays import trial
 
-    source = dict(job.params["source"])
+    source: SourceParams = job.params["source"].copy()
     read = _READ[source["kind"]](source, job.input("source"), job)
     inputs = _shaped(read.inputs, job.params["shapes"])
     for name, spec in inputs.items():
@@ -59,7 +62,8 @@ def _shaped(inputs: Mapping[str, Declared], given: Mapping[str, list[int | None]
         if name not in inputs:
             hint = did_you_mean(name, inputs)
             raise ConfigError(f"the model has no input '{name}'", where="--shape", hint=hint)
-        check_fit(name, {**inputs[name], "shape": given[name]}, inputs[name]["dtype"], inputs[name]["shape"])
+        dtype, shape = inputs[name]["dtype"], inputs[name]["shape"]
+        check_fit(name, {"dtype": dtype, "shape": given[name]}, dtype, shape)
     found: dict[str, InputParams] = {}
     for name, spec in inputs.items():
         shape = given.get(name, spec["shape"])
@@ -70,14 +74,14 @@ def _shaped(inputs: Mapping[str, Declared], given: Mapping[str, list[int | None]
     return found
 
 
-def _of_tensorflow(inputs: Mapping[str, Declared], opened: Any) -> Read:
+def _of_tensorflow(inputs: Mapping[str, Declared], opened: Opened) -> Read:
     from trtbuild.runtimes.tensorflow import TensorFlowSession
     from trtbuild.sources import tfmodel
 
     return Read(inputs, lambda asked: TensorFlowSession(tfmodel.trace(opened, asked)).run)
 
 
-def _saved_model(source: dict[str, Any], path: Path, job: Job) -> Read:
+def _saved_model(source: SourceParams, path: Path, job: Job) -> Read:
     """Inputs that have a default stay that constant."""
     from trtbuild.sources import savedmodel, tfmodel
 
@@ -87,7 +91,7 @@ def _saved_model(source: dict[str, Any], path: Path, job: Job) -> Read:
     return _of_tensorflow(_tensors(inputs or signature.inputs), tfmodel.of_signature(signature))
 
 
-def _keras(source: dict[str, Any], path: Path, job: Job) -> Read:
+def _keras(source: SourceParams, path: Path, job: Job) -> Read:
     from trtbuild.sources import tfmodel
 
     opened = tfmodel.open_keras(source, path, {})
@@ -97,7 +101,7 @@ def _keras(source: dict[str, Any], path: Path, job: Job) -> Read:
     return _of_tensorflow(_tensors(opened.inputs), opened)
 
 
-def _frozen_graph(source: dict[str, Any], path: Path, job: Job) -> Read:
+def _frozen_graph(source: SourceParams, path: Path, job: Job) -> Read:
     from trtbuild.sources import frozengraph, tfmodel
 
     graph_def = frozengraph.parse(path, source["path"])
@@ -108,14 +112,14 @@ def _frozen_graph(source: dict[str, Any], path: Path, job: Job) -> Read:
     return _of_tensorflow(_tensors(inputs), tfmodel.open_source(source, path, inputs))
 
 
-def _named(tensors: list[Any]) -> dict[str, Any]:
+def _named(tensors: list[tf.Tensor]) -> dict[str, tf.Tensor]:
     """By the last component of their names; by the whole path where that is not enough to tell them apart."""
     short = [t.op.name.rpartition("/")[2] + (f"_{t.value_index}" if t.value_index else "") for t in tensors]
     full = [t.name.replace("/", "_").replace(":0", "").replace(":", "_") for t in tensors]
     return {s if short.count(s) == 1 else f: t for s, f, t in zip(short, full, tensors, strict=True)}
 
 
-def _onnx(source: dict[str, Any], path: Path, job: Job) -> Read:
+def _onnx(source: SourceParams, path: Path, job: Job) -> Read:
     """A model with weights in other files is put into one."""
     from trtbuild.graphs.graph import input_dims
     from trtbuild.runtimes.onnxruntime import session_of
@@ -150,7 +154,7 @@ def _dtype_name(kind: int) -> str:
     return str(onnx.helper.tensor_dtype_to_np_dtype(kind).name)
 
 
-def _tensors(found: Any) -> dict[str, Declared]:
+def _tensors(found: Mapping[str, Described]) -> dict[str, Declared]:
     described: dict[str, Declared] = {}
     for name, tensor in found.items():
         known = getattr(tensor.shape, "rank", 0) is not None
@@ -159,6 +163,6 @@ def _tensors(found: Any) -> dict[str, Declared]:
     return described
 
 
-_READ: Mapping[str, Callable[[dict[str, Any], Path, Job], Read]] = {
+_READ: Mapping[str, Callable[[SourceParams, Path, Job], Read]] = {
     "saved_model": _saved_model, "keras": _keras, "frozen_graph": _frozen_graph, "onnx": _onnx,
 }  # fmt: skip
