@@ -59,7 +59,6 @@ def _layer(i: int, entry: Any, where: str, unread: list[Unread]) -> EngineLayer:
         return tuple(_tensor(one, name, unread) for one in _objects(entry.get(side)))
 
     weights = entry.get("Weights")
-    counted = isinstance(weights, Mapping) and isinstance(weights.get("Count"), int)
     return EngineLayer(
         name,
         kind,
@@ -70,7 +69,9 @@ def _layer(i: int, entry: Any, where: str, unread: list[Unread]) -> EngineLayer:
         _text(entry.get("TacticName")),
         _integer(entry.get("StreamId")),
         listed_nodes(_text(entry["Metadata"])) if "Metadata" in entry else None,
-        (dialect.tensor_type(_text(weights.get("Type"))), weights["Count"]) if counted else None,
+        (dialect.tensor_type(_text(weights.get("Type"))), weights["Count"])
+        if isinstance(weights, Mapping) and isinstance(weights.get("Count"), int)
+        else None,
         entry,
     )
 
