@@ -13,6 +13,7 @@ from tests.support.versions import OFF, Fake, workspace
 from trtbuild import api
 from trtbuild.base.errors import ConfigError, EngineError, WorkspaceError
 from trtbuild.building.planned import Planned
+from trtbuild.building.states import Outcome
 
 VARIANT = ("model=m", "precision=fp32", "tensorrt=rtx-1.7", *OFF)
 NAME = "m-fp32-rtx-1.7-onnxruntime"
@@ -28,7 +29,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     """Steps that are fakes, in the place of the one function that builds a plan."""
     made = Fake()
 
-    def build_planned(p: Planned, **options: object) -> api.Outcome:
+    def build_planned(p: Planned, **options: object) -> Outcome:
         p.workspace.prepare()
         return made(p)
 

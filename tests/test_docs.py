@@ -9,6 +9,7 @@ import pytest
 
 from trtbuild import config
 from trtbuild.base import errors
+from trtbuild.building.states import variant_states
 from trtbuild.building.summary import show_document
 from trtbuild.cli import planning, words
 from trtbuild.core.spec.validation import LOWER_BOUNDS, UPPER_BOUNDS
@@ -99,7 +100,8 @@ def test_the_installed_toolchain_is_the_pinned_one() -> None:
 def test_every_key_of_a_variants_document_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of `show --json`, that of a variant which was never built here."""
     monkeypatch.chdir(ROOT)
-    (entry,) = show_document(planning.planned(words.parse(["show", "model=lenet"])))["variants"]
+    p = planning.planned(words.parse(["show", "model=lenet"]))
+    (entry,) = show_document(p, variant_states(p))["variants"]
     text = (ROOT / "docs" / "json.md").read_text("utf-8")
 
     assert [key for key in entry if f"`{key}`" not in text] == []

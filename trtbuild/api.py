@@ -12,19 +12,19 @@ from typing import Any, Literal, overload
 
 from trtbuild.base.errors import ConfigError, TrtbuildError
 from trtbuild.base.workspace import find_workspace
-from trtbuild.building.loop import Outcome, judge_plan
+from trtbuild.building.observation import judge_plan
 from trtbuild.building.planned import Planned, plan_overrides
 from trtbuild.building.run import build_planned
-from trtbuild.building.summary import state_of, verdict_of, warnings_of
+from trtbuild.building.states import VariantState, variant_states
 from trtbuild.core.plan import Plan
 from trtbuild.core.spec import Names
 from trtbuild.core.step import Step
-from trtbuild.core.verdict import word_of
+from trtbuild.core.verdict import Word
 from trtbuild.core.warning import StepWarning
 from trtbuild.workers.status import SilentStatus
 
 Place = str | os.PathLike[str] | None
-State = Literal["pass", "fail", "unjudged", "not built"]
+State = Word | Literal["not built"]
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Result:
     """One variant.
 
     ``checks`` by name; ``metrics`` by output and statistic, of what runs last against the source model, in the units
-    of the output (``docs/deviation.md``); ``paths`` of all outputs, absolute, as "step kind/file name"; ``status`` is
-    the exit status that the command line gives it, and ``error`` why it was not built; ``warnings`` what has to be
-    known all the same.
+    of the output (``docs/deviation.md``); ``paths`` of the outputs that are here, absolute, as "step kind/file name";
+    ``status`` is the exit status that the command line gives it, ``error`` why it is not built; ``warnings``: what one
+    has to know all the same.
     """
 
     id: str
@@ -108,11 +108,11 @@ def plan(*overrides: str, sweep: bool = False, workspace: Place = None) -> tuple
         PlannedStep(
             step.kind,
             p.workspace.root / step.folder,
-            verdict.state,
-            verdict.why,
+            judgement.state,
+            judgement.why,
             MappingProxyType({name: source.path for name, source in step.inputs.items()}),
         )
-        for step, verdict in judge_plan(p.plan, p.store)
+        for step, judgement in judge_plan(p.plan, p.store)
     )
 
 
@@ -142,8 +142,7 @@ def build(
     """
     p = _planned(overrides, workspace, sweep)
     outcome = build_planned(p, install=install, status=None if progress else SilentStatus())
-    errors = {name: error for name in p.plan.variants if (error := _first_failure(p, outcome, name)) is not None}
-    return _results(p, outcome, errors, sweep=sweep)
+    return _results(p, variant_states(p, outcome), sweep=sweep)
 
 
 @overload
@@ -157,29 +156,15 @@ def load(*overrides: str, sweep: bool = False, workspace: Place = None) -> Resul
         TrtbuildError: as :func:`plan`; without ``sweep``, ConfigError for a variant that is not up to date.
     """
     p = _planned(overrides, workspace, sweep, files=False)
-    states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
-    errors: dict[str, TrtbuildError] = {}
-    for name, roles in p.plan.variants.items():
-        if (state := next((states[s.key] for s in roles.values() if states[s.key] != "fresh"), "")) != "":
-            said = {"missing": "not built", "stale": "built, but something it is made of changed since"}
-            hint = "pull or build it first" if state == "remote" else "build it first"
-            errors[name] = ConfigError(said.get(state, f"not here ({state})"), where=name, hint=hint)
-    return _results(p, Outcome(), errors, sweep=sweep)
+    return _results(p, variant_states(p), sweep=sweep)
 
 
 def _planned(overrides: tuple[str, ...], workspace: Place, sweep: bool, *, files: bool = True) -> Planned:
     return plan_overrides(find_workspace(Path(workspace or Path.cwd())), overrides, sweep=sweep, files=files)
 
 
-def _first_failure(p: Planned, outcome: Outcome, name: str) -> TrtbuildError | None:
-    keys = {step.key for step in p.plan.variants[name].values()}
-    return next((error for key, error in outcome.failures.items() if key in keys), None)
-
-
-def _results(
-    p: Planned, outcome: Outcome, errors: Mapping[str, TrtbuildError], *, sweep: bool
-) -> Result | tuple[Result, ...]:
-    results = [_result(p, outcome, name, errors.get(name)) for name in p.plan.variants]
+def _results(p: Planned, states: Mapping[str, VariantState], *, sweep: bool) -> Result | tuple[Result, ...]:
+    results = [_result(p.plan.specs[name].names, state) for name, state in states.items()]
     if not sweep:
         (result,) = results
         if result.error is not None:
@@ -188,25 +173,21 @@ def _results(
     return (*results, *(_refused(p.plan, overrides, error) for overrides, error in p.refused.items()))
 
 
-def _result(p: Planned, outcome: Outcome, name: str, error: TrtbuildError | None) -> Result:
-    names, roles = p.plan.specs[name].names, p.plan.variants[name]
-    if error is not None:
-        return _not_built(name, names, error)
-    state = state_of(p, outcome, roles)
-    verdict = verdict_of(p.store, roles["validate"])
-    if verdict is None or state == "not built":  # removed since it was judged
-        raise ConfigError("not built", where=name, hint="build it first")
+def _result(names: Names, state: VariantState) -> Result:
+    verdict, word = state.verdict, state.word
+    if verdict is None or word == "not built":
+        removed = ConfigError("not built", where=state.id, hint="build it first")  # since it was judged
+        return _not_built(state.id, names, state.error or removed)
     checks = {check: Check(c["observed"], c["limit"], c["passed"]) for check, c in verdict["checks"].items()}
-    word = word_of(verdict)
     return Result(
-        id=name,
+        id=state.id,
         **asdict(names),
         state=word,
         checks=MappingProxyType(checks),
-        metrics=MappingProxyType(_metrics(p.workspace.root, roles["deviation"])),
-        paths=MappingProxyType(_paths(p.workspace.root, roles)),
-        status=int(word == "fail"),
-        warnings=tuple(StepWarning(**said) for said in warnings_of(p.store, roles.values())),
+        metrics=MappingProxyType(_metrics(state.root, state.roles["deviation"])),
+        paths=MappingProxyType(_paths(state.root, state.roles)),
+        status=state.exit_status,
+        warnings=tuple(StepWarning(**each) for each in state.warnings),
     )
 
 
@@ -235,4 +216,5 @@ def _metrics(root: Path, step: Step) -> dict[str, Mapping[str, float | int | Non
 
 
 def _paths(root: Path, roles: Mapping[str, Step]) -> dict[str, Path]:
-    return {f"{role}/{out.name}": root / step.folder / out.name for role, step in roles.items() for out in step.outs}
+    every = ((f"{role}/{out.name}", root / step.folder / out.name) for role, step in roles.items() for out in step.outs)
+    return {name: path for name, path in every if path.is_file()}

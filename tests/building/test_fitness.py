@@ -10,8 +10,8 @@ from tests.core.test_plan import planned
 from tests.core.test_plan import variant as of_graph
 from trtbuild.base.errors import ToolchainError
 from trtbuild.building import fitness
-from trtbuild.building.loop import Outcome
 from trtbuild.building.run import refuse, without
+from trtbuild.building.states import Outcome
 from trtbuild.core.explain import Judgement
 from trtbuild.core.plan import make_plan
 from trtbuild.core.spec import Runtime, Target, Variant

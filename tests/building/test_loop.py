@@ -34,7 +34,8 @@ from trtbuild.base.errors import (
     TrtbuildError,
     WorkerDied,
 )
-from trtbuild.building.loop import Builder, judge_plan
+from trtbuild.building.loop import Builder
+from trtbuild.building.observation import judge_plan
 from trtbuild.building.sandbox import as_error, failure, prepare
 from trtbuild.core.job import Failure, Job, read_job
 from trtbuild.core.step import Step

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from tests.support import fakes
-from trtbuild.building.loop import Outcome
+from trtbuild.base.errors import EngineError
+from trtbuild.building.states import Ending, VariantState
 from trtbuild.building.summary import summarise
-from trtbuild.core.plan import Plan
+from trtbuild.core.explain import Judgement
 from trtbuild.core.step import Out
 from trtbuild.core.verdict import missing_threshold, verdict_document
 from trtbuild.core.warning import MOST
@@ -20,15 +20,16 @@ VERDICT = {"passed": True, "checks": {}}
 KINDS = {"lower": "precision.json", "engine": "passport.json", "validate": "verdict.json", "report": "report.json"}
 
 
-def lines(root: Path, documents: Mapping[str, Any], **ended: str) -> list[str]:
+def lines(root: Path, documents: Mapping[str, Any], **ended: Ending) -> list[str]:
     """Of a variant whose steps left these documents, and ended so ("fresh" where nothing is said)."""
     steps = {kind: fakes.step(kind, outs=(Out(name),)) for kind, name in KINDS.items()}
     for kind, document in documents.items():
         (root / steps[kind].folder).mkdir(parents=True)
         (root / steps[kind].folder / KINDS[kind]).write_text(json.dumps(document), "utf-8")
-    plan = Plan(tuple(steps.values()), {"v": steps})
-    made: Any = SimpleNamespace(plan=plan, refused={}, store=SimpleNamespace(root=root))
-    return summarise(made, Outcome({step.key: ended.get(kind, "fresh") for kind, step in steps.items()}))
+    endings: dict[str, Ending] = {kind: ended.get(kind, "fresh") for kind in steps}
+    failures = {kind: EngineError("no such layer") for kind, ending in endings.items() if ending == "failed"}
+    judgements = dict.fromkeys(steps, Judgement("missing", "never built here"))
+    return summarise({"v": VariantState("v", root, steps, judgements, endings, failures)}, {})
 
 
 def warnings(count: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fakes import step
-from trtbuild.core.explain import Found, Judgement, flat, judge, nearest_difference
+from trtbuild.core.explain import Judgement, Observation, flat, judge, nearest_difference
 from trtbuild.core.record import Digest, Record, command, dep_path, params
 from trtbuild.core.step import Out
 
@@ -15,7 +15,7 @@ SOURCE, FIRST, SECOND = "models/source", "first.bin", "second.bin"
 STEP = step("a", files=(SOURCE,), outs=(Out(FIRST), Out(SECOND)), depth=2)
 OUTS = {FIRST: Digest("f1"), SECOND: Digest("f2")}
 RECORD = Record(command(STEP), {dep_path(STEP, SOURCE): Digest("s1", 7)}, params(STEP), OUTS)
-FRESH = Found(RECORD, {SOURCE: Digest("s1", 7)}, OUTS, frozenset(OUTS))
+FRESH = Observation(RECORD, {SOURCE: Digest("s1", 7)}, OUTS, frozenset(OUTS))
 
 
 def test_fresh() -> None:
@@ -30,7 +30,7 @@ def test_sizes_are_only_hints() -> None:
 
 def test_never_built() -> None:
     """No record, no opinion."""
-    assert judge(STEP, Found(None, None, {}, frozenset())) == Judgement("missing", "never built here")
+    assert judge(STEP, Observation(None, None, {}, frozenset())) == Judgement("missing", "never built here")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_stale_by_its_record(record: Record, why: str) -> None:
 
 def test_an_input_that_is_not_there() -> None:
     """What cannot be read cannot be compared."""
-    assert judge(STEP, replace(FRESH, inputs=None)) == Judgement("stale", "an input is not there")
+    assert judge(STEP, replace(FRESH, inputs=None)) == Judgement("stale", "an input is missing")
 
 
 def test_an_output_in_the_cache_can_be_restored() -> None:

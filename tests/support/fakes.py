@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trtbuild.base.errors import TrtbuildError
-from trtbuild.building.loop import Builder, Outcome
+from trtbuild.building.loop import Builder
+from trtbuild.building.states import Outcome
 from trtbuild.core.job import Failure, Job, Result, read_job, write_result
 from trtbuild.core.plan import Plan, post_order
 from trtbuild.core.record import Digest

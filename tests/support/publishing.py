@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.fakes import digests, make, step
-from trtbuild.building.loop import found
-from trtbuild.core.explain import judge
+from trtbuild.building.observation import judge_step
 from trtbuild.core.record import Digest, Record
 from trtbuild.core.step import Out, Step
 from trtbuild.store import Store
@@ -35,7 +34,7 @@ def published(store: Store, content: str = "made", step: Step = STEP) -> Record:
 
 def state_of(store: Store, step: Step = STEP) -> str:
     fresh_eyes = Store(store.workspace)
-    return judge(step, found(step, fresh_eyes)).state
+    return judge_step(step, fresh_eyes).state
 
 
 def md5(digest: Digest | None) -> str | None:

@@ -12,8 +12,9 @@ from tests.support.fakes import FakeExecutor, RecordingStatus
 from tests.support.sweeps import AXES, judge, report
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.base.packaged import packaged_conf
-from trtbuild.building.loop import Builder, Outcome
+from trtbuild.building.loop import Builder
 from trtbuild.building.planned import Planned
+from trtbuild.building.states import Outcome
 from trtbuild.core.job import Job
 from trtbuild.store import Store
 

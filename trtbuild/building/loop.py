@@ -10,18 +10,19 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trtbuild.base.errors import ConfigError, RemoteError, TrtbuildError
 from trtbuild.building import sandbox
+from trtbuild.building.observation import judge_step, unpulled_sources
+from trtbuild.building.states import Ending, Outcome
 from trtbuild.core import memory
-from trtbuild.core.explain import Found, Judgement, judge
+from trtbuild.core.explain import Judgement
 from trtbuild.core.plan import Plan
 from trtbuild.core.record import Digest, Record, same
 from trtbuild.core.schedule import Schedule
-from trtbuild.core.step import File, Step
+from trtbuild.core.step import Step
 from trtbuild.remote.fetching import Fetcher
 from trtbuild.remote.models import bring_models
 from trtbuild.store import Store
@@ -31,46 +32,6 @@ from trtbuild.workers.status import Status
 
 _LOCKED_POLL_S = 0.2  # another trtbuild holds a step: look again this often
 Interpreter = Callable[[Step], Path]
-
-
-@dataclass
-class Outcome:
-    """How each step ended, by key: "fresh", "restored", "pulled", "ran", "failed" or "blocked"."""
-
-    steps: dict[str, str] = field(default_factory=dict)
-    failures: dict[str, TrtbuildError] = field(default_factory=dict)
-
-
-def found(step: Step, store: Store) -> Found:
-    """What the workspace holds of a step."""
-    record = store.record(step)
-    if record is None:
-        return Found(None, None, {}, frozenset())
-    outs = {name: store.digest(f"{step.folder}/{name}") for name in record.outs}
-    # The cache is not asked for what is right in the workspace: an object is read in full the first time.
-    lacking = {name: digest for name, digest in record.outs.items() if not same(outs[name], digest)}
-    cached = frozenset(name for name, digest in lacking.items() if store.objects.has(digest))
-    inputs = store.input_digests(step)
-    unpulled = "" if inputs is not None else next(iter(unpulled_sources(step, store)), "")
-    return Found(record, inputs, outs, cached, unpulled)
-
-
-def unpulled_sources(step: Step, store: Store) -> list[str]:
-    """Entries of models.dvc that hold a source of the step which is not in the workspace."""
-    absent = [s.path for s in step.inputs.values() if isinstance(s, File) and store.digest(s.path) is None]
-    return [tracked for path in absent if (tracked := store.models.tracked_by(path)) is not None]
-
-
-def judge_plan(plan: Plan, store: Store) -> list[tuple[Step, Judgement]]:
-    """State and reason of every step, without running anything; a stale input makes what follows stale."""
-    judged: dict[str, Judgement] = {}
-    for step in plan.steps:
-        verdict = judge(step, found(step, store))
-        waiting = next((up for up in step.upstream if judged[up.key].state in ("stale", "missing")), None)
-        if verdict.state == "fresh" and waiting is not None and not judged[waiting.key].restorable:
-            verdict = Judgement("stale", f"waits for {waiting.kind}")
-        judged[step.key] = verdict
-    return [(step, judged[step.key]) for step in plan.steps]
 
 
 class Builder:
@@ -116,8 +77,8 @@ class Builder:
     def _advance(self, step: Step, schedule: Schedule) -> bool:
         """Do what a ready step needs, or start it; False when it has to wait for a slot or another process."""
         try:
-            verdict = judge(step, found(step, self.store))
-            if verdict.state == "fresh":
+            judgement = judge_step(step, self.store)
+            if judgement.state == "fresh":
                 return self._done(step, schedule, "fresh")
             step = memory.sized(step, self._model_files, self._size)
             if not self.executor.free(step):
@@ -126,12 +87,12 @@ class Builder:
             if lock is None:
                 return False
             self._locks[step.key] = lock
-            verdict = judge(step, found(step, self.store))  # another process may have built it meanwhile
-            if verdict.state == "fresh":
+            judgement = judge_step(step, self.store)  # another process may have built it meanwhile
+            if judgement.state == "fresh":
                 return self._done(step, schedule, "fresh")
-            if how := self._without_running(step, verdict):
+            if how := self._without_running(step, judgement):
                 return self._done(step, schedule, how)
-            self._start(step, verdict)
+            self._start(step, judgement)
             schedule.started(step)
         except (TrtbuildError, OSError) as error:
             self._fail(step, schedule, sandbox.as_error(error, self.store.root))
@@ -141,18 +102,18 @@ class Builder:
         digest = self.store.input_digest(path)
         return None if digest is None else digest.size
 
-    def _without_running(self, step: Step, verdict: Judgement) -> str:
-        """Restore from the record, a remote or the run cache; says how, or nothing."""
-        if verdict.state == "remote":
+    def _without_running(self, step: Step, judgement: Judgement) -> Ending | None:
+        """Restore from the record, a remote or the run cache; returns how, None when the step has to run."""
+        if judgement.state == "remote":
             if unpulled_sources(step, self.store):
                 self._inputs(step)
-            self.fetcher.bring(s for s in self._steps if judge(s, found(s, self.store)).state == "remote")
+            self.fetcher.bring(s for s in self._steps if judge_step(s, self.store).state == "remote")
             self.fetcher.check(step)
-            verdict = judge(step, found(step, self.store))
-            if verdict.state == "fresh":
+            judgement = judge_step(step, self.store)
+            if judgement.state == "fresh":
                 return "pulled"
         record = self.store.record(step)
-        if record is not None and verdict.restorable and self._restored(step, record):
+        if record is not None and judgement.restorable and self._restored(step, record):
             return "pulled" if step.key in self.fetcher.asked else "restored"
         digests = self._inputs(step)
         remembered = self.store.runs.remembered(step, digests)
@@ -161,7 +122,7 @@ class Builder:
         if self.fetcher.result(step, digests):
             return "pulled"
         self._digests[step.key] = digests
-        return ""
+        return None
 
     def _restored(self, step: Step, record: Record) -> bool:
         """False when an object proves damaged as it is copied: the store has said so, and it counts as absent now."""
@@ -195,12 +156,12 @@ class Builder:
         if (known := self._brought[tracked]) is not None:
             raise known
 
-    def _start(self, step: Step, verdict: Judgement) -> None:
+    def _start(self, step: Step, judgement: Judgement) -> None:
         interpreter = self.interpreter(step)
         folder = self.store.workspace.work / f"{os.getpid()}.{step.model}.{Path(step.folder).name}"
         inputs = {name: self.store.root / source.path for name, source in step.inputs.items()}
         sandbox.prepare(folder, step.kind, step.params, inputs, self.store.root)
-        self.status.started(step, verdict.why)
+        self.status.started(step, judgement.why)
         self.executor.start(step, folder, interpreter)
 
     def _conclude(self, ended: Ended, schedule: Schedule) -> None:
@@ -222,7 +183,7 @@ class Builder:
         finally:
             shutil.rmtree(ended.sandbox, ignore_errors=True)
 
-    def _done(self, step: Step, schedule: Schedule, how: str) -> bool:
+    def _done(self, step: Step, schedule: Schedule, how: Ending) -> bool:
         self._release(step)
         self.outcome.steps[step.key] = how
         schedule.finished(step, ok=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from importlib import import_module
 
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.building.fitness import needs_gpu, unfit
-from trtbuild.building.loop import Builder, Outcome, judge_plan
+from trtbuild.building.loop import Builder
+from trtbuild.building.observation import judge_plan
 from trtbuild.building.planned import Planned
-from trtbuild.building.summary import verdict_of
+from trtbuild.building.states import Outcome
 from trtbuild.core.plan import Plan, post_order
-from trtbuild.core.verdict import word_of
 from trtbuild.workers.status import Status, make_status
 
 
@@ -71,14 +71,3 @@ def refuse(outcome: Outcome, plan: Plan, errors: Mapping[str, TrtbuildError]) ->
         else:
             outcome.steps.setdefault(step.key, "blocked")
     return outcome
-
-
-def exit_status(p: Planned, outcome: Outcome, names: Iterable[str] | None = None) -> int:
-    """The highest class met by the variants of these names (default: all, and what was refused): failures first."""
-    chosen = {name: p.plan.variants[name] for name in (p.plan.variants if names is None else names)}
-    refused = p.refused.values() if names is None else ()
-    steps = {step.key for roles in chosen.values() for step in roles.values()}
-    failures = [*(error for key, error in outcome.failures.items() if key in steps), *refused]
-    worst = max((error.exit_status for error in failures), default=0)
-    verdicts = [verdict_of(p.store, roles["validate"]) for roles in chosen.values()]
-    return worst or int(any(v is not None and word_of(v) == "fail" for v in verdicts))

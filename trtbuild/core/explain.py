@@ -13,52 +13,52 @@ State = Literal["fresh", "stale", "missing", "remote"]
 
 
 @dataclass(frozen=True)
-class Found:
+class Observation:
     """What the workspace holds of one step: digests by output name, and which recorded objects the cache has."""
 
     record: Record | None
     inputs: Mapping[str, Digest] | None  # by workspace path; None while an input does not exist
     outs: Mapping[str, Digest | None]
     cached: frozenset[str]  # names of recorded outputs whose object is in the local cache
-    unpulled: str = ""  # a tracked source that is not here, so that its digest cannot be told
+    unpulled: str = ""  # a tracked source that is not here, so that its digest is not known
 
 
 @dataclass(frozen=True)
 class Judgement:
     state: State
     why: str
-    restorable: bool = False  # the record holds, and the cache has every object that lacks: no need to run
+    restorable: bool = False  # the record holds, and the cache has every missing object: no need to run
 
 
-def judge(step: Step, found: Found) -> Judgement:
+def judge(step: Step, seen: Observation) -> Judgement:
     """Compare recipe, record and files; the first difference is the reason."""
-    record = found.record
+    record = seen.record
     if record is None:
         return Judgement("missing", "never built here")
     if difference := _recipe_difference(step, record):
         return Judgement("stale", difference)
-    if found.inputs is None and found.unpulled:
-        return Judgement("remote", f"{found.unpulled} is tracked, but not pulled")
-    if found.inputs is None:
-        return Judgement("stale", "an input is not there")
-    for path, digest in found.inputs.items():
+    if seen.inputs is None and seen.unpulled:
+        return Judgement("remote", f"{seen.unpulled} is tracked, but not pulled")
+    if seen.inputs is None:
+        return Judgement("stale", "an input is missing")
+    for path, digest in seen.inputs.items():
         if not same(record.deps.get(dep_path(step, path)), digest):
             return Judgement("stale", f"input changed: {path}")
-    absent = [name for name in record.outs if found.outs.get(name) is None]
-    lost = [name for name in absent if name not in found.cached]
+    absent = [name for name in record.outs if seen.outs.get(name) is None]
+    lost = [name for name in absent if name not in seen.cached]
     if lost:
         return Judgement("remote", f"{lost[0]} is recorded, but neither in the workspace nor in the cache")
     if absent:
-        return Judgement("missing", f"{absent[0]} is not in the workspace, but in the cache", _all(record, found))
+        return Judgement("missing", f"{absent[0]} is not in the workspace, but in the cache", _all(record, seen))
     for name, digest in record.outs.items():
-        if not same(found.outs.get(name), digest):
-            return Judgement("stale", f"output was changed by hand: {name}", _all(record, found))
+        if not same(seen.outs.get(name), digest):
+            return Judgement("stale", f"output was changed by hand: {name}", _all(record, seen))
     return Judgement("fresh", "recipe, inputs and outputs agree with the record")
 
 
-def _all(record: Record, found: Found) -> bool:
+def _all(record: Record, seen: Observation) -> bool:
     """Whether each output is in the cache, or right in the workspace already (git brings metrics)."""
-    return all(name in found.cached or same(found.outs.get(name), digest) for name, digest in record.outs.items())
+    return all(name in seen.cached or same(seen.outs.get(name), digest) for name, digest in record.outs.items())
 
 
 def _recipe_difference(step: Step, record: Record) -> str:

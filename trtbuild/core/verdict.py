@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any, Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from trtbuild.core.spec.validation import LOWER_BOUNDS
 
-Check = dict[str, Any]
 Word = Literal["pass", "fail", "unjudged"]
 WORDS: tuple[Word, ...] = get_args(Word)
+Statistics = Mapping[str, object]  # of one output, by name, as deviation.json has them
 EXPORT = "export: "  # begins the names of checks of the hop source model -> exported graph
 # What judges that hop where the config does not.  Measured in float32 against TensorFlow: eight keras.applications
 # 110 dB and more, single operations 72 (bicubic resize, by tables in TensorFlow); a float16 product 71, bfloat16
@@ -21,10 +21,38 @@ EXPORT_EXACT_SHARE = 0.9  # of whole numbers: a near tie may choose another clas
 ADVISED = ("cosine", "max_abs")  # metrics that a missing threshold is proposed for, with what was measured
 
 
+class Measured(TypedDict):
+    observed: float | None
+    limit: float
+    passed: bool
+    share_of_limit: float | None
+
+
+class Check(Measured, total=False):
+    """One threshold with what was observed; ``upper`` is a latency's, the rest is a task metric's."""
+
+    upper: float
+    metric: str
+    reference: float
+    score: float
+    higher_is_better: bool
+
+
+class Verdict(TypedDict):
+    """What verdict.json holds, besides the warnings of its step."""
+
+    word: Word
+    passed: bool
+    unjudged: str | None
+    checks: dict[str, Check]
+    thresholds: int
+    not_judged: dict[str, object]
+
+
 def verdict_document(
-    checks: Mapping[str, Check], *, judging: int, why_not: str, latency: int, not_judged: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What verdict.json holds.
+    checks: Mapping[str, Check], *, judging: int, why_not: str, latency: int, not_judged: Mapping[str, object]
+) -> Verdict:
+    """The verdict on these checks.
 
     Args:
         judging: how many thresholds there are on deviation or a task metric in this precision.  Without one nothing
@@ -40,7 +68,7 @@ def verdict_document(
     }  # fmt: skip
 
 
-def word_of(verdict: Mapping[str, Any]) -> Word:
+def word_of(verdict: Verdict) -> Word:
     """The word of a verdict.json, or of the verdict in a report; reports from before there were three have none."""
     if not all(check["passed"] for check in verdict["checks"].values()):
         return "fail"
@@ -51,12 +79,12 @@ def word_of(verdict: Mapping[str, Any]) -> Word:
     return "pass" if verdict.get("thresholds", 1) else "unjudged"
 
 
-def why_unjudged(verdict: Mapping[str, Any]) -> str:
+def why_unjudged(verdict: Verdict) -> str:
     """What an unjudged verdict says: what is missing, and the line to add."""
     return verdict.get("unjudged") or "no threshold is set for this precision"
 
 
-def missing_threshold(precision: str, total: Mapping[str, Mapping[str, Any]]) -> str:
+def missing_threshold(precision: str, total: Mapping[str, Statistics]) -> str:
     """Which line to add where nothing judges a precision, with the worst output's measured value to choose from.
 
     >>> missing_threshold("int8", {"y": {"cosine": 0.9991, "max_abs": 0.25}})
@@ -64,7 +92,7 @@ def missing_threshold(precision: str, total: Mapping[str, Mapping[str, Any]]) ->
     """
     found: dict[str, str] = {}
     for name in ADVISED:
-        values = [stats[name] for stats in total.values() if stats[name] is not None]
+        values = [value for stats in total.values() if (value := _number(stats, name)) is not None]
         worst = (min if name in LOWER_BOUNDS else max)(values, default=None)
         found[name] = "none" if worst is None else f"{worst:.9g}" if name == "cosine" else f"{worst:.6g}"
     first, second = ADVISED
@@ -74,7 +102,7 @@ def missing_threshold(precision: str, total: Mapping[str, Mapping[str, Any]]) ->
     )
 
 
-def deviation_checks(total: Mapping[str, Mapping[str, Any]], limits: Mapping[str, float]) -> dict[str, Check]:
+def deviation_checks(total: Mapping[str, Statistics], limits: Mapping[str, float]) -> dict[str, Check]:
     """One check for each output and limit; an output with NaN or infinity of its own always fails."""
     checks: dict[str, Check] = {}
     for output, stats in sorted(total.items()):
@@ -83,9 +111,9 @@ def deviation_checks(total: Mapping[str, Mapping[str, Any]], limits: Mapping[str
 
 
 def export_checks(
-    hop: Mapping[str, Mapping[str, Any]], limits: Mapping[str, float], whole: Collection[str]
+    hop: Mapping[str, Statistics], limits: Mapping[str, float], whole: Collection[str]
 ) -> dict[str, Check]:
-    """The same for the hop source model -> exported graph, which is no precision's fault.
+    """The same for the hop source model -> exported graph, which no precision is to blame for.
 
     Args:
         limits: of the config; where it is empty, a default holds.  whole: outputs that are integers or booleans.
@@ -97,34 +125,35 @@ def export_checks(
     return checks
 
 
-def _export_default(stats: Mapping[str, Any], *, whole: bool) -> dict[str, float]:
-    if stats["max_abs"] is None:
+def _export_default(stats: Statistics, *, whole: bool) -> dict[str, float]:
+    max_abs = _number(stats, "max_abs")
+    if max_abs is None:
         return {}  # no element is finite, or there is none: that it is so on both sides is checked anyway
     if whole:
         return {"exact_share": EXPORT_EXACT_SHARE}
-    return {"max_abs": EXPORT_MAX_ABS} if stats["max_abs"] <= EXPORT_MAX_ABS else {"sqnr_db": EXPORT_SQNR_DB}
+    return {"max_abs": EXPORT_MAX_ABS} if max_abs <= EXPORT_MAX_ABS else {"sqnr_db": EXPORT_SQNR_DB}
 
 
-def export_fault(verdict: Mapping[str, Any]) -> str:
+def export_fault(verdict: Verdict) -> str:
     """Who is to blame for failed checks of the export, in one line; empty where they hold."""
     failed = [name for name, check in verdict["checks"].items() if name.startswith(EXPORT) and not check["passed"]]
     if not failed:
         return ""
     return (
-        "the exporter is to blame, and no precision can mend it: already the exported ONNX graph computes something "
-        "else than the source model; see the warnings of the export and trtbuild check (or, where the model is random "
-        "or ill-conditioned, set model.validation.export)"
+        "the exporter is to blame, and no precision can mend it: the exported ONNX graph already computes something "
+        "other than the source model does; see the warnings of the export and trtbuild check (or, where the model is "
+        "random or ill-conditioned, set model.validation.export)"
     )
 
 
-def _output_checks(output: str, stats: Mapping[str, Any], limits: Mapping[str, float]) -> dict[str, Check]:
-    broken = stats["nonfinite_mismatch"]
+def _output_checks(output: str, stats: Statistics, limits: Mapping[str, float]) -> dict[str, Check]:
+    broken = _number(stats, "nonfinite_mismatch")
     checks = {f"{output}: no NaN or infinity": _check(broken, 0, broken == 0, None)}
     for name, limit in sorted(limits.items()):
-        observed = stats[name]
+        observed = _number(stats, name)
         if name in LOWER_BOUNDS:
             # No error at all has no finite SQNR: it passes.  No finite element at all does not.
-            passed = stats["max_abs"] == 0.0 if observed is None else observed >= limit
+            passed = _number(stats, "max_abs") == 0.0 if observed is None else observed >= limit
             # A likeness's budget is its distance from 1; decibels have none.
             share = _share(1 - observed, 1 - limit) if name != "sqnr_db" and observed is not None else None
         else:
@@ -134,23 +163,34 @@ def _output_checks(output: str, stats: Mapping[str, Any], limits: Mapping[str, f
     return checks
 
 
-def set_checks(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Check]:
-    """What further sets of inputs must not do either: bring out NaN or infinity that the source model has not."""
+def set_checks(sets: Mapping[str, Mapping[str, Statistics]]) -> dict[str, Check]:
+    """What no further set of inputs may bring out either: NaN or infinity that the source model does not have.
+
+    ``sets``: the statistics of each output over all hops, by set.
+    """
     checks: dict[str, Check] = {}
-    for name, measured in sorted(sets.items()):
-        for output, stats in sorted(measured["hops"]["total"].items()):
-            broken = stats["nonfinite_mismatch"]
+    for name, total in sorted(sets.items()):
+        for output, stats in sorted(total.items()):
+            broken = _number(stats, "nonfinite_mismatch")
             checks[f"{name}: {output}: no NaN or infinity"] = _check(broken, 0, broken == 0, None)
     return checks
 
 
 def task_check(metric: str, reference: float, observed: float, max_drop: float, *, higher_is_better: bool) -> Check:
-    """The drop against TensorFlow's own score on the same labels; an observed score that is no number fails."""
-    about = {"metric": metric, "reference": reference, "higher_is_better": higher_is_better}
-    if not math.isfinite(observed):
-        return {**_check(None, max_drop, False, None), **about}
+    """The drop against TensorFlow's own score on the same labels; an observed score that is not a number fails."""
     drop = reference - observed if higher_is_better else observed - reference
-    return {**_check(drop, max_drop, drop <= max_drop, _share(drop, max_drop)), **about, "score": observed}
+    finite = math.isfinite(observed)
+    check = _check(drop, max_drop, drop <= max_drop, _share(drop, max_drop))
+    check = check if finite else _check(None, max_drop, False, None)
+    check["metric"], check["reference"], check["higher_is_better"] = metric, reference, higher_is_better
+    if finite:
+        check["score"] = observed
+    return check
+
+
+def _number(stats: Statistics, name: str) -> float | None:
+    value = stats[name]
+    return value if isinstance(value, (int, float)) else None
 
 
 def _share(observed: float | None, limit: float) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, Literal
 
+from trtbuild.core.verdict import Check
+
 Label = Literal["improved", "regressed", "no change", "inconclusive"]
 NOISE = 0.02  # a difference that nobody should act on: the label's threshold
 # The first is trtexec's own; the others are far above what an idle machine shows.
@@ -92,14 +94,14 @@ def spread(medians: Sequence[float]) -> float:
 
 def latency_checks(
     measured: Mapping[str, Any] | None, limits: Mapping[str, float | None]
-) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+) -> tuple[dict[str, Check], dict[str, dict[str, object]]]:
     """Checks, and limits that could not be judged with the reason, from latency.json (None: latency=off).
 
     ``p99_ms`` is judged by its estimate, ``max_regression`` by the interval of the ratio to the baseline; ``upper`` is
     the upper end of either interval.
     """
-    checks: dict[str, dict[str, Any]] = {}
-    not_judged: dict[str, dict[str, Any]] = {}
+    checks: dict[str, Check] = {}
+    not_judged: dict[str, dict[str, object]] = {}
     for name, judgement in (("p99_ms", _judge_p99), ("max_regression", _judge_regression)):
         limit = limits.get(name)
         if limit is None:
@@ -112,7 +114,7 @@ def latency_checks(
     return checks, not_judged
 
 
-def _judge_p99(measured: Mapping[str, Any], limit: float) -> dict[str, Any] | str:
+def _judge_p99(measured: Mapping[str, Any], limit: float) -> Check | str:
     side = measured["sides"][subject(measured["sides"])]
     if not side["measured"]:
         return str(side["why"])
@@ -125,7 +127,7 @@ def _judge_p99(measured: Mapping[str, Any], limit: float) -> dict[str, Any] | st
     return f"n too small: {side['n']} calls say as much as {side['n_eff']:g}, a p99 needs 299; raise latency.seconds"
 
 
-def _judge_regression(measured: Mapping[str, Any], limit: float) -> dict[str, Any] | str:
+def _judge_regression(measured: Mapping[str, Any], limit: float) -> Check | str:
     chosen = subject(measured["sides"])
     for name in (chosen, "baseline"):
         side = measured["sides"].get(name)
@@ -145,7 +147,7 @@ def _judge_regression(measured: Mapping[str, Any], limit: float) -> dict[str, An
     return _check(round(ratio["value"] - 1, 6), limit, passed, round(ratio["high"] - 1, 6))
 
 
-def _check(observed: float, limit: float, passed: bool, upper: float) -> dict[str, Any]:
+def _check(observed: float, limit: float, passed: bool, upper: float) -> Check:
     share = observed / limit if limit else None
     return {"observed": observed, "limit": limit, "passed": passed, "share_of_limit": share, "upper": upper}
 

@@ -10,9 +10,9 @@ from typing import Any
 from trtbuild.base.errors import ConfigError, PlaceError, TrtbuildError
 from trtbuild.base.printable import printable
 from trtbuild.base.workspace import find_workspace
-from trtbuild.building.loop import Outcome, judge_plan
 from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
+from trtbuild.building.states import Outcome, VariantState, variant_states
 from trtbuild.config import sweep
 from trtbuild.pipeline import sweeppage
 from trtbuild.pipeline.bisection import Found, bisect
@@ -58,12 +58,13 @@ class Search:
         self.what, self.build = what, build
         self.entries: dict[str, dict[str, Any]] = {}
         self.errors: dict[str, TrtbuildError] = {
-            v: self.p.refused[w] for v, w in self.words.items() if self._refused(w)
+            v: self.p.refused[w] for v, w in self.words.items() if w in self.p.refused
         }
         self.built: list[str] = []  # in the order of their builds
 
     def run(self) -> Found:
-        self._look(self._recorded(), Outcome())
+        recorded = variant_states(self.p)
+        self._look([v for v in self.versions if not self._refused(v) and recorded[self._name(v)].built], recorded)
         ends = (self.versions[0], self.versions[-1])
         self._try([version for version in ends if version not in self.entries])
         known = {version: self._value(version) for version in self.entries}
@@ -73,45 +74,34 @@ class Search:
         self._try(versions)
         return {version: self._value(version) for version in versions}
 
-    def _refused(self, said: str) -> bool:
-        return said in self.p.refused
+    def _refused(self, version: str) -> bool:
+        return self.words[version] in self.p.refused
 
-    def _recorded(self) -> list[str]:
-        """Versions whose every step is up to date already."""
-        states = {step.key: verdict.state for step, verdict in judge_plan(self.p.plan, self.p.store)}
-        named = {v: self.p.named[w] for v, w in self.words.items() if not self._refused(w)}
-        plans = {v: self.p.plan.variants[name].values() for v, name in named.items()}
-        return [v for v, steps in plans.items() if all(states[step.key] == "fresh" for step in steps)]
+    def _name(self, version: str) -> str:
+        """The id of its variant, or its words where they make none."""
+        return self.p.named.get(self.words[version], self.words[version])
 
     def _try(self, versions: Sequence[str]) -> None:
         """Build these versions as one plan; what cannot be planned needs no build."""
-        wanted = [version for version in versions if not self._refused(self.words[version])]
+        wanted = [version for version in versions if not self._refused(version)]
         outcome = Outcome()
         if wanted:
-            outcome = self.build(only(self.p, [self.p.named[self.words[version]] for version in wanted]))
-            self.built += [version for version in wanted if self._ran(version, outcome)]
-        self._look(versions, outcome)
+            outcome = self.build(only(self.p, [self._name(version) for version in wanted]))
+        states = variant_states(self.p, outcome)
+        self.built += [version for version in wanted if states[self._name(version)].made_anew]
+        self._look(versions, states)
 
-    def _ran(self, version: str, outcome: Outcome) -> bool:
-        """Whether anything was made anew; what was restored, or a page that was drawn again, is no build."""
-        steps = self.p.plan.variants[self.p.named[self.words[version]]].values()
-        return any(outcome.steps.get(step.key) in ("ran", "failed") for step in steps if step.kind != "report")
-
-    def _look(self, versions: Sequence[str], outcome: Outcome) -> None:
-        found = {e["id"]: e for e in sweeppage.entries(self.p, outcome, self.p.workspace.root)} if versions else {}
+    def _look(self, versions: Sequence[str], states: Mapping[str, VariantState]) -> None:
+        entries = {e["id"]: e for e in sweeppage.entries(self.p, states, self.p.workspace.root)} if versions else {}
         for version in versions:
-            said = self.words[version]
-            self.entries[version] = found[self.p.named.get(said, said)]
-            if not self._refused(said):
-                steps = self.p.plan.variants[self.p.named[said]].values()
-                error = next((outcome.failures[s.key] for s in steps if s.key in outcome.failures), None)
-                if error is not None:
-                    self.errors[version] = error
+            self.entries[version] = entries[self._name(version)]
+            if not self._refused(version) and (failure := states[self._name(version)].failure) is not None:
+                self.errors[version] = failure
 
     def _value(self, version: str) -> str | None:
         """What is compared; None for what this machine, not the version, could not do."""
         entry = self.entries[version]
-        if isinstance(self.errors.get(version), PlaceError) and not self._refused(self.words[version]):
+        if isinstance(self.errors.get(version), PlaceError) and not self._refused(version):
             return None
         if entry["report"] is None:
             return "not built"

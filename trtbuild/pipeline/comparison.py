@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trtbuild.base.errors import ConfigError, TrtbuildError, WorkspaceError
 from trtbuild.base.names import did_you_mean
 from trtbuild.base.workspace import find_workspace
-from trtbuild.building.loop import judge_plan
 from trtbuild.building.planned import Planned
+from trtbuild.building.states import VariantState, variant_states
 from trtbuild.core.verdict import why_unjudged, word_of
 from trtbuild.pipeline import baseline
 from trtbuild.reports.compare import compare
 from trtbuild.reports.comparetable import table
-
-if TYPE_CHECKING:
-    from trtbuild.core.step import Step
 
 _REPORT_FOLDER = re.compile(r"report-(.*)-[0-9a-f]{8}")
 MOST_NAMES = 12  # of a line that says what there is
@@ -33,11 +30,10 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
     A variant that cannot be accepted is a line, and does not keep the others back.  Returns the highest exit status:
     1 for a failed threshold or a verdict that judged nothing, 2 for what is not built.
     """
-    states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
     done, code = [], _say_refused(p.refused.values())
-    for name, roles in p.plan.variants.items():
+    for name, state in variant_states(p).items():
         try:
-            page = _built(p, name, roles["report"], states)
+            page = _built(p, state)
         except ConfigError as error:
             code = max(code, _say_refused([error]))
             continue
@@ -50,11 +46,11 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
             print(f"trtbuild: {name}: {told}: not accepted; --force accepts it all the same", file=sys.stderr)
             code = max(code, 1)
             continue
-        path, state = baseline.accept(p.workspace.root, page)
+        path, how = baseline.accept(p.workspace.root, page)
         place = path.relative_to(p.workspace.root).as_posix()
-        done.append({"id": name, "path": place, "state": state})
+        done.append({"id": name, "path": place, "state": how})
         said = {"new": "accepted", "same": "is accepted already", "replaced": "accepted in place of an earlier one"}
-        print(f"{name}: {said[state]}: {place}", file=sys.stderr)
+        print(f"{name}: {said[how]}: {place}", file=sys.stderr)
     if as_json:
         print(json.dumps({"accepted": done}, indent=1))
     return code
@@ -69,21 +65,18 @@ def _say_refused(errors: Iterable[TrtbuildError]) -> int:
     return code
 
 
-def _built(p: Planned, name: str, step: Step, states: Mapping[str, str]) -> Report:
+def _built(p: Planned, state: VariantState) -> Report:
     """The report of a variant that is up to date.
 
     Raises:
         ConfigError: it is not, or another variant of this plan has the same name (an override that no name tells).
     """
-    if "#" in name or f"{name}#2" in p.plan.variants:
+    if "#" in state.id or f"{state.id}#2" in p.plan.variants:
         hint = "name one variant at a time"
-        raise ConfigError("several variants of this name differ in an override", where=name, hint=hint)
-    state = states[step.key]
-    if state != "fresh":
-        said = {"missing": "not built", "stale": "built, but something it is made of changed since"}
-        hint = "build it first: the same words without the verb"
-        raise ConfigError(said.get(state, f"not here ({state})"), where=name, hint=hint)
-    return baseline.read_report(p.workspace.root / step.folder / "report.json")
+        raise ConfigError("several variants of this name differ in an override", where=state.id, hint=hint)
+    if state.error is not None:
+        raise state.error
+    return baseline.read_report(state.root / state.roles["report"].folder / "report.json")
 
 
 def diff_sides(words: Sequence[str], here: Path) -> list[dict[str, Any]]:
@@ -100,11 +93,10 @@ def diff_accepted(p: Planned) -> tuple[list[dict[str, Any]], int]:
 
     Returns the comparisons and the exit status.
     """
-    states = {step.key: verdict.state for step, verdict in judge_plan(p.plan, p.store)}
     made, code = [], _say_refused(p.refused.values())
-    for name, roles in p.plan.variants.items():
+    for name, state in variant_states(p).items():
         try:
-            made.append(_against_baseline(p.workspace.root, name, _built(p, name, roles["report"], states)))
+            made.append(_against_baseline(p.workspace.root, name, _built(p, state)))
         except ConfigError as error:
             code = max(code, _say_refused([error]))
     return made, code

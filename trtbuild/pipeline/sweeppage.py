@@ -11,9 +11,8 @@ from typing import Any
 
 from trtbuild.base import packaged
 from trtbuild.base.errors import ModelError, TrtbuildError
-from trtbuild.building.loop import Outcome
 from trtbuild.building.planned import Planned
-from trtbuild.building.summary import state_of
+from trtbuild.building.states import VariantState
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import WORDS
 from trtbuild.pipeline import baseline
@@ -21,10 +20,10 @@ from trtbuild.pipeline import baseline
 FOLDER = "build/sweeps"
 
 
-def write(p: Planned, outcome: Outcome) -> str:
+def write(p: Planned, states: Mapping[str, VariantState]) -> str:
     """Write the pages; returns the path of the overview, relative to the workspace."""
     folder = own_folder(p.workspace.root, FOLDER, [*p.plan.variants, *p.refused])
-    return write_entries(list(entries(p, outcome, folder)), folder, p.workspace.root)
+    return write_entries(list(entries(p, states, folder)), folder, p.workspace.root)
 
 
 def write_entries(found: Sequence[Mapping[str, Any]], folder: Path, root: Path) -> str:
@@ -45,24 +44,26 @@ def own_folder(root: Path, parent: str, names: Iterable[str]) -> Path:
     return folder
 
 
-def entries(p: Planned, outcome: Outcome, folder: Path) -> Iterator[dict[str, Any]]:
+def entries(p: Planned, states: Mapping[str, VariantState], folder: Path) -> Iterator[dict[str, Any]]:
     """One for each variant, planned or refused, as ``reports.sweep.collect`` takes them; links start in ``folder``."""
-    for name, roles in p.plan.variants.items():
+    for name, state in states.items():
         names = p.plan.specs[name].names
-        error = next((outcome.failures[s.key] for s in roles.values() if s.key in outcome.failures), None)
-        state = state_of(p, outcome, roles)
-        if error is not None:
-            state = "refused" if isinstance(error, ModelError) else "failed"
-        report = _report(p.workspace.root, roles["report"]) if state in WORDS else None
+        report = _report(p.workspace.root, state.roles["report"]) if state.word in WORDS else None
         yield {
             "id": name, **{group: getattr(names, group) for group in _GROUPS},
-            "state": state if report or error or state == "not built" else "not built",
-            "reason": str(error) if error else "", "report": report,
-            "folder": os.path.relpath(p.workspace.root / roles["report"].folder, folder) if report else None,
+            "state": state.word if report else _why_none(state.failure),
+            "reason": str(state.failure) if state.failure else "", "report": report,
+            "folder": os.path.relpath(p.workspace.root / state.roles["report"].folder, folder) if report else None,
             "baseline": baseline.find(p.workspace.root, names.model, name),
         }  # fmt: skip
     for overrides, error in p.refused.items():
         yield _refused(p, overrides, error)
+
+
+def _why_none(failure: TrtbuildError | None) -> str:
+    if failure is None:
+        return "not built"
+    return "refused" if isinstance(failure, ModelError) else "failed"
 
 
 _GROUPS = ("model", "precision", "tensorrt", "runtime", "target", "calibration")

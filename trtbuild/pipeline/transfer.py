@@ -9,8 +9,7 @@ from functools import cache
 from typing import Literal
 
 from trtbuild.building.planned import Planned
-from trtbuild.building.summary import verdict_of
-from trtbuild.core.verdict import word_of
+from trtbuild.building.states import variant_states
 from trtbuild.remote.moved import amount, document, lines
 from trtbuild.remote.pull import pull
 from trtbuild.remote.push import push
@@ -44,9 +43,8 @@ def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool 
 
 
 def _not_passed(p: Planned) -> Iterator[str]:
-    """Artifacts are stored whatever their verdict; who takes them from the remote to deploy them has to know."""
-    for name, roles in p.plan.variants.items():
-        verdict = verdict_of(p.store, roles["validate"]) if "validate" in roles else None
-        if verdict is not None and (word := word_of(verdict)) != "pass":
-            said = "is unjudged" if word == "unjudged" else "fails its thresholds"
-            yield f"note   {name} {said}: pushed all the same"
+    """Artifacts are stored whatever their verdict; whoever deploys them from the remote has to know."""
+    for name, state in variant_states(p).items():
+        if state.word in ("fail", "unjudged"):
+            what = "is unjudged" if state.word == "unjudged" else "fails its thresholds"
+            yield f"note   {name} {what}: pushed all the same"

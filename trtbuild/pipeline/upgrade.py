@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,14 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.base.printable import printable
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned, only, plan_combinations
-from trtbuild.building.run import build_planned, exit_status
+from trtbuild.building.run import build_planned
+from trtbuild.building.states import VariantState, exit_status, variant_states
 from trtbuild.config import named, sweep
 from trtbuild.pipeline import baseline, comparison, sweeppage
 from trtbuild.pipeline.upgrading import NO_GO, Pair, lines, passed_ids, upgrade_document
 
 if TYPE_CHECKING:
-    from trtbuild.building.loop import Outcome
+    from trtbuild.building.states import Outcome
 
 FOLDER = "build/upgrades"
 Combination = tuple[str, ...]
@@ -52,13 +53,15 @@ def run(
 
         remotes.open_remote(workspace, push_to)
     p = plan_combinations(workspace, asked.words())
-    outcome = build(p) if build else build_planned(p, install=install)
-    document, pages = write(p, outcome, asked)
+    states = variant_states(p, build(p) if build else build_planned(p, install=install))
+    document, pages = write(p, states, asked)
     for line in [*lines(document), f"upgrade: {pages}"]:
         print(printable(line), file=sys.stderr)
     new = [" ".join((*c, f"tensorrt={asked.new}")) for c in asked.combinations]
-    code = exit_status(p, outcome, [p.named[said] for said in new if said in p.named])
-    code = max([code, *(p.refused[said].exit_status for said in new if said in p.refused)])
+    code = exit_status(
+        [states[p.named[words]] for words in new if words in p.named],
+        [p.refused[words] for words in new if words in p.refused],
+    )
     code = max(code, int(document["counts"][NO_GO] > 0))
     passed = only(p, [name for name in passed_ids(document) if name in p.plan.variants])
     if passed.plan.variants and accept:
@@ -149,7 +152,7 @@ def _usual(root: Path, new: str, accepted: Sequence[str]) -> str:
     return default
 
 
-def write(p: Planned, outcome: Outcome, asked: Asked) -> tuple[dict[str, Any], str]:
+def write(p: Planned, states: Mapping[str, VariantState], asked: Asked) -> tuple[dict[str, Any], str]:
     """The document, and the path of the page, which lies beside the sweep's own pages and its upgrade.json and .md."""
     from trtbuild.base.files import write_atomic
     from trtbuild.reports import upgrade as pages
@@ -157,7 +160,7 @@ def write(p: Planned, outcome: Outcome, asked: Asked) -> tuple[dict[str, Any], s
     root = p.workspace.root
     names = [*p.plan.variants, *p.refused, f"from {asked.old} to {asked.new}"]
     folder = sweeppage.own_folder(root, FOLDER, names)
-    entries = {entry["id"]: entry for entry in sweeppage.entries(p, outcome, folder)}
+    entries = {entry["id"]: entry for entry in sweeppage.entries(p, states, folder)}
     found = [_pair(p, entries, asked, c) for c in asked.combinations]
     pairs = {(pair.old["id"], pair.new["id"]): pair for pair in found}  # words may differ in what no recipe holds
     document = upgrade_document(asked.old, asked.new, pairs.values())

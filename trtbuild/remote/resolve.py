@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from trtbuild.base.errors import WorkspaceError
-from trtbuild.core.explain import Found, judge
+from trtbuild.core.explain import Observation, judge
 from trtbuild.core.record import Digest, Record, action_key
 from trtbuild.core.step import File, Step
 from trtbuild.remote.remotes import Remote, TamperedError
@@ -60,7 +60,7 @@ def _resolve(step: Step, found: Mapping[str, Resolved], store: Store, remote: Re
     record, why = store.record(step), "never built here"
     if record is not None:
         # An input that is not here cannot contradict the record, which git vouches for.
-        verdict = judge(step, Found(record, digests, record.outs, frozenset(), unpulled="an input"))
+        verdict = judge(step, Observation(record, digests, record.outs, frozenset(), unpulled="an input"))
         if verdict.state in ("fresh", "remote"):
             return Resolved(step, record, digests)
         why = verdict.why
@@ -121,7 +121,7 @@ def _checked(step: Step, digests: Mapping[str, Digest], content: bytes, name: st
     if not genuine:
         what = f"the run-cache entry {name[:16]}… of {step.folder} is not what its name says"
         raise TamperedError(what, where=str(remote), hint="it was changed or damaged there: delete it, and push again")
-    ours = record is not None and judge(step, Found(record, digests, record.outs, frozenset())).state == "fresh"
+    ours = record is not None and judge(step, Observation(record, digests, record.outs, frozenset())).state == "fresh"
     return record if ours else None
 
 

@@ -14,6 +14,7 @@ from trtbuild.core.recipes import code_inputs, data_inputs, data_params, input_p
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.core.verdict import (
+    Check,
     deviation_checks,
     export_checks,
     missing_threshold,
@@ -65,7 +66,9 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     measured = job.read_json("deviation")
     total = measured["hops"]["total"]
-    checks = deviation_checks(total, job.params["limits"]) | set_checks(measured["sets"])
+    checks = deviation_checks(total, job.params["limits"]) | set_checks(
+        {name: further["hops"]["total"] for name, further in measured["sets"].items()}
+    )
     checks |= export_checks(measured["hops"]["export"], job.params["export"], _whole(job))
     warnings: list[dict[str, str]] = []
     if job.params["task"]:
@@ -90,7 +93,7 @@ def _whole(job: Job) -> set[str]:
     return {name for name, array in outputs.load(job.input("reference")).items() if array.dtype.kind in "iub"}
 
 
-def _judge_task(job: Job) -> tuple[dict[str, Any], list[dict[str, str]]]:
+def _judge_task(job: Job) -> tuple[Check, list[dict[str, str]]]:
     """The check, and a warning where the source model's own score says that labels or preprocessing are wrong."""
     from trtbuild.arrays import data, outputs
     from trtbuild.deviation import metrics

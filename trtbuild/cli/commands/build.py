@@ -9,9 +9,10 @@ from pathlib import Path
 
 from trtbuild.base import packaged
 from trtbuild.base.workspace import Workspace, find_workspace
-from trtbuild.building.loop import judge_plan
+from trtbuild.building.observation import judge_plan
 from trtbuild.building.planned import Planned, plan_overrides
-from trtbuild.building.run import build_planned, exit_status
+from trtbuild.building.run import build_planned
+from trtbuild.building.states import exit_status, variant_states
 from trtbuild.building.summary import NOTHING_TO_DO, show_document, summarise
 from trtbuild.cli import noop, words
 from trtbuild.config import composed
@@ -36,17 +37,18 @@ def run(args: argparse.Namespace) -> int:
     told_by = noop.sign(told_by_paths(workspace.root))
     p = plan_overrides(workspace, words.overrides_of(args), sweep=args.multirun)
     outcome = build_planned(p, install=args.install)
-    lines = summarise(p, outcome)
+    states = variant_states(p, outcome)
+    lines = summarise(states, p.refused)
     if args.multirun:
         from trtbuild.pipeline import sweeppage
 
         at = len(lines) - (lines[-1] == NOTHING_TO_DO)
-        lines.insert(at, f"sweep: {sweeppage.write(p, outcome)}")
+        lines.insert(at, f"sweep: {sweeppage.write(p, states)}")
     summary = "".join(line + "\n" for line in lines)
-    document = json.dumps(show_document(p, outcome), indent=1) + "\n" if args.json else ""
+    document = json.dumps(show_document(p, states), indent=1) + "\n" if args.json else ""
     sys.stderr.write(summary)
     sys.stdout.write(document)
-    code = exit_status(p, outcome)
+    code = exit_status(states.values(), p.refused.values())
     if not outcome.failures:  # what is refused is so by the config, which is signed
         _remember(p, args.argv, told_by, noop.Answer([document, _as_noop(summary)], code))
     return code
@@ -63,7 +65,7 @@ def _remember(p: Planned, argv: tuple[str, ...], told_by: noop.Signatures, answe
     if p.told_by is None or not set(p.told_by) <= told_by.keys():  # read before they were signed: the next build will
         return
     noop.remember(root, argv, told_by, watched(p), answer)
-    if any(verdict.state != "fresh" for _, verdict in judge_plan(p.plan, p.store)):
+    if any(judgement.state != "fresh" for _, judgement in judge_plan(p.plan, p.store)):
         noop.forget(root, argv)  # something changed between the build and its signature
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 
 from trtbuild.base.workspace import Workspace
-from trtbuild.building.loop import judge_plan
+from trtbuild.building.observation import judge_plan
 from trtbuild.cli import planning, words
 from trtbuild.core.explain import nearest_difference
 from trtbuild.core.record import params
@@ -26,17 +26,17 @@ options = words.variant_words
 def run(args: argparse.Namespace) -> int:
     p = planning.planned(args)
     entries = []
-    for step, verdict in judge_plan(p.plan, p.store):
-        nearest = nearest_difference(step, _recorded_params(p.workspace, step)) if verdict.state == "missing" else ""
+    for step, judgement in judge_plan(p.plan, p.store):
+        nearest = nearest_difference(step, _recorded_params(p.workspace, step)) if judgement.state == "missing" else ""
         inputs = {name: source.path for name, source in step.inputs.items()}
         entries.append(
             {
-                "kind": step.kind, "folder": step.folder, "state": verdict.state, "why": verdict.why,
+                "kind": step.kind, "folder": step.folder, "state": judgement.state, "why": judgement.why,
                 "nearest": nearest, "inputs": inputs, "recipe": params(step),
             }
         )  # fmt: skip
         if not args.json:
-            print(f"{step.folder}\n  {verdict.state}: {verdict.why}")
+            print(f"{step.folder}\n  {judgement.state}: {judgement.why}")
             print(
                 *([f"  {nearest}"] if nearest else []),
                 *(f"  reads {n}: {path}" for n, path in inputs.items()),

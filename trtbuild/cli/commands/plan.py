@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from trtbuild.building.loop import judge_plan
+from trtbuild.building.observation import judge_plan
 from trtbuild.cli import planning, words
 from trtbuild.workers.status import short_name
 
@@ -25,13 +25,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         entries = [
             {
-                "kind": step.kind, "folder": step.folder, "state": verdict.state, "why": verdict.why,
+                "kind": step.kind, "folder": step.folder, "state": judgement.state, "why": judgement.why,
                 "inputs": {name: source.path for name, source in step.inputs.items()},
             }
-            for step, verdict in judged
+            for step, judgement in judged
         ]  # fmt: skip
         print(json.dumps({"steps": entries}, indent=1))
         return 0
-    for step, verdict in judged:
-        print(f"{verdict.state:<8} {short_name(step)}  {verdict.why if verdict.state != 'fresh' else ''}".rstrip())
+    for step, judgement in judged:
+        why = "" if judgement.state == "fresh" else judgement.why
+        print(f"{judgement.state:<8} {short_name(step)}  {why}".rstrip())
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from trtbuild.building.states import variant_states
 from trtbuild.building.summary import show_document
 from trtbuild.cli import planning, words
 from trtbuild.core import warning
@@ -22,15 +23,16 @@ options = words.variant_words
 def run(args: argparse.Namespace) -> int:
     """What there is: folders, states, outputs, verdict, metrics."""
     p = planning.planned(args)
-    document = show_document(p)
+    states = variant_states(p)
+    document = show_document(p, states)
     if args.json:
         print(json.dumps(document, indent=1))
         return 0
     for entry in document["variants"]:
         why = f": {entry['unjudged']}" if entry["unjudged"] else ""
-        print(f"{entry['id']}: {entry['verdict'] or 'not built'}{why}")
-        for said in warning.lines(entry["warnings"]):
-            print(f"  {said}")
+        print(entry["error"] or f"{entry['id']}: {entry['verdict']}{why}")
+        for line in warning.lines(entry["warnings"]):
+            print(f"  {line}")
         for kind, step in entry["steps"].items():
             print(f"  {kind:<12} {step['state']:<8} {step['folder']}")
         for output, numbers in (entry["metrics"].get("deviation") or {}).items():

@@ -1,0 +1,46 @@
+"""What a workspace holds of each step of a plan, and therefore the state of each step, without running anything."""
+
+from __future__ import annotations
+
+from trtbuild.core.explain import Judgement, Observation, judge
+from trtbuild.core.plan import Plan
+from trtbuild.core.record import same
+from trtbuild.core.step import File, Step
+from trtbuild.store import Store
+
+
+def observe(step: Step, store: Store) -> Observation:
+    """Record, digests of inputs and outputs, and which recorded objects are in the cache."""
+    record = store.record(step)
+    if record is None:
+        return Observation(None, None, {}, frozenset())
+    outs = {name: store.digest(f"{step.folder}/{name}") for name in record.outs}
+    # The cache is not searched for what is right in the workspace: an object is read in full the first time.
+    lacking = {name: digest for name, digest in record.outs.items() if not same(outs[name], digest)}
+    cached = frozenset(name for name, digest in lacking.items() if store.objects.has(digest))
+    inputs = store.input_digests(step)
+    unpulled = "" if inputs is not None else next(iter(unpulled_sources(step, store)), "")
+    return Observation(record, inputs, outs, cached, unpulled)
+
+
+def unpulled_sources(step: Step, store: Store) -> list[str]:
+    """Entries of models.dvc with a source of the step that is not in the workspace."""
+    absent = [s.path for s in step.inputs.values() if isinstance(s, File) and store.digest(s.path) is None]
+    return [tracked for path in absent if (tracked := store.models.tracked_by(path)) is not None]
+
+
+def judge_step(step: Step, store: Store) -> Judgement:
+    """State and reason of one step by itself."""
+    return judge(step, observe(step, store))
+
+
+def judge_plan(plan: Plan, store: Store) -> list[tuple[Step, Judgement]]:
+    """State and reason of every step; a stale input makes everything downstream stale."""
+    judged: dict[str, Judgement] = {}
+    for step in plan.steps:
+        judgement = judge_step(step, store)
+        waiting = next((up for up in step.upstream if judged[up.key].state in ("stale", "missing")), None)
+        if judgement.state == "fresh" and waiting is not None and not judged[waiting.key].restorable:
+            judgement = Judgement("stale", f"waits for {waiting.kind}")
+        judged[step.key] = judgement
+    return [(step, judged[step.key]) for step in plan.steps]
