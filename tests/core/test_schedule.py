@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fakes import chain, plan, step
-from trtbuild.core.schedule import Room, Schedule, fits
+from trtbuild.core.schedule import Resources, Schedule, fits
 from trtbuild.core.step import Step
 
 
@@ -91,33 +91,33 @@ def test_a_step_that_measures_fits_an_empty_machine_only() -> None:
     """And nothing fits beside it, however many slots there are."""
     alone, other = measuring("latency"), step("a")
 
-    assert fits(alone, [], room(8))
-    assert not fits(alone, [other], room(8))
-    assert not fits(other, [alone], room(8))
-    assert not fits(alone, [alone], room(8))
-    assert (fits(other, [other], room(2)), fits(other, [other], room(1))) == (True, False)
+    assert fits(alone, [], resources(8))
+    assert not fits(alone, [other], resources(8))
+    assert not fits(other, [alone], resources(8))
+    assert not fits(alone, [alone], resources(8))
+    assert (fits(other, [other], resources(2)), fits(other, [other], resources(1))) == (True, False)
 
 
 def test_the_gpu_is_shared_but_not_with_a_step_that_measures_on_it() -> None:
     """Steps of the CPU go on beside both."""
     cpu, uses, measures = (replace(step(name), slot=name) for name in ("cpu", "gpu", "gpu-exclusive"))
 
-    assert fits(uses, [uses, cpu], room(8)) and fits(cpu, [measures], room(8)) and fits(measures, [cpu], room(8))
-    assert not fits(uses, [cpu, measures], room(8))
-    assert not fits(measures, [uses], room(8))
-    assert not fits(measures, [measures], room(8))
+    assert fits(uses, [uses, cpu], resources(8)) and fits(cpu, [measures], resources(8)) and fits(measures, [cpu], resources(8))
+    assert not fits(uses, [cpu, measures], resources(8))
+    assert not fits(measures, [uses], resources(8))
+    assert not fits(measures, [measures], resources(8))
 
 
 def test_steps_that_would_not_fit_into_memory_together_run_one_after_another() -> None:
     """One that is larger than everything there is runs alone."""
     large, small = replace(step("export"), memory_bytes=6), replace(step("infer"), memory_bytes=2)
 
-    assert fits(small, [large], room(8, 8)) and not fits(small, [large], room(8, 7))
-    assert fits(large, [], room(8, 1)) and not fits(small, [large], room(8, 1))
+    assert fits(small, [large], resources(8, 8)) and not fits(small, [large], resources(8, 7))
+    assert fits(large, [], resources(8, 1)) and not fits(small, [large], resources(8, 1))
 
 
-def room(cpus: int, memory_bytes: int = 10**12) -> Room:
-    return Room(cpus, memory_bytes)
+def resources(cpus: int, memory_bytes: int = 10**12) -> Resources:
+    return Resources(cpus, memory_bytes)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 5])
@@ -129,7 +129,7 @@ def test_measuring_steps_are_alone_and_never_starve(slots: int) -> None:
     schedule, running, most = Schedule(plan(measuring("lone"), *last).steps), [], 0
     while not schedule.over:
         for ready in schedule.ready():
-            if fits(ready, running, room(slots)):
+            if fits(ready, running, resources(slots)):
                 schedule.started(ready)
                 running.append(ready)
         assert len(running) == 1 or all(one.slot != "exclusive" for one in running)

@@ -12,7 +12,7 @@ from trtbuild.building.states import Outcome
 from trtbuild.core.job import Failure, Job, Result, read_job, write_result
 from trtbuild.core.plan import Plan, post_order
 from trtbuild.core.record import Digest
-from trtbuild.core.schedule import Room, fits
+from trtbuild.core.schedule import Resources, fits
 from trtbuild.core.step import File, Input, Out, Step
 from trtbuild.store import Store
 from trtbuild.store.digests import file_md5
@@ -75,7 +75,7 @@ class FakeExecutor:
     _started: list[tuple[Step, Path]] = field(default_factory=list)
 
     def free(self, step: Step) -> bool:
-        return fits(step, [running for running, _ in self._started], Room(self.slots, 10**12))
+        return fits(step, [running for running, _ in self._started], Resources(self.slots, 10**12))
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
         self._started.append((step, sandbox))

@@ -54,14 +54,14 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Room:
-    """What there is to run in: so many steps at once, within so much memory by their own estimates."""
+class Resources:
+    """What running steps share: so many at once, within so much memory by their own estimates."""
 
     cpus: int
     memory_bytes: int
 
 
-def fits(step: Step, running: Sequence[Step], room: Room) -> bool:
+def fits(step: Step, running: Sequence[Step], resources: Resources) -> bool:
     """Whether a step may start beside those that run.
 
     ``exclusive``: it measures, and has the machine to itself.  ``gpu-exclusive``: it measures on the GPU (TensorRT
@@ -74,9 +74,9 @@ def fits(step: Step, running: Sequence[Step], room: Room) -> bool:
     if not running:
         return True
     slots = {other.slot for other in running} | {step.slot}
-    if "exclusive" in slots or len(running) >= room.cpus:
+    if "exclusive" in slots or len(running) >= resources.cpus:
         return False
-    if step.memory_bytes + sum(other.memory_bytes for other in running) > room.memory_bytes:
+    if step.memory_bytes + sum(other.memory_bytes for other in running) > resources.memory_bytes:
         return False
     beside = [other.slot for other in running if other.slot != "cpu"]
     return not beside or step.slot == "cpu" or (step.slot == "gpu" and "gpu-exclusive" not in beside)

@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbuild.core.schedule import Room, fits
+from trtbuild.core.schedule import Resources, fits
 from trtbuild.core.step import Step
 from trtbuild.workers import hermetic
 from trtbuild.workers.executors import Ended
@@ -32,11 +32,11 @@ class _Running:
 class LocalExecutor:
     def __init__(self, workers: int | None = None, memory_bytes: int | None = None) -> None:
         """``workers``: at once, default one for each core; ``memory_bytes``: for all, default what is free now."""
-        self.room = Room(workers or len(os.sched_getaffinity(0)), memory_bytes or free_memory_bytes())
+        self.resources = Resources(workers or len(os.sched_getaffinity(0)), memory_bytes or free_memory_bytes())
         self._running: dict[int, _Running] = {}
 
     def free(self, step: Step) -> bool:
-        return fits(step, [running.step for running in self._running.values()], self.room)
+        return fits(step, [running.step for running in self._running.values()], self.resources)
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
         watch, lifeline = os.pipe()
