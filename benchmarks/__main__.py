@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.flame import measure
-from benchmarks.measure import Measured, run
+from benchmarks.measure import Measured, run, say
 
 ROOT = Path(__file__).resolve().parents[1]
 TRTBUILD = str(Path(sys.executable).with_name("trtbuild"))
@@ -107,7 +107,7 @@ def layers(scratch: Path) -> None:
     """Layer inspection: against one conversion for each op, against the bare runs; its memory."""
     from benchmarks import layers as inspection
 
-    inspection.measure(scratch, fresh_workspace, TRTBUILD, ROOT, say)
+    inspection.measure(scratch, fresh_workspace, TRTBUILD, ROOT)
 
 
 def checker(scratch: Path) -> None:
@@ -115,39 +115,35 @@ def checker(scratch: Path) -> None:
     del scratch
     from benchmarks import checker as conversion
 
-    conversion.measure(ROOT, say)
+    conversion.measure(ROOT)
 
 
 def memory(scratch: Path) -> None:
     """Peak memory of every step of three networks, against its estimate."""
     from benchmarks import memory as peaks
 
-    peaks.measure(scratch, peaks.APPLICATIONS, say)
+    peaks.measure(scratch, peaks.APPLICATIONS)
 
 
 def sweep(scratch: Path) -> None:
     """3 models x 3 precisions x 2 versions at once, against 18 builds that share nothing."""
     from benchmarks import sweep as sweeps
 
-    sweeps.sharing(scratch, fresh_workspace, TRTBUILD, say)
+    sweeps.sharing(scratch, fresh_workspace, TRTBUILD)
 
 
 def many(scratch: Path) -> None:
     """Nothing to do in a sweep of 256 variants."""
     from benchmarks import sweep as sweeps
 
-    sweeps.nothing(scratch, TRTBUILD, say)
+    sweeps.nothing(scratch, TRTBUILD)
 
 
 def suite(scratch: Path) -> None:
     """The incompatible graphs: one version, a second, and nothing to do."""
     from benchmarks import suite as cases
 
-    cases.measure(scratch, TRTBUILD, say)
-
-
-def say(what: str, measured: str, against: str) -> None:
-    print(f"{what:<40} {measured:<44} {against}", flush=True)
+    cases.measure(scratch, TRTBUILD)
 
 
 BENCHMARKS: dict[str, Callable[[Path], None]] = {

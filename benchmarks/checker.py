@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.measure import run
+from benchmarks.measure import run, say
 
 RUNS = 3
 MODELS = {"mobilenet_v2": ("MobileNetV2", 224), "inception_v3": ("InceptionV3", 299)}
-Say = Callable[[str, str, str], None]
 
 # Each runs as a process of its own, which has TensorFlow, tf2onnx and the model before the clock starts.
 MODEL = """
@@ -96,7 +94,7 @@ print(time.perf_counter() - started)
 """
 
 
-def measure(root: Path, say: Say) -> None:
+def measure(root: Path) -> None:
     python = [sys.executable, "-c"]
 
     def numbers(script: str, *words: str) -> list[float]:

@@ -8,11 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.measure import run
+from benchmarks.measure import run, say
 
 RUNS = 3
 NAIVE_OPS = 10
-Say = Callable[[str, str, str], None]
 
 # Each runs as a process of its own, told the folders of the steps.  The first is the article's loop with tf2onnx's
 # public function, TensorFlow loaded once; it prints seconds for each op.
@@ -84,7 +83,7 @@ ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutio
 """
 
 
-def measure(scratch: Path, fresh_workspace: Callable[[Path], Path], trtbuild: str, root: Path, say: Say) -> None:
+def measure(scratch: Path, fresh_workspace: Callable[[Path], Path], trtbuild: str, root: Path) -> None:
     workspace = fresh_workspace(scratch / "layers")
     folders = _built(workspace, trtbuild, "mobilenet_v2")
     data = str(workspace / "models/mobilenet_v2/validation.npz")

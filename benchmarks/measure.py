@@ -1,4 +1,4 @@
-"""Wall time and peak memory of a command with all its children."""
+"""Wall time and peak memory of a command with all its children, and how a result is printed."""
 
 from __future__ import annotations
 
@@ -56,3 +56,8 @@ def run(argv: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = 
     if process.returncode not in (0, 1):
         raise SystemExit(f"{' '.join(argv)} ended with {process.returncode}:\n{said}")
     return Measured(seconds, peak, said)
+
+
+def say(what: str, measured: str, against: str) -> None:
+    """One line of a benchmark: ``against`` is its ratio or bar."""
+    print(f"{what:<40} {measured:<44} {against}", flush=True)

@@ -13,11 +13,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.measure import say
 from trtbuild.core.step import Step
 from trtbuild.workers.executors.local import LocalExecutor
 
@@ -28,7 +29,6 @@ import sys, keras
 keras.utils.set_random_seed(0)
 getattr(keras.applications, sys.argv[1])(weights=None).save(sys.argv[2])
 """
-Say = Callable[[str, str, str], None]
 
 
 @dataclass
@@ -140,7 +140,7 @@ def of_application(name: str, scratch: Path) -> Path:
     return scratch / name
 
 
-def measure(scratch: Path, applications: Sequence[str], say: Say) -> None:
+def measure(scratch: Path, applications: Sequence[str]) -> None:
     for name in applications:
         workspace = of_application(name, scratch)
         peaks = build(workspace, [f"model={name}", "precision=int8"])
@@ -151,7 +151,5 @@ def measure(scratch: Path, applications: Sequence[str], say: Say) -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks.__main__ import say
-
     with tempfile.TemporaryDirectory(prefix="trtbuild-benchmark-") as folder:
-        measure(Path(folder), sys.argv[1:] or APPLICATIONS, say)
+        measure(Path(folder), sys.argv[1:] or APPLICATIONS)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.measure import run
+from benchmarks.measure import run, say
 
 FIRST, SECOND = "rtx-1.7", "rtx-1.6"
 NOTHING_RUNS = 10
 
 
-def measure(scratch: Path, trtbuild: str, say: Callable[[str, str, str], None]) -> None:
+def measure(scratch: Path, trtbuild: str) -> None:
     """In an empty workspace; toolchains are installed before."""
     for name in (".git", ".dvc"):
         (scratch / name).mkdir()

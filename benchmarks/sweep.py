@@ -8,17 +8,16 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-from benchmarks.measure import run
+from benchmarks.measure import run, say
 
 MODELS, PRECISIONS, VERSIONS = ("segnet", "lenet", "mobilenet_v2"), ("fp32", "fp16", "bf16"), ("rtx-1.6", "rtx-1.7")
 MANY_MODELS, MANY_PRECISIONS = 16, ("fp32", "tf32", "fp16", "bf16")
 MANY_VERSIONS = ("rtx-1.4", "rtx-1.5", "rtx-1.6", "rtx-1.7")
 NOOP_RUNS = 15
 Fresh = Callable[[Path], Path]
-Say = Callable[[str, str, str], None]
 
 
-def sharing(scratch: Path, fresh: Fresh, trtbuild: str, say: Say) -> None:
+def sharing(scratch: Path, fresh: Fresh, trtbuild: str) -> None:
     """One sweep, and its 18 variants one at a time in workspaces that know nothing; the toolchains are installed."""
     for extra in ((), ("latency=off",)):
         name = " ".join(extra) or "defaults"
@@ -34,7 +33,7 @@ def sharing(scratch: Path, fresh: Fresh, trtbuild: str, say: Say) -> None:
         say("  the 18 one at a time", f"{alone:.0f} s", f"ratio {together / alone:.2f} (bar 0.40)")
 
 
-def nothing(scratch: Path, trtbuild: str, say: Say) -> None:
+def nothing(scratch: Path, trtbuild: str) -> None:
     """256 variants of tiny models, built once; then the same words again."""
     workspace = _many(scratch / "many", trtbuild)
     words = [f"model={','.join(f'm{i}' for i in range(MANY_MODELS))}", f"precision={','.join(MANY_PRECISIONS)}",
