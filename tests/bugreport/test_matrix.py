@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.support.graphs import graph
 from trtbuild.bugreport import matrix
 from trtbuild.bugreport.matrix import Entry, Row
-from trtbuild.core.spec import Toolchain
+from trtbuild.config import named
+from trtbuild.core.spec import Lowering, Toolchain
 
 HERE = version("tensorrt-rtx")
 GOOD, BAD = "float[2] x => float[2] y { y = Relu(x) }", "float[1,2,2] x => float[1] y { y = Det(x) }"
@@ -52,9 +53,19 @@ def test_versions_are_asked_and_absent_ones_said(tmp_path: Path) -> None:
 
 def test_a_graph_is_tried_in_other_precisions() -> None:
     """One that has nothing to quantise says so."""
-    entries = matrix.in_precisions(
-        "g", graph("float[2] x => float[2] y { y = Sin(x) }"), "fp32", ("fp32", "fp16", "int8")
-    )
+    model, packaged = graph("float[2] x => float[2] y { y = Sin(x) }"), named.packaged_precisions()
+    entries = matrix.in_precisions("g", model, packaged["fp32"], packaged.values())
 
-    assert [(e.precision, e.model is None) for e in entries] == [("fp32", False), ("fp16", False), ("int8", True)]
-    assert entries[2].why_not == "nothing to quantise"
+    assert [(e.precision, e.model is None) for e in entries] == [
+        ("fp32", False), ("fp16", False), ("bf16", False), ("int8", True)
+    ]  # fmt: skip
+    assert entries[3].why_not == "nothing to quantise"
+
+
+def test_a_precision_of_the_users_own_has_a_row() -> None:
+    """By its name; a graph that is in it already is asked about as it is."""
+    model, packaged = graph("float[2] x => float[2] y { y = Sin(x) }"), named.packaged_precisions().values()
+    wide = matrix.in_precisions("g", model, Lowering("mine", tf32=True), packaged)
+    half = matrix.in_precisions("g", model, Lowering("mine", "float16"), packaged)
+
+    assert [e.precision for e in wide] == ["mine", "fp16", "bf16", "int8"] and [e.precision for e in half] == ["mine"]

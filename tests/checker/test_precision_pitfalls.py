@@ -14,13 +14,19 @@ from trtbuild.checker.exporting import Exported
 from trtbuild.checker.findings import Finder
 from trtbuild.checker.options import Options
 from trtbuild.checker.precision import pitfalls, refuse_low, written
+from trtbuild.config.named import packaged_precisions
 
 TEXT = "float[2] x => float[2] y { y = Add(x, c) }"
 
 
+PACKAGED = packaged_precisions()
+
+
 def said(precision: str, text: str = TEXT, **constants: object) -> list[str]:
     model = graph(text, **constants)
-    return [p.words for p in pitfalls(model, Options(precision=precision), Finder(Exported(model, {}, {}), None))]
+    return [
+        p.words for p in pitfalls(model, Options(lowering=PACKAGED[precision]), Finder(Exported(model, {}, {}), None))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -54,14 +60,14 @@ def test_int8_without_anything_to_quantise_is_refused(tmp_path: Path) -> None:
     model = graph(TEXT, c=[1.0, 2.0])
 
     with pytest.raises(LowerError, match="nothing to quantise"):
-        written(model, Options(precision="int8"), tmp_path, Finder(Exported(model, {}, {}), None))
+        written(model, Options(lowering=PACKAGED["int8"]), tmp_path, Finder(Exported(model, {}, {}), None))
 
 
 def test_int8_tells_what_stays_in_float(tmp_path: Path) -> None:
     """A note: it converts."""
     text = "float[2,8] x => float[2] y { t = MatMul(x, m) y = MatMul(t, v) }"
     model = graph(text, m=np.ones((8, 4), np.float32), v=np.ones(4, np.float32))
-    path, notes = written(model, Options(precision="int8"), tmp_path, Finder(Exported(model, {}, {}), None))
+    path, notes = written(model, Options(lowering=PACKAGED["int8"]), tmp_path, Finder(Exported(model, {}, {}), None))
 
     assert [(n.severity, n.node, n.words) for n in notes] == [
         ("note", "MatMul_1", "it stays float32: a vector has no output channels")

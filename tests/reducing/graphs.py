@@ -9,6 +9,7 @@ import onnx
 
 from tests.support.graphs import graph
 from trtbuild.graphs.graph import all_nodes
+from trtbuild.reducing.anonymous import Renaming
 from trtbuild.reducing.failure import Failure
 
 TEXT = """float[b,2,8,8] secret_image => float[b,2,8,8] secret_scores {
@@ -40,5 +41,5 @@ class Contains:
     def shows(self, model: Any) -> bool:
         return self.ops <= {node.op_type for node in all_nodes(model.graph)}
 
-    def rename(self, names: dict[str, str]) -> None:
+    def rename(self, new: Renaming) -> None:
         pass

@@ -10,6 +10,7 @@ import pytest
 from tests.support.graphs import graph
 from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.core.complaint import Complaint
+from trtbuild.core.spec import Lowering
 from trtbuild.reducing import finding
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
 from trtbuild.reducing.subject import Subject
@@ -25,7 +26,7 @@ REFUSED = Answer(
 def subject(golden: list[float] | None = None) -> Subject:
     feeds = {"x": np.array([1, 2], np.float32)}
     wanted = {} if golden is None else {"y": np.array(golden, np.float32)}
-    return Subject(MODEL, MODEL, {}, {}, "fp32", {"rtx-1.7": None}, "a model", "net", TOLERANCES["fp32"],
+    return Subject(MODEL, MODEL, {}, {}, Lowering(), {"rtx-1.7": None}, "a model", "net", TOLERANCES["none"],
                    feeds=feeds, golden=wanted, compare=True)  # type: ignore[dict-item]  # fmt: skip
 
 

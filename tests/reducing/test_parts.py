@@ -88,6 +88,6 @@ def test_everything_gets_another_name() -> None:
     model.metadata_props.add(key="secret_key", value="secret_value")
     renamed = anonymous.anonymise(model)
 
-    assert b"secret" not in model.SerializeToString() and renamed["start"] == "t1"
+    assert b"secret" not in model.SerializeToString() and renamed.tensors["start"] == "t1"
     assert all(node.name.startswith("n") for node in nodes(model))
     onnx.checker.check_model(model)

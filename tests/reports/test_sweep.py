@@ -53,6 +53,14 @@ def test_versions_are_in_the_order_of_their_numbers() -> None:
     assert [c["tensorrt"] for c in page["columns"]] == ["rtx-1.4", "rtx-1.9", "rtx-1.10"]
 
 
+def test_columns_are_in_the_order_of_what_precisions_are() -> None:
+    """Widest first, whatever their names; one that nobody knows comes last."""
+    ranked = {"zeta": 2, "fp32": 0, "alpha": 5, "int8": 4}
+    page = collect([{**entry(precision=name), "precision_rank": rank} for name, rank in ranked.items()])
+
+    assert [v["precision"] for v in page["variants"]] == ["fp32", "zeta", "int8", "alpha"]
+
+
 def test_calibration_is_an_axis_where_a_precision_has_several() -> None:
     """The other precisions carry one without using it."""
     page = collect([entry(calibration="entropy"), entry(), entry(precision="fp32", calibration="entropy")])

@@ -11,6 +11,7 @@ from trtbuild.core.verdict import WORDS
 
 AXES = {"model": "segnet", "precision": "int8", "tensorrt": "rtx-1.7", "runtime": "onnxruntime", "target": "portable",
         "calibration": "minmax"}  # fmt: skip
+RANKS = {"fp32": 0, "tf32": 1, "fp16": 2, "bf16": 3, "int8": 4}
 MACHINE = {"machine": "x86_64", "cpu": "fast", "cores": 2, "cpu_quota": "none", "threads": 2, "load_average": "0.10"}
 ABOUT = {"runtime": "onnxruntime", "version": "1.31", "executes": "graph", "providers": ["CPU"], "emulated": None}
 
@@ -53,7 +54,9 @@ def entry(
     if made is not None:
         judge(made, state)
     folder = None if made is None else f"../build/{named['model']}/report-{named['precision']}-{named['tensorrt']}"
-    return {"id": "-".join(named.values()), **named, "state": state, "reason": reason, "report": made, "folder": folder,
+    place = RANKS.get(named["precision"], len(RANKS))
+    return {"id": "-".join(named.values()), **named, "precision_rank": place, "state": state, "reason": reason,
+            "report": made, "folder": folder,
             "baseline": baseline}  # fmt: skip
 
 

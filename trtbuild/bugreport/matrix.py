@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.base.errors import LowerError, PlaceError
-from trtbuild.core.spec import Toolchain
+from trtbuild.core.spec import Lowering, Toolchain
 from trtbuild.reducing import finding
 from trtbuild.reducing.faults import dynamic_inputs
 from trtbuild.workers.probing import Answer, Question
@@ -48,20 +48,20 @@ class Entry:
     only: str = ""  # a version, "" is all
 
 
-def in_precisions(graph: str, model: Any, precision: str, names: Sequence[str]) -> list[Entry]:
+def in_precisions(graph: str, model: Any, own: Lowering, others: Iterable[Lowering]) -> list[Entry]:
     """The graph as it is, and written in the other precisions where it is in float32."""
     import onnx
 
     from trtbuild.graphs import uncalibrated
-    from trtbuild.reducing.subject import QUANTIZED
 
-    entries = [Entry(graph, precision, model)]
-    if precision not in ("fp32", "tf32"):
+    entries = [Entry(graph, own.precision, model)]
+    if own.kind != "none":
         return entries
-    for name in (n for n in names if n not in ("fp32", precision)):
+    for other in (one for one in others if one.kind != "none"):
+        name = other.precision
         copy = onnx.ModelProto.FromString(model.SerializeToString())
         try:
-            uncalibrated.lower(copy, name, QUANTIZED)
+            uncalibrated.lower(copy, other)
             onnx.checker.check_model(copy)
         except LowerError as error:
             entries.append(Entry(graph, name, why_not=error.what.partition(":")[0]))

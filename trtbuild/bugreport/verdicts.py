@@ -8,11 +8,10 @@ from typing import Any
 
 from trtbuild.base.errors import ModelError
 from trtbuild.bugreport import controls, environment, matrix
-from trtbuild.core.spec import Toolchain
+from trtbuild.config import named
+from trtbuild.core.spec import Lowering, Toolchain
 from trtbuild.reducing.faults import LoweringFault, TensorrtFault
 from trtbuild.reducing.reduction import Reduced
-from trtbuild.reducing.subject import lowering
-from trtbuild.suite.case import PRECISIONS
 
 Say = Callable[[str], None]
 
@@ -25,7 +24,9 @@ def measure(
 
     subject = found.subject
     gpu = environment.where(about)
-    entries = matrix.in_precisions("the failing graph", found.model, subject.precision, PRECISIONS)
+    entries = matrix.in_precisions(
+        "the failing graph", found.model, subject.lowering, named.packaged_precisions().values()
+    )
     if not isinstance(found.fault, TensorrtFault):
         rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
         return [*_compared(found, gpu), *matrix.with_ends(rows)], len(subject.neighbours)
@@ -58,21 +59,22 @@ def _compared(found: Reduced, gpu: str) -> list[matrix.Row]:
     subject, by = found.subject, f"onnxruntime {onnxruntime.__version__}"
     says = found.small.failure.words
     rows = [matrix.Row("the failing graph", subject.precision, "-", by, gpu, matrix.DIFFER, says)]
-    others = [name for name in PRECISIONS if name != subject.precision and lowering(name) is not None]
-    for precision in others if isinstance(found.fault, LoweringFault) else ():
-        verdict, says = _in_precision(found, precision)
-        rows.append(matrix.Row("the failing graph", precision, "-", by, gpu, verdict, says))
+    others = [one for one in named.packaged_precisions().values() if one.precision != subject.precision]
+    for other in others if isinstance(found.fault, LoweringFault) else ():
+        if other.kind != "none":
+            verdict, says = _in_precision(found, other)
+            rows.append(matrix.Row("the failing graph", other.precision, "-", by, gpu, verdict, says))
     for title, neighbour in subject.neighbours.items():
         if neighbour.matches:
             rows.append(matrix.Row(f"control: {title}", subject.precision, "-", by, gpu, matrix.MATCH))
     return rows
 
 
-def _in_precision(found: Reduced, precision: str) -> tuple[str, str]:
+def _in_precision(found: Reduced, lowering: Lowering) -> tuple[str, str]:
     """The failing graph in another precision, by the same tolerance: verdict and words."""
-    lower, fault = lowering(precision), found.fault
-    assert lower is not None and isinstance(fault, LoweringFault)
-    other = LoweringFault(lower, found.subject.tolerance, found.feeds)
+    fault = found.fault
+    assert isinstance(fault, LoweringFault)
+    other = LoweringFault(lowering, found.subject.tolerance, found.feeds)
     try:
         says = other.compare(found.small.model)
     except ModelError as error:

@@ -93,7 +93,7 @@ _Recipes = tuple[str, frozenset[tuple[str, str]]]
 
 def _recipes(variant: Variant, roles: Mapping[str, Step]) -> _Recipes:
     """What makes two variants one: the same id and the same recipes."""
-    return variant.names.id, frozenset((role, step.key) for role, step in roles.items())
+    return variant.id, frozenset((role, step.key) for role, step in roles.items())
 
 
 def only(p: Planned, names: Iterable[str]) -> Planned:

@@ -72,7 +72,7 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
             _worst(verdicts, answers)
         raise_failed(asker)
     ordered = {name: verdicts.get(name, "not asked") for name in versions}
-    return Result(*settled(problems, ordered), how.precision, tuple(titles))
+    return Result(*settled(problems, ordered), how.lowering.precision, tuple(titles), lowering=how.lowering)
 
 
 def _folder() -> Any:
@@ -154,7 +154,7 @@ def check_onnx(
     question = Question(
         path, {name: shape for name, shape in concrete.items() if name in present},
         {} if exported.static else {n: p for n, p in chosen.profiles.items() if n in present},
-        tf32=how.precision == "tf32",
+        tf32=how.lowering.tf32,
     )  # fmt: skip
     refused, answers = _ask(question, exported, finder, how, asker, folder)
     return [*problems, *notes, *refused], answers

@@ -42,7 +42,7 @@ def check_conversion(
 
     Args:
         versions: names of TensorRT versions ("rtx-1.7"); by default the one that builds use.
-        precision: "fp32", "tf32", "fp16", "bf16" or "int8".
+        precision: an option of conf/precision: "fp32", "tf32", "fp16", "bf16", "int8", or the workspace's own.
         profiles: input -> (min, opt, max) shapes, where dimensions are not known; a batch is taken as 1 to 8.
         graph: check this tf.Graph alone; by default the current one, or all that were registered.
         limit_s: time for each question to a TensorRT version, and for all further ones together.

@@ -38,7 +38,8 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
             )
         engine.raise_failed(asker)
     verdicts = {name: engine.verdict_of(answers[name]) if name in answers else "not asked" for name in versions}
-    return Result(*settled([*own, *problems], verdicts), how.precision, (str(path),))
+    found = settled([*own, *problems], verdicts)
+    return Result(*found, how.lowering.precision, (str(path),), lowering=how.lowering)
 
 
 def load(path: Path) -> Any:

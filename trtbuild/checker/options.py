@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.names import did_you_mean
 from trtbuild.checker.shapes import Profile
+from trtbuild.config import named
+from trtbuild.core.spec import Lowering
+from trtbuild.core.spec.lowering import FLOAT32
 from trtbuild.core.spec.model import OPSET_MAX, OPSET_MIN
 
-PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 OPSET = 17  # what a build exports by default in every demonstration model
 LIMIT_S = 60.0
-_OTHER_NAMES = {
-    "float32": "fp32", "float": "fp32", "float16": "fp16", "half": "fp16", "mixed_float16": "fp16",
-    "bfloat16": "bf16", "mixed_bfloat16": "bf16", "tensorfloat32": "tf32",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -25,20 +22,13 @@ class Options:
     """``versions``: names of conf/tensorrt, None for the default one; ``limit_s``: for one version, all questions."""
 
     versions: tuple[str, ...] | None = None
-    precision: str = "fp32"
+    lowering: Lowering = FLOAT32
     opset: int = OPSET
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     limit_s: float = LIMIT_S
     install: bool = True
-    quantize_ops: tuple[str, ...] = ("Conv", "ConvTranspose", "MatMul", "Gemm")  # as in conf/precision/int8.yaml
-    exclude_scopes: tuple[str, ...] = ()
-    exclude_ops: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            other = _OTHER_NAMES.get(str(self.precision).lower())
-            hint = f"did you mean '{other}'?" if other else did_you_mean(str(self.precision), PRECISIONS)
-            raise ConfigError(f"unknown precision '{self.precision}'", where="precision", hint=hint)
         if not isinstance(self.opset, int):
             raise ConfigError(f"{self.opset!r} is not a whole number", where="opset", hint=f"such as {OPSET}")
         if not OPSET_MIN <= self.opset <= OPSET_MAX:
@@ -55,9 +45,14 @@ def make(
     versions: str | Sequence[str] | None = None, precision: str = "fp32", opset: int = OPSET,
     profiles: Mapping[str, Profile] | None = None, limit_s: float = LIMIT_S, install: bool = True,
 ) -> Options:  # fmt: skip
-    """From the arguments of the public functions."""
+    """From the arguments of the public functions; a precision is any of conf/precision, the workspace's own first.
+
+    Raises:
+        ConfigError: an unknown precision, or an opset or a limit out of bounds.
+    """
     names = (versions,) if isinstance(versions, str) else None if versions is None else tuple(versions)
-    return Options(names, precision, opset, dict(profiles or {}), limit_s, install)
+    lowering = named.precision(named.root_here(), str(precision))
+    return Options(names, lowering, opset, dict(profiles or {}), limit_s, install)
 
 
 def note(line: str) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from trtbuild.checker.findings import Finder
     from trtbuild.graphs.scopes import NodeEntry
 
-LARGEST = {"fp16": 65504.0, "bf16": 3.3895313892515355e38}
+LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38}
 # Half of float16's smallest number; bfloat16 has float32's exponents, so nothing gets lost in it.
-VANISHES_BELOW = {"fp16": 2.0**-25}
+VANISHES_BELOW = {"float16": 2.0**-25}
 SMALL = 64  # elements: an epsilon or a bound that vanishes matters, single weights of a large tensor do not
 EXTERNAL_BYTES = 1 << 20
 _CLAMP = "use a bound that {0} holds, such as -1e4 in place of -1e9 for a mask; the build clamps it to {1:g}"
@@ -35,15 +36,16 @@ _STAYS = "nothing to mend; if it has to be int8, give it a constant weight of tw
 
 def pitfalls(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Problem]:
     """Constants that the precision cannot hold, each once, at the first node that reads it."""
-    largest = LARGEST.get(how.precision)
+    kind = how.lowering.kind
+    largest = LARGEST.get(kind)
     if largest is None:
         return []
-    vanishes = VANISHES_BELOW.get(how.precision, 0.0)
+    vanishes = VANISHES_BELOW.get(kind, 0.0)
     found: dict[str, Problem] = {}
     for node, name, values in _constants(model):
         if name in found:
             continue
-        said = _said(values, largest, vanishes, how.precision)
+        said = _said(values, largest, vanishes, how.lowering.precision)
         if said is not None:
             found[name] = finder.noticed("precision", "warning", node.name, node.op_type, *said)
     return list(found.values())
@@ -99,7 +101,7 @@ def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) 
     import onnx
 
     path = folder / "model.onnx"
-    if how.precision in ("fp32", "tf32"):
+    if how.lowering.kind == "none":
         path.write_bytes(model.SerializeToString())
         return path, []
     keep = _kept_nodes(model, how, finder.nodes)
@@ -109,7 +111,7 @@ def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) 
     else:
         from trtbuild.graphs import uncalibrated
 
-        kept = uncalibrated.lower(model, how.precision, how.quantize_ops, keep, how.exclude_ops)
+        kept = uncalibrated.lower(model, how.lowering, keep)
         path.write_bytes(model.SerializeToString())
     kinds = {node.name: node.op_type for node in model.graph.node}
     return path, [
@@ -123,7 +125,7 @@ def _kept_nodes(model: onnx.ModelProto, how: Options, nodes: dict[str, NodeEntry
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.scopes import nodes_in_scopes
 
-    found = nodes_in_scopes(all_nodes(model.graph), how.exclude_scopes, {"nodes": nodes, "tensors": {}})
+    found = nodes_in_scopes(all_nodes(model.graph), how.lowering.exclude_scopes, {"nodes": nodes, "tensors": {}})
     return sorted({name for names in found.values() for name in names})
 
 
@@ -133,10 +135,7 @@ def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple
 
     sandbox = folder / "lowering"
     (sandbox / "out").mkdir(parents=True)
-    params = {
-        "precision": how.precision, "quantize_ops": list(how.quantize_ops), "keep_nodes": keep,
-        "keep_ops": list(how.exclude_ops), "threshold": EXTERNAL_BYTES,
-    }  # fmt: skip
+    params = {"lowering": asdict(how.lowering), "keep_nodes": keep, "threshold": EXTERNAL_BYTES}
     write_job(sandbox, Job("_lowered", params, {"model": str(model)}, str(sandbox / "out"), str(sandbox)))
     argv = [sys.executable, "-s", str(hermetic.WORKER), str(sandbox)]
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
@@ -147,7 +146,7 @@ def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise TrtbuildError(
-            f"writing the graph in {how.precision} took over {how.limit_s:g} s", where="lower"
+            f"writing the graph in {how.lowering.precision} took over {how.limit_s:g} s", where="lower"
         ) from None
     result = read_result(sandbox)
     if result is None or not result.ok:
@@ -155,7 +154,7 @@ def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple
         if failure is not None:
             raise error_named(failure.error)(failure.what, where=failure.where, hint=failure.hint)
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        raise TrtbuildError(f"the graph cannot be written in {how.precision}: {last}", where="lower")
+        raise TrtbuildError(f"the graph cannot be written in {how.lowering.precision}: {last}", where="lower")
     for file in ("lowered.onnx", "lowered.bin"):
         if (sandbox / "out" / file).exists():
             (sandbox / "out" / file).rename(folder / file)
@@ -169,9 +168,9 @@ def refuse_low(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Pro
 
     quantised = next((n for n in all_nodes(model.graph) if n.op_type in ("QuantizeLinear", "DequantizeLinear")), None)
     found = ["int8 (Q/DQ)"] if quantised is not None else low_types(model)
-    if not found or how.precision not in ("fp32", "tf32"):
+    if not found or how.lowering.kind != "none":
         return []
-    what = f"the source model already computes in {' and '.join(found)}, so it is not {how.precision}"
+    what = f"the source model already computes in {' and '.join(found)}, so it is not {how.lowering.precision}"
     if quantised is not None:
         return [finder.noticed("precision", "error", quantised.name, quantised.op_type, what, QAT)]
     return [finder.noticed("precision", "error", "", "", what, "ask for that precision, or build it in float32")]

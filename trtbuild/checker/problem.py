@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from trtbuild.core.spec import Lowering
+
 Stage = Literal["export", "parse", "build", "precision"]
 Severity = Literal["error", "warning", "note"]
 SCHEMA_VERSION = 1
@@ -74,6 +76,7 @@ class Findings:
     seconds: float = 0.0
     error: str = ""
     exit_status: int = 0  # of ``error``, as the command line has it
+    lowering: Lowering | None = None  # what ``precision`` is in conf; None where there was no check
 
     def __bool__(self) -> bool:
         return not self.error and not self.errors
@@ -93,10 +96,16 @@ class Findings:
         """The problems of each version that was asked, those of the exporter in all of them."""
         return {v: tuple(p for p in self.problems if not p.versions or v in p.versions) for v in self.verdicts}
 
+    def _lowering(self) -> dict[str, object] | None:
+        if self.lowering is None:
+            return None
+        return {key: value for key, value in asdict(self.lowering).items() if key not in ("precision", "calibration")}
+
     def document(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION, "converts": bool(self), "error": self.error,
-            "precision": self.precision, "verdicts": dict(self.verdicts), "graphs": list(self.graphs),
+            "precision": self.precision, "lowering": self._lowering(),
+            "verdicts": dict(self.verdicts), "graphs": list(self.graphs),
             "seconds": round(self.seconds, 3), "problems": [asdict(problem) for problem in self.problems],
         }  # fmt: skip
 

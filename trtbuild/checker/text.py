@@ -7,6 +7,7 @@ from os import path
 
 from trtbuild.base.printable import printable
 from trtbuild.checker.problem import Findings, Problem
+from trtbuild.config import named
 
 LISTED = 3  # further operations of a problem that are named
 
@@ -16,14 +17,24 @@ def headline(result: Findings) -> str:
     asked = ", ".join(result.verdicts) or "no version"
     if result.error:
         return f"not checked: {result.error}"
+    precision = _precision(result)
     errors, rest = len(result.errors), len(result.problems) - len(result.errors)
     others = f" ({rest} warning{'s' if rest != 1 else ''})" if rest else ""
     if not errors:
-        return f"converts to TensorRT {asked} in {result.precision}{others}"
+        return f"converts to TensorRT {asked} in {precision}{others}"
     if result.late:
-        return f"not known whether it converts to TensorRT {asked} in {result.precision}: not answered in time{others}"
+        return f"not known whether it converts to TensorRT {asked} in {precision}: not answered in time{others}"
     count = f"{errors} problem{'s' if errors != 1 else ''}"
-    return f"does not convert to TensorRT {asked} in {result.precision}: {count}{others}"
+    return f"does not convert to TensorRT {asked} in {precision}: {count}{others}"
+
+
+def _precision(result: Findings) -> str:
+    """Its name, and what that is where it is not as packaged: "mine (int8 for Conv)"."""
+    lowering = result.lowering
+    packaged = named.packaged_precisions()
+    if lowering is None or str(packaged.get(lowering.precision)) == str(lowering):
+        return result.precision
+    return f"{result.precision} ({lowering})"
 
 
 def text(result: Findings) -> str:

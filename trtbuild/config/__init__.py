@@ -16,7 +16,7 @@ from trtbuild.config import checks
 from trtbuild.config.code import code_of, workspace_code
 from trtbuild.config.composed import Composed
 from trtbuild.config.composing import compose_config, composed_option, default_option
-from trtbuild.config.groups import GROUPS, check_choices, conf_folders, options
+from trtbuild.config.groups import GROUPS, check_choices, conf_folders, options, unknown
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import BuildSpec, Names, Variant
 from trtbuild.machine import gpu
@@ -24,7 +24,7 @@ from trtbuild.machine.device import identity
 
 __all__ = [
     "GROUPS", "check_choices", "composed_option", "conf_folders", "default_option", "load_variant", "options",
-    "workspace_code",
+    "unknown", "workspace_code",
 ]  # fmt: skip
 
 # Libraries whose version is part of a step's recipe, by the name of their distribution.
@@ -49,9 +49,8 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     config, choices = known or compose_config(root, overrides, read)
     if composed is not None and known is None:
         composed.add(overrides, (config, choices), read)
-    unknown = set(config) - set(GROUPS)
-    if unknown:
-        raise ConfigError(f"unknown key '{min(unknown)}'", where="config", hint=did_you_mean(min(unknown), GROUPS))
+    for key in sorted(set(config) - set(GROUPS)):
+        raise ConfigError(f"unknown key '{key}'", where="config", hint=did_you_mean(key, GROUPS))
     parts: dict[str, Any] = {}
     for group, cls in GROUPS.items():
         if config.get(group) is None:

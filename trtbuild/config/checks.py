@@ -9,7 +9,7 @@ from pathlib import Path
 from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.base.names import did_you_mean
 from trtbuild.config.code import check_callables
-from trtbuild.config.groups import options
+from trtbuild.config.groups import options, unknown
 from trtbuild.core.spec import (
     BuildSpec,
     Names,
@@ -85,7 +85,7 @@ def _check_precision_names(root: Path, spec: BuildSpec) -> None:
             named |= {f"model.validation.deviation.{metric}.{name}": name for name in limit}
     for where, name in named.items():
         if name not in valid:
-            raise ConfigError(f"unknown precision '{name}'", where=where, hint=did_you_mean(name, valid))
+            raise unknown("precision", name, valid, where)
 
 
 def _check_latency(spec: BuildSpec) -> None:

@@ -18,13 +18,13 @@ from trtbuild.core.explain import flat
 from trtbuild.core.parse import keys, knows
 
 
-def composed_option(root: Path, group: str, name: str) -> Mapping[str, Any]:
-    """One option of a group, without a model (config/named.py reads plain ones without Hydra).
+def composed_option(root: Path, group: str, name: str, overrides: Sequence[str] = ()) -> Mapping[str, Any]:
+    """One option of a group with overrides of its keys, without a model (config/named.py reads plain ones itself).
 
     Raises:
         ConfigError: it is not there, or not readable.
     """
-    words = [f"{group}={name}"]
+    words = [f"{group}={name}", *overrides]
     check_choices(root, words)
     option: Mapping[str, Any] = compose_config(root, words)[0][group]
     return option

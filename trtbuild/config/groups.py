@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -29,6 +29,11 @@ GROUPS = {
 # Groups younger than some workspace's config.yaml: where it does not list them, their option "default" holds.
 OPTIONAL = tuple(field.name for field in fields(BuildSpec) if field.default is not MISSING)
 
+_OTHER_NAMES = {  # what people call a precision elsewhere
+    "float32": "fp32", "float": "fp32", "float16": "fp16", "half": "fp16", "mixed_float16": "fp16",
+    "bfloat16": "bf16", "mixed_bfloat16": "bf16", "tensorfloat32": "tf32",
+}  # fmt: skip
+
 
 def conf_folders(root: Path) -> list[Path]:
     """Where options are looked up: the workspace's own conf/, then the packaged one."""
@@ -48,4 +53,11 @@ def check_choices(root: Path, overrides: Iterable[str]) -> None:
         if key in GROUPS:
             valid = options(root, key)
             if value not in valid:
-                raise ConfigError(f"unknown {key} '{value}'", where=word, hint=did_you_mean(value, valid))
+                raise unknown(key, value, valid, word)
+
+
+def unknown(group: str, name: str, valid: Collection[str], where: str) -> ConfigError:
+    """The one error for an option that a group does not have, wherever its name is written."""
+    other = _OTHER_NAMES.get(name.lower()) if group == "precision" else None
+    hint = f"did you mean '{other}'?" if other in valid else did_you_mean(name, valid)
+    return ConfigError(f"unknown {group} '{name}'", where=where, hint=hint)

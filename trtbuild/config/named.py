@@ -6,16 +6,16 @@ Composing takes as long as a run of the suite does, and Hydra has no place in a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from trtbuild import config
 from trtbuild.base.errors import ConfigError, TrtbuildError
-from trtbuild.base.names import did_you_mean
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import find_workspace
 from trtbuild.core.parse import parse
-from trtbuild.core.spec import Toolchain
+from trtbuild.core.spec import Calibration, Lowering, Precision, Toolchain
+from trtbuild.core.spec.lowering import rank
 from trtbuild.store.tracking import parse_yaml
 
 
@@ -65,6 +65,30 @@ def toolchains(root: Path, names: Sequence[str] | None) -> dict[str, Toolchain]:
     return {name: toolchain(root, name) for name in chosen}
 
 
+def precision(root: Path, name: str, overrides: Sequence[str] = ()) -> Lowering:
+    """A precision of conf/precision, with overrides of its keys (``precision.tf32=true``), and the default calibration.
+
+    A variant knows its own (``Variant.lowering``), with what its model excludes.
+
+    Raises:
+        ConfigError: an unknown precision, or a file that is not one.
+    """
+    said = parse(Precision, _option(root, "precision", name, overrides), f"precision={name}")
+    calibration = Calibration("minmax")
+    if said.lowering == "int8":
+        chosen = default_option(root, "calibration")
+        calibration = parse(Calibration, _option(root, "calibration", chosen), f"calibration={chosen}")
+    return Lowering.of(name, said, calibration)
+
+
+@cache
+def packaged_precisions() -> dict[str, Lowering]:
+    """Those that come with trtbuild, by name: one for each file, widest first."""
+    root = packaged_conf().parent
+    found = [precision(root, name) for name in config.options(root, "precision")]
+    return {one.precision: one for one in sorted(found, key=lambda one: rank(one.kind, one.tf32))}
+
+
 def names_of(words: Iterable[str], key: str, who: str, hint: str = "") -> list[str] | None:
     """What ``key=A,B`` names among words that may have no other key; None where there is no such word.
 
@@ -82,10 +106,12 @@ def names_of(words: Iterable[str], key: str, who: str, hint: str = "") -> list[s
     return found
 
 
-def _option(root: Path, group: str, name: str) -> Mapping[str, Any]:
+def _option(root: Path, group: str, name: str, overrides: Sequence[str] = ()) -> Mapping[str, object]:
     have = config.options(root, group)
     if name not in have:
-        raise ConfigError(f"unknown {group} '{name}'", where=f"{group}={name}", hint=did_you_mean(name, have))
+        raise config.unknown(group, name, have, f"{group}={name}")
+    if overrides:
+        return config.composed_option(root, group, name, overrides)
     path = next(p for folder in config.conf_folders(root) if (p := folder / group / f"{name}.yaml").is_file())
     text = path.read_bytes()
     content = parse_yaml(text, str(path))

@@ -39,7 +39,7 @@ def make_plan(variants: Iterable[Variant], wanted: Iterable[str], declarations: 
 
         for kind in wanted:
             need(kind)
-        name = _unused(variant.names.id, roles, by_variant)
+        name = _unused(variant.id, roles, by_variant)
         by_variant[name], specs[name] = roles, variant
     return Plan(post_order(step for roles in by_variant.values() for step in roles.values()), by_variant, specs)
 

@@ -124,7 +124,7 @@ def variant_label(variant: Variant) -> str:
     names = variant.names
     if variant.spec.runtime.engine is None:
         return f"{names.precision}-{names.runtime}"
-    return names.id.removeprefix(f"{names.model}-")
+    return variant.id.removeprefix(f"{names.model}-")
 
 
 def graph_slot(variant: Variant) -> Slot:

@@ -6,53 +6,64 @@ measures them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import LowerError
+from trtbuild.core.spec import Lowering
 
 if TYPE_CHECKING:
     import onnx
 
 _RANGE = 127.0  # so that every scale is 1
-_FLOATS = {"fp16": "float16", "bf16": "bfloat16"}
 
 
-def lower(
-    model: onnx.ModelProto,
-    precision: str,
-    quantize_ops: Sequence[str],
-    keep_nodes: Sequence[str] = (),
-    keep_ops: Sequence[str] = (),
-) -> dict[str, str]:
+def lower(model: onnx.ModelProto, lowering: Lowering, keep_nodes: Collection[str] = ()) -> dict[str, str]:
     """Rewrite ``model`` (float32) in place; returns nodes of the quantised types that stay in float32, and why.
 
     Args:
-        quantize_ops: op types that int8 is for; keep_nodes, keep_ops: what stays in float32.
+        keep_nodes: what stays in float32 besides ``lowering.exclude_ops``: the nodes of the excluded scopes.
 
     Raises:
         LowerError: int8, and nothing to quantise.
     """
     from trtbuild.graphs import qdq
     from trtbuild.graphs.cast import cast_graph
-    from trtbuild.graphs.graph import element_types, hoist_constants
+    from trtbuild.graphs.graph import hoist_constants
 
-    names, kinds = set(keep_nodes), set(keep_ops)
-    hoist_constants(model.graph)
-
-    def keep(node: onnx.NodeProto) -> bool:
-        return node.name in names or node.op_type in kinds
-
-    if precision in _FLOATS:
-        cast_graph(model, _FLOATS[precision], keep)
+    if lowering.kind == "none":
         return {}
-    if precision != "int8":
+    if lowering.kind != "int8":
+        hoist_constants(model.graph)
+        cast_graph(model, lowering.kind, _keeper(lowering, keep_nodes))
         return {}
-    nodes, kept = qdq.candidates(model.graph, element_types(model), quantize_ops, keep)
-    if not nodes:
-        raise LowerError(
-            f"nothing to quantise: the graph has no {', '.join(quantize_ops)} outside loops and exclusions",
-            where="lower", hint="an int8 engine would be float32 under another name; use fp16 or bf16",
-        )  # fmt: skip
+    nodes, kept = quantised_nodes(model, lowering, keep_nodes)
     qdq.insert(model, nodes, dict.fromkeys(qdq.activations(nodes, model.graph), _RANGE))
     return kept
+
+
+def quantised_nodes(
+    model: onnx.ModelProto, lowering: Lowering, keep_nodes: Collection[str]
+) -> tuple[list[onnx.NodeProto], dict[str, str]]:
+    """Nodes that int8 is for, and the reasons for those of its types that stay in float32; hoists constants.
+
+    Raises:
+        LowerError: there are none.
+    """
+    from trtbuild.graphs import qdq
+    from trtbuild.graphs.graph import element_types, hoist_constants
+
+    hoist_constants(model.graph)
+    keep = _keeper(lowering, keep_nodes)
+    nodes, kept = qdq.candidates(model.graph, element_types(model), lowering.quantize_ops, keep)
+    if not nodes:
+        raise LowerError(
+            f"nothing to quantise: the graph has no {', '.join(lowering.quantize_ops)} outside loops and exclusions",
+            where="lower", hint="an int8 engine would be float32 under another name; use fp16 or bf16",
+        )  # fmt: skip
+    return nodes, kept
+
+
+def _keeper(lowering: Lowering, keep_nodes: Collection[str]) -> Callable[[onnx.NodeProto], bool]:
+    names, kinds = set(keep_nodes), set(lowering.exclude_ops)
+    return lambda node: node.name in names or node.op_type in kinds

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.base import packaged
-from trtbuild.base.errors import ModelError, TrtbuildError
+from trtbuild.base.errors import ConfigError, ModelError, TrtbuildError
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState
+from trtbuild.config import named
+from trtbuild.core.spec.lowering import rank
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import WORDS
 from trtbuild.pipeline import baseline
@@ -47,10 +49,11 @@ def own_folder(root: Path, parent: str, names: Iterable[str]) -> Path:
 def entries(p: Planned, states: Mapping[str, VariantState], folder: Path) -> Iterator[dict[str, Any]]:
     """One for each variant, planned or refused, as ``reports.sweep.collect`` takes them; links start in ``folder``."""
     for name, state in states.items():
-        names = p.plan.specs[name].names
+        names, precision = p.plan.specs[name].names, p.plan.specs[name].spec.precision
         report = _report(p.workspace.root, state.roles["report"]) if state.word in WORDS else None
         yield {
             "id": name, **{group: getattr(names, group) for group in _GROUPS},
+            "precision_rank": rank(precision.lowering, precision.tf32),
             "state": state.word if report else _why_none(state.failure),
             "reason": str(state.failure) if state.failure else "", "report": report,
             "folder": os.path.relpath(p.workspace.root / state.roles["report"].folder, folder) if report else None,
@@ -74,7 +77,13 @@ def _refused(p: Planned, overrides: str, error: TrtbuildError) -> dict[str, Any]
     like = next(iter(p.plan.specs.values())).names
     words: Mapping[str, str] = dict(word.partition("=")[::2] for word in overrides.split())
     chosen = {group: words.get(group, getattr(like, group)) for group in _GROUPS}
-    return {"id": overrides, **chosen, "state": "refused", "reason": str(error), "report": None, "folder": None,
+    try:
+        lowering = named.precision(p.workspace.root, chosen["precision"])
+        place = rank(lowering.kind, lowering.tf32)
+    except ConfigError:  # which may be why there is no such variant
+        place = rank("", False)
+    return {"id": overrides, **chosen, "precision_rank": place, "state": "refused",
+            "reason": str(error), "report": None, "folder": None,
             "baseline": None}  # fmt: skip
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 _PUBLIC = ("", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft")
 
 
-def anonymise(model: Any) -> dict[str, str]:
-    """Rename everything in place, and drop texts; returns old tensor names of the top level -> new ones."""
+@dataclass(frozen=True)
+class Renaming:
+    """Old names -> new ones: of the top level's tensors, and of all nodes."""
+
+    tensors: Mapping[str, str]
+    nodes: Mapping[str, str]
+
+
+def anonymise(model: Any) -> Renaming:
+    """Rename everything in place, and drop texts."""
     from trtbuild.graphs import canonical
 
     names: dict[str, str] = {}
@@ -20,13 +29,14 @@ def anonymise(model: Any) -> dict[str, str]:
     _rename(model.graph, {}, count, names)
     for entry in model.opset_import:
         entry.domain = _domain(entry.domain)
-    return names
+    return Renaming(names, count.nodes)
 
 
 class _Counter:
     def __init__(self) -> None:
         self._next = {"n": 0, "t": 0, "d": 0, "g": 0}
         self.dims: dict[str, str] = {}
+        self.nodes: dict[str, str] = {}
 
     def take(self, letter: str) -> str:
         self._next[letter] += 1
@@ -54,7 +64,9 @@ def _rename(graph: Any, outer: dict[str, str], count: _Counter, top: dict[str, s
     for tensor in graph.sparse_initializer:
         tensor.values.name = define(tensor.values.name)
     for node in graph.node:
-        node.name, node.doc_string, node.domain = count.take("n"), "", _domain(node.domain)
+        old, node.name = node.name, count.take("n")
+        count.nodes.setdefault(old, node.name)
+        node.doc_string, node.domain = "", _domain(node.domain)
         for field in ("metadata_props", "device_configurations"):
             if field in node.DESCRIPTOR.fields_by_name:
                 del getattr(node, field)[:]

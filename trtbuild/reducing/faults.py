@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from trtbuild.base.errors import ModelError, TrtbuildError
+from trtbuild.core.spec import Lowering
 from trtbuild.reducing import observing
+from trtbuild.reducing.anonymous import Renaming
 from trtbuild.reducing.failure import Failure, of_answer
 from trtbuild.suite.case import Tolerance
 from trtbuild.workers.probing import Answer, Question
@@ -23,8 +25,8 @@ class Fault(Protocol):
 
     def shows(self, model: Any) -> bool: ...
 
-    def rename(self, names: Mapping[str, str]) -> None:
-        """Tensors are called otherwise from now on."""
+    def rename(self, new: Renaming) -> None:
+        """Tensors and nodes have other names from now on."""
 
 
 class TensorrtFault:
@@ -52,8 +54,8 @@ class TensorrtFault:
         profiles = {n: p for n, p in self.profiles.items() if n in dynamic_inputs(model)}
         return self._ask(Question(self._path, {}, profiles, tf32=self._tf32, every=False))
 
-    def rename(self, names: Mapping[str, str]) -> None:
-        self.profiles = {names.get(name, name): profile for name, profile in self.profiles.items()}
+    def rename(self, new: Renaming) -> None:
+        self.profiles = {new.tensors.get(name, name): profile for name, profile in self.profiles.items()}
 
 
 class LoweringFault:
@@ -62,15 +64,17 @@ class LoweringFault:
     Graphs asked about are the float32 ones.  ``tensors``: values of every tensor of the whole graph, which are the
     inputs of its pieces; a tensor that is not there is drawn at random.  ``least``: the RMS error relative to the RMS
     value that a graph must have: that of the whole graph, or pieces and random weights with larger values would do.
+    ``kept``: nodes that stay in float32, of the scopes that the model excludes.
     """
 
     def __init__(
-        self, lower: Callable[[Any, Mapping[str, Any]], Any], tolerance: Tolerance, tensors: Mapping[str, Any],
-        least: float = 0.0,
+        self, lowering: Lowering, tolerance: Tolerance, tensors: Mapping[str, Any], least: float = 0.0,
+        kept: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
         self.target = self.seen = Failure("mismatch", "lower", "", "", "")
         self.relative = 0.0  # of the last graph that deviated
-        self._lower, self._tolerance, self.tensors, self.least = lower, tolerance, dict(tensors), least
+        self._lowering, self._kept = lowering, kept
+        self._tolerance, self.tensors, self.least = tolerance, dict(tensors), least
 
     def shows(self, model: Any) -> bool:
         try:
@@ -103,11 +107,15 @@ class LoweringFault:
     def lowered(self, model: Any) -> Any:
         import onnx
 
-        copy = onnx.ModelProto.FromString(model.SerializeToString())
-        return self._lower(copy, self.feeds(model))
+        from trtbuild.runtimes import calibrated
 
-    def rename(self, names: Mapping[str, str]) -> None:
-        self.tensors = {names[name]: value for name, value in self.tensors.items() if name in names}
+        copy = onnx.ModelProto.FromString(model.SerializeToString())
+        calibrated.lower(copy, self._lowering, self.feeds(model), self._kept)
+        return copy
+
+    def rename(self, new: Renaming) -> None:
+        self.tensors = {new.tensors[name]: value for name, value in self.tensors.items() if name in new.tensors}
+        self._kept = frozenset(new.nodes[name] for name in self._kept if name in new.nodes)
 
     def forget_values(self) -> dict[str, Any]:
         """Inputs are random from now on; returns what they were."""
@@ -141,9 +149,9 @@ class SourceFault:
                 return True
         return False
 
-    def rename(self, names: Mapping[str, str]) -> None:
-        self.feeds = {names.get(name, name): value for name, value in self.feeds.items()}
-        self.golden = {names.get(name, name): value for name, value in self.golden.items()}
+    def rename(self, new: Renaming) -> None:
+        self.feeds = {new.tensors.get(name, name): value for name, value in self.feeds.items()}
+        self.golden = {new.tensors.get(name, name): value for name, value in self.golden.items()}
 
 
 def relative_error(reference: Any, value: Any) -> float:

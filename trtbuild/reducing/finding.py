@@ -72,7 +72,7 @@ def find(subject: Subject, ask: Ask, wanted: str, folder: Path) -> Found:
         ToolchainError: it fails for want of a GPU here.
     """
     target = Failure("build", "", "", "", "")
-    fault = TensorrtFault(ask, target, all_names(subject.model), folder, subject.profiles, subject.tf32)
+    fault = TensorrtFault(ask, target, all_names(subject.model), folder, subject.profiles, subject.lowering.tf32)
     failures = () if wanted == "mismatch" else fault.look(subject.model)
     lacking = next((failure.why for failure in failures if failure.why), "")
     if lacking:
@@ -99,11 +99,11 @@ def _mismatch(subject: Subject, folder: Path) -> Found | None:
             if part is None:
                 return Found(source, subject.exported)
             return Found(part[1], part[0], subject.exported)
-    if subject.lower is None:
+    if subject.lowering.kind == "none":
         return None
     feeds = subject.feeds or observing.random_feeds(subject.exported, subject.shapes)
     tensors = observing.everything(subject.exported, feeds) or feeds
-    lowering = LoweringFault(subject.lower, subject.tolerance, tensors)
+    lowering = LoweringFault(subject.lowering, subject.tolerance, tensors, kept=subject.kept)
     if not lowering.compare(subject.exported):  # raises where it cannot be compared: that is no match
         return None
     lowering.shows(subject.exported)
@@ -116,12 +116,12 @@ def _nothing(subject: Subject, wanted: str, failures: tuple[Failure, ...]) -> Co
         kinds = ", ".join(dict.fromkeys(failure.kind for failure in failures))
         what, hint = f"it does not fail so: what it has is {kinds}", f"say --for {failures[0].kind}, or leave it out"
     else:
-        compared = "; its values are within the tolerance" if subject.golden or subject.lower else ""
+        compared = "; its values are within the tolerance" if subject.golden or subject.lowering.kind != "none" else ""
         asked = "it parses and builds" if wanted != "mismatch" else "no deviation is found"
         version = f" with tensorrt={subject.version}" if wanted != "mismatch" else ""
         what = f"nothing fails: {asked}{version}{compared if wanted != 'mismatch' else ''}"
         hint = "choose the version and precision in which it fails"
-        if wanted == "mismatch" and not subject.golden and subject.lower is None:
+        if wanted == "mismatch" and not subject.golden and subject.lowering.kind == "none":
             what = "there is nothing to compare an ONNX file in float32 with"
             hint = "say precision=fp16, bf16 or int8, or give the model as model=NAME"
     return ConfigError(what, where=subject.name, hint=hint)

@@ -10,7 +10,7 @@ from typing import Any
 from trtbuild.base.errors import ConfigError, ExportError
 from trtbuild.base.names import did_you_mean
 from trtbuild.reducing.aside import run_module
-from trtbuild.reducing.subject import Neighbour, Subject, file_words, lowering, versions_of
+from trtbuild.reducing.subject import Neighbour, Subject, file_words, versions_of
 from trtbuild.suite.case import Case
 
 MOST_NEIGHBOURS = 6
@@ -42,11 +42,11 @@ def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Pat
     if about["failed"]:
         hint = "this is no fault of TensorRT: there is no graph to reduce"
         raise ExportError(about["failed"], where=case.id, hint=hint)
-    own = case.file.parent.name != "cases"
+    own = not case.packaged
     return Subject(
         onnx.load(folder / "lowered.onnx"), onnx.load(folder / "exported.onnx"), about["shapes"], about["profiles"],
-        case.precision, versions, f"the case '{case.id}'" if not own else "a case of the user's own suite", case.id,
-        case.tolerance, lowering(case.precision), _arrays(folder / "feeds.npz"), _arrays(folder / "golden.npz"), case,
+        case.lowering, versions, f"the case '{case.id}'" if not own else "a case of the user's own suite", case.id,
+        case.tolerance, frozenset(), _arrays(folder / "feeds.npz"), _arrays(folder / "golden.npz"), case,
         {title: Neighbour(folder / one["file"], one["matches"]) for title, one in about["neighbours"].items()}, True,
         secrets=tuple(filter(None, (str(root or ""), *((case.id,) if own else ())))),
     )  # fmt: skip

@@ -6,15 +6,20 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.plan import make_plan
-from trtbuild.core.spec import Variant
+from trtbuild.core.spec import Lowering, Variant
 from trtbuild.reducing.sourceparts import Source
-from trtbuild.reducing.subject import Subject, lowering
+from trtbuild.reducing.subject import Subject
 from trtbuild.suite.case import TOLERANCES, Tolerance
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.graphs.scopes import ScopeMap
 
 STEPS = ("deviation",)  # and all that it needs: everything but the engine
 
@@ -41,30 +46,40 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
     for error in outcome.failures.values():
         raise error
     steps = {role: workspace.root / step.folder for role, step in next(iter(plan.variants.values())).items()}
-    spec, precision = variant.spec, variant.names.precision
-    inputs = spec.model.inputs
-    limit = spec.model.validation.limits(precision).get("max_abs")
-    known = TOLERANCES.get(precision, TOLERANCES["fp32"])
+    model, lowering = variant.spec.model, variant.lowering
+    inputs = model.inputs
+    limit = model.validation.limits(lowering.precision).get("max_abs")
+    exported = onnx.load(steps["export"] / "model.onnx")
+    scopes: ScopeMap = json.loads((steps["export"] / "scopes.json").read_text("utf-8"))
     feeds = _first_batch(workspace, variant)
     rows = len(next(iter(feeds.values())))
     return Subject(
-        onnx.load(steps["lower"] / "lowered.onnx"), onnx.load(steps["export"] / "model.onnx"),
+        onnx.load(steps["lower"] / "lowered.onnx"), exported,
         {name: list(spec.shapes[1]) for name, spec in inputs.items()},
         {name: [list(s) for s in spec.shapes] for name, spec in inputs.items() if None in spec.shape},
-        precision, {name: named.toolchain(workspace.root, name) for name in names},
-        "a model of a workspace", variant.names.model, known if limit is None else Tolerance(limit, 0.0),
-        lowering(precision), feeds, _head(steps["reference"] / "outputs.npz", rows), compare=True,
-        source=_source(steps["export"]),
+        lowering, {name: named.toolchain(workspace.root, name) for name in names},
+        "a model of a workspace", variant.names.model,
+        TOLERANCES[lowering.kind] if limit is None else Tolerance(limit, 0.0),
+        _kept(exported, lowering, scopes), feeds, _head(steps["reference"] / "outputs.npz", rows), compare=True,
+        source=_source(steps["export"], scopes),
         secrets=(variant.names.model, str(workspace.root)),
     )  # fmt: skip
 
 
-def _source(export: Path) -> Source | None:
+def _kept(exported: onnx.ModelProto, lowering: Lowering, scopes: ScopeMap) -> frozenset[str]:
+    """Nodes of the scopes that the model excludes."""
+    from trtbuild.graphs.graph import all_nodes
+    from trtbuild.graphs.scopes import nodes_in_scopes
+
+    found = nodes_in_scopes(all_nodes(exported.graph), lowering.exclude_scopes, scopes)
+    return frozenset(name for names in found.values() for name in names)
+
+
+def _source(export: Path, scopes: ScopeMap) -> Source | None:
     """TensorFlow's graph, of a model that was exported from it."""
     frozen = export / "frozen.pb"
     if not frozen.exists():
         return None
-    scopes = json.loads((export / "scopes.json").read_text("utf-8"))
     return Source(frozen, scopes["tensors"], {name: entry["type"] for name, entry in scopes["nodes"].items()})
 
 

@@ -81,7 +81,7 @@ def shrink(
         raise ModelError("the reduced graph does not fail once its tensors have other names", where="reduce")
     named = list(weights.tensors(model.graph))
     kept = tuple(named[place].name or f"constant {place}" for place in places)
-    indices = {renamed[name]: value for name, value in runner.indices(found).items()}
+    indices = {renamed.tensors[name]: value for name, value in runner.indices(found).items()}
     return Small(model, fault.seen, before, _count(model), minimal, static, kept, needs_inputs, tuple(notes), indices)
 
 

@@ -29,9 +29,10 @@ def collect(entries: Sequence[Entry]) -> dict[str, Any]:
 
     Args:
         entries: one for each variant: ``id``; the group options ``model``, ``precision``, ``tensorrt``, ``runtime``,
-            ``target``, ``calibration``; ``state`` ("pass", "fail", "unjudged", "failed": a step broke, "refused":
-            TensorRT or the model said no, "not built"), ``reason``; ``report`` (its report.json, or None), ``folder``
-            (of the report, relative to the sweep's page, or None), ``baseline`` (an accepted report.json, or None).
+            ``target``, ``calibration``; ``precision_rank`` (the precision's place among others);
+            ``state`` ("pass", "fail", "unjudged", "failed": a step broke, "refused": TensorRT or the model said no,
+            "not built"), ``reason``; ``report`` (its report.json, or None), ``folder`` (of the report, relative to the
+            sweep's page, or None), ``baseline`` (an accepted report.json, or None).
 
     Raises:
         ValueError: a state that does not exist, or an id given twice.

@@ -16,7 +16,6 @@ from trtbuild.reports.comparelatency import lowered_side
 
 AXES = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
 STATES = ("fail", "failed", "refused", "not built", "unjudged", "pass")  # in the order of urgency
-PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8")
 Entry = Mapping[str, Any]
 
 
@@ -27,7 +26,7 @@ def variant(entry: Entry) -> dict[str, Any]:
     accepted = entry["baseline"]
     comparison = compare(report, accepted) if report is not None and accepted is not None else None
     return {
-        "id": entry["id"], **{axis: entry[axis] for axis in AXES},
+        "id": entry["id"], **{axis: entry[axis] for axis in AXES}, "precision_rank": entry["precision_rank"],
         "state": entry["state"], "reason": printable(reason or ""),
         "accepted": accepted is not None,
         "against_baseline": comparison,
@@ -127,9 +126,9 @@ def natural(text: str) -> tuple[Any, ...]:
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part)
 
 
-def precision_order(name: str) -> tuple[int, str]:
-    """Widest first; unknown ones after the known."""
-    return (PRECISIONS.index(name) if name in PRECISIONS else len(PRECISIONS), name)
+def precision_order(v: Mapping[str, Any]) -> tuple[int, str]:
+    """Widest first, by what the config says that they are; unknown ones after the known."""
+    return v["precision_rank"], v["precision"]
 
 
 def sort_key(v: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -138,7 +137,7 @@ def sort_key(v: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def column_order(v: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (natural(v["tensorrt"]), v["runtime"], v["target"], precision_order(v["precision"]), v["calibration"])
+    return (natural(v["tensorrt"]), v["runtime"], v["target"], precision_order(v), v["calibration"])
 
 
 def calibrated(variants: Sequence[Mapping[str, Any]]) -> set[str]:

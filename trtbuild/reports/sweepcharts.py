@@ -60,7 +60,7 @@ def of_model(index: int, variants: Sequence[Mapping[str, Any]]) -> list[dict[str
 
 
 def _order(axis: str, v: Mapping[str, Any]) -> tuple[Any, ...]:
-    return natural(v["tensorrt"]) if axis == "tensorrt" else precision_order(v["precision"])
+    return natural(v["tensorrt"]) if axis == "tensorrt" else precision_order(v)
 
 
 def _line(name: str, places: Sequence[str], look: Look, y: list[float | None]) -> dict[str, Any]:

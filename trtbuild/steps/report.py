@@ -46,7 +46,7 @@ def declare(variant: Variant, need: Need) -> Step:
             inputs["engine_layers"] = need("latency").out("layers.json")
         outs += [Out(name) for name in FLAME_FILES]
     about = {
-        "id": names.id,
+        "id": variant.id,
         **asdict(names),
         "source": spec.model.source.kind,
         "opset": spec.model.export.opset,
@@ -56,7 +56,7 @@ def declare(variant: Variant, need: Need) -> Step:
         kind="report",
         version=VERSION,
         model=names.model,
-        label=names.id.removeprefix(f"{names.model}-"),
+        label=variant.id.removeprefix(f"{names.model}-"),
         params={
             "variant": about, "pages": pages, "templates": variant.templates,
             "tools": tools(variant, "jinja2", "plotly"),

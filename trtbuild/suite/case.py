@@ -8,15 +8,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from trtbuild.base.packaged import packaged_conf
+from trtbuild.core.spec import Lowering, LoweringKind
 from trtbuild.suite.values import Values, default
 
 Shape = tuple[int | None, ...]
 Needs = str | Sequence[str] | Callable[..., str | Sequence[str]]  # of the point's parameters
-PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+PACKAGED = Path(__file__).resolve().parent / "cases"
 STRUCTURE = "the operation alone"
 OPSET = 17  # tf2onnx writes up to 18; past that onnx's version converter goes on
 
@@ -34,10 +37,18 @@ class Tolerance:
 
 # What each precision may lose on values near 1: float32 rounding in another order of additions, 11 and 8 bits of
 # significand, 8 bits on each side of a short product.
-TOLERANCES = {
-    "fp32": Tolerance(1e-4, 1e-4), "fp16": Tolerance(1e-2, 1e-2), "bf16": Tolerance(8e-2, 8e-2),
+TOLERANCES: Mapping[LoweringKind, Tolerance] = {
+    "none": Tolerance(1e-4, 1e-4), "float16": Tolerance(1e-2, 1e-2), "bfloat16": Tolerance(8e-2, 8e-2),
     "int8": Tolerance(0.15, 0.1),
 }  # fmt: skip
+
+
+@cache
+def lowering_of(root: Path, precision: str) -> Lowering:
+    """A precision of conf; raises ConfigError for an unknown one."""
+    from trtbuild.config import named
+
+    return named.precision(root, precision)
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ class Case:
     issues: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "fp32"
-    tolerance: Tolerance = TOLERANCES["fp32"]
+    own_tolerance: Tolerance | None = None
     needs: tuple[str, ...] = ()  # ONNX operations that the exported graph must have
     structure: str = STRUCTURE
     opset: int = OPSET
@@ -82,6 +93,24 @@ class Case:
     @property
     def place(self) -> str:
         return f"{self.file}:{self.line}"
+
+    @property
+    def packaged(self) -> bool:
+        """Of the suite that comes with trtbuild, not of a workspace's own."""
+        return self.file.parent == PACKAGED
+
+    @property
+    def lowering(self) -> Lowering:
+        """What its precision is: as packaged, or in the workspace whose suite/ it is of.
+
+        Raises:
+            ConfigError: there is no such precision.
+        """
+        return lowering_of(packaged_conf().parent if self.packaged else self.file.parent.parent, self.precision)
+
+    @property
+    def tolerance(self) -> Tolerance:
+        return self.own_tolerance or TOLERANCES[self.lowering.kind]
 
 
 @dataclass(frozen=True)
@@ -133,7 +162,6 @@ def case(
         for given in points:
             point = dict(given)
             own = {name: point.pop(name) for name in ("id", "issues", "tolerance") if name in point}
-            chosen = _text(precision, point)
             allowed = own.get("tolerance", tolerance)
             cases.append(
                 Case(
@@ -144,8 +172,8 @@ def case(
                     build=build,
                     issues=_words(own.get("issues", issues)),
                     parameters=point,
-                    precision=chosen,
-                    tolerance=Tolerance(*allowed) if allowed else TOLERANCES.get(chosen, TOLERANCES["fp32"]),
+                    precision=_text(precision, point),
+                    own_tolerance=Tolerance(*allowed) if allowed else None,
                     needs=_words(needs(**point) if callable(needs) else needs),
                     structure=_text(structure, point),
                     opset=opset,
@@ -172,7 +200,7 @@ def onnx_case(
     made = Case(
         id=id, title=title, category=category or here.stem.replace("_", "-"), inputs=inputs, build=None,
         onnx=here.parent / file, issues=_words(issues), structure=structure,
-        tolerance=Tolerance(*tolerance) if tolerance else TOLERANCES["fp32"], file=here, line=caller.lineno,
+        own_tolerance=Tolerance(*tolerance) if tolerance else None, file=here, line=caller.lineno,
     )  # fmt: skip
     return Family((made,))
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.suite.case import PRECISIONS, Case, Family
+from trtbuild.suite.case import PACKAGED, Case, Family
 
-PACKAGED = Path(__file__).resolve().parent / "cases"
 OWN = "suite"  # the folder of a workspace's own cases
 ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -84,9 +83,10 @@ def _check(case: Case) -> None:
     if not ID.fullmatch(case.id):
         hint = "use lower-case letters, digits, '.', '_' and '-'"
         raise ConfigError(f"unfit id '{case.id}'", where=case.place, hint=hint)
-    if case.precision not in PRECISIONS:
-        raise ConfigError(f"'{case.id}': unknown precision '{case.precision}'", where=case.place,
-                          hint=f"one of {', '.join(PRECISIONS)}")  # fmt: skip
+    try:
+        case.lowering  # noqa: B018
+    except ConfigError as error:
+        raise ConfigError(f"'{case.id}': {error.what}", where=case.place, hint=error.hint) from None
     if case.onnx is not None and not case.onnx.is_file():
         raise ConfigError(f"'{case.id}': there is no file {case.onnx.name}", where=case.place)
     for name, spec in case.inputs.items():

@@ -14,7 +14,7 @@ from trtbuild.base.errors import DataError, ExportError, ModelError
 from trtbuild.suite.case import Case
 
 if TYPE_CHECKING:
-    from trtbuild.core.recipes import InputParams
+    pass
 
 Tell = Callable[[dict[str, Any]], None]  # one stage's answer
 MOST_WORDS = 600
@@ -132,31 +132,14 @@ def lower_case(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
     """The same graph in the case's precision, by the code of the ``lower`` step."""
     import onnx
 
-    from trtbuild.arrays.data import Samples
-    from trtbuild.graphs import canonical, cast, qdq
-    from trtbuild.graphs.graph import element_types, hoist_constants
-    from trtbuild.quantizers import minmax
-    from trtbuild.runtimes import calibration
+    from trtbuild.graphs import canonical
+    from trtbuild.runtimes import calibrated
 
-    if case.precision == "fp32":
+    lowering = case.lowering
+    if lowering.kind == "none":
         return model
     copy = onnx.ModelProto.FromString(model.SerializeToString())
-    hoist_constants(copy.graph)
-    if case.precision == "int8":
-        operations = ("Conv", "ConvTranspose", "MatMul", "Gemm")
-        nodes, _ = qdq.candidates(copy.graph, element_types(copy), operations, lambda node: False)
-        if not nodes:
-            raise ExportError("nothing to quantise in the exported graph")
-        specs: dict[str, InputParams] = {
-            n: {"dtype": s.dtype, "shape": [None, *s.shapes[0][1:]]} for n, s in case.inputs.items()
-        }
-        count = len(next(iter(feeds[0].values())))
-        quantizer = minmax.make({})
-        watched = qdq.activations(nodes, copy.graph)
-        calibration.calibrate(copy, watched, [Samples(feeds[0], count, case.id)], specs, count, quantizer)
-        qdq.insert(copy, nodes, quantizer.ranges())
-    else:
-        cast.cast_graph(copy, {"fp16": "float16", "bf16": "bfloat16"}[case.precision], lambda node: False)
+    calibrated.lower(copy, lowering, feeds[0])
     canonical.strip(copy)
     return copy
 

@@ -17,8 +17,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _EXAMINING = (
     "suite/authoring.py", "suite/case.py", "suite/comparing.py", "suite/drawing.py", "suite/exporting.py",
     "suite/values.py", "suite/worker.py", "graphs/canonical.py", "graphs/cast.py", "graphs/graph.py", "graphs/qdq.py",
-    "graphs/rounding.py", "sources/tfonnx.py", "quantizers/minmax.py", "runtimes/calibration.py",
-    "runtimes/onnxruntime.py",
+    "graphs/rounding.py", "graphs/uncalibrated.py", "sources/tfonnx.py", "quantizers/minmax.py",
+    "runtimes/calibrated.py", "runtimes/onnxruntime.py",
 )  # fmt: skip
 _PROBING = (
     "trt/diagnosis.py", "trt/refusals.py", "trt/api.py", "graphs/misreadings.py", "workers/probing.py",
@@ -35,14 +35,16 @@ def machine_class(root: Path = Path("/")) -> str:
 def examine_key(case: Case) -> str:
     """Names the export and the comparison of a case."""
     inputs = {name: repr(spec) for name, spec in case.inputs.items()}
-    parts = [_code(_EXAMINING), _tools(), case.id, repr(dict(case.parameters)), inputs, case.precision,
+    parts = [_code(_EXAMINING), _tools(), case.id, repr(dict(case.parameters)), inputs, repr(case.lowering),
              repr(case.tolerance), case.needs, case.opset, _own(case)]  # fmt: skip
     return _digest(parts)
 
 
-def probe_key(graph: str, shapes: Mapping[str, object], profiles: Mapping[str, object], toolchain: object) -> str:
+def probe_key(
+    graph: str, shapes: Mapping[str, object], profiles: Mapping[str, object], toolchain: object, *, tf32: bool = False
+) -> str:
     """Names TensorRT's answer about a graph."""
-    return _digest([_code(_PROBING), graph, shapes, profiles, toolchain, machine_class()])
+    return _digest([_code(_PROBING), graph, shapes, profiles, toolchain, tf32, machine_class()])
 
 
 def _own(case: Case) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trtbuild.suite import expected
-from trtbuild.suite.case import Case
-from trtbuild.suite.collecting import OWN, PACKAGED
+from trtbuild.suite.case import PACKAGED, Case
+from trtbuild.suite.collecting import OWN
 from trtbuild.suite.expected import Expectation
 from trtbuild.suite.verdicts import Stages
 
@@ -38,7 +38,7 @@ def proposals(
     it is, and the workspace's own file then says what differs.
     """
     packaged_file = expected.file_of(expected.PACKAGED, version)
-    packaged = {name for name, case in everything.items() if case.file.parent == PACKAGED}
+    packaged = {name for name, case in everything.items() if case.packaged}
     parts: dict[Path, tuple[dict[str, Stages], set[str]]] = {}
     own = {name: stages for name, stages in found.items() if name not in packaged}
     if in_checkout():

@@ -117,13 +117,16 @@ def _probe(
         about = results.examined[case.id]
         if "graph" not in about:
             continue
-        keys[case.id] = identity.probe_key(about["graph"], about["shapes"], about["profiles"], toolchain_words)
+        tf32 = case.lowering.tf32
+        keys[case.id] = identity.probe_key(
+            about["graph"], about["shapes"], about["profiles"], toolchain_words, tf32=tf32
+        )
         record = records.get(keys[case.id])
         if record is not None:
             found[case.id] = stages_of(record)
         else:
             model = folder / "graphs" / f"{about['graph']}.onnx"
-            questions[case.id] = Question(model, about["shapes"], about["profiles"], every=False)
+            questions[case.id] = Question(model, about["shapes"], about["profiles"], tf32=tf32, every=False)
     if not questions:
         return found
     python = interpreter(name, toolchain)

@@ -75,7 +75,7 @@ def _name(found: Reduced) -> str:
     """Of the fault, not of the user's model."""
     ops = [node.op_type for node in found.model.graph.node]
     failure = found.small.failure
-    public = found.subject.case is not None and found.subject.case.file.parent.name == "cases"
+    public = found.subject.case is not None and found.subject.case.packaged
     return found.subject.name if public else casefile.case_id("-".join(ops[:1]) or "graph", failure)
 
 

@@ -20,7 +20,7 @@ from trtbuild.checker.options import Options
 from trtbuild.checker.result import Result
 from trtbuild.cli import words
 from trtbuild.config import named
-from trtbuild.core.spec import Onnx, Override, Variant
+from trtbuild.core.spec import Onnx, Variant
 
 GROUP = "convert"
 HELP = "does a model or file convert? every failing operation with its line and advice, without a build"
@@ -29,7 +29,7 @@ EXAMPLES = """\
   trtbuild check path/to/saved_model precision=fp16
   trtbuild check detector.onnx --sarif findings.sarif
 """
-OF_A_PATH = ("precision", "tensorrt", "opset", "signature")  # all that a path leaves to be chosen
+OF_A_PATH = ("precision", "tensorrt", "opset", "signature")  # all that a path leaves to be chosen; and precision.KEY
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -45,14 +45,16 @@ def run(args: argparse.Namespace) -> int:
         _refuse_target(Path(args.sarif))
     name, overrides = words.one_argument(args, "one path")
     if name:
-        path, given = Path(name), _given(overrides)
-        how, signature = _options_of_path(path, given, install), given.get("signature")
-        result = engine.guarded(lambda: _of_path(path, how, signature), how.precision, raise_on_error=True)
+        path = Path(name)
+        keys = [word for word in overrides if word.startswith("precision.")]
+        given = _given([word for word in overrides if word not in keys])
+        how, signature = _options_of_path(path, given, keys, install), given.get("signature")
+        result = engine.guarded(lambda: _of_path(path, how, signature), how.lowering.precision, raise_on_error=True)
     else:
         workspace = find_workspace(Path.cwd())
         variant, how = _variant(workspace, overrides, install)
         work = lambda: _of_variant(workspace, variant, how)  # noqa: E731
-        result = engine.guarded(work, how.precision, raise_on_error=True)
+        result = engine.guarded(work, how.lowering.precision, raise_on_error=True)
     if args.sarif:
         content = json.dumps(result.to_sarif(), indent=1) + "\n"
         write_atomic(Path(args.sarif), content.encode())
@@ -84,7 +86,7 @@ def _given(overrides: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _options_of_path(path: Path, given: Mapping[str, str], install: bool) -> Options:
+def _options_of_path(path: Path, given: Mapping[str, str], keys: Sequence[str], install: bool) -> Options:
     opset = given.get("opset", str(settings.OPSET))
     if not opset.isdecimal():
         raise ConfigError(f"'{opset}' is not a number", where="opset")
@@ -93,7 +95,9 @@ def _options_of_path(path: Path, given: Mapping[str, str], install: bool) -> Opt
     if "signature" in given and path.suffix in (".onnx", ".keras", ".h5"):
         raise ConfigError("only a SavedModel has signatures", where=f"signature={given['signature']}")
     names = given["tensorrt"].split(",") if "tensorrt" in given else None
-    return settings.make(names, given.get("precision", "fp32"), int(opset), install=install)
+    root = named.root_here()
+    lowering = named.precision(root, given.get("precision", "fp32"), keys)
+    return Options(None if names is None else tuple(names), lowering, int(opset), install=install)
 
 
 def _of_path(path: Path, how: Options, signature: str | None) -> Result:
@@ -113,12 +117,10 @@ def _variant(workspace: Workspace, overrides: Sequence[str], install: bool) -> t
     names = given[-1] if given else [named.default_option(workspace.root, "tensorrt")]
     config.check_choices(workspace.root, [f"tensorrt={name}" for name in names])
     variant = config.load_variant(workspace.root, [*rest, f"tensorrt={names[0]}"])
-    spec, override = variant.spec, variant.spec.model.overrides.get(variant.names.precision, Override())
+    spec = variant.spec
     how = Options(
-        versions=tuple(names), precision=variant.names.precision, opset=spec.model.export.opset, install=install,
+        versions=tuple(names), lowering=variant.lowering, opset=spec.model.export.opset, install=install,
         profiles={n: [list(s) for s in i.shapes] for n, i in spec.model.inputs.items() if None in i.shape},
-        quantize_ops=tuple(spec.precision.quantize_ops) or Options().quantize_ops,
-        exclude_scopes=tuple(override.exclude_scopes), exclude_ops=tuple(override.exclude_ops),
     )  # fmt: skip
     return variant, how
 

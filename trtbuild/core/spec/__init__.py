@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trtbuild.core.spec.data import VALIDATION, FactoryData
-from trtbuild.core.spec.engine import Calibration, Precision, Runtime, Target, Toolchain
+from trtbuild.core.spec.engine import Calibration, LoweringKind, Precision, Runtime, Target, Toolchain
+from trtbuild.core.spec.lowering import Lowering
 from trtbuild.core.spec.model import Factory, Model, Onnx, Override
 from trtbuild.core.spec.run import Executor, Latency, Layers
 
 # What other modules ask for besides a variant: its groups, and the few of their parts that steps tell apart.
 __all__ = [
-    "VALIDATION", "BuildSpec", "Calibration", "Executor", "Factory", "FactoryData", "Latency", "Layers", "Model",
-    "Names", "Onnx", "Override", "Precision", "Runtime", "Target", "Toolchain", "Variant",
+    "VALIDATION", "BuildSpec", "Calibration", "Executor", "Factory", "FactoryData", "Latency", "Layers", "Lowering",
+    "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Runtime", "Target", "Toolchain", "Variant",
 ]  # fmt: skip
 
 
@@ -46,14 +47,6 @@ class Names:
     target: str
     calibration: str
 
-    @property
-    def id(self) -> str:
-        """``segnet-int8-rtx-1.7-onnxruntime``, then target and calibration where they are not the default."""
-        extra = [self.target] if self.target != "portable" else []
-        if self.precision == "int8" and self.calibration != "minmax":
-            extra.append(self.calibration)
-        return "-".join([self.model, self.precision, self.tensorrt, self.runtime, *extra])
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -66,3 +59,18 @@ class Variant:
     templates: str = ""  # digest of the report templates in force
     device: Mapping[str, object] = field(default_factory=dict)  # what latency is measured on (device.identity)
     gpu: Mapping[str, object] = field(default_factory=dict)  # what executes engines and CUDA graphs (gpu.identity)
+
+    @property
+    def id(self) -> str:
+        """``segnet-int8-rtx-1.7-onnxruntime``, then target and calibration where they are not the default."""
+        names = self.names
+        extra = [names.target] if names.target != "portable" else []
+        if self.spec.precision.lowering == "int8" and names.calibration != "minmax":
+            extra.append(names.calibration)
+        return "-".join([names.model, names.precision, names.tensorrt, names.runtime, *extra])
+
+    @property
+    def lowering(self) -> Lowering:
+        """How its graph is written in its precision."""
+        spec, name = self.spec, self.names.precision
+        return Lowering.of(name, spec.precision, spec.calibration, spec.model.overrides.get(name))

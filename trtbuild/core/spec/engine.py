@@ -11,15 +11,20 @@ _REQUIREMENT = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+)(?: *; *python_full_version *(<|>=) *'(\d+)\.(\d+)')?"
 )
 CUDA_PROVIDER = "CUDAExecutionProvider"
+LoweringKind = Literal["none", "float16", "bfloat16", "int8"]
 
 
 @dataclass(frozen=True)
 class Precision:
     """How ``lower`` writes it into the graph (``quantize_ops``: int8 only), and whether float32 may be TF32."""
 
-    lowering: Literal["none", "float16", "bfloat16", "int8"]
+    lowering: LoweringKind
     quantize_ops: tuple[str, ...] = ()
     tf32: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lowering == "int8" and not self.quantize_ops:
+            raise ValueError("quantize_ops: int8 needs the types of operations to quantise, such as [Conv, MatMul]")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from trtbuild.core.job import Job
+from trtbuild.core.parse import parse
+from trtbuild.core.spec import Lowering
 
 
 def run(job: Job) -> None:
@@ -13,7 +15,7 @@ def run(job: Job) -> None:
     model = onnx.load(job.input("model"), load_external_data=False)
     externaldata.read(model, job.input("model").parent, "check", linked=True)
     p = job.params
-    kept = uncalibrated.lower(model, p["precision"], p["quantize_ops"], p["keep_nodes"], p["keep_ops"])
+    kept = uncalibrated.lower(model, parse(Lowering, p["lowering"], "lowering"), p["keep_nodes"])
     path = job.output("lowered.onnx")
     onnx.save(model, path, save_as_external_data=True, location="lowered.bin", size_threshold=p["threshold"])
     job.write_json("kept.json", kept)

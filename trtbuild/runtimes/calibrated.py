@@ -1,0 +1,61 @@
+"""A graph in a precision, int8 with the scales of one call's inputs: what the suite and reductions compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trtbuild.arrays.arrayfile import Array
+from trtbuild.base.errors import DataError
+from trtbuild.core.spec import Lowering
+from trtbuild.graphs import qdq, uncalibrated
+from trtbuild.quantizers import Quantizer
+from trtbuild.runtimes.onnxruntime import session_of
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def lower(
+    model: onnx.ModelProto, lowering: Lowering, feeds: Mapping[str, Array], keep_nodes: Collection[str] = ()
+) -> None:
+    """Rewrite ``model`` (float32) in place, as the step ``lower`` does.
+
+    Args:
+        feeds: inputs of one call, which int8 is calibrated with.
+        keep_nodes: nodes that stay in float32, besides the types of ``lowering.exclude_ops``.
+
+    Raises:
+        LowerError: int8, and nothing to quantise.  ModelError: ONNX Runtime cannot run the graph.
+        DataError: a tensor becomes NaN or infinite.
+    """
+    if lowering.kind != "int8":
+        uncalibrated.lower(model, lowering, sorted(keep_nodes))
+        return
+    nodes = uncalibrated.quantised_nodes(model, lowering, keep_nodes)[0]
+    quantizer: Quantizer = import_module(f"trtbuild.quantizers.{lowering.calibration.algorithm}").make(
+        asdict(lowering.calibration)
+    )
+    for name, values in _values(model, qdq.activations(nodes, model.graph), feeds).items():
+        if not np.isfinite(values).all():
+            raise DataError(f"'{name}' becomes NaN or infinite during calibration", where="lower")
+        quantizer.observe(name, values)
+    qdq.insert(model, nodes, quantizer.ranges())
+
+
+def _values(model: onnx.ModelProto, tensors: Collection[str], feeds: Mapping[str, Array]) -> dict[str, Array]:
+    import onnx
+
+    computed = [name for name in tensors if name not in feeds]
+    values = {name: feeds[name] for name in tensors if name in feeds}
+    if computed:
+        watched = onnx.ModelProto.FromString(model.SerializeToString())
+        del watched.graph.output[:]
+        watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in computed)
+        session = session_of(watched, "the float32 graph", quiet=True)
+        values |= session.run({name: value for name, value in feeds.items() if name in session.inputs})
+    return values
