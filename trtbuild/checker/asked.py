@@ -6,13 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.checker import capture, engine
 from trtbuild.checker.options import Options, make
 from trtbuild.checker.registry import REGISTRY
 from trtbuild.checker.result import Result
 from trtbuild.checker.shapes import Profile
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Arguments:
         return make(self.versions, self.precision, self.opset, self.profiles, self.limit_s, self.install)
 
 
-def registered(graph: Any, arguments: Arguments, *, raise_on_error: bool) -> Result:
+def registered(graph: tf.Graph | None, arguments: Arguments, *, raise_on_error: bool) -> Result:
     """Everything registered, or one graph; the current graph is the calling thread's."""
     current = graph if graph is not None else capture.current_graph()
 
@@ -41,7 +44,7 @@ def registered(graph: Any, arguments: Arguments, *, raise_on_error: bool) -> Res
     return engine.guarded(work, str(arguments.precision), raise_on_error=raise_on_error)
 
 
-def model(model: Any, input_signature: Any, arguments: Arguments, *, raise_on_error: bool) -> Result:
+def model(model: object, input_signature: object, arguments: Arguments, *, raise_on_error: bool) -> Result:
     """A model, or a path to one."""
 
     def work() -> Result:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, ModelError
 from trtbuild.base.names import did_you_mean
-from trtbuild.checker.functions import check
+from trtbuild.checker.functions import CheckOptions, check
 from trtbuild.checker.result import Result
 
+if TYPE_CHECKING:
+    from types import FrameType
 
-def _of_data(frame: Any) -> Any:
+    import keras
+    from typing_extensions import Unpack
+
+
+def _of_data(frame: FrameType | None) -> object:
     """Specs of what ``fit`` is about to feed a model that is not built yet; None where Keras keeps that elsewhere."""
     while frame is not None:
         iterator = frame.f_locals.get("epoch_iterator") if frame.f_code.co_name == "fit" else None
@@ -24,7 +31,7 @@ def _of_data(frame: Any) -> Any:
     return None
 
 
-def _refuse_unknown(arguments: dict[str, Any]) -> None:
+def _refuse_unknown(arguments: Mapping[str, object]) -> None:
     """Where they are written, not when the training begins."""
     known = list(inspect.signature(check).parameters)[2:]
     for name in arguments:
@@ -33,7 +40,7 @@ def _refuse_unknown(arguments: dict[str, Any]) -> None:
 
 
 @functools.cache
-def make() -> Any:
+def make() -> type[keras.callbacks.Callback]:
     """The class; Keras is imported for it, so not before somebody asks for it."""
     import keras
 
@@ -48,13 +55,15 @@ def make() -> Any:
         ``result`` is what was found.  A check that could not be done stops no training, unless ``raise_on_error=True``.
         """
 
-        def __init__(self, abort: bool = False, input_signature: Any = None, **arguments: Any) -> None:
+        def __init__(
+            self, abort: bool = False, input_signature: object = None, **arguments: Unpack[CheckOptions]
+        ) -> None:
             super().__init__()
             _refuse_unknown(arguments)
             self.abort, self.input_signature, self.arguments = abort, input_signature, arguments
             self.result: Result | None = None
 
-        def on_train_begin(self, logs: Any = None) -> None:
+        def on_train_begin(self, logs: object = None) -> None:
             signature = self.input_signature
             if signature is None and not self.model.built:
                 signature = _of_data(sys._getframe())

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from trtbuild.checker.types import foreign
+
+if TYPE_CHECKING:
+    import onnx
+    from google.protobuf.message import Message
+
+M = TypeVar("M", bound="Message")
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,10 @@ class Cut:
 
 
 def cut_out(
-    model: Any, names: set[str], known: Mapping[str, tuple[int, tuple[int, ...]]], shapes: Mapping[str, Sequence[int]]
+    model: onnx.ModelProto,
+    names: set[str],
+    known: Mapping[str, tuple[int, tuple[int, ...]]],
+    shapes: Mapping[str, Sequence[int]],
 ) -> Cut:
     """Remove nodes (and those whose bodies hold a named one), and make the inputs' shapes fixed.
 
@@ -70,29 +79,29 @@ def cut_out(
     return Cut({name: list(known[name][1]) for name in inputs if name in needed}, lost_names)
 
 
-def _holds(node: Any, names: set[str]) -> bool:
+def _holds(node: onnx.NodeProto, names: set[str]) -> bool:
     return any(inner.name in names for inner in _all([node]))
 
 
-def _all(nodes: Sequence[Any]) -> list[Any]:
+def _all(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
     """The nodes, and those of every body in them."""
     from trtbuild.graphs.graph import all_nodes, subgraphs
 
     return [*nodes, *(inner for node in nodes for body in subgraphs(node) for inner in all_nodes(body))]
 
 
-def _reads(nodes: Sequence[Any]) -> set[str]:
+def _reads(nodes: Sequence[onnx.NodeProto]) -> set[str]:
     return {name for node in _all(nodes) for name in node.input if name} | _body_outputs(nodes)
 
 
-def _body_outputs(nodes: Sequence[Any]) -> set[str]:
+def _body_outputs(nodes: Sequence[onnx.NodeProto]) -> set[str]:
     """A body may hand out a tensor from outside as it is."""
     from trtbuild.graphs.graph import subgraphs
 
     return {value.name for node in _all(nodes) for body in subgraphs(node) for value in body.output}
 
 
-def _live(nodes: Sequence[Any], wanted: set[str]) -> list[Any]:
+def _live(nodes: Sequence[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
     """The nodes that the wanted tensors need, in order."""
     wanted, kept = set(wanted), []
     for node in reversed(nodes):
@@ -102,7 +111,7 @@ def _live(nodes: Sequence[Any], wanted: set[str]) -> list[Any]:
     return kept[::-1]
 
 
-def inferred(model: Any) -> dict[str, tuple[int, tuple[int | None, ...]]]:
+def inferred(model: onnx.ModelProto) -> dict[str, tuple[int, tuple[int | None, ...]]]:
     """Element type and shape of every tensor of which shape inference knows the type."""
     import onnx
 
@@ -116,17 +125,17 @@ def inferred(model: Any) -> dict[str, tuple[int, tuple[int | None, ...]]]:
     return found
 
 
-def _info(name: str, kind: int, shape: Sequence[int | None]) -> Any:
+def _info(name: str, kind: int, shape: Sequence[int | None]) -> onnx.ValueInfoProto:
     import onnx
 
     return onnx.helper.make_tensor_value_info(name, kind, shape)
 
 
-def _copies(messages: Sequence[Any]) -> list[Any]:
+def _copies(messages: Iterable[M]) -> list[M]:
     """Protobuf's repeated fields own what is in them; clearing one empties its messages."""
     return [type(message).FromString(message.SerializeToString()) for message in messages]
 
 
-def _replace(field: Any, content: Sequence[Any]) -> None:
+def _replace(field: MutableSequence[M], content: Sequence[M]) -> None:
     del field[:]
     field.extend(content)

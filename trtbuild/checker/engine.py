@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base.errors import ExportError, LowerError, TrtbuildError
 from trtbuild.base.thread import in_thread
@@ -75,7 +74,7 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
     return Result(*settled(problems, ordered), how.lowering.precision, tuple(titles), lowering=how.lowering)
 
 
-def _folder() -> Any:
+def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="trt-checker-", ignore_cleanup_errors=True)
 
 

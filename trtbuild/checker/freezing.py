@@ -10,9 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.checker.subgraph import Held, Subgraph, add_reading, add_variable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    from trtbuild.arrays.arrayfile import Array
 
 # Constants up to this sum are made for real, so that folding goes as in a build; the rest costs nothing.
 REAL_BYTES = 16 << 20
@@ -23,7 +29,7 @@ _HANDLE = "/trt_checker_handle"
 class Frozen:
     """``inputs`` and ``outputs``: TensorFlow tensor -> clean name; ``weights``: placeholder tensor -> what it holds."""
 
-    graph_def: Any
+    graph_def: GraphDef
     inputs: dict[str, str]
     outputs: dict[str, str]
     weights: dict[str, Held]
@@ -36,7 +42,7 @@ class _Splat:
         self.shape = held.shape
         self._held = held
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         import numpy as np
 
         return np.ones([1], dtype or np.float32)
@@ -88,7 +94,7 @@ def _freeze(part: Subgraph) -> Frozen:
     return Frozen(graph_def, clean, clean_outputs, {f"{n}:0": held for n, held in weights.items() if n in present})
 
 
-def _fill(graph_def: Any, variables: Mapping[str, Held]) -> dict[str, Held]:
+def _fill(graph_def: GraphDef, variables: Mapping[str, Held]) -> dict[str, Held]:
     """Give the smallest variables values and return the others, which are read from variables still.
 
     Those may be no placeholders yet: grappler makes arrays of zeros for all placeholders of known shape.
@@ -118,7 +124,7 @@ def _fill(graph_def: Any, variables: Mapping[str, Held]) -> dict[str, Held]:
     return weights
 
 
-def _open(graph_def: Any, weights: Mapping[str, Held]) -> None:
+def _open(graph_def: GraphDef, weights: Mapping[str, Held]) -> None:
     """Large weights become placeholders, for the exporter; in place."""
     import tensorflow as tf
 

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from trtbuild.checker.places import caller
 from trtbuild.checker.registry import REGISTRY
 from trtbuild.checker.result import Result
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from typing_extensions import Unpack
 
 # AutoGraph, which rewrites whatever a tf.function calls, leaves alone what has this attribute; to set it with its own
 # decorator would take TensorFlow.
 _LEAVE_ALONE = "autograph_info__"
 
 Profiles = Mapping[str, Sequence[Sequence[int]]]
+T = TypeVar("T")
 
 
-def register_input(tensor: Any, name: str | None = None) -> Any:
+class CheckOptions(TypedDict, total=False):
+    """The keyword arguments of :func:`check`."""
+
+    versions: str | Sequence[str] | None
+    precision: str
+    opset: int
+    profiles: Profiles | None
+    limit_s: float
+    install: bool
+    raise_on_error: bool
+
+
+def register_input(tensor: T, name: str | None = None) -> T:
     """Note a tensor (or a list or dictionary of them) as an input of the network; returns it."""
     REGISTRY.add("inputs", tensor, name, caller())
     return tensor
 
 
-def register_output(tensor: Any, name: str | None = None) -> Any:
+def register_output(tensor: T, name: str | None = None) -> T:
     """Note a tensor (or a list or dictionary of them) as an output of the network; returns it."""
     REGISTRY.add("outputs", tensor, name, caller())
     return tensor
@@ -35,7 +52,7 @@ def clear() -> None:
 
 def check_conversion(
     *, versions: str | Sequence[str] | None = None, precision: str = "fp32", opset: int = 17,
-    profiles: Profiles | None = None, graph: Any = None, limit_s: float = 60.0, install: bool = True,
+    profiles: Profiles | None = None, graph: tf.Graph | None = None, limit_s: float = 60.0, install: bool = True,
     raise_on_error: bool = False,
 ) -> Result:  # fmt: skip
     """Whether what was registered converts to TensorRT; true when it does.
@@ -57,9 +74,9 @@ def check_conversion(
 
 
 def check(
-    model: Any, input_signature: Any = None, *, versions: str | Sequence[str] | None = None, precision: str = "fp32",
-    opset: int = 17, profiles: Profiles | None = None, limit_s: float = 60.0, install: bool = True,
-    raise_on_error: bool = False,
+    model: object, input_signature: object = None, *, versions: str | Sequence[str] | None = None,
+    precision: str = "fp32", opset: int = 17, profiles: Profiles | None = None, limit_s: float = 60.0,
+    install: bool = True, raise_on_error: bool = False,
 ) -> Result:  # fmt: skip
     """Whether a model converts to TensorRT: a Keras model, a function, a module, or a path to one (also ``.onnx``).
 
@@ -73,7 +90,7 @@ def check(
     return asked.model(model, input_signature, arguments, raise_on_error=raise_on_error)
 
 
-def assert_converts(model: Any, input_signature: Any = None, **arguments: Any) -> Result:
+def assert_converts(model: object, input_signature: object = None, **arguments: Unpack[CheckOptions]) -> Result:
     """Fail with the whole report unless the model converts; arguments are those of ``trt_checker.check``.
 
     Raises:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.checker import engine, options, shapes, usage
@@ -16,6 +17,11 @@ from trtbuild.checker.options import OPSET, Options
 from trtbuild.checker.problem import Problem, settled
 from trtbuild.checker.result import Result
 from trtbuild.config import named
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.core.recipes import InputParams
 
 
 def check(path: Path, how: Options, *, ready: bool = True) -> Result:
@@ -42,7 +48,7 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     return Result(*found, how.lowering.precision, (str(path),), lowering=how.lowering)
 
 
-def load(path: Path) -> Any:
+def load(path: Path) -> onnx.ModelProto:
     """The model without its external data; every node gets a name, since a refusal can only point at a name."""
     import onnx
 
@@ -69,7 +75,7 @@ def load(path: Path) -> Any:
     return model
 
 
-def _beside(model: Any, path: Path, folder: Path) -> None:
+def _beside(model: onnx.ModelProto, path: Path, folder: Path) -> None:
     """Links to the files in which the model keeps weights, by names of ours: theirs might be those of our own files.
 
     Raises:
@@ -85,7 +91,7 @@ def _beside(model: Any, path: Path, folder: Path) -> None:
         next(entry for entry in tensor.external_data if entry.key == "location").value = links[place.file]
 
 
-def _undeclared(model: Any) -> list[Problem]:
+def _undeclared(model: onnx.ModelProto) -> list[Problem]:
     """Domains without a version, one problem each; they get one, so that the rest can be checked."""
     from trtbuild.graphs.graph import all_nodes
 
@@ -104,7 +110,7 @@ def _undeclared(model: Any) -> list[Problem]:
     return list(found.values())
 
 
-def check_source(path: Path, where: str, inputs: dict[str, Any], how: Options) -> Result:
+def check_source(path: Path, where: str, inputs: Mapping[str, InputParams], how: Options) -> Result:
     """A ready-made file that a config names: its inputs are the config's, and its opset is raised, as in a build."""
     from trtbuild.sources import onnxsource, tfonnx
 

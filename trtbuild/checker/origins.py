@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.checker.places import Place, place_of
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 NO_FRAME = "its line is not known: no code outside of TensorFlow and Keras made it"
 NOT_FOUND = "its line is not known: no operation of this name, or several, are in the code's own graph"
@@ -17,7 +20,7 @@ LOADED = "loaded from a file, which keeps no lines of code"
 class Origins:
     """Looks operations up in the graph they were captured from; ``layers`` are names of Keras layers in their names."""
 
-    def __init__(self, graph: Any, layers: Collection[str] = (), loaded: bool = False) -> None:
+    def __init__(self, graph: tf.Graph | None, layers: Collection[str] = (), loaded: bool = False) -> None:
         self._graph, self._layers, self._loaded = graph, frozenset(layers), loaded
 
     def place(self, name: str) -> tuple[Place | None, str]:
@@ -36,7 +39,7 @@ class Origins:
         parts = (part for whole in reversed(name.split("/")) for part in (whole, re.sub(r"_\d+$", "", whole)))
         return next((part for part in parts if part in self._layers), "")
 
-    def _find(self, name: str) -> Any:
+    def _find(self, name: str) -> tf.Operation | None:
         """By its name; an inlined one in the function that its caller calls; one of a loop's body in any function."""
         op = _lookup(self._graph, name)
         if op is not None:
@@ -61,7 +64,7 @@ class Origins:
         return named[0] if len({place_of(op.traceback) for op in named}) == 1 else None
 
 
-def _in_body(functions: Mapping[str, Any], name: str) -> Iterator[tuple[Any, str]]:
+def _in_body(functions: Mapping[str, tf.Graph], name: str) -> Iterator[tuple[tf.Graph, str]]:
     """Graphs whose name is in front of an operation's, as tf2onnx names those of a body: ``FUNCTION_OPERATION``.
 
     Freezing renames a function that reads variables: ``cond_true_12`` is ``cond_true_frozen_34`` behind it.
@@ -73,14 +76,14 @@ def _in_body(functions: Mapping[str, Any], name: str) -> Iterator[tuple[Any, str
             yield inner, matched[1]
 
 
-def _lookup(graph: Any, name: str) -> Any:
+def _lookup(graph: tf.Graph, name: str) -> tf.Operation | None:
     try:
         return graph.get_operation_by_name(name)
     except (KeyError, ValueError):
         return None
 
 
-def _split(graph: Any, name: str) -> tuple[Any, str]:
+def _split(graph: tf.Graph, name: str) -> tuple[tf.Operation | None, str]:
     """The operation that is a prefix of an inlined name, and the rest of the name."""
     parts = name.split("/")
     for i in range(1, len(parts)):
@@ -90,13 +93,13 @@ def _split(graph: Any, name: str) -> tuple[Any, str]:
     return None, name
 
 
-def _callee(op: Any) -> str:
+def _callee(op: tf.Operation) -> str:
     if op.type not in ("PartitionedCall", "StatefulPartitionedCall"):
         return ""
     return str(op.get_attr("f").name)
 
 
-def _functions(graph: Any) -> Iterator[tuple[str, Any]]:
+def _functions(graph: tf.Graph) -> Iterator[tuple[str, tf.Graph]]:
     """Functions that a graph calls, whose graphs (with their operations' tracebacks) are still there."""
     for name, function in getattr(graph, "_functions", {}).items():
         inner = getattr(function, "graph", None)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.checker import types
 from trtbuild.checker.advice import LATE
@@ -18,6 +18,9 @@ from trtbuild.checker.cutting import cut_out, inferred
 from trtbuild.checker.exporting import Shapes
 from trtbuild.core.complaint import Complaint
 from trtbuild.workers.probing import Answer, Question
+
+if TYPE_CHECKING:
+    import onnx
 
 ROUNDS = 24
 Ask = Callable[[Question], Answer]
@@ -57,7 +60,7 @@ def ask_through(
     return replace(first, complaints=tuple(complaints.values()))
 
 
-def _complaints(ask: Ask, answer: Answer, model: Any, folder: Path, deadline: float) -> list[Complaint]:
+def _complaints(ask: Ask, answer: Answer, model: onnx.ModelProto, folder: Path, deadline: float) -> list[Complaint]:
     """Those of an answer; where it names no node, the one that a search finds."""
     named = [complaint for complaint in answer.complaints if complaint.node]
     words = (*answer.words, *(complaint.words for complaint in answer.complaints))
@@ -79,14 +82,14 @@ def _stage(answer: Answer) -> str:
     return "build" if answer.stage in ("building", "build") else "parse"
 
 
-def _locate(ask: Ask, answer: Answer, model: Any, folder: Path, deadline: float) -> Complaint:
+def _locate(ask: Ask, answer: Answer, model: onnx.ModelProto, folder: Path, deadline: float) -> Complaint:
     """One of the smallest set of nodes with which TensorRT says the same: dies, or refuses without a name."""
     from trtbuild.graphs.graph import subgraphs
     from trtbuild.graphs.reduction import reduce
 
     path, stage, wanted = folder / "piece.onnx", _stage(answer), _gist(answer)
 
-    def shows(piece: Any) -> bool:
+    def shows(piece: onnx.ModelProto) -> bool:
         path.write_bytes(piece.SerializeToString())
         said = ask(Question(path, every=False))
         return said.verdict == answer.verdict and _gist(said) == wanted
@@ -112,7 +115,7 @@ def _gist(answer: Answer) -> str:
     return re.sub(r"'[^']*'|\[[^]]*\]|\(.*?\)|\S*[/:_\d]\S*", "", said)[:200]
 
 
-def make_static(model: Any, shapes: Mapping[str, Sequence[int]]) -> None:
+def make_static(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> None:
     """Write concrete shapes over the inputs' dimensions, and drop the outputs', which follow from them."""
     for value in model.graph.input:
         for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
@@ -123,7 +126,7 @@ def make_static(model: Any, shapes: Mapping[str, Sequence[int]]) -> None:
                 dim.Clear()
 
 
-def _known(model: Any, shapes: Shapes) -> dict[str, tuple[int, tuple[int, ...]]]:
+def _known(model: onnx.ModelProto, shapes: Shapes) -> dict[str, tuple[int, tuple[int, ...]]]:
     """Types and shapes by inference, else by the exporter; tensors whose size depends on values have none."""
     found = {}
     for name, (kind, shape) in {**shapes, **inferred(model)}.items():
@@ -134,7 +137,7 @@ def _known(model: Any, shapes: Shapes) -> dict[str, tuple[int, tuple[int, ...]]]
     return found
 
 
-def _saved(model: Any, path: Path, like: Question) -> Question:
+def _saved(model: onnx.ModelProto, path: Path, like: Question) -> Question:
     path.write_bytes(model.SerializeToString())
     present = {value.name for value in model.graph.input}
     shapes = {name: shape for name, shape in like.shapes.items() if name in present}

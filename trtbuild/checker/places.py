@@ -7,7 +7,12 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import traceback
+
+    from tensorflow.types.experimental import PolymorphicFunction
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the package
 _LIBRARIES = ("tensorflow", "keras", "tf_keras", "tf2onnx", "numpy")
@@ -25,7 +30,7 @@ class Place:
     code: str = ""
 
 
-def place_of(frames: Iterable[Any]) -> Place | None:
+def place_of(frames: Iterable[traceback.FrameSummary]) -> Place | None:
     """The user's innermost frame, outer frames first in ``frames``.
 
     Frames before one of ours led to a check, not to the operation: None when nothing of the user's comes after it.
@@ -36,7 +41,8 @@ def place_of(frames: Iterable[Any]) -> Place | None:
         if is_ours(file):
             found = None
         elif not is_library(file):
-            found = Place(file, int(frame.lineno), str(frame.name), linecache.getline(file, int(frame.lineno)).strip())
+            line = frame.lineno or 0
+            found = Place(file, line, frame.name, linecache.getline(file, line).strip())
     return found
 
 
@@ -62,7 +68,7 @@ def caller() -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def traced_function() -> Any:
+def traced_function() -> PolymorphicFunction | None:
     """The tf.function object that is being traced by the calling code, None where none is; knows it by its frame."""
     frame = sys._getframe(1)
     while frame is not None:

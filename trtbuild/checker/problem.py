@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from trtbuild.core.spec import Lowering
 
@@ -101,7 +101,7 @@ class Findings:
             return None
         return {key: value for key, value in asdict(self.lowering).items() if key not in ("precision", "calibration")}
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         return {
             "schema_version": SCHEMA_VERSION, "converts": bool(self), "error": self.error,
             "precision": self.precision, "lowering": self._lowering(),
@@ -126,11 +126,11 @@ def settled(problems: Iterable[Problem], verdicts: Mapping[str, str]) -> tuple[t
 
 def _each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Operations of one type in one place, of which the same is said, are one problem, as is all fake quantisation."""
-    merged: dict[tuple[Any, ...], Problem] = {}
+    merged: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
         where = (problem.severity, problem.file, problem.line, problem.place_note)
         if problem.severity == "error" and (problem.advice == QAT or problem.op_type in FAKE_QUANTISATION):
-            key: tuple[Any, ...] = (*where, QAT)
+            key: tuple[object, ...] = (*where, QAT)
             problem = replace(problem, advice=QAT)
         else:
             words = problem.words.replace(problem.node or problem.op, "") if problem.name else problem.words

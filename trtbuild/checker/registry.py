@@ -8,10 +8,17 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from trtbuild.checker.places import traced_function
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    References = dict[str, weakref.ref[keras.KerasTensor]]
 
 Side = Literal["inputs", "outputs"]
 _COUNT = itertools.count(1)
@@ -30,17 +37,17 @@ class Registered:
     outputs: dict[str, str] = field(default_factory=dict)
     latest: int = 0
     sites: frozenset[tuple[str, int]] = frozenset()
-    function: weakref.ref[Any] | None = None
+    function: weakref.ref[tf.types.experimental.PolymorphicFunction] | None = None
 
 
 @dataclass
 class Symbolic:
     """Keras tensors, which belong to no graph: chosen name -> weak reference."""
 
-    inputs: dict[str, Any] = field(default_factory=dict)
-    outputs: dict[str, Any] = field(default_factory=dict)
+    inputs: References = field(default_factory=dict)
+    outputs: References = field(default_factory=dict)
 
-    def alive(self, side: Side) -> dict[str, Any]:
+    def alive(self, side: Side) -> dict[str, keras.KerasTensor]:
         return {name: tensor for name, ref in getattr(self, side).items() if (tensor := ref()) is not None}
 
 
@@ -48,13 +55,13 @@ class Registry:
     """Every graph in which something was registered and that is still alive."""
 
     def __init__(self) -> None:
-        self._graphs: weakref.WeakKeyDictionary[Any, Registered] = weakref.WeakKeyDictionary()
-        self._kept: list[Any] = []
+        self._graphs: weakref.WeakKeyDictionary[tf.Graph, Registered] = weakref.WeakKeyDictionary()
+        self._kept: list[tf.Graph] = []
         self._lock = threading.Lock()
         self.symbolic = Symbolic()
         self.mistakes: list[str] = []  # what cannot be checked, each once; said by the next check
 
-    def add(self, side: Side, value: Any, name: str | None, site: tuple[str, int]) -> None:
+    def add(self, side: Side, value: object, name: str | None, site: tuple[str, int]) -> None:
         """Note a tensor, or every tensor of a list, tuple or dict."""
         if isinstance(value, dict):
             for key, part in value.items():
@@ -72,7 +79,7 @@ class Registry:
             else:
                 self._add(side, graph, value, name, site)
 
-    def _add(self, side: Side, graph: Any, tensor: Any, name: str | None, site: tuple[str, int]) -> None:
+    def _add(self, side: Side, graph: tf.Graph, tensor: tf.Tensor, name: str | None, site: tuple[str, int]) -> None:
         found = self._graphs.setdefault(graph, Registered())
         self._kept = [*(kept for kept in self._kept if kept is not graph), graph][-KEPT_GRAPHS:]
         found.latest, found.sites = next(_COUNT), found.sites | {site}
@@ -82,13 +89,13 @@ class Registry:
         if tensor.name not in names.values():
             names[_fresh(name or _short(tensor.name), names)] = tensor.name
 
-    def _add_symbolic(self, side: Side, tensor: Any, name: str | None) -> None:
-        refs: dict[str, Any] = {n: ref for n, ref in getattr(self.symbolic, side).items() if ref() is not None}
+    def _add_symbolic(self, side: Side, tensor: keras.KerasTensor, name: str | None) -> None:
+        refs: References = {n: ref for n, ref in getattr(self.symbolic, side).items() if ref() is not None}
         if not any(ref() is tensor for ref in refs.values()):
             refs[_fresh(name or _short(str(tensor.name)), refs)] = weakref.ref(tensor)
         setattr(self.symbolic, side, refs)
 
-    def _mistake(self, side: Side, value: Any, site: tuple[str, int]) -> None:
+    def _mistake(self, side: Side, value: object, site: tuple[str, int]) -> None:
         what = "an eager tensor, which has a value and belongs to no graph" if hasattr(value, "numpy") else (
             f"a {type(value).__name__}, which is no tensor"
         )  # fmt: skip
@@ -96,7 +103,7 @@ class Registry:
         if line not in self.mistakes:
             self.mistakes.append(line)
 
-    def graphs(self) -> list[tuple[Any, Registered]]:
+    def graphs(self) -> list[tuple[tf.Graph, Registered]]:
         """Graphs and their records, the latest last."""
         return sorted(self._graphs.items(), key=lambda pair: pair[1].latest)
 
@@ -106,16 +113,16 @@ class Registry:
             self._kept, self.symbolic, self.mistakes = [], Symbolic(), []
 
 
-def is_symbolic(value: Any) -> bool:
+def is_symbolic(value: object) -> bool:
     """Whether it is a KerasTensor, which stands for a value in no graph yet."""
     return any(kind.__name__ == "KerasTensor" for kind in type(value).__mro__)
 
 
-def _graph_of(value: Any) -> Any:
+def _graph_of(value: object) -> tf.Graph | None:
     """The graph of a symbolic tensor; an eager tensor refuses the question, and other things do not know it."""
     try:
-        graph = value.graph
-        return graph if isinstance(value.name, str) and hasattr(value, "op") else None
+        graph, name = getattr(value, "graph", None), getattr(value, "name", None)
+        return graph if isinstance(name, str) and hasattr(value, "op") else None
     except (AttributeError, NotImplementedError):
         return None
 
@@ -125,7 +132,7 @@ def _short(name: str) -> str:
     return op.rpartition("/")[2] + (f"_{port}" if port not in ("", "0") else "")
 
 
-def _fresh(name: str, taken: dict[str, Any]) -> str:
+def _fresh(name: str, taken: Collection[str]) -> str:
     chosen, count = name, 2
     while chosen in taken:
         chosen, count = f"{name}_{count}", count + 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from trtbuild.checker import sarif, text
 from trtbuild.checker.problem import Findings
@@ -17,7 +16,7 @@ class Result(Findings):
     def to_json(self, indent: int | None = 1) -> str:
         return json.dumps(self.document(), indent=indent)
 
-    def to_sarif(self) -> dict[str, Any]:
+    def to_sarif(self) -> dict[str, object]:
         """SARIF 2.1.0, for code review tools."""
         return sarif.sarif(self)
 

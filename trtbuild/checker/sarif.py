@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from trtbuild.checker.problem import Findings, Problem
@@ -11,7 +10,7 @@ from trtbuild.checker.problem import Findings, Problem
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(result: Findings, root: Path | None = None) -> dict[str, Any]:
+def sarif(result: Findings, root: Path | None = None) -> dict[str, object]:
     """One run; files below ``root`` (default: the current folder) are relative to ``%SRCROOT%``, as reviewers need."""
     from trtbuild import __version__
 
@@ -27,24 +26,24 @@ def sarif(result: Findings, root: Path | None = None) -> dict[str, Any]:
             for rule, problem in sorted(rules.items())
         ],
     }  # fmt: skip
-    run: dict[str, Any] = {
+    notes = [{"level": "error", "message": {"text": result.error}}] if result.error else []
+    run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {"%SRCROOT%": {"uri": root.absolute().as_uri() + "/"}},
         "results": [_result(problem, root, sorted(rules)) for problem in result.problems],
-        "invocations": [{"executionSuccessful": not result.error}],
+        "invocations": [
+            {"executionSuccessful": not result.error, **({"toolExecutionNotifications": notes} if notes else {})}
+        ],
     }
-    if result.error:
-        note = {"level": "error", "message": {"text": result.error}}
-        run["invocations"][0]["toolExecutionNotifications"] = [note]
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _result(problem: Problem, root: Path, rules: list[str]) -> dict[str, Any]:
+def _result(problem: Problem, root: Path, rules: list[str]) -> dict[str, object]:
     name = f"{problem.op_type or problem.node_type} {problem.op or problem.node}".strip()
     versions = f" ({', '.join(problem.versions)})" if problem.versions else ""
     said = f"{name}: {problem.words}{versions}" + (f". {problem.advice}" if problem.advice else "")
-    location: dict[str, Any] = {}
+    location: dict[str, object] = {}
     if problem.file:
         location["physicalLocation"] = {
             "artifactLocation": _artifact(problem.file, root), "region": {"startLine": max(1, problem.line)},

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.checker.writes import is_write, take_out
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow.core.framework.function_pb2 import FunctionDefLibrary
+    from tensorflow.core.framework.graph_pb2 import GraphDef
 
 LARGE_BYTES = 1 << 20  # a float constant from here on is data: its values decide no verdict
 
@@ -27,7 +32,7 @@ class Held:
 class Subgraph:
     """``inputs`` and ``outputs`` are chosen name -> tensor of ``graph_def``; the rest by node name."""
 
-    graph_def: Any
+    graph_def: GraphDef
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     variables: dict[str, Held] = field(default_factory=dict)
@@ -38,7 +43,9 @@ class Subgraph:
     dtypes: dict[str, str] = field(default_factory=dict)
 
 
-def cut_out(graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], *, initialised: bool = True) -> Subgraph:
+def cut_out(
+    graph: tf.Graph, inputs: Mapping[str, str], outputs: Mapping[str, str], *, initialised: bool = True
+) -> Subgraph:
     """Copy what the outputs depend on, stopping at the inputs.
 
     Without ``initialised`` variables, what random initialisers compute is taken for what it will be: weights.
@@ -50,7 +57,9 @@ def cut_out(graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], *
 
 
 class _Cutter:
-    def __init__(self, graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], initialised: bool) -> None:
+    def __init__(
+        self, graph: tf.Graph, inputs: Mapping[str, str], outputs: Mapping[str, str], initialised: bool
+    ) -> None:
         from tensorflow.core.framework import graph_pb2
 
         self.graph, self.initialised = graph, initialised
@@ -88,16 +97,16 @@ class _Cutter:
         self.made.assigned += take_out(self.made.graph_def)
         return self.made
 
-    def _note_unused(self, reached: list[Any], wanted: set[str]) -> None:
+    def _note_unused(self, reached: list[tf.Operation], wanted: set[str]) -> None:
         read = {tensor.name for op in reached for tensor in op.inputs} | {tensor.name for tensor in self.outs.values()}
         self.made.unused = [name for name, tensor in self.ins.items() if tensor.name not in read]
         # A write that something has to wait for is state, though its result is not used.
         behind = {op.name: op for op in self._reach(wanted, control=True)}
         self.made.assigned = [name for name, op in behind.items() if is_write(op.type)]
 
-    def _reach(self, stops: set[str], *, control: bool = False) -> list[Any]:
+    def _reach(self, stops: set[str], *, control: bool = False) -> list[tf.Operation]:
         """Operations behind the outputs, in the graph's order; with ``control`` over control edges, too."""
-        found: dict[str, Any] = {}
+        found: dict[str, tf.Operation] = {}
         waiting = [tensor.op for tensor in self.outs.values() if tensor.name not in stops]
         while waiting:
             op = waiting.pop()
@@ -111,7 +120,7 @@ class _Cutter:
             waiting += op.control_inputs if control or self.old_control_flow else ()
         return sorted(found.values(), key=lambda op: op._id)
 
-    def _weight(self, tensor: Any) -> None:
+    def _weight(self, tensor: tf.Tensor) -> None:
         """A constant of one value for the whole shape, which freezing replaces."""
         import tensorflow as tf
 
@@ -129,12 +138,12 @@ class _Cutter:
     def _tensor(self, name: str) -> str:
         return f"{self.stops[name]}:0" if name in self.stops else name
 
-    def _placeholder(self, name: str, dtype: int, shape: Any) -> None:
+    def _placeholder(self, name: str, dtype: int, shape: tf.TensorShape) -> None:
         node = self.made.graph_def.node.add(name=name, op="Placeholder")
         node.attr["dtype"].type = dtype
         node.attr["shape"].shape.CopyFrom(shape.as_proto())
 
-    def _copy(self, op: Any) -> None:
+    def _copy(self, op: tf.Operation) -> None:
         if op.type == "Const" and (held := _large_constant(op)) is not None:
             self._variable(op.name, held)
             return
@@ -165,7 +174,7 @@ class _Cutter:
             node.attr.pop("shape", None)
         self.made.graph_def.node.append(node)
 
-    def _copy_placeholder(self, op: Any) -> None:
+    def _copy_placeholder(self, op: tf.Operation) -> None:
         """One of the graph's own that was not registered, or a value that a function took from outside."""
         outer, tensor = self.captured.get(op.name), op.outputs[0]
         if tensor.dtype.name == "resource" and (held := _handle(tensor)) is not None:
@@ -184,7 +193,7 @@ class _Cutter:
         add_reading(self.made.graph_def, name, handle, held)
         self.made.variables[handle] = held
 
-    def _constant(self, name: str, value: Any) -> None:
+    def _constant(self, name: str, value: tf.Tensor) -> None:
         import tensorflow as tf
 
         size = value.dtype.size * (value.shape.num_elements() or 0)
@@ -196,7 +205,7 @@ class _Cutter:
         node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy(), value.dtype, value.shape))
 
 
-def _initialisers(ops: list[Any], inputs: set[str]) -> dict[str, Any]:
+def _initialisers(ops: list[tf.Operation], inputs: set[str]) -> dict[str, tf.Tensor]:
     """Tensors that a weight's initialiser made: random or constant, of no input, and read by what depends on one."""
     live: set[str] = set()  # operations that depend on an input
     random: set[str] = set()  # operations that depend on a random one, and on no input
@@ -217,17 +226,18 @@ def _initialisers(ops: list[Any], inputs: set[str]) -> dict[str, Any]:
     return found
 
 
-def _library(graph: Any) -> Any:
+def _library(graph: tf.Graph) -> FunctionDefLibrary:
     """The functions that a graph calls; as_graph_def would copy all its nodes, and their constants, for them."""
     from tensorflow.core.framework import graph_pb2
 
     copied = graph_pb2.GraphDef()
-    copy: Callable[[Any, int], None] = graph._copy_functions_to_graph_def
+    copy: Callable[[GraphDef, int], None] = graph._copy_functions_to_graph_def
     copy(copied, 0)
-    return copied.library
+    library: FunctionDefLibrary = copied.library
+    return library
 
 
-def _large_constant(op: Any) -> Held | None:
+def _large_constant(op: tf.Operation) -> Held | None:
     tensor = op.outputs[0]
     size = tensor.dtype.size * (tensor.shape.num_elements() or 0)
     if not tensor.dtype.is_floating or size < LARGE_BYTES:
@@ -235,7 +245,7 @@ def _large_constant(op: Any) -> Held | None:
     return Held(tensor.dtype.as_datatype_enum, tuple(tensor.shape.as_list()))
 
 
-def _handle(tensor: Any) -> Held | None:
+def _handle(tensor: tf.Tensor) -> Held | None:
     """What the variable behind a resource handle holds; None for tables and the like."""
     from tensorflow.python.ops import handle_data_util
 
@@ -248,7 +258,7 @@ def _handle(tensor: Any) -> Held | None:
     return Held(kind.dtype, tuple(dim.size for dim in kind.shape.dim))
 
 
-def add_variable(graph_def: Any, name: str, held: Held) -> None:
+def add_variable(graph_def: GraphDef, name: str, held: Held) -> None:
     """A variable's handle, with the shape that grappler infers shapes by."""
     from tensorflow.core.framework import tensor_shape_pb2
 
@@ -258,7 +268,7 @@ def add_variable(graph_def: Any, name: str, held: Held) -> None:
     node.attr["shared_name"].s = name.encode()
 
 
-def add_reading(graph_def: Any, name: str, handle: str, held: Held) -> None:
+def add_reading(graph_def: GraphDef, name: str, handle: str, held: Held) -> None:
     node = graph_def.node.add(name=name, op="ReadVariableOp")
     node.input.append(handle)
     node.attr["dtype"].type = held.dtype

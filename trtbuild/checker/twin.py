@@ -6,10 +6,13 @@ Keras' own way of copying goes through a file, for which every class has to be r
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
 
 
-def twin(model: Any) -> Any:
+def twin(model: keras.Model) -> keras.Model:
     return _Copier().copy(model)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
 
 # By name in onnx.TensorProto; all others (strings, complex numbers, doubles, unsigned and 16 bit integers) are foreign.
 KNOWN = ("FLOAT", "FLOAT16", "BFLOAT16", "INT8", "INT32", "INT64", "BOOL", "FLOAT8E4M3FN", "FLOAT4E2M1", "INT4")
@@ -16,7 +19,7 @@ def foreign(kind: int) -> bool:
     return kind not in {getattr(onnx.TensorProto, name) for name in KNOWN if hasattr(onnx.TensorProto, name)}
 
 
-def introduced(model: Any, kinds: Mapping[str, int]) -> tuple[list[Any], set[str]]:
+def introduced(model: onnx.ModelProto, kinds: Mapping[str, int]) -> tuple[list[onnx.NodeProto], set[str]]:
     """Nodes that make a foreign type of others, and names of the nodes that read one which a node made.
 
     Args:

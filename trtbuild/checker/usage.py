@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.checker.advice import STRINGS
@@ -13,6 +13,10 @@ from trtbuild.checker.problem import Problem, Severity
 from trtbuild.checker.shapes import Shapes
 from trtbuild.checker.subgraph import Subgraph, _handle
 from trtbuild.core.parserwarnings import where
+
+if TYPE_CHECKING:
+    import onnx
+    from tensorflow.core.framework.graph_pb2 import GraphDef
 
 _LOOSE = "register it with trt_checker.register_input, or use tf.compat.v1.placeholder_with_default"
 _UNUSED = "register the input that the network is fed by, and the output that it computes"
@@ -70,7 +74,7 @@ def tables(capture: Capture, origins: Origins) -> list[Problem]:
     ]
 
 
-def silent(graph_def: Any, origins: Origins, weights: Collection[str] = ()) -> list[Problem]:
+def silent(graph_def: GraphDef, origins: Origins, weights: Collection[str] = ()) -> list[Problem]:
     """Operations that convert without a word, into something else than TensorFlow computes.
 
     Args:
@@ -98,7 +102,7 @@ def told_once(silent: list[Problem], unknown: list[Problem]) -> list[Problem]:
     return [problem for problem in silent if problem.rule != RANDOM or problem.op not in refused]
 
 
-def random_nodes(model: Any) -> list[Problem]:
+def random_nodes(model: onnx.ModelProto) -> list[Problem]:
     """Nodes of a ready-made file that draw random numbers."""
     from trtbuild.sources import randomness
 
@@ -110,7 +114,7 @@ def random_nodes(model: Any) -> list[Problem]:
     ]
 
 
-def _trained_for_quantisation(graph_def: Any, origins: Origins, weights: Collection[str]) -> list[Problem]:
+def _trained_for_quantisation(graph_def: GraphDef, origins: Origins, weights: Collection[str]) -> list[Problem]:
     """One warning for all fake quantisation of weights, at the first; TensorRT is asked about that of activations."""
     from trtbuild.graphs.scopes import Cleaner
     from trtbuild.sources import fakequant

@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
 
 FILE = "weights.bin"  # sparse: zeros, and no block on the disk
 # TensorRT maps the file and knows weights by their address, so that each needs a place of its own.
@@ -24,7 +27,7 @@ class Weight:
     shape: tuple[int, ...]
 
 
-def settle(model: Any, weights: Mapping[str, tuple[int, ...]], folder: Path) -> None:
+def settle(model: onnx.ModelProto, weights: Mapping[str, tuple[int, ...]], folder: Path) -> None:
     """Turn the graph inputs named in ``weights`` into initialisers, and write the file beside which the model goes.
 
     Args:
@@ -61,7 +64,7 @@ def settle(model: Any, weights: Mapping[str, tuple[int, ...]], folder: Path) -> 
             os.truncate(file.fileno(), end)
 
 
-def _initialiser(name: str, weight: Weight, offset: int) -> tuple[Any, int]:
+def _initialiser(name: str, weight: Weight, offset: int) -> tuple[onnx.TensorProto, int]:
     import onnx
 
     size = prod(weight.shape) * onnx.helper.tensor_dtype_to_np_dtype(weight.dtype).itemsize
@@ -72,7 +75,9 @@ def _initialiser(name: str, weight: Weight, offset: int) -> tuple[Any, int]:
     return tensor, size
 
 
-def _fold(node: Any, known: Mapping[str, Weight], constants: Mapping[str, Any]) -> Weight | None:
+def _fold(
+    node: onnx.NodeProto, known: Mapping[str, Weight], constants: Mapping[str, onnx.TensorProto]
+) -> Weight | None:
     """What a node makes of a weight, if its shape tells; None for a node that is no such thing."""
     if not node.input or node.input[0] not in known:
         return None
@@ -109,7 +114,9 @@ def _reshaped(old: tuple[int, ...], wanted: list[int]) -> tuple[int, ...] | None
     return tuple(shape) if prod(shape) == prod(old) and -1 not in shape else None
 
 
-def _axes(node: Any, attributes: Mapping[str, Any], constants: Mapping[str, Any]) -> list[int] | None:
+def _axes(
+    node: onnx.NodeProto, attributes: Mapping[str, onnx.AttributeProto], constants: Mapping[str, onnx.TensorProto]
+) -> list[int] | None:
     if "axes" in attributes:
         return list(attributes["axes"].ints)
     if len(node.input) > 1 and node.input[1] in constants:
@@ -117,13 +124,13 @@ def _axes(node: Any, attributes: Mapping[str, Any], constants: Mapping[str, Any]
     return None
 
 
-def _values(tensor: Any) -> list[int]:
+def _values(tensor: onnx.TensorProto) -> list[int]:
     import onnx
 
     return [int(value) for value in onnx.numpy_helper.to_array(tensor).reshape(-1)]
 
 
-def _nodes(graph: Any) -> list[Any]:
+def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     from trtbuild.graphs.graph import all_nodes
 
     return list(all_nodes(graph))

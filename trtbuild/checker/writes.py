@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.function_pb2 import FunctionDef
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")  # inlined, where what no output waits for is dropped
 
@@ -12,7 +17,7 @@ def is_write(kind: str) -> bool:
     return kind.startswith("Assign")
 
 
-def take_out(graph_def: Any) -> list[str]:
+def take_out(graph_def: GraphDef) -> list[str]:
     """Cut writes out of all functions behind the nodes; those that matter, as FUNCTION/OPERATION.
 
     A branch or a loop runs as a whole, so that every write in it matters; elsewhere those that a result waits for.
@@ -35,7 +40,7 @@ def take_out(graph_def: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _called(node: Any) -> Iterator[tuple[str, bool]]:
+def _called(node: NodeDef) -> Iterator[tuple[str, bool]]:
     """Functions that a node runs, and whether as a branch or a loop."""
     for value in node.attr.values():
         for function in (value.func, *value.list.func):
@@ -43,7 +48,7 @@ def _called(node: Any) -> Iterator[tuple[str, bool]]:
                 yield function.name, node.op not in _CALLS
 
 
-def _awaited(function: Any) -> set[str]:
+def _awaited(function: FunctionDef) -> set[str]:
     nodes = {node.name: node for node in function.node_def}
     found: set[str] = set()
     waiting = [source.partition(":")[0] for source in function.ret.values()]
@@ -55,7 +60,7 @@ def _awaited(function: Any) -> set[str]:
     return found
 
 
-def _cut(function: Any) -> None:
+def _cut(function: FunctionDef) -> None:
     gone = {node.name for node in function.node_def if is_write(node.op)}
     if gone:
         _return_copies(function)
@@ -72,7 +77,7 @@ def _cut(function: Any) -> None:
         function.signature.control_output.remove(key)
 
 
-def _return_copies(function: Any) -> None:
+def _return_copies(function: FunctionDef) -> None:
     """What was just written is read and returned, and freezing loses the read where nothing comes behind it."""
     reads = {node.name: node.attr["dtype"].type for node in function.node_def if node.op == "ReadVariableOp"}
     for key, source in list(function.ret.items()):
