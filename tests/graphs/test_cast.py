@@ -222,21 +222,6 @@ def test_types_that_are_attributes_change_with_the_rest() -> None:
     assert casts(low) == 2
 
 
-def test_a_branch_may_give_back_a_constant() -> None:
-    """A body's output that nothing computes is a constant in the low precision."""
-    model = graph(
-        """float[1] x, bool c => float[1] y {
-          y = If(c) <
-            then_branch = yes () => (float[1] k) <float[1] k = {1.5}> { unread = Neg(k) },
-            else_branch = no () => (float[1] q) { q = Neg(x) }>
-        }"""
-    )
-    low, _ = lowered(model)
-    onnx.checker.check_model(low, full_check=True)
-
-    np.testing.assert_array_equal(run(low, x=np.float32([2]), c=np.array(True))["y"], [1.5])
-
-
 @pytest.mark.parametrize(("precision", "clamped"), [("float16", {"w": 1e6}), ("bfloat16", {})])
 def test_constants_beyond_the_range_are_clamped_and_reported(precision: str, clamped: dict[str, float]) -> None:
     """An attention mask of -1e6 must not become infinity; infinity itself is kept."""
@@ -263,52 +248,3 @@ def test_names_that_are_taken_are_not_taken_again() -> None:
     low, _ = lowered(model)
 
     np.testing.assert_allclose(run(low, x=np.float32([0.5, 1]))["y"], np.exp([0.5, 1]) - [0.5, 1], rtol=1e-3)
-
-
-def test_a_kept_loop_keeps_its_body() -> None:
-    """Nothing inside a node that stays float32 is cast."""
-    low, done = lowered(loop_net(), kept=keep("Loop"))
-
-    assert done.kept == ["Loop_1"]
-    assert all(a.i != onnx.TensorProto.FLOAT16 for n in nodes(low) for a in n.attribute if a.name == "to")
-    np.testing.assert_array_equal(*(run(m, **NETS["loop"][1])["y"] for m in (low, loop_net())))
-
-
-def test_bodies_compute_in_half() -> None:
-    """States, captures and outputs of a body are in the low precision, so that it casts nothing on every turn."""
-    low, _ = lowered(loop_net())
-    body = node(low, "Loop").attribute[0].g
-    kinds = [v.type.tensor_type.elem_type for v in (*body.input, *body.output)]
-
-    assert kinds.count(onnx.TensorProto.FLOAT16) == 3
-    assert onnx.TensorProto.FLOAT not in kinds
-
-
-def test_constants_of_a_body_are_clamped_too() -> None:
-    """A Constant node in a branch has the same range as an initialiser."""
-    model = graph(
-        """float[1] x, bool c => float[1] y {
-          y = If(c) <
-            then_branch = yes () => (float[1] p) { k = Constant<value = float[1] {1e6}>() p = Add(x, k) },
-            else_branch = no () => (float[1] q) { q = Neg(x) }>
-        }"""
-    )
-    low, done = lowered(model)
-
-    assert np.isfinite(run(low, x=np.zeros(1, np.float32), c=np.array(True))["y"]).all()
-    assert list(done.clamped.values()) == [1e6]
-
-
-def test_an_output_that_a_body_captures_keeps_its_name() -> None:
-    """The contract holds for outputs that a branch reads."""
-    model = graph(
-        """float[1] x, bool c => float[1] y, float[1] z {
-          y = Exp(x)
-          z = If(c) <
-            then_branch = yes () => (float[1] p) { p = Neg(y) },
-            else_branch = no () => (float[1] q) { q = Exp(y) }>
-        }"""
-    )
-    low, _ = lowered(model)
-
-    assert [output.name for output in low.graph.output] == ["y", "z"]
