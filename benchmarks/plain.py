@@ -30,7 +30,7 @@ def main(root: Path, name: str, out: Path) -> None:
     path = root / source["path"] if "path" in source else None
 
     def samples(key: str) -> Any:
-        return data.open_samples(model["data"][key], root / model["data"][key], inputs, key)
+        return data.Source(model["data"][key], root / model["data"][key], inputs, key).samples()
 
     # TensorFlow's outputs, then ONNX.
     session = tensorflow.open_session(source, path, inputs)

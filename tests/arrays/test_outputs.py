@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trtbuild.arrays.data import Samples
 from trtbuild.arrays.outputs import Recorded, load, record, run_all
+from trtbuild.arrays.samples import Samples
 from trtbuild.base.errors import ModelError
 
 STATIC = {"x": {"dtype": "float32", "shape": [4, 1]}}

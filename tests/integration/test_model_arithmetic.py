@@ -15,7 +15,7 @@ import onnx
 import pytest
 
 from tests.support.graphs import Array, run
-from trtbuild.arrays.data import rows_per_call
+from trtbuild.arrays.samples import rows_per_call
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import plan_overrides
 from trtbuild.building.run import build_planned

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from tests.support.graphs import Array, graph, run
-from trtbuild.arrays.data import Samples
+from trtbuild.arrays.samples import Samples
 from trtbuild.graphs import rounding
 from trtbuild.runtimes import calibration
 from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession, session_of

@@ -9,7 +9,7 @@ import pytest
 
 from tests.graphs.test_qdq import draw, two_layers
 from tests.support.graphs import Array, graph
-from trtbuild.arrays.data import Samples
+from trtbuild.arrays.samples import Samples
 from trtbuild.base.errors import DataError
 from trtbuild.runtimes import calibration
 

@@ -146,7 +146,7 @@ def test_another_device_is_refused(tmp_path: Path) -> None:
 
 def test_a_batch_repeats_the_samples_there_are() -> None:
     """Three samples for a batch of eight; a static batch stays what it is."""
-    from trtbuild.arrays.data import Samples
+    from trtbuild.arrays.samples import Samples
 
     samples = Samples({"x": np.arange(3, dtype=np.float32)[:, None]}, 3, "here")
     dynamic = {"x": {"dtype": "float32", "shape": [None, 1], "profile": {"min": 1, "opt": 4, "max": 8}}}

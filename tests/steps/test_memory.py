@@ -37,7 +37,7 @@ class Session:
 
 made = {}
 for side, factor in (("reference", 1.0), ("exported", 1 + 1e-6), ("lowered", 1.01)):
-    samples = data.open_samples(source[kind], where / "data.npz", inputs, "data", scratch=where)
+    samples = data.Source(source[kind], where / "data.npz", inputs, "data", scratch=where).samples()
     found = outputs.record(where / f"{side}.npz", outputs.run_all(Session(np.float32(factor)), samples, inputs))
     runtime = {"samples": found.samples, "rows": dict(found.rows)}
     (where / f"{side}.json").write_text(json.dumps(runtime))

@@ -1,15 +1,13 @@
-"""Samples of a data source, checked against the model's inputs and streamed in batches.
+"""Data sources of a config, opened as samples and checked against a model's inputs.
 
 A source is an ``.npz`` file, a folder (one ``.npy`` per key, or ``.npz`` files), seeded random numbers, or a callable.
-Arrays are stored compactly (uint8 images, say), stay on disk and are cast to the input's dtype when read: memory does
-not grow with the number of samples.
 """
 
 from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trtbuild.arrays.arrayfile import BLOCK_ELEMENTS, Array, Rows, StoredArray, open_npy, open_npz
+from trtbuild.arrays.samples import Arrays, Samples, Stored, rows_per_call
 from trtbuild.arrays.samplesizes import collected
 from trtbuild.base.callables import load_callable
 from trtbuild.base.errors import DataError
@@ -27,194 +26,102 @@ if TYPE_CHECKING:
 
     Inputs = Mapping[str, InputParams]
 
-Arrays = dict[str, Array]
-Stored = Mapping[str, Array | StoredArray]
-
 
 @dataclass(frozen=True)
-class Batch:
-    """Feeds of one call, and how many of its leading rows are samples (the rest pads a static batch).
-
-    Where inputs have different static first dimensions, rows are 0: a whole call is one sample.
-    """
-
-    feeds: Arrays
-    rows: int
-    padded: bool
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Samples of one source: ``arrays[key]`` has the shape [count, ...]; ``where`` names it in errors."""
-
-    arrays: Stored
-    count: int
-    where: str
-
-    def batches(self, inputs: Inputs, size: int) -> Iterator[Batch]:
-        """Calls of at most ``size`` samples, cast to each input's dtype and checked for NaN and infinity.
-
-        Inputs that share one batch dimension are cut alike, the last call of a static batch padded with copies of the
-        last sample.  Inputs with different static first dimensions are cut into that many rows a call each.  A scalar
-        has one value a call, so a call ends where its value changes.
-        """
-        rows = rows_per_call(inputs, size)
-        if len(set(rows.values())) > 1:
-            calls = min(len(self.arrays[name]) // n for name, n in rows.items())
-            if not calls:
-                wanted = ", ".join(f"{name} {n}" for name, n in rows.items())
-                raise DataError("too few rows for one call", where=self.where, hint=f"a call takes {wanted}")
-            for call in range(calls):
-                feeds = {n: self._slice(n, inputs[n], call * count, count) for n, count in rows.items()}
-                yield Batch(feeds | self._scalars(inputs, call), 0, False)
-            return
-        static = any(inputs[name]["shape"][0] is not None for name in rows)
-        for start, got in self._cuts(inputs, next(iter(rows.values()), 1)):
-            size = next(iter(rows.values()), 1)
-            feeds = {name: self._slice(name, inputs[name], start, got) for name in rows}
-            padded = static and got < size
-            if padded:
-                feeds = {n: np.concatenate([a, np.repeat(a[-1:], size - got, axis=0)]) for n, a in feeds.items()}
-            yield Batch(feeds | self._scalars(inputs, start), got if rows else 0, padded)
-
-    def _cuts(self, inputs: Inputs, size: int) -> Iterator[tuple[int, int]]:
-        """(first sample, how many) of each call."""
-        scalars = [np.asarray(self.arrays[name][:]) for name, spec in inputs.items() if not spec["shape"]]
-        start = 0
-        while start < self.count:
-            got = min(size, self.count - start)
-            for values in scalars:
-                other = np.flatnonzero(values[start : start + got] != values[start])
-                got = int(other[0]) if len(other) else got
-            yield start, max(got, 1)  # NaN differs from itself, and is refused when it is read
-            start += max(got, 1)
-
-    def _scalars(self, inputs: Inputs, index: int) -> Arrays:
-        return {n: self._slice(n, s, index, 1).reshape(()) for n, s in inputs.items() if not s["shape"]}
-
-    def mapped(self, key: str) -> Array:
-        """One whole array, as a memory map where it lies in a file."""
-        array = self.arrays[key]
-        return array.mapped() if isinstance(array, StoredArray) else array
-
-    def _slice(self, name: str, spec: InputParams, start: int, size: int) -> Array:
-        raw = np.asarray(self.arrays[name][start : start + size])
-        if raw.dtype.kind == "f" and not np.isfinite(raw).all():
-            bad = start + int(np.argwhere(~np.isfinite(raw))[0][0])
-            raise DataError(f"'{name}' has NaN or infinity in sample {bad}", where=self.where)
-        with np.errstate(over="ignore"):
-            cast = raw.astype(spec["dtype"], casting="unsafe", copy=False)
-        wrapped = cast.dtype.kind in "iu" and not np.array_equal(raw, cast)
-        if wrapped or (cast.dtype.kind == "f" and not np.isfinite(cast).all()):
-            raise DataError(f"'{name}' has values that do not fit {spec['dtype']}", where=self.where)
-        return cast
-
-
-def rows_per_call(inputs: Inputs, wanted: int) -> dict[str, int]:
-    """Rows of every input in one call: a static first dimension as it is, else ``wanted`` within the profiles.
-
-    Scalars have none.
-    """
-    inputs = {name: spec for name, spec in inputs.items() if spec["shape"]}
-    static = {name: int(s["shape"][0]) for name, s in inputs.items() if s["shape"][0] is not None}
-    limits = [top for name, s in inputs.items() if name not in static and (top := _profile_batch(s, "max"))]
-    free = min(static.values()) if static else max(1, min([wanted, *limits]))
-    return {name: static.get(name, free) for name in inputs}
-
-
-def _profile_batch(spec: InputParams, point: str) -> int | None:
-    shape = (spec.get("profile") or {}).get(point)
-    return None if shape is None else int(shape if isinstance(shape, int) else shape[0])
-
-
-def open_samples(
-    source: str | DataParams,
-    path: Path | None,
-    inputs: Inputs,
-    where: str,
-    labels: Sequence[str] = (),
-    scratch: Path | None = None,
-) -> Samples:
-    """Open a data source of one size and check it against the inputs.
+class Source:
+    """A data source of a step, for a model with these inputs.
 
     Args:
-        source: one source of the config's ``data``; path: its file, when it is one.
+        spec: as the recipe has it; path: its file or folder, when it is one.
+        where: the place in the config, for errors.
         labels: further keys that must be there, with one entry for each sample.
         scratch: where unnamed files may hold what is drawn, yielded or decompressed (default: the system's place).
-
-    Raises:
-        DataError: wrong keys, shapes, dtypes or lengths, no sample, samples of several sizes, unreadable file.
     """
-    first, *others = open_sizes(source, path, inputs, where, labels, scratch)
-    if others:
-        key, before, after = next(
-            (key, list(a), list(b))
-            for key in (*inputs, *labels)
-            if (a := first.arrays[key].shape[1:]) != (b := others[0].arrays[key].shape[1:])
-        )
-        place = source if isinstance(source, str) else source["callable"]
-        hint = "calibration alone takes samples of several sizes"
-        raise DataError(f"samples differ in shape: '{key}' has {after} after {before}", where=place, hint=hint)
-    return first
 
+    spec: str | DataParams
+    path: Path | None
+    inputs: Inputs
+    where: str
+    labels: Sequence[str] = ()
+    scratch: Path | None = None
 
-def open_sizes(
-    source: str | DataParams,
-    path: Path | None,
-    inputs: Inputs,
-    where: str,
-    labels: Sequence[str] = (),
-    scratch: Path | None = None,
-) -> tuple[Samples, ...]:
-    """As :func:`open_samples`, and samples of several sizes are several parts, each of one size, in their order."""
-    wanted = (*inputs, *labels)
-    if isinstance(source, str):
-        assert path is not None
-        parts, where = _read(path, source, inputs, wanted, scratch), source
-    elif source["kind"] == "random":
-        parts = [_random(inputs, source["count"], source["seed"], scratch)]
-    else:
-        parts = collected(_yielded(source, where), source["callable"], wanted, scratch)
-    return tuple(_checked(arrays, inputs, where, labels) for arrays in parts)
+    def samples(self) -> Samples:
+        """Samples of one size.
 
+        Raises:
+            DataError: wrong keys, shapes, dtypes or lengths, no sample, samples of several sizes, unreadable file.
+        """
+        first, *others = self.parts()
+        if others:
+            key, before, after = next(
+                (key, list(a), list(b))
+                for key in self._keys
+                if (a := first.arrays[key].shape[1:]) != (b := others[0].arrays[key].shape[1:])
+            )
+            what = f"samples differ in shape: '{key}' has {after} after {before}"
+            raise DataError(what, where=self._name, hint="calibration alone takes samples of several sizes")
+        return first
 
-def _read(path: Path, where: str, inputs: Inputs, wanted: Sequence[str], scratch: Path | None) -> Sequence[Stored]:
-    try:
-        if path.is_dir():
-            return _read_folder(path, where, inputs, wanted, scratch)
-        if not zipfile.is_zipfile(path):
-            raise DataError("not an .npz file", where=where, hint="write it with numpy.savez, an array for each input")
-        return [open_npz(path, scratch)]
-    except ValueError as error:
-        hint = "samples of several sizes: a folder of .npz files, each of one size" if "objects" in str(error) else ""
-        raise DataError(f"not a readable .npz file: {error}", where=where, hint=hint) from None
+    def parts(self) -> tuple[Samples, ...]:
+        """The samples in their order, a part for each run of one size; raises what :meth:`samples` does."""
+        where = self.spec if isinstance(self.spec, str) else self.where
+        return tuple(_checked(arrays, self.inputs, where, self.labels) for arrays in self._arrays())
 
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return (*self.inputs, *self.labels)
 
-def _read_folder(
-    path: Path, where: str, inputs: Inputs, wanted: Sequence[str], scratch: Path | None
-) -> Sequence[Stored]:
-    """One .npy for each key; or .npz files, each of one size; or, for one input, an .npy for each sample."""
-    files, archives = sorted(path.glob("*.npy")), sorted(path.glob("*.npz"))
-    if not files and not archives:
-        hint = "one .npy for each input, named after it, or .npz files"
-        raise DataError("no .npy file in it", where=where, hint=hint)
-    if archives and not files:
-        rows = (row for archive in archives for row in _rows(open_npz(archive, scratch), archive, where))
-        return collected(rows, where, wanted, scratch)
-    if len(inputs) == 1 and not {file.stem for file in files} & set(wanted):
-        ((name, spec),) = inputs.items()
-        arrays = (np.asarray(open_npy(file)) for file in files)
-        samples = (row for a in arrays for row in (a if a.ndim == len(spec["shape"]) else a[np.newaxis]))
-        return collected(({name: sample} for sample in samples), where, wanted, scratch)
-    return [{file.stem: open_npy(file) for file in files}]
+    @property
+    def _name(self) -> str:
+        """The file or the callable."""
+        return self.spec if isinstance(self.spec, str) else self.spec.get("callable", self.where)
 
+    def _arrays(self) -> Sequence[Stored]:
+        if isinstance(self.spec, str):
+            return self._read()
+        if self.spec["kind"] == "random":
+            return [_random(self.inputs, self.spec["count"], self.spec["seed"], self.scratch)]
+        return self._collected(_yielded(self.spec, self.where))
 
-def _rows(arrays: Stored, file: Path, where: str) -> Iterator[Arrays]:
-    lengths = {len(array) if array.ndim else 0 for array in arrays.values()}
-    if len(lengths) != 1:
-        raise DataError(f"arrays of {file.name} differ in length", where=where)
-    for row in range(lengths.pop()):
-        yield {key: np.asarray(array[row : row + 1])[0] for key, array in arrays.items()}
+    def _collected(self, samples: Iterable[Arrays]) -> Sequence[Stored]:
+        return collected(samples, self._name, self._keys, self.scratch)
+
+    def _read(self) -> Sequence[Stored]:
+        assert self.path is not None
+        try:
+            if self.path.is_dir():
+                return self._read_folder(self.path)
+            if not zipfile.is_zipfile(self.path):
+                hint = "write it with numpy.savez, an array for each input"
+                raise DataError("not an .npz file", where=self._name, hint=hint)
+            return [open_npz(self.path, self.scratch)]
+        except ValueError as error:
+            several = "samples of several sizes: a folder of .npz files, each of one size"
+            hint = several if "objects" in str(error) else ""
+            raise DataError(f"not a readable .npz file: {error}", where=self._name, hint=hint) from None
+
+    def _read_folder(self, folder: Path) -> Sequence[Stored]:
+        """One .npy for each key; or .npz files, each of one size; or, for one input, an .npy for each sample."""
+        files, archives = sorted(folder.glob("*.npy")), sorted(folder.glob("*.npz"))
+        if not files and not archives:
+            hint = "one .npy for each input, named after it, or .npz files"
+            raise DataError("no .npy file in it", where=self._name, hint=hint)
+        if archives and not files:
+            return self._collected(row for file in archives for row in self._rows(file))
+        if len(self.inputs) == 1 and not {file.stem for file in files} & set(self._keys):
+            ((name, spec),) = self.inputs.items()
+            arrays = (np.asarray(open_npy(file)) for file in files)
+            samples = (row for a in arrays for row in (a if a.ndim == len(spec["shape"]) else a[np.newaxis]))
+            return self._collected({name: sample} for sample in samples)
+        return [{file.stem: open_npy(file) for file in files}]
+
+    def _rows(self, file: Path) -> Iterator[Arrays]:
+        arrays = open_npz(file, self.scratch)
+        lengths = {len(array) if array.ndim else 0 for array in arrays.values()}
+        if len(lengths) != 1:
+            raise DataError(f"arrays of {file.name} differ in length", where=self._name)
+        for row in range(lengths.pop()):
+            yield {key: np.asarray(array[row : row + 1])[0] for key, array in arrays.items()}
 
 
 def _random(inputs: Inputs, count: int, seed: int, scratch: Path | None) -> Stored:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from trtbuild.arrays.arrayfile import Array, Rows, StoredArray, open_npz, write_npz
-from trtbuild.arrays.data import Samples, rows_per_call
+from trtbuild.arrays.samples import Samples, rows_per_call
 from trtbuild.base.errors import ModelError
 from trtbuild.core.spec.data import BATCH
 

@@ -108,7 +108,7 @@ def _first_batch(workspace: Workspace, variant: Variant) -> dict[str, Any]:
     source = params["data"]
     path = workspace.root / source if isinstance(source, str) else None
     sys.path.append(str(workspace.root))  # a workspace's own factories are importable
-    samples = data.open_samples(source, path, params["inputs"], set_place(params))
+    samples = data.Source(source, path, params["inputs"], set_place(params)).samples()
     return dict(next(iter(samples.batches(params["inputs"], BATCH))).feeds)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trtbuild.arrays.data import Batch, Samples
+from trtbuild.arrays.samples import Batch, Samples
 from trtbuild.base.errors import DataError
 from trtbuild.graphs.degenerate import Extent, Observed
 from trtbuild.quantizers import Quantizer

@@ -91,7 +91,7 @@ def run(job: Job) -> None:
         check_engine_fits(passport, job.params["device"])
     path = job.input("data") if "data" in job.inputs else None
     scratch = Path(job.out)
-    samples = data.open_samples(job.params["data"], path, inputs, set_place(job.params), scratch=scratch)
+    samples = data.Source(job.params["data"], path, inputs, set_place(job.params), scratch=scratch).samples()
     job.stage("loading")
     module = import_module(f"trtbuild.runtimes.{runtime['module']}")
     session = module.open_session(job.input("model"), session_options(job.params))

@@ -162,7 +162,8 @@ def _measure(job: Job, params: Mapping[str, Any], folder: Path) -> tuple[dict[st
     from trtbuild.latency import sides
 
     path = job.input("data") if "data" in job.inputs else None
-    samples = data.open_samples(params["data"], path, params["inputs"], "model.data.validation", scratch=Path(job.out))
+    source = data.Source(params["data"], path, params["inputs"], "model.data.validation", scratch=Path(job.out))
+    samples = source.samples()
     folder.mkdir()
     feeds = folder / "feeds.npz"
     arrayfile.write_npz(feeds, one_batch(samples, params["inputs"], params["batch"]))
@@ -208,7 +209,7 @@ def one_batch(samples: Any, inputs: Mapping[str, Any], batch: int) -> dict[str, 
     """Feeds of one call: the first samples, repeated where there are fewer than a batch."""
     import numpy as np
 
-    from trtbuild.arrays.data import rows_per_call
+    from trtbuild.arrays.samples import rows_per_call
 
     first = next(iter(samples.batches(inputs, batch)))
     rows = rows_per_call(inputs, batch)

@@ -79,7 +79,7 @@ def run(job: Job) -> None:
     inputs, budget = job.params["inputs"], job.params["max_bytes"]
     gpu.check_gpu(job.params)
     path = job.input("data") if "data" in job.inputs else None
-    samples = data.open_samples(job.params["data"], path, inputs, "model.data.validation", scratch=Path(job.out))
+    samples = data.Source(job.params["data"], path, inputs, "model.data.validation", scratch=Path(job.out)).samples()
     batch = next(iter(samples.batches(inputs, job.params["samples"])))
     scopes, precision = job.read_json("scopes"), job.read_json("precision")
     values = Path(job.out).with_name("values")

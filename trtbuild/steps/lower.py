@@ -172,7 +172,7 @@ def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
         )  # fmt: skip
     path = job.input("data") if "data" in job.inputs else None
     where, scratch = "model.data.calibration", Path(job.out)
-    parts = data.open_sizes(job.params["data"], path, job.params["inputs"], where, scratch=scratch)
+    parts = data.Source(job.params["data"], path, job.params["inputs"], where, scratch=scratch).parts()
     quantizer = import_module(f"trtbuild.quantizers.{options['algorithm']}").make(options)
     tensors = qdq.activations(nodes, model.graph)
     seen = calibration.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)

@@ -44,7 +44,7 @@ def run(job: Job) -> None:
     inputs = job.params["inputs"]
     path = job.input("data") if "data" in job.inputs else None
     scratch = Path(job.out)
-    samples = data.open_samples(job.params["data"], path, inputs, set_place(job.params), scratch=scratch)
+    samples = data.Source(job.params["data"], path, inputs, set_place(job.params), scratch=scratch).samples()
     source = job.input("source") if "source" in job.inputs else None
     session: Session
     if job.params["source"]["kind"] == "onnx":

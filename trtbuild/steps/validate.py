@@ -103,9 +103,9 @@ def _judge_task(job: Job) -> tuple[Check, list[dict[str, str]]]:
         hint = "give labelled data in model.data.validation"
         raise ConfigError("random data has no labels", where="model.validation.task", hint=hint)
     path = job.input("data") if "data" in job.inputs else None
-    samples = data.open_samples(
+    samples = data.Source(
         job.params["data"], path, job.params["inputs"], "model.data.validation", [task["labels"]], Path(job.out)
-    )
+    ).samples()
     labels = samples.mapped(task["labels"])
     # Memory maps: a metric reads what it needs, and the kernel may take back what it has read.
     source, here = (
