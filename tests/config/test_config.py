@@ -123,7 +123,7 @@ def test_a_native_engine_has_outputs_and_parameters_of_its_own(tmp_path: Path) -
     )  # fmt: skip
 
     assert native.inputs["timing_cache"].path == "models/old.cache"
-    assert {out.name for out in native.outs} - {out.name for out in rtx.outs} == {"layers.json", "timing.cache"}
+    assert {out.name for out in native.outs} - {out.name for out in rtx.outs} == {"timing.cache"}
     assert native.slot == "gpu-exclusive"
     assert set(native.params) - set(rtx.params) == {"supported", "hardware_compatibility", "version_compatible"}
 

@@ -159,6 +159,7 @@ def test_an_engine_built_again_is_identical(workspace: Path, trtbuild) -> None:
         said = trtbuild("rerun", str(place / folder.relative_to(workspace)), cwd=place, check=0).stderr
         assert "identical    engine.plan" in said
         assert "identical    passport.json" in said
+        assert "identical    engine_layers.json" in said
 
 
 def test_a_failed_threshold_is_exit_1_and_the_report_says_so(workspace: Path, trtbuild) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.graphs import graph
+from trtbuild.engine import read_engine
 
 pytestmark = pytest.mark.slow
 OLD = ["rtx-1.4", "rtx-1.5", "rtx-1.6"]
@@ -42,7 +43,10 @@ def test_an_old_version_builds_float_engines_and_again_the_same(workspace: Path,
         folder = next(workspace.glob(f"build/tiny/engine-{precision}-{version}-*"))
 
         assert json.loads((folder / "passport.json").read_text())["version"].startswith(version.removeprefix("rtx-"))
-        assert "identical    engine.plan" in trtbuild("rerun", str(folder), check=0).stderr
+        said = trtbuild("rerun", str(folder), check=0).stderr
+        assert "identical    engine.plan" in said and "identical    engine_layers.json" in said
+        engine = read_engine(folder / "engine_layers.json")
+        assert engine.detailed and engine.unread == () and engine.memory.activation
 
 
 def test_int8_convolutions_are_refused_with_the_reason(workspace: Path, trtbuild, version: str) -> None:

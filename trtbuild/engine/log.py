@@ -59,7 +59,7 @@ def document(text: str, where: str) -> dict[str, Any]:
     if any(other["Layers"] != made["Layers"] for _, other in sections):
         what = f"the sections of several engines, at lines {', '.join(str(line) for line, _ in sections)}"
         raise ConfigError(what, where=where, hint="give the log of one of them")
-    return made | {"Memory": _memory(lines)}
+    return made | {"Memory": memory(text)}
 
 
 def _detailed(sections: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
@@ -140,10 +140,10 @@ def _short_section(lines: list[str], start: int) -> dict[str, Any]:
     return made
 
 
-def _memory(lines: list[str]) -> dict[str, int]:
-    """The last that is said of each: a builder may try more than once."""
+def memory(text: str) -> dict[str, int]:
+    """In bytes, by the keys of :data:`MEMORY`; the last that is said of each: a builder may try more than once."""
     found: dict[str, int] = {}
-    for line in lines:
+    for line in text.split("\n"):
         if "emory" in line:
             found |= {key: int(at[1]) for key, pattern in MEMORY.items() if (at := pattern.search(line))}
     return found

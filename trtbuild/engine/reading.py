@@ -36,8 +36,9 @@ def engine(content: Any, where: str) -> Engine:
     unread = [Unread(_integer(one.get("line")), str(one.get("text", "")), str(one.get("why", "")))
               for one in _objects(head.get("Unread"))]  # fmt: skip
     layers = [_layer(i, entry, where, unread) for i, entry in enumerate(entries)]
-    said: Any = head.get("Memory")
-    memory = {key: said[key] for key in log.MEMORY if isinstance(said, Mapping) and isinstance(said.get(key), int)}
+    said = head.get("Memory")
+    said = said if isinstance(said, Mapping) else {}
+    memory = {key: said[key] for key in log.MEMORY if isinstance(said.get(key), int)}
     bindings = head.get("Bindings")
     names = tuple(name for name in bindings if isinstance(name, str)) if isinstance(bindings, list) else ()
     return Engine(where, tuple(layers), names, Memory(**memory), _optimum(head), tuple(unread))
@@ -58,7 +59,6 @@ def _layer(i: int, entry: Any, where: str, unread: list[Unread]) -> EngineLayer:
     def tensors(side: str) -> tuple[Tensor, ...]:
         return tuple(_tensor(one, name, unread) for one in _objects(entry.get(side)))
 
-    weights = entry.get("Weights")
     return EngineLayer(
         name,
         kind,
@@ -69,11 +69,14 @@ def _layer(i: int, entry: Any, where: str, unread: list[Unread]) -> EngineLayer:
         _text(entry.get("TacticName")),
         _integer(entry.get("StreamId")),
         listed_nodes(_text(entry["Metadata"])) if "Metadata" in entry else None,
-        (dialect.tensor_type(_text(weights.get("Type"))), weights["Count"])
-        if isinstance(weights, Mapping) and isinstance(weights.get("Count"), int)
-        else None,
+        _weights(entry.get("Weights")),
         entry,
     )
+
+
+def _weights(entry: Any) -> tuple[str, int] | None:
+    counted = isinstance(entry, Mapping) and isinstance(entry.get("Count"), int)
+    return (dialect.tensor_type(_text(entry.get("Type"))), entry["Count"]) if counted else None
 
 
 def _tensor(entry: Mapping[str, Any], layer: str, unread: list[Unread]) -> Tensor:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trtbuild.base.errors import EngineError
+from trtbuild.base.errors import ConfigError, EngineError
 from trtbuild.base.thread import in_thread
 from trtbuild.core.complaint import Entries, place, readers_of
 from trtbuild.core.job import Job
@@ -23,8 +23,9 @@ from trtbuild.core.warning import StepWarning
 if TYPE_CHECKING:
     from trtbuild.trt.api import BuildOptions
 
-VERSION = 3
-NATIVE_OUTS = (Out("layers.json"), Out("timing.cache"))
+VERSION = 4
+OUTS = (Out("engine.plan"), Out("passport.json"), Out("engine_layers.json"), Out("build.log"))
+NATIVE_OUTS = (Out("timing.cache"),)
 _ADVICE = "rewrite these operations, or keep the model on a version that has them"
 
 
@@ -61,7 +62,7 @@ def declare(variant: Variant, need: Need) -> Step:
             "scopes": need("export").out("scopes.json"),
             **({"timing_cache": File(cache)} if cache else {}),
         },
-        outs=(Out("engine.plan"), Out("passport.json"), Out("build.log"), *(NATIVE_OUTS if native else ())),
+        outs=(*OUTS, *(NATIVE_OUTS if native else ())),
         slot="gpu-exclusive" if native else "cpu",  # TensorRT times kernels while it builds
         environment="toolchain",
     )
@@ -75,6 +76,7 @@ def run(job: Job) -> None:
 
     import onnx  # noqa: F401  # what is first loaded inside the thread below would move the plan's bytes
 
+    from trtbuild.engine.log import is_wanted
     from trtbuild.machine import gpu
     from trtbuild.trt import api, diagnosis, trtlog
 
@@ -85,7 +87,7 @@ def run(job: Job) -> None:
         gpu.check_device(device, params["supported"], params["compute_capabilities"])
     trt = api.use_flavour(params["flavour"], params["tensorrt"])
     api.check_targets(trt, params["compute_capabilities"])
-    log = trtlog.make_log(trt, job.output("build.log"))
+    log = trtlog.make_log(trt, job.output("build.log"), is_wanted)
     trtlog.use_log(log)
     model = job.input("model").read_bytes()
     options: api.BuildOptions = {
@@ -105,11 +107,13 @@ def run(job: Job) -> None:
     built, passport = found.built, _passport(job, trt, found, model, options)
     job.stage("recording")
     job.output("engine.plan").write_bytes(built.plan)
+    inspected = None
     if device is not None:
         passport |= {"device": asdict(device), "hardware_compatibility": params["hardware_compatibility"]}
         job.output("timing.cache").write_bytes(built.timing_cache)
         engine = api.load(trt, log, built.plan, host_code=params["version_compatible"])
-        job.write_json("layers.json", api.inspect(trt, engine))
+        inspected = api.inspect(trt, engine)
+    job.write_json("engine_layers.json", _layers(job, inspected))
     job.write_json("passport.json", passport)
 
 
@@ -136,6 +140,19 @@ def _passport(job: Job, trt: Any, found: Any, model: bytes, options: BuildOption
         **proof,
         "warnings": [warning.document() for warning in _warnings(job, found.warnings)],
     }
+
+
+def _layers(job: Job, inspected: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the inspector says of the engine, or the builder's log where there is no GPU to load it on."""
+    from trtbuild.engine import log
+
+    text = job.output("build.log").read_text("utf-8")
+    try:
+        found = log.document(text, "build.log") if inspected is None else {**inspected, "Memory": log.memory(text)}
+    except ConfigError as error:  # a version that writes it in another way
+        unread = {"line": 0, "text": "", "why": error.what}
+        found = {"Layers": [], "Bindings": [], "Memory": log.memory(text), "Unread": [unread]}
+    return {**found, "Profiles": job.params["profiles"]}
 
 
 def _origins(job: Job, model: Any) -> tuple[Entries, dict[str, list[str]]]:

@@ -160,6 +160,7 @@ def shape_inputs(network: trt.INetworkDefinition) -> set[str]:
 def _config(trt: ModuleType, options: BuildOptions) -> CreateConfig:
     from polygraphy.backend.trt import CreateConfig, Profile
 
+    detailed = trt.ProfilingVerbosity.DETAILED  # without it neither the inspector nor the log knows more than names
     profiles = []
     if options["profiles"]:
         profile = Profile()
@@ -170,13 +171,15 @@ def _config(trt: ModuleType, options: BuildOptions) -> CreateConfig:
         from polygraphy.backend.tensorrt_rtx import CreateConfigRTX
 
         capabilities = [tuple(int(part) for part in cc.split(".")) for cc in options["compute_capabilities"]]
-        return CreateConfigRTX(profiles=profiles or None, compute_capabilities=capabilities or None)
+        return CreateConfigRTX(
+            profiles=profiles or None, compute_capabilities=capabilities or None, profiling_verbosity=detailed
+        )
     # Without details the inspector knows no more than names.
     return CreateConfig(
         profiles=profiles or None,
         hardware_compatibility_level=_compatibility(trt, options["hardware_compatibility"]),
         version_compatible=options["version_compatible"],
-        profiling_verbosity=trt.ProfilingVerbosity.DETAILED,
+        profiling_verbosity=detailed,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,8 +25,10 @@ class Log(Protocol):
     node: tuple[str, str]
 
 
-def make_log(trt: ModuleType, path: Path) -> Log:
+def make_log(trt: ModuleType, path: Path, wanted: Callable[[str], bool] = lambda message: False) -> Log:
     """A TensorRT logger: warnings and errors to ``path``, the rest (with its timings) to stdout; both are kept.
+
+    Of the rest, ``path`` has what is ``wanted`` too.
 
     Build errors are told to the logger only; some calls log an error and return a plan all the same (RTX 1.7 with a
     foreign runtime platform), so errors count even when the call seems to succeed.
@@ -47,6 +50,9 @@ def make_log(trt: ModuleType, path: Path) -> Log:
 
         def log(self, severity: object, message: str) -> None:
             letter = severities.get(severity)
+            if letter in (None, "I") and wanted(message):
+                self.file.write(f"[{letter or 'V'}] {message}\n")
+                self.file.flush()
             if letter is None:
                 if at := _NODE.search(message):
                     self.node = (at["constant"] or at["node"] or "", at["kind"] or "Constant")
