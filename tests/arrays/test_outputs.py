@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trtbuild.arrays.outputs import Recorded, load, record, run_all
+from trtbuild.arrays.outputs import Recording, load, record, run_all
 from trtbuild.arrays.samples import Samples
 from trtbuild.base.errors import ModelError
 
@@ -35,7 +35,7 @@ def samples(count: int) -> Samples:
 
 def recorded(
     folder: Path, compute: Callable[[Any], Any], count: int = 5, inputs: Any = DYNAMIC
-) -> tuple[Any, Recorded]:
+) -> tuple[Any, Recording]:
     about = record(folder / "out.npz", run_all(Session(compute), samples(count), inputs))
     return np.load(folder / "out.npz")["y"], about
 
@@ -46,7 +46,7 @@ def test_each_sample_has_one_output(tmp_path: Path, inputs: dict[str, Any]) -> N
     found, about = recorded(tmp_path, lambda x: 2 * x, 7, inputs)
 
     np.testing.assert_array_equal(found, 2 * samples(7).arrays["x"])
-    assert about == Recorded(7, {"y": "sample"})
+    assert about == Recording(7, {"y": "sample"})
 
 
 def test_a_number_for_each_call(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_number_for_each_call(tmp_path: Path) -> None:
     found, about = recorded(tmp_path, np.sum)
 
     np.testing.assert_array_equal(found, [3, 7])
-    assert about == Recorded(5, {"y": "call"})
+    assert about == Recording(5, {"y": "call"})
 
 
 def test_outputs_of_varying_shape_are_compared_by_element(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.graphs import graph
 from trtbuild.base.errors import LowerError
-from trtbuild.checker.exporting import Exported
+from trtbuild.checker.exporting import ExportedGraph
 from trtbuild.checker.findings import Finder
 from trtbuild.checker.options import Options
 from trtbuild.checker.precision import pitfalls, refuse_low, written
@@ -25,7 +25,8 @@ PACKAGED = packaged_precisions()
 def said(precision: str, text: str = TEXT, **constants: object) -> list[str]:
     model = graph(text, **constants)
     return [
-        p.words for p in pitfalls(model, Options(lowering=PACKAGED[precision]), Finder(Exported(model, {}, {}), None))
+        p.words
+        for p in pitfalls(model, Options(lowering=PACKAGED[precision]), Finder(ExportedGraph(model, {}, {}), None))
     ]
 
 
@@ -60,14 +61,16 @@ def test_int8_without_anything_to_quantise_is_refused(tmp_path: Path) -> None:
     model = graph(TEXT, c=[1.0, 2.0])
 
     with pytest.raises(LowerError, match="nothing to quantise"):
-        written(model, Options(lowering=PACKAGED["int8"]), tmp_path, Finder(Exported(model, {}, {}), None))
+        written(model, Options(lowering=PACKAGED["int8"]), tmp_path, Finder(ExportedGraph(model, {}, {}), None))
 
 
 def test_int8_tells_what_stays_in_float(tmp_path: Path) -> None:
     """A note: it converts."""
     text = "float[2,8] x => float[2] y { t = MatMul(x, m) y = MatMul(t, v) }"
     model = graph(text, m=np.ones((8, 4), np.float32), v=np.ones(4, np.float32))
-    path, notes = written(model, Options(lowering=PACKAGED["int8"]), tmp_path, Finder(Exported(model, {}, {}), None))
+    path, notes = written(
+        model, Options(lowering=PACKAGED["int8"]), tmp_path, Finder(ExportedGraph(model, {}, {}), None)
+    )
 
     assert [(n.severity, n.node, n.words) for n in notes] == [
         ("note", "MatMul_1", "it stays float32: a vector has no output channels")
@@ -78,6 +81,6 @@ def test_int8_tells_what_stays_in_float(tmp_path: Path) -> None:
 def test_a_network_in_half_is_no_float32() -> None:
     """A build refuses it under that name."""
     model = graph("float16[2] x => float16[2] y { y = Relu(x) }")
-    (problem,) = refuse_low(model, Options(), Finder(Exported(model, {}, {}), None))
+    (problem,) = refuse_low(model, Options(), Finder(ExportedGraph(model, {}, {}), None))
 
     assert problem.severity == "error" and "already computes in float16" in problem.words

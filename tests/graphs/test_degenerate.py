@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trtbuild.graphs.degenerate import FEW_SAMPLES, Extent, Observed, warnings
+from trtbuild.graphs.degenerate import FEW_SAMPLES, CalibrationStatistics, Extent, warnings
 
 
 def extent(*values: float) -> Extent:
@@ -20,7 +20,7 @@ def said(
 ) -> list[str]:
     """All that is said; each range is the largest value times ``clip``."""
     tensors = tensors or {}
-    seen = Observed(count, {"image": image or extent(0, 1)}, tensors)
+    seen = CalibrationStatistics(count, {"image": image or extent(0, 1)}, tensors)
     found = warnings(seen, {name: e.largest * clip for name, e in tensors.items()}, {"image": (0.0, 1.0)})
     return [f"{warning.where}: {warning.what}" for warning in found]
 
@@ -79,4 +79,4 @@ def test_an_input_of_zeros() -> None:
 
 def test_an_undeclared_range_is_not_judged() -> None:
     """Nothing says what the values should be."""
-    assert warnings(Observed(100, {"x": extent(0, 255)}), {}, {}) == []
+    assert warnings(CalibrationStatistics(100, {"x": extent(0, 255)}), {}, {}) == []

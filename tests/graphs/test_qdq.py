@@ -25,7 +25,7 @@ def draw(*shape: int) -> Array:
 
 def quantised(
     model: onnx.ModelProto, kept: tuple[str, ...] = (), ranges: Mapping[str, float] | None = None
-) -> tuple[onnx.ModelProto, qdq.Quantised]:
+) -> tuple[onnx.ModelProto, qdq.Quantisation]:
     low = copy(model)
     chosen, _ = qdq.candidates(low.graph, element_types(low), OPS, lambda n: n.name in kept)
     found = ranges or dict.fromkeys(qdq.activations(chosen, low.graph), 4.0)

@@ -37,7 +37,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class Recording:
     """What was written: samples, and what one row of each output stands for (``other``: the data decides)."""
 
     samples: int
@@ -55,7 +55,7 @@ def run_all(session: Session, samples: Samples, inputs: Mapping[str, InputParams
         yield Call(made, batch.rows or 1)
 
 
-def record(path: Path, calls: Iterator[Call]) -> Recorded:
+def record(path: Path, calls: Iterator[Call]) -> Recording:
     """Join the calls' outputs along their first axis in an .npz at ``path``; shapes that differ are joined flat.
 
     Memory: one call's outputs.  Unnamed files beside ``path`` hold the rest until it is written.
@@ -76,7 +76,7 @@ def record(path: Path, calls: Iterator[Call]) -> Recorded:
     alike = {
         name: found.pop() if len(found) == 1 and not joined[name].flat else "other" for name, found in kinds.items()
     }
-    return Recorded(samples, dict(sorted(alike.items())))
+    return Recording(samples, dict(sorted(alike.items())))
 
 
 def load(path: Path) -> dict[str, StoredArray]:

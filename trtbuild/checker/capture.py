@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.checker.registry import Registered, Registry, is_symbolic
+from trtbuild.checker.registry import Registration, Registry, is_symbolic
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from trtbuild.sources.frozengraph import Call, Tensors
 
-    Record = tuple[tf.Graph, Registered]
+    Record = tuple[tf.Graph, Registration]
     Symbolic = dict[str, keras.KerasTensor]
     Specs = Mapping[str, tuple[Sequence[int | None] | None, str]]  # name -> shape (None: unknown rank) and dtype
 
@@ -119,7 +119,7 @@ def _refuse_halves(records: Sequence[Record]) -> None:
         raise ConfigError("an output is registered, but no input", where="check_conversion", hint=HOW)
 
 
-def _of_record(graph: tf.Graph, record: Registered) -> Capture:
+def _of_record(graph: tf.Graph, record: Registration) -> Capture:
     name = str(getattr(graph, "name", "") or "")
     return Capture(
         graph, dict(record.inputs), dict(record.outputs), _title(name, record.outputs), keep=graph,

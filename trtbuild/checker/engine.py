@@ -14,7 +14,7 @@ from trtbuild.checker import findings, options, pieces, shapes
 from trtbuild.checker.advice import LATE
 from trtbuild.checker.asking import Asker, asking
 from trtbuild.checker.capture import Capture
-from trtbuild.checker.exporting import Exported
+from trtbuild.checker.exporting import ExportedGraph
 from trtbuild.checker.options import Options
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.problem import Problem, settled
@@ -125,7 +125,7 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
 
 
 def check_onnx(
-    exported: Exported, finder: findings.Finder, chosen: shapes.Shapes, how: Options, asker: Asker, folder: Path,
+    exported: ExportedGraph, finder: findings.Finder, chosen: shapes.Shapes, how: Options, asker: Asker, folder: Path,
     *, ready: bool = False,
 ) -> tuple[list[Problem], dict[str, Answer]]:  # fmt: skip
     """Write the graph in the asked precision, look at its constants, and ask every version.
@@ -160,7 +160,7 @@ def check_onnx(
 
 
 def _ask(
-    question: Question, exported: Exported, finder: findings.Finder, how: Options, asker: Asker, folder: Path
+    question: Question, exported: ExportedGraph, finder: findings.Finder, how: Options, asker: Asker, folder: Path
 ) -> tuple[list[Problem], dict[str, Answer]]:
     """First the whole graph in all versions at once; then, version by version, what a refusal kept from being seen."""
     deadline = time.monotonic() + how.limit_s

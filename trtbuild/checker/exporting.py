@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild.checker import weights
 from trtbuild.checker.cutting import Cut, cut_out
-from trtbuild.checker.freezing import Frozen
+from trtbuild.checker.freezing import FrozenSubgraph
 
 if TYPE_CHECKING:
     import onnx
@@ -24,7 +24,7 @@ Shapes = Mapping[str, tuple[int, tuple[int | None, ...]]]  # tensor -> element t
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedGraph:
     """``model`` is None when nothing is left of it.
 
     ``nodes``: ONNX node -> its TensorFlow operation, as in an export's map; ``ops``: TensorFlow operation -> its type;
@@ -42,7 +42,7 @@ class Exported:
     shapes: Callable[[], Shapes] = dict
 
 
-def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], folder: Path) -> Exported:
+def export(frozen: FrozenSubgraph, opset: int, shapes: Mapping[str, Sequence[int]], folder: Path) -> ExportedGraph:
     """Convert; ``shapes`` (input -> concrete shape) hold where something has to be cut out.
 
     Raises:
@@ -63,7 +63,7 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
         known = {n: (k, tuple(d for d in s if d is not None)) for n, (k, s) in static.items() if None not in s}
         cut = cut_out(model, names, known, shapes)
         if not model.graph.node:
-            return Exported(None, {}, kinds, found.unknown)
+            return ExportedGraph(None, {}, kinds, found.unknown)
         if opset > tfonnx.TF2ONNX_LAST_OPSET:
             model = tfonnx.raise_opset(model, opset)
     present = {value.name for value in model.graph.input}
@@ -75,7 +75,7 @@ def export(frozen: Frozen, opset: int, shapes: Mapping[str, Sequence[int]], fold
     operations = (one for entry in mapped["nodes"].values() for one in (entry, *entry["members"]))
     kinds |= {one["op"]: one["type"] for one in operations}  # as before TensorFlow's own folding
     entries = {name: tensor.rpartition(":")[0] for tensor, name in frozen.inputs.items()}
-    return Exported(
+    return ExportedGraph(
         model, mapped["nodes"], kinds, found.unknown, cut is not None, extra=cut.inputs if cut else {}, entries=entries,
         shapes=lambda: _joined(found.shapes, _static_tensors(frozen, shapes), set()),
     )  # fmt: skip
@@ -95,7 +95,7 @@ def _joined(written: Shapes, static: Shapes, raw: set[str]) -> Shapes:
     return found
 
 
-def _static_tensors(frozen: Frozen, shapes: Mapping[str, Sequence[int]]) -> Shapes:
+def _static_tensors(frozen: FrozenSubgraph, shapes: Mapping[str, Sequence[int]]) -> Shapes:
     """dtype (ONNX) and shape of every tensor that is known where the inputs have their concrete shapes."""
     import tensorflow as tf
     from tf2onnx import tf_utils

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trtbuild.checker.advice import advise, another_version
-from trtbuild.checker.exporting import Exported
+from trtbuild.checker.exporting import ExportedGraph
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.problem import Problem, Severity, Stage
 from trtbuild.core.complaint import NEAR, Complaint, nearest, readers_of
@@ -29,7 +29,7 @@ _STAGES: Mapping[str, Stage] = {"parse": "parse", "build": "build", "contract": 
 class Finder:
     """Makes problems of one exported graph."""
 
-    def __init__(self, exported: Exported, origins: Origins | None) -> None:
+    def __init__(self, exported: ExportedGraph, origins: Origins | None) -> None:
         self._exported, self._origins = exported, origins
         self._clean = _cleaner(exported.ops) if exported.ops else None
 

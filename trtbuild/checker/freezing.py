@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from trtbuild.checker.subgraph import Held, Subgraph, add_reading, add_variable
+from trtbuild.checker.subgraph import Subgraph, VariableSpec, add_reading, add_variable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,19 +26,19 @@ _HANDLE = "/trt_checker_handle"
 
 
 @dataclass(frozen=True)
-class Frozen:
+class FrozenSubgraph:
     """``inputs`` and ``outputs``: TensorFlow tensor -> clean name; ``weights``: placeholder tensor -> what it holds."""
 
     graph_def: GraphDef
     inputs: dict[str, str]
     outputs: dict[str, str]
-    weights: dict[str, Held]
+    weights: dict[str, VariableSpec]
 
 
 class _Splat:
     """One value for a whole shape, as TensorFlow's converter takes it: its TensorProto holds one number."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: VariableSpec) -> None:
         self.shape = held.shape
         self._held = held
 
@@ -48,7 +48,7 @@ class _Splat:
         return np.ones([1], dtype or np.float32)
 
 
-def freeze(part: Subgraph) -> Frozen:
+def freeze(part: Subgraph) -> FrozenSubgraph:
     """Inline functions, replace variables, and optimise as the build does (``kit.tfonnx``).
 
     Raises:
@@ -62,7 +62,7 @@ def freeze(part: Subgraph) -> Frozen:
         raise not_frozen(error, part.graph_def) from error
 
 
-def _freeze(part: Subgraph) -> Frozen:
+def _freeze(part: Subgraph) -> FrozenSubgraph:
     import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants as converter
     from tf2onnx import tf_loader
@@ -91,10 +91,12 @@ def _freeze(part: Subgraph) -> Frozen:
     clean = {tensor: name for name, tensor in part.inputs.items()}
     clean_outputs = {t: f"{name}_output" if name in part.inputs else name for name, t in part.outputs.items()}
     present = {node.name for node in graph_def.node}
-    return Frozen(graph_def, clean, clean_outputs, {f"{n}:0": held for n, held in weights.items() if n in present})
+    return FrozenSubgraph(
+        graph_def, clean, clean_outputs, {f"{n}:0": held for n, held in weights.items() if n in present}
+    )
 
 
-def _fill(graph_def: GraphDef, variables: Mapping[str, Held]) -> dict[str, Held]:
+def _fill(graph_def: GraphDef, variables: Mapping[str, VariableSpec]) -> dict[str, VariableSpec]:
     """Give the smallest variables values and return the others, which are read from variables still.
 
     Those may be no placeholders yet: grappler makes arrays of zeros for all placeholders of known shape.
@@ -124,7 +126,7 @@ def _fill(graph_def: GraphDef, variables: Mapping[str, Held]) -> dict[str, Held]
     return weights
 
 
-def _open(graph_def: GraphDef, weights: Mapping[str, Held]) -> None:
+def _open(graph_def: GraphDef, weights: Mapping[str, VariableSpec]) -> None:
     """Large weights become placeholders, for the exporter; in place."""
     import tensorflow as tf
 
@@ -144,7 +146,7 @@ def _open(graph_def: GraphDef, weights: Mapping[str, Held]) -> None:
     graph_def.node.extend(kept)
 
 
-def _bytes(held: Held) -> int:
+def _bytes(held: VariableSpec) -> int:
     import tensorflow as tf
 
     return prod(held.shape) * int(tf.dtypes.as_dtype(held.dtype).size)

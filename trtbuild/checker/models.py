@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trtbuild.checker.capture import Specs
     from trtbuild.core.recipes import InputParams, SourceParams
     from trtbuild.sources.frozengraph import Call, Tensors
-    from trtbuild.sources.tfmodel import Opened
+    from trtbuild.sources.tfmodel import UntracedModel
 
 SIGNATURE_HINT = "give input_signature=[tf.TensorSpec([None, 224, 224, 3], tf.float32)]"
 
@@ -243,7 +243,7 @@ def of_path(path: Path, signature: str | None = None) -> Capture:
     return traced(opened.call, specs, path.name, loaded=True, keep=opened.keep)
 
 
-def _opened(path: Path, signature: str | None) -> Opened:
+def _opened(path: Path, signature: str | None) -> UntracedModel:
     from trtbuild.sources import tfmodel
 
     if path.is_dir():

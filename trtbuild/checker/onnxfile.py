@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trtbuild.base.errors import ConfigError
 from trtbuild.checker import engine, options, shapes, usage
 from trtbuild.checker.asking import asking
-from trtbuild.checker.exporting import Exported
+from trtbuild.checker.exporting import ExportedGraph
 from trtbuild.checker.findings import Finder
 from trtbuild.checker.options import OPSET, Options
 from trtbuild.checker.problem import Problem, settled
@@ -38,7 +38,7 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
         chosen = shapes.choose(input_dims(model), how.profiles)
         with tempfile.TemporaryDirectory(prefix="trt-checker-", ignore_cleanup_errors=True) as folder:
             _beside(model, path, Path(folder))
-            exported = Exported(model, {}, {})
+            exported = ExportedGraph(model, {}, {})
             problems, answers = engine.check_onnx(
                 exported, Finder(exported, None), chosen, how, asker, Path(folder), ready=ready
             )

@@ -27,7 +27,7 @@ KEPT_GRAPHS = 8
 
 
 @dataclass
-class Registered:
+class Registration:
     """Tensors of one graph: chosen name -> tensor name; ``latest`` orders the records, ``sites`` are the calls.
 
     ``function`` refers to the tf.function that was being traced, None where there was none.
@@ -55,7 +55,7 @@ class Registry:
     """Every graph in which something was registered and that is still alive."""
 
     def __init__(self) -> None:
-        self._graphs: weakref.WeakKeyDictionary[tf.Graph, Registered] = weakref.WeakKeyDictionary()
+        self._graphs: weakref.WeakKeyDictionary[tf.Graph, Registration] = weakref.WeakKeyDictionary()
         self._kept: list[tf.Graph] = []
         self._lock = threading.Lock()
         self.symbolic = Symbolic()
@@ -80,7 +80,7 @@ class Registry:
                 self._add(side, graph, value, name, site)
 
     def _add(self, side: Side, graph: tf.Graph, tensor: tf.Tensor, name: str | None, site: tuple[str, int]) -> None:
-        found = self._graphs.setdefault(graph, Registered())
+        found = self._graphs.setdefault(graph, Registration())
         self._kept = [*(kept for kept in self._kept if kept is not graph), graph][-KEPT_GRAPHS:]
         found.latest, found.sites = next(_COUNT), found.sites | {site}
         traced = traced_function()
@@ -103,7 +103,7 @@ class Registry:
         if line not in self.mistakes:
             self.mistakes.append(line)
 
-    def graphs(self) -> list[tuple[tf.Graph, Registered]]:
+    def graphs(self) -> list[tuple[tf.Graph, Registration]]:
         """Graphs and their records, the latest last."""
         return sorted(self._graphs.items(), key=lambda pair: pair[1].latest)
 

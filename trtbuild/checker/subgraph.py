@@ -21,7 +21,7 @@ LARGE_BYTES = 1 << 20  # a float constant from here on is data: its values decid
 
 
 @dataclass(frozen=True)
-class Held:
+class VariableSpec:
     """Shape and dtype (a DataType number) of what a variable, or a large constant, holds."""
 
     dtype: int
@@ -35,7 +35,7 @@ class Subgraph:
     graph_def: GraphDef
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, Held] = field(default_factory=dict)
+    variables: dict[str, VariableSpec] = field(default_factory=dict)
     loose: dict[str, str] = field(default_factory=dict)  # placeholders that nobody registered -> what they are
     assigned: list[str] = field(default_factory=list)  # operations that write to variables, and are cut out
     unused: list[str] = field(default_factory=list)  # inputs, by chosen name, that no output depends on
@@ -127,7 +127,7 @@ class _Cutter:
         node = self.made.graph_def.node.add(name=tensor.op.name, op="Const")
         node.attr["dtype"].type = tensor.dtype.as_datatype_enum
         node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1.0, tensor.dtype, tensor.shape))
-        self.made.variables[tensor.op.name] = Held(tensor.dtype.as_datatype_enum, tuple(tensor.shape.as_list()))
+        self.made.variables[tensor.op.name] = VariableSpec(tensor.dtype.as_datatype_enum, tuple(tensor.shape.as_list()))
 
     @staticmethod
     def _fresh(name: str, used: set[str]) -> str:
@@ -166,7 +166,7 @@ class _Cutter:
                 node.attr.pop(extra, None)
         if op.type in ("VarHandleOp", "VariableV2", "Variable"):
             shape = tuple(dim.size for dim in node.attr["shape"].shape.dim)
-            self.made.variables[op.name] = Held(node.attr["dtype"].type, shape)
+            self.made.variables[op.name] = VariableSpec(node.attr["dtype"].type, shape)
             node.attr["shared_name"].s = op.name.encode()
         elif op.type == "PlaceholderWithDefault":
             node.op = "Identity"
@@ -186,7 +186,7 @@ class _Cutter:
             self.made.loose[op.name] = f"{tensor.dtype.name} placeholder '{op.name}'"
             self._placeholder(op.name, tensor.dtype.as_datatype_enum, tensor.shape)
 
-    def _variable(self, name: str, held: Held) -> None:
+    def _variable(self, name: str, held: VariableSpec) -> None:
         """A large constant as a variable, whose value nobody asks for."""
         handle = self._fresh(f"{name}/handle", set(self.made.variables))
         add_variable(self.made.graph_def, handle, held)
@@ -198,7 +198,7 @@ class _Cutter:
 
         size = value.dtype.size * (value.shape.num_elements() or 0)
         if value.dtype.is_floating and size >= LARGE_BYTES:
-            self._variable(name, Held(value.dtype.as_datatype_enum, tuple(value.shape.as_list())))
+            self._variable(name, VariableSpec(value.dtype.as_datatype_enum, tuple(value.shape.as_list())))
             return
         node = self.made.graph_def.node.add(name=name, op="Const")
         node.attr["dtype"].type = value.dtype.as_datatype_enum
@@ -237,15 +237,15 @@ def _library(graph: tf.Graph) -> FunctionDefLibrary:
     return library
 
 
-def _large_constant(op: tf.Operation) -> Held | None:
+def _large_constant(op: tf.Operation) -> VariableSpec | None:
     tensor = op.outputs[0]
     size = tensor.dtype.size * (tensor.shape.num_elements() or 0)
     if not tensor.dtype.is_floating or size < LARGE_BYTES:
         return None
-    return Held(tensor.dtype.as_datatype_enum, tuple(tensor.shape.as_list()))
+    return VariableSpec(tensor.dtype.as_datatype_enum, tuple(tensor.shape.as_list()))
 
 
-def _handle(tensor: tf.Tensor) -> Held | None:
+def _handle(tensor: tf.Tensor) -> VariableSpec | None:
     """What the variable behind a resource handle holds; None for tables and the like."""
     from tensorflow.python.ops import handle_data_util
 
@@ -255,10 +255,10 @@ def _handle(tensor: tf.Tensor) -> Held | None:
     kind = data.shape_and_type[0]
     if kind.shape.unknown_rank or any(dim.size < 0 for dim in kind.shape.dim):
         return None
-    return Held(kind.dtype, tuple(dim.size for dim in kind.shape.dim))
+    return VariableSpec(kind.dtype, tuple(dim.size for dim in kind.shape.dim))
 
 
-def add_variable(graph_def: GraphDef, name: str, held: Held) -> None:
+def add_variable(graph_def: GraphDef, name: str, held: VariableSpec) -> None:
     """A variable's handle, with the shape that grappler infers shapes by."""
     from tensorflow.core.framework import tensor_shape_pb2
 
@@ -268,7 +268,7 @@ def add_variable(graph_def: GraphDef, name: str, held: Held) -> None:
     node.attr["shared_name"].s = name.encode()
 
 
-def add_reading(graph_def: GraphDef, name: str, handle: str, held: Held) -> None:
+def add_reading(graph_def: GraphDef, name: str, handle: str, held: VariableSpec) -> None:
     node = graph_def.node.add(name=name, op="ReadVariableOp")
     node.input.append(handle)
     node.attr["dtype"].type = held.dtype

@@ -45,7 +45,7 @@ class Extent:
 
 
 @dataclass
-class Observed:
+class CalibrationStatistics:
     """What calibration saw: ``samples``, and the extents of ``inputs`` of the network and of quantised ``tensors``."""
 
     samples: int = 0
@@ -53,7 +53,9 @@ class Observed:
     tensors: dict[str, Extent] = field(default_factory=dict)
 
 
-def warnings(seen: Observed, ranges: Mapping[str, float], declared: Mapping[str, Sequence[float]]) -> list[StepWarning]:
+def warnings(
+    seen: CalibrationStatistics, ranges: Mapping[str, float], declared: Mapping[str, Sequence[float]]
+) -> list[StepWarning]:
     """What makes the scales doubtful, each kind once, with the first few names.
 
     Args:

@@ -27,7 +27,7 @@ _MERGED = "/merged_input"
 
 
 @dataclass(frozen=True)
-class Folded:
+class Folding:
     """``heart``: the operation that the node is; ``op``: its author's name, ``members``: (name, type) of the others."""
 
     heart: TfOp
@@ -50,7 +50,7 @@ def is_heavy(op_type: str) -> bool:
     return op_type in _HEARTS
 
 
-def unfold(op_type: str, ends: Sequence[TfOp], ops: Mapping[str, TfOp], known: Collection[str]) -> Folded | None:
+def unfold(op_type: str, ends: Sequence[TfOp], ops: Mapping[str, TfOp], known: Collection[str]) -> Folding | None:
     """What a node was made of.
 
     Args:
@@ -65,7 +65,7 @@ def unfold(op_type: str, ends: Sequence[TfOp], ops: Mapping[str, TfOp], known: C
     members = [*_before(heart, ops, known), *([(heart.name, "Mul")] if author != heart.name else [])]
     members += [(op.name, op.kind) for op in reversed(behind) if op.kind not in _SILENT]
     members += [(path[-1].name, path[-1].kind) for path in paths[1:]]  # a bidirectional LSTM's other loop
-    return Folded(heart, author, tuple(dict.fromkeys(m for m in members if m != (heart.name, heart.kind))))
+    return Folding(heart, author, tuple(dict.fromkeys(m for m in members if m != (heart.name, heart.kind))))
 
 
 def _path(op_type: str, end: TfOp, ops: Mapping[str, TfOp], known: Collection[str]) -> list[TfOp]:

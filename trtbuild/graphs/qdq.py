@@ -27,7 +27,7 @@ ZERO_RANGE = 1.0  # of what is zero throughout: any scale represents it, and thi
 
 
 @dataclass
-class Quantised:
+class Quantisation:
     """Scales of activations, and the number of scales of each weight."""
 
     scales: dict[str, float] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def activations(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> list
     return list(dict.fromkeys(name for node in nodes for name in node.input[:2] if name not in constants))
 
 
-def insert(model: onnx.ModelProto, nodes: list[onnx.NodeProto], ranges: Mapping[str, float]) -> Quantised:
+def insert(model: onnx.ModelProto, nodes: list[onnx.NodeProto], ranges: Mapping[str, float]) -> Quantisation:
     """Put Q/DQ pairs before the operands of ``nodes`` and int8 weights in place of float32 ones, in ``model``."""
     import onnx
 
@@ -93,7 +93,7 @@ class _PairWriter:
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._made: dict[tuple[str, int | None], str] = {}
         self._waiting: list[onnx.NodeProto] = []
-        self.report = Quantised()
+        self.report = Quantisation()
 
     def take(self) -> list[onnx.NodeProto]:
         """The nodes made since the last call, to stand before their consumer."""

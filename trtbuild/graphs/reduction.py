@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Reduced:
+class Reduction:
     """``model`` (onnx.ModelProto) shows the fault; ``minimal``: no node of it can be left out, ``asked`` was enough."""
 
     model: onnx.ModelProto
@@ -26,7 +26,7 @@ class Reduced:
     asked: int
 
 
-def reduce(model: onnx.ModelProto, fails: Callable[[onnx.ModelProto], bool], *, limit_s: float) -> Reduced:
+def reduce(model: onnx.ModelProto, fails: Callable[[onnx.ModelProto], bool], *, limit_s: float) -> Reduction:
     """Shrink ``model``, which fails, as far as it goes within ``limit_s`` seconds.
 
     Args:
@@ -56,7 +56,7 @@ def reduce(model: onnx.ModelProto, fails: Callable[[onnx.ModelProto], bool], *, 
             parts = min(2 * parts, len(left))
     piece = model if len(left) == len(order) else extract(model, frozenset(left), values)
     assert piece is not None  # the whole, or what was asked about
-    return Reduced(piece, time.monotonic() < deadline, len(tried))
+    return Reduction(piece, time.monotonic() < deadline, len(tried))
 
 
 def _shrink(

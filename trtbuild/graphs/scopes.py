@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.core.complaint import OperationEntry
-from trtbuild.graphs.folding import Folded, is_heavy, unfold
+from trtbuild.graphs.folding import Folding, is_heavy, unfold
 from trtbuild.graphs.graph import inferred
 from trtbuild.graphs.tfop import TfOp
 
@@ -116,7 +116,7 @@ def _readers(graph: onnx.GraphProto) -> Readers:
 
 def _unfold(
     node: onnx.NodeProto, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Readers
-) -> Folded | None:
+) -> Folding | None:
     """What a heavy node was made of; by what it makes before what it is called after."""
     if not is_heavy(node.op_type):
         return None

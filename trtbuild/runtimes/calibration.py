@@ -9,7 +9,7 @@ import numpy as np
 
 from trtbuild.arrays.samples import Batch, Samples
 from trtbuild.base.errors import DataError
-from trtbuild.graphs.degenerate import Extent, Observed
+from trtbuild.graphs.degenerate import CalibrationStatistics, Extent
 from trtbuild.quantizers import Quantizer
 from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession, session_of
 
@@ -25,7 +25,7 @@ WATCHED_BYTES = 500_000_000  # of all watched tensors in one call
 def calibrate(
     model: onnx.ModelProto, tensors: list[str], parts: Sequence[Samples], inputs: Mapping[str, InputParams], batch: int,
     quantizer: Quantizer,
-) -> Observed:  # fmt: skip
+) -> CalibrationStatistics:  # fmt: skip
     """Run the float32 graph on all samples and show the quantizer every tensor; each part is of one size.
 
     The runtime may sum in another order for another batch: values differ by their last bits then, and so may ranges.
@@ -38,7 +38,9 @@ def calibrate(
     del watched.graph.output[:]
     watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in computed)
     session = session_of(watched, "the exported graph") if computed else None
-    seen = Observed(sum(part.count for part in parts), {n: Extent() for n in inputs}, {n: Extent() for n in tensors})
+    seen = CalibrationStatistics(
+        sum(part.count for part in parts), {n: Extent() for n in inputs}, {n: Extent() for n in tensors}
+    )
     calls = ((c, part.where) for part in parts for c in part.batches(inputs, _rows(session, part, inputs, batch)))
     for call, where in calls:
         values = session.run(call.feeds) if session else {}

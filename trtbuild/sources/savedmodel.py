@@ -39,7 +39,7 @@ class Signature:
     inputs: Mapping[str, tf.TensorSpec]
     defaults: Mapping[str, Array]
     keep: object
-    is_graph: bool  # as of tfmodel.Opened
+    is_graph: bool  # as of tfmodel.UntracedModel
 
 
 def load(source: SourceParams, path: Path) -> Signature:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trtbuild.sources.frozengraph import Call, Tensors
 
 
-class Described(Protocol):
+class TensorLike(Protocol):
     """What TensorFlow and Keras say of a tensor."""
 
     @property
@@ -51,11 +51,11 @@ class TfModel:
 
 
 @dataclass(frozen=True)
-class Opened:
+class UntracedModel:
     """Before tracing: the model's own callable, and what it says about its inputs (None: it does not say)."""
 
     call: Call
-    inputs: Mapping[str, Described] | None
+    inputs: Mapping[str, TensorLike] | None
     keep: object  # owner of the variables, which a traced function only refers to weakly
     optional: frozenset[str] = frozenset()  # inputs that have a default, and are that constant unless they are named
     is_graph: bool = (
@@ -76,12 +76,12 @@ def open_model(source: SourceParams, path: Path | None, inputs: Inputs) -> TfMod
     return trace(open_source(source, path, inputs), inputs)
 
 
-def open_source(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
+def open_source(source: SourceParams, path: Path | None, inputs: Inputs) -> UntracedModel:
     """Load it, once for any number of traces."""
     return _OPEN[source["kind"]](source, path, inputs)
 
 
-def trace(opened: Opened, inputs: Inputs) -> TfModel:
+def trace(opened: UntracedModel, inputs: Inputs) -> TfModel:
     """For inputs of these types and shapes."""
     import tensorflow as tf
 
@@ -113,14 +113,14 @@ def trace(opened: Opened, inputs: Inputs) -> TfModel:
     return TfModel(function, tuple(inputs), tuple(order))
 
 
-def open_saved_model(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
+def open_saved_model(source: SourceParams, path: Path | None, inputs: Inputs) -> UntracedModel:
     from trtbuild.sources import savedmodel
 
     assert path is not None
     return of_signature(savedmodel.load(source, path))
 
 
-def of_signature(signature: Signature) -> Opened:
+def of_signature(signature: Signature) -> UntracedModel:
     """Inputs that are not given have their defaults."""
     import tensorflow as tf
 
@@ -129,17 +129,17 @@ def of_signature(signature: Signature) -> Opened:
         result = signature.call(**arguments, **given)
         return {key: result[key] for key in sorted(result)}
 
-    return Opened(call, signature.inputs, signature.keep, frozenset(signature.defaults), signature.is_graph)
+    return UntracedModel(call, signature.inputs, signature.keep, frozenset(signature.defaults), signature.is_graph)
 
 
-def open_keras(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
+def open_keras(source: SourceParams, path: Path | None, inputs: Inputs) -> UntracedModel:
     from trtbuild.sources import kerasfile
 
     assert path is not None
     return keras_model(kerasfile.load(path, source["path"]))
 
 
-def keras_model(model: keras.Model) -> Opened:
+def keras_model(model: keras.Model) -> UntracedModel:
     """A Keras 3 model: a functional one is called by its own input names, a subclassed one by the config's."""
     import keras
 
@@ -156,16 +156,16 @@ def keras_model(model: keras.Model) -> Opened:
             packed = packed[0] if structure is None and len(flat) == 1 else packed
             return _named(model(packed, training=False), list(getattr(model, "output_names", [])))
 
-        return Opened(call, dict(zip(names, tensors, strict=True)), model)
+        return UntracedModel(call, dict(zip(names, tensors, strict=True)), model)
 
     def call_subclassed(arguments: Tensors) -> Tensors:
         packed = next(iter(arguments.values())) if len(arguments) == 1 else arguments
         return _named(model(packed, training=False), [])
 
-    return Opened(call_subclassed, None, model)
+    return UntracedModel(call_subclassed, None, model)
 
 
-def _open_frozen_graph(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
+def _open_frozen_graph(source: SourceParams, path: Path | None, inputs: Inputs) -> UntracedModel:
     from trtbuild.sources import frozengraph
 
     assert path is not None
@@ -178,10 +178,10 @@ def _open_frozen_graph(source: SourceParams, path: Path | None, inputs: Inputs) 
             f"input '{min(missing)}' has no tensor", where="model.source.inputs", hint='write name: "op:0"'
         )
     names = ({name: tensor.name for name, tensor in found.items()} for found in (feeds, fetches))
-    return Opened(frozengraph.caller(graph_def, *names), feeds, graph_def, is_graph=True)
+    return UntracedModel(frozengraph.caller(graph_def, *names), feeds, graph_def, is_graph=True)
 
 
-def _open_factory(source: SourceParams, path: Path | None, inputs: Inputs) -> Opened:
+def _open_factory(source: SourceParams, path: Path | None, inputs: Inputs) -> UntracedModel:
     import keras
     import tensorflow as tf
 
@@ -201,7 +201,7 @@ def _open_factory(source: SourceParams, path: Path | None, inputs: Inputs) -> Op
     if not callable(made):
         hint = "return a Keras model, or a callable of named tensors"
         raise SourceError(f"the factory returned a {type(made).__name__}", where=source["callable"], hint=hint)
-    return Opened(lambda tensors: _named(made(**tensors), []), None, made)
+    return UntracedModel(lambda tensors: _named(made(**tensors), []), None, made)
 
 
 def _takes_seed(make: Callable[..., object]) -> bool:
@@ -213,7 +213,7 @@ def _takes_seed(make: Callable[..., object]) -> bool:
         return False
 
 
-_OPEN: dict[str, Callable[[SourceParams, Path | None, Inputs], Opened]] = {
+_OPEN: dict[str, Callable[[SourceParams, Path | None, Inputs], UntracedModel]] = {
     "saved_model": open_saved_model,
     "keras": open_keras,
     "frozen_graph": _open_frozen_graph,
@@ -262,7 +262,7 @@ def flat_outputs(result: object) -> dict[str, tf.Tensor]:
     return found
 
 
-def _check_inputs(wanted: Inputs, have: Mapping[str, Described], optional: frozenset[str]) -> None:
+def _check_inputs(wanted: Inputs, have: Mapping[str, TensorLike], optional: frozenset[str]) -> None:
     """The config's inputs must be the model's, with its types, and shapes inside the model's own."""
     from trtbuild.base.names import did_you_mean
 

@@ -31,7 +31,7 @@ TF2ONNX_LAST_OPSET = 18
 
 
 @dataclass(frozen=True)
-class Converted:
+class ExportedModel:
     model: onnx.ModelProto
     ops: dict[str, TfOp]
     tensors: dict[str, str]  # clean graph input or output name -> TensorFlow tensor
@@ -44,7 +44,7 @@ class Converted:
         standins.write(self.graph_def, self.weights, path)
 
 
-def convert(source: TfModel, opset: int) -> Converted:
+def convert(source: TfModel, opset: int) -> ExportedModel:
     """Freeze, optimise and convert.
 
     Raises:
@@ -61,7 +61,7 @@ def convert(source: TfModel, opset: int) -> Converted:
         raise _unknown_ops(found)
     tensors = {clean: tensor for tensor, clean in (inputs | outputs).items()}
     random = randomness.in_graph_def(graph_def)
-    return Converted(found.model, found.ops, tensors, graph_def, weights, constants, random)
+    return ExportedModel(found.model, found.ops, tensors, graph_def, weights, constants, random)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Unknown:
 
 
 @dataclass(frozen=True)
-class Found:
+class Conversion:
     """A conversion, ``unknown`` operations of TensorFlow left in it.
 
     ``shapes``: element type and shape of tensors as tf2onnx keeps them, in its layout, None for what it does not know.
@@ -89,7 +89,7 @@ class Found:
 def convert_graph(
     graph_def: GraphDef, inputs: Mapping[str, str], outputs: Mapping[str, str], opset: int,
     weights: Mapping[str, bytes] | None = None,
-) -> Found:  # fmt: skip
+) -> Conversion:  # fmt: skip
     """Convert a frozen, optimised GraphDef; ``inputs`` and ``outputs`` are tensor -> clean name.
 
     ``weights``: the bytes of constants that the graph has stand-ins for (``sources/standins.py``).
@@ -107,7 +107,7 @@ def convert_graph(
     unknown = _unknown(model, said)
     if opset > TF2ONNX_LAST_OPSET and not unknown:
         model = raise_opset(model, opset)
-    return Found(model, ops, unknown, shapes)
+    return Conversion(model, ops, unknown, shapes)
 
 
 def _freeze(
@@ -270,7 +270,7 @@ def _unknown(model: onnx.ModelProto, said: Sequence[str]) -> tuple[Unknown, ...]
     return tuple(found)
 
 
-def _unknown_ops(found: Found) -> ExportError:
+def _unknown_ops(found: Conversion) -> ExportError:
     from trtbuild.graphs.scopes import Cleaner
 
     clean = Cleaner(found.ops)

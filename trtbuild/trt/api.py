@@ -41,14 +41,14 @@ def use_flavour(flavour: str, version: str) -> ModuleType:
 
 
 @dataclass
-class Parsed:
+class ParsedNetwork:
     builder: trt.Builder
     network: trt.INetworkDefinition
     parser: trt.OnnxParser
     complaints: list[Complaint]
 
 
-def parse(trt: ModuleType, log: Log, model: bytes, path: Path | None = None) -> Parsed:
+def parse(trt: ModuleType, log: Log, model: bytes, path: Path | None = None) -> ParsedNetwork:
     """Parse ONNX into a strongly typed network; refusals come back as data.
 
     Args:
@@ -64,7 +64,7 @@ def parse(trt: ModuleType, log: Log, model: bytes, path: Path | None = None) -> 
     complaints = [_complaint(parser.get_error(i)) for i in range(parser.num_errors)]
     if not ok and not complaints:
         complaints = [Complaint("", "", "parse", log.errors[-1] if log.errors else "the parser gave no reason")]
-    return Parsed(builder, network, parser, complaints)
+    return ParsedNetwork(builder, network, parser, complaints)
 
 
 def _complaint(error: trt.ParserError) -> Complaint:
@@ -76,7 +76,7 @@ def _complaint(error: trt.ParserError) -> Complaint:
 
 
 @dataclass(frozen=True)
-class Built:
+class SerialisedEngine:
     """A serialised engine, and the timings its tactics were chosen by (empty for RTX, which times at first use)."""
 
     plan: bytes
@@ -97,7 +97,7 @@ class BuildOptions(TypedDict, total=False):
     timing_cache: bytes
 
 
-def build(parsed: Parsed, trt: ModuleType, log: Log, options: BuildOptions) -> Built:
+def build(parsed: ParsedNetwork, trt: ModuleType, log: Log, options: BuildOptions) -> SerialisedEngine:
     """Compile the parsed network.
 
     Raises:
@@ -121,9 +121,9 @@ def build(parsed: Parsed, trt: ModuleType, log: Log, options: BuildOptions) -> B
             said[0] if said else "the builder gave no plan and no reason", where="build", details=tuple(said)
         )
     if not native:
-        return Built(bytes(plan))
+        return SerialisedEngine(bytes(plan))
     timing_cache = config.get_timing_cache()
-    return Built(bytes(plan), b"" if timing_cache is None else bytes(timing_cache.serialize()))
+    return SerialisedEngine(bytes(plan), b"" if timing_cache is None else bytes(timing_cache.serialize()))
 
 
 def _lock_tactics(trt: ModuleType, config: trt.IBuilderConfig, content: bytes) -> None:

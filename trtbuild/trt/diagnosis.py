@@ -16,7 +16,7 @@ from trtbuild.core import parserwarnings
 from trtbuild.core.complaint import Complaint
 from trtbuild.graphs import misreadings
 from trtbuild.trt import api, network, refusals
-from trtbuild.trt.api import BuildOptions, Built, Parsed
+from trtbuild.trt.api import BuildOptions, ParsedNetwork, SerialisedEngine
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -43,18 +43,18 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Compiled:
+class Compilation:
     """``warnings`` are TensorRT's own, all of them."""
 
-    parsed: Parsed
-    built: Built
+    parsed: ParsedNetwork
+    built: SerialisedEngine
     warnings: tuple[Complaint, ...] = ()
 
 
 def diagnose(
     trt: ModuleType, log: Log, model: bytes, shapes: Shapes, options: BuildOptions,
     say: Callable[[str], None], *, every: bool = True, path: Path | None = None,
-) -> Compiled | Refusal:  # fmt: skip
+) -> Compilation | Refusal:  # fmt: skip
     """Parse and build a serialised onnx.ModelProto.
 
     To be imported before the ``engine`` step's thread starts: what is loaded inside it moves the plan's bytes.
@@ -94,7 +94,7 @@ def diagnose(
     except EngineError as error:
         return _of_build(trt, log, model, shapes, options, error, say, every, path)
     wrong = _contract_broken(model, parsed)
-    return Refusal("contract", (), wrong) if wrong else Compiled(parsed, built, tuple(log.warnings[before:]))
+    return Refusal("contract", (), wrong) if wrong else Compilation(parsed, built, tuple(log.warnings[before:]))
 
 
 def _misread(model: bytes, warnings: Sequence[Complaint]) -> tuple[Complaint, ...]:
@@ -124,7 +124,7 @@ def _of_build(
     return Refusal("build", tuple(found), words, why)
 
 
-def _contract_broken(model: bytes, parsed: Parsed) -> tuple[str, ...]:
+def _contract_broken(model: bytes, parsed: ParsedNetwork) -> tuple[str, ...]:
     """TensorRT turns a float64 input into float32 bindings without a word."""
     import onnx
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from trtbuild.arrays.trial import Inputs, Run
     from trtbuild.core.recipes import InputParams, SourceParams
-    from trtbuild.sources.tfmodel import Described, Opened
+    from trtbuild.sources.tfmodel import TensorLike, UntracedModel
 
 
 class Declared(TypedDict):
@@ -74,7 +74,7 @@ def _shaped(inputs: Mapping[str, Declared], given: Mapping[str, list[int | None]
     return found
 
 
-def _of_tensorflow(inputs: Mapping[str, Declared], opened: Opened) -> Read:
+def _of_tensorflow(inputs: Mapping[str, Declared], opened: UntracedModel) -> Read:
     from trtbuild.runtimes.tensorflow import TensorFlowSession
     from trtbuild.sources import tfmodel
 
@@ -154,7 +154,7 @@ def _dtype_name(kind: int) -> str:
     return str(onnx.helper.tensor_dtype_to_np_dtype(kind).name)
 
 
-def _tensors(found: Mapping[str, Described]) -> dict[str, Declared]:
+def _tensors(found: Mapping[str, TensorLike]) -> dict[str, Declared]:
     described: dict[str, Declared] = {}
     for name, tensor in found.items():
         known = getattr(tensor.shape, "rank", 0) is not None
