@@ -102,7 +102,11 @@ def test_the_gpu_is_shared_but_not_with_a_step_that_measures_on_it() -> None:
     """Steps of the CPU go on beside both."""
     cpu, uses, measures = (replace(step(name), slot=name) for name in ("cpu", "gpu", "gpu-exclusive"))
 
-    assert fits(uses, [uses, cpu], resources(8)) and fits(cpu, [measures], resources(8)) and fits(measures, [cpu], resources(8))
+    assert (
+        fits(uses, [uses, cpu], resources(8))
+        and fits(cpu, [measures], resources(8))
+        and fits(measures, [cpu], resources(8))
+    )
     assert not fits(uses, [cpu, measures], resources(8))
     assert not fits(measures, [uses], resources(8))
     assert not fits(measures, [measures], resources(8))

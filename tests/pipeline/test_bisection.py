@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtbuild.pipeline.bisection import Found, bisect
+from trtbuild.pipeline.bisection import BisectionResult, bisect
 
 
-def search(values: Sequence[str | None], known: Sequence[int] = ()) -> tuple[Found, list[list[str]]]:
+def search(values: Sequence[str | None], known: Sequence[int] = ()) -> tuple[BisectionResult, list[list[str]]]:
     """What is found in versions "0", "1", … with these values, and each call's versions."""
     calls: list[list[str]] = []
 

@@ -17,11 +17,11 @@ from trtbuild.base.errors import RemoteError
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.job import Job
 from trtbuild.core.step import File, Out, Step
-from trtbuild.remote.moved import Moved, document, lines
 from trtbuild.remote.pull import pull
 from trtbuild.remote.push import push
 from trtbuild.remote.remotes import Remote, answers, open_remote
 from trtbuild.remote.resolve import object_file, resolve, runs_folder
+from trtbuild.remote.transferresult import TransferResult, document, lines
 from trtbuild.store import Store
 
 ENGINE = (Out("engine.plan"), Out("passport.json"))
@@ -69,13 +69,13 @@ def pushed(here: Store, steps: list[Step]) -> Store:
     return here
 
 
-def move(verb: Callable[..., Moved], store: Store, steps: list[Step]) -> Moved:
+def move(verb: Callable[..., TransferResult], store: Store, steps: list[Step]) -> TransferResult:
     store = Store(store.workspace)
     return verb(steps, store, open_remote(store.workspace), lambda name: open_remote(store.workspace, name))
 
 
-def states(moved: Moved) -> list[str]:
-    return [entry.state for entry in moved.entries]
+def states(result: TransferResult) -> list[str]:
+    return [entry.state for entry in result.entries]
 
 
 def copy_records(source: Store, target: Store) -> None:
@@ -98,9 +98,9 @@ def test_another_machine_gets_it_by_record_or_by_run_cache(
     """And a build there runs nothing."""
     if records:
         copy_records(pushed, there)
-    moved = move(pull, there, steps)
+    result = move(pull, there, steps)
 
-    assert (states(moved), moved.objects) == (["moved"] * 3, 4)
+    assert (states(result), result.objects) == (["moved"] * 3, 4)
     assert ended(build(there, plan(steps[-1])), *steps) == ["fresh"] * 3
 
 
@@ -132,10 +132,10 @@ def test_a_changed_object_is_refused_by_name_and_leaves_nothing(
     bad = remote_object(pushed, steps[1], "engine.plan")
     bad.chmod(0o644)
     bad.write_bytes(b"forged")
-    moved = move(pull, there, steps)
+    result = move(pull, there, steps)
 
-    assert states(moved) == ["moved", "failed", "moved"]
-    assert f"{steps[1].folder}/engine.plan is not what its record says (md5)" in str(moved.failures[0])
+    assert states(result) == ["moved", "failed", "moved"]
+    assert f"{steps[1].folder}/engine.plan is not what its record says (md5)" in str(result.failures[0])
     assert not there.objects.path(bad.parent.name + bad.name).exists()
     assert not (there.root / steps[1].folder / "engine.plan").exists()
     assert b"forged" not in [path.read_bytes() for path in there.root.rglob("*") if path.is_file()]
@@ -149,10 +149,10 @@ def test_an_engine_that_is_not_its_passports_is_refused(pushed: Store, there: St
     (good.parents[1] / forged[:2] / forged[2:]).write_bytes(b"forged")
     lock = there.root / steps[1].folder / "dvc.lock"
     lock.write_text(lock.read_text("utf-8").replace(good.parent.name + good.name, forged), "utf-8")
-    moved = move(pull, there, steps)
+    result = move(pull, there, steps)
 
-    assert states(moved) == ["moved", "failed", "failed"]
-    assert "engine.plan is not what its passport.json says (sha256)" in str(moved.failures[0])
+    assert states(result) == ["moved", "failed", "failed"]
+    assert "engine.plan is not what its passport.json says (sha256)" in str(result.failures[0])
     assert not there.objects.path(forged).exists()
     assert not (there.root / steps[1].folder / "engine.plan").exists()
 
@@ -166,9 +166,9 @@ def test_a_record_cannot_name_a_file_outside_the_remote(
     lock = there.root / steps[0].folder / "dvc.lock"
     good = remote_object(pushed, steps[0], "out.bin")
     lock.write_text(lock.read_text("utf-8").replace(good.parent.name + good.name, "../../../../x"), "utf-8")
-    moved = move(pull, there, steps)
+    result = move(pull, there, steps)
 
-    assert states(moved) == ["moved"] * 3  # the record is void: the run cache knows the step
+    assert states(result) == ["moved"] * 3  # the record is void: the run cache knows the step
     assert "dvc.lock: not a record of a: '../../../../x' is not an md5" in capsys.readouterr().err
     assert (there.root / steps[0].folder / "out.bin").read_bytes() != b"x"
     assert [path for path in there.root.parent.rglob("x") if path.is_file()] == [
@@ -188,21 +188,21 @@ def test_a_changed_run_cache_entry_is_refused_by_name(pushed: Store, there: Stor
 def test_a_dangling_run_cache_entry_is_a_miss(pushed: Store, there: Store, steps: list[Step]) -> None:
     """As ``dvc gc`` leaves them; what follows has no known input."""
     remote_object(pushed, steps[1], "engine.plan").unlink()
-    moved = move(pull, there, steps)
+    result = move(pull, there, steps)
 
-    assert states(moved) == ["moved", "failed", "blocked"]
-    assert "not in the remote run cache" in str(moved.failures[0])
-    assert [line for line in lines(moved, "pull", ["a", "engine", "c"]) if line == "skip   c"]
+    assert states(result) == ["moved", "failed", "blocked"]
+    assert "not in the remote run cache" in str(result.failures[0])
+    assert [line for line in lines(result, "pull", ["a", "engine", "c"]) if line == "skip   c"]
 
 
 def test_a_lost_object_is_named(pushed: Store, there: Store, steps: list[Step]) -> None:
     """The record says it exists; the remote does not have it."""
     copy_records(pushed, there)
     remote_object(pushed, steps[2], "out.bin").unlink()
-    moved = move(pull, there, steps)
+    result = move(pull, there, steps)
 
-    assert f"{steps[2].folder}/out.bin is not there" in str(moved.failures[0])
-    assert moved.failures[0].exit_status == 3
+    assert f"{steps[2].folder}/out.bin is not there" in str(result.failures[0])
+    assert result.failures[0].exit_status == 3
 
 
 def test_a_remote_whose_folder_is_gone_says_so(pushed: Store, there: Store, steps: list[Step]) -> None:
@@ -217,14 +217,14 @@ def test_a_remote_whose_folder_is_gone_says_so(pushed: Store, there: Store, step
 def test_what_measures_another_device_is_left_out(pushed: Store, there: Store, steps: list[Step]) -> None:
     """With what reads it; the rest comes, and that is no failure."""
     latency = step("latency", steps[0], device={"cpu": "another"})
-    moved = move(pull, there, [*steps, latency, step("report", latency)])
+    result = move(pull, there, [*steps, latency, step("report", latency)])
 
-    assert states(moved) == ["moved"] * 3 + ["left"] * 2
-    assert [entry.why for entry in moved.entries[3:]] == [
+    assert states(result) == ["moved"] * 3 + ["left"] * 2
+    assert [entry.why for entry in result.entries[3:]] == [
         "it measures the device it runs on, and none was measured that is this one",
         "it reads latency, which is not there",
     ]
-    assert not moved.failures
+    assert not result.failures
 
 
 def test_what_was_measured_elsewhere_comes_beside(here: Store, there: Store, steps: list[Step]) -> None:
@@ -234,11 +234,11 @@ def test_what_was_measured_elsewhere_comes_beside(here: Store, there: Store, ste
     build(here, plan(report))
     move(push, here, [steps[0], measured, report])
     copy_records(here, there)
-    moved = move(pull, there, [steps[0], unmeasured, own_report])
+    result = move(pull, there, [steps[0], unmeasured, own_report])
 
-    assert states(moved) == ["moved", "left", "left", "moved", "moved"]
-    assert [entry.step.folder for entry in moved.entries[3:]] == [measured.folder, report.folder]
-    assert moved.entries[4].why == "measured on X, 2 cores"
+    assert states(result) == ["moved", "left", "left", "moved", "moved"]
+    assert [entry.step.folder for entry in result.entries[3:]] == [measured.folder, report.folder]
+    assert result.entries[4].why == "measured on X, 2 cores"
     assert (there.root / report.folder / "out.bin").is_file()
     assert not (there.root / own_report.folder).exists()
 
@@ -253,19 +253,19 @@ def test_what_another_gpu_executed_comes_beside(here: Store, there: Store, steps
     build(here, plan(infer, latency))
     move(push, here, [steps[0], infer, latency])
     copy_records(here, there)
-    moved = move(pull, there, [steps[0], own_infer, own_latency])
+    result = move(pull, there, [steps[0], own_infer, own_latency])
 
-    assert states(moved) == ["moved", "left", "left", "moved", "moved"]
-    assert {entry.why for entry in moved.entries[3:]} == {"measured on a GPU", "measured on a GPU, X, 2 cores"}
+    assert states(result) == ["moved", "left", "left", "moved", "moved"]
+    assert {entry.why for entry in result.entries[3:]} == {"measured on a GPU", "measured on a GPU, X, 2 cores"}
 
 
 def test_what_is_not_built_cannot_be_pushed(here: Store, steps: list[Step]) -> None:
     """The rest goes."""
     build(here, plan(steps[0]))
-    moved = move(push, here, steps)
+    result = move(push, here, steps)
 
-    assert states(moved) == ["moved", "failed", "blocked"]
-    assert "cannot be pushed: never built here" in str(moved.failures[0])
+    assert states(result) == ["moved", "failed", "blocked"]
+    assert "cannot be pushed: never built here" in str(result.failures[0])
 
 
 def test_the_first_writer_wins(pushed: Store, there: Store, steps: list[Step]) -> None:
@@ -276,13 +276,13 @@ def test_the_first_writer_wins(pushed: Store, there: Store, steps: list[Step]) -
     work = {"a": lambda job: job.output("out.bin").write_text("other", "utf-8")}
     build(Store(Workspace(there.root)), plan(steps[0]), FakeExecutor(work))
     config.write_text(text, "utf-8")
-    moved = move(push, there, steps[:1])
+    result = move(push, there, steps[:1])
     key_folders = [
         path for path in (there.root.parent / "remote" / "runs").glob("*/*") if len(list(path.iterdir())) > 1
     ]
 
-    assert (states(moved), key_folders) == (["moved"], [])
-    assert "has another result" in moved.notes[0]
+    assert (states(result), key_folders) == (["moved"], [])
+    assert "has another result" in result.notes[0]
 
 
 def damage(path: Path) -> None:
@@ -310,9 +310,9 @@ def test_what_is_damaged_in_cache_and_workspace_is_not_pushed(here: Store, steps
     assert record is not None
     damage(here.objects.path(record.outs["out.bin"].md5))
     damage(here.root / steps[0].folder / "out.bin")
-    moved = move(push, here, steps[:1])
+    result = move(push, here, steps[:1])
 
-    assert f"{steps[0].folder}/out.bin is neither here nor on the remote" in str(moved.failures[0])
+    assert f"{steps[0].folder}/out.bin is neither here nor on the remote" in str(result.failures[0])
     assert not remote_object(here, steps[0], "out.bin").exists()
 
 
@@ -324,10 +324,10 @@ def test_an_engine_that_is_not_its_passports_is_not_pushed(here: Store, steps: l
         job.output("engine.plan").write_bytes(b"forged")
 
     build(here, plan(steps[1]), FakeExecutor({"engine": forge}))
-    moved = move(push, here, steps[:2])
+    result = move(push, here, steps[:2])
 
-    assert states(moved) == ["moved", "failed"]
-    assert "engine.plan is not what its passport.json says (sha256)" in str(moved.failures[0])
+    assert states(result) == ["moved", "failed"]
+    assert "engine.plan is not what its passport.json says (sha256)" in str(result.failures[0])
     assert not remote_object(here, steps[1], "engine.plan").exists()
 
 
@@ -350,12 +350,12 @@ def test_damaged_objects_of_a_model_are_not_pushed(here: Store, damaged: str) ->
     damage(here.objects.path(names[damaged]))
     one = step("a", files=("models/m/data", "models/f"))
     build(here, plan(one))
-    moved = move(push, here, [one])
+    result = move(push, here, [one])
 
     sent = {what: (here.root.parent / "remote" / object_file(name)) for what, name in names.items()}
     assert all(not path.exists() or path.read_bytes() == contents[what] for what, path in sent.items())
     assert {what for what, path in sent.items() if path.exists()} == ({"file"} if damaged == "listing" else set(names))
-    assert bool(moved.notes) == (damaged == "listing")
+    assert bool(result.notes) == (damaged == "listing")
 
 
 def test_a_short_object_of_a_broken_upload_is_sent_again(pushed: Store, steps: list[Step]) -> None:

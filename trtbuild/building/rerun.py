@@ -46,10 +46,8 @@ def compare(made: Path, outs: list[str], record: Record | None) -> list[str]:
     lines = []
     for name in outs:
         recorded = record.outs.get(name) if record else None
-        verdict = (
-            "not recorded" if recorded is None else "identical" if file_md5(made / name) == recorded.md5 else DIFFERS
-        )
-        lines.append(f"{verdict:<12} {name}")
+        identical = recorded is not None and file_md5(made / name) == recorded.md5
+        lines.append(f"{'not recorded' if recorded is None else 'identical' if identical else DIFFERS:<12} {name}")
     return lines
 
 

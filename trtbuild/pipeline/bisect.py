@@ -15,7 +15,7 @@ from trtbuild.building.run import build_planned
 from trtbuild.building.states import Outcome, VariantState, variant_states
 from trtbuild.config import sweep
 from trtbuild.pipeline import sweeppage
-from trtbuild.pipeline.bisection import Found, bisect
+from trtbuild.pipeline.bisection import BisectionResult, bisect
 from trtbuild.reports.compare import compare, output_changes
 
 WHAT = ("verdict", "output", "built")
@@ -62,7 +62,7 @@ class Search:
         }
         self.built: list[str] = []  # in the order of their builds
 
-    def run(self) -> Found:
+    def run(self) -> BisectionResult:
         recorded = variant_states(self.p)
         self._look([v for v in self.versions if not self._refused(v) and recorded[self._name(v)].built], recorded)
         ends = (self.versions[0], self.versions[-1])
@@ -118,7 +118,7 @@ class Search:
         moved = output_changes(compare(entry["report"], self.entries[first]["report"]))
         return f"other than in {first}" if moved else f"as in {first}"
 
-    def document(self, found: Found) -> dict[str, Any]:
+    def document(self, found: BisectionResult) -> dict[str, Any]:
         """What ``--json`` prints."""
         rows = [
             {

@@ -10,7 +10,7 @@ Observe = Callable[[Sequence[str]], Mapping[str, str | None]]
 
 
 @dataclass(frozen=True)
-class Found:
+class BisectionResult:
     """What the search saw; values by version, in the order of the versions, None where one could not be observed.
 
     ``before`` and ``after`` are the two versions between which the first change that was seen lies; none when nothing
@@ -39,7 +39,7 @@ class Found:
         return _changes(self.versions, self.values)
 
 
-def bisect(versions: Sequence[str], observe: Observe, known: Mapping[str, str | None] | None = None) -> Found:
+def bisect(versions: Sequence[str], observe: Observe, known: Mapping[str, str | None] | None = None) -> BisectionResult:
     """Binary search for the first change of a value from the first version to the last.
 
     Both ends are observed first, in one call, then one version at a time.  What is ``known`` costs nothing and narrows
@@ -59,11 +59,11 @@ def bisect(versions: Sequence[str], observe: Observe, known: Mapping[str, str | 
         values = {version: seen[version] for version in order if version in seen}
         gaps = _changes(order, values)
         if not gaps or values[order[0]] is None or values[order[-1]] is None:
-            return Found(order, values)
+            return BisectionResult(order, values)
         before, after = gaps[0]
         candidates = [v for v in order[order.index(before) + 1 : order.index(after)] if v not in seen]
         if not candidates:
-            return Found(order, values, before, after)
+            return BisectionResult(order, values, before, after)
         middle = candidates[(len(candidates) - 1) // 2]
         seen |= observe([middle])
 

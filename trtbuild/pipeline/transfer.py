@@ -10,10 +10,10 @@ from typing import Literal
 
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import variant_states
-from trtbuild.remote.moved import amount, document, lines
 from trtbuild.remote.pull import pull
 from trtbuild.remote.push import push
 from trtbuild.remote.remotes import Remote, open_remote
+from trtbuild.remote.transferresult import amount, document, lines
 from trtbuild.workers.status import short_name
 
 _DONE = {"push": "pushed", "pull": "pulled"}
@@ -27,19 +27,19 @@ def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool 
         return open_remote(p.workspace, named)
 
     remote = opened(name)
-    moved = (push if verb == "push" else pull)(p.plan.steps, p.store, remote, opened)
-    for line in lines(moved, verb, [short_name(entry.step) for entry in moved.entries]):
+    result = (push if verb == "push" else pull)(p.plan.steps, p.store, remote, opened)
+    for line in lines(result, verb, [short_name(entry.step) for entry in result.entries]):
         print(line, file=sys.stderr)
     for line in _not_passed(p) if verb == "push" else ():
         print(line, file=sys.stderr)
-    here = sum(entry.state == "here" for entry in moved.entries)
+    here = sum(entry.state == "here" for entry in result.entries)
     where = "to" if verb == "push" else "from"
-    count = f"{moved.objects} object{'s' * (moved.objects != 1)}, {amount(moved.bytes)}"
-    rest = f"; {here} of {len(moved.entries)} steps needed nothing" if here else ""
+    count = f"{result.objects} object{'s' * (result.objects != 1)}, {amount(result.bytes)}"
+    rest = f"; {here} of {len(result.entries)} steps needed nothing" if here else ""
     print(f"{_DONE[verb]} {count} {where} {remote}{rest}", file=sys.stderr)
     if as_json:
-        print(json.dumps(document(moved, str(remote)), indent=1))
-    return max((error.exit_status for error in moved.failures), default=0)
+        print(json.dumps(document(result, str(remote)), indent=1))
+    return max((error.exit_status for error in result.failures), default=0)
 
 
 def _not_passed(p: Planned) -> Iterator[str]:

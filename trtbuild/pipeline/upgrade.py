@@ -29,7 +29,7 @@ Combination = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Asked:
+class UpgradeRequest:
     """What is built: two versions, and for each pair the overrides without a version."""
 
     old: str
@@ -47,17 +47,17 @@ def run(
     """The exit status is a build's, of the new version's variants, and 1 at least for a no-go; of a push or accept,
     where that is higher."""
     workspace = find_workspace(Path.cwd())
-    asked = ask(workspace.root, overrides)
+    request = ask(workspace.root, overrides)
     if push_to is not None:  # a remote that is not configured fails before anything is built
         from trtbuild.remote import remotes
 
         remotes.open_remote(workspace, push_to)
-    p = plan_combinations(workspace, asked.words())
+    p = plan_combinations(workspace, request.words())
     states = variant_states(p, build(p) if build else build_planned(p, install=install))
-    document, pages = write(p, states, asked)
+    document, pages = write(p, states, request)
     for line in [*lines(document), f"upgrade: {pages}"]:
         print(printable(line), file=sys.stderr)
-    new = [" ".join((*c, f"tensorrt={asked.new}")) for c in asked.combinations]
+    new = [" ".join((*c, f"tensorrt={request.new}")) for c in request.combinations]
     code = exit_status(
         [states[p.named[words]] for words in new if words in p.named],
         [p.refused[words] for words in new if words in p.refused],
@@ -75,7 +75,7 @@ def run(
     return code
 
 
-def ask(root: Path, overrides: Sequence[str]) -> Asked:
+def ask(root: Path, overrides: Sequence[str]) -> UpgradeRequest:
     """The words of the command line -> versions and variants.
 
     Models default to all of ``conf/model``, precisions to those that a model has accepted baselines of, or else the
@@ -110,7 +110,7 @@ def ask(root: Path, overrides: Sequence[str]) -> Asked:
         config.check_choices(root, [f"precision={precision}" for precision in precisions])
         for precision in precisions:
             combinations |= {(f"model={model}", f"precision={precision}", *more): None for more in rest}
-    return Asked(old, new, tuple(combinations))
+    return UpgradeRequest(old, new, tuple(combinations))
 
 
 def _values(root: Path, found: Sequence[str]) -> list[str]:
@@ -152,25 +152,25 @@ def _usual(root: Path, new: str, accepted: Sequence[str]) -> str:
     return default
 
 
-def write(p: Planned, states: Mapping[str, VariantState], asked: Asked) -> tuple[dict[str, Any], str]:
+def write(p: Planned, states: Mapping[str, VariantState], request: UpgradeRequest) -> tuple[dict[str, Any], str]:
     """The document, and the path of the page, which lies beside the sweep's own pages and its upgrade.json and .md."""
     from trtbuild.base.files import write_atomic
     from trtbuild.reports import upgrade as pages
 
     root = p.workspace.root
-    names = [*p.plan.variants, *p.refused, f"from {asked.old} to {asked.new}"]
+    names = [*p.plan.variants, *p.refused, f"from {request.old} to {request.new}"]
     folder = sweeppage.own_folder(root, FOLDER, names)
     entries = {entry["id"]: entry for entry in sweeppage.entries(p, states, folder)}
-    found = [_pair(p, entries, asked, c) for c in asked.combinations]
+    found = [_pair(p, entries, request, c) for c in request.combinations]
     pairs = {(pair.old["id"], pair.new["id"]): pair for pair in found}  # words may differ in what no recipe holds
-    document = upgrade_document(asked.old, asked.new, pairs.values())
+    document = upgrade_document(request.old, request.new, pairs.values())
     sweeppage.write_entries(list(entries.values()), folder, root)
     for name, text in pages.render_all(document, packaged.templates(root)).items():
         write_atomic(folder / name, text.encode())
     return document, (folder / "upgrade.html").relative_to(root).as_posix()
 
 
-def _pair(p: Planned, entries: dict[str, dict[str, Any]], asked: Asked, combination: Combination) -> Pair:
-    said = [" ".join((*combination, f"tensorrt={version}")) for version in (asked.old, asked.new)]
+def _pair(p: Planned, entries: dict[str, dict[str, Any]], request: UpgradeRequest, combination: Combination) -> Pair:
+    said = [" ".join((*combination, f"tensorrt={version}")) for version in (request.old, request.new)]
     old, new = (entries[p.named.get(words, words)] for words in said)
     return Pair(old, new, old["baseline"] or new["baseline"])

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from trtbuild.base.errors import RemoteError
 from trtbuild.core.record import Digest, Record, same
 from trtbuild.core.step import File, Step
-from trtbuild.remote.moved import Entry, Moved
 from trtbuild.remote.remotes import Remote, TamperedError
 from trtbuild.remote.resolve import Resolved, object_file, resolve
 from trtbuild.remote.seals import SEALED, broken_seal
+from trtbuild.remote.transferresult import Entry, TransferResult
 from trtbuild.remote.twins import describe, twins
 from trtbuild.store import Store, scratch, tracking
 from trtbuild.store.digests import file_md5
@@ -35,7 +35,7 @@ class Refusal(NamedTuple):
         return PUSH_AGAIN if self.tampered else PUSH_IT
 
 
-def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Moved:
+def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> TransferResult:
     """Bring the recorded outputs of ``steps``, which come after all they read from.
 
     Of steps that measure another device than this one, what was recorded there is brought, beside.  What the workspace
@@ -45,8 +45,8 @@ def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
     Raises:
         RemoteError: the remote cannot be used; what has arrived until then stays, verified, in the cache.
     """
-    steps, moved = tuple(steps), Moved()
-    _fetch_listings(steps, store, remote, other, moved)
+    steps, result = tuple(steps), TransferResult()
+    _fetch_listings(steps, store, remote, other, result)
     resolved = resolve(steps, store, remote)
     # What was measured on other devices is worth reading here, and is no part of this machine's build.
     others = twins([found.step for found in resolved.values() if found.elsewhere], store.root)
@@ -58,24 +58,24 @@ def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
     for step in (*steps, *others):
         found = resolved[step.key]
         if found.record is None:
-            _not_there(found, remote, moved)
+            _not_there(found, remote, result)
             continue
         error = refusal(step, found.record, refused, remote) or unsealed(step, found.record, fetched, store, remote)
         if error is not None:
-            moved.fail(step, error)
+            result.fail(step, error)
             continue
         put(step, found.record, found.digests, store)
         new = {digest.md5 for digest in wanted[step.key]} & set(fetched) - counted
         counted |= new
         size = sum(fetched[md5] for md5 in new)
         why = f"measured on {describe(step)}" if step in others else ""
-        moved.entries.append(Entry(step, "moved" if new else "here", why, len(new), size))
+        result.entries.append(Entry(step, "moved" if new else "here", why, len(new), size))
     store.objects.set_damaged_aside()
     store.save_state()
-    return moved
+    return result
 
 
-def _fetch_listings(steps: Iterable[Step], store: Store, remote: Remote, other: Open, moved: Moved) -> None:
+def _fetch_listings(steps: Iterable[Step], store: Store, remote: Remote, other: Open, result: TransferResult) -> None:
     """Listings of the tracked folders that sources lie in: they tell the digests of files that nobody needs here."""
     paths = {source.path for step in steps for source in step.inputs.values() if isinstance(source, File)}
     unknown = {store.models.tracked_by(path) for path in paths if store.input_digest(path) is None} - {None}
@@ -85,14 +85,14 @@ def _fetch_listings(steps: Iterable[Step], store: Store, remote: Remote, other: 
         source = other(named[tracked]) if tracked in named else remote
         _, refused = fetch([digest], store, source)
         if digest.md5 in refused:
-            moved.notes.append(f"{source}: the listing of {tracked} {refused[digest.md5].what}; records stand for it")
+            result.notes.append(f"{source}: the listing of {tracked} {refused[digest.md5].what}; records stand for it")
 
 
-def _not_there(found: Resolved, remote: Remote, moved: Moved) -> None:
+def _not_there(found: Resolved, remote: Remote, result: TransferResult) -> None:
     if found.elsewhere or found.blocked:
-        moved.entries.append(Entry(found.step, "left" if found.elsewhere else "blocked", found.why))
+        result.entries.append(Entry(found.step, "left" if found.elsewhere else "blocked", found.why))
     else:
-        moved.fail(found.step, RemoteError(f"{found.step.folder}: {found.why}", where=str(remote), hint=PUSH_IT))
+        result.fail(found.step, RemoteError(f"{found.step.folder}: {found.why}", where=str(remote), hint=PUSH_IT))
 
 
 def lacking(step: Step, record: Record | None, store: Store) -> list[Digest]:

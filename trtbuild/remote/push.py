@@ -9,10 +9,10 @@ from pathlib import Path
 from trtbuild.base.errors import WorkspaceError
 from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.step import File, Step
-from trtbuild.remote.moved import Entry, Moved
 from trtbuild.remote.remotes import Remote
 from trtbuild.remote.resolve import Resolved, object_file, remote_record, resolve, runs_folder
 from trtbuild.remote.seals import broken_seal
+from trtbuild.remote.transferresult import Entry, TransferResult
 from trtbuild.store import Store, scratch, tracking
 from trtbuild.store.digests import file_md5
 from trtbuild.store.runcache import value_hash
@@ -29,7 +29,7 @@ class _Sent:
     refused: dict[str, str] = field(default_factory=dict)  # why one could not go
 
 
-def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Moved:
+def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> TransferResult:
     """Send what the remote lacks of ``steps``, which come after all they read from.
 
     A step's run-cache entry goes after its objects, and only when the remote has no entry of the same action that is
@@ -38,7 +38,7 @@ def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
     Raises:
         RemoteError: the remote cannot be used; a rerun goes on with what is still lacking.
     """
-    steps, moved = tuple(steps), Moved()
+    steps, result = tuple(steps), TransferResult()
     resolved = resolve(steps, store, None)
     files: dict[str, Path | None] = {}
     unsealed: dict[str, str] = {}
@@ -54,27 +54,27 @@ def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Mo
     for step in steps:
         found = resolved[step.key]
         if found.record is None:
-            _not_built(found, moved)
+            _not_built(found, result)
             continue
         if step.key in unsealed:
-            moved.fail(step, WorkspaceError(unsealed[step.key], hint=_BUILD_AGAIN))
+            result.fail(step, WorkspaceError(unsealed[step.key], hint=_BUILD_AGAIN))
             continue
         outs = found.record.outs
         bad = next((name for name in outs if outs[name].md5 in sent.refused), None)
         if bad is not None:
             what = f"{step.folder}/{bad} {sent.refused[outs[bad].md5]}"
-            moved.fail(step, WorkspaceError(what, hint=_BUILD_AGAIN))
+            result.fail(step, WorkspaceError(what, hint=_BUILD_AGAIN))
             continue
         if note := _send_entry(found, found.record, store, remote):
-            moved.notes.append(note)
+            result.notes.append(note)
         new = {digest.md5 for digest in outs.values()} & set(sent.sizes) - counted
         counted |= new
         size = sum(sent.sizes[md5] for md5 in new)
-        moved.entries.append(Entry(step, "moved" if new else "here", "", len(new), size))
-    _send_sources(steps, store, remote, other, moved)
+        result.entries.append(Entry(step, "moved" if new else "here", "", len(new), size))
+    _send_sources(steps, store, remote, other, result)
     store.objects.set_damaged_aside()
     store.save_state()
-    return moved
+    return result
 
 
 def _outs(found: Resolved) -> Mapping[str, Digest]:
@@ -113,12 +113,12 @@ def _send(files: Mapping[str, Path | None], remote: Remote) -> _Sent:
     return sent
 
 
-def _not_built(found: Resolved, moved: Moved) -> None:
+def _not_built(found: Resolved, result: TransferResult) -> None:
     if found.elsewhere or found.blocked:
-        moved.entries.append(Entry(found.step, "left" if found.elsewhere else "blocked", found.why))
+        result.entries.append(Entry(found.step, "left" if found.elsewhere else "blocked", found.why))
         return
     what = f"{found.step.folder} cannot be pushed: {found.why}"
-    moved.fail(found.step, WorkspaceError(what, hint="build it first: trtbuild with the same words"))
+    result.fail(found.step, WorkspaceError(what, hint="build it first: trtbuild with the same words"))
 
 
 def _send_entry(found: Resolved, record: Record, store: Store, remote: Remote) -> str:
@@ -142,7 +142,7 @@ def _send_entry(found: Resolved, record: Record, store: Store, remote: Remote) -
     )
 
 
-def _send_sources(steps: Iterable[Step], store: Store, remote: Remote, other: Open, moved: Moved) -> None:
+def _send_sources(steps: Iterable[Step], store: Store, remote: Remote, other: Open, result: TransferResult) -> None:
     """Source models of ``models.dvc``, to the remote that their entry names, so that others can build again."""
     paths = {source.path for step in steps for source in step.inputs.values() if isinstance(source, File)}
     named = tracking.model_remotes(store.root)
@@ -150,14 +150,16 @@ def _send_sources(steps: Iterable[Step], store: Store, remote: Remote, other: Op
         digest = store.models.digest(tracked)
         present = store.digest(tracked)
         if present is not None and not same(present, digest):
-            moved.notes.append(f"note   {tracked} was changed and is not pushed: run dvc add {tracked}")
+            result.notes.append(f"note   {tracked} was changed and is not pushed: run dvc add {tracked}")
         target = other(named[tracked]) if tracked in named else remote
         here = store.root / tracked if same(present, digest) else None
         sent = _send_source(digest, store, target, here)
-        moved.sources = (moved.sources[0] + len(sent.sizes), moved.sources[1] + sum(sent.sizes.values()))
+        result.sources = (result.sources[0] + len(sent.sizes), result.sources[1] + sum(sent.sizes.values()))
         if sent.refused:
             why = next(iter(sent.refused.values()))
-            moved.notes.append(f"note   {tracked} is not pushed in full: {len(sent.refused)} of its objects, one {why}")
+            result.notes.append(
+                f"note   {tracked} is not pushed in full: {len(sent.refused)} of its objects, one {why}"
+            )
 
 
 def _send_source(digest: Digest, store: Store, remote: Remote, here: Path | None) -> _Sent:

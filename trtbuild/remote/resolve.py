@@ -60,10 +60,10 @@ def _resolve(step: Step, found: Mapping[str, Resolved], store: Store, remote: Re
     record, why = store.record(step), "never built here"
     if record is not None:
         # An input that is not here cannot contradict the record, which git vouches for.
-        verdict = judge(step, Observation(record, digests, record.outs, frozenset(), unpulled="an input"))
-        if verdict.state in ("fresh", "remote"):
+        judgement = judge(step, Observation(record, digests, record.outs, frozenset(), unpulled="an input"))
+        if judgement.state in ("fresh", "remote"):
             return Resolved(step, record, digests)
-        why = verdict.why
+        why = judgement.why
     if lost is not None:
         why = f"it reads {lost.step.kind}, which is not there"
         return Resolved(step, None, None, why, elsewhere=lost.elsewhere, blocked=not lost.elsewhere)

@@ -26,7 +26,7 @@ class Entry:
 
 
 @dataclass
-class Moved:
+class TransferResult:
     entries: list[Entry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failures: list[TrtbuildError] = field(default_factory=list)
@@ -45,29 +45,29 @@ class Moved:
         self.failures.append(error)
 
 
-def document(moved: Moved, remote: str) -> dict[str, Any]:
+def document(result: TransferResult, remote: str) -> dict[str, Any]:
     """What ``push --json`` and ``pull --json`` print."""
     return {
         "remote": remote,
-        "objects": moved.objects,
-        "bytes": moved.bytes,
+        "objects": result.objects,
+        "bytes": result.bytes,
         "steps": [
             {
                 "kind": entry.step.kind, "folder": entry.step.folder, "state": entry.state, "why": entry.why,
                 "objects": entry.objects, "bytes": entry.bytes,
             }
-            for entry in moved.entries
+            for entry in result.entries
         ],
-        "sources": {"objects": moved.sources[0], "bytes": moved.sources[1]},
-        "notes": moved.notes,
-        "failures": [str(error) for error in moved.failures],
+        "sources": {"objects": result.sources[0], "bytes": result.sources[1]},
+        "notes": result.notes,
+        "failures": [str(error) for error in result.failures],
     }  # fmt: skip
 
 
-def lines(moved: Moved, verb: str, names: Sequence[str]) -> list[str]:
+def lines(result: TransferResult, verb: str, names: Sequence[str]) -> list[str]:
     """The same for people; ``names`` are the steps', in the order of the entries."""
     said = []
-    for name, entry in zip(names, moved.entries, strict=True):
+    for name, entry in zip(names, result.entries, strict=True):
         if entry.state == "moved":
             count = f"{entry.objects} object{'s' * (entry.objects != 1)}, {amount(entry.bytes)}"
             said.append(f"{verb:<6} {name}  {count}{f'  ({entry.why})' if entry.why else ''}")
@@ -75,11 +75,11 @@ def lines(moved: Moved, verb: str, names: Sequence[str]) -> list[str]:
             said.append(f"left   {name}  ({entry.why})")
         elif entry.state == "failed":
             said.append(f"FAILED {name}: {entry.why}")
-    if blocked := [name for name, entry in zip(names, moved.entries, strict=True) if entry.state == "blocked"]:
+    if blocked := [name for name, entry in zip(names, result.entries, strict=True) if entry.state == "blocked"]:
         said.append(f"skip   {', '.join(blocked)}")
-    if moved.sources[0]:
-        said.append(f"{verb:<6} source models  {moved.sources[0]} objects, {amount(moved.sources[1])}")
-    return [*said, *moved.notes]
+    if result.sources[0]:
+        said.append(f"{verb:<6} source models  {result.sources[0]} objects, {amount(result.sources[1])}")
+    return [*said, *result.notes]
 
 
 def amount(count: int) -> str:
