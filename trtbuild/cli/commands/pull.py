@@ -8,7 +8,7 @@ from trtbuild.cli import planning, words
 from trtbuild.pipeline import transfer
 
 GROUP = "share"
-HELP = "the variant's artifacts from a DVC remote: verified, nothing built, TensorFlow not needed"
+HELP = "the variants' artifacts from a DVC remote: verified, nothing built, TensorFlow not needed"
 EXAMPLES = """\
   trtbuild pull model=segnet precision=int8
   trtbuild pull -m model=segnet precision=fp16,int8 --remote bench
@@ -16,9 +16,10 @@ EXAMPLES = """\
 
 
 def options(parser: argparse.ArgumentParser) -> None:
+    """What ``push`` takes, too."""
     words.variant_words(parser)
     words.remote_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    return transfer.move("pull", planning.planned(args, files=False), args.remote or "", as_json=args.json)
+    return transfer.move(args.verb, planning.planned(args, files=False), args.remote or "", as_json=args.json)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
+from trtbuild.cli.commands.pull import options, run
 
-from trtbuild.cli import planning, words
-from trtbuild.pipeline import transfer
+__all__ = ["EXAMPLES", "GROUP", "HELP", "options", "run"]
 
 GROUP = "share"
-HELP = "the variant's artifacts to a DVC remote, verified"
+HELP = "the variants' artifacts to a DVC remote, verified"
 EXAMPLES = """\
   trtbuild push model=segnet precision=int8
   trtbuild push -m model=segnet precision=fp16,int8 --remote bench
 """
-
-
-def options(parser: argparse.ArgumentParser) -> None:
-    words.variant_words(parser)
-    words.remote_option(parser)
-
-
-def run(args: argparse.Namespace) -> int:
-    return transfer.move("push", planning.planned(args, files=False), args.remote or "", as_json=args.json)
