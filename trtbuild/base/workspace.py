@@ -85,6 +85,14 @@ def find_workspace(start: Path) -> Workspace:
     raise WorkspaceError("no git and no DVC repository here or above", where=str(start), hint=INIT_HINT)
 
 
+def workspace_here() -> Workspace | None:
+    """The workspace of the current folder, None where there is none: reductions, suites and trainings run anywhere."""
+    try:
+        return find_workspace(Path.cwd())
+    except (WorkspaceError, OSError):  # OSError: the folder is gone, or may not be read
+        return None
+
+
 def _in_git(folder: Path) -> bool:
     return any((parent / ".git").exists() for parent in (folder, *folder.parents))
 

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 
 from trtbuild import config
-from trtbuild.base.errors import ConfigError, TrtbuildError
+from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import packaged_conf
-from trtbuild.base.workspace import find_workspace
+from trtbuild.base.workspace import workspace_here
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import Calibration, Lowering, Precision, Toolchain
 from trtbuild.core.spec.lowering import rank
@@ -21,10 +21,8 @@ from trtbuild.store.tracking import parse_yaml
 
 def root_here() -> Path:
     """The workspace of the current folder, or what comes with trtbuild where there is none."""
-    try:
-        return find_workspace(Path.cwd()).root
-    except (TrtbuildError, OSError):  # a training runs anywhere
-        return packaged_conf().parent
+    workspace = workspace_here()
+    return packaged_conf().parent if workspace is None else workspace.root
 
 
 def default_option(root: Path, group: str) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trtbuild.base.errors import ConfigError, WorkspaceError
-from trtbuild.base.workspace import Workspace, find_workspace
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.workspace import Workspace, find_workspace, workspace_here
 from trtbuild.reducing import finding, observing, shrinking
 from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, TensorrtFault
@@ -55,14 +55,6 @@ class Reduced:
     workspace: Workspace | None
 
 
-def here() -> Workspace | None:
-    """The workspace of the current folder, if it is in one."""
-    try:
-        return find_workspace(Path.cwd())
-    except WorkspaceError:
-        return None
-
-
 def subject_of(asked: ReductionRequest, folder: Path, workspace: Workspace | None, *, cases: bool) -> Subject:
     """What the request names.
 
@@ -93,7 +85,7 @@ def reduced(asked: ReductionRequest, say: Say, *, cases: bool) -> Iterator[Reduc
         ConfigError: nothing fails.  PlaceError: the version is not here.  ModelError: it has no graph, or fails now and
             then.
     """
-    workspace = here()
+    workspace = workspace_here()
     wanted = finding.wanted_kind(asked.kind)
     with tempfile.TemporaryDirectory(prefix="trtbuild-reduce-", ignore_cleanup_errors=True) as name:
         folder = Path(name)

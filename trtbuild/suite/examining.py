@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trtbuild import toolchains
-from trtbuild.base.errors import TrtbuildError
-from trtbuild.base.workspace import Workspace, find_workspace
+from trtbuild.base.workspace import Workspace
 from trtbuild.core.spec import Toolchain
 from trtbuild.suite import running
 from trtbuild.suite.case import Case
@@ -29,13 +28,6 @@ def examine(
 
     return running.run(cases, asked, root=root, folder=folder(root), interpreter=interpreter, progress=_Progress().show,
                        limit_s=limit_s)  # fmt: skip
-
-
-def workspace_root() -> Path | None:
-    try:
-        return find_workspace(Path.cwd()).root
-    except TrtbuildError:
-        return None
 
 
 def folder(root: Path | None) -> Path:

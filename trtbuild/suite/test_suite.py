@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from trtbuild.base.packaged import packaged_conf
+from trtbuild.base.workspace import workspace_here
 from trtbuild.config import named
 from trtbuild.suite import document, proposing
 from trtbuild.suite.collecting import collect
-from trtbuild.suite.examining import examine, workspace_root
+from trtbuild.suite.examining import examine
 from trtbuild.suite.identity import machine_class
 from trtbuild.suite.junit import stage_lines
 
-ROOT = workspace_root()
+WORKSPACE = workspace_here()
+ROOT = WORKSPACE.root if WORKSPACE else None
 CASES = collect(ROOT)
 
 

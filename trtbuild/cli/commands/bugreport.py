@@ -15,9 +15,10 @@ from trtbuild import config
 from trtbuild.base.errors import ConfigError
 from trtbuild.bugreport import folder, making, secrets
 from trtbuild.cli.commands.reduce import failure_options, request
+from trtbuild.config import named
 from trtbuild.core.spec import Toolchain
 from trtbuild.reducing import casefile
-from trtbuild.reducing.reduction import Reduced, here, reduced
+from trtbuild.reducing.reduction import Reduced, reduced
 
 
 def note(line: str) -> None:
@@ -86,8 +87,7 @@ def _versions(asked: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
     from trtbuild.reducing.subject import versions_of
 
     flavour = next(iter(asked.values())).flavour
-    workspace = here()
-    names = config.options(workspace.root if workspace else Path.cwd(), "tensorrt")
+    names = config.options(named.root_here(), "tensorrt")
     every = versions_of(",".join(names))
     return {**{name: spec for name, spec in every.items() if spec.flavour == flavour}, **asked}
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from trtbuild import config
-from trtbuild.base.errors import TrtbuildError
-from trtbuild.base.packaged import packaged_conf
-from trtbuild.base.workspace import find_workspace
 from trtbuild.cli import words
+from trtbuild.config import named
 
 GROUP = "share"
 HELP = "completion of verbs, options, groups, models and versions for bash, zsh or fish"
@@ -95,10 +92,7 @@ def candidates(word: str) -> list[str]:
     group, equals, value = word.partition("=")
     if not equals:
         return [f"{name}=" for name in config.GROUPS if name.startswith(group)]
-    try:
-        root = find_workspace(Path.cwd()).root
-    except TrtbuildError:
-        root = packaged_conf().parent
+    root = named.root_here()
     chosen, comma, last = value.rpartition(",")
     names = config.options(root, group) if group in config.GROUPS else []
     return [

@@ -7,10 +7,11 @@ import json
 import sys
 from pathlib import Path
 
+from trtbuild.base.workspace import workspace_here
 from trtbuild.cli import words
 from trtbuild.reducing import casefile
 from trtbuild.reducing.faults import LoweringFault, SourceFault
-from trtbuild.reducing.reduction import Reduced, ReductionRequest, here, reduced
+from trtbuild.reducing.reduction import Reduced, ReductionRequest, reduced
 from trtbuild.reducing.shrinking import LIMIT_S
 
 FOLDER = "suite"
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: nothing fails, bad words, or a case of that name is there.
     """
     asked = request(args, "an .onnx file")
-    workspace = here()
+    workspace = workspace_here()
     folder = (workspace.root if workspace else Path.cwd()) / FOLDER
     if args.name:
         casefile.check_free(folder, args.name)

@@ -12,6 +12,7 @@ from typing import Any
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
 from trtbuild.base.packaged import packaged_conf
+from trtbuild.base.workspace import workspace_here
 from trtbuild.cli import words
 from trtbuild.config import named
 from trtbuild.core.spec import Toolchain
@@ -19,7 +20,7 @@ from trtbuild.suite import document as documents
 from trtbuild.suite import proposing, running
 from trtbuild.suite.case import Case
 from trtbuild.suite.collecting import OWN, choose, collect
-from trtbuild.suite.examining import examine, note, workspace_root
+from trtbuild.suite.examining import examine, note
 from trtbuild.suite.identity import machine_class
 
 GROUP = "convert"
@@ -49,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: words, cases or expectations are wrong.  PlaceError: a version or a worker cannot be had.
     """
     overrides = words.overrides_of(args)
-    root = workspace_root()
+    workspace = workspace_here()
+    root = workspace.root if workspace else None
     if root is None and Path(OWN).is_dir():
         note(f"{OWN}/ is not read: no workspace (git and DVC) is here or above")
     everything = collect(root)
