@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 DOCS = README + "".join(path.read_text("utf-8") for path in sorted((ROOT / "docs").rglob("*.md")))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SOURCES = [path for folder in ("trtbuild", "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
+WRITTEN = {"repro.py", "build_tf_graph.py"}  # by trtbuild, for a bug report
 OPTIONS = [f"{group}/{name}" for group in config.GROUPS for name in config.options(ROOT, group)]
 
 
@@ -74,6 +77,23 @@ def test_every_error_is_drawn_in_the_tree_with_its_status() -> None:
     for cls in classes:
         line = next(line for line in (errors.__doc__ or "").splitlines() if cls.__name__ in line)
         assert f" {cls.exit_status}  " in line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_command_is_one(page: Path) -> None:
+    """In blocks (what stands behind three spaces or a # explains it) and in the text; one word alone is a verb."""
+    text = page.read_text("utf-8")
+    blocks = "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.S)).replace("\\\n", " ")
+    shown = [re.split(r"\s{3,}|\s+#", line)[0] for line in blocks.splitlines() if line.startswith("trtbuild ")]
+
+    for command in [*shown, *re.findall(r"`(trtbuild [^`]* [^`]*)`", text)]:
+        words.parse(shlex.split(re.sub(r"\[(.*?)\]", r"\1", command))[1:])
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([a-z0-9_/]+\.py)`", DOCS)) - WRITTEN))
+def test_every_module_that_is_named_is_there(name: str) -> None:
+    """By its path in the repository, or the end of it."""
+    assert any(f"/{path.relative_to(ROOT)}".endswith(f"/{name}") for path in SOURCES)
 
 
 def test_the_readme_has_exactly_two_commands_to_copy() -> None:
