@@ -198,6 +198,17 @@ def test_a_model_of_the_config_is_reduced_and_reported(workspace: Path, trtbuild
     assert "tiny" not in text and "of the precision, not of TensorRT; no engine was executed" in text
 
 
+def test_a_precision_of_the_users_own_is_checked_and_reduced(workspace: Path, trtbuild) -> None:
+    """As its file says; by its name alone it would be float32, and nothing would fail."""
+    (workspace / "conf" / "precision").mkdir(exist_ok=True)
+    (workspace / "conf" / "precision" / "mine.yaml").write_text("defaults: [fp16]\n")
+    words = ("model=tiny", "precision=mine")
+
+    assert "in mine (float16)" in trtbuild("check", *words, check=0).stdout
+    trtbuild("reduce", *words, "+model.validation.deviation.max_abs=1e-9", "--name", "half", check=0)
+    assert "Cast" in {node.op_type for node in onnx.load(workspace / "suite" / "half.onnx").graph.node}
+
+
 def test_a_written_case_fails_in_the_suite_as_it_was_found(workspace: Path, trtbuild) -> None:
     """A refusal."""
     (workspace / "net.onnx").write_bytes(secret().SerializeToString())
