@@ -1,4 +1,4 @@
-"""Tests of the table of verdicts."""
+"""Tests of the table of outcomes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_first_bad_and_last_good_version_are_named() -> None:
 
 
 def test_versions_are_asked_and_absent_ones_said(tmp_path: Path) -> None:
-    """A version that is not here is no verdict."""
+    """A version that is not here is no outcome."""
     versions = {
         "here": Toolchain("tensorrt-rtx", HERE, (f"tensorrt-rtx=={HERE}",), ()),
         "gone": Toolchain("tensorrt-rtx", "0.0.1", ("tensorrt-rtx==0.0.1",), ()),
@@ -44,7 +44,7 @@ def test_versions_are_asked_and_absent_ones_said(tmp_path: Path) -> None:
     rows = matrix.ask(entries, versions, {}, tf32=False, gpu="none", folder=tmp_path, install=False,
                       scrub=str, say=lambda line: None)  # fmt: skip
 
-    assert [(r.graph, r.tensorrt, r.verdict) for r in rows] == [
+    assert [(r.graph, r.tensorrt, r.outcome) for r in rows] == [
         ("bad", "gone", "not tried"), ("bad", "here", "refused by the parser"), ("good", "gone", "not tried"),
         ("good", "here", "builds"), ("x", "-", "not tried"),
     ]  # fmt: skip

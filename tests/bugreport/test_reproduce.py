@@ -73,7 +73,7 @@ def test_a_crash_is_survived_and_told_by_its_signal(tmp_path: Path) -> None:
 def test_types_that_change_in_silence_are_reproduced(tmp_path: Path) -> None:
     """float64 becomes float32."""
     words = "input 'x' is float64 in the model, but float32 in the engine"
-    failure = Failure("build", "contract", "", "", words)
+    failure = Failure("misread", "misread", "", "", words)
     status, said = repro(tmp_path, graph("double[2] x => double[2] y { y = Relu(x) }"), failure)
 
     assert status == 0 and words in said

@@ -37,11 +37,14 @@ FACTS = text.Facts(
             "Crash of TensorRT 1.7.1.116 when running Loop (Add) on GPU: none (ahead-of-time build on a CPU)",
         ),
         (
-            Failure("build", "contract", "", "", "x"),
-            "Changed types of TensorRT 1.7.1.116 when running Loop (Add) on GPU: ",
+            Failure("misread", "misread", "", "", "x"),
+            "Misread graph of TensorRT 1.7.1.116 when running Loop (Add) on GPU: ",
         ),
-        (Failure("mismatch", "export", "", "", "x"), "Wrong values of tf2onnx 1.17.0 when exporting to Loop (Add)"),
-        (Failure("mismatch", "lower", "", "", "x"), "Wrong values of Loop (Add) in fp32, by ONNX Runtime 1.31.1"),
+        (
+            Failure("mismatch", "export", "", "", "x"),
+            "Mismatch of values of tf2onnx 1.17.0 when exporting to Loop (Add)",
+        ),
+        (Failure("mismatch", "lower", "", "", "x"), "Mismatch of values of Loop (Add) in fp32, by ONNX Runtime 1.31.1"),
     ],
 )
 def test_the_title_names_symptom_version_structure_and_gpu(failure: Failure, title: str) -> None:

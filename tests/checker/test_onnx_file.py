@@ -30,7 +30,7 @@ def test_a_file_that_converts(tmp_path: Path) -> None:
     path.write_bytes(graph(GOOD).SerializeToString())
     result = trt_checker.check(path)
 
-    assert result and result.verdicts == {"rtx-1.7": "ok"}
+    assert result and result.outcomes == {"rtx-1.7": "ok"}
 
 
 def test_a_dropout_that_drops_is_a_warning(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_a_double_input_builds_and_is_refused_all_the_same(tmp_path: Path) -> No
     result = trt_checker.check(path)
 
     assert [(p.stage, p.words) for p in result.problems] == [
-        ("precision", "input 'x' is float64 in the model, but float32 in the engine")
+        ("misread", "input 'x' is float64 in the model, but float32 in the engine")
     ]
-    assert not result and result.verdicts == {"rtx-1.7": "precision_fail"}
+    assert not result and result.outcomes == {"rtx-1.7": "misread"}
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
@@ -84,9 +84,9 @@ def test_a_quantisation_that_is_read_otherwise_is_a_problem(precision: str, tmp_
     result = trt_checker.check(path, precision=precision)
 
     first = result.problems[0]
-    assert (first.node_type, first.stage, first.versions) == ("QuantizeLinear", "precision", ("rtx-1.7",))
+    assert (first.node_type, first.stage, first.versions) == ("QuantizeLinear", "misread", ("rtx-1.7",))
     assert "it quantises to uint8" in first.words and "symmetrically to int8" in first.advice
-    assert not result and result.verdicts == {"rtx-1.7": "precision_fail" if precision == "fp16" else "not asked"}
+    assert not result and result.outcomes == {"rtx-1.7": "misread" if precision == "fp16" else "not asked"}
 
 
 def test_an_input_that_is_a_shape_cannot_be_made_up(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_an_input_that_is_a_shape_cannot_be_made_up(tmp_path: Path) -> None:
     path = tmp_path / "reshape.onnx"
     path.write_bytes(graph("float[8] x, int64[2] s => float[a,b] y { y = Reshape(x, s) }").SerializeToString())
 
-    assert trt_checker.check(path).verdicts == {"rtx-1.7": "build_fail"}
+    assert trt_checker.check(path).outcomes == {"rtx-1.7": "build"}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_an_answer_that_is_late_says_so(tmp_path: Path) -> None:
     path.write_bytes(graph(GOOD).SerializeToString())
     result = trt_checker.check(path, limit_s=0.0001)
 
-    assert not result and result.verdicts == {"rtx-1.7": "timeout"}
+    assert not result and result.outcomes == {"rtx-1.7": "timeout"}
     assert "does not convert" not in str(result) and "raise limit_s" in str(result)
 
 

@@ -22,7 +22,7 @@ WARNING = replace(LGAMMA, severity="warning", stage="precision", words="<overflo
 
 
 def found(*problems: Problem) -> Result:
-    return Result(problems, {"rtx-1.6": "build_fail", "rtx-1.7": "ok"})
+    return Result(problems, {"rtx-1.6": "build", "rtx-1.7": "ok"})
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,15 @@ def test_the_same_of_several_operations_in_one_place_is_said_once(
     problems: list[Problem], told: list[tuple[str, tuple[str, ...]]]
 ) -> None:
     """A hundred layers of a file without lines are one problem; lines are told apart, and so are types and reasons."""
-    found, _ = settled(problems, {"rtx-1.7": "parse_fail"})
+    found, _ = settled(problems, {"rtx-1.7": "parse"})
 
     assert [(problem.op, problem.also) for problem in found] == told
 
 
 def test_further_operations_are_named_and_counted() -> None:
     """On one line, whatever their number."""
-    found, verdicts = settled([refused(f"layer{i}") for i in range(9)], {"rtx-1.7": "parse_fail"})
-    text = str(Result(found, verdicts))
+    found, outcomes = settled([refused(f"layer{i}") for i in range(9)], {"rtx-1.7": "parse"})
+    text = str(Result(found, outcomes))
 
     assert "1 problem\n" in text and "also layer1, layer2, layer3 and 5 more" in text
 
@@ -88,9 +88,9 @@ def test_the_text_says_place_words_and_advice() -> None:
 
 def test_no_version_is_fine_where_an_error_holds_for_it() -> None:
     """Whatever TensorRT said of the rest; and every problem names its versions."""
-    problems, verdicts = settled([LGAMMA, TOPK, WARNING], {"rtx-1.6": "build_fail", "rtx-1.7": "ok"})
+    problems, outcomes = settled([LGAMMA, TOPK, WARNING], {"rtx-1.6": "build", "rtx-1.7": "ok"})
 
-    assert verdicts == {"rtx-1.6": "build_fail", "rtx-1.7": "export_fail"}
+    assert outcomes == {"rtx-1.6": "build", "rtx-1.7": "export"}
     assert [p.versions for p in problems] == [("rtx-1.6", "rtx-1.7"), ("rtx-1.6",), ("rtx-1.6", "rtx-1.7")]
     assert settled([WARNING], {"rtx-1.7": "ok"})[1] == {"rtx-1.7": "ok"}
 
@@ -107,7 +107,7 @@ def test_json_has_every_problem_and_verdict() -> None:
     """With the fields of the dataclass."""
     document = json.loads(found(TOPK).to_json())
 
-    assert document["converts"] is False and document["verdicts"]["rtx-1.7"] == "ok"
+    assert document["converts"] is False and document["outcomes"]["rtx-1.7"] == "ok"
     assert document["problems"][0]["op"] == "TopKV2" and document["problems"][0]["versions"] == ["rtx-1.6"]
 
 

@@ -61,4 +61,4 @@ def test_harmless_lines_stay_in_the_log() -> None:
 )
 def test_another_quantisation_is_a_refusal(words: str) -> None:
     """Also where the graph alone does not show it."""
-    assert [(c.node, c.stage) for c in misread([said(words), said("harmless")])] == [("conv", "contract")]
+    assert [(c.node, c.stage) for c in misread([said(words), said("harmless")])] == [("conv", "misread")]

@@ -57,7 +57,7 @@ def test_another_quantisation_is_named_once(made: Any, words: str) -> None:
     """At the first half of the pair: the second follows from it."""
     (complaint,) = misread(made)
 
-    assert (complaint.node, complaint.op_type, complaint.stage) == ("Q", "QuantizeLinear", "contract")
+    assert (complaint.node, complaint.op_type, complaint.stage) == ("Q", "QuantizeLinear", "misread")
     assert complaint.words == words
 
 

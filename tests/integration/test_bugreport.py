@@ -121,7 +121,7 @@ def test_model_values_and_tables_are_what_they_should_be(place: Path) -> None:
 
     assert about["tensorrt"]["version"] == version("tensorrt-rtx") and about["packages"]["onnx"] == version("onnx")
     assert {row["precision"] for row in rows} == {"fp32", "fp16", "bf16", "int8"}
-    assert any(row["graph"].startswith("control: ") and row["verdict"] == "builds" for row in rows)
+    assert any(row["graph"].startswith("control: ") and row["outcome"] == "builds" for row in rows)
 
 
 def test_a_report_is_never_replaced(place: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_fault_of_the_exporter_is_not_laid_on_tensorrt(tmp_path: Path) -> None
     report(tmp_path, "resize-area", "-o", "bug")
     text = (tmp_path / "bug" / "report.md").read_text()
 
-    assert text.startswith("# Wrong values of tf2onnx ") and "a fault of the exporter, not of TensorRT" in text
+    assert text.startswith("# Mismatch of values of tf2onnx ") and "a fault of the exporter, not of TensorRT" in text
     assert subprocess.run([sys.executable, tmp_path / "bug" / "repro.py"], capture_output=True).returncode == 0
 
 

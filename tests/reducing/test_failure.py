@@ -12,7 +12,7 @@ CRASH = Answer("crash", "parsing", words=("TensorRT died of SIGSEGV while parsin
 
 
 def refused(op: str, words: str) -> Answer:
-    return Answer("parse_fail", "parse", (Complaint("node", op, "parse", words),), (words,))
+    return Answer("parse", "parse", (Complaint("node", op, "parse", words),), (words,))
 
 
 @pytest.mark.parametrize(

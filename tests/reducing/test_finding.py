@@ -18,9 +18,7 @@ from trtbuild.suite.case import TOLERANCES
 from trtbuild.workers.probing import Answer, Question
 
 MODEL = graph("float[2] x => float[2] y { y = Neg(x) }")
-REFUSED = Answer(
-    "parse_fail", "parse", (Complaint("Neg_0", "Neg", "parse", "no"), Complaint("z", "Sin", "parse", "no"))
-)
+REFUSED = Answer("parse", "parse", (Complaint("Neg_0", "Neg", "parse", "no"), Complaint("z", "Sin", "parse", "no")))
 
 
 def subject(golden: list[float] | None = None) -> Subject:
@@ -60,4 +58,4 @@ def test_a_model_that_is_right_has_nothing_to_reduce(tmp_path: Path) -> None:
 def test_a_refusal_for_want_of_a_gpu_is_no_fault(tmp_path: Path) -> None:
     """Status 3: nobody should report it."""
     with pytest.raises(ToolchainError, match="on a GPU only: that is no fault of the graph"):
-        find(Answer("build_fail", "build", words=("generateForCurrent",), why="on a GPU only"), "", tmp_path)
+        find(Answer("build", "build", words=("generateForCurrent",), why="on a GPU only"), "", tmp_path)

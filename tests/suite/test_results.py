@@ -33,9 +33,9 @@ def made(stages: Stages, expected: dict[str, str] | None) -> dict[str, object]:
     ("answer", "said"),
     [
         (Answer("ok"), "ok"),
-        (Answer("parse_fail", "parse", (Complaint("n", "Resize", "parse", "words"),)), "parses: no"),
-        (Answer("build_fail", "build", words=("words",)), "builds: no"),
-        (Answer("refused", "contract", words=("words",)), "builds: no"),
+        (Answer("parse", "parse", (Complaint("n", "Resize", "parse", "words"),)), "parses: no"),
+        (Answer("build", "build", words=("words",)), "builds: no"),
+        (Answer("misread", "misread", words=("words",)), "builds: no"),
         (Answer("crash", "parsing", words=("SIGSEGV",)), "parses: crash"),
         (Answer("timeout", "building", words=("60 s",)), "builds: timeout"),
     ],
@@ -48,7 +48,7 @@ def test_tensorrts_answer_is_two_verdicts(answer: Answer, said: str) -> None:
 def test_what_tensorrt_adds_without_a_driver_is_no_part_of_the_message() -> None:
     """It would look like the cause."""
     tail = "[checkMacros.cpp::catchCudaError::229] Error Code 1: Cuda Runtime (In catchCudaError at /_src/x.cpp:229)"
-    answer = Answer("build_fail", "build", words=("no runners", tail))
+    answer = Answer("build", "build", words=("no runners", tail))
 
     assert of_answer(answer)["builds"].says == "no runners"
 

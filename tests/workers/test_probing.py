@@ -37,7 +37,7 @@ def saved(path: Path, text: str) -> Question:
 
 def test_a_graph_that_builds_is_ok(prober: Prober, good: Question) -> None:
     """Also when asked a second time."""
-    assert [prober.ask(good).verdict, prober.ask(good).verdict] == ["ok", "ok"]
+    assert [prober.ask(good).outcome, prober.ask(good).outcome] == ["ok", "ok"]
 
 
 def test_every_refused_node_is_named(prober: Prober, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_every_refused_node_is_named(prober: Prober, tmp_path: Path) -> None:
     text = "float[2,3,3] x => float[2] d, float[u] u { d = Det(x) r = Relu(x) u = Unique(r) }"
     answer = prober.ask(saved(tmp_path / "bad.onnx", text))
 
-    assert (answer.verdict, answer.stage) == ("parse_fail", "parse")
+    assert (answer.outcome, answer.stage) == ("parse", "parse")
     assert [c.op_type for c in answer.complaints] == ["Det", "Unique"]
     assert answer.complaints[0].words == "UNSUPPORTED_NODE: refused by checkDet"
 
@@ -54,8 +54,8 @@ def test_an_engine_of_another_type_than_the_graph_is_refused(prober: Prober, tmp
     """TensorRT computes float64 in float32 without a word."""
     answer = prober.ask(saved(tmp_path / "double.onnx", "double[2] x => double[2] y { y = Relu(x) }"))
 
-    assert (answer.verdict, answer.words) == (
-        "refused", ("input 'x' is float64 in the model, but float32 in the engine",)
+    assert (answer.outcome, answer.words) == (
+        "misread", ("input 'x' is float64 in the model, but float32 in the engine",)
     )  # fmt: skip
 
 
@@ -63,15 +63,15 @@ def test_an_input_that_decides_shapes_is_refused(prober: Prober, tmp_path: Path)
     """Polygraphy would make values up for it, and the engine would be for these alone."""
     answer = prober.ask(saved(tmp_path / "tile.onnx", "float[2] x, int64[1] n => float[m] y { y = Tile(x, n) }"))
 
-    assert answer.verdict == "build_fail" and "the values of input 'n' decide shapes" in answer.words[0]
+    assert answer.outcome == "build" and "the values of input 'n' decide shapes" in answer.words[0]
 
 
 def test_no_onnx_at_all_is_an_answer(prober: Prober, tmp_path: Path, good: Question) -> None:
     """The process lives on."""
     (tmp_path / "text.onnx").write_text("no graph", "utf-8")
 
-    assert prober.ask(Question(tmp_path / "text.onnx")).verdict == "parse_fail"
-    assert prober.ask(good).verdict == "ok"
+    assert prober.ask(Question(tmp_path / "text.onnx")).outcome == "parse"
+    assert prober.ask(good).outcome == "ok"
 
 
 def test_a_crash_is_an_answer_and_the_next_question_is_answered(good: Question, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_crash_is_an_answer_and_the_next_question_is_answered(good: Question, 
     with deadly:
         answer = deadly.ask(good)
 
-    assert (answer.verdict, answer.words) == ("crash", ("TensorRT died of SIGSEGV while parsing",))
+    assert (answer.outcome, answer.words) == ("crash", ("TensorRT died of SIGSEGV while parsing",))
 
 
 def test_no_answer_within_the_limit_is_an_answer(good: Question, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_no_answer_within_the_limit_is_an_answer(good: Question, tmp_path: Path)
     with Prober(_dying_of(signal.SIGSTOP, tmp_path), *HERE[1:], limit_s=0.8) as slow:
         answer = slow.ask(good)
 
-    assert answer.verdict == "timeout" and "no answer within 0.8 s while parsing" in answer.words
+    assert answer.outcome == "timeout" and "no answer within 0.8 s while parsing" in answer.words
 
 
 def test_another_version_than_declared_is_refused(good: Question) -> None:
@@ -110,9 +110,9 @@ def test_answers_come_in_the_order_of_the_questions(good: Question, tmp_path: Pa
     """Whichever process was faster."""
     bad = saved(tmp_path / "bad.onnx", "float[2,3,3] x => float[2] d { d = Det(x) }")
     with Prober(*HERE) as one, Prober(*HERE) as two:
-        verdicts = [answer.verdict for answer in ask_all([one, two], [good, bad, good, bad, bad])]
+        verdicts = [answer.outcome for answer in ask_all([one, two], [good, bad, good, bad, bad])]
 
-    assert verdicts == ["ok", "parse_fail", "ok", "parse_fail", "parse_fail"]
+    assert verdicts == ["ok", "parse", "ok", "parse", "parse"]
 
 
 def test_nothing_is_left_behind(good: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_a_quantisation_that_the_importer_reads_otherwise_is_refused(prober: Pro
         (tmp_path / "unsigned.onnx").write_bytes(made.SerializeToString())
         answer = prober.ask(Question(tmp_path / "unsigned.onnx"))
 
-        assert (answer.verdict, len(answer.complaints)) == ("refused", 1)
+        assert (answer.outcome, len(answer.complaints)) == ("misread", 1)
         assert "it quantises to uint8" in answer.complaints[0].words
 
 
@@ -165,5 +165,5 @@ def test_warnings_come_with_their_nodes(prober: Prober, tmp_path: Path) -> None:
     answer = prober.ask(saved(tmp_path / "random.onnx", text))
 
     (warning,) = [w for w in answer.warnings if "seed" in w.words]
-    assert (answer.verdict, warning.op_type, warning.stage) == ("ok", "RandomUniformLike", "parse")
+    assert (answer.outcome, warning.op_type, warning.stage) == ("ok", "RandomUniformLike", "parse")
     assert prober.ask(saved(tmp_path / "good.onnx", "float[2] x => float[2] y { y = Relu(x) }")).warnings == ()

@@ -1,4 +1,4 @@
-"""Verdicts of the failing graph and of its controls, by TensorRT version and precision; as rows, and as matrix.csv."""
+"""What becomes of the failing graph and of its controls, by TensorRT version and precision: rows, and matrix.csv."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.base.errors import LowerError, PlaceError
+from trtbuild.core.complaint import PHRASES
 from trtbuild.core.spec import Lowering, Toolchain
 from trtbuild.reducing import finding
 from trtbuild.reducing.faults import dynamic_inputs
 from trtbuild.workers.probing import Answer, Question
 
-COLUMNS = ("graph", "precision", "tensorrt", "version", "gpu", "verdict", "says", "first_bad", "last_good")
+COLUMNS = ("graph", "precision", "tensorrt", "version", "gpu", "outcome", "says", "first_bad", "last_good")
 NOT_TRIED = "not tried"
 OK = "builds"
-MATCH, DIFFER, LESS = "values match", "values differ", "values differ less"
-_WORDS = {"ok": OK, "parse_fail": "refused by the parser", "build_fail": "refused by the builder",
-          "refused": "builds other types", "crash": "crash", "timeout": "time-out"}  # fmt: skip
+MATCH, DIFFER, LESS = "values match", PHRASES["mismatch"], "mismatch of values, but less"
 LONGEST = 200
 
 
@@ -31,7 +30,7 @@ class Row:
     tensorrt: str
     version: str
     gpu: str
-    verdict: str
+    outcome: str
     says: str = ""
     first_bad: str = ""
     last_good: str = ""
@@ -90,7 +89,7 @@ def ask(
         try:
             with finding.prober(name, toolchain, install=install) as prober:
                 rows += [
-                    _row(entry, name, toolchain.version, gpu, _asked(entry, prober.ask, profiles, tf32, folder), scrub)
+                    row(entry, name, toolchain.version, gpu, _asked(entry, prober.ask, profiles, tf32, folder), scrub)
                     for entry in wanted
                 ]
         except PlaceError as error:
@@ -109,12 +108,20 @@ def _asked(
     return prober(Question(path, {}, kept, tf32=tf32, every=False))
 
 
-def _row(entry: Entry, name: str, version: str, gpu: str, answer: Answer, scrub: Callable[[str], str]) -> Row:
+def row(entry: Entry, name: str, version: str, gpu: str, answer: Answer, scrub: Callable[[str], str]) -> Row:
     if answer.why:  # known refusals are for want of a GPU: no verdict on the version
         return Row(entry.graph, entry.precision, name, "", gpu, NOT_TRIED, f"{version}: {answer.why}")
     complaint = next(iter(answer.complaints), None)
     said = f"{complaint.op_type}: {complaint.words}" if complaint else "; ".join(answer.words)
-    return Row(entry.graph, entry.precision, name, version, gpu, _WORDS[answer.verdict], scrub(said)[:LONGEST])
+    return Row(
+        entry.graph,
+        entry.precision,
+        name,
+        version,
+        gpu,
+        OK if answer.outcome == "ok" else PHRASES[answer.outcome],
+        scrub(said)[:LONGEST],
+    )
 
 
 def with_ends(rows: Iterable[Row]) -> list[Row]:
@@ -124,8 +131,8 @@ def with_ends(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         same = (r for r in rows if (r.graph, r.precision) == (row.graph, row.precision) and r.version[:1].isdigit())
         own = sorted(same, key=lambda r: _number(r.version))
-        bad = [r.tensorrt for r in own if r.verdict != OK]
-        good = [r.tensorrt for r in own if r.verdict == OK]
+        bad = [r.tensorrt for r in own if r.outcome != OK]
+        good = [r.tensorrt for r in own if r.outcome == OK]
         found.append(replace(row, first_bad=bad[0] if bad else "", last_good=good[-1] if good else ""))
     return found
 

@@ -14,6 +14,7 @@ MOST = 12
 _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "crash": ("crash", "build-failure"), "timeout": ("crash", "performance-regression"),
     "parse": ("unsupported-op", "shape/dynamic", "build-failure"), "build": ("build-failure", "shape/dynamic", "crash"),
+    "misread": ("wrong-output", "build-failure"),
     "mismatch": ("wrong-output", "exporter", "precision-fp16", "precision-int8", "precision-bf16/fp8"),
 }  # fmt: skip
 

@@ -12,8 +12,8 @@ from trtbuild.reducing.casefile import structure_of
 from trtbuild.reducing.failure import Failure
 
 _SYMPTOM = {
-    "crash": "Crash", "timeout": "No end", "parse": "Parser failure", "build": "Build failure",
-    "mismatch": "Wrong values",
+    "crash": "Crash", "timeout": "Timeout", "parse": "Parser failure", "misread": "Misread graph",
+    "build": "Build failure", "mismatch": "Mismatch of values",
 }  # fmt: skip
 NOT_RUN = "not run"
 
@@ -50,7 +50,7 @@ def count(nodes: int) -> str:
 
 
 def symptom(facts: Facts) -> str:
-    return "Changed types" if facts.failure.stage == "contract" else _SYMPTOM[facts.failure.kind]
+    return _SYMPTOM[facts.failure.kind]
 
 
 def title(facts: Facts) -> str:
@@ -61,8 +61,9 @@ def title(facts: Facts) -> str:
         return f"{symptom(facts)} of TensorRT {version} when running {structure} on GPU: {env.where(facts.environment)}"
     packages = facts.environment["packages"]
     if facts.failure.stage == "export":
-        return f"Wrong values of tf2onnx {packages.get('tf2onnx', 'unknown')} when exporting to {structure}"
-    return f"Wrong values of {structure} in {facts.precision}, by ONNX Runtime {packages.get('onnxruntime', 'unknown')}"
+        return f"{symptom(facts)} of tf2onnx {packages.get('tf2onnx', 'unknown')} when exporting to {structure}"
+    runtime = f"ONNX Runtime {packages.get('onnxruntime', 'unknown')}"
+    return f"{symptom(facts)} of {structure} in {facts.precision}, by {runtime}"
 
 
 def report(facts: Facts) -> str:
@@ -106,10 +107,9 @@ def _description(facts: Facts) -> list[str]:
         "timeout": f"There is no end of {failure.stage} {graph}.",
         "parse": f"The ONNX parser refuses {graph}.",
         "build": f"TensorRT parses {graph}, but refuses to build it.",
+        "misread": f"TensorRT takes {graph}, but computes something else than it states, without a word.",
         "mismatch": _mismatch(facts),
     }[failure.kind]  # fmt: skip
-    if failure.stage == "contract":
-        first = f"TensorRT builds {graph} with other types than it has, without a word."
     second = f"`{failure.words}`" + (f" ({failure.why})" if failure.why else "")
     return [first, second]
 
@@ -134,7 +134,7 @@ def _tensorflow(packages: Mapping[str, str]) -> str:
 def _steps(facts: Facts) -> list[str]:
     newest = [row for row in facts.rows if not row.graph.startswith("control") and row.precision == facts.precision]
     tried = [row for row in newest if row.version[:1].isdigit()]
-    last = f"{tried[-1].tensorrt} ({tried[-1].version}): {tried[-1].verdict}" if tried else "no version was tried"
+    last = f"{tried[-1].tensorrt} ({tried[-1].version}): {tried[-1].outcome}" if tried else "no version was tried"
     framework = f"yes, in {facts.reference}" if facts.reference else f"no: {facts.unable}"
     needs = "the TensorRT package only" if facts.failure.kind != "mismatch" else "numpy and onnxruntime"
     latest = f"the newest of the tried versions is {last}. Whether a newer one is out was not looked up."
@@ -162,21 +162,21 @@ def _polygraphy(facts: Facts) -> str:
 
 def _table(facts: Facts) -> list[str]:
     main = [row for row in facts.rows if not row.graph.startswith("control")]
-    lines = ["| precision | TensorRT | verdict | first bad | last good |", "|---|---|---|---|---|"]
+    lines = ["| precision | TensorRT | outcome | first bad | last good |", "|---|---|---|---|---|"]
     lines += [
-        f"| {row.precision} | {row.tensorrt} {f'({row.version})' if row.version else ''} | {row.verdict}"
-        f"{': ' + row.says.replace('|', '/') if row.verdict == NOT_TRIED and row.says else ''} "
+        f"| {row.precision} | {row.tensorrt} {f'({row.version})' if row.version else ''} | {row.outcome}"
+        f"{': ' + row.says.replace('|', '/') if row.outcome == NOT_TRIED and row.says else ''} "
         f"| {row.first_bad or '-'} | {row.last_good or '-'} |"
         for row in main
     ]
-    controls = [row for row in facts.rows if row.graph.startswith("control") and row.verdict in (OK, MATCH)]
+    controls = [row for row in facts.rows if row.graph.startswith("control") and row.outcome in (OK, MATCH)]
     how = "have the right values" if facts.failure.kind == "mismatch" else "build"
     lines += ["", f"Near misses that {how}, of {facts.tried_controls} that were tried:", ""]
     lines += [f"- {row.graph.removeprefix('control: ')} ({row.version})" for row in controls] or ["- none"]
     if facts.failure.kind == "mismatch":
         lines += [
             "",
-            "These verdicts are TensorRT's on building the graph; the deviation itself does not depend on it.",
+            "These outcomes are TensorRT's on building the graph; the deviation itself does not depend on it.",
         ]
     return lines
 

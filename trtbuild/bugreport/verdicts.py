@@ -32,14 +32,14 @@ def measure(
         return [*_compared(found, gpu), *matrix.with_ends(rows)], len(subject.neighbours)
     say("looking for near misses that build")
     asking = TensorrtFault(found.prober.ask, found.small.failure, frozenset(), folder, found.profiles, subject.tf32)
-    near, tried = controls.passing(found.model, lambda model: asking.answer(model).verdict == "ok")
+    near, tried = controls.passing(found.model, lambda model: asking.answer(model).outcome == "ok")
     for control in near:
         entries.append(matrix.Entry(f"control: {control.how}", subject.precision, control.model, only=subject.version))
     for title, neighbour in subject.neighbours.items():
         model = onnx.load(neighbour.graph)
         entries.append(matrix.Entry(f"control: {title}", subject.precision, model, only=subject.version))
     rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
-    passed = [row for row in rows if not row.graph.startswith("control") or row.verdict == matrix.OK]
+    passed = [row for row in rows if not row.graph.startswith("control") or row.outcome == matrix.OK]
     return matrix.with_ends(passed), tried + len(subject.neighbours)
 
 

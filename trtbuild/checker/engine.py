@@ -24,7 +24,7 @@ from trtbuild.config import named
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
 from trtbuild.workers.probing import Answer, Question
 
-_ORDER = ("ok", "build_fail", "parse_fail", "timeout", "crash")
+_ORDER = ("ok", "misread", "build", "parse", "timeout", "crash")
 
 
 def guarded(work: Callable[[], Result], precision: str, *, raise_on_error: bool) -> Result:
@@ -57,7 +57,7 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
         TrtbuildError: a version that cannot be asked, a graph that cannot be read.
     """
     problems: list[Problem] = []
-    verdicts: dict[str, str] = {}
+    outcomes: dict[str, str] = {}
     titles = []
     versions = named.toolchains(named.root_here(), how.versions)
     with asking(versions, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
@@ -68,9 +68,9 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
             with _folder() as folder:
                 found, answers = _check_one(capture, how, asker, Path(folder))
             problems += found
-            _worst(verdicts, answers)
+            _worst(outcomes, answers)
         raise_failed(asker)
-    ordered = {name: verdicts.get(name, "not asked") for name in versions}
+    ordered = {name: outcomes.get(name, "not asked") for name in versions}
     return Result(*settled(problems, ordered), how.lowering.precision, tuple(titles), lowering=how.lowering)
 
 
@@ -78,15 +78,10 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="trt-checker-", ignore_cleanup_errors=True)
 
 
-def _worst(verdicts: dict[str, str], answers: dict[str, Answer]) -> None:
+def _worst(outcomes: dict[str, str], answers: dict[str, Answer]) -> None:
     for version, answer in answers.items():
-        old = verdicts.get(version, "ok")
-        verdicts[version] = max(old, verdict_of(answer), key=_ORDER.index)
-
-
-def verdict_of(answer: Answer) -> str:
-    """Of parsing and building; that the engine's inputs are of other types is a problem, and no failure of these."""
-    return "ok" if answer.verdict == "refused" else answer.verdict
+        old = outcomes.get(version, "ok")
+        outcomes[version] = max(old, answer.outcome, key=_ORDER.index)
 
 
 def raise_failed(asker: Asker) -> None:
@@ -145,7 +140,7 @@ def check_onnx(
     except LowerError as error:
         # No version is asked then, so what every one of them would read otherwise is looked up here.
         misread = [
-            finder.noticed("precision", "error", c.node, c.op_type, c.words, MISREAD_ADVICE)
+            finder.noticed("misread", "error", c.node, c.op_type, c.words, MISREAD_ADVICE)
             for c in misreadings.misread(exported.model)
         ]
         return [*problems, *misread, finder.noticed("precision", "error", "", "", error.what, error.hint)], {}

@@ -19,11 +19,10 @@ from trtbuild.workers.probing import Answer
 if TYPE_CHECKING:
     from trtbuild.graphs.scopes import Cleaner, NodeEntry
 
-CONTRACT_ADVICE = "cast it to float32 before the network, or declare it so"
+INPUT_ADVICE = "cast it to float32 before the network, or declare it so"
 _INPUT = re.compile(r"input '(.+?)' is ")
 # "(IConvolutionLayer NAME: …", "… failed. NAME has no runners that …"
 _LAYER = re.compile(r"\(I\w+Layer ([^\s:]+):|(?<!\S)(\S+) has no runners")
-_STAGES: Mapping[str, Stage] = {"parse": "parse", "build": "build", "contract": "precision"}
 
 
 class Finder:
@@ -68,14 +67,14 @@ class Finder:
     @staticmethod
     def _whole(answer: Answer) -> Iterable[Complaint]:
         """A refusal of the whole graph, of which TensorRT names no node."""
-        if answer.verdict == "refused":
-            yield from (Complaint("", "", answer.stage, words) for words in answer.words)  # one for each input
-        elif answer.verdict in ("parse_fail", "build_fail"):
+        if answer.outcome == "misread":
+            yield from (Complaint("", "", "misread", words) for words in answer.words)  # one for each input
+        elif answer.outcome == "parse" or answer.outcome == "build":
             words = answer.words[0] if answer.words else "TensorRT gave no reason"
-            yield Complaint("", "", answer.stage, words)
+            yield Complaint("", "", answer.outcome, words)
 
     def _of(self, complaint: Complaint, answer: Answer) -> Problem:
-        stage = _STAGES.get(complaint.stage, "parse")
+        stage = complaint.stage
         node = self._in_words(complaint.words) if stage == "build" else ""
         kind_of_node = complaint.op_type if node in ("", complaint.node) else ""
         node = node or complaint.node
@@ -83,12 +82,12 @@ class Finder:
         if stage == "build" and kind == "Identity":
             op, kind = self._runnerless(complaint.words) or (op, kind)
         problem = self._problem(stage, op, kind, node, kind_of_node, complaint.words)
-        if complaint.stage == "contract" and complaint.node:
+        if stage == "misread" and complaint.node:
             return replace(problem, advice=MISREAD_ADVICE)
-        if complaint.stage == "contract":
+        if stage == "misread":
             name = _INPUT.match(complaint.words)
             entry = self._exported.entries.get(name[1], "") if name else ""
-            return replace(self._problem(stage, entry, "", "", "", complaint.words), advice=CONTRACT_ADVICE)
+            return replace(self._problem(stage, entry, "", "", "", complaint.words), advice=INPUT_ADVICE)
         return replace(problem, words=f"{answer.why}: {complaint.words}") if answer.why else problem
 
     def _runnerless(self, words: str) -> tuple[str, str] | None:
@@ -165,8 +164,8 @@ class Finder:
     @staticmethod
     def _with_version_advice(problem: Problem, answers: Mapping[str, Answer]) -> Problem:
         """A version among the asked ones that got as far and did not complain of this is the better advice."""
-        far = ("ok", "build_fail", "parse_fail") if problem.stage == "parse" else ("ok", "build_fail")
-        works = [v for v, answer in answers.items() if answer.verdict in far and v not in problem.versions]
+        far = ("ok", "build", "parse") if problem.stage == "parse" else ("ok", "build")
+        works = [v for v, answer in answers.items() if answer.outcome in far and v not in problem.versions]
         newer = another_version(works[-1:])
         return replace(problem, advice=f"{newer}; or {problem.advice}") if newer else problem
 

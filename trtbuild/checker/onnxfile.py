@@ -43,8 +43,8 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
                 exported, Finder(exported, None), chosen, how, asker, Path(folder), ready=ready
             )
         engine.raise_failed(asker)
-    verdicts = {name: engine.verdict_of(answers[name]) if name in answers else "not asked" for name in versions}
-    found = settled([*own, *problems], verdicts)
+    outcomes = {name: answers[name].outcome if name in answers else "not asked" for name in versions}
+    found = settled([*own, *problems], outcomes)
     return Result(*found, how.lowering.precision, (str(path),), lowering=how.lowering)
 
 

@@ -16,7 +16,7 @@ from trtbuild.checker import types
 from trtbuild.checker.advice import LATE
 from trtbuild.checker.cutting import cut_out, inferred
 from trtbuild.checker.exporting import Shapes
-from trtbuild.core.complaint import Complaint
+from trtbuild.core.complaint import Complaint, RefusalStage
 from trtbuild.workers.probing import Answer, Question
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def ask_through(
     """
     import onnx
 
-    if first.verdict in ("ok", "refused") or (first.verdict == "build_fail" and (first.complaints or first.why)):
+    if first.outcome in ("ok", "misread") or (first.outcome == "build" and (first.complaints or first.why)):
         return first
     model = onnx.load(question.model, load_external_data=False)
     make_static(model, question.shapes)
@@ -51,7 +51,7 @@ def ask_through(
         new = _complaints(ask, answer, model, folder, deadline)
         named = {c.node for c in new if c.node and c.node not in complaints}
         complaints |= {c.node: c for c in new if c.node not in complaints}
-        if answer.verdict == "ok" or not named or time.monotonic() > deadline:
+        if answer.outcome == "ok" or not named or time.monotonic() > deadline:
             break
         cut_out(model, named, _known(model, shapes()), question.shapes)
         if not model.graph.node:
@@ -64,21 +64,21 @@ def _complaints(ask: Ask, answer: Answer, model: onnx.ModelProto, folder: Path, 
     """Those of an answer; where it names no node, the one that a search finds."""
     named = [complaint for complaint in answer.complaints if complaint.node]
     words = (*answer.words, *(complaint.words for complaint in answer.complaints))
-    if answer.verdict == "parse_fail" and types.speaks_of_types(words):
+    if answer.outcome == "parse" and types.speaks_of_types(words):
         sources, readers = types.introduced(model, {name: kind for name, (kind, _) in inferred(model).items()})
         first = next((w for w in words if types.speaks_of_types([w])), "")
         told = {c.node: c for c in named}
         made = [told.get(n.name) or Complaint(n.name, n.op_type, "parse", first) for n in sources]
         named = [*made, *(c for c in named if c.node not in readers | {n.name for n in sources})]
-    if named or answer.verdict in ("ok", "refused") or answer.why:
+    if named or answer.outcome in ("ok", "misread") or answer.why:
         return named
-    if answer.verdict == "timeout":  # each question of a search would take as long
+    if answer.outcome == "timeout":  # each question of a search would take as long
         late = f"TensorRT {LATE} while {answer.stage or 'starting'}"
         return [Complaint("", "", _stage(answer), late)]
     return [_locate(ask, answer, model, folder, deadline)]
 
 
-def _stage(answer: Answer) -> str:
+def _stage(answer: Answer) -> RefusalStage:
     return "build" if answer.stage in ("building", "build") else "parse"
 
 
@@ -92,10 +92,10 @@ def _locate(ask: Ask, answer: Answer, model: onnx.ModelProto, folder: Path, dead
     def shows(piece: onnx.ModelProto) -> bool:
         path.write_bytes(piece.SerializeToString())
         said = ask(Question(path, every=False))
-        return said.verdict == answer.verdict and _gist(said) == wanted
+        return said.outcome == answer.outcome and _gist(said) == wanted
 
     words = ", ".join(answer.words) or "no reason given"
-    if answer.verdict == "crash":
+    if answer.outcome == "crash":
         words = f"TensorRT crashed while {'building' if stage == 'build' else 'parsing'}: {words}"
     if not shows(model):
         return Complaint("", "", stage, words)

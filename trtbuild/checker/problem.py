@@ -8,9 +8,9 @@ from typing import Literal
 
 from trtbuild.core.spec import Lowering
 
-Stage = Literal["export", "parse", "build", "precision"]
+Stage = Literal["export", "precision", "parse", "misread", "build"]
 Severity = Literal["error", "warning", "note"]
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Fake quantisation, all of which goes in one rewrite, and the advice on it.
 FAKE_QUANTISATION = (
     "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel",
@@ -65,12 +65,12 @@ class Findings:
     """True when nothing stands against the conversion: no problem of severity "error", and the check came to its end.
 
     ``error`` is why there was no check: nothing registered, a TensorRT that is not here, a fault of the checker.
-    ``verdicts``: "ok", "export_fail", "parse_fail", "build_fail", "precision_fail", "crash", "timeout" or "not asked"
-    (nothing left), by version; "ok" where no error holds for it.
+    ``outcomes``: by version, "ok" where no error holds for it; else "crash", "timeout", the stage of an error, or
+    "not asked" (nothing was left).
     """
 
     problems: tuple[Problem, ...] = ()
-    verdicts: Mapping[str, str] = field(default_factory=dict)
+    outcomes: Mapping[str, str] = field(default_factory=dict)
     precision: str = "fp32"
     graphs: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -94,7 +94,7 @@ class Findings:
     @property
     def by_version(self) -> dict[str, tuple[Problem, ...]]:
         """The problems of each version that was asked, those of the exporter in all of them."""
-        return {v: tuple(p for p in self.problems if not p.versions or v in p.versions) for v in self.verdicts}
+        return {v: tuple(p for p in self.problems if not p.versions or v in p.versions) for v in self.outcomes}
 
     def _lowering(self) -> dict[str, object] | None:
         if self.lowering is None:
@@ -105,22 +105,22 @@ class Findings:
         return {
             "schema_version": SCHEMA_VERSION, "converts": bool(self), "error": self.error,
             "precision": self.precision, "lowering": self._lowering(),
-            "verdicts": dict(self.verdicts), "graphs": list(self.graphs),
+            "outcomes": dict(self.outcomes), "graphs": list(self.graphs),
             "seconds": round(self.seconds, 3), "problems": [asdict(problem) for problem in self.problems],
         }  # fmt: skip
 
 
-def settled(problems: Iterable[Problem], verdicts: Mapping[str, str]) -> tuple[tuple[Problem, ...], dict[str, str]]:
-    """Problems with the versions they hold for, each once, and verdicts that are "ok" where no error holds.
+def settled(problems: Iterable[Problem], outcomes: Mapping[str, str]) -> tuple[tuple[Problem, ...], dict[str, str]]:
+    """Problems with the versions they hold for, each once, and outcomes that are "ok" where no error holds.
 
     What TensorRT has nothing to say of (an operation that was cut out before it was asked) fails all the same.
     """
-    told = tuple(p if p.versions else replace(p, versions=tuple(verdicts)) for p in problems)
-    found = dict(verdicts)
+    told = tuple(p if p.versions else replace(p, versions=tuple(outcomes)) for p in problems)
+    found = dict(outcomes)
     for problem in told:
         for version in problem.versions:
             if problem.severity == "error" and found.get(version) == "ok":
-                found[version] = f"{problem.stage}_fail"
+                found[version] = problem.stage
     return _each_once(told), found
 
 

@@ -14,7 +14,7 @@ LISTED = 3  # further operations of a problem that are named
 
 def headline(result: Findings) -> str:
     """One line: does it convert, to what, and if not how many problems there are."""
-    asked = ", ".join(result.verdicts) or "no version"
+    asked = ", ".join(result.outcomes) or "no version"
     if result.error:
         return f"not checked: {result.error}"
     precision = _precision(result)
@@ -39,15 +39,15 @@ def _precision(result: Findings) -> str:
 
 def text(result: Findings) -> str:
     lines = [headline(result)]
-    if len(result.verdicts) > 1:
-        width = max(map(len, result.verdicts))
+    if len(result.outcomes) > 1:
+        width = max(map(len, result.outcomes))
         lines += [
-            f"  {version:<{width}}  {result.verdicts[version]}"
+            f"  {version:<{width}}  {result.outcomes[version]}"
             + (f"  ({count} problem{'s' if count != 1 else ''})" if (count := _errors(found)) else "")
             for version, found in result.by_version.items()
         ]
     for i, problem in enumerate(result.problems, 1):
-        lines += ["", *_entry(i, problem, len(result.verdicts))]
+        lines += ["", *_entry(i, problem, len(result.outcomes))]
     return "\n".join(printable(line) for line in lines)
 
 
@@ -92,7 +92,7 @@ def html(result: Findings) -> str:
     if not result.problems:
         return said
     head = "".join(f"<th>{name}</th>" for name in ("", "TensorFlow operation", "where", "stage", "says", "advice"))
-    rows = "".join(_row(i, problem, len(result.verdicts)) for i, problem in enumerate(result.problems, 1))
+    rows = "".join(_row(i, problem, len(result.outcomes)) for i, problem in enumerate(result.problems, 1))
     return f"{said}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 

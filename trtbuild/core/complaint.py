@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 NEAR = 6  # nodes that an exporter makes of one operation, at most
+
+RefusalStage = Literal["parse", "misread", "build"]
+# Every kind of problem on the way from a network to an engine.  Each keeps its word from where it is found to what is
+# printed and written: in a check's outcome, in a reduced failure, in a case's stage, in a bug report.
+ProblemKind = Literal["export", "precision", "parse", "misread", "build", "crash", "timeout", "mismatch"]
+PHRASES: Mapping[ProblemKind, str] = {
+    "export": "refused at the export", "precision": "not to be had in this precision", "parse": "refused by the parser",
+    "misread": "misread by TensorRT", "build": "refused by the builder", "crash": "crash", "timeout": "timeout",
+    "mismatch": "mismatch of values",
+}  # fmt: skip
 
 
 class OperationEntry(TypedDict):
@@ -22,14 +32,14 @@ Entries = Mapping[str, OperationEntry]  # ONNX node -> the TensorFlow operation 
 
 @dataclass(frozen=True)
 class Complaint:
-    """One refusal: the ONNX node as TensorRT names it, the stage ("parse", "build", "contract"), TensorRT's own words.
+    """What TensorRT refuses: the ONNX node as it names it, at which stage, and TensorRT's own words.
 
-    "contract": it builds, but not what the graph states; the words are ours then.
+    At the stage "misread" the words are ours: it takes the graph, but computes something else than that states.
     """
 
     node: str
     op_type: str
-    stage: str
+    stage: RefusalStage
     words: str
 
 

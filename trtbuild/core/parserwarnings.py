@@ -54,7 +54,7 @@ SHOWN = 3  # places of one warning that are named
 def misread(said: Iterable[Complaint]) -> tuple[Complaint, ...]:
     """Warnings that are refusals: the importer says that it reads another quantisation than the graph's."""
     return tuple(
-        Complaint(one.node, one.op_type, "contract", _bare(one.words)) for one in said if _MISREAD.search(one.words)
+        Complaint(one.node, one.op_type, "misread", _bare(one.words)) for one in said if _MISREAD.search(one.words)
     )
 
 

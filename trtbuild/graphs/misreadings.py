@@ -25,7 +25,7 @@ _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
 def misread(model: onnx.ModelProto) -> tuple[Complaint, ...]:
-    """The nodes of an onnx.ModelProto that an engine would compute otherwise, subgraphs included; stage "contract"."""
+    """The nodes of an onnx.ModelProto that an engine would compute otherwise, subgraphs included; stage "misread"."""
     nodes = [node for node in all_nodes(model.graph) if node.op_type in _PAIR]
     if not nodes:
         return ()
@@ -37,7 +37,7 @@ def misread(model: onnx.ModelProto) -> tuple[Complaint, ...]:
     for node in nodes:
         words = _fault(node, types, constants, fed)
         if words and node.input[0] not in told:
-            found.setdefault(node.name or node.output[0], Complaint(node.name, node.op_type, "contract", words))
+            found.setdefault(node.name or node.output[0], Complaint(node.name, node.op_type, "misread", words))
         if words and node.op_type == "QuantizeLinear":
             told.update(node.output)
     return tuple(found.values())
@@ -130,7 +130,7 @@ def narrowed(model: onnx.ModelProto) -> tuple[Complaint, ...]:
         return ()
     types = element_types(model)
     return tuple(
-        Complaint(node.name, node.op_type, "contract", "float64 is computed in float32")
+        Complaint(node.name, node.op_type, "misread", "float64 is computed in float32")
         for node in all_nodes(model.graph)
         if node.op_type != "Constant" and any(types.get(name) == double for name in node.output)
     )

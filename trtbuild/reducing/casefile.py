@@ -10,6 +10,7 @@ from typing import Any
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
+from trtbuild.core.complaint import PHRASES
 from trtbuild.reducing.failure import Failure
 from trtbuild.suite.case import Tolerance
 from trtbuild.suite.collecting import ID
@@ -38,11 +39,7 @@ def case_id(name: str, failure: Failure) -> str:
 
 def title_of(failure: Failure, ops: Sequence[str]) -> str:
     """One line on what fails: TensorRT's own words are in the result, not in the title."""
-    how = {
-        "crash": "TensorRT dies of it", "timeout": "TensorRT does not come to an end",
-        "parse": "refused by the parser", "build": "refused by the builder", "mismatch": "other values",
-    }[failure.kind]  # fmt: skip
-    return f"{structure_of(ops)}: {how}"
+    return f"{structure_of(ops)}: {PHRASES[failure.kind]}"
 
 
 def structure_of(ops: Sequence[str]) -> str:

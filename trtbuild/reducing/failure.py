@@ -9,8 +9,8 @@ from typing import Literal
 
 from trtbuild.workers.probing import Answer
 
-Kind = Literal["crash", "timeout", "parse", "build", "mismatch"]
-WANTED = ("crash", "parse", "build", "mismatch")  # what --for takes; "crash" stands for a time-out too
+Kind = Literal["crash", "timeout", "parse", "misread", "build", "mismatch"]
+WANTED = ("crash", "parse", "misread", "build", "mismatch")  # what --for takes; "crash" stands for a time-out too
 
 _APART = re.compile(r"0x[0-9a-fA-F]+|\{[^}]*\}|\[[^\]]*\]|'[^']*'|\"[^\"]*\"|`[^`]*`")
 _WORD = re.compile(r"[A-Za-z_][\w/:.\-]*")
@@ -41,13 +41,12 @@ def of_answer(answer: Answer, names: Collection[str]) -> tuple[Failure, ...]:
     Args:
         names: of nodes and tensors, which are left out of reasons.
     """
-    if answer.verdict == "ok":
+    if answer.outcome == "ok":
         return ()
     said = "; ".join(answer.words)
-    if answer.verdict in ("crash", "timeout"):
-        ending = _ending(said) if answer.verdict == "crash" else ""
-        return (Failure(answer.verdict, answer.stage, "", ending, said),)
-    kind: Kind = "parse" if answer.verdict == "parse_fail" else "build"
+    kind = answer.outcome
+    if kind == "crash" or kind == "timeout":
+        return (Failure(kind, answer.stage, "", _ending(said) if kind == "crash" else "", said),)
     if answer.complaints:
         found = (
             Failure(kind, answer.stage, c.op_type, normalised(c.words, names), c.words, answer.why)

@@ -214,13 +214,13 @@ def _error(job: Job, refusal: Any) -> EngineError:
         what = f"{version} cannot build this graph: {refusal.why}"
         hint = "choose another precision, or a version that has them (tensorrt=rtx-1.7)"
         return EngineError(what, where="build", hint=hint, details=tuple(lines) or refusal.words)
-    if lines and refusal.stage == "contract":
+    if lines and refusal.stage == "misread":
         what = misread_words(version, lines)
         return EngineError(what, where="engine", hint=MISREAD_ADVICE, details=tuple(lines))
     if lines:
         kinds = ", ".join(sorted({c.op_type for c in refusal.complaints if c.op_type})) or "the graph"
         what = f"{version} refuses {len(lines)} node(s) ({kinds}) at {refusal.stage}; first: {lines[0]}"
         return EngineError(what, where="engine", hint=_ADVICE, details=tuple(lines))
-    if refusal.stage == "contract":
+    if refusal.stage == "misread":
         return EngineError(refusal.words[0], where="engine", hint="declare it with the engine's type")
     return EngineError(refusal.words[0], where="build", details=refusal.words)

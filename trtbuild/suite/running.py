@@ -139,7 +139,7 @@ def _probe(
         ]  # fmt: skip
         for case_id, answer in zip(questions, ask_all(probers, questions.values()), strict=True):
             stages = of_answer(answer)
-            if answer.verdict != "timeout":
+            if answer.outcome != "timeout":
                 records.put(keys[case_id], {stage: told.as_dict() for stage, told in stages.items()})
             found[case_id] = stages
             results.made_anew += 1

@@ -19,11 +19,15 @@ _AFTERSHOCK = re.compile(r";? ?\[checkMacros\.cpp::catchCudaError::\d+\] Error C
 
 @dataclass(frozen=True)
 class Stage:
-    """``says``: the tool's own words where the verdict is not yes; ``node``: the ONNX node they are about."""
+    """``says``: the tool's own words where the verdict is not yes; ``node``: the ONNX node they are about.
+
+    ``kind``: of the problem where TensorRT refuses: "parse", "misread" or "build".
+    """
 
     verdict: Verdict
     says: str = ""
     node: str = ""
+    kind: str = ""
 
     def as_dict(self) -> dict[str, str]:
         return {key: value for key, value in asdict(self).items() if value or key == "verdict"}
@@ -36,20 +40,21 @@ UNREACHED = Stage("untested")
 def stages_of(found: Mapping[str, Mapping[str, Any]]) -> Stages:
     """Stages as they are kept in a record."""
     return {
-        cast(StageName, name): Stage(s["verdict"], s.get("says", ""), s.get("node", "")) for name, s in found.items()
+        cast(StageName, name): Stage(s["verdict"], s.get("says", ""), s.get("node", ""), s.get("kind", ""))
+        for name, s in found.items()
     }
 
 
 def of_answer(answer: Answer) -> Stages:
     """What TensorRT said of a graph, as the stages ``parses`` and ``builds``."""
     says, node = _words(answer)
-    if answer.verdict == "ok":
+    if answer.outcome == "ok":
         return {"parses": Stage("yes"), "builds": Stage("yes")}
-    if answer.verdict in ("crash", "timeout"):
-        died = Stage(cast(Verdict, answer.verdict), says)
+    if answer.outcome == "crash" or answer.outcome == "timeout":
+        died = Stage(answer.outcome, says)
         return {"parses": Stage("yes"), "builds": died} if answer.stage == "building" else {"parses": died}
-    refused = Stage("no", says, node)
-    return {"parses": refused} if answer.verdict == "parse_fail" else {"parses": Stage("yes"), "builds": refused}
+    refused = Stage("no", says, node, answer.outcome)
+    return {"parses": refused} if answer.outcome == "parse" else {"parses": Stage("yes"), "builds": refused}
 
 
 def _words(answer: Answer) -> tuple[str, str]:

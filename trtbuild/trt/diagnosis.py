@@ -9,11 +9,11 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import EngineError
 from trtbuild.core import parserwarnings
-from trtbuild.core.complaint import Complaint
+from trtbuild.core.complaint import Complaint, RefusalStage
 from trtbuild.graphs import misreadings
 from trtbuild.trt import api, network, refusals
 from trtbuild.trt.api import BuildOptions, ParsedNetwork, SerialisedEngine
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from trtbuild.trt.trtlog import Log
 
 _SHAPE_INPUT = "the values of input '{}' decide shapes, which an engine has to know: make it a constant of the network"
-Stage = Literal["parse", "build", "contract"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Refusal:
     they mean where they do not say so to people.
     """
 
-    stage: Stage
+    stage: RefusalStage
     complaints: tuple[Complaint, ...]
     words: tuple[str, ...]
     why: str = ""
@@ -83,7 +82,7 @@ def diagnose(
                 found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found, path)
         return Refusal("parse", tuple(found), tuple(c.words for c in parsed.complaints))
     if misread := _misread(model, log.warnings[before:]):
-        return Refusal("contract", misread, tuple(c.words for c in misread))
+        return Refusal("misread", misread, tuple(c.words for c in misread))
     # Polygraphy would make values up for such an input: an engine for these alone, without a word.
     shapes_given = sorted(api.shape_inputs(parsed.network) - set(options["profiles"]))
     if shapes_given:
@@ -93,8 +92,8 @@ def diagnose(
         built = api.build(parsed, trt, log, options)
     except EngineError as error:
         return _of_build(trt, log, model, shapes, options, error, say, every, path)
-    wrong = _contract_broken(model, parsed)
-    return Refusal("contract", (), wrong) if wrong else Compilation(parsed, built, tuple(log.warnings[before:]))
+    wrong = _misread_types(model, parsed)
+    return Refusal("misread", (), wrong) if wrong else Compilation(parsed, built, tuple(log.warnings[before:]))
 
 
 def _misread(model: bytes, warnings: Sequence[Complaint]) -> tuple[Complaint, ...]:
@@ -124,7 +123,7 @@ def _of_build(
     return Refusal("build", tuple(found), words, why)
 
 
-def _contract_broken(model: bytes, parsed: ParsedNetwork) -> tuple[str, ...]:
+def _misread_types(model: bytes, parsed: ParsedNetwork) -> tuple[str, ...]:
     """TensorRT turns a float64 input into float32 bindings without a word."""
     import onnx
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from trtbuild.core.complaint import Complaint
+from trtbuild.core.complaint import Complaint, RefusalStage
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -65,7 +65,7 @@ def make_log(trt: ModuleType, path: Path, wanted: Callable[[str], bool] = lambda
             if letter == "E":
                 self.errors.append(" ".join(message.split()))
             elif letter == "W":
-                stage = "parse" if self.node[1] else "build"
+                stage: RefusalStage = "parse" if self.node[1] else "build"
                 self.warnings.append(Complaint(*self.node, stage, " ".join(message.split())))
 
     return FileLog()

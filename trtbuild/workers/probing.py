@@ -27,8 +27,7 @@ from trtbuild.core.job import Job, read_result, write_job
 from trtbuild.workers import hermetic
 
 LIMIT_S = 120.0  # looking for all refused nodes may take 60 of them
-Verdict = Literal["ok", "parse_fail", "build_fail", "refused", "crash", "timeout"]
-_VERDICTS: Mapping[str, Verdict] = {"parse": "parse_fail", "build": "build_fail", "contract": "refused"}
+Outcome = Literal["ok", "parse", "misread", "build", "crash", "timeout"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """``refused``: it builds, but not as the graph says.  ``stage`` is what was going on at a crash or at the limit.
+    """``misread``: it takes the graph, but computes something else than that states.
+
+    ``stage`` is where the graph is refused, or what was going on at a crash or at the limit.
 
     ``words`` are TensorRT's own of the whole graph; ``why`` what they mean where that is known; ``log`` the last lines
     of a process that died; ``warnings`` what it warned of on the way to an engine.
     """
 
-    verdict: Verdict
+    outcome: Outcome
     stage: str = ""
     complaints: tuple[Complaint, ...] = ()
     words: tuple[str, ...] = ()
@@ -82,7 +83,7 @@ class Prober:
     def ask(self, question: Question) -> Answer:
         """Raises ToolchainError when the interpreter has not this TensorRT, or has no device where it needs one."""
         answer = self._ask_once(question)
-        if answer.verdict == "crash" and self._asked:
+        if answer.outcome == "crash" and self._asked:
             self._asked = 0
             answer = self._ask_once(question)  # in a fresh process: is it of this graph, or of what came before?
         self._asked = self._asked + 1 if self._running else 0
@@ -145,7 +146,7 @@ def _read(said: Mapping[str, Any]) -> Answer:
         return Answer("ok", seconds=said["seconds"], warnings=warnings)
     complaints = tuple(Complaint(**complaint) for complaint in refusal["complaints"])
     stage = refusal["stage"]
-    return Answer(_VERDICTS[stage], stage, complaints, tuple(refusal["words"]), refusal["why"], said["seconds"])
+    return Answer(stage, stage, complaints, tuple(refusal["words"]), refusal["why"], said["seconds"])
 
 
 def _ending(returncode: int) -> str:

@@ -74,7 +74,7 @@ def attempt(verbose: bool) -> None:
         if dtype and dtype != meant:
             wrong.append(f"input '{name}' is {meant} in the model, but {dtype} in the engine")
     found = [{"op_type": "", "words": words} for words in wrong]
-    tell({"failed": "contract" if wrong else "", "found": found, "bytes": plan.nbytes})
+    tell({"failed": "misread" if wrong else "", "found": found, "bytes": plan.nbytes})
 
 
 def said(error: Any) -> str:
@@ -128,7 +128,7 @@ def outcome(returncode: int, ended: bool, told: dict[str, Any]) -> tuple[str, st
     if not told["failed"]:
         return "", f"it parses and builds: a plan of {told['bytes']} bytes", stage
     words = "; ".join(f"{one['op_type'] or told['failed']}: {one['words']}" for one in told["found"])
-    return "parse" if told["failed"] == "parse" else "build", words, told["failed"]
+    return told["failed"], words, told["failed"]
 
 
 def matches(kind: str, told: dict[str, Any]) -> bool:

@@ -37,7 +37,9 @@ def failure_options(parser: argparse.ArgumentParser) -> None:
     """What the verbs that start from a failure take."""
     words.variant_words(parser, multirun=False)
     words.install_option(parser)
-    parser.add_argument("--for", dest="kind", default="", metavar="KIND", help="crash, parse, build or mismatch")
+    parser.add_argument(
+        "--for", dest="kind", default="", metavar="KIND", help="crash, parse, misread, build or mismatch"
+    )
     parser.add_argument("--name", help="what to call it")
     words.limit_option(parser, LIMIT_S, "the reduction")
 
