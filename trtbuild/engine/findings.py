@@ -1,0 +1,226 @@
+"""What a user should know of a compiled engine before it is on a device: each kind with its layers, cost and advice.
+
+Pure.  A generated kernel's name says what it does (``__myl_MulMinMaxRounCast``), its tensors in which types; a layer
+whose record tells neither is in no finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from trtbuild.engine import dialect
+from trtbuild.engine.values import BITS, COMPUTE, Engine, EngineLayer, Tensor
+
+# Operations of generated kernels, in the letters of their names.
+_CONVERT = {"Mul", "Div", "Min", "Max", "Roun", "Cast", "Clip"}
+_MOVE = {"Tran", "Resh", "Move", "Copy", "Repl", "Conc", "Slic", "Pad"}
+_EPILOGUE = {
+    "Mul", "Add", "Sub", "Div", "Relu", "Max", "Min", "Tanh", "Sigm", "Exp", "Erf", "Cast", "Roun", "Clip", "Neg",
+    "Silu", "Gelu",
+}  # fmt: skip
+_QUANTISED = ("int8", "float8", "int4", "float4", "uint8")
+_LARGE_CONSTANT = 4096  # elements; scales and biases are smaller
+_SHARE = 0.1  # of the weights, from which what is none of them is worth a line
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``cost_bytes``: moved in one inference (or held, where ``what`` says so); None where shapes do not tell."""
+
+    kind: str
+    what: str
+    layers: tuple[str, ...]
+    cost_bytes: int | None
+    advice: str
+
+
+@dataclass(frozen=True)
+class _Kind:
+    what: str  # {n} layers
+    advice: str
+
+
+_KINDS: dict[str, _Kind] = {
+    "only_requantises": _Kind(
+        "{n} kernel(s) only quantise, dequantise or convert",
+        "quantise what lies between two quantised layers too, or keep the layers around it out of int8 (overrides)",
+    ),
+    "only_moves": _Kind(
+        "{n} kernel(s) only reformat, transpose or copy",
+        "keep one layout through the network, and channels in multiples of 8 (of 32 in int8)",
+    ),
+    "unfused_epilogue": _Kind(
+        "{n} convolution(s) or product(s) are finished by a kernel of their own (scale, bias, activation)",
+        "compare with fp16, where they are fused; of 18 forms of int8 that were tried, TensorRT-RTX 1.7 fuses none"
+        " when it compiles without a GPU",
+    ),
+    "wide_results": _Kind(
+        "{n} layer(s) read quantised values and write wider ones",
+        "take fp16 where memory bandwidth decides; per-tensor scales of weights and a float16 rest make TensorRT-RTX 1.7"
+        " write float16 instead of float32",
+    ),
+    "back_and_forth": _Kind(
+        "{n} kernel(s) bring values back to the type they were computed from",
+        "let the types of neighbours agree: quantise the layer between them, or none of the three",
+    ),
+    "padding_constants": _Kind(
+        "{n} kernel(s) read a constant as large as an activation, to pad channels with",
+        "keep convolutions with few channels in each group (depthwise, the first) out of int8: overrides.int8",
+    ),
+    "heavy_weights": _Kind(
+        "the engine holds {held:.3f} MB of weights; its convolutions, products, scales and biases have {real:.3f} MB",
+        "see the padding above, if there is any: weights are stored again for it",
+    ),
+    "not_folded": _Kind(
+        "{n} layer(s) compute from constants alone in every inference",
+        "compute them when the network is built: give the values as constants of the network",
+    ),
+    "moves_more": _Kind(
+        "this engine moves more bytes than {other}: {ratio:.2f} times",
+        "take {other} where memory bandwidth decides, or keep the scopes that move most out of int8",
+    ),
+}  # fmt: skip
+
+
+def find(engine: Engine) -> list[Finding]:
+    """Most costly first; kinds without a layer are left out."""
+    writers = {tensor.name: layer for layer in engine.layers for tensor in layer.outputs}
+    readers: dict[str, int] = {}
+    for layer in engine.layers:
+        for name in {tensor.name for tensor in layer.inputs}:
+            readers[name] = readers.get(name, 0) + 1
+
+    def cost_of_all(layer: EngineLayer) -> int | None:
+        return _bytes(layer.tensors, engine.optimum)
+
+    def written(layer: EngineLayer) -> int | None:
+        return _bytes(layer.outputs, engine.optimum)
+
+    def crossing(layer: EngineLayer) -> int | None:
+        """What is written wide by the layer before and read again here."""
+        both = _bytes(_came_from(layer, writers), engine.optimum)
+        return None if both is None else 2 * both
+
+    tests: Sequence[tuple[str, Callable[[EngineLayer], bool], Callable[[EngineLayer], int | None]]] = (
+        ("only_requantises", only_converts, cost_of_all),
+        ("only_moves", only_moves, cost_of_all),
+        ("unfused_epilogue", lambda layer: _is_epilogue(layer, writers, readers), cost_of_all),
+        ("wide_results", writes_wider, written),
+        ("back_and_forth", lambda layer: bool(_came_from(layer, writers)), crossing),
+        ("not_folded", from_constants_alone, cost_of_all),
+    )
+    found = []
+    for kind, holds, cost in tests:
+        layers = [layer for layer in engine.layers if holds(layer)]
+        if layers:
+            found.append(_finding(kind, layers, [cost(layer) for layer in layers]))
+    found += _padding(engine)
+    return sorted(found, key=lambda one: -(one.cost_bytes or 0))
+
+
+def moves_more(bytes_moved: int | None, other_bytes: int | None, other: str) -> list[Finding]:
+    """A quantised engine against another precision's."""
+    if bytes_moved is None or not other_bytes or bytes_moved <= other_bytes:
+        return []
+    kind = _KINDS["moves_more"]
+    ratio = bytes_moved / other_bytes
+    what, advice = kind.what.format(other=other, ratio=ratio), kind.advice.format(other=other)
+    return [Finding("moves_more", what, (), bytes_moved - other_bytes, advice)]
+
+
+def _finding(kind: str, layers: Sequence[EngineLayer], costs: Sequence[int | None]) -> Finding:
+    known = None if None in costs else sum(cost or 0 for cost in costs)
+    says = _KINDS[kind]
+    return Finding(kind, says.what.format(n=len(layers)), tuple(layer.name for layer in layers), known, says.advice)
+
+
+def _bytes(tensors: Sequence[Tensor], optimum: int | None) -> int | None:
+    sizes = [tensor.bytes(optimum) for tensor in tensors]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def _types(tensors: Sequence[Tensor]) -> set[str]:
+    return {tensor.type for tensor in tensors}
+
+
+def only_converts(layer: EngineLayer) -> bool:
+    """Its values go from one type to another, and nothing else is done to them but scaling and moving."""
+    if not layer.inputs or not layer.outputs or _types(layer.inputs) == _types(layer.outputs):
+        return False
+    if layer.kind == "reformat":
+        return True
+    done = set(dialect.operations(layer.name))
+    return layer.kind == "pointwise" and "Cast" in done and done <= _CONVERT | _MOVE
+
+
+def only_moves(layer: EngineLayer) -> bool:
+    """The same values in the same type, in another place or order."""
+    if not layer.inputs or not layer.outputs or _types(layer.inputs) != _types(layer.outputs):
+        return False
+    if layer.kind == "reformat" or layer.type == "Shuffle":
+        return True
+    done = set(dialect.operations(layer.name))
+    return layer.kind == "pointwise" and bool(done) and done <= _MOVE - {"Conc"}
+
+
+def writes_wider(layer: EngineLayer) -> bool:
+    """A convolution or product of quantised values whose result is not quantised."""
+    if layer.kind not in COMPUTE or not _types(layer.inputs) & set(_QUANTISED):
+        return False
+    return any(BITS.get(tensor.type, 0) >= 16 for tensor in layer.outputs)
+
+
+def from_constants_alone(layer: EngineLayer) -> bool:
+    if layer.kind == "constant":
+        return True
+    works = layer.kind not in ("shape", "synchronisation", "nothing", "region", "unknown")
+    return works and not layer.inputs and bool(layer.constants) and bool(layer.outputs)
+
+
+def _is_epilogue(layer: EngineLayer, writers: dict[str, EngineLayer], readers: dict[str, int]) -> bool:
+    """All that it does could be done to a result before it is written; and one of its inputs is that result alone."""
+    done = set(dialect.operations(layer.name)) - _MOVE
+    if layer.kind != "pointwise" or not done or not done <= _EPILOGUE or only_converts(layer):
+        return False
+    return any(
+        tensor.name in writers and writers[tensor.name].kind in COMPUTE and readers.get(tensor.name) == 1
+        for tensor in layer.inputs
+    )
+
+
+def _came_from(layer: EngineLayer, writers: dict[str, EngineLayer]) -> list[Tensor]:
+    """Inputs in a wider type than this layer's outputs, which were computed from that narrower type."""
+    if layer.kind not in ("pointwise", "reformat") or not layer.outputs:
+        return []
+    back = _types(layer.outputs) - {""}
+    return [
+        tensor
+        for tensor in layer.inputs
+        if tensor.type and tensor.type not in back and (before := writers.get(tensor.name)) is not None
+        and back & _types(before.inputs) and BITS.get(tensor.type, 0) > min(BITS.get(kind, 64) for kind in back)
+    ]  # fmt: skip
+
+
+def _padding(engine: Engine) -> list[Finding]:
+    """Large constants of kernels that multiply with none, neither weights nor scales; and weights that are too many."""
+
+    def large(layer: EngineLayer) -> list[Tensor]:
+        if layer.kind in COMPUTE or dialect.multiplies_and_sums(layer.name):
+            return []
+        return [one for one in layer.constants or () if (one.elements(engine.optimum) or 0) >= _LARGE_CONSTANT]
+
+    found = []
+    layers = [layer for layer in engine.layers if large(layer)]
+    read = _bytes([tensor for layer in layers for tensor in large(layer)], engine.optimum)
+    listed = {tensor.name: tensor for layer in engine.layers for tensor in layer.constants or ()}
+    padding = {tensor.name for layer in layers for tensor in large(layer)}
+    real = _bytes([tensor for name, tensor in listed.items() if name not in padding], engine.optimum)
+    if layers and read is not None and real is not None and read >= _SHARE * real:
+        found.append(_finding("padding_constants", layers, [read, *[0] * (len(layers) - 1)]))
+    held = engine.memory.weights
+    if held and real and held > (1 + _SHARE) * real:
+        says = _KINDS["heavy_weights"]
+        what = says.what.format(held=held / 1e6, real=real / 1e6)
+        found.append(Finding("heavy_weights", what, tuple(layer.name for layer in layers), held - real, says.advice))
+    return found

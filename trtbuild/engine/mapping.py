@@ -1,0 +1,92 @@
+"""Which TensorFlow operations became a layer of the engine, and the scope that it belongs to.
+
+By the ONNX nodes in its record and a build's scopes.json; by the nodes' own names where it has none of them.  A layer
+without nodes (a cast that the compiler put in) belongs to the layer that reads its result, else to the one before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trtbuild.engine.values import COMPUTE, EngineLayer
+from trtbuild.latency.flame.members import Names, split_name
+
+# What lowering calls the nodes that it adds (graphs/qdq.py, graphs/cast.py); they belong to the tensor in their name.
+_ADDED = re.compile(r"(?:/axis-?\d+)?/d?q$|(?:_fp16|_bf16|_float16|_bfloat16)?/Cast(?:_\d+)?$")
+_WITHOUT_AUTHOR = ("synchronisation", "shape", "nothing")
+
+
+@dataclass(frozen=True)
+class Place:
+    """``operations`` are paths in TensorFlow, the one that costs most first; ``how`` the scope was found."""
+
+    scope: str = ""
+    operations: tuple[str, ...] = ()
+    how: str = "unknown"  # "scopes", "name", "neighbour", "unknown"
+
+    @property
+    def known(self) -> bool:
+        return self.how != "unknown"
+
+
+def places(layers: Sequence[EngineLayer], scopes: Mapping[str, Any] | None) -> list[Place]:
+    """One for each layer."""
+    names = Names(scopes)
+    found = [_place(layer, names) for layer in layers]
+    readers: dict[str, list[int]] = {}
+    writers: dict[str, int] = {}
+    for i, layer in enumerate(layers):
+        for tensor in layer.inputs:
+            readers.setdefault(tensor.name, []).append(i)
+        writers |= {tensor.name: i for tensor in layer.outputs}
+    for i, layer in reversed(list(enumerate(layers))):
+        if not found[i].known and layer.kind not in _WITHOUT_AUTHOR:
+            near = [k for tensor in layer.outputs for k in readers.get(tensor.name, ())]
+            near += [writers[tensor.name] for tensor in layer.inputs if tensor.name in writers]
+            known = next((found[k] for k in near if found[k].known), None)
+            if known is not None:
+                found[i] = replace(known, operations=(), how="neighbour")
+    return found
+
+
+def _place(layer: EngineLayer, names: Names) -> Place:
+    nodes = layer.nodes or (split_name(layer.name) if layer.nodes is None else ())
+    known = [(names.member(tensor), node != tensor) for node in nodes if names.known(tensor := _of(node))]
+    how = "scopes"
+    if not known:
+        own = [node for node in map(_of, nodes) if "/" in node.strip("/") and "__my" not in node]
+        known, how = [(names.member(node), False) for node in own], "name"
+    if not known:
+        return Place()
+    order = sorted(known, key=lambda one: (one[1], -one[0].cost))  # nodes that were added for precision come last
+    paths = tuple(dict.fromkeys(member.path for member, _ in order))
+    anchor = next((path for path in paths if "/" in path), paths[0])
+    return Place(anchor.rpartition("/")[0], paths, how)
+
+
+def _of(node: str) -> str:
+    """The node or tensor that a node of the lowering was added to; any other node itself."""
+    return _ADDED.sub("", node)
+
+
+def ended(node: str, layers: Sequence[EngineLayer]) -> EngineLayer | None:
+    """The layer that a convolution or product of the graph was compiled into; None where the record does not tell.
+
+    Nodes are listed also in kernels around it (its scale, its bias), so layers that compute come first, then a
+    generated kernel that multiplies and sums; a node that is listed once is there.
+    """
+    from trtbuild.engine.dialect import multiplies_and_sums
+
+    listed = [layer for layer in layers if node in (layer.nodes or ())]
+    for chosen in (
+        [layer for layer in listed if layer.kind in COMPUTE],
+        [layer for layer in listed if multiplies_and_sums(layer.name)],
+        listed if len(listed) == 1 else [],
+    ):
+        named = [layer for layer in chosen if layer.name.startswith(node)]
+        if len(chosen) == 1 or len(named) == 1:
+            return (named or chosen)[0]
+    return None

@@ -1,0 +1,115 @@
+"""An inspected engine for a terminal: findings first, then totals, then the layers that move most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trtbuild.engine.inspection import Inspection, Row, Total
+from trtbuild.engine.values import Memory, Tensor
+
+SHOWN = 15  # layers and scopes; --all shows every one
+_NAMED = 3  # layers of a finding
+
+
+def lines(made: Inspection, shown: int | None = SHOWN) -> list[str]:
+    """Args: shown: how many layers and scopes; None for all."""
+    found = [f"engine: {made.engine.source}", *_totals(made), *_findings(made), ""]
+    found += _table("by kind", made.by_kind(), None)
+    found += _table("by scope", made.by_scope(), shown)
+    found += _layers(made, shown)
+    if made.engine.unread:
+        found += ["", f"not understood: {len(made.engine.unread)}"]
+        found += [
+            f"  {f'line {one.line}: ' if one.line else ''}{one.why}: {one.text[:100]}"
+            for one in made.engine.unread[:shown]
+        ]
+    return found
+
+
+def size(count: int | None) -> str:
+    """Bytes for people; "?" where they are not known.
+
+    >>> size(1_234_567), size(999), size(None)
+    ('1.235 MB', '999 B', '?')
+    """
+    if count is None:
+        return "?"
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.3f} {unit}"
+    return f"{count} B"
+
+
+def _totals(made: Inspection) -> list[str]:
+    total, engine = made.total, made.engine
+    said = [f"{total.layers} layers, {size(total.bytes)} moved, {total.macs / 1e6:,.1f} million multiply-accumulates"]
+    if not engine.detailed:
+        said = [f"{total.layers} layers; the record has their names alone: build with profiling verbosity 'detailed'"]
+    if total.unknown:
+        said.append(f"  the bytes of {total.unknown} layer(s) are not known, and not in the sum")
+    if engine.detailed and not made.constants_told:
+        said.append("  this version lists no weights: bytes are of activations alone")
+    if engine.dynamic:
+        counted = f"count as {engine.optimum}, the profile's opt" if engine.optimum else "are not known: give --batch"
+        said.append(f"  dynamic dimensions {counted}")
+    for side, kinds in made.compute_types().items():
+        said.append(
+            f"  {side} of convolutions and products: " + ", ".join(f"{k or '?'} {v:.1%}" for k, v in kinds.items())
+        )
+    memory = _memory(engine.memory)
+    return [*said, *([f"  memory at the profile's maximum: {memory}"] if memory else [])]
+
+
+def _memory(memory: Memory) -> str:
+    known = {name: getattr(memory, name) for name in ("activation", "weights", "scratch", "device_persistent")}
+    return ", ".join(f"{name.replace('_', ' ')} {size(value)}" for name, value in known.items() if value is not None)
+
+
+def _findings(made: Inspection) -> list[str]:
+    found = []
+    for one in made.findings:
+        cost = f" ({size(one.cost_bytes)})" if one.cost_bytes is not None else ""
+        found.append(f"finding: {one.what}{cost}")
+        if one.layers:
+            more = f" and {len(one.layers) - _NAMED} more" if len(one.layers) > _NAMED else ""
+            found.append(f"    {', '.join(_short(name, 60) for name in one.layers[:_NAMED])}{more}")
+        found.append(f"    {one.advice}")
+    return found
+
+
+def _table(title: str, groups: dict[str, Total], shown: int | None) -> list[str]:
+    rows = list(groups.items())
+    found = [f"{title:<44} {'layers':>7} {'moved':>12} {'M macs':>10}"]
+    found += [
+        f"  {_short(key or '(none)', 42):<42} {t.layers:>7} {size(t.bytes):>12} {t.macs / 1e6:>10,.1f}"
+        for key, t in rows[:shown]
+    ]
+    if shown is not None and len(rows) > shown:
+        found.append(f"  and {len(rows) - shown} more")
+    return [*found, ""]
+
+
+def _layers(made: Inspection, shown: int | None) -> list[str]:
+    rows: Sequence[Row] = made.rows
+    if shown is not None and len(rows) > shown:
+        rows = sorted(rows, key=lambda row: -(row.work.bytes or 0))[:shown]
+    title = "layers" if len(rows) == len(made.rows) else f"layers that move most ({len(rows)} of {len(made.rows)})"
+    found = [f"{title:<44} {'kind':<14} {'types':<22} {'moved':>11}  operations"]
+    for row in rows:
+        types = (
+            f"{_types(row.layer.inputs)} > {_types(row.layer.outputs)}" if row.layer.inputs or row.layer.outputs else ""
+        )
+        operations = ", ".join(row.place.operations[:2]) or row.place.scope
+        moved = size(row.work.bytes)
+        found.append(
+            f"  {_short(row.layer.name, 42):<42} {row.layer.kind:<14} {types:<22} {moved:>11}  {_short(operations, 70)}"
+        )
+    return found
+
+
+def _types(tensors: Sequence[Tensor]) -> str:
+    return "+".join(dict.fromkeys(tensor.type or "?" for tensor in tensors)) or "-"
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else f"…{text[-(width - 1) :]}"

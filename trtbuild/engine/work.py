@@ -1,0 +1,80 @@
+"""What one layer moves and computes, from the shapes and types in its record; None where they do not tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from trtbuild.engine import dialect
+from trtbuild.engine.values import EngineLayer, Tensor
+from trtbuild.latency.flame.layers import macs as macs_of_record
+
+
+@dataclass(frozen=True)
+class Work:
+    """Bytes read, written, and of constants; multiply-accumulates; dynamic dimensions at the profile's optimum."""
+
+    read: int | None
+    written: int | None
+    constants: int | None  # 0 in versions that list none: see Inspection.constants_told
+    macs: int | None
+
+    @property
+    def bytes(self) -> int | None:
+        parts = (self.read, self.written, self.constants)
+        return None if any(part is None for part in parts) else sum(part or 0 for part in parts)
+
+
+def work(layer: EngineLayer, optimum: int | None) -> Work:
+    constants = total(layer.constants or (), optimum)
+    if layer.constants is None and layer.weights is not None:
+        kind, count = layer.weights
+        constants = Tensor("weights", (count,), kind).bytes(optimum)
+    return Work(total(layer.inputs, optimum), total(layer.outputs, optimum), constants, macs(layer, optimum))
+
+
+def total(tensors: tuple[Tensor, ...], optimum: int | None) -> int | None:
+    """Bytes; None if those of one are not known."""
+    sizes = [tensor.bytes(optimum) for tensor in tensors]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def macs(layer: EngineLayer, optimum: int | None) -> int | None:
+    """Multiply-accumulates, padding of channels that the engine adds included.
+
+    Convolution: output elements times weights for each output channel.  Matrix product: output elements times the inner
+    dimension, which is what is left of an operand's elements when its share of the output's is taken out, however it is
+    transposed.  0 of layers that are neither.
+    """
+    if layer.kind not in ("convolution", "product") and not dialect.multiplies_and_sums(layer.name):
+        return 0
+    if layer.weights is not None or "Kernel" in layer.entry:
+        return macs_of_record(layer.entry)
+    if not layer.outputs or "Deco" in dialect.operations(layer.name):
+        return None
+    out, constants = layer.outputs[0], layer.constants or ()
+    elements = out.elements(optimum)
+    if elements is None or not out.shape:
+        return None
+    if layer.kind == "convolution":
+        weights = max(
+            (tensor for tensor in constants if len(tensor.shape) == len(out.shape) and tensor.shape[0] > 1),
+            key=lambda tensor: prod(tensor.shape), default=None,
+        )  # fmt: skip
+        return None if weights is None else elements * prod(weights.shape[1:])
+    return _product(layer, elements, optimum)
+
+
+def _product(layer: EngineLayer, elements: int, optimum: int | None) -> int | None:
+    columns = layer.outputs[0].shape[-1]
+    if columns < 1:
+        return None
+    matrices = [tensor for tensor in layer.constants or () if len(tensor.shape) > 1 and prod(tensor.shape) > columns]
+    if matrices:
+        size = max(prod(tensor.shape) for tensor in matrices)
+        return elements * (size // columns) if size % columns == 0 else None
+    if len(layer.inputs) < 2:
+        return None
+    first = layer.inputs[0].elements(optimum)
+    rows = elements // columns
+    return None if not first or first % rows else elements * (first // rows)
