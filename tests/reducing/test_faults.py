@@ -15,7 +15,7 @@ from trtbuild.core.spec import Calibration, Lowering
 from trtbuild.reducing.anonymous import anonymise
 from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import LoweringFault, SourceFault, TensorrtFault
-from trtbuild.reducing.shrinking import shrink
+from trtbuild.reducing.smallgraph import shrink
 from trtbuild.suite.case import TOLERANCES
 from trtbuild.workers.probing import Prober
 

@@ -12,7 +12,7 @@ from typing import Any
 from trtbuild.base.errors import LowerError, PlaceError
 from trtbuild.core.complaint import PHRASES
 from trtbuild.core.spec import Lowering, Toolchain
-from trtbuild.reducing import finding
+from trtbuild.reducing import failinggraph
 from trtbuild.reducing.faults import dynamic_inputs
 from trtbuild.workers.probing import Answer, Question
 
@@ -87,7 +87,7 @@ def ask(
             continue
         say(f"asking {name}")
         try:
-            with finding.prober(name, toolchain, install=install) as prober:
+            with failinggraph.prober(name, toolchain, install=install) as prober:
                 rows += [
                     row(entry, name, toolchain.version, gpu, _asked(entry, prober.ask, profiles, tf32, folder), scrub)
                     for entry in wanted

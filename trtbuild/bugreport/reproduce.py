@@ -21,7 +21,7 @@ RUN_S = 300.0
 
 
 @dataclass(frozen=True)
-class Ran:
+class ScriptRun:
     """``status`` None: it did not come to an end in time."""
 
     status: int | None
@@ -89,7 +89,7 @@ def shell_script(
     return "\n".join([*lines, ""])
 
 
-def run(files: Mapping[str, bytes], command: Sequence[str], folder: Path, interpreter: Path) -> Ran:
+def run(files: Mapping[str, bytes], command: Sequence[str], folder: Path, interpreter: Path) -> ScriptRun:
     """Run a command in a fresh folder that has just these files, without this process's environment."""
     place = folder / "reproduce"
     shutil.rmtree(place, ignore_errors=True)
@@ -102,7 +102,7 @@ def run(files: Mapping[str, bytes], command: Sequence[str], folder: Path, interp
         done = subprocess.run(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=RUN_S, start_new_session=True)  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        return Ran(None, (error.stdout or b"").decode("utf-8", "replace"))
+        return ScriptRun(None, (error.stdout or b"").decode("utf-8", "replace"))
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    return Ran(done.returncode, done.stdout.decode("utf-8", "replace"))
+    return ScriptRun(done.returncode, done.stdout.decode("utf-8", "replace"))

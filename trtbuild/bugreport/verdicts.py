@@ -11,13 +11,13 @@ from trtbuild.bugreport import controls, environment, matrix
 from trtbuild.config import named
 from trtbuild.core.spec import Lowering, Toolchain
 from trtbuild.reducing.faults import LoweringFault, TensorrtFault
-from trtbuild.reducing.reduction import Reduced
+from trtbuild.reducing.reproducer import Reproducer
 
 Say = Callable[[str], None]
 
 
 def measure(
-    found: Reduced, versions: Mapping[str, Toolchain], about: Mapping[str, Any], folder: Path, install: bool,
+    found: Reproducer, versions: Mapping[str, Toolchain], about: Mapping[str, Any], folder: Path, install: bool,
     scrub: Callable[[str], str], say: Say,
 ) -> tuple[list[matrix.Row], int]:  # fmt: skip
     import onnx
@@ -44,7 +44,7 @@ def measure(
 
 
 def _ask(
-    found: Reduced, versions: Mapping[str, Toolchain], entries: list[matrix.Entry], gpu: str, folder: Path,
+    found: Reproducer, versions: Mapping[str, Toolchain], entries: list[matrix.Entry], gpu: str, folder: Path,
     install: bool, scrub: Callable[[str], str], say: Say,
 ) -> list[matrix.Row]:  # fmt: skip
     profiles = {**found.subject.profiles, **found.profiles}
@@ -52,7 +52,7 @@ def _ask(
                       scrub=scrub, say=say)  # fmt: skip
 
 
-def _compared(found: Reduced, gpu: str) -> list[matrix.Row]:
+def _compared(found: Reproducer, gpu: str) -> list[matrix.Row]:
     """Verdicts on values, which no TensorRT has a part in: of the failing graph, other precisions, other cases."""
     import onnxruntime
 
@@ -70,7 +70,7 @@ def _compared(found: Reduced, gpu: str) -> list[matrix.Row]:
     return rows
 
 
-def _in_precision(found: Reduced, lowering: Lowering) -> tuple[str, str]:
+def _in_precision(found: Reproducer, lowering: Lowering) -> tuple[str, str]:
     """The failing graph in another precision, by the same tolerance: verdict and words."""
     fault = found.fault
     assert isinstance(fault, LoweringFault)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from trtbuild.base.errors import ModelError, TrtbuildError
 from trtbuild.core.spec import Lowering
-from trtbuild.reducing import observing
+from trtbuild.reducing import graphvalues
 from trtbuild.reducing.anonymous import Renaming
 from trtbuild.reducing.failure import Failure, of_answer
 from trtbuild.suite.case import Tolerance
@@ -90,8 +90,8 @@ class LoweringFault:
         from trtbuild.suite.comparing import difference
 
         feeds = self.feeds(model)
-        wanted = observing.outputs_of(model, feeds)
-        have = observing.outputs_of(self.lowered(model), feeds)
+        wanted = graphvalues.outputs_of(model, feeds)
+        have = graphvalues.outputs_of(self.lowered(model), feeds)
         for name in wanted:
             says = difference(wanted[name], have[name], self._tolerance)
             if says and (relative := relative_error(wanted[name], have[name])) >= self.least:
@@ -100,7 +100,7 @@ class LoweringFault:
         return ""
 
     def feeds(self, model: Any) -> dict[str, Any]:
-        drawn = observing.random_feeds(model, {})
+        drawn = graphvalues.random_feeds(model, {})
         fits = {n: v for n, v in self.tensors.items() if n in drawn and v.shape == drawn[n].shape}
         return {**drawn, **fits}
 
@@ -139,7 +139,7 @@ class SourceFault:
         from trtbuild.suite.comparing import difference
 
         try:
-            have = observing.outputs_of(model, self.feeds)
+            have = graphvalues.outputs_of(model, self.feeds)
         except ModelError:
             return False
         for name, wanted in self.golden.items():

@@ -50,7 +50,7 @@ def _computed(node: Any, constants: dict[str, Any], model: Any) -> list[Any] | N
     import onnx
 
     from trtbuild.base.errors import TrtbuildError
-    from trtbuild.reducing.observing import outputs_of
+    from trtbuild.reducing.graphvalues import outputs_of
 
     names = [name for name in node.output if name]
     outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in names]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trtbuild.reducing import observing
-from trtbuild.reducing.aside import run_module
+from trtbuild.reducing import graphvalues
 from trtbuild.reducing.faults import SourceFault, relative_error
+from trtbuild.reducing.tfprocess import run_module
 from trtbuild.suite.case import Tolerance
 
 MOST_BYTES = 1 << 30  # of TensorFlow's values, at a time
@@ -53,7 +53,7 @@ def worst_part(
         fault = SourceFault(given, {name: values[name]}, tolerance)
         if not fault.shows(part):
             continue
-        have, _ = observing.runs(part, given)
+        have, _ = graphvalues.runs(part, given)
         error = relative_error(values[name], have[name])
         if found is None or error > found[0]:
             found = (error, part, fault)
@@ -61,7 +61,7 @@ def worst_part(
         return None
     _, part, fault = found
     shapes = {name: value.shape for name, value in feeds.items()}
-    drawn = _with_random_inputs(part, source, fault, tolerance, folder, observing.random_feeds(model, shapes))
+    drawn = _with_random_inputs(part, source, fault, tolerance, folder, graphvalues.random_feeds(model, shapes))
     chosen = drawn or fault
     chosen.random = drawn is not None
     chosen.operations = tuple(dict.fromkeys(source.types[n.name] for n in part.graph.node if n.name in source.types))
@@ -79,7 +79,7 @@ def _values(
     given = {source.tensors[name]["tensor"]: _turned(value, source.tensors[name], -1) for name, value in feeds.items()}
     (place / "wanted.json").write_text(json.dumps(wanted), "utf-8")
     np.savez(place / "feeds.npz", **given)
-    run_module("trtbuild.reducing.tfworker", str(source.frozen), str(place), str(MOST_BYTES), where="TensorFlow")
+    run_module("trtbuild.reducing.tfprocess", str(source.frozen), str(place), str(MOST_BYTES), where="TensorFlow")
     index = json.loads((place / "index.json").read_text("utf-8"))
     return {name: _turned(np.load(place / file), names[name], 1) for name, file in index.items()}
 
@@ -122,7 +122,7 @@ def _with_random_inputs(
     """
     from trtbuild.base.errors import TrtbuildError
 
-    feeds = observing.random_feeds(part, {})
+    feeds = graphvalues.random_feeds(part, {})
     (output,) = fault.golden
     others = {name: value for name, value in whole.items() if name not in feeds}
     try:

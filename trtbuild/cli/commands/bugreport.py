@@ -13,12 +13,12 @@ from typing import Any
 
 from trtbuild import config
 from trtbuild.base.errors import ConfigError
-from trtbuild.bugreport import folder, making, secrets
+from trtbuild.bugreport import folder, report, secrets
 from trtbuild.cli.commands.reduce import failure_options, request
 from trtbuild.config import named
 from trtbuild.core.spec import Toolchain
 from trtbuild.reducing import casefile
-from trtbuild.reducing.reduction import Reduced, reduced
+from trtbuild.reducing.reproducer import Reproducer, reduced
 
 
 def note(line: str) -> None:
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         folder.check_free(target)
         keep = args.keep_weights
         hidden = secrets.gather(found.subject.secrets, () if keep else _blobs(found))
-        made = making.make(
+        made = report.make(
             found, _versions(found.subject.versions), hidden, Path(scratch), install=args.install,
             keep_values=keep, say=note,
         )  # fmt: skip
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _name(found: Reduced) -> str:
+def _name(found: Reproducer) -> str:
     """Of the fault, not of the user's model."""
     ops = [node.op_type for node in found.model.graph.node]
     failure = found.small.failure
@@ -92,7 +92,7 @@ def _versions(asked: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
     return {**{name: spec for name, spec in every.items() if spec.flavour == flavour}, **asked}
 
 
-def _blobs(found: Reduced) -> Iterator[bytes]:
+def _blobs(found: Reproducer) -> Iterator[bytes]:
     """Bytes of the user's own weights that may not be found in a report: of each, some from its middle."""
     import onnx
 
@@ -113,7 +113,7 @@ def _blobs(found: Reduced) -> Iterator[bytes]:
             yield content[middle - 16 : middle + 16]
 
 
-def _say(target: Path, made: making.Made, *, as_json: bool) -> None:
+def _say(target: Path, made: report.Report, *, as_json: bool) -> None:
     reproduced = made.reproduced == 0
     document = {"folder": str(target), "zip": str(folder.archive_of(target)), "title": made.title,
                 "reproduced": reproduced, "files": sorted(made.files)}  # fmt: skip

@@ -11,8 +11,8 @@ from trtbuild.base.workspace import workspace_here
 from trtbuild.cli import words
 from trtbuild.reducing import casefile
 from trtbuild.reducing.faults import LoweringFault, SourceFault
-from trtbuild.reducing.reduction import Reduced, ReductionRequest, reduced
-from trtbuild.reducing.shrinking import LIMIT_S
+from trtbuild.reducing.reproducer import ReductionRequest, Reproducer, reduced
+from trtbuild.reducing.smallgraph import LIMIT_S
 
 FOLDER = "suite"
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _document(found: Reduced, name: str, path: Path) -> dict[str, object]:
+def _document(found: Reproducer, name: str, path: Path) -> dict[str, object]:
     small = found.small
     return {
         "case": name, "file": str(path), "kind": small.failure.kind, "stage": small.failure.stage,

@@ -1,7 +1,12 @@
-"""TensorFlow in a process of its own: this one stays small, and a crash there is a result."""
+"""TensorFlow in a process of its own: this one stays small, and a crash there is a result.
+
+As a program, ``python -m trtbuild.reducing.tfprocess FROZEN FOLDER BYTES``, it computes values of TensorFlow's tensors:
+FOLDER has ``wanted.json`` (name -> tensor) and ``feeds.npz`` (tensor -> array); values and an index are added.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -31,3 +36,19 @@ def run_module(module: str, *words: str, where: str) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise WorkerDied(f"its process ended with status {done.returncode}: {last}", where=where)
+
+
+def main(frozen: Path, folder: Path, most_bytes: int) -> None:
+    import numpy as np
+
+    from trtbuild.layers.tfvalues import write_values
+
+    with np.load(folder / "feeds.npz") as arrays:
+        feeds = {name: arrays[name] for name in arrays.files}
+    write_values(frozen, json.loads((folder / "wanted.json").read_text("utf-8")), feeds, folder, most_bytes)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    sys.stdout.flush()
+    os._exit(0)  # TensorFlow's destructors take seconds

@@ -12,10 +12,10 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.bugreport import environment, matrix, related, reproduce, text, tfgraph, values, verdicts
 from trtbuild.bugreport.secrets import Secrets
 from trtbuild.core.spec import Toolchain
-from trtbuild.reducing import finding, observing
+from trtbuild.reducing import failinggraph, graphvalues
 from trtbuild.reducing.casefile import ops_of
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
-from trtbuild.reducing.reduction import Reduced
+from trtbuild.reducing.reproducer import Reproducer
 from trtbuild.reducing.weights import own_values
 
 Say = Callable[[str], None]
@@ -35,7 +35,7 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Made:
+class Report:
     """``files`` by name; ``title`` of the report; ``reproduced``: exit status of repro.py."""
 
     files: Mapping[str, bytes]
@@ -44,9 +44,9 @@ class Made:
 
 
 def make(
-    found: Reduced, versions: Mapping[str, Toolchain], secrets: Secrets, folder: Path,
+    found: Reproducer, versions: Mapping[str, Toolchain], secrets: Secrets, folder: Path,
     *, install: bool, keep_values: bool, say: Say,
-) -> Made:  # fmt: skip
+) -> Report:  # fmt: skip
     """Run all there is to run, and write it down.
 
     Raises:
@@ -60,7 +60,7 @@ def make(
     onnx.checker.check_model(found.model)
     name = subject.version
     toolchain = versions[name]
-    python = finding.interpreter(name, toolchain, install=install)
+    python = failinggraph.interpreter(name, toolchain, install=install)
     module = reproduce.MODULES[toolchain.flavour]
     about = environment.collect(python, module)
     scrub = secrets.scrub
@@ -84,10 +84,10 @@ def make(
         {n: what for n, what in FILES.items() if n in files}, _origin(found, ours),
     )  # fmt: skip
     files["report.md"] = scrub(text.report(facts)).encode()
-    return Made(files, scrub(text.title(facts)), ran.status)
+    return Report(files, scrub(text.title(facts)), ran.status)
 
 
-def _check_values(found: Reduced, *, keep: bool) -> None:
+def _check_values(found: Reproducer, *, keep: bool) -> None:
     small = found.small
     if keep or not (small.kept or small.values_of_inputs):
         return
@@ -109,7 +109,7 @@ def _opset(model: Any) -> int:
     return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
 
 
-def _tensorflow(found: Reduced, folder: Path, scrub: Callable[[str], str], say: Say) -> tuple[str, bytes]:
+def _tensorflow(found: Reproducer, folder: Path, scrub: Callable[[str], str], say: Say) -> tuple[str, bytes]:
     """What became of build_tf_graph.py when it was run, and the file."""
     import onnx
 
@@ -143,9 +143,9 @@ def _tensorflow(found: Reduced, folder: Path, scrub: Callable[[str], str], say: 
 
 
 def _reproduce(
-    found: Reduced, toolchain: Toolchain, python: Path, files: dict[str, bytes], folder: Path,
+    found: Reproducer, toolchain: Toolchain, python: Path, files: dict[str, bytes], folder: Path,
     scrub: Callable[[str], str], say: Say,
-) -> tuple[reproduce.Ran, int | None]:  # fmt: skip
+) -> tuple[reproduce.ScriptRun, int | None]:  # fmt: skip
     failure, tolerance = found.small.failure, found.subject.tolerance
     compares = None
     if isinstance(found.fault, TensorrtFault):
@@ -176,7 +176,7 @@ def _reproduce(
     return ran, reproduce.run(files, ["/bin/sh", "repro.sh"], folder, python).status
 
 
-def _related(found: Reduced, files: dict[str, bytes]) -> None:
+def _related(found: Reproducer, files: dict[str, bytes]) -> None:
     from trtbuild.graphs.graph import all_nodes
 
     cited = found.subject.case.issues if found.subject.case is not None else ()
@@ -186,7 +186,7 @@ def _related(found: Reduced, files: dict[str, bytes]) -> None:
     files["related.md"] = related.text(matched, cited, f"{len(issues)} known issues (read on 2026-11-20)").encode()
 
 
-def _agrees(found: Reduced) -> str:
+def _agrees(found: Reproducer) -> str:
     from trtbuild.suite.comparing import difference
 
     subject = found.subject
@@ -194,7 +194,7 @@ def _agrees(found: Reduced) -> str:
         return "no, that is the fault"
     if not subject.golden:
         return "not compared: there is no TensorFlow source"
-    have, why = observing.runs(subject.exported, subject.feeds)
+    have, why = graphvalues.runs(subject.exported, subject.feeds)
     if not have:
         return f"not compared: {why}"
     says = [
@@ -204,7 +204,7 @@ def _agrees(found: Reduced) -> str:
     return f"no: {next(filter(None, says))}" if any(says) else whole
 
 
-def _weights(found: Reduced) -> str:
+def _weights(found: Reproducer) -> str:
     small = found.small
     if isinstance(found.fault, SourceFault) and small.values_of_inputs:
         return "the constants and inputs are those of the source"
@@ -218,7 +218,7 @@ def _weights(found: Reduced) -> str:
     return f"random but for what the failure needs: {'; '.join(kept)}"
 
 
-def _origin(found: Reduced, ours: bool) -> str:
+def _origin(found: Reproducer, ours: bool) -> str:
     if ours and found.subject.case is not None:
         return f"the case {found.subject.case.id} of trtbuild's suite of incompatible graphs"
     operations = found.fault.operations if isinstance(found.fault, SourceFault) else ()

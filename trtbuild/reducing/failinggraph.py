@@ -10,7 +10,7 @@ from typing import Any
 
 from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.core.spec import Toolchain
-from trtbuild.reducing import observing
+from trtbuild.reducing import graphvalues
 from trtbuild.reducing.failure import WANTED, Failure, choose
 from trtbuild.reducing.faults import Ask, Fault, LoweringFault, SourceFault, TensorrtFault, all_names
 from trtbuild.reducing.sourceparts import worst_part
@@ -23,7 +23,7 @@ QUESTION_S = 60.0  # of one question to TensorRT while reducing
 
 
 @dataclass(frozen=True)
-class Found:
+class FailingGraph:
     """``model`` is the graph that shows ``fault``, ``whole`` the one that it is a part of, if it is.
 
     ``others``: what is wrong besides.
@@ -64,7 +64,7 @@ def wanted_kind(words: str) -> str:
     return words
 
 
-def find(subject: Subject, ask: Ask, wanted: str, folder: Path) -> Found:
+def find(subject: Subject, ask: Ask, wanted: str, folder: Path) -> FailingGraph:
     """The first thing that is wrong, of the ``wanted`` kind ("" is any).
 
     Raises:
@@ -81,7 +81,7 @@ def find(subject: Subject, ask: Ask, wanted: str, folder: Path) -> Found:
     chosen = choose(failures, wanted)
     if chosen is not None:
         fault.target = fault.seen = chosen
-        return Found(fault, subject.model, others=tuple(f for f in failures if f != chosen))
+        return FailingGraph(fault, subject.model, others=tuple(f for f in failures if f != chosen))
     if wanted == "mismatch" or (not wanted and subject.compare):
         found = _mismatch(subject, folder)
         if found is not None:
@@ -89,7 +89,7 @@ def find(subject: Subject, ask: Ask, wanted: str, folder: Path) -> Found:
     raise _nothing(subject, wanted, failures)
 
 
-def _mismatch(subject: Subject, folder: Path) -> Found | None:
+def _mismatch(subject: Subject, folder: Path) -> FailingGraph | None:
     if subject.golden:
         source = SourceFault(subject.feeds, subject.golden, subject.tolerance)
         if source.shows(subject.exported):
@@ -97,18 +97,18 @@ def _mismatch(subject: Subject, folder: Path) -> Found | None:
             if subject.source is not None:
                 part = worst_part(subject.exported, subject.source, subject.feeds, subject.tolerance, folder)
             if part is None:
-                return Found(source, subject.exported)
-            return Found(part[1], part[0], subject.exported)
+                return FailingGraph(source, subject.exported)
+            return FailingGraph(part[1], part[0], subject.exported)
     if subject.lowering.kind == "none":
         return None
-    feeds = subject.feeds or observing.random_feeds(subject.exported, subject.shapes)
-    tensors = observing.everything(subject.exported, feeds) or feeds
+    feeds = subject.feeds or graphvalues.random_feeds(subject.exported, subject.shapes)
+    tensors = graphvalues.everything(subject.exported, feeds) or feeds
     lowering = LoweringFault(subject.lowering, subject.tolerance, tensors, kept=subject.kept)
     if not lowering.compare(subject.exported):  # raises where it cannot be compared: that is no match
         return None
     lowering.shows(subject.exported)
     lowering.least = AS_BAD * lowering.relative
-    return Found(lowering, subject.exported)
+    return FailingGraph(lowering, subject.exported)
 
 
 def _nothing(subject: Subject, wanted: str, failures: tuple[Failure, ...]) -> ConfigError:

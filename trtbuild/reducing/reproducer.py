@@ -11,10 +11,10 @@ from typing import Any
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.workspace import Workspace, find_workspace, workspace_here
-from trtbuild.reducing import finding, observing, shrinking
+from trtbuild.reducing import failinggraph, graphvalues, smallgraph
 from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, TensorrtFault
-from trtbuild.reducing.shrinking import Say, Small
+from trtbuild.reducing.smallgraph import Say, SmallGraph
 from trtbuild.reducing.subject import Subject, of_file
 from trtbuild.workers.probing import Prober
 
@@ -30,19 +30,19 @@ class ReductionRequest:
     name: str
     overrides: Sequence[str]
     kind: str = ""
-    limit_s: float = shrinking.LIMIT_S
+    limit_s: float = smallgraph.LIMIT_S
     install: bool = True
 
 
 @dataclass(frozen=True)
-class Reduced:
+class Reproducer:
     """``model`` is what TensorRT is given; ``feeds`` and ``golden`` its inputs, and the outputs there should be.
 
     ``reference``: what ``golden`` was computed by, "" where nothing can compute it, then ``unable`` says why.
     """
 
     subject: Subject
-    small: Small
+    small: SmallGraph
     fault: Fault
     model: Any
     feeds: Mapping[str, Any]
@@ -62,7 +62,7 @@ def subject_of(asked: ReductionRequest, folder: Path, workspace: Workspace | Non
         ConfigError: there is no such thing.
     """
     if not asked.name:
-        from trtbuild.reducing.ofmodel import of_model
+        from trtbuild.reducing.configmodel import of_model
 
         return of_model(workspace or find_workspace(Path.cwd()), asked.overrides, install=asked.install)
     name = asked.name
@@ -71,14 +71,14 @@ def subject_of(asked: ReductionRequest, folder: Path, workspace: Workspace | Non
     if not cases:
         hint = f"trtbuild {asked.verb} model=NAME …, or trtbuild {asked.verb} FILE.onnx"
         raise ConfigError(f"'{name}' is not an .onnx file", where=asked.verb, hint=hint)
-    from trtbuild.reducing import ofcase
+    from trtbuild.reducing import suitecase
 
     root = workspace.root if workspace else None
-    return ofcase.of_case(ofcase.find(name, root), asked.overrides, root, folder)
+    return suitecase.of_case(suitecase.find(name, root), asked.overrides, root, folder)
 
 
 @contextmanager
-def reduced(asked: ReductionRequest, say: Say, *, cases: bool) -> Iterator[Reduced]:
+def reduced(asked: ReductionRequest, say: Say, *, cases: bool) -> Iterator[Reproducer]:
     """Reduce what is asked for; TensorRT's process stays for further questions.
 
     Raises:
@@ -86,29 +86,29 @@ def reduced(asked: ReductionRequest, say: Say, *, cases: bool) -> Iterator[Reduc
             then.
     """
     workspace = workspace_here()
-    wanted = finding.wanted_kind(asked.kind)
+    wanted = failinggraph.wanted_kind(asked.kind)
     with tempfile.TemporaryDirectory(prefix="trtbuild-reduce-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         subject = subject_of(asked, folder, workspace, cases=cases)
         version = subject.versions[subject.version]
-        with finding.prober(subject.version, version, install=asked.install) as prober:
-            found = finding.find(subject, prober.ask, wanted, folder)
+        with failinggraph.prober(subject.version, version, install=asked.install) as prober:
+            found = failinggraph.find(subject, prober.ask, wanted, folder)
             say(f"{found.fault.target.kind} with tensorrt={subject.version}: {found.fault.seen.words}")
             feeds = subject.feeds if subject.case is not None else {}  # a user's data have no place in a report
-            small = shrinking.shrink(
+            small = smallgraph.shrink(
                 found.model, found.fault, subject.shapes, feeds, whole=found.whole, limit_s=asked.limit_s, say=say
             )
             yield _with_values(subject, small, found, prober, workspace)
 
 
 def _with_values(
-    subject: Subject, small: Small, found: finding.Found, prober: Prober, workspace: Workspace | None
-) -> Reduced:
+    subject: Subject, small: SmallGraph, found: failinggraph.FailingGraph, prober: Prober, workspace: Workspace | None
+) -> Reproducer:
     fault, model, unable = found.fault, small.model, ""
     profiles = fault.profiles if isinstance(fault, TensorrtFault) else {}
     if isinstance(fault, LoweringFault):
         feeds = fault.feeds(model)
-        golden, reference = observing.outputs_of(model, feeds), "ONNX Runtime, of the graph in float32"
+        golden, reference = graphvalues.outputs_of(model, feeds), "ONNX Runtime, of the graph in float32"
         model = fault.lowered(model)
     elif isinstance(fault, SourceFault):
         feeds, golden, reference = dict(fault.feeds), dict(fault.golden), "TensorFlow"
@@ -119,7 +119,7 @@ def _with_values(
     present = {value.name for value in model.graph.input}
     feeds = {name: value for name, value in feeds.items() if name in present}
     kept = {name: points for name, points in profiles.items() if name in present}
-    return Reduced(
+    return Reproducer(
         subject, small, fault, model, feeds, golden, reference, unable, kept, found.others, prober, workspace
     )
 
@@ -128,10 +128,10 @@ def _random_run(
     model: Any, shapes: Mapping[str, Sequence[int]], indices: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Random inputs, ONNX Runtime's outputs for them, or else why there are none."""
-    drawn = observing.random_feeds(model, shapes)
+    drawn = graphvalues.random_feeds(model, shapes)
     first = ""
-    for feeds in [*observing.tame(drawn), {**drawn, **indices}]:
-        golden, unable = observing.runs(model, feeds)
+    for feeds in [*graphvalues.tame(drawn), {**drawn, **indices}]:
+        golden, unable = graphvalues.runs(model, feeds)
         if golden:
             return feeds, golden, ""
         first = first or unable

@@ -8,13 +8,13 @@ import pytest
 from tests.reducing.graphs import KERNEL, Contains, secret
 from tests.support.graphs import graph, run
 from trtbuild.base.errors import ModelError
-from trtbuild.reducing.observing import random_feeds
-from trtbuild.reducing.shrinking import Small, shrink
+from trtbuild.reducing.graphvalues import random_feeds
+from trtbuild.reducing.smallgraph import SmallGraph, shrink
 
 SHAPES = {"secret_image": [4, 2, 8, 8]}
 
 
-def small(*ops: str) -> Small:
+def small(*ops: str) -> SmallGraph:
     return shrink(secret(), Contains(*ops), SHAPES)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from trtbuild.base.errors import ConfigError, ExportError
 from trtbuild.base.names import did_you_mean
-from trtbuild.reducing.aside import run_module
 from trtbuild.reducing.subject import Neighbour, Subject, file_words, versions_of
+from trtbuild.reducing.tfprocess import run_module
 from trtbuild.suite.case import Case
 
 MOST_NEIGHBOURS = 6

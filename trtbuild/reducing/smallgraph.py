@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trtbuild.base.errors import ModelError
-from trtbuild.reducing import anonymous, bodies, dims, folding, observing, weights
+from trtbuild.reducing import anonymous, bodies, dims, folding, graphvalues, weights
 from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, dynamic_inputs
 
@@ -19,7 +19,7 @@ _NODES, _BODIES, _VALUES = 0.5, 0.7, 0.85  # shares of the time by which each is
 
 
 @dataclass(frozen=True)
-class Small:
+class SmallGraph:
     """``model`` shows ``failure``.
 
     ``kept``: constants that had to keep the user's values.  ``values_of_inputs``: inputs had to keep theirs.
@@ -41,7 +41,7 @@ class Small:
 def shrink(
     model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Any] | None = None,
     *, whole: Any = None, limit_s: float = LIMIT_S, say: Say = lambda line: None,
-) -> Small:  # fmt: skip
+) -> SmallGraph:  # fmt: skip
     """Reduce ``model``, which shows ``fault`` as it stands.
 
     Args:
@@ -62,7 +62,7 @@ def shrink(
         raise ModelError(f"it does not fail each time: {fault.target.words or 'the mismatch'} was seen once only",
                          where="reduce", hint="an intermittent fault cannot be reduced")  # fmt: skip
     shows: Shows = fault.shows
-    runner = observing.Runner({})
+    runner = graphvalues.Runner({})
     if not isinstance(fault, SourceFault):
         model, notes, runner, shows = _simplified(model, fault, shapes, feeds or {})
     static = not dynamic_inputs(model)
@@ -82,7 +82,9 @@ def shrink(
     named = list(weights.tensors(model.graph))
     kept = tuple(named[place].name or f"constant {place}" for place in places)
     indices = {renamed.tensors[name]: value for name, value in runner.indices(found).items()}
-    return Small(model, fault.seen, before, _count(model), minimal, static, kept, needs_inputs, tuple(notes), indices)
+    return SmallGraph(
+        model, fault.seen, before, _count(model), minimal, static, kept, needs_inputs, tuple(notes), indices
+    )
 
 
 def prepared(model: Any) -> Any:
@@ -106,7 +108,7 @@ def prepared(model: Any) -> Any:
 
 def _simplified(
     model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Any]
-) -> tuple[Any, list[str], observing.Runner, Shows]:
+) -> tuple[Any, list[str], graphvalues.Runner, Shows]:
     """Fixed shapes and folded constants, as far as the fault stays; then what tensors' shapes were seen to be.
 
     Also the question for what follows: a graph that runs in ONNX Runtime is reduced to one that does too.
@@ -132,13 +134,13 @@ def _simplified(
             model = constant
         else:
             notes.append("with constants folded it does not fail: they are left as they are")
-    drawn = observing.random_feeds(model, shapes)
+    drawn = graphvalues.random_feeds(model, shapes)
     fitting = {n: v for n, v in feeds.items() if n in drawn and v.shape == drawn[n].shape}
     tensors = next(
-        (t for f in [{**drawn, **fitting}, *observing.tame(drawn)] if (t := observing.everything(model, f))), {}
+        (t for f in [{**drawn, **fitting}, *graphvalues.tame(drawn)] if (t := graphvalues.everything(model, f))), {}
     )
-    observing.annotate(model, tensors)
-    runner = observing.Runner(tensors)
+    graphvalues.annotate(model, tensors)
+    runner = graphvalues.Runner(tensors)
     if isinstance(fault, LoweringFault) or not runner(model):
         return model, notes, runner, fault.shows
     return model, notes, runner, lambda piece: fault.shows(piece) and runner(piece)

@@ -11,7 +11,7 @@ from tests.support.graphs import graph
 from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.core.complaint import Complaint
 from trtbuild.core.spec import Lowering
-from trtbuild.reducing import finding
+from trtbuild.reducing import failinggraph
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
 from trtbuild.reducing.subject import Subject
 from trtbuild.suite.case import TOLERANCES
@@ -28,11 +28,11 @@ def subject(golden: list[float] | None = None) -> Subject:
                    feeds=feeds, golden=wanted, compare=True)  # type: ignore[dict-item]  # fmt: skip
 
 
-def find(answer: Answer, wanted: str, folder: Path, golden: list[float] | None = None) -> finding.Found:
+def find(answer: Answer, wanted: str, folder: Path, golden: list[float] | None = None) -> failinggraph.FailingGraph:
     def ask(question: Question) -> Answer:
         return answer
 
-    return finding.find(subject(golden), ask, wanted, folder)
+    return failinggraph.find(subject(golden), ask, wanted, folder)
 
 
 def test_the_first_refusal_is_taken_and_the_others_are_told(tmp_path: Path) -> None:
