@@ -36,11 +36,12 @@ from trtbuild.base.errors import (
 )
 from trtbuild.building.loop import Builder
 from trtbuild.building.observation import judge_plan
-from trtbuild.building.sandbox import as_error, failure, prepare
+from trtbuild.building.sandbox import as_error, prepare
 from trtbuild.core.job import Failure, Job, read_job
 from trtbuild.core.step import Step
 from trtbuild.store import Store
-from trtbuild.workers.executors import Ended
+from trtbuild.workers.child import error_of
+from trtbuild.workers.executors import Completion
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +121,7 @@ def test_a_workers_error_keeps_its_class_and_words(store: Store, steps: list[Ste
 )
 def test_each_class_of_error_has_its_exit_status(raised: str, status: int) -> None:
     """A class that is not ours is a bug in trtbuild, with the end of its traceback."""
-    error = failure(step("a"), Failure(raised, "what", traceback="Traceback\n  line 1\nKeyError: what"))
+    error = error_of(Failure(raised, "what", traceback="Traceback\n  line 1\nKeyError: what"), "a")
 
     assert error.exit_status == status
     assert (type(error) is TrtbuildError) == ("line 1" in " ".join(error.details))
@@ -220,7 +221,11 @@ def test_a_step_that_makes_no_output_is_a_bug(store: Store, steps: list[Step]) -
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [(-signal.SIGSEGV, "died: SIGSEGV"), (-signal.SIGKILL, "died: SIGKILL"), (1, "ended with status 1 and no answer")],
+    [
+        (-signal.SIGSEGV, "died of SIGSEGV"),
+        (-signal.SIGKILL, "died of SIGKILL"),
+        (1, "ended with status 1 and no answer"),
+    ],
 )
 def test_a_worker_that_dies_is_a_result(store: Store, steps: list[Step], code: int, said: str) -> None:
     """A signal or a silent end becomes WorkerDied, and the rest goes on."""
@@ -236,14 +241,14 @@ def test_a_death_says_what_was_being_done(store: Store, steps: list[Step]) -> No
     """The worker's last stage is in the message."""
 
     class Segfault(FakeExecutor):
-        def wait(self, timeout_s: float | None) -> Ended | None:
+        def wait(self, timeout_s: float | None) -> Completion | None:
             step, sandbox = self._started.pop(0)
             read_job(sandbox).stage("parsing")
-            return Ended(step, sandbox, -signal.SIGSEGV)
+            return Completion(step, sandbox, -signal.SIGSEGV)
 
     (error,) = build(store, plan(steps[0]), Segfault()).failures.values()
 
-    assert error.what == "died: SIGSEGV while parsing"
+    assert error.what == "died of SIGSEGV while parsing"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])

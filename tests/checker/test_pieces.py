@@ -13,7 +13,7 @@ import pytest
 from tests.support.graphs import graph
 from trtbuild.checker.pieces import ask_through
 from trtbuild.core.complaint import Complaint
-from trtbuild.workers.probing import Answer, Question
+from trtbuild.workers.prober import Answer, Question
 
 TEXT = "float[2,4] x => float[2,4] y { a = Relu(x) b = Neg(a) c = Abs(b) d = Sqrt(c) y = Exp(d) }"
 Ask = Callable[[Question], Answer]

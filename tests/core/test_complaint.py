@@ -18,7 +18,7 @@ from trtbuild.checker.result import Result
 from trtbuild.core.complaint import PHRASES, Complaint, ProblemKind, RefusalStage
 from trtbuild.reducing import casefile, failure
 from trtbuild.suite import verdicts
-from trtbuild.workers.probing import Answer, Outcome
+from trtbuild.workers.prober import Answer, Outcome
 
 MODEL = graph("float[2] x => float[2] y { y = Neg(x) }")
 KINDS: tuple[Outcome, ...] = tuple(kind for kind in get_args(Outcome) if kind != "ok")

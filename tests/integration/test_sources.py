@@ -80,7 +80,7 @@ def test_a_crash_of_the_parser_is_a_result(trtbuild, models: Path, tmp_path: Pat
 
     said = trtbuild("model=m", check=4).stderr
 
-    assert "died: SIGSEGV while parsing" in said
+    assert "died of SIGSEGV while parsing" in said
     assert not list((tmp_path / "ws").glob("build/m/engine-*/dvc.lock"))
 
 

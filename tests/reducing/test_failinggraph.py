@@ -15,7 +15,7 @@ from trtbuild.reducing import failinggraph
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
 from trtbuild.reducing.subject import Subject
 from trtbuild.suite.case import TOLERANCES
-from trtbuild.workers.probing import Answer, Question
+from trtbuild.workers.prober import Answer, Question
 
 MODEL = graph("float[2] x => float[2] y { y = Neg(x) }")
 REFUSED = Answer("parse", "parse", (Complaint("Neg_0", "Neg", "parse", "no"), Complaint("z", "Sin", "parse", "no")))

@@ -6,7 +6,7 @@ import pytest
 
 from trtbuild.core.complaint import Complaint
 from trtbuild.reducing.failure import choose, normalised, of_answer
-from trtbuild.workers.probing import Answer
+from trtbuild.workers.prober import Answer
 
 CRASH = Answer("crash", "parsing", words=("TensorRT died of SIGSEGV while parsing",))
 

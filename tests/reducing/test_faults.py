@@ -17,7 +17,7 @@ from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import LoweringFault, SourceFault, TensorrtFault
 from trtbuild.reducing.smallgraph import shrink
 from trtbuild.suite.case import TOLERANCES
-from trtbuild.workers.probing import Prober
+from trtbuild.workers.prober import Prober
 
 PACKAGED = packaged_precisions()
 OVERFLOW = "float[4] x => float[4] y { a = Relu(x) b = Mul(a, c) d = Sqrt(b) y = Neg(d) }"

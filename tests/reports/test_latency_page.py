@@ -15,7 +15,7 @@ from tests.support.pages import ONNXRUNTIME, TENSORFLOW, TENSORRT
 from tests.support.pages import page as base_page
 from trtbuild.base.errors import ModelError
 from trtbuild.base.packaged import templates
-from trtbuild.latency import sides as kit
+from trtbuild.latency import contender as kit
 from trtbuild.latency.interval import latency_checks
 from trtbuild.reports import latency
 from trtbuild.reports.render import render

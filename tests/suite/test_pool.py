@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.workers.scripts import interpreter
 from trtbuild.base.errors import PlaceError
 from trtbuild.suite import pool
 from trtbuild.suite.pool import Worker
 from trtbuild.suite.running import _of_the_machine
 
 SCRIPT = """
-import json, os, signal, sys, time
-answers = os.fdopen(int(sys.argv[1]), "w", buffering=1)
-say = lambda **told: print(json.dumps(told), file=answers)
+say = lambda **told: answer(told)
 say(stage="ready")
-for line in sys.stdin:
-    name = json.loads(line)["id"]
+for question in questions:
+    name = question["id"]
     if name == "dies-at-once":
         os.kill(os.getpid(), signal.SIGSEGV)
     say(stage="exports", verdict="yes")
@@ -36,7 +34,7 @@ GOOD = {"exports": {"verdict": "yes"}, "matches": {"verdict": "yes"}}
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Worker:
-    return Worker(None, tmp_path / "graphs", [sys.executable, "-c", SCRIPT])
+    return Worker(None, tmp_path / "graphs", interpreter(tmp_path / "python", SCRIPT))
 
 
 def test_a_crash_is_the_verdict_of_its_stage(worker: Worker) -> None:
@@ -56,13 +54,14 @@ def test_a_case_that_hangs_is_ended(worker: Worker) -> None:
     with worker:
         hung = worker.examine("hangs", 0.3)
 
-        assert hung["matches"] == {"verdict": "timeout", "says": "no answer within 0.3 s"}
+        assert hung["matches"] == {"verdict": "timeout", "says": "the process gave no answer within 0.3 s"}
         assert worker.examine("good", 20) == GOOD
 
 
 def test_many_cases_over_several_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every case is told of, whatever happened to the others."""
-    monkeypatch.setattr(pool, "Worker", lambda root, graphs: Worker(root, graphs, [sys.executable, "-c", SCRIPT]))
+    python = interpreter(tmp_path / "python", SCRIPT)
+    monkeypatch.setattr(pool, "Worker", lambda root, graphs: Worker(root, graphs, python))
     found: dict[str, Any] = {}
     names = ["good", "dies-at-once", "dies-later", *(f"good{i}" for i in range(6))]
     pool.examine_all(names, None, tmp_path / "graphs", workers=2, limit_s=20, done=found.__setitem__)
@@ -73,9 +72,9 @@ def test_many_cases_over_several_workers(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_worker_that_cannot_start_is_an_error_of_the_place(tmp_path: Path) -> None:
     """With its last words."""
-    words = [sys.executable, "-c", "raise SystemExit('no TensorFlow')"]
+    python = interpreter(tmp_path / "python", "raise SystemExit('no TensorFlow')")
 
-    with pytest.raises(PlaceError, match="no TensorFlow"), Worker(None, tmp_path / "graphs", words) as worker:
+    with pytest.raises(PlaceError, match="no TensorFlow"), Worker(None, tmp_path / "graphs", python) as worker:
         worker.examine("good", 20)
 
 

@@ -19,7 +19,7 @@ from trtbuild.suite.junit import to_xml
 from trtbuild.suite.page import render_all
 from trtbuild.suite.records import Records
 from trtbuild.suite.verdicts import Stages, of_answer, overall
-from trtbuild.workers.probing import Answer
+from trtbuild.workers.prober import Answer
 
 NAN, INF = float("nan"), float("inf")
 

@@ -16,7 +16,7 @@ from trtbuild.core.schedule import Resources, fits
 from trtbuild.core.step import File, Input, Out, Step
 from trtbuild.store import Store
 from trtbuild.store.digests import file_md5
-from trtbuild.workers.executors import Ended
+from trtbuild.workers.executors import Completion
 
 PYTHON = Path("python")  # the fake executor starts no interpreter
 
@@ -80,19 +80,19 @@ class FakeExecutor:
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
         self._started.append((step, sandbox))
 
-    def wait(self, timeout_s: float | None) -> Ended | None:
+    def wait(self, timeout_s: float | None) -> Completion | None:
         step, sandbox = self._started.pop(0)
         self.ran.append(step.kind)
         work = self.work.get(step.kind, concatenate)
         if isinstance(work, int):
-            return Ended(step, sandbox, work)
+            return Completion(step, sandbox, work)
         try:
             work(read_job(sandbox))
             result = Result(True)
         except TrtbuildError as error:
             result = Result(False, Failure(type(error).__name__, error.what, error.where, error.hint, error.details))
         write_result(sandbox, result)
-        return Ended(step, sandbox, 0)
+        return Completion(step, sandbox, 0)
 
     def stop(self) -> None:
         self.stopped = True

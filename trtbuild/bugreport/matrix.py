@@ -14,7 +14,7 @@ from trtbuild.core.complaint import PHRASES
 from trtbuild.core.spec import Lowering, Toolchain
 from trtbuild.reducing import failinggraph
 from trtbuild.reducing.faults import dynamic_inputs
-from trtbuild.workers.probing import Answer, Question
+from trtbuild.workers.prober import Answer, Question
 
 COLUMNS = ("graph", "precision", "tensorrt", "version", "gpu", "outcome", "says", "first_bad", "last_good")
 NOT_TRIED = "not tried"

@@ -27,7 +27,7 @@ from trtbuild.remote.fetching import Fetcher
 from trtbuild.remote.models import bring_models
 from trtbuild.store import Store
 from trtbuild.store.objects import DamagedObject
-from trtbuild.workers.executors import Ended, Executor
+from trtbuild.workers.executors import Completion, Executor
 from trtbuild.workers.status import Status
 
 _LOCKED_POLL_S = 0.2  # another trtbuild holds a step: look again this often
@@ -164,7 +164,7 @@ class Builder:
         self.status.started(step, judgement.why)
         self.executor.start(step, folder, interpreter)
 
-    def _conclude(self, ended: Ended, schedule: Schedule) -> None:
+    def _conclude(self, ended: Completion, schedule: Schedule) -> None:
         step = ended.step
         try:
             sandbox.check(step, ended)

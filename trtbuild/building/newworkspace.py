@@ -17,12 +17,9 @@ from trtbuild.base.errors import ConfigError, SourceError, WorkspaceError
 from trtbuild.base.files import inside, write_atomic
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import Workspace
-from trtbuild.building import sandbox
 from trtbuild.core.spec.model import Dtype
-from trtbuild.core.step import Out, Step
 from trtbuild.store import tracking
-from trtbuild.workers.executors import Ended
-from trtbuild.workers.executors.local import LocalExecutor
+from trtbuild.workers.child import run_job
 
 IGNORE = """\
 /.trtbuild/
@@ -206,19 +203,15 @@ def _inspected(
 
     In a child process: loading foreign files can take down the process that does it.
     """
-    step = Step("_inspect", 1, "init", "", {"source": dict(source), "shapes": dict(shapes)}, {}, (Out("model.json"),))
     box = workspace.work / f"{os.getpid()}.init.inspect"
-    sandbox.prepare(box, step.kind, step.params, {"source": model}, workspace.root)
-
-    def wait(executor: LocalExecutor) -> Ended:
-        ended = executor.wait(None)
-        assert ended is not None
-        return ended
-
+    params = {"source": dict(source), "shapes": dict(shapes)}
+    shutil.rmtree(box, ignore_errors=True)  # of another process of this number, which was killed
     try:
-        sandbox.run_alone(step, box, Path(sys.executable), wait)
-        made = box / "out" / "model"
-        yield json.loads((box / "out" / "model.json").read_text("utf-8")), made if made.exists() else model
+        out = run_job(
+            "workers.jobs.inspect", params, {"source": model}, box, where=model.name, workspace=workspace.root
+        )
+        made = out / "model"
+        yield json.loads((out / "model.json").read_text("utf-8")), made if made.exists() else model
     finally:
         shutil.rmtree(box, ignore_errors=True)
 

@@ -18,7 +18,7 @@ from trtbuild.core.record import PARAMS_FILE, Record
 from trtbuild.core.step import Out, Step
 from trtbuild.store import tracking
 from trtbuild.store.digests import file_md5
-from trtbuild.workers.executors import Ended
+from trtbuild.workers.executors import Completion
 from trtbuild.workers.executors.local import LocalExecutor
 
 DIFFERS = "DIFFERS"
@@ -109,7 +109,7 @@ def _run(root: Path, folder: Path, recipe: Mapping[str, Any], out: Path) -> None
         shutil.rmtree(box, ignore_errors=True)
 
 
-def _follow(executor: LocalExecutor, log: Path) -> Ended:
+def _follow(executor: LocalExecutor, log: Path) -> Completion:
     """Copy the log to stderr until the step ends."""
     with log.open("rb") as handle:
         while True:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied, error_named
+from trtbuild.base.errors import PlaceError, TrtbuildError
 from trtbuild.core.job import Job, read_result, write_job
 from trtbuild.core.step import Step
-from trtbuild.workers.executors import Ended
+from trtbuild.workers.child import error_of
+from trtbuild.workers.executors import Completion
 from trtbuild.workers.executors.local import LocalExecutor
+from trtbuild.workers.process import Death
 
 _FULL_DISK_BYTES = 1 << 20
 
@@ -32,19 +33,19 @@ def prepare(sandbox: Path, kind: str, params: Mapping[str, Any], inputs: Mapping
     write_job(sandbox, Job(kind, params, links, "out", "in/workspace"))
 
 
-def check(step: Step, ended: Ended) -> None:
+def check(step: Step, ended: Completion) -> None:
     """Raise what a finished step's answer says, or what its silence means; an output that is not there is a bug."""
     result = read_result(ended.sandbox)
     if result is None:
         raise died(step, ended)
     if result.failure is not None:
-        raise failure(step, result.failure)
+        raise error_of(result.failure, step.kind, step.folder)
     missing = [out.name for out in step.outs if not (ended.sandbox / "out" / out.name).is_file()]
     if missing:
         raise TrtbuildError(f"{step.kind} made no {missing[0]}", where=step.folder)
 
 
-def run_alone(step: Step, folder: Path, interpreter: Path, watch: Callable[[LocalExecutor], Ended]) -> None:
+def run_alone(step: Step, folder: Path, interpreter: Path, watch: Callable[[LocalExecutor], Completion]) -> None:
     """Run one prepared step outside any plan; ``watch`` waits for its end (and may show its log meanwhile)."""
     executor = LocalExecutor(1)
     try:
@@ -54,31 +55,14 @@ def run_alone(step: Step, folder: Path, interpreter: Path, watch: Callable[[Loca
         executor.stop()
 
 
-def failure(step: Step, raw: Any) -> TrtbuildError:
-    """A worker's error as one of ours; a foreign exception class is a bug in trtbuild, with its traceback."""
-    cls = error_named(raw.error)
-    if cls is TrtbuildError and raw.error != "TrtbuildError":
-        last = tuple(line for line in raw.traceback.strip().splitlines()[-6:])
-        return TrtbuildError(f"{raw.error} in {step.kind}: {raw.what}", where=step.folder, details=last)
-    return cls(raw.what, where=raw.where or step.folder, hint=raw.hint, details=raw.details)
-
-
-def died(step: Step, ended: Ended) -> TrtbuildError:
+def died(step: Step, ended: Completion) -> TrtbuildError:
     """A worker that gave no answer: full disk, out of memory, or a crash of what it called."""
     free = shutil.disk_usage(ended.sandbox).free
     if free < _FULL_DISK_BYTES:
         return PlaceError(
             "no space left on the device", where=str(ended.sandbox.parent), hint="free some space and run again"
         )
-    doing = ""
-    with contextlib.suppress(OSError):
-        doing = " while " + (ended.sandbox / "stage").read_text("utf-8").strip()
-    code = ended.returncode
-    if code < 0:
-        name = signal.Signals(-code).name
-        hint = "out of memory?" if name == "SIGKILL" else "the tool below crashed on this model; see the log"
-        return WorkerDied(f"died: {name}{doing}", where=step.folder, hint=hint)
-    return WorkerDied(f"ended with status {code} and no answer{doing}", where=step.folder, hint="see the log")
+    return Death.of(ended.returncode, ended.sandbox, log=False).error(step.folder)
 
 
 def as_error(error: TrtbuildError | OSError, root: Path) -> TrtbuildError:

@@ -13,7 +13,7 @@ from trtbuild.base.errors import TrtbuildError
 from trtbuild.core.spec import Toolchain
 from trtbuild.toolchains import Note
 from trtbuild.toolchains.request import ToolchainRequest
-from trtbuild.workers.probing import Answer, Prober, Question
+from trtbuild.workers.prober import Answer, Prober, Question
 
 # y = Relu(x) of two floats: asked while the network is exported, so that each process has loaded its TensorRT by then.
 _RELU = bytes.fromhex(

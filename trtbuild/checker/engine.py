@@ -22,7 +22,7 @@ from trtbuild.checker.quiet import quiet
 from trtbuild.checker.result import Result
 from trtbuild.config import named
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
-from trtbuild.workers.probing import Answer, Question
+from trtbuild.workers.prober import Answer, Question
 
 _ORDER = ("ok", "misread", "build", "parse", "timeout", "crash")
 

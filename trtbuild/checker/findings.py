@@ -14,7 +14,7 @@ from trtbuild.checker.origins import Origins
 from trtbuild.checker.problem import Problem, Severity, Stage
 from trtbuild.core.complaint import NEAR, Complaint, nearest, readers_of
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
-from trtbuild.workers.probing import Answer
+from trtbuild.workers.prober import Answer
 
 if TYPE_CHECKING:
     from trtbuild.graphs.scopes import Cleaner, NodeEntry

@@ -17,7 +17,7 @@ from trtbuild.checker.advice import LATE
 from trtbuild.checker.cutting import cut_out, inferred
 from trtbuild.checker.exporting import Shapes
 from trtbuild.core.complaint import Complaint, RefusalStage
-from trtbuild.workers.probing import Answer, Question
+from trtbuild.workers.prober import Answer, Question
 
 if TYPE_CHECKING:
     import onnx

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import TrtbuildError, error_named
 from trtbuild.checker.options import Options
 from trtbuild.checker.problem import QAT, Problem
-from trtbuild.core.job import Job, read_result, write_job
 
 if TYPE_CHECKING:
     import onnx
@@ -131,34 +126,16 @@ def _kept_nodes(model: onnx.ModelProto, how: Options, nodes: dict[str, NodeEntry
 
 def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple[Path, dict[str, str]]:
     """The same where weights are in a file of their own: reading them is the business of another process."""
-    from trtbuild.workers import hermetic
+    from trtbuild.workers.child import run_job
 
-    sandbox = folder / "lowering"
-    (sandbox / "out").mkdir(parents=True)
     params = {"lowering": asdict(how.lowering), "keep_nodes": keep, "threshold": EXTERNAL_BYTES}
-    write_job(sandbox, Job("_lowered", params, {"model": str(model)}, str(sandbox / "out"), str(sandbox)))
-    argv = [sys.executable, "-s", str(hermetic.WORKER), str(sandbox)]
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
-    try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", env=environment, stdin=subprocess.DEVNULL,
-            timeout=how.limit_s,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise TrtbuildError(
-            f"writing the graph in {how.lowering.precision} took over {how.limit_s:g} s", where="lower"
-        ) from None
-    result = read_result(sandbox)
-    if result is None or not result.ok:
-        failure = None if result is None else result.failure
-        if failure is not None:
-            raise error_named(failure.error)(failure.what, where=failure.where, hint=failure.hint)
-        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        raise TrtbuildError(f"the graph cannot be written in {how.lowering.precision}: {last}", where="lower")
+    out = run_job(
+        "workers.jobs.lowered", params, {"model": model}, folder / "lowering", where="lower", limit_s=how.limit_s
+    )
     for file in ("lowered.onnx", "lowered.bin"):
-        if (sandbox / "out" / file).exists():
-            (sandbox / "out" / file).rename(folder / file)
-    return folder / "lowered.onnx", json.loads((sandbox / "out" / "kept.json").read_text("utf-8"))
+        if (out / file).exists():
+            (out / file).rename(folder / file)
+    return folder / "lowered.onnx", json.loads((out / "kept.json").read_text("utf-8"))
 
 
 def refuse_low(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,18 @@ class Job:
     def stage(self, name: str) -> None:
         """Say what the worker is about to do, for the case that it dies of it."""
         Path(self.out).with_name("stage").write_text(name, "utf-8")
+
+    def questions(self) -> Iterator[Any]:
+        """What the driver asks of a job that it talks to (workers/child.py), until it asks no more."""
+        channel = self.params["channel"]
+        os.set_inheritable(channel, False)  # a program started from here would keep it open
+        with open(channel, encoding="utf-8", closefd=False) as lines:
+            for line in lines:
+                yield json.loads(line)
+
+    def answer(self, value: object) -> None:
+        with open(self.params["channel"], "w", encoding="utf-8", closefd=False) as channel:
+            channel.write(json.dumps(value) + "\n")
 
     def write_json(self, name: str, value: object) -> None:
         """Write one JSON output: sorted keys, one final newline, so that equal values are equal bytes."""

@@ -1,4 +1,7 @@
-"""Values of TensorFlow's intermediate tensors, written to files: one run fetches as many as fit the byte budget."""
+"""A job: values of TensorFlow's intermediate tensors, written to files; one run fetches as many as fit the budget.
+
+In a process of its own, TensorFlow's half a gigabyte is gone when it ends, and a crash is an error.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,41 @@ from typing import Any
 
 import numpy as np
 
+from trtbuild.arrays import arrayfile
+from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.errors import SourceError
+from trtbuild.core.job import Job
 from trtbuild.layers.layererror import groups
+from trtbuild.workers.child import run_job
+
+
+def write_aside(
+    frozen: Path, wanted: Mapping[str, str], feeds: Mapping[str, Array], folder: Path, max_bytes: int, *,
+    environment: Mapping[str, str] | None = None, limit_s: float | None = None, own_log: bool = False,
+) -> Path:  # fmt: skip
+    """:func:`write_values` in a process of its own; the folder with the files.
+
+    Raises:
+        SourceError: TensorFlow cannot run the graph.  WorkerDied: it crashed, or took longer than the limit.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {name: array.astype(str) for name, array in feeds.items() if array.dtype.hasobject}
+    arrayfile.write_npz(folder / "feeds.npz", {**feeds, **texts})
+    inputs = {"frozen": frozen, "feeds": folder / "feeds.npz"}
+    params = {"wanted": dict(wanted), "max_bytes": max_bytes}
+    return run_job(
+        "layers.tfvalues", params, inputs, folder, where="TensorFlow", environment=environment, limit_s=limit_s,
+        own_log=own_log,
+    )  # fmt: skip
+
+
+def run(job: Job) -> None:
+    feeds = {name: np.asarray(stored) for name, stored in arrayfile.open_npz(job.input("feeds")).items()}
+    write_values(job.input("frozen"), job.params["wanted"], feeds, Path(job.out), job.params["max_bytes"])
 
 
 def write_values(
-    frozen: Path, wanted: Mapping[str, str], feeds: Mapping[str, np.ndarray[Any, Any]], folder: Path, max_bytes: int
+    frozen: Path, wanted: Mapping[str, str], feeds: Mapping[str, Array], folder: Path, max_bytes: int
 ) -> None:
     """Run the frozen graph and write ``folder/<i>.npy`` for the i-th wanted tensor, and ``index.json``: name -> file.
 

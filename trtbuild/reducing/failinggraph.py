@@ -16,7 +16,7 @@ from trtbuild.reducing.faults import Ask, Fault, LoweringFault, SourceFault, Ten
 from trtbuild.reducing.sourceparts import worst_part
 from trtbuild.reducing.subject import Subject
 from trtbuild.toolchains.request import ToolchainRequest
-from trtbuild.workers.probing import Prober
+from trtbuild.workers.prober import Prober
 
 AS_BAD = 0.5  # of the relative error of the whole graph, that a part of it must have to be the same fault
 QUESTION_S = 60.0  # of one question to TensorRT while reducing

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from trtbuild.workers.probing import Answer
+from trtbuild.workers.prober import Answer
 
 Kind = Literal["crash", "timeout", "parse", "misread", "build", "mismatch"]
 WANTED = ("crash", "parse", "misread", "build", "mismatch")  # what --for takes; "crash" stands for a time-out too

@@ -12,7 +12,7 @@ from trtbuild.reducing import graphvalues
 from trtbuild.reducing.anonymous import Renaming
 from trtbuild.reducing.failure import Failure, of_answer
 from trtbuild.suite.case import Tolerance
-from trtbuild.workers.probing import Answer, Question
+from trtbuild.workers.prober import Answer, Question
 
 Ask = Callable[[Question], Answer]
 

@@ -16,7 +16,7 @@ from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, TensorrtFault
 from trtbuild.reducing.smallgraph import Say, SmallGraph
 from trtbuild.reducing.subject import Subject, of_file
-from trtbuild.workers.probing import Prober
+from trtbuild.workers.prober import Prober
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from typing import Any
 
 from trtbuild.reducing import graphvalues
 from trtbuild.reducing.faults import SourceFault, relative_error
-from trtbuild.reducing.tfprocess import run_module
+from trtbuild.suite import worker
 from trtbuild.suite.case import Tolerance
 
 MOST_BYTES = 1 << 30  # of TensorFlow's values, at a time
+VALUES_S = 300.0  # for all of them
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,15 @@ def _values(
     """TensorFlow's values in ONNX's layout, computed in a process of their own."""
     import numpy as np
 
+    from trtbuild.layers.tfvalues import write_aside
+
     place = Path(tempfile.mkdtemp(dir=folder))
     wanted = {name: entry["tensor"] for name, entry in names.items() if name not in feeds}
     given = {source.tensors[name]["tensor"]: _turned(value, source.tensors[name], -1) for name, value in feeds.items()}
-    (place / "wanted.json").write_text(json.dumps(wanted), "utf-8")
-    np.savez(place / "feeds.npz", **given)
-    run_module("trtbuild.reducing.tfprocess", str(source.frozen), str(place), str(MOST_BYTES), where="TensorFlow")
-    index = json.loads((place / "index.json").read_text("utf-8"))
-    return {name: _turned(np.load(place / file), names[name], 1) for name, file in index.items()}
+    out = write_aside(source.frozen, wanted, given, place, MOST_BYTES,
+                      environment=worker.environment(), limit_s=VALUES_S, own_log=True)  # fmt: skip
+    index = json.loads((out / "index.json").read_text("utf-8"))
+    return {name: _turned(np.load(out / file), names[name], 1) for name, file in index.items()}
 
 
 def _turned(value: Any, entry: Mapping[str, Any], way: int) -> Any:

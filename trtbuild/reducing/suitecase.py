@@ -10,10 +10,12 @@ from typing import Any
 from trtbuild.base.errors import ConfigError, ExportError
 from trtbuild.base.names import did_you_mean
 from trtbuild.reducing.subject import Neighbour, Subject, file_words, versions_of
-from trtbuild.reducing.tfprocess import run_module
+from trtbuild.suite import worker
 from trtbuild.suite.case import Case
+from trtbuild.workers.child import run_job
 
 MOST_NEIGHBOURS = 6
+EXPORT_S = 300.0  # of the case and its neighbours together
 
 
 def find(name: str, root: Path | None) -> Case:
@@ -38,16 +40,16 @@ def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Pat
     given = file_words(overrides, ("tensorrt",))
     versions = versions_of(given.get("tensorrt", ""))
     others = neighbours(case, root)
-    about = _exported(case, others, root, folder)
+    out, about = _exported(case, others, root, folder)
     if about["failed"]:
         hint = "this is no fault of TensorRT: there is no graph to reduce"
         raise ExportError(about["failed"], where=case.id, hint=hint)
     own = not case.packaged
     return Subject(
-        onnx.load(folder / "lowered.onnx"), onnx.load(folder / "exported.onnx"), about["shapes"], about["profiles"],
+        onnx.load(out / "lowered.onnx"), onnx.load(out / "exported.onnx"), about["shapes"], about["profiles"],
         case.lowering, versions, f"the case '{case.id}'" if not own else "a case of the user's own suite", case.id,
-        case.tolerance, frozenset(), _arrays(folder / "feeds.npz"), _arrays(folder / "golden.npz"), case,
-        {title: Neighbour(folder / one["file"], one["matches"]) for title, one in about["neighbours"].items()}, True,
+        case.tolerance, frozenset(), _arrays(out / "feeds.npz"), _arrays(out / "golden.npz"), case,
+        {title: Neighbour(out / one["file"], one["matches"]) for title, one in about["neighbours"].items()}, True,
         secrets=tuple(filter(None, (str(root or ""), *((case.id,) if own else ())))),
     )  # fmt: skip
 
@@ -63,11 +65,13 @@ def neighbours(case: Case, root: Path | None) -> list[Case]:
     return (alike or same)[:MOST_NEIGHBOURS]
 
 
-def _exported(case: Case, others: Sequence[Case], root: Path | None, folder: Path) -> Mapping[str, Any]:
-    ids = [case.id, *(other.id for other in others)]
-    run_module("trtbuild.reducing.caseworker", str(folder), str(root or ""), *ids, where=case.id)
-    about: Mapping[str, Any] = json.loads((folder / "about.json").read_text("utf-8"))
-    return about
+def _exported(case: Case, others: Sequence[Case], root: Path | None, folder: Path) -> tuple[Path, Mapping[str, Any]]:
+    """The folder of the graphs and values, and what is known of them."""
+    params = {"ids": [case.id, *(other.id for other in others)], "root": str(root or "")}
+    out = run_job("reducing.caseexport", params, {}, folder / "export", where=case.id, limit_s=EXPORT_S,
+                  environment=worker.environment())  # fmt: skip
+    about: Mapping[str, Any] = json.loads((out / "about.json").read_text("utf-8"))
+    return out, about
 
 
 def _arrays(path: Path) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def run(job: Job) -> None:
 def _measure(job: Job, params: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, ModelError], Any]:
     """Samples and failures by side, and node times of what is shipped, or why there are none."""
     from trtbuild.arrays import arrayfile, data
-    from trtbuild.latency import sides
+    from trtbuild.latency import contender
 
     path = job.input("data") if "data" in job.inputs else None
     source = data.Source(params["data"], path, params["inputs"], "model.data.validation", scratch=Path(job.out))
@@ -167,28 +167,28 @@ def _measure(job: Job, params: Mapping[str, Any], folder: Path) -> tuple[dict[st
     folder.mkdir()
     feeds = folder / "feeds.npz"
     arrayfile.write_npz(feeds, one_batch(samples, params["inputs"], params["batch"]))
-    opened: dict[str, sides.Side] = {}
+    opened: dict[str, contender.Contender] = {}
     try:
         for name in sides_of(params, job.inputs):
             inputs = {"feeds": feeds, **({"graph": job.input(name)} if name in GRAPHS else {})}
             if name == "source" and "source" in job.inputs:
                 inputs["source"] = job.input("source")
-            opened[name] = sides.Side(name, folder / name, {**params, "side": name}, inputs, job.workspace)
+            opened[name] = contender.Contender(name, folder / name, {**params, "side": name}, inputs, job.workspace)
         job.stage("measuring")
         timing = {key: params[key] for key in ("warmup_s", "seconds", "rounds")}
-        measured, failed = sides.measure(opened, **timing)
+        measured, failed = contender.measure(opened, **timing)
         chosen = subject(opened)
         profile: Any = f"{TITLES[chosen]} was not measured"
         if chosen in measured:
             job.stage("profiling")
             try:
-                profile = opened[chosen].ask(do="profile", seconds=PROFILE_SECONDS)
+                profile = opened[chosen].profile(PROFILE_SECONDS)
             except ModelError as error:
                 profile = error.what
         return measured, failed, profile
     finally:
-        for side in opened.values():
-            side.kill()
+        for one in opened.values():
+            one.stop()
 
 
 TITLES = {"lowered": "the lowered graph", "engine": "the engine"}

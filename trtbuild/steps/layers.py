@@ -74,7 +74,6 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     from trtbuild.arrays import data
     from trtbuild.layers import inspection, tfvalues
-    from trtbuild.workers import child
 
     inputs, budget = job.params["inputs"], job.params["max_bytes"]
     gpu.check_gpu(job.params)
@@ -89,9 +88,7 @@ def run(job: Job) -> None:
         tensors = {name: entry["tensor"] for name, entry in scopes["tensors"].items()}
         feeds = {tensors[name]: array for name, array in batch.feeds.items()}
         wanted = {name: tensor for name, tensor in tensors.items() if name not in batch.feeds}
-        child.in_child(
-            lambda: tfvalues.write_values(job.input("frozen"), wanted, feeds, values, budget), "running TensorFlow"
-        )
+        values = tfvalues.write_aside(job.input("frozen"), wanted, feeds, values, budget)
     job.stage("running ONNX Runtime")
     found = inspection.inspect(
         exported=job.input("exported"), lowered=job.input("lowered"), scopes=scopes, values=values, feeds=batch.feeds,

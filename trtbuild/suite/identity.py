@@ -21,7 +21,7 @@ _EXAMINING = (
     "runtimes/calibrated.py", "runtimes/onnxruntime.py",
 )  # fmt: skip
 _PROBING = (
-    "trt/diagnosis.py", "trt/refusals.py", "trt/api.py", "graphs/misreadings.py", "workers/probing.py",
+    "trt/diagnosis.py", "trt/refusals.py", "trt/api.py", "graphs/misreadings.py", "workers/prober.py",
     "workers/jobs/probe.py", "suite/verdicts.py",
 )  # fmt: skip
 _TOOLS = ("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")

@@ -107,7 +107,7 @@ def _probe(
     cases: Sequence[Case], results: Results, name: str, toolchain: Toolchain, folder: Path,
     interpreter: Callable[[str, Toolchain], Path], progress: Progress, limit_s: float,
 ) -> dict[str, Stages]:  # fmt: skip
-    from trtbuild.workers.probing import Prober, Question, ask_all
+    from trtbuild.workers.prober import Prober, Question, ask_all
 
     records = Records(folder / f"probed-{name}.jsonl")
     toolchain_words = [toolchain.flavour, toolchain.version, list(toolchain.requirements)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
-from trtbuild.workers.probing import Answer
+from trtbuild.workers.prober import Answer
 
 StageName = Literal["exports", "parses", "builds", "matches"]
 Verdict = Literal["yes", "no", "crash", "timeout", "untested"]

@@ -1,32 +1,36 @@
-"""A process that examines cases, one question a line on stdin, one answer a line on a pipe of its own.
-
-``python -m trtbuild.suite.worker FD WATCH ROOT GRAPHS``: ROOT is the workspace ("" without one).  TensorFlow is loaded
-once; the process ends when nobody holds WATCH's other end any more.
-"""
+"""A job that examines cases, one for each question (suite/pool.py); TensorFlow is loaded once."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from pathlib import Path
 
+from trtbuild.core.job import Job
+from trtbuild.workers.process import inherited
 
-def main(pipe: int, watch: int, root: Path | None, graphs: Path) -> None:
+
+def run(job: Job) -> None:
     from trtbuild.suite.collecting import collect
     from trtbuild.suite.exporting import examine
-    from trtbuild.workers.run import die_with_driver
 
-    die_with_driver(watch)
-    cases = collect(root)
+    cases = collect(root_of(job))
     calm()
-    with os.fdopen(pipe, "w", encoding="utf-8", buffering=1) as answers:
-        print(json.dumps({"stage": "ready"}), file=answers)
-        for line in sys.stdin:
-            case = cases[json.loads(line)["id"]]
-            print(f"== {case.id}", flush=True)
-            examine(case, graphs, lambda answer: print(json.dumps(answer), file=answers))
-            print(json.dumps({"stage": "end"}), file=answers)
+    job.answer({"stage": "ready"})
+    for question in job.questions():
+        case = cases[question["id"]]
+        examine(case, Path(job.params["graphs"]), job.answer)
+        job.answer({"stage": "end"})
+
+
+def root_of(job: Job) -> Path | None:
+    """The workspace whose own cases there are; not the job's, which it always has."""
+    return Path(job.params["root"]) if job.params["root"] else None
+
+
+def environment() -> dict[str, str]:
+    """For processes that run cases: the CPU, kernels that compute in the written order, and the user's own modules."""
+    own = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
+    return inherited(CUDA_VISIBLE_DEVICES="", TF_ENABLE_ONEDNN_OPTS="0", **own)
 
 
 def calm() -> None:
@@ -41,9 +45,3 @@ def calm() -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3] else None, Path(sys.argv[4]))
-    sys.stdout.flush()
-    os._exit(0)  # TensorFlow's destructors take seconds

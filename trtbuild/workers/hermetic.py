@@ -59,10 +59,10 @@ def _remove_stale(folder: Path) -> None:
         return
 
 
-def command(folder: Path, interpreter: Path, watch: int) -> list[str]:
+def command(folder: Path, interpreter: Path) -> list[str]:
     python = folder / "env" / "bin" / interpreter.name
     worker = folder / "lib" / WORKER.relative_to(WORKER.parents[2])
-    return [str(python), "-s", str(worker), str(folder / "job"), str(watch), "fixed-addresses"]
+    return [str(python), "-s", str(worker), str(folder / "job"), "fixed-addresses"]
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Run one job in this interpreter: job.json in, result.json out.  ``run.py SANDBOX [WATCH_FD [fixed-addresses]]``
+"""Run one job in this interpreter: job.json in, result.json out.  ``run.py SANDBOX [fixed-addresses] [WATCH_FD]``
 
 Executed by path inside an environment that need not have trtbuild installed, so it mounts the package from its own
 location; ``trtbuild/__init__.py`` runs, and imports nothing.
@@ -14,9 +14,8 @@ import time
 import traceback
 from pathlib import Path
 
-PACKAGE = Path(os.path.abspath(__file__)).parents[
-    1
-]  # not resolved: a link's short path is wanted (see workers/hermetic.py)
+# Not resolved: a link's short path is wanted (see workers/hermetic.py).
+PACKAGE = Path(os.path.abspath(__file__)).parents[1]
 
 
 def mount_package() -> None:
@@ -65,8 +64,8 @@ def fix_addresses() -> None:
 
 
 def module_of(kind: str) -> str:
-    """A step's own file; what is no step has a name that starts with an underscore."""
-    return f"workers.jobs.{kind[1:]}" if kind.startswith("_") else f"steps.{kind}"
+    """A step's own file; a job that is not a step names its module."""
+    return kind if "." in kind else f"steps.{kind}"
 
 
 def main(folder: Path) -> int:
@@ -105,12 +104,13 @@ def main(folder: Path) -> int:
 _PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 if __name__ == "__main__":
-    if sys.argv[3:] == ["fixed-addresses"]:
+    sandbox, *how = sys.argv[1:]
+    if "fixed-addresses" in how:
         fix_addresses()
-    if len(sys.argv) > 2:
-        die_with_driver(int(sys.argv[2]))
+    if how and how[-1].isdigit():
+        die_with_driver(int(how[-1]))
     mount_package()
-    status = main(Path(sys.argv[1]))
+    status = main(Path(sandbox))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # skip the destructors: TensorFlow's and TensorRT's take seconds and have crashed at exit

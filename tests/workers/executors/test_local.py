@@ -20,7 +20,7 @@ import trtbuild
 from tests.support.fakes import step
 from trtbuild.core.job import Job, write_job
 from trtbuild.workers import hermetic
-from trtbuild.workers.executors import Ended
+from trtbuild.workers.executors import Completion
 from trtbuild.workers.executors.local import LocalExecutor
 
 PATIENCE_S = 20.0  # for a process that must come or go; reached only when it does not
@@ -87,7 +87,7 @@ def start(executor: LocalExecutor, folder: Path, environment: str = "main") -> N
     executor.start(replace(step("a"), environment=environment), folder, Path(sys.executable))
 
 
-def finish(executor: LocalExecutor) -> Ended:
+def finish(executor: LocalExecutor) -> Completion:
     ended = executor.wait(PATIENCE_S)
     assert ended is not None
     return ended

@@ -10,7 +10,7 @@ from trtbuild.core.step import Step
 
 
 @dataclass(frozen=True)
-class Ended:
+class Completion:
     """A process that ended: ``returncode`` is negative for a signal, as in subprocess."""
 
     step: Step
@@ -25,7 +25,7 @@ class Executor(Protocol):
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None: ...
 
-    def wait(self, timeout_s: float | None) -> Ended | None:
+    def wait(self, timeout_s: float | None) -> Completion | None:
         """The next step to end; None when ``timeout_s`` passed first."""
         ...
 

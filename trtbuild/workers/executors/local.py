@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
-import signal
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from trtbuild.core.schedule import Resources, fits
 from trtbuild.core.step import Step
 from trtbuild.workers import hermetic
-from trtbuild.workers.executors import Ended
-
-# TensorFlow's start-up chatter hides the line that matters; hash order must not reach any output.
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
+from trtbuild.workers.executors import Completion
+from trtbuild.workers.process import Process, inherited, readable
 
 
 @dataclass(frozen=True)
 class _Running:
     step: Step
     sandbox: Path
-    process: subprocess.Popen[bytes]
-    pidfd: int
-    lifeline: int  # our end of the pipe; the kernel kills the child's group when it closes
+    process: Process
     alias: Path | None
 
 
@@ -39,37 +32,28 @@ class LocalExecutor:
         return fits(step, [running.step for running in self._running.values()], self.resources)
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
-        watch, lifeline = os.pipe()
         alias: Path | None = None
         try:
             if step.environment == "toolchain":
                 alias = hermetic.alias(step.key, interpreter, sandbox)
-                argv, environment = hermetic.command(alias, interpreter, watch), hermetic.environment()
+                command, environment = hermetic.command(alias, interpreter), hermetic.environment()
             else:
-                argv = [str(interpreter), "-s", str(hermetic.WORKER), str(sandbox), str(watch)]
-                environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | _QUIET
-            with (sandbox / "log.txt").open("wb") as log:
-                process = subprocess.Popen(
-                    argv, cwd=alias or sandbox, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                    pass_fds=[watch], start_new_session=True, env=environment,
-                )  # fmt: skip
-            pidfd = os.pidfd_open(process.pid)
+                command = [str(interpreter), "-s", str(hermetic.WORKER), str(sandbox)]
+                environment = inherited()
+            process = Process(command, cwd=alias or sandbox, environment=environment, log=sandbox / "log.txt")
         except BaseException:
-            os.close(lifeline)  # which also ends a process that has started
             hermetic.remove(alias)
             raise
-        finally:
-            os.close(watch)
-        self._running[pidfd] = _Running(step, sandbox, process, pidfd, lifeline, alias)
+        self._running[process.fileno()] = _Running(step, sandbox, process, alias)
 
-    def wait(self, timeout_s: float | None) -> Ended | None:
+    def wait(self, timeout_s: float | None) -> Completion | None:
         if not self._running:
             return None
-        ready, _, _ = select.select(list(self._running), [], [], timeout_s)
+        ready = readable(list(self._running), timeout_s)
         if not ready:
             return None
         running = self._running.pop(ready[0])
-        return Ended(running.step, running.sandbox, self._end(running))
+        return Completion(running.step, running.sandbox, self._end(running))
 
     def stop(self) -> None:
         for running in self._running.values():
@@ -78,12 +62,7 @@ class LocalExecutor:
 
     @staticmethod
     def _end(running: _Running) -> int:
-        """Kill what is left of the step's group (before its leader is reaped, while the id is surely ours)."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.process.pid, signal.SIGKILL)
-        returncode = running.process.wait()
-        os.close(running.pidfd)
-        os.close(running.lifeline)
+        returncode = running.process.end()
         hermetic.remove(running.alias)
         return returncode
 

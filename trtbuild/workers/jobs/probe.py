@@ -1,10 +1,8 @@
-"""Not a step: answers questions about ONNX graphs, one a line, until there are no more (workers/probing.py)."""
+"""Not a step: answers questions about ONNX graphs, one a line, until there are no more (workers/prober.py)."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -26,12 +24,11 @@ def run(job: Job) -> None:
     trt = api.use_flavour(params["flavour"], params["tensorrt"])
     log = trtlog.make_log(trt, Path(os.devnull))
     trtlog.use_log(log)
-    with os.fdopen(params["answers"], "w", encoding="utf-8") as answers:
-        for line in sys.stdin:
-            del log.errors[:], log.warnings[:]
-            started = time.monotonic()
-            answer = _answer(job, trt, log, json.loads(line))
-            print(json.dumps(answer | {"seconds": time.monotonic() - started}), file=answers, flush=True)
+    for question in job.questions():
+        del log.errors[:], log.warnings[:]
+        started = time.monotonic()
+        answer = _answer(job, trt, log, question)
+        job.answer(answer | {"seconds": time.monotonic() - started})
 
 
 def _answer(job: Job, trt: Any, log: Any, question: dict[str, Any]) -> dict[str, Any]:

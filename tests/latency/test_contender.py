@@ -1,7 +1,9 @@
-"""Tests of sides as processes: how one ends, and that none is left."""
+"""Tests of contenders as processes: how one ends, and that none is left."""
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from tests.support.graphs import graph
 from trtbuild.arrays import arrayfile
 from trtbuild.base.errors import ModelError, WorkerDied
-from trtbuild.latency import sides
+from trtbuild.latency import contender
 
 PARAMS: dict[str, Any] = {"side": "lowered", "threads": 1, "source": {"kind": "onnx"}, "inputs": {},
                           "runtime": {"module": "onnxruntime", "providers": ["CPUExecutionProvider"]}}  # fmt: skip
@@ -20,47 +22,50 @@ PARAMS: dict[str, Any] = {"side": "lowered", "threads": 1, "source": {"kind": "o
 
 @pytest.fixture
 def start(tmp_path: Path) -> Any:
-    """Start a side on a graph; whatever is started is killed."""
+    """Start one on a graph; whatever is started is stopped."""
     arrayfile.write_npz(tmp_path / "feeds.npz", {"x": np.zeros(2, np.float32)})
     started = []
 
-    def side(name: str, text: str = "float[2] x => float[2] y { y = Relu(x) }") -> sides.Side:
+    def one(name: str, text: str = "float[2] x => float[2] y { y = Relu(x) }") -> contender.Contender:
         onnx.save(graph(text), tmp_path / f"{name}.onnx")
         inputs = {"feeds": tmp_path / "feeds.npz", "graph": tmp_path / f"{name}.onnx"}
-        started.append(sides.Side(name, tmp_path / name, PARAMS, inputs, str(tmp_path)))
+        started.append(contender.Contender(name, tmp_path / name, PARAMS, inputs, str(tmp_path)))
         return started[-1]
 
-    yield side
-    for one in started:
-        one.kill()
-        assert one._process.returncode is not None
+    yield one
+    for each in started:
+        each.stop()
 
 
-def test_a_side_that_dies_is_left_out_and_the_others_go_on(start: Any) -> None:
+def kill(one: contender.Contender) -> None:
+    os.kill(one._child._process._popen.pid, signal.SIGKILL)
+
+
+def test_one_that_dies_is_left_out_and_the_others_go_on(start: Any) -> None:
     """Whatever killed it is the reason on the page."""
     made = {"good": start("good"), "dead": start("dead")}
-    made["dead"]._process.kill()
-    measured, failed = sides.measure(made, warmup_s=0.0, seconds=0.01, rounds=2)
+    kill(made["dead"])
+    measured, failed = contender.measure(made, warmup_s=0.0, seconds=0.01, rounds=2)
 
     assert [len(us) > 0 for us in measured["good"].rounds] == [True, True]
     assert isinstance(failed["dead"], WorkerDied)
-    assert "died: SIGKILL" in str(failed["dead"])
+    assert "died of SIGKILL" in str(failed["dead"])
 
 
-def test_a_side_that_dies_while_it_is_timed_has_no_numbers(start: Any) -> None:
+def test_one_that_dies_while_it_is_timed_has_no_numbers(start: Any) -> None:
     """Half its rounds would be compared with all of the others'."""
     dying = start("dying")
-    about = dying.answer()
-    dying._process.kill()
+    about = dying.loaded()
+    kill(dying)
 
     with pytest.raises(WorkerDied):
-        dying.ask(do="measure", warmup_s=0.0, seconds=0.01)
+        dying.measure(0.0, 0.01)
     assert about["executes"] == "graph"
 
 
 def test_a_graph_that_loads_but_does_not_run_is_the_models_error(start: Any) -> None:
     """Said by the process, in the runtime's words."""
-    side = start("bad", "float[2] x => float[3] y { s = Constant<value_ints=[3]>() y = Reshape(x, s) }")
+    bad = start("bad", "float[2] x => float[3] y { s = Constant<value_ints=[3]>() y = Reshape(x, s) }")
 
     with pytest.raises(ModelError, match="ONNX Runtime cannot"):
-        side.answer()
+        bad.loaded()

@@ -1,14 +1,10 @@
-"""Not a step of any plan: one side of a latency measurement, in a process of its own that the latency step talks to.
+"""One contender of a latency measurement: the process that latency/contender.py talks to.
 
-Commands are lines of JSON on stdin, answers lines of JSON on a pipe of their own (stdout belongs to whatever the
-model's own code prints).  The first answer says what was loaded; it ends when stdin does.
+The first answer says what was loaded.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,24 +22,17 @@ def run(job: Job) -> None:
 
     from trtbuild.arrays import outputs
 
-    with os.fdopen(job.params["answers"], "w", encoding="utf-8") as answers:
-        feeds = {name: np.asarray(stored) for name, stored in outputs.load(job.input("feeds")).items()}
-        session = _open(job, feeds)
-        session.run(feeds)  # a graph that loads may still fail to run
-        _say(answers, session.about)
-        for line in sys.stdin:
-            command = json.loads(line)
-            if command["do"] == "measure":
-                _say(answers, measure(session, feeds, command["warmup_s"], command["seconds"]))
-            else:
-                del session  # its memory and its threads
-                _say(answers, _profile(job, feeds, command["seconds"]))
-                return
-
-
-def _say(answers: Any, value: Any) -> None:
-    answers.write(json.dumps(value) + "\n")
-    answers.flush()
+    feeds = {name: np.asarray(stored) for name, stored in outputs.load(job.input("feeds")).items()}
+    session = _open(job, feeds)
+    session.run(feeds)  # a graph that loads may still fail to run
+    job.answer(session.about)
+    for command in job.questions():
+        if command["do"] == "measure":
+            job.answer(measure(session, feeds, command["warmup_s"], command["seconds"]))
+        else:
+            del session  # its memory and its threads
+            job.answer(_profile(job, feeds, command["seconds"]))
+            return
 
 
 def measure(session: Any, feeds: Any, warmup_s: float, seconds: float) -> dict[str, Any]:

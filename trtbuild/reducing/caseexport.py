@@ -1,23 +1,19 @@
-"""A process that exports one case of the suite, runs it in TensorFlow, and exports its neighbours.
-
-``python -m trtbuild.reducing.caseworker FOLDER ROOT ID [ID …]``
-"""
+"""A job that exports one case of the suite, runs it in TensorFlow, and exports its neighbours."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
+from trtbuild.core.job import Job
 from trtbuild.suite import exporting, worker
 from trtbuild.suite.case import Case
 from trtbuild.suite.collecting import collect
 
 
-def main(folder: Path, root: Path | None, name: str, others: list[str]) -> None:
-    cases = collect(root)
+def run(job: Job) -> None:
+    cases, folder = collect(worker.root_of(job)), Path(job.out)
+    name, *others = job.params["ids"]
     worker.calm()
     about: dict[str, Any] = {"failed": "", "neighbours": {}}
     try:
@@ -32,7 +28,7 @@ def main(folder: Path, root: Path | None, name: str, others: list[str]) -> None:
             continue
         (folder / f"neighbour{i}.onnx").write_bytes(lowered.SerializeToString())
         about["neighbours"][cases[other].title] = {"file": f"neighbour{i}.onnx", "matches": verdict == "yes"}
-    (folder / "about.json").write_text(json.dumps(about), "utf-8")
+    job.write_json("about.json", about)
 
 
 def _graphs(case: Case) -> tuple[Any, Any, Any, list[dict[str, Any]]]:
@@ -87,9 +83,3 @@ def _save(path: Path, arrays: dict[str, Any]) -> None:
     import numpy as np
 
     np.savez(path, **{n: v.astype(np.float32) if v.dtype.kind == "V" else v for n, v in arrays.items()})
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None, sys.argv[3], sys.argv[4:])
-    sys.stdout.flush()
-    os._exit(0)  # TensorFlow's destructors take seconds
