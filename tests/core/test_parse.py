@@ -140,7 +140,7 @@ def test_a_number_or_a_table_of_numbers() -> None:
 def test_no_alternative_fits() -> None:
     """All alternatives are listed when none fits."""
     assert str(refusal({"name": "oak", "limit": [1]})).startswith(
-        "tree.limit: got a list, which is none of: a number, "
+        "tree.limit: got a list, expected one of: a number, "
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Literal, Protocol, TypedDict
 
 NEAR = 6  # nodes that an exporter makes of one operation, at most
 
@@ -67,8 +67,19 @@ def nearest(readers: Mapping[str, Sequence[str]], entries: Entries, node: str) -
     return None
 
 
-def readers_of(nodes: Iterable[Any]) -> dict[str, list[str]]:
-    """Node -> nodes that read its results, by name; of onnx.NodeProto."""
+class Node(Protocol):
+    """What is needed of an onnx.NodeProto."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def input(self) -> Iterable[str]: ...
+    @property
+    def output(self) -> Iterable[str]: ...
+
+
+def readers_of(nodes: Iterable[Node]) -> dict[str, list[str]]:
+    """Node -> nodes that read its results, by name."""
     nodes = list(nodes)
     makers = {name: node.name for node in nodes for name in node.output}
     found: dict[str, list[str]] = {}

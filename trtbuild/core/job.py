@@ -67,7 +67,7 @@ class Failure:
 class Result:
     ok: bool
     failure: Failure | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)  # peak memory, seconds: for people, never for keys
+    facts: Mapping[str, object] = field(default_factory=dict)  # peak memory, seconds: for people, never for keys
 
 
 def write_job(folder: Path, job: Job) -> None:

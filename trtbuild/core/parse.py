@@ -8,16 +8,17 @@ import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar, Union
+from typing import Literal, TypeVar, Union
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.names import did_you_mean
 
 T = TypeVar("T")
+Annotation = object  # of a field: a class, or a form of typing, which have no static type in common
 
 
 def parse(cls: type[T], value: object, where: str) -> T:
-    """Make a frozen dataclass of ``value``; unknown keys, missing keys and wrong types raise ConfigError.
+    """Make a frozen dataclass from ``value``; unknown keys, missing keys and wrong types raise ConfigError.
 
     A dataclass checks its own meaning in ``__post_init__`` by raising ``ValueError("key: what")``; the place is
     added here.
@@ -30,12 +31,12 @@ def parse(cls: type[T], value: object, where: str) -> T:
     """
     if not isinstance(value, Mapping):
         raise ConfigError(f"expected a mapping, got {_show(value)}", where=where)
-    fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls)) if f.init}
+    fields = {f.name: f for f in _fields(cls) if f.init}
     for key in value:
         if key not in fields:
             raise ConfigError(f"unknown key '{key}'", where=where, hint=did_you_mean(str(key), fields))
     hints = typing.get_type_hints(cls)
-    made: dict[str, Any] = {}
+    made: dict[str, object] = {}
     for name, field in fields.items():
         if name in value:
             made[name] = _value(hints[name], value[name], f"{where}.{name}")
@@ -47,8 +48,8 @@ def parse(cls: type[T], value: object, where: str) -> T:
         raise ConfigError(str(error), where=where) from None
 
 
-def knows(wanted: Any, parts: Sequence[str]) -> bool:
-    """Whether a value of this type may have a key at this path; what a mapping's keys are called is free.
+def knows(wanted: Annotation, parts: Sequence[str]) -> bool:
+    """Whether a value of this type may have a key at this path; a mapping's own keys are free.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Limits:
@@ -66,11 +67,11 @@ def knows(wanted: Any, parts: Sequence[str]) -> bool:
     if dataclasses.is_dataclass(wanted):
         hints = typing.get_type_hints(wanted)
         return parts[0] in hints and knows(hints[parts[0]], parts[1:])
-    return wanted in (object, Any)
+    return wanted is object
 
 
-def keys(wanted: Any, where: str) -> list[str]:
-    """Every path that :func:`knows` knows by name, down to what a mapping's keys are."""
+def keys(wanted: Annotation, where: str) -> list[str]:
+    """Every path that :func:`knows` knows by name, down to the free keys of a mapping."""
     options = typing.get_args(wanted) if typing.get_origin(wanted) in (Union, types.UnionType) else (wanted,)
     found = [where]
     for option in options:
@@ -80,7 +81,13 @@ def keys(wanted: Any, where: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _value(wanted: Any, value: object, where: str) -> Any:
+def _fields(cls: object) -> tuple[dataclasses.Field[object], ...]:
+    if not dataclasses.is_dataclass(cls):
+        raise TypeError(f"{cls!r} is not a dataclass")
+    return dataclasses.fields(cls)
+
+
+def _value(wanted: Annotation, value: object, where: str) -> object:
     origin = typing.get_origin(wanted)
     if origin in (Union, types.UnionType):
         return _union(wanted, value, where)
@@ -91,18 +98,18 @@ def _value(wanted: Any, value: object, where: str) -> Any:
             raise ConfigError(f"expected a list, got {_show(value)}", where=where)
         inner = typing.get_args(wanted)[0]
         return tuple(_value(inner, item, f"{where}[{i}]") for i, item in enumerate(value))
-    if origin is not None and issubclass(origin, Mapping):
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise ConfigError(f"expected a mapping, got {_show(value)}", where=where)
         inner = typing.get_args(wanted)[1]
         return {str(k): _value(inner, v, f"{where}.{k}") for k, v in value.items()}
-    if dataclasses.is_dataclass(wanted):
-        return parse(typing.cast(Any, wanted), value, where)
+    if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
+        return parse(wanted, value, where)
     return _scalar(wanted, value, where)
 
 
-def _union(wanted: Any, value: object, where: str) -> Any:
-    """The alternative whose shape the value has; kinds of one mapping are told apart by their ``kind``."""
+def _union(wanted: Annotation, value: object, where: str) -> object:
+    """The alternative that has the value's shape; mappings are told apart by their ``kind``."""
     options = typing.get_args(wanted)
     if value is None and type(None) in options:
         return None
@@ -121,15 +128,15 @@ def _union(wanted: Any, value: object, where: str) -> Any:
     for option in shaped:
         with contextlib.suppress(ConfigError):
             return _value(option, value, where)
-    raise ConfigError(f"got {_show(value)}, which is none of: {', '.join(_name(o) for o in options)}", where=where)
+    raise ConfigError(f"got {_show(value)}, expected one of: {', '.join(_name(o) for o in options)}", where=where)
 
 
-def _takes_mapping(option: Any) -> bool:
+def _takes_mapping(option: Annotation) -> bool:
     origin = typing.get_origin(option)
     return dataclasses.is_dataclass(option) or (isinstance(origin, type) and issubclass(origin, Mapping))
 
 
-def _kind_of(option: Any) -> str | None:
+def _kind_of(option: Annotation) -> str | None:
     if not dataclasses.is_dataclass(option):
         return None
     default = next((f.default for f in dataclasses.fields(option) if f.name == "kind"), None)
@@ -144,8 +151,8 @@ def _literal(allowed: tuple[object, ...], value: object, where: str) -> object:
     return value
 
 
-def _scalar(wanted: Any, value: object, where: str) -> Any:
-    if wanted in (object, Any):
+def _scalar(wanted: Annotation, value: object, where: str) -> object:
+    if wanted is object:
         _finite(value, where)
         return value
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
@@ -155,7 +162,9 @@ def _scalar(wanted: Any, value: object, where: str) -> Any:
         with contextlib.suppress(ValueError):
             value = float(value)
     _finite(value, where)
-    if not isinstance(value, wanted) or (wanted in (int, float) and isinstance(value, bool)):
+    if not (isinstance(wanted, type) and isinstance(value, wanted)) or (
+        wanted in (int, float) and isinstance(value, bool)
+    ):
         raise ConfigError(f"expected {_name(wanted)}, got {_show(value)}", where=where)
     return value
 
@@ -163,7 +172,7 @@ def _scalar(wanted: Any, value: object, where: str) -> Any:
 def _finite(value: object, where: str) -> None:
     """Free values (a factory's arguments) become part of a recipe, which holds no NaN and no infinity."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{value} is no usable number", where=where)
+        raise ConfigError(f"{value} is not a usable number", where=where)
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _finite(inner, f"{where}.{key}")
@@ -172,8 +181,8 @@ def _finite(value: object, where: str) -> None:
             _finite(inner, f"{where}[{i}]")
 
 
-def _name(wanted: Any) -> str:
-    plain = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+def _name(wanted: Annotation) -> str:
+    plain: dict[object, str] = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     return plain.get(wanted) or str(getattr(wanted, "__name__", wanted))
 
 

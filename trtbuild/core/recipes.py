@@ -1,4 +1,4 @@
-"""What the declarations of several steps say alike: parameters and file inputs drawn from the config, and back."""
+"""What several steps declare alike: parameters and file inputs drawn from the config, and back."""
 
 from __future__ import annotations
 
@@ -50,7 +50,18 @@ class DataParams(TypedDict, total=False):
     arguments: dict[str, object]
 
 
-UNDECLARED_RANGE = (0.0, 1.0)  # what random data is drawn from where the config says nothing
+class SetParams(TypedDict):
+    inputs: dict[str, InputParams]
+    data: str | DataParams
+
+
+class NamedSetParams(SetParams, total=False):
+    """Inputs and data of one measured set; ``set`` is the name of one that is only inspected."""
+
+    set: str
+
+
+UNDECLARED_RANGE = (0.0, 1.0)  # what random data is drawn from where the config is silent
 
 
 def input_params(model: Model, *, profiles: bool = False) -> dict[str, InputParams]:
@@ -77,19 +88,26 @@ def source_inputs(variant: Variant) -> dict[str, Input]:
     return {"source": File(source.path)}
 
 
-def set_params(model: Model, name: str) -> dict[str, Any]:
-    """Inputs and data of one measured set; validation's recipe does not say its name."""
-    known = {} if name == VALIDATION else {"set": name}
-    return {"inputs": input_params(model, profiles=True), "data": data_params(model.data.sets[name]), **known}
+def set_params(model: Model, name: str) -> NamedSetParams:
+    """Of a set by its name; validation's recipe does not contain it."""
+    params: NamedSetParams = {
+        "inputs": input_params(model, profiles=True), "data": data_params(model.data.sets[name]),
+    }  # fmt: skip
+    if name != VALIDATION:
+        params["set"] = name
+    return params
 
 
-def set_place(params: Mapping[str, Any]) -> str:
+def set_place(params: Mapping[str, object]) -> str:
     """Where the config names the data of a step with :func:`set_params`."""
     return f"model.data.inspection.{params['set']}" if "set" in params else f"model.data.{VALIDATION}"
 
 
-def data_params(source: DataSource) -> Any:
-    return source if isinstance(source, str) else {k: _plain(v) for k, v in asdict(source).items()}
+def data_params(source: DataSource) -> str | DataParams:
+    if isinstance(source, str):
+        return source
+    params: DataParams = _plain(asdict(source))
+    return params
 
 
 def data_inputs(variant: Variant, source: DataSource) -> dict[str, Input]:
@@ -103,14 +121,13 @@ def code_inputs(variant: Variant, callable_name: str, prefix: str = "code") -> d
     return {f"{prefix}_{i}": File(path) for i, path in enumerate(variant.code.get(callable_name, ()))}
 
 
-def graph_runtime(variant: Variant, *, tf32: bool = False) -> dict[str, Any]:
+def graph_runtime(variant: Variant, *, tf32: bool = False) -> dict[str, object]:
     """What runs a graph; on a GPU also which one, and whether float32 may be TF32 there."""
     runtime = variant.spec.runtime
-    found: dict[str, Any] = {"runtime": {"module": runtime.module, "providers": list(runtime.providers)}}
-    if runtime.on_gpu:
-        found["runtime"]["tf32"] = tf32
-        found["device"] = gpu_of(variant)
-    return found
+    params: dict[str, object] = {"module": runtime.module, "providers": list(runtime.providers)}
+    if not runtime.on_gpu:
+        return {"runtime": params}
+    return {"runtime": {**params, "tf32": tf32}, "device": gpu_of(variant)}
 
 
 def graph_name(variant: Variant) -> str:
@@ -131,7 +148,7 @@ def graph_slot(variant: Variant) -> Slot:
     return "gpu-exclusive" if variant.spec.runtime.on_gpu else "cpu"
 
 
-def engine_runtime(variant: Variant) -> dict[str, Any]:
+def engine_runtime(variant: Variant) -> dict[str, object]:
     """What executes an engine: the runtime, in exactly the engine's toolchain, on the GPU that is here."""
     toolchain = variant.spec.tensorrt
     return {
@@ -147,15 +164,16 @@ def engine_runtime(variant: Variant) -> dict[str, Any]:
     }
 
 
-def gpu_of(variant: Variant) -> dict[str, Any]:
+def gpu_of(variant: Variant) -> dict[str, object]:
     """The GPU as part of a recipe whose result hangs on its arithmetic, and not on its driver."""
     return {key: variant.gpu.get(key) for key in ("gpu", "compute_capability")}
 
 
-def session_options(params: Mapping[str, Any]) -> dict[str, Any]:
+def session_options(params: Mapping[str, object]) -> dict[str, object]:
     """What ``open_session`` and ``open_timed`` of a runtime take, out of a step's parameters."""
-    known = ("flavour", "tensorrt", "device")
-    return {**params["runtime"], **{key: params[key] for key in known if key in params}}
+    runtime, known = params["runtime"], ("flavour", "tensorrt", "device")
+    assert isinstance(runtime, Mapping), "every step that runs something names its runtime"
+    return {**runtime, **{key: params[key] for key in known if key in params}}
 
 
 def tools(variant: Variant, *names: str) -> dict[str, str]:
@@ -163,7 +181,7 @@ def tools(variant: Variant, *names: str) -> dict[str, str]:
     return {name: variant.tools.get(name, "absent") for name in names}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:  # the form is that of the typed parameters that it becomes
     """Tuples as lists, so that parameters read back from YAML compare equal."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}

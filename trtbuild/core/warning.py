@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 # The artifact of each step kind that has a list "warnings", in the order of the line.
 ARTIFACTS: Mapping[str, str] = {
@@ -32,7 +31,7 @@ class StepWarning:
         return {"what": self.what, "where": self.where, "hint": self.hint}
 
 
-def collect(documents: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+def collect(documents: Mapping[str, Mapping[str, object]]) -> list[dict[str, str]]:
     """All warnings of one variant, each once, from its artifacts by step kind.
 
     >>> collect({"validate": {"passed": True}, "lower": {"warnings": [{"what": "one sample"}]}})
@@ -41,9 +40,13 @@ def collect(documents: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
     found = (
         StepWarning(**{key: str(said.get(key) or "") for key in ("what", "where", "hint")}, step=step)
         for step in ARTIFACTS
-        for said in documents.get(step, {}).get("warnings", ())
+        for said in _mappings(documents.get(step, {}).get("warnings"))
     )
     return [asdict(warning) for warning in dict.fromkeys(found)]
+
+
+def _mappings(value: object) -> list[Mapping[str, object]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def line(warning: Mapping[str, str]) -> str:
