@@ -320,9 +320,9 @@ def test_precisions_are_asked_for(precision: str) -> None:
 
 def test_large_weights_are_checked_by_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the same verdicts, also where a problem is behind them and where the precision is another."""
-    from trtbuild.checker import freezing
+    from trtbuild.checker import frozen
 
-    monkeypatch.setattr(freezing, "REAL_BYTES", 0)
+    monkeypatch.setattr(frozen, "REAL_BYTES", 0)
     for planted in ((), ("Unique", "TopKV2")):
         for precision in ("fp32", "fp16"):
             graph, _ = network("TensorScatterAdd", *planted)

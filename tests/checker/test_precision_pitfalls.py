@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.graphs import graph
 from trtbuild.base.errors import LowerError
-from trtbuild.checker.exporting import ExportedGraph
-from trtbuild.checker.findings import Finder
+from trtbuild.checker.exported import ExportedGraph
+from trtbuild.checker.finder import Finder
 from trtbuild.checker.options import Options
 from trtbuild.checker.precision import pitfalls, refuse_low, written
 from trtbuild.config.named import packaged_precisions

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.checker.test_result import LGAMMA, TOPK, WARNING, found
-from trtbuild.checker.result import Result
-from trtbuild.checker.sarif import sarif
+from trtbuild.checker.result import Result, sarif
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_a_workspaces_own_file_comes_first(
 def test_importing_the_checker_loads_no_package() -> None:
     """Nor does naming versions load Hydra: it happens in the training process."""
     script = (
-        "import sys, trt_checker; from trtbuild.checker import asked\n"
+        "import sys, trt_checker; from trtbuild.checker import checks\n"
         "from trtbuild.config import named; named.toolchains(named.root_here(), None)\n"
         "heavy = {'tensorflow', 'keras', 'onnx', 'numpy', 'hydra', 'dvc', 'onnxruntime', 'tensorrt_rtx'}\n"
         "print(*sorted(heavy & set(sys.modules)))"

@@ -11,8 +11,8 @@ import pytest
 from tests.bugreport.test_text import FACTS
 from tests.support.graphs import graph
 from trtbuild.bugreport import matrix, text
-from trtbuild.checker.exporting import Exported
-from trtbuild.checker.findings import Finder
+from trtbuild.checker.exported import ExportedGraph
+from trtbuild.checker.finder import Finder
 from trtbuild.checker.problem import settled
 from trtbuild.checker.result import Result
 from trtbuild.core.complaint import PHRASES, Complaint, ProblemKind, RefusalStage
@@ -40,7 +40,7 @@ def test_every_kind_has_a_phrase_with_its_word() -> None:
 @pytest.mark.parametrize("kind", get_args(RefusalStage))
 def test_a_check_keeps_the_word(kind: RefusalStage) -> None:
     """In its problem, the outcome of the version, the rule, and what it prints."""
-    problems, outcomes = settled(Finder(Exported(MODEL, {}, {}), None).refused({"v": answer(kind)}), {"v": kind})
+    problems, outcomes = settled(Finder(ExportedGraph(MODEL, {}, {}), None).refused({"v": answer(kind)}), {"v": kind})
     document = Result(problems, outcomes).document()
 
     assert [(p["stage"], p["rule"]) for p in document["problems"]] == [(kind, f"{kind}/Neg")]

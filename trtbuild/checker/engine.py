@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from trtbuild.base.errors import ExportError, LowerError, TrtbuildError
 from trtbuild.base.thread import in_thread
-from trtbuild.checker import findings, options, pieces, shapes
+from trtbuild.checker import options, pieces, shapes
 from trtbuild.checker.advice import LATE
-from trtbuild.checker.asking import Asker, asking
 from trtbuild.checker.capture import Capture
-from trtbuild.checker.exporting import ExportedGraph
+from trtbuild.checker.exported import ExportedGraph
+from trtbuild.checker.finder import Finder
 from trtbuild.checker.options import Options
 from trtbuild.checker.origins import Origins
+from trtbuild.checker.probers import Probers
 from trtbuild.checker.problem import Problem, settled
-from trtbuild.checker.quiet import quiet
 from trtbuild.checker.result import Result
 from trtbuild.config import named
 from trtbuild.core.parserwarnings import MISREAD_ADVICE
@@ -36,7 +39,7 @@ def guarded(work: Callable[[], Result], precision: str, *, raise_on_error: bool)
     started = time.monotonic()
     try:
         return replace(in_thread(work), seconds=time.monotonic() - started)
-    except Exception as error:
+    except Exception as error:  # a training goes on, whatever the checker does
         if raise_on_error:
             raise
         said, status = _say(error)
@@ -60,16 +63,16 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
     outcomes: dict[str, str] = {}
     titles = []
     versions = named.toolchains(named.root_here(), how.versions)
-    with asking(versions, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
+    with closing(Probers(versions, install=how.install, limit_s=how.limit_s, note=options.note)) as probers:
         for make in captures:
             with quiet():
                 capture = make()
             titles.append(capture.title)
             with _folder() as folder:
-                found, answers = _check_one(capture, how, asker, Path(folder))
+                found, answers = _check_one(capture, how, probers, Path(folder))
             problems += found
             _worst(outcomes, answers)
-        raise_failed(asker)
+        raise_failed(probers)
     ordered = {name: outcomes.get(name, "not asked") for name in versions}
     return Result(*settled(problems, ordered), how.lowering.precision, tuple(titles), lowering=how.lowering)
 
@@ -84,14 +87,16 @@ def _worst(outcomes: dict[str, str], answers: dict[str, Answer]) -> None:
         outcomes[version] = max(old, answer.outcome, key=_ORDER.index)
 
 
-def raise_failed(asker: Asker) -> None:
-    for error in asker.failed.values():
+def raise_failed(probers: Probers) -> None:
+    for error in probers.failed.values():
         raise error
 
 
-def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tuple[list[Problem], dict[str, Answer]]:
-    from trtbuild.checker import freezing, subgraph, usage
-    from trtbuild.checker.exporting import export
+def _check_one(
+    capture: Capture, how: Options, probers: Probers, folder: Path
+) -> tuple[list[Problem], dict[str, Answer]]:
+    from trtbuild.checker import frozen, subgraph, usage
+    from trtbuild.checker.exported import export
 
     origins = Origins(capture.graph, capture.layers, capture.loaded)
     strings = usage.strings(capture, origins)
@@ -106,21 +111,21 @@ def _check_one(capture: Capture, how: Options, asker: Asker, folder: Path) -> tu
     silent: list[Problem] = []
     try:
         with quiet():
-            frozen = freezing.freeze(part)
-            weights = {tensor.rpartition(":")[0] for tensor in frozen.weights}
-            silent = usage.silent(frozen.graph_def, origins, weights)
-            exported = export(frozen, how.opset, chosen.concrete, folder)
+            stand_in = frozen.freeze(part)
+            weights = {tensor.rpartition(":")[0] for tensor in stand_in.weights}
+            silent = usage.silent(stand_in.graph_def, origins, weights)
+            exported = export(stand_in, how.opset, chosen.concrete, folder)
     except ExportError as error:
         return [*problems, *silent, usage.export_failed(error)], {}
-    finder = findings.Finder(exported, origins)
+    finder = Finder(exported, origins)
     unknown = finder.unknown()
     problems += [*usage.told_once(silent, unknown), *unknown]
-    found, answers = check_onnx(exported, finder, chosen, how, asker, folder)
+    found, answers = check_onnx(exported, finder, chosen, how, probers, folder)
     return [*problems, *found], answers
 
 
 def check_onnx(
-    exported: ExportedGraph, finder: findings.Finder, chosen: shapes.Shapes, how: Options, asker: Asker, folder: Path,
+    exported: ExportedGraph, finder: Finder, chosen: shapes.Shapes, how: Options, probers: Probers, folder: Path,
     *, ready: bool = False,
 ) -> tuple[list[Problem], dict[str, Answer]]:  # fmt: skip
     """Write the graph in the asked precision, look at its constants, and ask every version.
@@ -150,21 +155,41 @@ def check_onnx(
         {} if exported.static else {n: p for n, p in chosen.profiles.items() if n in present},
         tf32=how.lowering.tf32,
     )  # fmt: skip
-    refused, answers = _ask(question, exported, finder, how, asker, folder)
+    refused, answers = _ask(question, exported, finder, how, probers, folder)
     return [*problems, *notes, *refused], answers
 
 
 def _ask(
-    question: Question, exported: ExportedGraph, finder: findings.Finder, how: Options, asker: Asker, folder: Path
+    question: Question, exported: ExportedGraph, finder: Finder, how: Options, probers: Probers, folder: Path
 ) -> tuple[list[Problem], dict[str, Answer]]:
     """First the whole graph in all versions at once; then, version by version, what a refusal kept from being seen."""
     deadline = time.monotonic() + how.limit_s
     answers = {}
-    for version, answer in asker.ask(question).items():
+    for version, answer in probers.ask(question).items():
 
         def ask(one: Question, version: str = version) -> Answer:
-            return asker.ask_one(version, one)
+            return probers.ask_one(version, one)
 
         answers[version] = pieces.ask_through(ask, question, answer, folder, deadline, exported.shapes)
     found = finder.refused(answers)
     return [replace(p, rule=f"{p.stage}/timeout") if LATE in p.words else p for p in found], answers
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No log or warning of ours reaches the user's handlers, which are afterwards as they were.
+
+    tf2onnx calls ``logging.warning``, which gives a root logger without handlers one.
+    """
+    root, exporter = logging.getLogger(), logging.getLogger("tf2onnx")
+    handlers, propagate = list(root.handlers), exporter.propagate
+    exporter.propagate = False
+    if not handlers:
+        root.addHandler(logging.NullHandler())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        exporter.propagate = propagate
+        root.handlers[:] = handlers

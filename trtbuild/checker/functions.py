@@ -66,10 +66,10 @@ def check_conversion(
         install: install a TensorRT version that is missing.
         raise_on_error: let a failure of the checker itself raise, instead of telling it in ``Result.error``.
     """
-    from trtbuild.checker import asked
+    from trtbuild.checker import checks
 
-    return asked.registered(
-        graph, asked.Arguments(versions, precision, opset, profiles, limit_s, install), raise_on_error=raise_on_error
+    return checks.registered(
+        graph, checks.Arguments(versions, precision, opset, profiles, limit_s, install), raise_on_error=raise_on_error
     )
 
 
@@ -84,10 +84,10 @@ def check(
         input_signature: one tf.TensorSpec, or a list or dictionary of them; not needed where the model says it itself.
         versions, precision, opset, profiles, limit_s, install, raise_on_error: as in :func:`check_conversion`.
     """
-    from trtbuild.checker import asked
+    from trtbuild.checker import checks
 
-    arguments = asked.Arguments(versions, precision, opset, profiles, limit_s, install)
-    return asked.model(model, input_signature, arguments, raise_on_error=raise_on_error)
+    arguments = checks.Arguments(versions, precision, opset, profiles, limit_s, install)
+    return checks.model(model, input_signature, arguments, raise_on_error=raise_on_error)
 
 
 def assert_converts(model: object, input_signature: object = None, **arguments: Unpack[CheckOptions]) -> Result:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.checker import engine, options, shapes, usage
-from trtbuild.checker.asking import asking
-from trtbuild.checker.exporting import ExportedGraph
-from trtbuild.checker.findings import Finder
+from trtbuild.checker.exported import ExportedGraph
+from trtbuild.checker.finder import Finder
 from trtbuild.checker.options import OPSET, Options
+from trtbuild.checker.probers import Probers
 from trtbuild.checker.problem import Problem, settled
 from trtbuild.checker.result import Result
 from trtbuild.config import named
@@ -32,7 +33,7 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     from trtbuild.graphs.graph import input_dims
 
     versions = named.toolchains(named.root_here(), how.versions)
-    with asking(versions, install=how.install, limit_s=how.limit_s, note=options.note) as asker:
+    with closing(Probers(versions, install=how.install, limit_s=how.limit_s, note=options.note)) as probers:
         model = load(path)
         own = [*_undeclared(model), *usage.random_nodes(model)]
         chosen = shapes.choose(input_dims(model), how.profiles)
@@ -40,9 +41,9 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
             _beside(model, path, Path(folder))
             exported = ExportedGraph(model, {}, {})
             problems, answers = engine.check_onnx(
-                exported, Finder(exported, None), chosen, how, asker, Path(folder), ready=ready
+                exported, Finder(exported, None), chosen, how, probers, Path(folder), ready=ready
             )
-        engine.raise_failed(asker)
+        engine.raise_failed(probers)
     outcomes = {name: answers[name].outcome if name in answers else "not asked" for name in versions}
     found = settled([*own, *problems], outcomes)
     return Result(*found, how.lowering.precision, (str(path),), lowering=how.lowering)

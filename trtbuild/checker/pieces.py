@@ -12,10 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild.checker import types
 from trtbuild.checker.advice import LATE
-from trtbuild.checker.cutting import cut_out, inferred
-from trtbuild.checker.exporting import Shapes
+from trtbuild.checker.cut import cut_out, inferred, introduced, speaks_of_types
+from trtbuild.checker.exported import Shapes
 from trtbuild.core.complaint import Complaint, RefusalStage
 from trtbuild.workers.prober import Answer, Question
 
@@ -64,9 +63,9 @@ def _complaints(ask: Ask, answer: Answer, model: onnx.ModelProto, folder: Path, 
     """Those of an answer; where it names no node, the one that a search finds."""
     named = [complaint for complaint in answer.complaints if complaint.node]
     words = (*answer.words, *(complaint.words for complaint in answer.complaints))
-    if answer.outcome == "parse" and types.speaks_of_types(words):
-        sources, readers = types.introduced(model, {name: kind for name, (kind, _) in inferred(model).items()})
-        first = next((w for w in words if types.speaks_of_types([w])), "")
+    if answer.outcome == "parse" and speaks_of_types(words):
+        sources, readers = introduced(model, {name: kind for name, (kind, _) in inferred(model).items()})
+        first = next((w for w in words if speaks_of_types([w])), "")
         told = {c.node: c for c in named}
         made = [told.get(n.name) or Complaint(n.name, n.op_type, "parse", first) for n in sources]
         named = [*made, *(c for c in named if c.node not in readers | {n.name for n in sources})]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import onnx
 
     from trtbuild.arrays.arrayfile import Array
-    from trtbuild.checker.findings import Finder
+    from trtbuild.checker.finder import Finder
     from trtbuild.graphs.scopes import NodeEntry
 
 LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38}

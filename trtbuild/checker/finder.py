@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trtbuild.checker.advice import advise, another_version
-from trtbuild.checker.exporting import ExportedGraph
+from trtbuild.checker.exported import ExportedGraph
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.problem import Problem, Severity, Stage
 from trtbuild.core.complaint import NEAR, Complaint, nearest, readers_of

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from trtbuild.checker.types import foreign
-
 if TYPE_CHECKING:
     import onnx
     from google.protobuf.message import Message
 
+# By name in onnx.TensorProto; all others (strings, complex numbers, doubles, unsigned and 16 bit integers) are foreign.
+KNOWN = ("FLOAT", "FLOAT16", "BFLOAT16", "INT8", "INT32", "INT64", "BOOL", "FLOAT8E4M3FN", "FLOAT4E2M1", "INT4")
+SIGNS = ("date type", "data type", "importInitializers", "UINT8")  # "date" is TensorRT's own spelling
 M = TypeVar("M", bound="Message")
 
 
@@ -139,3 +140,32 @@ def _copies(messages: Iterable[M]) -> list[M]:
 def _replace(field: MutableSequence[M], content: Sequence[M]) -> None:
     del field[:]
     field.extend(content)
+
+
+def foreign(kind: int) -> bool:
+    import onnx
+
+    return kind not in {getattr(onnx.TensorProto, name) for name in KNOWN if hasattr(onnx.TensorProto, name)}
+
+
+def introduced(model: onnx.ModelProto, kinds: Mapping[str, int]) -> tuple[list[onnx.NodeProto], set[str]]:
+    """Nodes that make a foreign type of others, and names of the nodes that read one which a node made.
+
+    Args:
+        kinds: tensor -> element type; what is not there counts as known.
+    """
+    made: set[str] = set()
+    sources, readers = [], set[str]()
+    for node in model.graph.node:
+        reads = any(name in made for name in node.input)
+        bad = [name for name in node.output if name in kinds and foreign(kinds[name])]
+        if reads:
+            readers.add(node.name)
+        elif bad and node.op_type != "Constant":
+            sources.append(node)
+        made.update(bad)
+    return sources, readers
+
+
+def speaks_of_types(words: Iterable[str]) -> bool:
+    return any(sign in said for said in words for sign in SIGNS)

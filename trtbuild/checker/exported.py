@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.checker import weights
-from trtbuild.checker.cutting import Cut, cut_out
-from trtbuild.checker.freezing import FrozenSubgraph
+from trtbuild.checker.cut import Cut, cut_out
+from trtbuild.checker.frozen import FrozenSubgraph
 
 if TYPE_CHECKING:
     import onnx

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +22,7 @@ _RELU = bytes.fromhex(
 )
 
 
-class Asker:
+class Probers:
     """Processes of several versions; they start when this is made.
 
     ``failed`` tells, after the first answer, which versions could not be asked, and why.
@@ -67,12 +67,3 @@ class Asker:
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._stack.close()
-
-
-@contextlib.contextmanager
-def asking(versions: Mapping[str, Toolchain], *, install: bool, limit_s: float, note: Note) -> Iterator[Asker]:
-    asker = Asker(versions, install=install, limit_s=limit_s, note=note)
-    try:
-        yield asker
-    finally:
-        asker.close()

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 
 from tests.support.graphs import graph
-from trtbuild.checker.cutting import Cut, cut_out
+from trtbuild.checker.cut import Cut, cut_out
 
 TEXT = "float[n,4] x => float[n,4] y, float[n,4] z { a = Relu(x) b = Bad(a) c = Neg(b) y = Abs(c) z = Sqrt(x) }"
 KNOWN = {"b": (onnx.TensorProto.FLOAT, (2, 4))}
