@@ -21,18 +21,20 @@ from trtbuild.engine.text import lines
 DATA = Path(__file__).parents[1] / "data"
 LOGS, EXPORTS = DATA / "engine_logs", DATA / "trt_profiles"
 SIZES = {"Float": 4, "Half": 2, "BFloat16": 2, "Int8": 1}
+_OPERATIONS = (
+    ("c1", "BiasAdd", "convolution"), ("c1", "Tanh", "Tanh"), ("s2", "AvgPool", "AvgPool"),
+    ("c3", "BiasAdd", "convolution"), ("c3", "Tanh", "Tanh"), ("s4", "AvgPool", "AvgPool"),
+    ("c5", "MatMul", "MatMul"), ("c5", "BiasAdd", "BiasAdd"), ("c5", "Tanh", "Tanh"),
+    ("f6", "MatMul", "MatMul"), ("f6", "BiasAdd", "BiasAdd"), ("f6", "Tanh", "Tanh"),
+    ("logits", "MatMul", "MatMul"), ("logits", "BiasAdd", "BiasAdd"),
+    ("rescaling", "mul", "Mul"), ("rescaling", "add", "AddV2"),
+)  # fmt: skip
 SCOPES: dict[str, Any] = {
     "nodes": {
         f"lenet5_1/{scope}_1/{node}": {"op": f"lenet5_1/{scope}_1/{op}", "type": op, "name": f"lenet5/{scope}/{op}"}
-        for scope, node, op in (
-            ("c1", "BiasAdd", "convolution"), ("c1", "Tanh", "Tanh"), ("s2", "AvgPool", "AvgPool"),
-            ("c3", "BiasAdd", "convolution"), ("c3", "Tanh", "Tanh"), ("s4", "AvgPool", "AvgPool"),
-            ("c5", "MatMul", "MatMul"), ("c5", "BiasAdd", "BiasAdd"), ("c5", "Tanh", "Tanh"),
-            ("f6", "MatMul", "MatMul"), ("f6", "BiasAdd", "BiasAdd"), ("f6", "Tanh", "Tanh"), ("logits", "MatMul", "MatMul"),
-            ("logits", "BiasAdd", "BiasAdd"), ("rescaling", "mul", "Mul"), ("rescaling", "add", "AddV2"),
-        )
+        for scope, node, op in _OPERATIONS
     }
-}  # fmt: skip
+}
 
 
 def inspected(name: str) -> Inspection:

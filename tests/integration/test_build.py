@@ -37,6 +37,7 @@ def test_every_precision_builds_and_proves_it(workspace: Path, trtbuild, precisi
     assert passport["compute_nodes"] == {wanted: 2}
     assert passport["tf32"] is (precision == "tf32")
     assert passport["unproved_nodes"] == []
+    assert passport["compiled"]["operands"] == {wanted: 1.0} and passport["compiled"]["unplaced"] == []
     assert not passport["executed"]
 
 

@@ -199,3 +199,12 @@ def test_what_is_assumed_of_biases_is_said_where_products_are_int8() -> None:
         made["engine"]["compute_nodes"] = {dtype: 3}
         text = render(templates(SCHEMA.parents[2]), "overview.html.j2", template_data(made, "overview"))
         assert (said in text) is says
+
+
+def test_what_the_compiled_engine_computes_in_is_beside_the_proof() -> None:
+    """int8 operands do not make int8 results; and what is not in the engine's record is counted."""
+    made = page()
+    made["engine"]["compiled"]["unplaced"] = ["conv"]
+    text = " ".join(render(templates(SCHEMA.parents[2]), "overview.html.j2", template_data(made, "overview")).split())
+
+    assert "operands int8 100.0 %; results float32 100.0 %; not found in it: 1" in text

@@ -57,8 +57,8 @@ _KINDS: dict[str, _Kind] = {
     ),
     "wide_results": _Kind(
         "{n} layer(s) read quantised values and write wider ones",
-        "take fp16 where memory bandwidth decides; per-tensor scales of weights and a float16 rest make TensorRT-RTX 1.7"
-        " write float16 instead of float32",
+        "take fp16 where memory bandwidth decides; per-tensor scales of weights and a float16 rest make"
+        " TensorRT-RTX 1.7 write float16 instead of float32",
     ),
     "back_and_forth": _Kind(
         "{n} kernel(s) bring values back to the type they were computed from",

@@ -113,7 +113,10 @@ def run(job: Job) -> None:
         job.output("timing.cache").write_bytes(built.timing_cache)
         engine = api.load(trt, log, built.plan, host_code=params["version_compatible"])
         inspected = api.inspect(trt, engine)
-    job.write_json("engine_layers.json", _layers(job, inspected))
+    layers = _layers(job, inspected)
+    job.write_json("engine_layers.json", layers)
+    compiled, unread = _prove_compiled(layers, job.read_json("precision"))
+    passport |= {"compiled": compiled, "warnings": [*passport["warnings"], *unread]}
     job.write_json("passport.json", passport)
 
 
@@ -201,6 +204,28 @@ def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, 
         "unproved_nodes": sorted({*set(promise) - set(found), *precision["unpromised"]}),
         "work_share": {kind: round(count / total, 6) for kind, count in sorted(work.items())} if total else {},
     }
+
+
+def _prove_compiled(
+    layers: Mapping[str, Any], precision: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """What the compiled engine made of the promise, a broken one being an error; and what nobody understood of it."""
+    from trtbuild.engine import engine, promise
+
+    unread = layers.get("Unread", [])
+    made = engine(layers, "engine_layers.json") if layers["Layers"] else None
+    said = [one.why for one in made.unread] if made else [one["why"] for one in unread]
+    hint = "its numbers are incomplete; report it, with engine_layers.json and build.log"
+    what = f"{len(said)} entries on the compiled engine were not understood: {said[0]}" if said else ""
+    proof = promise.prove(made, precision["compute"]) if made else promise.Proof((), tuple(precision["compute"]))
+    if proof.broken:
+        wrong = tuple(one.complaint() for one in proof.broken)
+        what = f"{len(wrong)} node(s) were compiled into layers of another precision; first: {wrong[0]}"
+        advice = (
+            "TensorRT did not do what the graph states: try another version, or keep these nodes out of it (overrides)"
+        )
+        raise EngineError(what, where="engine", hint=advice, details=wrong)
+    return proof.document(precision["macs"]), [StepWarning(what, "engine", hint).document()] if said else []
 
 
 def _error(job: Job, refusal: Any) -> EngineError:
