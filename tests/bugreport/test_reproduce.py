@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from polygraphy.comparator import RunResults
+from polygraphy.json import load_json
 
 from tests.support.graphs import graph
-from trtbuild.bugreport import reproduce, values
+from trtbuild.bugreport import reproduce
 from trtbuild.reducing.failure import Failure
 from trtbuild.suite.case import TOLERANCES
 
@@ -93,8 +95,8 @@ def test_values_that_deviate_are_reproduced(tmp_path: Path, golden: list[float],
     model = graph("float[2] x => float[2] y { y = Neg(x) }")
     files = {
         "model.onnx": model.SerializeToString(),
-        "inputs.json": values.inputs_json({"x": np.array([1, 2], np.float32)}),
-        "golden.json": values.golden_json({"y": np.array(golden, np.float32)}, "tensorflow"),
+        "inputs.json": reproduce.inputs_json({"x": np.array([1, 2], np.float32)}),
+        "golden.json": reproduce.golden_json({"y": np.array(golden, np.float32)}, "tensorflow"),
     }
     assert run(tmp_path, reproduce.values_script("model.onnx", TOLERANCES["none"], "1"), files)[0] == status
 
@@ -104,3 +106,29 @@ def test_the_shell_script_names_precision_and_profiles() -> None:
     script = reproduce.shell_script("tensorrt-rtx", {"t0": [(1, 2), (2, 2), (4, 2)]}, compares=None, tf32=False)
 
     assert "POLYGRAPHY_USE_TENSORRT_RTX=1" in script and "--trt-max-shapes t0:[4,2]" in script
+
+
+ARRAYS = {"t0": np.arange(6, dtype=np.float32).reshape(2, 3), "t1": np.array(4, np.int64)}
+
+
+def test_polygraphy_loads_the_inputs(tmp_path: Path) -> None:
+    """As one set of feeds."""
+    path = tmp_path / "inputs.json"
+    path.write_bytes(reproduce.inputs_json(ARRAYS))
+    (found,) = load_json(str(path))
+
+    assert found["t0"].tolist() == ARRAYS["t0"].tolist() and found["t1"].dtype == np.int64
+
+
+def test_polygraphy_loads_the_golden_outputs(tmp_path: Path) -> None:
+    """As the results of a runner."""
+    path = tmp_path / "golden.json"
+    path.write_bytes(reproduce.golden_json(ARRAYS, "tensorflow"))
+    ((runner, (iteration,)),) = RunResults.load(str(path))
+
+    assert runner == "tensorflow" and np.array_equal(iteration["t0"], ARRAYS["t0"])
+
+
+def test_texts_have_no_form_there() -> None:
+    """So no file is written."""
+    assert not reproduce.can_be_written({"x": np.array(["a"], object)}) and not reproduce.can_be_written({})

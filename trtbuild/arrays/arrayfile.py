@@ -181,17 +181,22 @@ def _words(error: Exception) -> str:
     return (said.splitlines() or [type(error).__name__])[0]
 
 
-def write_npz(path: Path, arrays: Mapping[str, npt.ArrayLike | StoredArray]) -> None:
+def write_npz(
+    path: Path | IO[bytes], arrays: Mapping[str, npt.ArrayLike | StoredArray], *, texts: bool = False
+) -> None:
     """Write an .npz from arrays or stored arrays; equal arrays give equal bytes (entries carry a fixed date).
 
     Not ``numpy.savez``: it takes names as keyword arguments, and an output may be called ``file``.
+
+    Args:
+        texts: arrays may be of Python objects, which only a trusted file may be read with.
     """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name in sorted(arrays):
             array = arrays[name]
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
                 if not isinstance(array, StoredArray):
-                    np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
+                    np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=texts)
                     continue
                 about = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False}
                 np.lib.format.write_array_header_1_0(entry, {**about, "shape": array.shape})

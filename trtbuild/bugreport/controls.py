@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.reducing.dims import valid
 from trtbuild.reducing.weights import structural
+
+if TYPE_CHECKING:
+    import onnx
 
 MOST = 24  # variants that are asked about
 _WORDS = {  # values that an attribute may have as well
@@ -17,16 +20,18 @@ _WORDS = {  # values that an attribute may have as well
     "direction": ("forward",), "auto_pad": ("NOTSET", "SAME_UPPER"), "equation": (),
 }  # fmt: skip
 
+Setting = float | str | bytes | Sequence[int]  # values of an attribute
+
 
 @dataclass(frozen=True)
 class Control:
     """``how``: what is other in it, in words."""
 
     how: str
-    model: Any
+    model: onnx.ModelProto
 
 
-def variants(model: Any) -> Iterator[Control]:
+def variants(model: onnx.ModelProto) -> Iterator[Control]:
     """Valid graphs, each with one change: a node fewer, an attribute at its default or at another value."""
     yield Control("Relu alone: the installation works", _relu())
     yield from _fewer(model)
@@ -40,7 +45,7 @@ def variants(model: Any) -> Iterator[Control]:
                     yield Control(how, changed)
 
 
-def passing(model: Any, passes: Callable[[Any], bool]) -> tuple[list[Control], int]:
+def passing(model: onnx.ModelProto, passes: Callable[[onnx.ModelProto], bool]) -> tuple[list[Control], int]:
     """Those that pass, and how many were tried; the failing graph itself is none of them."""
     found, tried, seen = [], 0, {model.SerializeToString()}
     for control in variants(model):
@@ -56,7 +61,7 @@ def passing(model: Any, passes: Callable[[Any], bool]) -> tuple[list[Control], i
     return found, tried
 
 
-def _relu() -> Any:
+def _relu() -> onnx.ModelProto:
     import onnx
 
     values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("t0", "t1")]
@@ -66,7 +71,7 @@ def _relu() -> Any:
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
 
 
-def _other_types(model: Any) -> Iterator[Control]:
+def _other_types(model: onnx.ModelProto) -> Iterator[Control]:
     """Every tensor of one type in another one, where that is valid."""
     import onnx
 
@@ -80,7 +85,7 @@ def _other_types(model: Any) -> Iterator[Control]:
             yield Control(f"{names[1]} in place of {names[0]}", changed)
 
 
-def _retyped(model: Any, old: int, new: int) -> Any | None:
+def _retyped(model: onnx.ModelProto, old: int, new: int) -> onnx.ModelProto | None:
     import onnx
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
@@ -106,7 +111,7 @@ def _retyped(model: Any, old: int, new: int) -> Any | None:
     return valid(copy) if found else None
 
 
-def _fewer(model: Any) -> Iterator[Control]:
+def _fewer(model: onnx.ModelProto) -> Iterator[Control]:
     from trtbuild.graphs.reduction import extract, tensor_values
 
     nodes = list(model.graph.node)
@@ -117,7 +122,7 @@ def _fewer(model: Any) -> Iterator[Control]:
             yield Control(f"without {node.op_type} ({node.name})", piece)
 
 
-def _attributes(model: Any) -> Iterator[tuple[str, list[tuple[str, tuple[Any, ...]]]]]:
+def _attributes(model: onnx.ModelProto) -> Iterator[tuple[str, list[tuple[str, tuple[Setting, ...]]]]]:
     """Of every node, in bodies too: its operation, and other values for each of its attributes."""
     from trtbuild.graphs.graph import all_nodes
 
@@ -125,7 +130,7 @@ def _attributes(model: Any) -> Iterator[tuple[str, list[tuple[str, tuple[Any, ..
         yield node.op_type, [(a.name, _others(a)) for a in node.attribute if not (a.HasField("g") or a.HasField("t"))]
 
 
-def _others(attribute: Any) -> tuple[Any, ...]:
+def _others(attribute: onnx.AttributeProto) -> tuple[Setting, ...]:
     import onnx
 
     value = onnx.helper.get_attribute_value(attribute)
@@ -138,7 +143,7 @@ def _others(attribute: Any) -> tuple[Any, ...]:
     return ()
 
 
-def _changed(model: Any, place: int, name: str, value: Any) -> Any | None:
+def _changed(model: onnx.ModelProto, place: int, name: str, value: Setting | None) -> onnx.ModelProto | None:
     import onnx
 
     from trtbuild.graphs.graph import all_nodes

@@ -5,10 +5,9 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from trtbuild import __version__
 from trtbuild.machine import device
@@ -19,7 +18,35 @@ THERE = ("polygraphy", "onnx", "numpy")
 NONE = "none"
 
 
-def collect(interpreter: Path, module: str, root: Path = Path("/")) -> dict[str, Any]:
+class TensorrtEntry(TypedDict):
+    module: str
+    version: str
+
+
+class GpuEntry(TypedDict):
+    name: str
+    compute_capability: str
+    driver: str
+
+
+class Environment(TypedDict):
+    """The document environment.json; "none" is said of what is not there."""
+
+    tensorrt: TensorrtEntry
+    gpu: GpuEntry
+    cuda: str
+    cudnn: str
+    system: str
+    kernel: str
+    cpu: str
+    machine: str
+    python: str
+    container: str
+    packages: dict[str, str]
+    trtbuild: str
+
+
+def collect(interpreter: Path, module: str, root: Path = Path("/")) -> Environment:
     """The document environment.json.
 
     Args:
@@ -76,7 +103,7 @@ def _packages() -> dict[str, str]:
     return found
 
 
-def _gpu(root: Path) -> dict[str, str]:
+def _gpu(root: Path) -> GpuEntry:
     """Name, compute capability and driver; asked of the driver's library in a process of its own."""
     import json
     import sys
@@ -117,7 +144,7 @@ def _container(root: Path) -> str:
     return "not known"
 
 
-def where(environment: Mapping[str, Any]) -> str:
+def where(environment: Environment) -> str:
     """For a title: "NVIDIA RTX 4090", or that there is none."""
-    name = str(environment["gpu"]["name"])
+    name = environment["gpu"]["name"]
     return name if name != NONE else "none (ahead-of-time build on a CPU)"

@@ -7,15 +7,24 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import LowerError, PlaceError
+from trtbuild.base.errors import LowerError, ModelError, PlaceError
+from trtbuild.bugreport import controls, environment
+from trtbuild.bugreport.environment import Environment
+from trtbuild.config import named
 from trtbuild.core.complaint import PHRASES
 from trtbuild.core.spec import Lowering, Toolchain
 from trtbuild.reducing import failinggraph
-from trtbuild.reducing.faults import dynamic_inputs
-from trtbuild.workers.prober import Answer, Question
+from trtbuild.reducing.faults import LoweringFault, TensorrtFault, dynamic_inputs
+from trtbuild.reducing.reproducer import Reproducer
+from trtbuild.reducing.smallgraph import Say
+from trtbuild.workers.prober import Answer, Profiles, Question
 
+if TYPE_CHECKING:
+    import onnx
+
+Scrub = Callable[[str], str]
 COLUMNS = ("graph", "precision", "tensorrt", "version", "gpu", "outcome", "says", "first_bad", "last_good")
 NOT_TRIED = "not tried"
 OK = "builds"
@@ -42,12 +51,79 @@ class Entry:
 
     graph: str
     precision: str
-    model: Any = None
+    model: onnx.ModelProto | None = None
     why_not: str = ""
     only: str = ""  # a version, "" is all
 
 
-def in_precisions(graph: str, model: Any, own: Lowering, others: Iterable[Lowering]) -> list[Entry]:
+def measure(
+    found: Reproducer, versions: Mapping[str, Toolchain], about: Environment, folder: Path, install: bool, scrub: Scrub,
+    say: Say,
+) -> tuple[list[Row], int]:  # fmt: skip
+    """Every row, and how many near misses were tried."""
+    import onnx
+
+    subject = found.subject
+    gpu = environment.where(about)
+    entries = in_precisions("the failing graph", found.model, subject.lowering, named.packaged_precisions().values())
+    if not isinstance(found.fault, TensorrtFault):
+        rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
+        return [*_compared(found, gpu), *with_ends(rows)], len(subject.neighbours)
+    say("looking for near misses that build")
+    asking = TensorrtFault(found.prober.ask, found.small.failure, frozenset(), folder, found.profiles, subject.tf32)
+    near, tried = controls.passing(found.model, lambda model: asking.answer(model).outcome == "ok")
+    for control in near:
+        entries.append(Entry(f"control: {control.how}", subject.precision, control.model, only=subject.version))
+    for title, neighbour in subject.neighbours.items():
+        model = onnx.load(neighbour.graph)
+        entries.append(Entry(f"control: {title}", subject.precision, model, only=subject.version))
+    rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
+    passed = [row for row in rows if not row.graph.startswith("control") or row.outcome == OK]
+    return with_ends(passed), tried + len(subject.neighbours)
+
+
+def _ask(
+    found: Reproducer, versions: Mapping[str, Toolchain], entries: list[Entry], gpu: str, folder: Path,
+    install: bool, scrub: Scrub, say: Say,
+) -> list[Row]:  # fmt: skip
+    profiles = {**found.subject.profiles, **found.profiles}
+    return ask(entries, versions, profiles, tf32=found.subject.tf32, gpu=gpu, folder=folder, install=install,
+               scrub=scrub, say=say)  # fmt: skip
+
+
+def _compared(found: Reproducer, gpu: str) -> list[Row]:
+    """Rows about values, in which TensorRT has no part: of the failing graph, other precisions, other cases."""
+    import onnxruntime
+
+    subject, by = found.subject, f"onnxruntime {onnxruntime.__version__}"
+    says = found.small.failure.words
+    rows = [Row("the failing graph", subject.precision, "-", by, gpu, DIFFER, says)]
+    others = [one for one in named.packaged_precisions().values() if one.precision != subject.precision]
+    for other in others if isinstance(found.fault, LoweringFault) else ():
+        if other.kind != "none":
+            outcome, says = _in_precision(found, other)
+            rows.append(Row("the failing graph", other.precision, "-", by, gpu, outcome, says))
+    for title, neighbour in subject.neighbours.items():
+        if neighbour.matches:
+            rows.append(Row(f"control: {title}", subject.precision, "-", by, gpu, MATCH))
+    return rows
+
+
+def _in_precision(found: Reproducer, lowering: Lowering) -> tuple[str, str]:
+    """The failing graph in another precision, by the same tolerance: outcome and words."""
+    fault = found.fault
+    assert isinstance(fault, LoweringFault)
+    other = LoweringFault(lowering, found.subject.tolerance, found.feeds)
+    try:
+        says = other.compare(found.small.model)
+    except ModelError as error:
+        return NOT_TRIED, error.what.partition(":")[0]
+    if not says:
+        return MATCH, ""
+    return DIFFER if other.relative >= fault.least else LESS, says
+
+
+def in_precisions(graph: str, model: onnx.ModelProto, own: Lowering, others: Iterable[Lowering]) -> list[Entry]:
     """The graph as it is, and written in the other precisions where it is in float32."""
     import onnx
 
@@ -76,8 +152,8 @@ def in_precisions(graph: str, model: Any, own: Lowering, others: Iterable[Loweri
 
 
 def ask(
-    entries: Sequence[Entry], versions: Mapping[str, Toolchain], profiles: Mapping[str, Any], *, tf32: bool, gpu: str,
-    folder: Path, install: bool, scrub: Callable[[str], str], say: Callable[[str], None],
+    entries: Sequence[Entry], versions: Mapping[str, Toolchain], profiles: Profiles, *, tf32: bool, gpu: str,
+    folder: Path, install: bool, scrub: Scrub, say: Say,
 ) -> list[Row]:  # fmt: skip
     """Rows in the order of entries; a version that is not here, and cannot be had, is not tried."""
     rows = [Row(e.graph, e.precision, "-", "", gpu, NOT_TRIED, scrub(e.why_not)) for e in entries if e.model is None]
@@ -88,10 +164,9 @@ def ask(
         say(f"asking {name}")
         try:
             with failinggraph.prober(name, toolchain, install=install) as prober:
-                rows += [
-                    row(entry, name, toolchain.version, gpu, _asked(entry, prober.ask, profiles, tf32, folder), scrub)
-                    for entry in wanted
-                ]
+                for entry in wanted:
+                    answer = prober.ask(_question(entry, profiles, tf32, folder / "matrix.onnx"))
+                    rows.append(row(entry, name, toolchain.version, gpu, answer, scrub))
         except PlaceError as error:
             said = scrub(error.what)
             rows += [Row(e.graph, e.precision, name, toolchain.version, gpu, NOT_TRIED, said) for e in wanted]
@@ -99,16 +174,14 @@ def ask(
     return sorted(rows, key=lambda row: (order[row.graph, row.precision], _number(row.version)))
 
 
-def _asked(
-    entry: Entry, prober: Callable[[Question], Answer], profiles: Mapping[str, Any], tf32: bool, folder: Path
-) -> Answer:
-    path = folder / "matrix.onnx"
+def _question(entry: Entry, profiles: Profiles, tf32: bool, path: Path) -> Question:
+    assert entry.model is not None
     path.write_bytes(entry.model.SerializeToString())
     kept = {name: profiles[name] for name in dynamic_inputs(entry.model) if name in profiles}
-    return prober(Question(path, {}, kept, tf32=tf32, every=False))
+    return Question(path, {}, kept, tf32=tf32, every=False)
 
 
-def row(entry: Entry, name: str, version: str, gpu: str, answer: Answer, scrub: Callable[[str], str]) -> Row:
+def row(entry: Entry, name: str, version: str, gpu: str, answer: Answer, scrub: Scrub) -> Row:
     if answer.why:  # known refusals are for want of a GPU: no verdict on the version
         return Row(entry.graph, entry.precision, name, "", gpu, NOT_TRIED, f"{version}: {answer.why}")
     complaint = next(iter(answer.complaints), None)

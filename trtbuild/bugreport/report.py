@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.bugreport import environment, matrix, related, reproduce, text, tfgraph, values, verdicts
+from trtbuild.bugreport import environment, matrix, related, reproduce, text, tfgraph
 from trtbuild.bugreport.secrets import Secrets
 from trtbuild.core.spec import Toolchain
 from trtbuild.reducing import failinggraph, graphvalues
@@ -17,6 +17,9 @@ from trtbuild.reducing.casefile import ops_of
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
 from trtbuild.reducing.reproducer import Reproducer
 from trtbuild.reducing.weights import own_values
+
+if TYPE_CHECKING:
+    import onnx
 
 Say = Callable[[str], None]
 REPRO_LIMIT_S = 120.0
@@ -66,13 +69,13 @@ def make(
     scrub = secrets.scrub
     files: dict[str, bytes] = {"model.onnx": found.model.SerializeToString(deterministic=True)}
     tensorflow, files["build_tf_graph.py"] = _tensorflow(found, folder, scrub, say)
-    if values.can_be_written(found.feeds):
-        files["inputs.json"] = values.inputs_json(found.feeds)
-    if values.can_be_written(found.golden):
+    if reproduce.can_be_written(found.feeds):
+        files["inputs.json"] = reproduce.inputs_json(found.feeds)
+    if reproduce.can_be_written(found.golden):
         runner = "tensorflow" if isinstance(found.fault, SourceFault) else "onnxruntime"
-        files["golden.json"] = values.golden_json(found.golden, runner)
+        files["golden.json"] = reproduce.golden_json(found.golden, runner)
     ran, shell = _reproduce(found, toolchain, python, files, folder, scrub, say)
-    rows, tried = verdicts.measure(found, versions, about, folder, install, scrub, say)
+    rows, tried = matrix.measure(found, versions, about, folder, install, scrub, say)
     ops = ops_of(found.model)
     _related(found, files)
     files["matrix.csv"] = matrix.text(rows).encode()
@@ -99,13 +102,13 @@ def _check_values(found: Reproducer, *, keep: bool) -> None:
                       where="bugreport", hint=hint)  # fmt: skip
 
 
-def _json(document: Any) -> bytes:
+def _json(document: Mapping[str, object]) -> bytes:
     import json
 
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _opset(model: Any) -> int:
+def _opset(model: onnx.ModelProto) -> int:
     return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
 
 

@@ -1,4 +1,4 @@
-"""repro.py and repro.sh of a report: written, and run before anybody is told that they reproduce anything."""
+"""repro.py, repro.sh and their values: written, and run before anybody is told that they reproduce anything."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.reducing.failure import Failure
+from trtbuild.suite.case import Tolerance
 from trtbuild.workers import hermetic
+from trtbuild.workers.prober import Profiles
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 SCRIPTS = Path(__file__).with_name("scripts")
 _PLACE = 'json.loads(r"""{}""")'
@@ -29,7 +36,14 @@ class ScriptRun:
 
 
 def trt_script(
-    model: Any, failure: Failure, flavour: str, version: str, profiles: Mapping[str, Any], *, tf32: bool, limit_s: float
+    model: onnx.ModelProto,
+    failure: Failure,
+    flavour: str,
+    version: str,
+    profiles: Profiles,
+    *,
+    tf32: bool,
+    limit_s: float,
 ) -> str:
     """For what TensorRT refuses or dies of: needs nothing but TensorRT."""
     return _script("repro_trt.py", {
@@ -40,20 +54,20 @@ def trt_script(
     })  # fmt: skip
 
 
-def values_script(model: str, tolerance: Any, version: str) -> str:
+def values_script(model: str, tolerance: Tolerance, version: str) -> str:
     """For values that are other than they should be: needs numpy and ONNX Runtime."""
     return _script("repro_values.py", {
         "model": model, "absolute": tolerance.absolute, "relative": tolerance.relative, "version": version,
     })  # fmt: skip
 
 
-def _script(name: str, expected: Mapping[str, Any]) -> str:
+def _script(name: str, expected: Mapping[str, object]) -> str:
     text = (SCRIPTS / name).read_text("utf-8")
     assert text.count(_PLACE) == 1
     return text.replace(_PLACE, f'json.loads(r"""{json.dumps(expected, indent=1)}""")')
 
 
-def _input_types(model: Any) -> dict[str, str]:
+def _input_types(model: onnx.ModelProto) -> dict[str, str]:
     import onnx
 
     constants = {tensor.name for tensor in model.graph.initializer}
@@ -64,9 +78,7 @@ def _input_types(model: Any) -> dict[str, str]:
     }
 
 
-def shell_script(
-    flavour: str, profiles: Mapping[str, Sequence[Sequence[int]]], *, compares: Mapping[str, float] | None, tf32: bool
-) -> str:
+def shell_script(flavour: str, profiles: Profiles, *, compares: Mapping[str, float] | None, tf32: bool) -> str:
     """The same through Polygraphy; with values it compares the engine's with the reference, which needs a GPU."""
     shapes = ""
     for option, i in (("--trt-min-shapes", 0), ("--trt-opt-shapes", 1), ("--trt-max-shapes", 2)):
@@ -106,3 +118,24 @@ def run(files: Mapping[str, bytes], command: Sequence[str], folder: Path, interp
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return ScriptRun(done.returncode, done.stdout.decode("utf-8", "replace"))
+
+
+def can_be_written(arrays: Mapping[str, Array]) -> bool:
+    """Texts and types that numpy has not (bfloat16) have no form there."""
+    return bool(arrays) and all(value.dtype.kind in "fiubc" and value.dtype.isbuiltin == 1 for value in arrays.values())
+
+
+def inputs_json(feeds: Mapping[str, Array]) -> bytes:
+    """A list with one set of inputs."""
+    from polygraphy.json import to_json
+
+    return bytes(to_json([dict(feeds)]).encode()) + b"\n"
+
+
+def golden_json(outputs: Mapping[str, Array], runner: str) -> bytes:
+    """Results of one run; ``runner`` says by what."""
+    from polygraphy.comparator import IterationResult, RunResults
+
+    results = RunResults()
+    results.append((runner, [IterationResult(outputs=dict(outputs), runner_name=runner)]))
+    return bytes(results.to_json().encode()) + b"\n"

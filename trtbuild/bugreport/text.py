@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from trtbuild.bugreport import environment as env
+from trtbuild.bugreport.environment import Environment
 from trtbuild.bugreport.matrix import MATCH, NOT_TRIED, OK, Row
 from trtbuild.reducing.casefile import structure_of
 from trtbuild.reducing.failure import Failure
@@ -26,7 +26,7 @@ class Facts:
     ops: Sequence[str]
     opset: int
     precision: str
-    environment: Mapping[str, Any]
+    environment: Environment
     rows: Sequence[Row]
     nodes_before: int
     nodes: int

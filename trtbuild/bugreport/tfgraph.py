@@ -6,10 +6,13 @@ import ast
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.bugreport import tfops
 from trtbuild.suite.case import Case
+
+if TYPE_CHECKING:
+    import onnx
 
 _TAIL = """
 
@@ -88,7 +91,7 @@ def _authoring(name: str) -> str:
     return "\n\n" + "\n\n".join(inspect.getsource(function) for function in functions)
 
 
-def of_graph(model: Any) -> tuple[str, list[str]]:
+def of_graph(model: onnx.ModelProto) -> tuple[str, list[str]]:
     """TensorFlow code for an ONNX graph, and the operations for which there is none: then there is no such code."""
     missing: list[str] = []
     lines, names = [], dict[str, str]()
@@ -122,7 +125,7 @@ def of_graph(model: Any) -> tuple[str, list[str]]:
     return "\n".join(text) + _TAIL.format(call="graph", opset=min(opset, 18)), []
 
 
-def _only_onnx(model: Any, missing: list[str]) -> str:
+def _only_onnx(model: onnx.ModelProto, missing: list[str]) -> str:
     ops = ", ".join(dict.fromkeys(missing))
     return (
         '"""No TensorFlow source: the graph is known as ONNX only (model.onnx).\n\n'
@@ -132,14 +135,14 @@ def _only_onnx(model: Any, missing: list[str]) -> str:
     )
 
 
-def _value(attribute: Any) -> Any:
+def _value(attribute: onnx.AttributeProto) -> Any:
     import onnx
 
     value = onnx.helper.get_attribute_value(attribute)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _literal(tensor: Any) -> str:
+def _literal(tensor: onnx.TensorProto) -> str:
     """Constants of a report are small or random: the numbers as they stand, or as many drawn anew."""
     import onnx
 
@@ -149,7 +152,7 @@ def _literal(tensor: Any) -> str:
     return f"np.random.default_rng(0).standard_normal({list(array.shape)}).astype('{array.dtype.name}')"
 
 
-def _spec(value: Any) -> str:
+def _spec(value: onnx.ValueInfoProto) -> str:
     import onnx
 
     kind = value.type.tensor_type
@@ -157,7 +160,7 @@ def _spec(value: Any) -> str:
     return f"tf.TensorSpec({shape}, '{onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name}', name='{value.name}')"
 
 
-def _ranks(model: Any) -> Mapping[str, int]:
+def _ranks(model: onnx.ModelProto) -> Mapping[str, int]:
     import onnx
 
     try:

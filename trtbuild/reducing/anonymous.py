@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
 
 _PUBLIC = ("", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft")
 
@@ -17,7 +20,7 @@ class Renaming:
     nodes: Mapping[str, str]
 
 
-def anonymise(model: Any) -> Renaming:
+def anonymise(model: onnx.ModelProto) -> Renaming:
     """Rename everything in place, and drop texts."""
     from trtbuild.graphs import canonical
 
@@ -43,7 +46,7 @@ class _Counter:
         return f"{letter}{self._next[letter] - 1}"
 
 
-def _rename(graph: Any, outer: dict[str, str], count: _Counter, top: dict[str, str] | None = None) -> None:
+def _rename(graph: onnx.GraphProto, outer: dict[str, str], count: _Counter, top: dict[str, str] | None = None) -> None:
     known = dict(outer)
     own: dict[str, str] = {}
 
@@ -92,7 +95,7 @@ def _rename(graph: Any, outer: dict[str, str], count: _Counter, top: dict[str, s
         top.update(own)
 
 
-def _dims(value: Any) -> Iterator[Any]:
+def _dims(value: onnx.ValueInfoProto) -> Iterator[onnx.TensorShapeProto.Dimension]:
     kind = value.type
     while kind.WhichOneof("value") in ("sequence_type", "optional_type"):
         kind = getattr(kind, kind.WhichOneof("value")).elem_type
@@ -100,7 +103,7 @@ def _dims(value: Any) -> Iterator[Any]:
         yield from kind.tensor_type.shape.dim
 
 
-def _texts(node: Any, attribute: Any) -> None:
+def _texts(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> None:
     """Names inside attributes: of tensors, the words of a table (ai.onnx.ml); and numbers that are a model's own.
 
     Those of ONNX's own operations are settings, except a Constant's; a foreign operation may keep its weights there.

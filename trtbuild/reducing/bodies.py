@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.graphs.graph import subgraphs
 from trtbuild.reducing.dims import valid
 
+if TYPE_CHECKING:
+    import onnx
 
-def simplify(model: Any, shows: Callable[[Any], bool], deadline: float) -> Any:
+
+def simplify(model: onnx.ModelProto, shows: Callable[[onnx.ModelProto], bool], deadline: float) -> onnx.ModelProto:
     """The graph with every node of a body gone that the fault does not need.
 
     A node's result is replaced by one of its inputs, or by zeros; what nobody reads then goes too.
@@ -31,7 +34,7 @@ def simplify(model: Any, shows: Callable[[Any], bool], deadline: float) -> Any:
     return model
 
 
-def _inner(graph: Any) -> Iterator[tuple[Any, Any]]:
+def _inner(graph: onnx.GraphProto) -> Iterator[tuple[onnx.GraphProto, onnx.NodeProto]]:
     """Every body and each of its nodes, without constants."""
     for node in graph.node:
         for body in subgraphs(node):
@@ -39,7 +42,7 @@ def _inner(graph: Any) -> Iterator[tuple[Any, Any]]:
             yield from _inner(body)
 
 
-def _choices(model: Any, place: int) -> list[str]:
+def _choices(model: onnx.ModelProto, place: int) -> list[str]:
     """Names that may stand for the node's result; "" is zeros."""
     body, node = list(_inner(model.graph))[place]
     if len([name for name in node.output if name]) != 1:
@@ -49,7 +52,7 @@ def _choices(model: Any, place: int) -> list[str]:
     return ["", *dict.fromkeys(name for name in node.input if name and name not in constants)]
 
 
-def _replaced(model: Any, place: int, choice: str) -> Any | None:
+def _replaced(model: onnx.ModelProto, place: int, choice: str) -> onnx.ModelProto | None:
     import onnx
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
@@ -73,7 +76,7 @@ def _replaced(model: Any, place: int, choice: str) -> Any | None:
     return valid(copy)
 
 
-def _zeros(model: Any, name: str) -> Any | None:
+def _zeros(model: onnx.ModelProto, name: str) -> onnx.TensorProto | None:
     """A tensor of the inferred type and shape of a body's tensor; None where they are not known."""
     import numpy as np
     import onnx
@@ -93,14 +96,14 @@ def _zeros(model: Any, name: str) -> Any | None:
     return None
 
 
-def _bodies(graph: Any) -> Iterator[Any]:
+def _bodies(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     for node in graph.node:
         for body in subgraphs(node):
             yield body
             yield from _bodies(body)
 
 
-def _reread(graph: Any, old: str, new: str) -> None:
+def _reread(graph: onnx.GraphProto, old: str, new: str) -> None:
     for node in graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         for body in subgraphs(node):
@@ -109,7 +112,7 @@ def _reread(graph: Any, old: str, new: str) -> None:
                 value.name = new if value.name == old else value.name
 
 
-def _sweep(graph: Any) -> None:
+def _sweep(graph: onnx.GraphProto) -> None:
     """Drop what nobody reads: nodes and constants of bodies, inputs of the graph."""
     from trtbuild.graphs.graph import drop_unused_initialisers
     from trtbuild.graphs.reduction import reads

@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.core.job import Job
+from trtbuild.reducing.suitecase import ExportedCase
 from trtbuild.suite import exporting, worker
 from trtbuild.suite.case import Case
 from trtbuild.suite.collecting import collect
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
+
+    Feeds = dict[str, Array]
+    Source = object  # the traced function; a case made from an ONNX file has none
 
 
 def run(job: Job) -> None:
     cases, folder = collect(worker.root_of(job)), Path(job.out)
     name, *others = job.params["ids"]
     worker.calm()
-    about: dict[str, Any] = {"failed": "", "neighbours": {}}
+    exported: ExportedCase = {"failed": "", "shapes": {}, "profiles": {}, "neighbours": {}}
     try:
-        about |= _own(cases[name], folder)
+        _export(cases[name], folder, exported)
     except Exception as error:  # the case's own function, and TensorFlow under it, raise anything
-        about["failed"] = f"{type(error).__name__}: {exporting.first_line(error)}"
-    for i, other in enumerate(others if not about["failed"] else ()):
+        exported["failed"] = f"{type(error).__name__}: {exporting.first_line(error)}"
+    for i, other in enumerate(others if not exported["failed"] else ()):
         try:
             source, _, lowered, feeds = _graphs(cases[other])
             verdict, _ = exporting.compare_case(cases[other], source, lowered, feeds)
         except Exception:  # one that cannot be exported is no control
             continue
         (folder / f"neighbour{i}.onnx").write_bytes(lowered.SerializeToString())
-        about["neighbours"][cases[other].title] = {"file": f"neighbour{i}.onnx", "matches": verdict == "yes"}
-    job.write_json("about.json", about)
+        exported["neighbours"][cases[other].title] = {"file": f"neighbour{i}.onnx", "matches": verdict == "yes"}
+    job.write_json("exported.json", exported)
 
 
-def _graphs(case: Case) -> tuple[Any, Any, Any, list[dict[str, Any]]]:
+def _graphs(case: Case) -> tuple[Source, onnx.ModelProto, onnx.ModelProto, list[Feeds]]:
     from trtbuild.suite.authoring import forget_layers
 
     forget_layers()
@@ -40,7 +49,7 @@ def _graphs(case: Case) -> tuple[Any, Any, Any, list[dict[str, Any]]]:
     return source, model, exporting.lower_case(case, model, feeds), feeds
 
 
-def _own(case: Case, folder: Path) -> dict[str, Any]:
+def _export(case: Case, folder: Path, exported: ExportedCase) -> None:
     source, model, lowered, feeds = _graphs(case)
     (folder / "exported.onnx").write_bytes(model.SerializeToString())
     (folder / "lowered.onnx").write_bytes(lowered.SerializeToString())
@@ -49,12 +58,11 @@ def _own(case: Case, folder: Path) -> dict[str, Any]:
     _save(folder / "feeds.npz", {name: value for name, value in given.items() if name in there})
     made = {value.name for value in lowered.graph.output}
     _save(folder / "golden.npz", {n if n in made else f"{n}_output": value for n, value in wanted.items()})
-    return exporting.questions(case, lowered)
+    about = exporting.questions(case, lowered)
+    exported["shapes"], exported["profiles"] = about["shapes"], about["profiles"]
 
 
-def _references(
-    case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _references(case: Case, source: Source, lowered: onnx.ModelProto, feeds: list[Feeds]) -> tuple[Feeds, Feeds]:
     """Inputs and TensorFlow's outputs, at the first point of the profiles where they deviate."""
     from trtbuild.base.errors import TrtbuildError
     from trtbuild.runtimes.onnxruntime import session_of
@@ -63,7 +71,7 @@ def _references(
     golden = case.onnx.with_suffix(".npz") if case.onnx else None
     if golden is not None:
         return exporting.read_golden(golden, case) if golden.is_file() else (feeds[0], {})
-    first: tuple[dict[str, Any], dict[str, Any]] = (feeds[0], {})
+    first: tuple[Feeds, Feeds] = (feeds[0], {})
     for given in feeds:
         try:
             wanted = exporting.run_tensorflow(source, given)
@@ -78,8 +86,10 @@ def _references(
     return first
 
 
-def _save(path: Path, arrays: dict[str, Any]) -> None:
+def _save(path: Path, arrays: Feeds) -> None:
     """Types that numpy has not (bfloat16) would be read back as mere bytes: float32 holds each of their values."""
     import numpy as np
 
-    np.savez(path, **{n: v.astype(np.float32) if v.dtype.kind == "V" else v for n, v in arrays.items()})
+    from trtbuild.arrays.arrayfile import write_npz
+
+    write_npz(path, {n: v.astype(np.float32) if v.dtype.kind == "V" else v for n, v in arrays.items()}, texts=True)

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
@@ -14,10 +14,23 @@ from trtbuild.core.complaint import PHRASES
 from trtbuild.reducing.failure import Failure
 from trtbuild.suite.case import Tolerance
 from trtbuild.suite.collecting import ID
+from trtbuild.workers.prober import Profiles
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 _TEXT = '''"""{title}; made by trtbuild reduce."""
 
 from trtbuild.suite import onnx_case, tensor
+from trtbuild.workers.prober import Profiles
+from trtbuild.workers.prober import Profiles
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 CASE = onnx_case(
     "{id}",
@@ -50,7 +63,7 @@ def structure_of(ops: Sequence[str]) -> str:
     return ", ".join(ops[:6]) + (f" and {len(ops) - 6} more" if len(ops) > 6 else "")
 
 
-def ops_of(model: Any) -> list[str]:
+def ops_of(model: onnx.ModelProto) -> list[str]:
     """Operations in order, those of a body in brackets behind their owner."""
     from trtbuild.graphs.graph import subgraphs
 
@@ -75,12 +88,11 @@ def check_free(folder: Path, name: str) -> None:
 
 
 def write(
-    folder: Path, name: str, model: Any, failure: Failure, feeds: Mapping[str, Any], golden: Mapping[str, Any],
-    profiles: Mapping[str, Sequence[Sequence[int]]], tolerance: Tolerance | None,
+    folder: Path, name: str, model: onnx.ModelProto, failure: Failure, feeds: Mapping[str, Array],
+    golden: Mapping[str, Array], profiles: Profiles, tolerance: Tolerance | None,
 ) -> Path:  # fmt: skip
     """Write the case; the Python file last, which makes it one.  Returns that file."""
-    import numpy as np
-
+    from trtbuild.arrays.arrayfile import write_npz
     from trtbuild.graphs import canonical
 
     check_free(folder, name)
@@ -88,7 +100,7 @@ def write(
     write_atomic(folder / f"{file}.onnx", canonical.to_bytes(model))
     if golden:
         buffer = io.BytesIO()
-        np.savez(buffer, **feeds, **golden)
+        write_npz(buffer, {**feeds, **golden}, texts=True)
         write_atomic(folder / f"{file}.npz", buffer.getvalue())
     ops = ops_of(model)
     inputs = ", ".join(f'"{value.name}": {_input(value, profiles)}' for value in _inputs(model))
@@ -103,12 +115,12 @@ def _file(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
-def _inputs(model: Any) -> list[Any]:
+def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     constants = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in constants]
 
 
-def _input(value: Any, profiles: Mapping[str, Sequence[Sequence[int]]]) -> str:
+def _input(value: onnx.ValueInfoProto, profiles: Profiles) -> str:
     import onnx
 
     kind = value.type.tensor_type

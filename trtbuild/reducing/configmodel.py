@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.workspace import Workspace
@@ -19,6 +19,7 @@ from trtbuild.suite.case import TOLERANCES, Tolerance
 if TYPE_CHECKING:
     import onnx
 
+    from trtbuild.arrays.arrayfile import Array
     from trtbuild.graphs.scopes import ScopeMap
 
 STEPS = ("deviation",)  # and all that it needs: everything but the engine
@@ -97,7 +98,7 @@ def _versions(workspace: Workspace, overrides: Sequence[str]) -> tuple[list[str]
     return [*rest, f"tensorrt={names[0]}"], names
 
 
-def _first_batch(workspace: Workspace, variant: Variant) -> dict[str, Any]:
+def _first_batch(workspace: Workspace, variant: Variant) -> dict[str, Array]:
     """The inputs of the first call that the steps make with the validation data."""
     from trtbuild.arrays import data
     from trtbuild.core.recipes import set_params, set_place
@@ -112,7 +113,7 @@ def _first_batch(workspace: Workspace, variant: Variant) -> dict[str, Any]:
     return dict(next(iter(samples.batches(params["inputs"], BATCH))).feeds)
 
 
-def _head(path: Path, rows: int) -> Mapping[str, Any]:
+def _head(path: Path, rows: int) -> Mapping[str, Array]:
     """The first rows of each recorded output."""
     import numpy as np
 

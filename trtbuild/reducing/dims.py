@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.reducing import weights
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 SMALL = (2, 4, 8)  # tried in this order; 1 would be a special case of many operations
 LEAST = 4  # sizes up to this stay
 
 
-def smaller(model: Any, shows: Callable[[Any], bool], deadline: float) -> Any:
+def smaller(model: onnx.ModelProto, shows: Callable[[onnx.ModelProto], bool], deadline: float) -> onnx.ModelProto:
     """The graph with sizes of inputs and weights as small as the fault allows; values of weights are drawn anew."""
     for size in _sizes(model):
         for small in SMALL:
@@ -25,14 +30,14 @@ def smaller(model: Any, shows: Callable[[Any], bool], deadline: float) -> Any:
     return model
 
 
-def _sizes(model: Any) -> list[int]:
+def _sizes(model: onnx.ModelProto) -> list[int]:
     """Sizes that occur, largest first."""
     found = {d.dim_value for value in model.graph.input for d in value.type.tensor_type.shape.dim}
     found |= {d for tensor in weights.tensors(model.graph) for d in tensor.dims}
     return sorted((size for size in found if size > LEAST), reverse=True)
 
 
-def with_size(model: Any, size: int, small: int) -> Any | None:
+def with_size(model: onnx.ModelProto, size: int, small: int) -> onnx.ModelProto | None:
     """A copy in which ``small`` stands for ``size`` everywhere; None when that is no valid graph."""
     import numpy as np
     import onnx
@@ -59,7 +64,7 @@ def with_size(model: Any, size: int, small: int) -> Any | None:
     return valid(copy)
 
 
-def _tensor(array: Any, like: Any) -> Any:
+def _tensor(array: Array, like: onnx.TensorProto) -> onnx.TensorProto:
     import onnx
 
     made = onnx.numpy_helper.from_array(array, like.name)
@@ -67,7 +72,7 @@ def _tensor(array: Any, like: Any) -> Any:
     return made
 
 
-def valid(model: Any) -> Any | None:
+def valid(model: onnx.ModelProto) -> onnx.ModelProto | None:
     """The model with its outputs' shapes as they follow; None where it is no valid ONNX, or shapes do not fit."""
     import onnx
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.core.spec import Toolchain
@@ -17,6 +17,9 @@ from trtbuild.reducing.sourceparts import worst_part
 from trtbuild.reducing.subject import Subject
 from trtbuild.toolchains.request import ToolchainRequest
 from trtbuild.workers.prober import Prober
+
+if TYPE_CHECKING:
+    import onnx
 
 AS_BAD = 0.5  # of the relative error of the whole graph, that a part of it must have to be the same fault
 QUESTION_S = 60.0  # of one question to TensorRT while reducing
@@ -30,8 +33,8 @@ class FailingGraph:
     """
 
     fault: Fault
-    model: Any
-    whole: Any = None
+    model: onnx.ModelProto
+    whole: onnx.ModelProto | None = None
     others: tuple[Failure, ...] = ()
 
 

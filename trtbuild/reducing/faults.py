@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from trtbuild.base.errors import ModelError, TrtbuildError
 from trtbuild.core.spec import Lowering
@@ -12,7 +12,12 @@ from trtbuild.reducing import graphvalues
 from trtbuild.reducing.anonymous import Renaming
 from trtbuild.reducing.failure import Failure, of_answer
 from trtbuild.suite.case import Tolerance
-from trtbuild.workers.prober import Answer, Question
+from trtbuild.workers.prober import Answer, Profiles, Question
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 Ask = Callable[[Question], Answer]
 
@@ -23,7 +28,7 @@ class Fault(Protocol):
     target: Failure
     seen: Failure
 
-    def shows(self, model: Any) -> bool: ...
+    def shows(self, model: onnx.ModelProto) -> bool: ...
 
     def rename(self, new: Renaming) -> None:
         """Tensors and nodes have other names from now on."""
@@ -34,22 +39,22 @@ class TensorrtFault:
 
     def __init__(
         self, ask: Ask, target: Failure, names: frozenset[str], folder: Path,
-        profiles: Mapping[str, Sequence[Sequence[int]]], tf32: bool,
+        profiles: Profiles, tf32: bool,
     ) -> None:  # fmt: skip
         self.target = self.seen = target
         self._ask, self._names, self._path, self._tf32 = ask, names, folder / "asked.onnx", tf32
         self.profiles = dict(profiles)
 
-    def shows(self, model: Any) -> bool:
+    def shows(self, model: onnx.ModelProto) -> bool:
         found = self.look(model)
         same = next((failure for failure in found if failure.like(self.target)), None)
         self.seen = same or self.seen
         return same is not None
 
-    def look(self, model: Any) -> tuple[Failure, ...]:
+    def look(self, model: onnx.ModelProto) -> tuple[Failure, ...]:
         return of_answer(self.answer(model), self._names)
 
-    def answer(self, model: Any) -> Answer:
+    def answer(self, model: onnx.ModelProto) -> Answer:
         self._path.write_bytes(model.SerializeToString())
         profiles = {n: p for n, p in self.profiles.items() if n in dynamic_inputs(model)}
         return self._ask(Question(self._path, {}, profiles, tf32=self._tf32, every=False))
@@ -68,7 +73,7 @@ class LoweringFault:
     """
 
     def __init__(
-        self, lowering: Lowering, tolerance: Tolerance, tensors: Mapping[str, Any], least: float = 0.0,
+        self, lowering: Lowering, tolerance: Tolerance, tensors: Mapping[str, Array], least: float = 0.0,
         kept: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
         self.target = self.seen = Failure("mismatch", "lower", "", "", "")
@@ -76,7 +81,7 @@ class LoweringFault:
         self._lowering, self._kept = lowering, kept
         self._tolerance, self.tensors, self.least = tolerance, dict(tensors), least
 
-    def shows(self, model: Any) -> bool:
+    def shows(self, model: onnx.ModelProto) -> bool:
         try:
             says = self.compare(model)
         except TrtbuildError:  # a piece that cannot be lowered, or run
@@ -85,7 +90,7 @@ class LoweringFault:
             self.seen = Failure("mismatch", "lower", "", "", says)
         return bool(says)
 
-    def compare(self, model: Any) -> str:
+    def compare(self, model: onnx.ModelProto) -> str:
         """How far the lowered graph is off, "" within the tolerance; raises LowerError, ModelError."""
         from trtbuild.suite.comparing import difference
 
@@ -99,17 +104,17 @@ class LoweringFault:
                 return f"{name}: {says}"
         return ""
 
-    def feeds(self, model: Any) -> dict[str, Any]:
+    def feeds(self, model: onnx.ModelProto) -> dict[str, Array]:
         drawn = graphvalues.random_feeds(model, {})
         fits = {n: v for n, v in self.tensors.items() if n in drawn and v.shape == drawn[n].shape}
         return {**drawn, **fits}
 
-    def lowered(self, model: Any) -> Any:
+    def lowered(self, model: onnx.ModelProto) -> onnx.ModelProto:
         import onnx
 
         from trtbuild.runtimes import calibrated
 
-        copy = onnx.ModelProto.FromString(model.SerializeToString())
+        copy: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
         calibrated.lower(copy, self._lowering, self.feeds(model), self._kept)
         return copy
 
@@ -117,7 +122,7 @@ class LoweringFault:
         self.tensors = {new.tensors[name]: value for name, value in self.tensors.items() if name in new.tensors}
         self._kept = frozenset(new.nodes[name] for name in self._kept if name in new.nodes)
 
-    def forget_values(self) -> dict[str, Any]:
+    def forget_values(self) -> dict[str, Array]:
         """Inputs are random from now on; returns what they were."""
         old, self.tensors = self.tensors, {}
         return old
@@ -129,13 +134,13 @@ class SourceFault:
     It is asked of one graph only: pieces of it have no reference values.  ``random``: its inputs are no user's data.
     """
 
-    def __init__(self, feeds: Mapping[str, Any], golden: Mapping[str, Any], tolerance: Tolerance) -> None:
+    def __init__(self, feeds: Mapping[str, Array], golden: Mapping[str, Array], tolerance: Tolerance) -> None:
         self.target = self.seen = Failure("mismatch", "export", "", "", "")
         self.feeds, self.golden, self._tolerance = dict(feeds), dict(golden), tolerance
         self.random = False
         self.operations: tuple[str, ...] = ()  # of TensorFlow, where they are known
 
-    def shows(self, model: Any) -> bool:
+    def shows(self, model: onnx.ModelProto) -> bool:
         from trtbuild.suite.comparing import difference
 
         try:
@@ -154,7 +159,7 @@ class SourceFault:
         self.golden = {new.tensors.get(name, name): value for name, value in self.golden.items()}
 
 
-def relative_error(reference: Any, value: Any) -> float:
+def relative_error(reference: Array, value: Array) -> float:
     """RMS of the difference over RMS of the reference; infinite where either is not finite or shapes differ."""
     import numpy as np
 
@@ -166,7 +171,7 @@ def relative_error(reference: Any, value: Any) -> float:
     return error if np.isfinite(error) else float("inf")
 
 
-def dynamic_inputs(model: Any) -> list[str]:
+def dynamic_inputs(model: onnx.ModelProto) -> list[str]:
     constants = {tensor.name for tensor in model.graph.initializer}
     return [
         value.name
@@ -175,7 +180,7 @@ def dynamic_inputs(model: Any) -> list[str]:
     ]
 
 
-def all_names(model: Any) -> frozenset[str]:
+def all_names(model: onnx.ModelProto) -> frozenset[str]:
     """Names of the user's: of the graph, its nodes, tensors and dimensions."""
     from trtbuild.graphs.graph import all_nodes
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
 
 MOST_ELEMENTS = 1 << 20  # of a folded result: an expanded constant would make the file larger, not smaller
 _NEVER = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial",
           "DequantizeLinear", "QuantizeLinear")  # fmt: skip  # Q/DQ pairs are what TensorRT reads the precision from
 
 
-def folded(model: Any) -> Any:
+def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy with every constant part of the top level computed, by ONNX Runtime."""
     import onnx
 
     from trtbuild.graphs.graph import drop_unused_initialisers, hoist_constants
 
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    copy: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
     hoist_constants(copy.graph)
     constants = {tensor.name: tensor for tensor in copy.graph.initializer}
     for value in copy.graph.input:  # one with a default is no constant
@@ -35,7 +39,7 @@ def folded(model: Any) -> Any:
     return copy
 
 
-def _foldable(node: Any, constants: dict[str, Any], ends: set[str]) -> bool:
+def _foldable(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto], ends: set[str]) -> bool:
     from trtbuild.graphs.graph import subgraphs
 
     read = [name for name in node.input if name]
@@ -45,7 +49,9 @@ def _foldable(node: Any, constants: dict[str, Any], ends: set[str]) -> bool:
     )  # fmt: skip
 
 
-def _computed(node: Any, constants: dict[str, Any], model: Any) -> list[Any] | None:
+def _computed(
+    node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto], model: onnx.ModelProto
+) -> list[onnx.TensorProto] | None:
     """The node's results as tensors; None where they cannot be computed, or are too large."""
     import onnx
 

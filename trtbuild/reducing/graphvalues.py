@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ModelError
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 MOST_BYTES = 2 << 30  # of all tensors together
 
 
-def outputs_of(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
+def outputs_of(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """The graph's outputs; raises ModelError where ONNX Runtime cannot load or run it."""
     import onnxruntime
 
@@ -21,7 +26,7 @@ def outputs_of(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
     return session.run({name: value for name, value in feeds.items() if name in session.inputs})
 
 
-def everything(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
+def everything(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Every tensor of the top level by name, inputs too; {} where the graph cannot be run, or is too large."""
     import onnx
 
@@ -41,7 +46,7 @@ def everything(model: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def _bytes(graph: Any) -> int:
+def _bytes(graph: onnx.GraphProto) -> int:
     """Of all outputs whose shape is known, taken as four bytes an element."""
     import math
 
@@ -49,7 +54,7 @@ def _bytes(graph: Any) -> int:
     return sum(4 * math.prod(shape) for shape in shapes)
 
 
-def annotate(model: Any, tensors: Mapping[str, Any]) -> None:
+def annotate(model: onnx.ModelProto, tensors: Mapping[str, Array]) -> None:
     """Write types and shapes that were seen into the graph, for tensors of which shape inference knows too little."""
     import numpy as np
     import onnx
@@ -62,14 +67,14 @@ def annotate(model: Any, tensors: Mapping[str, Any]) -> None:
             model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, kind, value.shape))
 
 
-def random_feeds(model: Any, shapes: Mapping[str, Sequence[int]], seed: int = 0) -> dict[str, Any]:
+def random_feeds(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]], seed: int = 0) -> dict[str, Array]:
     """Seeded numbers for every input: floats in (-1, 1), integers from 0 to 4."""
     import numpy as np
     import onnx
 
     rng = np.random.default_rng(seed)
     constants = {tensor.name for tensor in model.graph.initializer}
-    feeds: dict[str, Any] = {}
+    feeds: dict[str, Array] = {}
     for value in model.graph.input:
         if value.name in constants:
             continue
@@ -95,30 +100,30 @@ class Runner:
     ``tensors``: values of the whole graph's tensors, for pieces that begin at one of them.
     """
 
-    def __init__(self, tensors: Mapping[str, Any]) -> None:
+    def __init__(self, tensors: Mapping[str, Array]) -> None:
         self._tensors = dict(tensors)
 
-    def __call__(self, model: Any) -> bool:
+    def __call__(self, model: onnx.ModelProto) -> bool:
         return any(not runs(model, feeds)[1] for feeds in self._choices(model))
 
-    def indices(self, model: Any) -> dict[str, Any]:
+    def indices(self, model: onnx.ModelProto) -> dict[str, Array]:
         """Small integer inputs: what they point at is there, which random ones may miss."""
         feeds = self._choices(model)[0]
         return {name: value for name, value in feeds.items() if value.dtype.kind in "iub" and value.size <= 64}
 
-    def _choices(self, model: Any) -> list[dict[str, Any]]:
+    def _choices(self, model: onnx.ModelProto) -> list[dict[str, Array]]:
         drawn = random_feeds(model, {})
         known = {n: v for n, v in self._tensors.items() if n in drawn and v.shape == drawn[n].shape}
         return [{**drawn, **known}, *tame(drawn)]
 
 
-def tame(drawn: Mapping[str, Any]) -> list[dict[str, Any]]:
+def tame(drawn: Mapping[str, Array]) -> list[dict[str, Array]]:
     """These inputs, and the same with zeros for integers: a random index may point nowhere."""
     zeros = {name: value * 0 if value.dtype.kind in "iu" else value for name, value in drawn.items()}
     return [dict(drawn), zeros]
 
 
-def runs(model: Any, feeds: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def runs(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], str]:
     """Outputs and "", or nothing and why not."""
     try:
         return outputs_of(model, feeds), ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.workspace import Workspace, find_workspace, workspace_here
@@ -16,7 +16,12 @@ from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, TensorrtFault
 from trtbuild.reducing.smallgraph import Say, SmallGraph
 from trtbuild.reducing.subject import Subject, of_file
-from trtbuild.workers.prober import Prober
+from trtbuild.workers.prober import Prober, Profiles
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,12 @@ class Reproducer:
     subject: Subject
     small: SmallGraph
     fault: Fault
-    model: Any
-    feeds: Mapping[str, Any]
-    golden: Mapping[str, Any]
+    model: onnx.ModelProto
+    feeds: Mapping[str, Array]
+    golden: Mapping[str, Array]
     reference: str
     unable: str
-    profiles: Mapping[str, Sequence[Sequence[int]]]
+    profiles: Profiles
     others: tuple[Failure, ...]
     prober: Prober
     workspace: Workspace | None
@@ -125,8 +130,8 @@ def _with_values(
 
 
 def _random_run(
-    model: Any, shapes: Mapping[str, Sequence[int]], indices: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any], str]:
+    model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]], indices: Mapping[str, Array]
+) -> tuple[dict[str, Array], dict[str, Array], str]:
     """Random inputs, ONNX Runtime's outputs for them, or else why there are none."""
     drawn = graphvalues.random_feeds(model, shapes)
     first = ""

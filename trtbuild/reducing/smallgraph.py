@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ModelError
 from trtbuild.reducing import anonymous, bodies, dims, folding, graphvalues, weights
 from trtbuild.reducing.failure import Failure
 from trtbuild.reducing.faults import Fault, LoweringFault, SourceFault, dynamic_inputs
 
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
+
 Say = Callable[[str], None]
-Shows = Callable[[Any], bool]
+Shows = Callable[[onnx.ModelProto], bool]
 LIMIT_S = 300.0
 _NODES, _BODIES, _VALUES = 0.5, 0.7, 0.85  # shares of the time by which each is done, in this order
 
@@ -26,7 +31,7 @@ class SmallGraph:
     ``minimal``: no node can be left out (and the time was enough to know).
     """
 
-    model: Any
+    model: onnx.ModelProto
     failure: Failure
     nodes_before: int
     nodes: int
@@ -35,12 +40,12 @@ class SmallGraph:
     kept: tuple[str, ...] = ()
     values_of_inputs: bool = False
     notes: tuple[str, ...] = ()
-    indices: Mapping[str, Any] = field(default_factory=dict)  # small integer inputs with which it runs
+    indices: Mapping[str, Array] = field(default_factory=dict)  # small integer inputs with which it runs
 
 
 def shrink(
-    model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Any] | None = None,
-    *, whole: Any = None, limit_s: float = LIMIT_S, say: Say = lambda line: None,
+    model: onnx.ModelProto, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Array] | None = None,
+    *, whole: onnx.ModelProto | None = None, limit_s: float = LIMIT_S, say: Say = lambda line: None,
 ) -> SmallGraph:  # fmt: skip
     """Reduce ``model``, which shows ``fault`` as it stands.
 
@@ -87,14 +92,14 @@ def shrink(
     )
 
 
-def prepared(model: Any) -> Any:
+def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy with functions inlined, constants in one place, and a name for every node."""
     import onnx
     import onnx.inliner
 
     from trtbuild.graphs.graph import hoist_constants
 
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    copy: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
     if copy.functions:
         copy = onnx.inliner.inline_local_functions(copy)
     hoist_constants(copy.graph)
@@ -107,8 +112,8 @@ def prepared(model: Any) -> Any:
 
 
 def _simplified(
-    model: Any, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Any]
-) -> tuple[Any, list[str], graphvalues.Runner, Shows]:
+    model: onnx.ModelProto, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Array]
+) -> tuple[onnx.ModelProto, list[str], graphvalues.Runner, Shows]:
     """Fixed shapes and folded constants, as far as the fault stays; then what tensors' shapes were seen to be.
 
     Also the question for what follows: a graph that runs in ONNX Runtime is reduced to one that does too.
@@ -146,7 +151,7 @@ def _simplified(
     return model, notes, runner, lambda piece: fault.shows(piece) and runner(piece)
 
 
-def _of_one(model: Any, shapes: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+def _of_one(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
     """The same shapes with a batch of one, where the first dimension is free: many graphs are right for that only."""
     free = {
         value.name: bool(value.type.tensor_type.shape.dim)
@@ -156,7 +161,9 @@ def _of_one(model: Any, shapes: Mapping[str, Sequence[int]]) -> dict[str, list[i
     return {name: [1, *shape[1:]] if free[name] else list(shape) for name, shape in shapes.items()}
 
 
-def _nodes(model: Any, fault: Fault, shows: Shows, deadline: float, static: bool) -> tuple[Any, bool]:
+def _nodes(
+    model: onnx.ModelProto, fault: Fault, shows: Shows, deadline: float, static: bool
+) -> tuple[onnx.ModelProto, bool]:
     from trtbuild.graphs.reduction import reduce
 
     if isinstance(fault, SourceFault) or len(model.graph.node) < 2:
@@ -167,7 +174,7 @@ def _nodes(model: Any, fault: Fault, shows: Shows, deadline: float, static: bool
     return found.model, found.minimal
 
 
-def _prefix(model: Any, shows: Shows, deadline: float) -> Any:
+def _prefix(model: onnx.ModelProto, shows: Shows, deadline: float) -> onnx.ModelProto:
     """Of a graph with dynamic shapes just its beginning can be had: the fewest first nodes that show the fault."""
     import onnx
 
@@ -176,11 +183,12 @@ def _prefix(model: Any, shows: Shows, deadline: float) -> Any:
     names = [node.name for node in model.graph.node]
     inputs = {value.name: value for value in model.graph.input}
 
-    def first(count: int) -> Any | None:
+    def first(count: int) -> onnx.ModelProto | None:
         values = {**tensor_values(model), **inputs}
         return extract(model, set(names[:count]), values)
 
-    low, high, best = 0, len(names), onnx.ModelProto.FromString(model.SerializeToString())
+    low, high = 0, len(names)
+    best: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
     while high - low > 1 and time.monotonic() < deadline:
         middle = (low + high) // 2
         piece = first(middle)
@@ -191,7 +199,9 @@ def _prefix(model: Any, shows: Shows, deadline: float) -> Any:
     return best
 
 
-def _values(model: Any, fault: Fault, shows: Shows, deadline: float) -> tuple[Any, list[int], bool]:
+def _values(
+    model: onnx.ModelProto, fault: Fault, shows: Shows, deadline: float
+) -> tuple[onnx.ModelProto, list[int], bool]:
     """Constants, and for a mismatch inputs, without the user's values."""
     if isinstance(fault, SourceFault):
         return model, weights.own_values(model), not fault.random
@@ -204,7 +214,7 @@ def _values(model: Any, fault: Fault, shows: Shows, deadline: float) -> tuple[An
     return found, places, needs_inputs
 
 
-def _typed_outputs(model: Any) -> Any:
+def _typed_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
     """Outputs need their types in valid ONNX; shapes where they follow."""
     import onnx
 
@@ -229,7 +239,7 @@ def _typed_outputs(model: Any) -> Any:
     return model
 
 
-def _count(model: Any) -> int:
+def _count(model: onnx.ModelProto) -> int:
     from trtbuild.graphs.graph import all_nodes
 
     return sum(node.op_type != "Constant" for node in all_nodes(model.graph))

@@ -10,12 +10,18 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.reducing import graphvalues
 from trtbuild.reducing.faults import SourceFault, relative_error
 from trtbuild.suite import worker
 from trtbuild.suite.case import Tolerance
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
+    from trtbuild.graphs.scopes import TensorEntry
 
 MOST_BYTES = 1 << 30  # of TensorFlow's values, at a time
 VALUES_S = 300.0  # for all of them
@@ -29,13 +35,13 @@ class Source:
     """
 
     frozen: Path
-    tensors: Mapping[str, Mapping[str, Any]]
+    tensors: Mapping[str, TensorEntry]
     types: Mapping[str, str]
 
 
 def worst_part(
-    model: Any, source: Source, feeds: Mapping[str, Any], tolerance: Tolerance, folder: Path
-) -> tuple[Any, SourceFault] | None:
+    model: onnx.ModelProto, source: Source, feeds: Mapping[str, Array], tolerance: Tolerance, folder: Path
+) -> tuple[onnx.ModelProto, SourceFault] | None:
     """The part with the largest relative error by itself, and its fault, with random inputs where they show it.
 
     None where the tensors in which both graphs can be compared are too few to locate it.
@@ -45,7 +51,7 @@ def worst_part(
     known = {name: entry for name, entry in source.tensors.items() if entry["layout"] in ("same", "NCHW")}
     values = {**_values(source, known, feeds, folder), **feeds}
     made = {name for node in model.graph.node for name in node.output}
-    found: tuple[float, Any, SourceFault] | None = None
+    found: tuple[float, onnx.ModelProto, SourceFault] | None = None
     for name, nodes in taps.segments(model, made & values.keys()).items():
         part = _part(model, nodes, name, values)
         if part is None:
@@ -70,8 +76,8 @@ def worst_part(
 
 
 def _values(
-    source: Source, names: Mapping[str, Mapping[str, Any]], feeds: Mapping[str, Any], folder: Path
-) -> dict[str, Any]:
+    source: Source, names: Mapping[str, TensorEntry], feeds: Mapping[str, Array], folder: Path
+) -> dict[str, Array]:
     """TensorFlow's values in ONNX's layout, computed in a process of their own."""
     import numpy as np
 
@@ -86,7 +92,7 @@ def _values(
     return {name: _turned(np.load(out / file), names[name], 1) for name, file in index.items()}
 
 
-def _turned(value: Any, entry: Mapping[str, Any], way: int) -> Any:
+def _turned(value: Array, entry: TensorEntry, way: int) -> Array:
     """From TensorFlow's NHWC to NCHW (1), or back (-1), where the exporter turned it."""
     import numpy as np
 
@@ -95,7 +101,9 @@ def _turned(value: Any, entry: Mapping[str, Any], way: int) -> Any:
     return np.ascontiguousarray(np.moveaxis(value, -1, 1) if way == 1 else np.moveaxis(value, 1, -1))
 
 
-def _part(model: Any, nodes: frozenset[str], output: str, values: Mapping[str, Any]) -> Any | None:
+def _part(
+    model: onnx.ModelProto, nodes: frozenset[str], output: str, values: Mapping[str, Array]
+) -> onnx.ModelProto | None:
     """These nodes as a graph with one output; None where TensorFlow has no value for an input."""
     import onnx
 
@@ -109,13 +117,18 @@ def _part(model: Any, nodes: frozenset[str], output: str, values: Mapping[str, A
     part = extract(model, nodes, info)
     if part is None or output not in {name for node in part.graph.node for name in node.output}:
         return None
-    part = taps.with_outputs(part, [output], only=True)
-    part.graph.output[0].CopyFrom(info[output])
-    return part
+    found: onnx.ModelProto = taps.with_outputs(part, [output], only=True)
+    found.graph.output[0].CopyFrom(info[output])
+    return found
 
 
 def _with_random_inputs(
-    part: Any, source: Source, fault: SourceFault, tolerance: Tolerance, folder: Path, whole: Mapping[str, Any]
+    part: onnx.ModelProto,
+    source: Source,
+    fault: SourceFault,
+    tolerance: Tolerance,
+    folder: Path,
+    whole: Mapping[str, Any],
 ) -> SourceFault | None:
     """The same fault without the user's data; None where it does not show with random inputs.
 

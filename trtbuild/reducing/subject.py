@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.names import did_you_mean
 from trtbuild.core.spec import Lowering, Toolchain
 from trtbuild.reducing.sourceparts import Source
 from trtbuild.suite.case import TOLERANCES, Case, Tolerance
+from trtbuild.workers.prober import Profiles
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 
 @dataclass(frozen=True)
@@ -31,18 +37,18 @@ class Subject:
     ``secrets``: words that may not appear in what is handed to others.
     """
 
-    model: Any
-    exported: Any
+    model: onnx.ModelProto
+    exported: onnx.ModelProto
     shapes: Mapping[str, Sequence[int]]
-    profiles: Mapping[str, Sequence[Sequence[int]]]
+    profiles: Profiles
     lowering: Lowering
     versions: Mapping[str, Toolchain]
     title: str
     name: str  # for a file of it
     tolerance: Tolerance
     kept: frozenset[str] = frozenset()
-    feeds: Mapping[str, Any] = field(default_factory=dict)
-    golden: Mapping[str, Any] = field(default_factory=dict)
+    feeds: Mapping[str, Array] = field(default_factory=dict)
+    golden: Mapping[str, Array] = field(default_factory=dict)
     case: Case | None = None
     neighbours: Mapping[str, Neighbour] = field(default_factory=dict)  # by title: the family's other cases
     compare: bool = False  # whether a deviation is looked for without being asked

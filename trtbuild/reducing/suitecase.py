@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import ConfigError, ExportError
 from trtbuild.base.names import did_you_mean
@@ -14,8 +14,25 @@ from trtbuild.suite import worker
 from trtbuild.suite.case import Case
 from trtbuild.workers.child import run_job
 
+if TYPE_CHECKING:
+    from trtbuild.arrays.arrayfile import Array
+
 MOST_NEIGHBOURS = 6
 EXPORT_S = 300.0  # of the case and its neighbours together
+
+
+class NeighbourEntry(TypedDict):
+    file: str
+    matches: bool
+
+
+class ExportedCase(TypedDict):
+    """exported.json, of the process that exports a case; ``failed``: why there is no graph, "" when there is one."""
+
+    failed: str
+    shapes: dict[str, list[int]]
+    profiles: dict[str, list[list[int]]]
+    neighbours: dict[str, NeighbourEntry]
 
 
 def find(name: str, root: Path | None) -> Case:
@@ -65,16 +82,16 @@ def neighbours(case: Case, root: Path | None) -> list[Case]:
     return (alike or same)[:MOST_NEIGHBOURS]
 
 
-def _exported(case: Case, others: Sequence[Case], root: Path | None, folder: Path) -> tuple[Path, Mapping[str, Any]]:
+def _exported(case: Case, others: Sequence[Case], root: Path | None, folder: Path) -> tuple[Path, ExportedCase]:
     """The folder of the graphs and values, and what is known of them."""
     params = {"ids": [case.id, *(other.id for other in others)], "root": str(root or "")}
     out = run_job("reducing.caseexport", params, {}, folder / "export", where=case.id, limit_s=EXPORT_S,
                   environment=worker.environment())  # fmt: skip
-    about: Mapping[str, Any] = json.loads((out / "about.json").read_text("utf-8"))
+    about: ExportedCase = json.loads((out / "exported.json").read_text("utf-8"))
     return out, about
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _arrays(path: Path) -> dict[str, Array]:
     import numpy as np
 
     if not path.exists():

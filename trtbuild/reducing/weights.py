@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.arrays.arrayfile import Array
 
 LONG = 64  # elements from which integers are a table of the user's, not a shape, an axis or a list of indices
 # Floats that say how, not what: (operation, inputs).  Random ones make another graph of it.
@@ -15,7 +20,7 @@ _STRUCTURE = {
 _PLAIN = {0.0, 1.0, -1.0, 2.0, 0.5, float("inf"), float("-inf")}
 
 
-def tensors(graph: Any) -> Iterator[Any]:
+def tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     """Every constant tensor (onnx.TensorProto) of a graph and its bodies: initialisers and values of Constant nodes."""
     from trtbuild.graphs.graph import subgraphs
 
@@ -28,13 +33,13 @@ def tensors(graph: Any) -> Iterator[Any]:
             yield from tensors(body)
 
 
-def own_values(model: Any) -> list[int]:
+def own_values(model: onnx.ModelProto) -> list[int]:
     """Places (in the order of :func:`tensors`) of what could be the user's: weights, tables, texts."""
     how = structural(model.graph)
     return [i for i, tensor in enumerate(tensors(model.graph)) if _is_own(tensor, how)]
 
 
-def structural(graph: Any) -> set[str]:
+def structural(graph: onnx.GraphProto) -> set[str]:
     """Names of constants that say how an operation works: scales of a Resize, bounds of a Clip."""
     from trtbuild.graphs.graph import all_nodes
 
@@ -46,7 +51,7 @@ def structural(graph: Any) -> set[str]:
     }
 
 
-def _is_own(tensor: Any, structural: set[str]) -> bool:
+def _is_own(tensor: onnx.TensorProto, structural: set[str]) -> bool:
     import onnx
 
     if tensor.data_type == onnx.TensorProto.STRING:
@@ -60,7 +65,7 @@ def _is_own(tensor: Any, structural: set[str]) -> bool:
     return size > (1 if kind in ("INT8", "UINT8", "INT4", "UINT4") else LONG)
 
 
-def is_plain(tensor: Any) -> bool:
+def is_plain(tensor: onnx.TensorProto) -> bool:
     """One number that anybody could have written, repeated: it tells nothing of the user."""
     import numpy as np
     import onnx
@@ -71,7 +76,7 @@ def is_plain(tensor: Any) -> bool:
     return bool(values.size <= 1 and all(float(v) in _PLAIN for v in values))
 
 
-def randomise(tensor: Any, seed: int) -> None:
+def randomise(tensor: onnx.TensorProto, seed: int) -> None:
     """Other numbers in place: of the same type and shape, the same signs and the same power of two."""
     import numpy as np
     import onnx
@@ -87,7 +92,7 @@ def randomise(tensor: Any, seed: int) -> None:
     tensor.CopyFrom(made)
 
 
-def drawn(old: Any, seed: int) -> Any:
+def drawn(old: Array, seed: int) -> Array:
     """Random numbers of an array's dtype, shape, signs and magnitude (as a power of two).
 
     >>> import numpy as np
@@ -118,11 +123,11 @@ def drawn(old: Any, seed: int) -> Any:
     return new.astype(old.dtype)
 
 
-def replaced(model: Any, places: list[int]) -> Any:
+def replaced(model: onnx.ModelProto, places: list[int]) -> onnx.ModelProto:
     """A copy with random numbers at these places."""
     import onnx
 
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    copy: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
     wanted = set(places)
     for i, tensor in enumerate(tensors(copy.graph)):
         if i in wanted:
@@ -130,7 +135,9 @@ def replaced(model: Any, places: list[int]) -> Any:
     return copy
 
 
-def without_values(model: Any, shows: Callable[[Any], bool], deadline: float) -> tuple[Any, list[int]]:
+def without_values(
+    model: onnx.ModelProto, shows: Callable[[onnx.ModelProto], bool], deadline: float
+) -> tuple[onnx.ModelProto, list[int]]:
     """The graph with as many own values replaced as the fault allows, and the places of those that had to stay."""
     import onnx
 

@@ -20,6 +20,7 @@ from trtbuild.workers.child import Child
 from trtbuild.workers.process import Death
 
 LIMIT_S = 120.0  # looking for all refused nodes may take 60 of them
+Profiles = Mapping[str, Sequence[Sequence[int]]]  # input -> its (min, opt, max) shapes
 Outcome = Literal["ok", "parse", "misread", "build", "crash", "timeout"]
 
 
@@ -32,7 +33,7 @@ class Question:
 
     model: Path
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    profiles: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
+    profiles: Profiles = field(default_factory=dict)
     tf32: bool = False
     every: bool = True
 
