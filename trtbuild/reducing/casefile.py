@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 _TEXT = '''"""{title}; made by trtbuild reduce."""
 
 from trtbuild.suite import onnx_case, tensor
-from trtbuild.workers.prober import Profiles
-from trtbuild.workers.prober import Profiles
-
-if TYPE_CHECKING:
-    import onnx
-
-    from trtbuild.arrays.arrayfile import Array
 
 CASE = onnx_case(
     "{id}",

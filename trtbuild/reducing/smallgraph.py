@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from trtbuild.arrays.arrayfile import Array
 
+    Shows = Callable[[onnx.ModelProto], bool]
+
 Say = Callable[[str], None]
-Shows = Callable[[onnx.ModelProto], bool]
 LIMIT_S = 300.0
 _NODES, _BODIES, _VALUES = 0.5, 0.7, 0.85  # shares of the time by which each is done, in this order
 
