@@ -6,8 +6,7 @@ from collections.abc import Collection
 
 import pytest
 
-from trtbuild.graphs.folding import unfold
-from trtbuild.graphs.tfop import TfOp
+from trtbuild.graphs.folding import TfOp, unfold
 
 
 def op(text: str, *inputs: str) -> TfOp:

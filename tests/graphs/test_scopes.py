@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.graphs import graph, nodes
+from trtbuild.graphs.folding import TfOp
 from trtbuild.graphs.scopes import Cleaner, in_scope, names_of, scope_map
-from trtbuild.graphs.tfop import TfOp
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class _Splat:
 
 
 def freeze(part: Subgraph) -> FrozenSubgraph:
-    """Inline functions, replace variables, and optimise as the build does (``kit.tfonnx``).
+    """Inline functions, replace variables, and optimise as the build does (``sources/tfonnx.py``).
 
     Raises:
         ExportError: TensorFlow cannot.
@@ -67,8 +67,7 @@ def _freeze(part: Subgraph) -> FrozenSubgraph:
     from tensorflow.python.framework import convert_to_constants as converter
     from tf2onnx import tf_loader
 
-    from trtbuild.sources.inlining import inline_functions
-    from trtbuild.sources.tfonnx import allow_inlining
+    from trtbuild.sources.inlining import allow_inlining, inline_functions
 
     inputs, outputs = list(part.inputs.values()), list(part.outputs.values())
     allow_inlining(part.graph_def)

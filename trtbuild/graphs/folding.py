@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from trtbuild.graphs.tfop import TfOp
-
 # The kinds of TensorFlow operations, by a part of their names, that such a node is named after.
 _HEARTS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Conv", "ConvTranspose"), ("Conv",)),
@@ -24,6 +22,16 @@ _SILENT = ("Identity", "Const", "StopGradient")
 _DATA = {"Conv2DBackpropInput": 2, "Conv3DBackpropInputV2": 2}  # the slot of the data, where it is not the first
 # TensorFlow's folding of a multiplication into a convolution: it has the multiplication's name, its weights this one.
 _MERGED = "/merged_input"
+
+
+@dataclass(frozen=True)
+class TfOp:
+    """One operation of the frozen graph; ``inputs`` are tensor names (``op:0``), ``shapes`` one for each output."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    shapes: tuple[tuple[int | None, ...] | None, ...]
 
 
 @dataclass(frozen=True)

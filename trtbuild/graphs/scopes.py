@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.core.complaint import OperationEntry
-from trtbuild.graphs.folding import Folding, is_heavy, unfold
+from trtbuild.graphs.folding import Folding, TfOp, is_heavy, unfold
 from trtbuild.graphs.graph import inferred
-from trtbuild.graphs.tfop import TfOp
 
 if TYPE_CHECKING:
     import onnx

@@ -31,3 +31,15 @@ def inline_functions(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
     wanted.node_list.value.extend(keep)
     meta_graph.collection_def["train_op"].CopyFrom(wanted)
     return tf_optimizer.OptimizeGraph(config, meta_graph)
+
+
+def allow_inlining(graph_def: GraphDef) -> None:
+    """Have jit-compiled functions inlined, which TensorFlow keeps apart: Keras 3 makes grouped convolutions of them."""
+    marks = ("_XlaMustCompile", "_noinline")
+    for function in graph_def.library.function:
+        for mark in marks:
+            function.attr.pop(mark, None)
+    for node in (*graph_def.node, *(node for function in graph_def.library.function for node in function.node_def)):
+        if marks[0] in node.attr and node.op == "StatefulPartitionedCall":
+            node.op = "PartitionedCall"  # frozen: no state is left
+        node.attr.pop(marks[0], None)

@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ExportError
 from trtbuild.graphs import canonical
+from trtbuild.graphs.folding import TfOp
 from trtbuild.graphs.graph import all_nodes
-from trtbuild.graphs.tfop import TfOp
-from trtbuild.sources import randomness, standins
-from trtbuild.sources.tf2onnxmemory import mend_constants
+from trtbuild.sources import randomness, standins, tf2onnxpatches
+from trtbuild.sources.inlining import allow_inlining
 from trtbuild.sources.tfmodel import TfModel
 
 if TYPE_CHECKING:
     import onnx
     import tensorflow as tf
     from tensorflow.core.framework.graph_pb2 import GraphDef
-    from tf2onnx.graph import Graph, Node
 
 TF2ONNX_LAST_OPSET = 18
 
@@ -153,18 +152,6 @@ def _freeze(
         hidden -= lost
 
 
-def allow_inlining(graph_def: GraphDef) -> None:
-    """Have jit-compiled functions inlined, which TensorFlow keeps apart: Keras 3 makes grouped convolutions of them."""
-    marks = ("_XlaMustCompile", "_noinline")
-    for function in graph_def.library.function:
-        for mark in marks:
-            function.attr.pop(mark, None)
-    for node in (*graph_def.node, *(node for function in graph_def.library.function for node in function.node_def)):
-        if marks[0] in node.attr and node.op == "StatefulPartitionedCall":
-            node.op = "PartitionedCall"  # frozen: no state is left
-        node.attr.pop(marks[0], None)
-
-
 def _describe(op: tf.Operation) -> TfOp:
     def dims(tensor: tf.Tensor) -> tuple[int | None, ...] | None:
         return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
@@ -184,8 +171,7 @@ def _tf2onnx(
     from tf2onnx import optimizer
     from tf2onnx.tfonnx import process_tf_graph
 
-    _mend_scalar_bias()
-    mend_constants()
+    tf2onnxpatches.mend()
     said = _Complaints()
     logger = logging.getLogger("tf2onnx")
     logger.addHandler(said)
@@ -194,7 +180,7 @@ def _tf2onnx(
         converted = process_tf_graph(
             graph, opset=opset, input_names=list(inputs), output_names=list(outputs),
             tensors_to_rename={**inputs, **outputs}, continue_on_error=True,
-            const_node_values=dict(weights or {}), custom_op_handlers={"Erfc": (_erfc, [])},
+            const_node_values=dict(weights or {}), custom_op_handlers={"Erfc": (tf2onnxpatches.erfc, [])},
         )  # fmt: skip
         # An optimiser pass that fails is skipped with a warning and a copy of the graph before it is kept; a deep copy
         # for each of its seven passes is what makes large graphs slow, and a failed pass should be seen.
@@ -213,42 +199,6 @@ def _tf2onnx(
     finally:
         logger.removeHandler(said)
     return model, shapes, said.lines
-
-
-def _mend_scalar_bias() -> None:
-    """tf2onnx 1.17 takes a scalar added to a convolution for its bias, and fails on ``max(())`` (hard sigmoid)."""
-    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
-
-    original = TransposeOptimizer._add_handler
-    if getattr(original, "mended", False):
-        return
-
-    def add_handler(self: TransposeOptimizer, trans: Node, node: Node) -> bool:
-        handled: bool
-        second = node.inputs[1]
-        if second.is_const() and second.get_tensor_value(as_list=False).ndim == 0:
-            handled = self._handle_node_having_branches(trans, node)
-        else:
-            handled = original(self, trans, node)
-        return handled
-
-    add_handler.mended = True  # type: ignore[attr-defined]
-    TransposeOptimizer._add_handler = add_handler
-
-
-def _erfc(context: Graph, node: Node, name: str, arguments: object) -> None:
-    """erfc(x) = 1 - erf(x): tf2onnx 1.17 lacks it, and the exact GELU of Keras 3 is made of it."""
-    import numpy as np
-    from tf2onnx import utils
-
-    shape, dtype = context.get_shape(node.output[0]), context.get_dtype(node.output[0])
-    one = context.make_const(utils.make_name("one"), np.array(1, utils.map_onnx_to_numpy_type(dtype)))
-    source, output = node.input[0], node.output[0]
-    context.remove_node(node.name)
-    erf = context.make_node("Erf", [source], shapes=[shape], dtypes=[dtype])
-    context.make_node(
-        "Sub", [one.output[0], erf.output[0]], name=name, outputs=[output], shapes=[shape], dtypes=[dtype]
-    )
 
 
 _NO_REASON = ("not supported", "Unsupported ops")  # what tf2onnx says of every one of them

@@ -17,8 +17,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _EXAMINING = (
     "suite/authoring.py", "suite/case.py", "suite/comparing.py", "suite/drawing.py", "suite/exporting.py",
     "suite/values.py", "suite/worker.py", "graphs/canonical.py", "graphs/cast.py", "graphs/graph.py", "graphs/qdq.py",
-    "graphs/rounding.py", "graphs/uncalibrated.py", "sources/tfonnx.py", "quantizers/minmax.py",
-    "runtimes/calibrated.py", "runtimes/onnxruntime.py",
+    "graphs/rounding.py", "graphs/uncalibrated.py", "sources/tfonnx.py", "sources/tf2onnxpatches.py",
+    "sources/inlining.py", "quantizers/minmax.py", "runtimes/calibrated.py", "runtimes/onnxruntime.py",
 )  # fmt: skip
 _PROBING = (
     "trt/diagnosis.py", "trt/refusals.py", "trt/api.py", "graphs/misreadings.py", "workers/prober.py",
