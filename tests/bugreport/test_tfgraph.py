@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.graphs import graph
 from trtbuild.bugreport import tfgraph
-from trtbuild.suite.collecting import collect
+from trtbuild.suite.collection import collect
 
 KNOWN = """float[1,2,8,8] x => float[1,2,1] y {
     c = Conv <pads = [1,1,1,1]> (x, w)

@@ -20,7 +20,7 @@ from trtbuild.cli import main as cli
 from trtbuild.config import named
 from trtbuild.core.spec import Calibration, Lowering
 from trtbuild.reducing.subject import of_file
-from trtbuild.suite.collecting import collect
+from trtbuild.suite.collection import collect
 
 ROOT = packaged_conf().parent
 NET = "float[1,4] x => float[1,4] y { a = MatMul(x, w) y = Relu(a) }"

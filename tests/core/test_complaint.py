@@ -17,7 +17,7 @@ from trtbuild.checker.problem import settled
 from trtbuild.checker.result import Result
 from trtbuild.core.complaint import PHRASES, Complaint, ProblemKind, RefusalStage
 from trtbuild.reducing import casefile, failure
-from trtbuild.suite import verdicts
+from trtbuild.suite import stage
 from trtbuild.workers.prober import Answer, Outcome
 
 MODEL = graph("float[2] x => float[2] y { y = Neg(x) }")
@@ -52,7 +52,7 @@ def test_a_reduction_a_case_and_a_report_keep_the_word(kind: Outcome, tmp_path: 
     """The failure's kind, the title of the case, the row of the matrix, and the report's title."""
     (found,) = failure.of_answer(answer(kind), ())
     row = matrix.row(matrix.Entry("g", "fp32", MODEL), "v", "1.7", "none", answer(kind), str)
-    stages = verdicts.of_answer(answer(kind))
+    stages = stage.of_answer(answer(kind))
 
     assert found.kind == kind and failure.choose([found], "crash" if kind == "timeout" else kind) == found
     assert casefile.title_of(found, ["Neg"]) == f"Neg: {PHRASES[kind]}" and row.outcome == PHRASES[kind]  # type: ignore[index]

@@ -7,8 +7,8 @@ from typing import Any
 
 from trtbuild.core.spec import Toolchain
 from trtbuild.suite.case import Case, case, f32
-from trtbuild.suite.running import Results
-from trtbuild.suite.verdicts import Stage, Stages
+from trtbuild.suite.results import Results
+from trtbuild.suite.stage import Stage, Stages
 
 RTX = Toolchain("tensorrt-rtx", "1.7.1.116", ("tensorrt-rtx==1.7.1.116",), ("8.9",))
 OK: Stages = {name: Stage("yes") for name in ("exports", "parses", "builds", "matches")}
@@ -24,10 +24,11 @@ def simple(name: str = "relu-alone", **more: Any) -> Case:
 
 def results(stages: Stages, name: str = "relu-alone", version: str = "rtx-1.7") -> Results:
     """Results of one case with one version."""
-    examined = {stage: told.as_dict() for stage, told in stages.items() if stage in ("exports", "matches")}
+    examined = {stage: told.document() for stage, told in stages.items() if stage in ("exports", "matches")}
     probed = {stage: told for stage, told in stages.items() if stage in ("parses", "builds")}
     outline = [{"op": "", "name": "x", "from": []}, {"op": "Resize", "name": "r", "from": [0]}]
-    return Results({name: {"stages": examined, "outline": outline}}, {version: {name: probed}})
+    graph = {"graph": "digest", "outline": outline, "shapes": {}, "profiles": {}}
+    return Results({name: {"stages": examined, "exported": graph}}, {version: {name: probed}})
 
 
 def workspace(root: Path, text: str, name: str = "mine.py") -> Path:

@@ -12,8 +12,8 @@ import pytest
 from tests.suite.cases import ONE, workspace
 from trtbuild.base.errors import ConfigError
 from trtbuild.suite.case import Family, case, f32, grid
-from trtbuild.suite.collecting import choose, collect
-from trtbuild.suite.expected import PACKAGED, read
+from trtbuild.suite.collection import choose, collect
+from trtbuild.suite.expectation import PACKAGED, read
 
 CASES = collect(None)
 
@@ -61,7 +61,7 @@ def test_every_case_that_exports_says_what_it_is_about() -> None:
 
 def test_listing_loads_no_tool() -> None:
     """Case files name TensorFlow, and load it when they run."""
-    script = "import sys; from trtbuild.suite.collecting import collect; collect(None); print(*sys.modules)"
+    script = "import sys; from trtbuild.suite.collection import collect; collect(None); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout.split()
 
     assert "trtbuild.suite.cases.resize" in loaded

@@ -11,7 +11,7 @@ from tests.workers.scripts import interpreter
 from trtbuild.base.errors import PlaceError
 from trtbuild.suite import pool
 from trtbuild.suite.pool import Worker
-from trtbuild.suite.running import _of_the_machine
+from trtbuild.suite.results import _of_the_machine
 
 SCRIPT = """
 say = lambda **told: answer(told)

@@ -13,12 +13,12 @@ from trtbuild.base.packaged import templates
 from trtbuild.core.complaint import Complaint
 from trtbuild.suite import document, identity
 from trtbuild.suite.case import Tolerance
-from trtbuild.suite.comparing import difference
-from trtbuild.suite.drawing import svg
+from trtbuild.suite.comparison import difference
 from trtbuild.suite.junit import to_xml
+from trtbuild.suite.outline import svg
 from trtbuild.suite.page import render_all
 from trtbuild.suite.records import Records
-from trtbuild.suite.verdicts import Stages, of_answer, overall
+from trtbuild.suite.stage import Stages, of_answer, overall
 from trtbuild.workers.prober import Answer
 
 NAN, INF = float("nan"), float("inf")

@@ -190,7 +190,7 @@ def _related(found: Reproducer, files: dict[str, bytes]) -> None:
 
 
 def _agrees(found: Reproducer) -> str:
-    from trtbuild.suite.comparing import difference
+    from trtbuild.suite.comparison import difference
 
     subject = found.subject
     if isinstance(found.fault, SourceFault):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from trtbuild.core.job import Job
 from trtbuild.reducing.suitecase import ExportedCase
-from trtbuild.suite import exporting, worker
+from trtbuild.suite import examination, worker
 from trtbuild.suite.case import Case
-from trtbuild.suite.collecting import collect
+from trtbuild.suite.collection import collect
 
 if TYPE_CHECKING:
     import onnx
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trtbuild.arrays.arrayfile import Array
 
     Feeds = dict[str, Array]
-    Source = object  # the traced function; a case made from an ONNX file has none
+    Source = examination.Traced | None
 
 
 def run(job: Job) -> None:
@@ -28,11 +28,11 @@ def run(job: Job) -> None:
     try:
         _export(cases[name], folder, exported)
     except Exception as error:  # the case's own function, and TensorFlow under it, raise anything
-        exported["failed"] = f"{type(error).__name__}: {exporting.first_line(error)}"
+        exported["failed"] = f"{type(error).__name__}: {examination.first_line(error)}"
     for i, other in enumerate(others if not exported["failed"] else ()):
         try:
             source, _, lowered, feeds = _graphs(cases[other])
-            verdict, _ = exporting.compare_case(cases[other], source, lowered, feeds)
+            verdict, _ = examination.compare_case(cases[other], source, lowered, feeds)
         except Exception:  # one that cannot be exported is no control
             continue
         (folder / f"neighbour{i}.onnx").write_bytes(lowered.SerializeToString())
@@ -44,9 +44,9 @@ def _graphs(case: Case) -> tuple[Source, onnx.ModelProto, onnx.ModelProto, list[
     from trtbuild.suite.authoring import forget_layers
 
     forget_layers()
-    source, model = exporting.import_case(case) if case.onnx else exporting.export_case(case)
-    feeds = [exporting.feeds_at(case, point) for point in range(len(exporting.points(case)))]
-    return source, model, exporting.lower_case(case, model, feeds), feeds
+    source, model = examination.import_case(case) if case.onnx else examination.export_case(case)
+    feeds = [examination.feeds_at(case, point) for point in range(len(examination.points(case)))]
+    return source, model, examination.lower_case(case, model, feeds), feeds
 
 
 def _export(case: Case, folder: Path, exported: ExportedCase) -> None:
@@ -58,7 +58,7 @@ def _export(case: Case, folder: Path, exported: ExportedCase) -> None:
     _save(folder / "feeds.npz", {name: value for name, value in given.items() if name in there})
     made = {value.name for value in lowered.graph.output}
     _save(folder / "golden.npz", {n if n in made else f"{n}_output": value for n, value in wanted.items()})
-    about = exporting.questions(case, lowered)
+    about = examination.questions(case, lowered)
     exported["shapes"], exported["profiles"] = about["shapes"], about["profiles"]
 
 
@@ -66,22 +66,22 @@ def _references(case: Case, source: Source, lowered: onnx.ModelProto, feeds: lis
     """Inputs and TensorFlow's outputs, at the first point of the profiles where they deviate."""
     from trtbuild.base.errors import TrtbuildError
     from trtbuild.runtimes.onnxruntime import session_of
-    from trtbuild.suite.comparing import difference
+    from trtbuild.suite.comparison import difference
 
     golden = case.onnx.with_suffix(".npz") if case.onnx else None
     if golden is not None:
-        return exporting.read_golden(golden, case) if golden.is_file() else (feeds[0], {})
+        return examination.read_golden(golden, case) if golden.is_file() else (feeds[0], {})
     first: tuple[Feeds, Feeds] = (feeds[0], {})
     for given in feeds:
         try:
-            wanted = exporting.run_tensorflow(source, given)
+            wanted = examination.run_tensorflow(source, given)
             if given is feeds[0]:
                 first = (given, wanted)
             session = session_of(lowered, case.id)
             have = session.run({name: value for name, value in given.items() if name in session.inputs})
-        except (exporting._NotHere, TrtbuildError):
+        except (examination._NotHere, TrtbuildError):
             break
-        if any(difference(v, have[exporting.output_name(n, have)], case.tolerance) for n, v in wanted.items()):
+        if any(difference(v, have[examination.output_name(n, have)], case.tolerance) for n, v in wanted.items()):
             return given, wanted
     return first
 

@@ -13,7 +13,7 @@ from trtbuild.base.files import write_atomic
 from trtbuild.core.complaint import PHRASES
 from trtbuild.reducing.failure import Failure
 from trtbuild.suite.case import Tolerance
-from trtbuild.suite.collecting import ID
+from trtbuild.suite.collection import ID
 from trtbuild.workers.prober import Profiles
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ class LoweringFault:
 
     def compare(self, model: onnx.ModelProto) -> str:
         """How far the lowered graph is off, "" within the tolerance; raises LowerError, ModelError."""
-        from trtbuild.suite.comparing import difference
+        from trtbuild.suite.comparison import difference
 
         feeds = self.feeds(model)
         wanted = graphvalues.outputs_of(model, feeds)
@@ -141,7 +141,7 @@ class SourceFault:
         self.operations: tuple[str, ...] = ()  # of TensorFlow, where they are known
 
     def shows(self, model: onnx.ModelProto) -> bool:
-        from trtbuild.suite.comparing import difference
+        from trtbuild.suite.comparison import difference
 
         try:
             have = graphvalues.outputs_of(model, self.feeds)

@@ -37,7 +37,7 @@ class ExportedCase(TypedDict):
 
 def find(name: str, root: Path | None) -> Case:
     """The case of an id; raises ConfigError with the nearest one."""
-    from trtbuild.suite.collecting import collect
+    from trtbuild.suite.collection import collect
 
     cases = collect(root)
     if name not in cases:
@@ -73,7 +73,7 @@ def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Pat
 
 def neighbours(case: Case, root: Path | None) -> list[Case]:
     """Cases of the same function with other parameters."""
-    from trtbuild.suite.collecting import collect
+    from trtbuild.suite.collection import collect
 
     if case.build is None:
         return []

@@ -4,20 +4,87 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import NotRequired, TypedDict, get_args
 
 from trtbuild.core.spec import Toolchain
 from trtbuild.suite.case import Case
-from trtbuild.suite.expected import UNEXPECTED, Expectation, Judgement, Outcome, judge
-from trtbuild.suite.running import Results
-from trtbuild.suite.verdicts import STAGES, UNREACHED, Stages, overall
+from trtbuild.suite.expectation import UNEXPECTED, Expectation, Judgement, Outcome, judge
+from trtbuild.suite.results import Results
+from trtbuild.suite.stage import STAGES, UNREACHED, StageDocument, StageName, Stages, Verdict, overall
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 MATCHED_BY = "the graph in ONNX Runtime on the CPU, against TensorFlow; no engine was executed"
 
 
-def about(case: Case) -> dict[str, Any]:
+class InputDocument(TypedDict):
+    dtype: str
+    shape: list[int | None]
+
+
+class ToleranceDocument(TypedDict):
+    absolute: float
+    relative: float
+
+
+class CaseDocument(TypedDict):
     """A case without its results: an entry of ``--list --json``."""
+
+    id: str
+    title: str
+    category: str
+    issues: list[str]
+    precision: str
+    structure: str
+    needs: list[str]
+    tolerance: ToleranceDocument
+    inputs: dict[str, InputDocument]
+    place: str
+
+
+class ResultDocument(TypedDict):
+    """A case with one version; ``verdict`` is "ok", or the first stage that is not yes and how."""
+
+    verdict: str
+    exports: StageDocument
+    parses: StageDocument
+    builds: StageDocument
+    matches: StageDocument
+    outcome: Outcome
+    news: str
+    failed: bool
+    expected: Expectation | None
+
+
+class Turns(TypedDict):
+    """The first version that TensorRT's part goes wrong in, and the first good one after that; "" for none."""
+
+    first_bad: str
+    first_good: str
+
+
+class CaseResults(CaseDocument, Turns):
+    results: dict[str, ResultDocument]
+
+
+class VersionDocument(TypedDict):
+    name: str
+    flavour: str
+    version: str
+
+
+class SuiteDocument(TypedDict):
+    """``suite.json``."""
+
+    machine: str
+    matched_by: str
+    failures: int
+    versions: list[VersionDocument]
+    counts: dict[str, dict[Outcome, int]]
+    cases: list[CaseResults]
+    proposed: NotRequired[str]  # by --update: what changed in the expectations, as a unified diff
+
+
+def about(case: Case) -> CaseDocument:
     return {
         "id": case.id, "title": case.title, "category": case.category, "issues": list(case.issues),
         "precision": case.precision, "structure": case.structure, "needs": list(case.needs),
@@ -35,11 +102,12 @@ def is_failure(judgement: Judgement, stages: Stages) -> bool:
 def make(
     cases: Sequence[Case], toolchains: Mapping[str, Toolchain], results: Results,
     expectations: Mapping[str, Mapping[str, Expectation]], machine: str,
-) -> dict[str, Any]:  # fmt: skip
-    counts: dict[str, Counter[str]] = {version: Counter() for version in toolchains}
-    entries, failures = [], 0
+) -> SuiteDocument:  # fmt: skip
+    counts: dict[str, Counter[Outcome]] = {version: Counter() for version in toolchains}
+    entries: list[CaseResults] = []
+    failures = 0
     for case in cases:
-        by_version: dict[str, dict[str, Any]] = {}
+        by_version: dict[str, ResultDocument] = {}
         for version in toolchains:
             stages = results.stages(case.id, version)
             judgement = judge(stages, expectations[version].get(case.id), version)
@@ -48,7 +116,10 @@ def make(
             failures += failed
             by_version[version] = {
                 "verdict": overall(stages),
-                **{str(name): stages.get(name, UNREACHED).as_dict() for name in STAGES},
+                "exports": stages.get("exports", UNREACHED).document(),
+                "parses": stages.get("parses", UNREACHED).document(),
+                "builds": stages.get("builds", UNREACHED).document(),
+                "matches": stages.get("matches", UNREACHED).document(),
                 "outcome": judgement.outcome, "news": judgement.news, "failed": failed,
                 "expected": judgement.expected,
             }  # fmt: skip
@@ -61,20 +132,25 @@ def make(
     }  # fmt: skip
 
 
-def _turns(by_version: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The first version that TensorRT's part goes wrong in, and the first good one after that; "" for none."""
+def _turns(by_version: Mapping[str, ResultDocument]) -> Turns:
     first_bad = first_good = ""
     for version, result in by_version.items():
-        said = [result[stage]["verdict"] for stage in ("parses", "builds")]
-        good = said == ["yes", "yes"]
-        if not first_bad and not set(said) <= {"yes", UNREACHED.verdict}:  # what was not exported is not its fault
+        said = {result["parses"]["verdict"], result["builds"]["verdict"]}
+        good = said == {"yes"}
+        if not first_bad and not said <= {"yes", UNREACHED.verdict}:  # what was not exported is not its fault
             first_bad = version
         elif good and first_bad and not first_good:
             first_good = version
     return {"first_bad": first_bad, "first_good": first_good}
 
 
-def lines(document: Mapping[str, Any]) -> list[str]:
+def said_of(result: ResultDocument) -> list[tuple[StageName, Verdict, str]]:
+    """Stages that went wrong, or of which something was said, with the words."""
+    found = [(name, result[name]["verdict"], result[name].get("says", "")) for name in STAGES]
+    return [(name, verdict, says) for name, verdict, says in found if says or verdict not in ("yes", "untested")]
+
+
+def lines(document: SuiteDocument) -> list[str]:
     """The summary for people: a line for each version, everything that is unexpected, what versions changed."""
     told = []
     for version in document["versions"]:
@@ -82,10 +158,10 @@ def lines(document: Mapping[str, Any]) -> list[str]:
         shown = ", ".join(f"{count} {_plural(name, count)}" for name, count in counts.items() if count)
         told.append(f"{version['name']} ({version['flavour']} {version['version']}, {document['machine']}): {shown}")
     for entry in document["cases"]:
-        for version, result in entry["results"].items():
+        for name, result in entry["results"].items():
             if result["failed"] or result["outcome"] in UNEXPECTED:
                 news = result["news"] + (f"; {result['verdict']}" if result["outcome"] == "new" else "")
-                told.append(f"  {result['outcome']}: {entry['id']} with {version}: {news}")
+                told.append(f"  {result['outcome']}: {entry['id']} with {name}: {news}")
     turned = [e for e in document["cases"] if len({r["verdict"] for r in e["results"].values()}) > 1]
     if turned:
         told.append(f"{len(turned)} case(s) differ between versions:")
@@ -93,7 +169,7 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def _by_version(entry: Mapping[str, Any]) -> str:
+def _by_version(entry: CaseResults) -> str:
     return "; ".join(f"{version} {result['verdict']}" for version, result in entry["results"].items())
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from xml.etree import ElementTree
 
-from trtbuild.suite.verdicts import STAGES
+from trtbuild.suite.document import ResultDocument, SuiteDocument, said_of
 
 
-def to_xml(document: Mapping[str, Any]) -> bytes:
+def to_xml(document: SuiteDocument) -> bytes:
     top = ElementTree.Element("testsuites", name="trtbuild suite")
     for version in (entry["name"] for entry in document["versions"]):
         results = [(entry, entry["results"][version]) for entry in document["cases"]]
@@ -32,12 +30,7 @@ def to_xml(document: Mapping[str, Any]) -> bytes:
     return content + b"\n"
 
 
-def stage_lines(result: Mapping[str, Any]) -> str:
+def stage_lines(result: ResultDocument) -> str:
     """What went wrong, a stage a line."""
-    found = ((stage, result[stage]) for stage in STAGES)
-    text = "\n".join(
-        f"{stage}: {told['verdict']}" + (f": {told['says']}" if told.get("says") else "")
-        for stage, told in found
-        if told["verdict"] not in ("yes", "untested") or told.get("says")
-    )
+    text = "\n".join(": ".join(filter(None, (name, verdict, says))) for name, verdict, says in said_of(result))
     return "".join(c if c >= " " or c in "\n\t" else "?" for c in text)  # XML has no other control characters

@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from trtbuild.suite.drawing import svg
-from trtbuild.suite.running import Results
-from trtbuild.suite.verdicts import STAGES
+from trtbuild.suite.document import CaseResults, SuiteDocument, said_of
+from trtbuild.suite.outline import svg
+from trtbuild.suite.results import Results
+from trtbuild.suite.stage import STAGES
 
 SYMBOLS = {"yes": "✔", "no": "✘", "crash": "⚡", "timeout": "⏱", "untested": "·"}
 
 
-def render_all(document: Mapping[str, Any], results: Results, templates: Mapping[str, Path]) -> dict[str, str]:
+class Message(TypedDict):
+    stage: str
+    verdict: str
+    says: str
+    versions: list[str]
+
+
+def render_all(document: SuiteDocument, results: Results, templates: Mapping[str, Path]) -> dict[str, str]:
     """``suite.html`` and ``suite.json`` by name; equal documents give equal bytes."""
     from markupsafe import Markup
 
@@ -38,14 +46,12 @@ def render_all(document: Mapping[str, Any], results: Results, templates: Mapping
     }
 
 
-def messages(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+def messages(entry: CaseResults) -> list[Message]:
     """What tools said of a case, each message once, with the versions that gave it (none: all of them)."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for version, result in entry["results"].items():
-        for stage in STAGES:
-            told = result[stage]
-            if told.get("says") or told["verdict"] not in ("yes", "untested"):
-                found.setdefault((stage, told["verdict"], told.get("says", "")), []).append(version)
+        for said in said_of(result):
+            found.setdefault(said, []).append(version)
     several = len(entry["results"]) > 1
     return [
         {"stage": stage, "verdict": verdict, "says": says,

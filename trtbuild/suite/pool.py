@@ -6,17 +6,18 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from trtbuild.base.errors import PlaceError
+from trtbuild.suite.examination import StageAnswer
+from trtbuild.suite.stage import StageName
 from trtbuild.suite.worker import environment
 from trtbuild.workers.child import Child
 from trtbuild.workers.process import Death
 
 START_S = 180.0  # for TensorFlow's import on a busy machine
 MOST_WORKERS = 8  # 600 MB each
-STAGES = ("exports", "matches")
-Answers = dict[str, dict[str, Any]]  # stage -> what came of it
+STAGES: tuple[StageName, ...] = ("exports", "matches")
+Answers = dict[StageName, StageAnswer]
 
 
 def examine_all(
@@ -85,13 +86,13 @@ class Worker:
             self._child = self._start()
         answers: Answers = {}
         answer = self._child.ask({"id": name}, limit_s)
-        for stage in (*STAGES, "end"):
+        for stage in (*STAGES, STAGES[-1]):  # once more for the end
             if isinstance(answer, Death):
                 self._child = None
-                answers[stage if stage != "end" else STAGES[-1]] = _of_death(answer)
-                return answers
+                answers[stage] = _of_death(answer)
+                break
             if answer["stage"] == "end":
-                return answers
+                break
             answers[answer.pop("stage")] = answer
             answer = self._child.answer(limit_s)
         return answers
@@ -108,9 +109,8 @@ class Worker:
         return child
 
 
-def _of_death(death: Death) -> dict[str, Any]:
-    verdict = "timeout" if death.cause == "time" else "crash"
-    return {"verdict": verdict, "says": f"the process {death}"}
+def _of_death(death: Death) -> StageAnswer:
+    return {"verdict": "timeout" if death.cause == "time" else "crash", "says": f"the process {death}"}
 
 
 def workers_for(cores: int, cases: Iterable[object]) -> int:

@@ -6,19 +6,21 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 _OUTDATED = 4  # lines for each living one, beyond which the file is written anew
 
 
-class Records:
+Value = TypeVar("Value")  # what JSON can hold
+
+
+class Records(Generic[Value]):
     """One file of records by key; a key's last line counts.  Several processes may append to it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._found: dict[str, dict[str, Any]] = {}
+        self._found: dict[str, Value] = {}
         self._lines = 0
         with contextlib.suppress(OSError):
             for line in path.read_text("utf-8", errors="replace").splitlines():
@@ -27,11 +29,11 @@ class Records:
                     entry = json.loads(line)
                     self._found[entry["key"]] = entry["value"]
 
-    def get(self, key: str) -> dict[str, Any] | None:
+    def get(self, key: str) -> Value | None:
         return self._found.get(key)
 
-    def put(self, key: str, value: Mapping[str, Any]) -> None:
-        self._found[key] = dict(value)
+    def put(self, key: str, value: Value) -> None:
+        self._found[key] = value
         self._lines += 1
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # Begins with a line break: what a killed process left of a line must not spoil this one.

@@ -5,18 +5,17 @@ Results come from the same records and pooled processes as the verb's; only the 
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import workspace_here
 from trtbuild.config import named
-from trtbuild.suite import document, proposing
-from trtbuild.suite.collecting import collect
-from trtbuild.suite.examining import examine
+from trtbuild.suite import document, proposal
+from trtbuild.suite.collection import collect
+from trtbuild.suite.document import ResultDocument
 from trtbuild.suite.identity import machine_class
 from trtbuild.suite.junit import stage_lines
+from trtbuild.suite.results import examine
 
 WORKSPACE = workspace_here()
 ROOT = WORKSPACE.root if WORKSPACE else None
@@ -31,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def report(request: pytest.FixtureRequest) -> dict[tuple[str, str], dict[str, Any]]:
+def report(request: pytest.FixtureRequest) -> dict[tuple[str, str], ResultDocument]:
     """What came of every chosen test, by case and version."""
     points = (getattr(item, "callspec", None) for item in request.session.items)
     chosen = [point.params for point in points if point is not None and {"case", "version"} <= set(point.params)]
@@ -40,12 +39,12 @@ def report(request: pytest.FixtureRequest) -> dict[tuple[str, str], dict[str, An
     asked = named.toolchains(ROOT or packaged_conf().parent, names)
     results = examine(cases, asked, ROOT)
     machine = machine_class()
-    expectations = {name: proposing.expectations(name, ROOT, machine) for name in asked}
+    expectations = {name: proposal.expectations(name, ROOT, machine) for name in asked}
     made = document.make(cases, asked, results, expectations, machine)
     return {(e["id"], version): result for e in made["cases"] for version, result in e["results"].items()}
 
 
-def test_case(case: str, version: str, report: dict[tuple[str, str], dict[str, Any]]) -> None:
+def test_case(case: str, version: str, report: dict[tuple[str, str], ResultDocument]) -> None:
     """Fails when what came of the case is not what was expected; an expected failure is an xfail."""
     result = report[case, version]
     if result["failed"]:

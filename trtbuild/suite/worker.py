@@ -10,8 +10,8 @@ from trtbuild.workers.process import inherited
 
 
 def run(job: Job) -> None:
-    from trtbuild.suite.collecting import collect
-    from trtbuild.suite.exporting import examine
+    from trtbuild.suite.collection import collect
+    from trtbuild.suite.examination import examine
 
     cases = collect(root_of(job))
     calm()

@@ -12,7 +12,7 @@ from tests.support.graphs import graph
 from trtbuild.base.errors import ConfigError
 from trtbuild.cli import words as cli_words
 from trtbuild.cli.commands import reduce as verb
-from trtbuild.suite.collecting import collect
+from trtbuild.suite.collection import collect
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from tests.suite.cases import ONE, workspace
 from trtbuild.base.errors import ConfigError
 from trtbuild.cli import words as cli_words
 from trtbuild.cli.commands import suite as command
-from trtbuild.suite.collecting import collect
+from trtbuild.suite.collection import collect
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = (ROOT / "docs" / "suite.md").read_text("utf-8").split("<!-- example -->\n```python\n")[1].split("```")[0]

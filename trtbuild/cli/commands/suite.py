@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
@@ -17,11 +16,11 @@ from trtbuild.cli import words
 from trtbuild.config import named
 from trtbuild.core.spec import Toolchain
 from trtbuild.suite import document as documents
-from trtbuild.suite import proposing, running
+from trtbuild.suite import proposal
 from trtbuild.suite.case import Case
-from trtbuild.suite.collecting import OWN, choose, collect
-from trtbuild.suite.examining import examine, note
+from trtbuild.suite.collection import OWN, choose, collect
 from trtbuild.suite.identity import machine_class
+from trtbuild.suite.results import LIMIT_S, Results, examine, note
 
 GROUP = "convert"
 HELP = "over 680 graphs known to trouble TensorRT, and your own, against what is expected of each version"
@@ -40,7 +39,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--update", action="store_true", help="write what came out as expected; show what changed")
     parser.add_argument("--junit", metavar="FILE", help="write JUnit's XML to this file")
     parser.add_argument("--html", metavar="DIR", help="write suite.html and suite.json to this folder")
-    words.limit_option(parser, running.LIMIT_S, "a stage of a case")
+    words.limit_option(parser, LIMIT_S, "a stage of a case")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,10 +62,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("no case matches", where="suite", hint="see them with: trtbuild suite --list")
     names = named.names_of(overrides, "tensorrt", "the suite", "choose cases with -k and --category")
     asked = named.toolchains(root or packaged_conf().parent, names)
-    limit_s = args.limit or running.LIMIT_S
+    limit_s = args.limit or LIMIT_S
     results = examine(chosen, asked, root, install=args.install, limit_s=limit_s)
     machine = machine_class()
-    wanted = {name: proposing.expectations(name, root, machine) for name in asked}
+    wanted = {name: proposal.expectations(name, root, machine) for name in asked}
     made = documents.make(chosen, asked, results, wanted, machine)
     _write(made, results, args, root)
     print(*documents.lines(made), sep="\n", file=sys.stderr)
@@ -89,7 +88,7 @@ def _list(cases: Sequence[Case], *, as_json: bool) -> int:
     return 0
 
 
-def _write(made: Mapping[str, Any], results: running.Results, args: argparse.Namespace, root: Path | None) -> None:
+def _write(made: documents.SuiteDocument, results: Results, args: argparse.Namespace, root: Path | None) -> None:
     if args.junit:
         from trtbuild.suite.junit import to_xml
 
@@ -105,7 +104,7 @@ def _write(made: Mapping[str, Any], results: running.Results, args: argparse.Nam
 
 
 def _update(
-    chosen: Sequence[Case], everything: Mapping[str, Case], asked: Mapping[str, Toolchain], results: running.Results,
+    chosen: Sequence[Case], everything: Mapping[str, Case], asked: Mapping[str, Toolchain], results: Results,
     root: Path | None, machine: str,
 ) -> str:  # fmt: skip
     """Write the proposed expectations; what changed, as a unified diff."""
@@ -113,8 +112,8 @@ def _update(
     for version, toolchain in asked.items():
         found = {case.id: results.stages(case.id, version) for case in chosen}
         title = f"{toolchain.flavour} {toolchain.version}"
-        for path, text in proposing.proposals(version, title, found, everything, root, machine).items():
-            changed += proposing.difference(path, text)
+        for path, text in proposal.proposals(version, title, found, everything, root, machine).items():
+            changed += proposal.difference(path, text)
             write_atomic(path, text.encode())
     if not changed:
         note("the expectations are up to date")

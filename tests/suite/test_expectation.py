@@ -8,10 +8,10 @@ import pytest
 
 from tests.suite.cases import OK, ONE, REFUSED, workspace
 from trtbuild.base.errors import ConfigError
-from trtbuild.suite import proposing
-from trtbuild.suite.collecting import collect
-from trtbuild.suite.expected import PACKAGED, Expectation, describe, judge, propose, read
-from trtbuild.suite.verdicts import Stage, Stages
+from trtbuild.suite import proposal
+from trtbuild.suite.collection import collect
+from trtbuild.suite.expectation import PACKAGED, Expectation, describe, judge, propose, read
+from trtbuild.suite.stage import Stage, Stages
 
 VERSIONS = ("rtx-1.4", "rtx-1.5", "rtx-1.6", "rtx-1.7")
 
@@ -89,14 +89,14 @@ def test_a_proposal_keeps_the_rest_and_reads_back(tmp_path: Path) -> None:
 def test_an_installed_package_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What differs from it goes to the workspace's own file, which is read before it."""
     workspace(tmp_path, ONE)
-    monkeypatch.setattr(proposing, "in_checkout", lambda: False)
+    monkeypatch.setattr(proposal, "in_checkout", lambda: False)
     found = {"mine": OK, "relu-like": OK, "resize-area": REFUSED, "cond-nested": OK}
-    proposed = proposing.proposals("rtx-1.7", "T", found, collect(tmp_path), tmp_path, "no-gpu")
+    proposed = proposal.proposals("rtx-1.7", "T", found, collect(tmp_path), tmp_path, "no-gpu")
     ((path, text),) = proposed.items()
     path.parent.mkdir()
     path.write_text(text, "utf-8")
 
     assert path == tmp_path / "suite" / "expected" / "rtx-1.7.yaml"
     assert [line.split(":")[0].strip() for line in text.splitlines()[3:]] == ["mine", "resize-area"]
-    assert proposing.expectations("rtx-1.7", tmp_path, "no-gpu")["resize-area"] == describe(REFUSED)
-    assert proposing.difference(path, text) == "" and "+  x: ok" in proposing.difference(path, text + "  x: ok\n")
+    assert proposal.expectations("rtx-1.7", tmp_path, "no-gpu")["resize-area"] == describe(REFUSED)
+    assert proposal.difference(path, text) == "" and "+  x: ok" in proposal.difference(path, text + "  x: ok\n")

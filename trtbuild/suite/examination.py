@@ -6,24 +6,53 @@ Every stage says what came of it as soon as it ends, so that a crash in the next
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import DataError, ExportError, ModelError
 from trtbuild.suite.case import Case
+from trtbuild.suite.stage import Verdict, shorten
 
 if TYPE_CHECKING:
-    pass
+    import onnx
+    import tensorflow as tf
 
-Tell = Callable[[dict[str, Any]], None]  # one stage's answer
-MOST_WORDS = 600
+    from trtbuild.arrays.arrayfile import Array
+    from trtbuild.suite.outline import OutlineNode
+
+
+class Questions(TypedDict):
+    """What TensorRT is asked a graph with: by input, the concrete shape, and the profile of dynamic ones."""
+
+    shapes: dict[str, list[int]]
+    profiles: dict[str, list[list[int]]]
+
+
+class Graph(Questions):
+    """The graph that a case comes to: the digest that names its file, and its outline."""
+
+    graph: str
+    outline: list[OutlineNode]
+
+
+class StageAnswer(TypedDict, total=False):
+    """What came of one stage; where the export succeeds, with its :class:`Graph`."""
+
+    stage: str
+    verdict: Verdict
+    says: str
+    exported: Graph
+
+
+Traced = Callable[..., "Mapping[str, tf.Tensor]"]  # a concrete function
+Tell = Callable[[StageAnswer], None]
 
 
 def examine(case: Case, graphs: Path, tell: Tell) -> None:
     """Tell of the stages ``exports`` and ``matches``; the graph for TensorRT is left in ``graphs``, by its digest."""
     from trtbuild.graphs import canonical
-    from trtbuild.suite import drawing
+    from trtbuild.suite import outline
     from trtbuild.suite.authoring import forget_layers
 
     forget_layers()
@@ -40,9 +69,9 @@ def examine(case: Case, graphs: Path, tell: Tell) -> None:
         return
     digest = hashlib.sha256(content).hexdigest()
     write_once(graphs / f"{digest}.onnx", content)
-    graph = drawing.outline(lowered)
-    tell({"stage": "exports", "verdict": "yes", "says": "", "graph": digest, "outline": graph,
-          **questions(case, lowered)})  # fmt: skip
+    graph: Graph = {"graph": digest, "outline": outline.outline(lowered), **questions(case, lowered)}
+    tell({"stage": "exports", "verdict": "yes", "says": "", "exported": graph})
+    verdict: Verdict
     try:
         verdict, says = compare_case(case, source, lowered, feeds)
     except _NotHere as error:
@@ -61,11 +90,11 @@ def write_once(path: Path, content: bytes) -> None:
         write_atomic(path, content)
 
 
-def points(case: Case) -> tuple[Any, ...]:
+def points(case: Case) -> tuple[tuple[int, ...], ...]:
     return max((spec.shapes for spec in case.inputs.values()), key=len, default=((),))
 
 
-def feeds_at(case: Case, point: int) -> dict[str, Any]:
+def feeds_at(case: Case, point: int) -> dict[str, Array]:
     """Inputs at one point of the profiles; those without one are the same everywhere."""
     from trtbuild.suite.values import draw
 
@@ -76,7 +105,7 @@ def feeds_at(case: Case, point: int) -> dict[str, Any]:
     return feeds
 
 
-def export_case(case: Case) -> tuple[Any, Any]:
+def export_case(case: Case) -> tuple[Traced, onnx.ModelProto]:
     """The traced function and its ONNX graph."""
     import tensorflow as tf
 
@@ -89,7 +118,7 @@ def export_case(case: Case) -> tuple[Any, Any]:
     build = case.build
     order: list[str] = []
 
-    def call(**tensors: Any) -> dict[str, Any]:
+    def call(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         made = build(**tensors, **case.parameters)
         many = made if isinstance(made, (list, tuple)) else [made]
         named = dict(made) if isinstance(made, Mapping) else {f"y{i}" if i else "y": t for i, t in enumerate(many)}
@@ -109,7 +138,7 @@ def export_case(case: Case) -> tuple[Any, Any]:
     return traced, converted.model
 
 
-def import_case(case: Case) -> tuple[Any, Any]:
+def import_case(case: Case) -> tuple[None, onnx.ModelProto]:
     from trtbuild.graphs import canonical, externaldata
 
     assert case.onnx is not None
@@ -119,7 +148,7 @@ def import_case(case: Case) -> tuple[Any, Any]:
     return None, model
 
 
-def _check(model: Any) -> None:
+def _check(model: onnx.ModelProto) -> None:
     import onnx
 
     try:
@@ -128,7 +157,7 @@ def _check(model: Any) -> None:
         raise ExportError(f"the exported graph is not valid ONNX: {first_line(error)}") from error
 
 
-def lower_case(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
+def lower_case(case: Case, model: onnx.ModelProto, feeds: Sequence[Mapping[str, Array]]) -> onnx.ModelProto:
     """The same graph in the case's precision, by the code of the ``lower`` step."""
     import onnx
 
@@ -138,13 +167,14 @@ def lower_case(case: Case, model: Any, feeds: list[dict[str, Any]]) -> Any:
     lowering = case.lowering
     if lowering.kind == "none":
         return model
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
     calibrated.lower(copy, lowering, feeds[0])
     canonical.strip(copy)
     return copy
 
 
-def questions(case: Case, model: Any) -> dict[str, Any]:
+def questions(case: Case, model: onnx.ModelProto) -> Questions:
     """Shapes and profiles of the graph's inputs, for TensorRT; inputs that export dropped are not asked about."""
     constants = {tensor.name for tensor in model.graph.initializer}
     there = [value.name for value in model.graph.input if value.name not in constants]
@@ -158,10 +188,12 @@ class _NotHere(Exception):
     """TensorFlow itself cannot run the source on this machine, so there is nothing to compare with."""
 
 
-def compare_case(case: Case, source: Any, lowered: Any, feeds: list[dict[str, Any]]) -> tuple[str, str]:
+def compare_case(
+    case: Case, source: Traced | None, lowered: onnx.ModelProto, feeds: Sequence[Mapping[str, Array]]
+) -> tuple[Verdict, str]:
     """Whether the lowered graph gives the source's values, in ONNX Runtime; at every point of the profiles."""
     from trtbuild.runtimes.onnxruntime import session_of
-    from trtbuild.suite.comparing import difference
+    from trtbuild.suite.comparison import difference
 
     golden = case.onnx.with_suffix(".npz") if case.onnx else None
     if golden is not None and not golden.is_file():
@@ -184,16 +216,16 @@ def compare_case(case: Case, source: Any, lowered: Any, feeds: list[dict[str, An
     return ("no", worst) if worst else ("yes", "")
 
 
-def output_name(name: str, have: Mapping[str, Any]) -> str:
+def output_name(name: str, have: Mapping[str, Array]) -> str:
     """An output that would be called as an input is renamed by the export."""
     return name if name in have else f"{name}_output"
 
 
-def _shapes(feeds: Mapping[str, Any]) -> str:
+def _shapes(feeds: Mapping[str, Array]) -> str:
     return ", ".join("x".join(map(str, value.shape)) or "scalar" for value in feeds.values())
 
 
-def read_golden(path: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_golden(path: Path, case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
     import numpy as np
 
     with np.load(path) as arrays:
@@ -205,10 +237,11 @@ def read_golden(path: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]
     return given, everything
 
 
-def run_tensorflow(source: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
+def run_tensorflow(source: Traced | None, feeds: Mapping[str, Array]) -> dict[str, Array]:
     import tensorflow as tf
 
     try:
+        assert source is not None
         values = source(**{name: tf.constant(value) for name, value in feeds.items()})
         return {name: value.numpy() for name, value in values.items()}
     except tf.errors.OpError as error:
@@ -220,8 +253,3 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     places = ("Graph execution error", "Detected at node", "File ", "<stack traces", "[[{{")
     return next((line for line in lines if not line.startswith(places)), type(error).__name__)
-
-
-def shorten(words: str) -> str:
-    words = " ".join(words.split())
-    return words if len(words) <= MOST_WORDS else f"{words[: MOST_WORDS - 1]}…"

@@ -1,11 +1,11 @@
-"""What came of a case with one TensorRT version: four verdicts kept apart, and TensorRT's answer as two of them."""
+"""The four stages of a case with one TensorRT version, each with its own verdict; TensorRT's answer is two of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from dataclasses import dataclass
+from typing import Literal, NotRequired, TypedDict
 
 from trtbuild.workers.prober import Answer
 
@@ -15,6 +15,15 @@ STAGES: tuple[StageName, ...] = ("exports", "parses", "builds", "matches")
 MOST_WORDS = 600
 # What TensorRT adds to any failure where there is no driver: it says nothing about the graph.
 _AFTERSHOCK = re.compile(r";? ?\[checkMacros\.cpp::catchCudaError::\d+\] Error Code 1: Cuda Runtime \([^)]*\)")
+
+
+class StageDocument(TypedDict):
+    """A stage in records and in ``suite.json``."""
+
+    verdict: Verdict
+    says: NotRequired[str]
+    node: NotRequired[str]
+    kind: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -29,20 +38,25 @@ class Stage:
     node: str = ""
     kind: str = ""
 
-    def as_dict(self) -> dict[str, str]:
-        return {key: value for key, value in asdict(self).items() if value or key == "verdict"}
+    def document(self) -> StageDocument:
+        """Without what it does not say."""
+        said: StageDocument = {"verdict": self.verdict}
+        if self.says:
+            said["says"] = self.says
+        if self.node:
+            said["node"] = self.node
+        if self.kind:
+            said["kind"] = self.kind
+        return said
 
 
 Stages = dict[StageName, Stage]
 UNREACHED = Stage("untested")
 
 
-def stages_of(found: Mapping[str, Mapping[str, Any]]) -> Stages:
+def stages_of(found: Mapping[StageName, StageDocument]) -> Stages:
     """Stages as they are kept in a record."""
-    return {
-        cast(StageName, name): Stage(s["verdict"], s.get("says", ""), s.get("node", ""), s.get("kind", ""))
-        for name, s in found.items()
-    }
+    return {name: Stage(**said) for name, said in found.items()}
 
 
 def of_answer(answer: Answer) -> Stages:
@@ -62,8 +76,13 @@ def _words(answer: Answer) -> tuple[str, str]:
     # What it means where that is known, and TensorRT's own words, which a bug report needs.
     own = f"{node.op_type}: {node.words}" if node is not None and node.op_type else "; ".join(answer.words)
     said = _AFTERSHOCK.sub("", " ".join(f"{answer.why}: {own}".split()) if answer.why else " ".join(own.split()))
-    said = said if len(said) <= MOST_WORDS else f"{said[: MOST_WORDS - 1]}…"
-    return said, node.node if node is not None else ""
+    return shorten(said), node.node if node is not None else ""
+
+
+def shorten(words: str) -> str:
+    """One line of at most 600 characters."""
+    words = " ".join(words.split())
+    return words if len(words) <= MOST_WORDS else f"{words[: MOST_WORDS - 1]}…"
 
 
 def overall(stages: Stages) -> str:

@@ -5,22 +5,26 @@ The outline is made where onnx is loaded anyway, the picture without it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+if TYPE_CHECKING:
+    import onnx
+
+OutlineNode = TypedDict("OutlineNode", {"op": str, "name": str, "from": list[int], "body": NotRequired[str]})
 MOST_NODES = 80
 _ROW, _HEIGHT, _LETTER, _GAP = 44, 24, 7.2, 18
 
 
-def outline(model: Any) -> list[dict[str, Any]]:
+def outline(model: onnx.ModelProto) -> list[OutlineNode]:
     """Nodes in order, inputs first: ``{"op", "name", "from": [indices]}``; constants are left out, bodies noted."""
     from trtbuild.graphs.graph import subgraphs
 
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
     made: dict[str, int] = {}
-    found: list[dict[str, Any]] = []
+    found: list[OutlineNode] = []
     for value in graph.input:
         if value.name not in constants:
             made[value.name] = len(found)
@@ -33,7 +37,9 @@ def outline(model: Any) -> list[dict[str, Any]]:
         names = [*node.input, *(name for body in inner for n in body.node for name in n.input)]
         sources = sorted({made[name] for name in names if name in made})
         note = "; ".join(", ".join(body[:6]) for body in bodies)
-        found.append({"op": node.op_type, "name": node.name, "from": sources, **({"body": note} if note else {})})
+        found.append({"op": node.op_type, "name": node.name, "from": sources})
+        if note:
+            found[-1]["body"] = note
         made |= {name: len(found) - 1 for name in node.output if name}
     for value in graph.output:
         if value.name in made:
@@ -41,7 +47,7 @@ def outline(model: Any) -> list[dict[str, Any]]:
     return found
 
 
-def svg(nodes: Sequence[Mapping[str, Any]], bad: Sequence[str] = ()) -> str:
+def svg(nodes: Sequence[OutlineNode], bad: Sequence[str] = ()) -> str:
     """The picture; nodes named in ``bad`` are marked.  "" for a graph too large to read."""
     if not nodes or len(nodes) > MOST_NODES:
         return ""
@@ -71,7 +77,7 @@ def svg(nodes: Sequence[Mapping[str, Any]], bad: Sequence[str] = ()) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _label(node: Mapping[str, Any]) -> str:
+def _label(node: OutlineNode) -> str:
     return str(node["op"] or node["name"])[:28]
 
 
@@ -82,7 +88,7 @@ def _edge(start: tuple[float, float], end: tuple[float, float]) -> str:
     return f'<path d="M{x1:.0f} {y1:.0f}C{x1:.0f} {middle:.0f} {x2:.0f} {middle:.0f} {x2:.0f} {y2:.0f}"/>'
 
 
-def _box(node: Mapping[str, Any], label: str, width: float, at: tuple[float, float], bad: bool) -> str:
+def _box(node: OutlineNode, label: str, width: float, at: tuple[float, float], bad: bool) -> str:
     x, y = at
     kind = "bad" if bad else "io" if not node["op"] else "op"
     told = " ".join(filter(None, (node["op"], node["name"], f"[{node['body']}]" if node.get("body") else "")))

@@ -6,22 +6,22 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
-from trtbuild.suite import expected
+from trtbuild.suite import expectation
 from trtbuild.suite.case import PACKAGED, Case
-from trtbuild.suite.collecting import OWN
-from trtbuild.suite.expected import Expectation
-from trtbuild.suite.verdicts import Stages
+from trtbuild.suite.collection import OWN
+from trtbuild.suite.expectation import Expectation
+from trtbuild.suite.stage import Stages
 
 
 def own_file(root: Path, version: str) -> Path:
     """``suite/expected/VERSION.yaml`` of a workspace: its own cases, and packaged ones that it expects otherwise."""
-    return expected.file_of(root / OWN / "expected", version)
+    return expectation.file_of(root / OWN / "expected", version)
 
 
 def expectations(version: str, root: Path | None, machine: str) -> dict[str, Expectation]:
     """Of all cases; the workspace's file goes before the packaged one."""
-    found = expected.read(expected.file_of(expected.PACKAGED, version), machine)
-    return found if root is None else found | expected.read(own_file(root, version), machine)
+    found = expectation.read(expectation.file_of(expectation.PACKAGED, version), machine)
+    return found if root is None else found | expectation.read(own_file(root, version), machine)
 
 
 def proposals(
@@ -37,20 +37,20 @@ def proposals(
     Packaged cases are written to the packaged file in a checkout of trtbuild's source; an installed package stays as
     it is, and the workspace's own file then says what differs.
     """
-    packaged_file = expected.file_of(expected.PACKAGED, version)
+    packaged_file = expectation.file_of(expectation.PACKAGED, version)
     packaged = {name for name, case in everything.items() if case.packaged}
     parts: dict[Path, tuple[dict[str, Stages], set[str]]] = {}
     own = {name: stages for name, stages in found.items() if name not in packaged}
     if in_checkout():
         parts[packaged_file] = ({n: s for n, s in found.items() if n in packaged}, packaged)
     else:
-        known = expected.read(packaged_file, machine)
-        own |= {n: s for n, s in found.items() if n in packaged and known.get(n) != expected.describe(s)}
+        known = expectation.read(packaged_file, machine)
+        own |= {n: s for n, s in found.items() if n in packaged and known.get(n) != expectation.describe(s)}
     if root is not None and own:
         names = set(everything)
         parts[own_file(root, version)] = (own, names if not in_checkout() else names - packaged)
     proposed = {
-        path: expected.propose(path, title, machine, part, names) for path, (part, names) in parts.items() if part
+        path: expectation.propose(path, title, machine, part, names) for path, (part, names) in parts.items() if part
     }
     return {path: text for path, text in proposed.items() if text != _text(path)}
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from trtbuild.base.errors import ConfigError, WorkspaceError
 from trtbuild.store.tracking import read_yaml
-from trtbuild.suite.verdicts import STAGES, Stage, Stages
+from trtbuild.suite.stage import STAGES, Stage, Stages
 
 PACKAGED = Path(__file__).resolve().parent / "expected"
 CLASSES = ("no-gpu", "gpu")
@@ -33,11 +33,18 @@ def file_of(folder: Path, version: str) -> Path:
     return folder / f"{version}.yaml"
 
 
-def _content(path: Path) -> Any:
+def _entries(path: Path) -> dict[str, object]:
+    """What the file says of each case; {} where there is no file."""
     try:
-        return read_yaml(path)
+        content: object = read_yaml(path)
     except WorkspaceError as error:  # people write this file: a mistake in it is a wrong word
         raise ConfigError(error.what, where=error.where, hint=error.hint) from None
+    if content is None:
+        return {}
+    cases = content.get("cases") if isinstance(content, dict) else None
+    if not isinstance(cases, dict):
+        raise ConfigError("no mapping 'cases'", where=str(path), hint="restore it with git")
+    return {str(name): entry for name, entry in cases.items()}
 
 
 def read(path: Path, machine: str) -> dict[str, Expectation]:
@@ -46,23 +53,17 @@ def read(path: Path, machine: str) -> dict[str, Expectation]:
     Raises:
         ConfigError: the file is not in this format.
     """
-    content = _content(path)
-    if content is None:
-        return {}
-    cases = content.get("cases") if isinstance(content, dict) else None
-    if not isinstance(cases, dict):
-        raise ConfigError("no mapping 'cases'", where=str(path), hint="restore it with git")
     found = {}
-    for name, entry in cases.items():
+    for name, entry in _entries(path).items():
         if isinstance(entry, dict) and set(entry) & set(CLASSES):
             if machine not in entry:
                 continue
             entry = entry[machine]
-        found[str(name)] = _parse(entry, f"{path}: {name}")
+        found[name] = _parse(entry, f"{path}: {name}")
     return found
 
 
-def _parse(entry: Any, where: str) -> Expectation:
+def _parse(entry: object, where: str) -> Expectation:
     if entry == "ok":
         return {}
     if not isinstance(entry, dict) or not set(entry) <= set(STAGES) or not entry:
@@ -143,10 +144,9 @@ def needs_device(stages: Stages) -> bool:
 
 def propose(path: Path, version: str, machine: str, found: Mapping[str, Stages], known: Iterable[str]) -> str:
     """The whole file with these results in it; entries of cases that are not ``known`` any more are dropped."""
-    content = _content(path) or {}
-    entries: dict[str, Any] = dict(content.get("cases", {}))
+    entries = _entries(path)
     for name, stages in found.items():
-        new: Any = describe(stages) or "ok"
+        new = describe(stages) or "ok"
         old = entries.get(name)
         by_class = old if isinstance(old, dict) and set(old) & set(CLASSES) else {}
         entries[name] = {**by_class, machine: new} if needs_device(stages) or by_class else new
@@ -159,7 +159,7 @@ def propose(path: Path, version: str, machine: str, found: Mapping[str, Stages],
     return "\n".join(lines) + "\n"
 
 
-def _line(entry: Any) -> str:
+def _line(entry: object) -> str:
     """ "ok", or a mapping in one line, its texts quoted: a bare no would be false in YAML."""
     if not isinstance(entry, dict):
         return str(entry)
