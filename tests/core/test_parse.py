@@ -139,9 +139,7 @@ def test_a_number_or_a_table_of_numbers() -> None:
 
 def test_no_alternative_fits() -> None:
     """All alternatives are listed when none fits."""
-    assert str(refusal({"name": "oak", "limit": [1]})).startswith(
-        "tree.limit: got a list, expected one of: a number, "
-    )
+    assert str(refusal({"name": "oak", "limit": [1]})).startswith("tree.limit: got a list, expected one of: a number, ")
 
 
 def test_a_word_outside_a_closed_set() -> None:

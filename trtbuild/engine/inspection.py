@@ -39,6 +39,7 @@ class Inspection:
     engine: Engine
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    plan_bytes: int | None = None
 
     @property
     def total(self) -> Total:
@@ -84,11 +85,11 @@ class Inspection:
         }
 
 
-def inspect(engine: Engine, scopes: Mapping[str, Any] | None = None, extra: Sequence[Finding] = ()) -> Inspection:
-    """Args: scopes: a build's own ``scopes.json``; extra: findings that need more than this engine."""
+def inspect(engine: Engine, scopes: Mapping[str, Any] | None = None, *, plan_bytes: int | None = None) -> Inspection:
+    """Args: scopes: a build's own ``scopes.json``; plan_bytes: of the engine's file, where it is known."""
     where = places(engine.layers, scopes)
     rows = [Row(layer, place, work(layer, engine.optimum)) for layer, place in zip(engine.layers, where, strict=True)]
-    return Inspection(engine, tuple(rows), (*extra, *find(engine)))
+    return Inspection(engine, tuple(rows), tuple(find(engine)), plan_bytes)
 
 
 def _grouped(rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Total]:
@@ -131,6 +132,7 @@ def document(made: Inspection) -> dict[str, Any]:
         "dynamic_counts_as": made.engine.optimum if made.engine.dynamic else None,
         "constants_told": made.constants_told,
         "total": asdict(made.total),
+        "plan_bytes": made.plan_bytes,
         "memory": asdict(made.engine.memory),
         "by_kind": {kind: asdict(total) for kind, total in made.by_kind().items()},
         "by_scope": {scope: asdict(total) for scope, total in made.by_scope().items()},

@@ -50,14 +50,15 @@ def _totals(made: Inspection) -> list[str]:
     if engine.detailed and not made.constants_told:
         said.append("  this version lists no weights: bytes are of activations alone")
     if engine.dynamic:
-        counted = f"count as {engine.optimum}, the profile's opt" if engine.optimum else "are not known: give --batch"
+        counted = f"count as {engine.optimum}" if engine.optimum else "are not known: give --batch"
         said.append(f"  dynamic dimensions {counted}")
     for side, kinds in made.compute_types().items():
         said.append(
             f"  {side} of convolutions and products: " + ", ".join(f"{k or '?'} {v:.1%}" for k, v in kinds.items())
         )
     memory = _memory(engine.memory)
-    return [*said, *([f"  memory at the profile's maximum: {memory}"] if memory else [])]
+    said += [f"  memory at the profile's maximum: {memory}"] if memory else []
+    return [*said, *([f"  plan: {size(made.plan_bytes)}"] if made.plan_bytes else [])]
 
 
 def _memory(memory: Memory) -> str:
