@@ -45,5 +45,5 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_nothing_is_replaced(tmp_path: Path, name: str) -> None:
     """Neither a folder nor a zip."""
     (tmp_path / name).touch()
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="it already exists"):
         folder.write(tmp_path / "bug", FILES)

@@ -65,5 +65,5 @@ def test_what_was_not_run_is_called_so() -> None:
     """A script without an end, Polygraphy that was not run, a runtime that cannot run the graph."""
     said = text.report(replace(FACTS, repro=None, polygraphy=None, reference="", unable="no kernel"))
 
-    assert "it had no end here" in said and "repro.sh: not run here" in said
+    assert "it did not end here" in said and "repro.sh: not run here" in said
     assert "**: no: no kernel" in said and "ONNX Runtime does not run" in said

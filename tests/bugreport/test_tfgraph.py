@@ -43,7 +43,7 @@ def test_a_graph_without_tensorflow_code_says_so() -> None:
     """By the operations that have none."""
     script, missing = tfgraph.of_graph(graph("float[4] x => float[n] y { y = Unique(x) }"))
 
-    assert missing == ["Unique"] and "known as ONNX only" in script and "export to: Unique" in script
+    assert missing == ["Unique"] and "known only as ONNX" in script and "exports to: Unique" in script
     ast.parse(script)
 
 

@@ -126,7 +126,7 @@ def test_model_values_and_tables_are_what_they_should_be(place: Path) -> None:
 
 def test_a_report_is_never_replaced(place: Path) -> None:
     """Said before any work."""
-    assert "bug: is there already" in report(place, "batnet.onnx", "-o", "bug", status=2)
+    assert "bug: it already exists" in report(place, "batnet.onnx", "-o", "bug", status=2)
 
 
 def test_equal_reports_are_equal_bytes(place: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_fault_of_the_exporter_is_not_laid_on_tensorrt(tmp_path: Path) -> None
     [
         (["resize-to-1"], 2, "nothing fails: it parses and builds with tensorrt=rtx-1.7; its values are within"),
         (["resize-aria"], 2, "is called 'resize-aria'; did you mean 'resize-area'?"),
-        (["resize-area", "precision=fp16"], 2, "takes no 'precision' here"),
+        (["resize-area", "precision=fp16"], 2, "'precision' is not accepted here"),
         (["scan-forward"], 4, "cannot be exported to ONNX"),
     ],
 )
@@ -179,11 +179,11 @@ def test_a_failure_that_needs_the_models_numbers_is_refused(tmp_path: Path) -> N
     (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
     words = ("net.onnx", "precision=fp16", "--for", "mismatch", "-o", "bug")
 
-    assert "it fails with its own numbers only" in (said := report(tmp_path, *words, status=2))
-    assert "would have to be in the report; say --keep-weights" in said
+    assert "it fails only with its own numbers" in (said := report(tmp_path, *words, status=2))
+    assert "would have to be in the report; write --keep-weights" in said
     assert not (tmp_path / "bug").exists()
     report(tmp_path, *words, "--keep-weights")
-    assert "random but for what the failure needs: " in (tmp_path / "bug" / "report.md").read_text()
+    assert "random except for what the failure needs: " in (tmp_path / "bug" / "report.md").read_text()
 
 
 def test_a_model_of_the_config_is_reduced_and_reported(workspace: Path, trtbuild) -> None:

@@ -40,5 +40,5 @@ def test_settings_of_onnx_operations_stay() -> None:
 @pytest.mark.parametrize("name", ["Foo Bar", "1x;import os", "Ü"])
 def test_a_name_that_no_case_can_have_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
     """Or every later run of the suite would end there."""
-    with pytest.raises(ConfigError, match="no id of a case"):
+    with pytest.raises(ConfigError, match="not an id of a case"):
         check_free(tmp_path, name)

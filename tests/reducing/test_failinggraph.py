@@ -1,4 +1,4 @@
-"""Tests of what is wrong with a subject: in which order it is looked for, and what is no fault of the graph."""
+"""Tests of the search for what fails: its order, and what is not a fault of the graph."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def test_a_model_that_is_right_has_nothing_to_reduce(tmp_path: Path) -> None:
 
 def test_a_refusal_for_want_of_a_gpu_is_no_fault(tmp_path: Path) -> None:
     """Status 3: nobody should report it."""
-    with pytest.raises(ToolchainError, match="on a GPU only: that is no fault of the graph"):
+    with pytest.raises(ToolchainError, match="on a GPU only: that is not a fault of the graph"):
         find(Answer("build", "build", words=("generateForCurrent",), why="on a GPU only"), "", tmp_path)

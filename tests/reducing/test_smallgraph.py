@@ -66,5 +66,5 @@ def test_a_fault_that_needs_its_numbers_keeps_them_and_says_so() -> None:
 
 def test_a_fault_that_comes_and_goes_is_not_reduced() -> None:
     """Rather than a graph that shows nothing."""
-    with pytest.raises(ModelError, match="does not fail each time"):
+    with pytest.raises(ModelError, match="does not fail every time"):
         small("Softmax")

@@ -1,4 +1,4 @@
-"""Near misses: graphs that differ from the failing one in one thing, and build.  They say what the fault hangs on."""
+"""Near misses: graphs that differ from the failing one in one thing and build, which shows what the fault needs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from trtbuild.reducing.weights import structural
 if TYPE_CHECKING:
     import onnx
 
-MOST = 24  # variants that are asked about
-_WORDS = {  # values that an attribute may have as well
+MOST = 24  # variants that TensorRT is asked about
+_WORDS = {  # other values that an attribute may have
     "coordinate_transformation_mode": ("half_pixel", "asymmetric", "align_corners"),
     "mode": ("linear", "nearest", "cubic", "constant", "reflect", "edge", "bilinear"),
     "nearest_mode": ("floor", "round_prefer_floor"), "reduction": ("none", "add"), "padding_mode": ("zeros", "border"),
@@ -25,14 +25,14 @@ Setting = float | str | bytes | Sequence[int]  # values of an attribute
 
 @dataclass(frozen=True)
 class Control:
-    """``how``: what is other in it, in words."""
+    """``how``: what is different about it, in words."""
 
     how: str
     model: onnx.ModelProto
 
 
 def variants(model: onnx.ModelProto) -> Iterator[Control]:
-    """Valid graphs, each with one change: a node fewer, an attribute at its default or at another value."""
+    """Valid graphs, each with one change: one node fewer, or an attribute with its default or another value."""
     yield Control("Relu alone: the installation works", _relu())
     yield from _fewer(model)
     yield from _other_types(model)
@@ -46,7 +46,7 @@ def variants(model: onnx.ModelProto) -> Iterator[Control]:
 
 
 def passing(model: onnx.ModelProto, passes: Callable[[onnx.ModelProto], bool]) -> tuple[list[Control], int]:
-    """Those that pass, and how many were tried; the failing graph itself is none of them."""
+    """Those that pass, and how many were tried; the failing graph itself is not among them."""
     found, tried, seen = [], 0, {model.SerializeToString()}
     for control in variants(model):
         content = control.model.SerializeToString()
@@ -72,7 +72,7 @@ def _relu() -> onnx.ModelProto:
 
 
 def _other_types(model: onnx.ModelProto) -> Iterator[Control]:
-    """Every tensor of one type in another one, where that is valid."""
+    """All tensors of one type changed to another type, if that is valid."""
     import onnx
 
     kinds = onnx.TensorProto
@@ -123,7 +123,7 @@ def _fewer(model: onnx.ModelProto) -> Iterator[Control]:
 
 
 def _attributes(model: onnx.ModelProto) -> Iterator[tuple[str, list[tuple[str, tuple[Setting, ...]]]]]:
-    """Of every node, in bodies too: its operation, and other values for each of its attributes."""
+    """For every node, also in bodies: its operation, and other values of its attributes."""
     from trtbuild.graphs.graph import all_nodes
 
     for node in all_nodes(model.graph):

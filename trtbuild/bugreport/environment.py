@@ -1,4 +1,4 @@
-"""What a failure was seen with: versions as libraries say them, system, CPU, GPU; nothing that names the machine."""
+"""The environment of a failure: versions as the libraries report them, system, CPU, GPU; nothing names the machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class GpuEntry(TypedDict):
 
 
 class Environment(TypedDict):
-    """The document environment.json; "none" is said of what is not there."""
+    """The document environment.json; "none" stands for what is not installed."""
 
     tensorrt: TensorrtEntry
     gpu: GpuEntry
@@ -71,7 +71,7 @@ def collect(interpreter: Path, module: str, root: Path = Path("/")) -> Environme
 
 
 def _there(interpreter: Path, module: str) -> dict[str, str]:
-    """Asked of the toolchain's own Python: the library's version string, and its packages."""
+    """The library's version string and its packages, as the toolchain's own Python reports them."""
     script = (
         "import importlib, json, sys\n"
         "from importlib.metadata import version, PackageNotFoundError, distributions\n"
@@ -104,7 +104,7 @@ def _packages() -> dict[str, str]:
 
 
 def _gpu(root: Path) -> GpuEntry:
-    """Name, compute capability and driver; asked of the driver's library in a process of its own."""
+    """Name, compute capability and driver, as the driver's library reports them to a process of its own."""
     import json
     import sys
 
@@ -145,6 +145,6 @@ def _container(root: Path) -> str:
 
 
 def where(environment: Environment) -> str:
-    """For a title: "NVIDIA RTX 4090", or that there is none."""
+    """The GPU as a title names it, such as "NVIDIA RTX 4090", or that there is none."""
     name = environment["gpu"]["name"]
     return name if name != NONE else "none (ahead-of-time build on a CPU)"

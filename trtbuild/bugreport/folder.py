@@ -1,4 +1,4 @@
-"""A report's folder and zip: both whole or not at all; equal files make equal bytes."""
+"""A report's folder and zip: written completely or not at all; equal files give equal bytes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can state
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _PROGRAMS = (".py", ".sh")
 
 
 def check_free(target: Path) -> None:
-    """Raises ConfigError when something is in the way."""
+    """Raise ConfigError if the folder or its zip exists."""
     for path in (target, archive_of(target)):
         if path.exists():
-            raise ConfigError("is there already", where=str(path), hint="remove it, or say another one with -o")
+            raise ConfigError("it already exists", where=str(path), hint="remove it, or name another folder with -o")
 
 
 def archive_of(target: Path) -> Path:
@@ -30,7 +30,7 @@ def archive_of(target: Path) -> Path:
 
 
 def write(target: Path, files: Mapping[str, bytes]) -> None:
-    """Write the folder, by a rename, and then its zip."""
+    """Write the folder, which a rename completes, and then its zip."""
     check_free(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -48,7 +48,7 @@ def write(target: Path, files: Mapping[str, bytes]) -> None:
 
 
 def zipped(files: Mapping[str, bytes], folder: str) -> bytes:
-    """A zip of sorted entries without times, users or systems."""
+    """A zip with sorted entries and no times, users or systems."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(files):

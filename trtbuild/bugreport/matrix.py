@@ -1,4 +1,4 @@
-"""What becomes of the failing graph and of its controls, by TensorRT version and precision: rows, and matrix.csv."""
+"""Outcomes of the failing graph and of its controls, by TensorRT version and precision: rows, and matrix.csv."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Entry:
-    """One graph of the table; ``why_not`` instead of a graph where there is none in that precision."""
+    """One graph of the table; ``why_not`` says why there is no graph in that precision."""
 
     graph: str
     precision: str
     model: onnx.ModelProto | None = None
     why_not: str = ""
-    only: str = ""  # a version, "" is all
+    only: str = ""  # a version; "" for all
 
 
 def measure(
     found: Reproducer, versions: Mapping[str, Toolchain], about: Environment, folder: Path, install: bool, scrub: Scrub,
     say: Say,
 ) -> tuple[list[Row], int]:  # fmt: skip
-    """Every row, and how many near misses were tried."""
+    """Every row, and the number of near misses that were tried."""
     import onnx
 
     subject = found.subject
@@ -92,7 +92,7 @@ def _ask(
 
 
 def _compared(found: Reproducer, gpu: str) -> list[Row]:
-    """Rows about values, in which TensorRT has no part: of the failing graph, other precisions, other cases."""
+    """Rows about values, which do not involve TensorRT: the failing graph, other precisions, other cases."""
     import onnxruntime
 
     subject, by = found.subject, f"onnxruntime {onnxruntime.__version__}"
@@ -110,7 +110,7 @@ def _compared(found: Reproducer, gpu: str) -> list[Row]:
 
 
 def _in_precision(found: Reproducer, lowering: Lowering) -> tuple[str, str]:
-    """The failing graph in another precision, by the same tolerance: outcome and words."""
+    """The failing graph in another precision, compared with the same tolerance: outcome and words."""
     fault = found.fault
     assert isinstance(fault, LoweringFault)
     other = LoweringFault(lowering, found.subject.tolerance, found.feeds)
@@ -124,7 +124,7 @@ def _in_precision(found: Reproducer, lowering: Lowering) -> tuple[str, str]:
 
 
 def in_precisions(graph: str, model: onnx.ModelProto, own: Lowering, others: Iterable[Lowering]) -> list[Entry]:
-    """The graph as it is, and written in the other precisions where it is in float32."""
+    """The graph as it is and, if it is in float32, in the other precisions."""
     import onnx
 
     from trtbuild.graphs import uncalibrated
@@ -155,7 +155,7 @@ def ask(
     entries: Sequence[Entry], versions: Mapping[str, Toolchain], profiles: Profiles, *, tf32: bool, gpu: str,
     folder: Path, install: bool, scrub: Scrub, say: Say,
 ) -> list[Row]:  # fmt: skip
-    """Rows in the order of entries; a version that is not here, and cannot be had, is not tried."""
+    """Rows in the order of entries; a version that cannot be installed is not tried."""
     rows = [Row(e.graph, e.precision, "-", "", gpu, NOT_TRIED, scrub(e.why_not)) for e in entries if e.model is None]
     for name, toolchain in versions.items():
         wanted = [entry for entry in entries if entry.model is not None and entry.only in ("", name)]
@@ -182,7 +182,7 @@ def _question(entry: Entry, profiles: Profiles, tf32: bool, path: Path) -> Quest
 
 
 def row(entry: Entry, name: str, version: str, gpu: str, answer: Answer, scrub: Scrub) -> Row:
-    if answer.why:  # known refusals are for want of a GPU: no verdict on the version
+    if answer.why:  # known refusals are due to a missing GPU, and say nothing about the version
         return Row(entry.graph, entry.precision, name, "", gpu, NOT_TRIED, f"{version}: {answer.why}")
     complaint = next(iter(answer.complaints), None)
     said = f"{complaint.op_type}: {complaint.words}" if complaint else "; ".join(answer.words)
@@ -198,7 +198,7 @@ def row(entry: Entry, name: str, version: str, gpu: str, answer: Answer, scrub: 
 
 
 def with_ends(rows: Iterable[Row]) -> list[Row]:
-    """Each row with the first version that fails and the last that builds, of its graph and precision."""
+    """The rows, each with the first failing and the last passing version of its graph and precision."""
     rows = list(rows)
     found = []
     for row in rows:

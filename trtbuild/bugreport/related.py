@@ -1,4 +1,4 @@
-"""Known public issues about the same operations: so that a duplicate is linked, not filed again."""
+"""Known public issues about the same operations, so that a duplicate is linked instead of filed again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _issue(entry: Mapping[str, Any]) -> Issue:
 def match(
     issues: Collection[Issue], ops: Collection[str], failure: Failure, cited: Collection[str] = ()
 ) -> list[Issue]:
-    """The nearest first: cited by the case, then the refused operation, then operations and kind of failure."""
+    """The closest first: cited by the case, about the refused operation, then by operations and kind of failure."""
     present = set(ops)
 
     def weight(issue: Issue) -> float:

@@ -1,4 +1,4 @@
-"""The files of a report: everything is run and measured here, and put into text elsewhere."""
+"""The files of a report: everything is run and measured here; the text is written elsewhere."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ FILES = {
     "build_tf_graph.py": "TensorFlow source",
     "repro.py": "stand-alone script",
     "repro.sh": "Polygraphy command",
-    "emulated.onnx": "the same with every low-precision result rounded in float32: what repro.py runs",
+    "emulated.onnx": "the same, with every low-precision result rounded in float32; repro.py runs it",
     "inputs.json": "inputs, in Polygraphy's format",
     "golden.json": "reference outputs, in Polygraphy's format",
     "build.log": "verbose log of repro.py",
-    "matrix.csv": "verdicts by version and precision, with controls that pass",
+    "matrix.csv": "outcomes by version and precision, with controls that pass",
     "related.md": "known issues about the same operations",
 }
 
 
 @dataclass(frozen=True)
 class Report:
-    """``files`` by name; ``title`` of the report; ``reproduced``: exit status of repro.py."""
+    """``files`` by name; ``reproduced`` is the exit status of repro.py, None if it did not end in time."""
 
     files: Mapping[str, bytes]
     title: str
@@ -50,10 +50,10 @@ def make(
     found: Reproducer, versions: Mapping[str, Toolchain], secrets: Secrets, folder: Path,
     *, install: bool, keep_values: bool, say: Say,
 ) -> Report:  # fmt: skip
-    """Run all there is to run, and write it down.
+    """Run everything that can be run, and record the results.
 
     Raises:
-        ConfigError: the fault needs values of the user's, which may not be in a report.
+        ConfigError: the fault needs the user's own values, which must not be in a report.
     """
     import onnx
 
@@ -97,8 +97,8 @@ def _check_values(found: Reproducer, *, keep: bool) -> None:
     several = "constants" if len(small.kept) > 1 else "constant"
     what = [f"{len(small.kept)} {several}"] if small.kept else []
     what += ["the inputs"] if small.values_of_inputs else []
-    hint = "say --keep-weights if they may be in the report; trtbuild reduce makes a case of it for yourself"
-    raise ConfigError(f"it fails with its own numbers only: {' and '.join(what)} would have to be in the report",
+    hint = "write --keep-weights if they may be in the report; trtbuild reduce makes a case for your own use"
+    raise ConfigError(f"it fails only with its own numbers: {' and '.join(what)} would have to be in the report",
                       where="bugreport", hint=hint)  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def _opset(model: onnx.ModelProto) -> int:
 
 
 def _tensorflow(found: Reproducer, folder: Path, scrub: Callable[[str], str], say: Say) -> tuple[str, bytes]:
-    """What became of build_tf_graph.py when it was run, and the file."""
+    """What happened when build_tf_graph.py was run, and the file."""
     import onnx
 
     case = found.subject.case
@@ -136,10 +136,10 @@ def _tensorflow(found: Reproducer, folder: Path, scrub: Callable[[str], str], sa
     ops = next((line.split()[1:] for line in ran.output.splitlines() if line.startswith("OPS")), None)
     if ops is None:
         last = (scrub(ran.output).strip().splitlines() or ["nothing"])[-1][:200]
-        return f"it was run, and did not export: {last}", script.encode()
+        return f"it was run, but did not export: {last}", script.encode()
     left = [op for op in dict.fromkeys(ops) if not onnx.defs.has(op)]
     if left:
-        return f"it was run, and tf2onnx left {', '.join(left)} as it was: no ONNX", script.encode()
+        return f"it was run, and tf2onnx left {', '.join(left)} unconverted", script.encode()
     wanted = found.small.failure.op_type
     there = f", {wanted} among them" if wanted in ops else f"; {wanted} is not among them" if wanted else ""
     return f"it was run, and exports {text.count(len(ops))} at the top level{there}{whole}", script.encode()
@@ -194,7 +194,7 @@ def _agrees(found: Reproducer) -> str:
 
     subject = found.subject
     if isinstance(found.fault, SourceFault):
-        return "no, that is the fault"
+        return "no; that is the fault"
     if not subject.golden:
         return "not compared: there is no TensorFlow source"
     have, why = graphvalues.runs(subject.exported, subject.feeds)
@@ -215,10 +215,10 @@ def _weights(found: Reproducer) -> str:
         return "random inputs" + ("; the constants are those of the source" if small.kept else ", no weights")
     if not small.kept and not small.values_of_inputs:
         count = len(own_values(found.model))
-        return "random numbers, with which it fails too" if count else "no weights in it"
+        return "random numbers, with which it also fails" if count else "it has no weights"
     kept = [f"{', '.join(small.kept)} had to keep their values"] if small.kept else []
     kept += ["the inputs had to keep theirs"] if small.values_of_inputs else []
-    return f"random but for what the failure needs: {'; '.join(kept)}"
+    return f"random except for what the failure needs: {'; '.join(kept)}"
 
 
 def _origin(found: Reproducer, ours: bool) -> str:

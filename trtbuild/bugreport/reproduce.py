@@ -1,4 +1,4 @@
-"""repro.py, repro.sh and their values: written, and run before anybody is told that they reproduce anything."""
+"""repro.py, repro.sh and their values: each is run before a report claims that it reproduces anything."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RUN_S = 300.0
 
 @dataclass(frozen=True)
 class ScriptRun:
-    """``status`` None: it did not come to an end in time."""
+    """``status`` is None if it did not end in time."""
 
     status: int | None
     output: str
@@ -45,7 +45,7 @@ def trt_script(
     tf32: bool,
     limit_s: float,
 ) -> str:
-    """For what TensorRT refuses or dies of: needs nothing but TensorRT."""
+    """A script for a graph that TensorRT refuses or crashes on; it needs only TensorRT."""
     return _script("repro_trt.py", {
         "module": MODULES[flavour], "version": version, "kind": failure.kind, "stage": failure.stage,
         "op_type": failure.op_type, "words": failure.words, "tf32": tf32, "limit_s": limit_s,
@@ -55,7 +55,7 @@ def trt_script(
 
 
 def values_script(model: str, tolerance: Tolerance, version: str) -> str:
-    """For values that are other than they should be: needs numpy and ONNX Runtime."""
+    """A script for wrong values; it needs numpy and ONNX Runtime."""
     return _script("repro_values.py", {
         "model": model, "absolute": tolerance.absolute, "relative": tolerance.relative, "version": version,
     })  # fmt: skip
@@ -79,7 +79,7 @@ def _input_types(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def shell_script(flavour: str, profiles: Profiles, *, compares: Mapping[str, float] | None, tf32: bool) -> str:
-    """The same through Polygraphy; with values it compares the engine's with the reference, which needs a GPU."""
+    """The same with Polygraphy; for wrong values it compares the engine's with the reference, which needs a GPU."""
     shapes = ""
     for option, i in (("--trt-min-shapes", 0), ("--trt-opt-shapes", 1), ("--trt-max-shapes", 2)):
         words = " ".join(f"{name}:[{','.join(map(str, points[i]))}]" for name, points in sorted(profiles.items()))
@@ -102,7 +102,7 @@ def shell_script(flavour: str, profiles: Profiles, *, compares: Mapping[str, flo
 
 
 def run(files: Mapping[str, bytes], command: Sequence[str], folder: Path, interpreter: Path) -> ScriptRun:
-    """Run a command in a fresh folder that has just these files, without this process's environment."""
+    """Run a command in a new folder that contains only these files, without this process's environment."""
     place = folder / "reproduce"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
@@ -121,7 +121,7 @@ def run(files: Mapping[str, bytes], command: Sequence[str], folder: Path, interp
 
 
 def can_be_written(arrays: Mapping[str, Array]) -> bool:
-    """Texts and types that numpy has not (bfloat16) have no form there."""
+    """Texts and types unknown to numpy (bfloat16) cannot be written."""
     return bool(arrays) and all(value.dtype.kind in "fiubc" and value.dtype.isbuiltin == 1 for value in arrays.values())
 
 
@@ -133,7 +133,7 @@ def inputs_json(feeds: Mapping[str, Array]) -> bytes:
 
 
 def golden_json(outputs: Mapping[str, Array], runner: str) -> bytes:
-    """Results of one run; ``runner`` says by what."""
+    """Results of one run by ``runner``."""
     from polygraphy.comparator import IterationResult, RunResults
 
     results = RunResults()

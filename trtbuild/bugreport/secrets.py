@@ -1,4 +1,4 @@
-"""What may not leave: the names of this machine and its user, paths, the workspace, the model; found and struck out."""
+"""What must not leave this machine: its name and user, paths, workspace and model; found and removed from texts."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pathlib import Path
 _COMMON = {"root", "user", "admin", "localhost", "model", "network", "graph", "onnx", "report", "case", "main", "test",
            "input", "output", "image", "saved_model", "frozen_graph", "trtbuild", "tensorrt",
            "python", "build"}  # fmt: skip
-SHORTEST = 4  # shorter ones occur in any text
+SHORTEST = 4  # shorter words occur in any text
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """``words``: none of them may be in a report; ``blobs``: bytes of the user's weights."""
+    """``words`` that must not be in a report; ``blobs`` are bytes of the user's weights."""
 
     words: tuple[str, ...]
     blobs: tuple[bytes, ...] = ()
 
     def scrub(self, text: str) -> str:
-        """A tool's text with every secret struck out; what looks like an absolute path of any machine too."""
+        """A tool's text without secrets, and without anything that looks like an absolute path."""
         for word in self.words:
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", "…", text)
         return re.sub(r"(?<![\w/.…])(?:/[\w.+-]+){2,}/?", "…", text)
 
     def found(self, files: Mapping[str, bytes]) -> list[str]:
-        """``file: word`` for each secret that is there; of weights just the file is named."""
+        """``file: word`` for each secret found; for weights only the file is named."""
         leaks = []
         for name, content in files.items():
             text = content.decode("utf-8", "replace")
@@ -48,7 +48,7 @@ def _inside(word: str, name: str) -> bool:
 
 
 def gather(own: Iterable[str] = (), blobs: Iterable[bytes] = ()) -> Secrets:
-    """Of this process: host, user, home folder, current folder; and what is ``own`` to the subject."""
+    """Host, user, home folder and current folder of this process, and the subject's ``own`` words."""
     words = [socket.gethostname(), os.uname().nodename, str(Path.home()), str(Path.cwd()), *own]
     with contextlib.suppress(Exception):  # a user without an entry in the password file
         words.append(getpass.getuser())

@@ -1,4 +1,4 @@
-"""report.md: the fields of NVIDIA's issue template in their order, and what was checked; nothing that was not run."""
+"""report.md: the fields of NVIDIA's issue template in their order, and what was checked; no untested claim."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that the text is made of; each was measured, or says that it was not."""
+    """Everything in the text: each fact was measured, or says that it was not."""
 
     failure: Failure
     ops: Sequence[str]
@@ -33,12 +33,12 @@ class Facts:
     minimal: bool
     reduced: Sequence[str]  # notes of the reduction
     repro: int | None  # exit status of repro.py, in a fresh process
-    polygraphy: int | None  # of repro.sh; None where it was not run
-    tensorflow: str  # what became of build_tf_graph.py
+    polygraphy: int | None  # exit status of repro.sh; None if it was not run
+    tensorflow: str  # what happened when build_tf_graph.py was run
     reference: str
     unable: str
     agrees: str  # whether ONNX Runtime agrees with TensorFlow
-    weights: str  # what the model's numbers are
+    weights: str  # where the model's numbers come from
     tf32: bool
     tried_controls: int
     files: Mapping[str, str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ def symptom(facts: Facts) -> str:
 
 
 def title(facts: Facts) -> str:
-    """As the template wants it; a fault of the exporter or of a precision is not laid on TensorRT."""
+    """The template's form; TensorRT is not blamed for a fault of the exporter or of a precision."""
     structure = structure_of(facts.ops)
     if facts.failure.kind != "mismatch":
         version = facts.environment["tensorrt"]["version"]
@@ -103,11 +103,11 @@ def _description(facts: Facts) -> list[str]:
     )
     graph = f"{valid} of {count(facts.nodes)}: {structure_of(facts.ops)}"
     first = {
-        "crash": f"The process dies while {failure.stage} {graph}.",
-        "timeout": f"There is no end of {failure.stage} {graph}.",
+        "crash": f"The process crashes while {failure.stage} {graph}.",
+        "timeout": f"{failure.stage.capitalize()} {graph} does not end in time.",
         "parse": f"The ONNX parser refuses {graph}.",
         "build": f"TensorRT parses {graph}, but refuses to build it.",
-        "misread": f"TensorRT takes {graph}, but computes something else than it states, without a word.",
+        "misread": f"TensorRT accepts {graph}, but silently computes something other than it states.",
         "mismatch": _mismatch(facts),
     }[failure.kind]  # fmt: skip
     second = f"`{failure.words}`" + (f" ({failure.why})" if failure.why else "")
@@ -117,12 +117,12 @@ def _description(facts: Facts) -> list[str]:
 def _mismatch(facts: Facts) -> str:
     if facts.failure.stage == "export":
         return (
-            f"The exported graph ({structure_of(facts.ops)}) gives other values in ONNX Runtime than its source in "
+            f"The exported graph ({structure_of(facts.ops)}) has other values in ONNX Runtime than its source in "
             "TensorFlow: a fault of the exporter, not of TensorRT."
         )
     return (
-        f"A graph in {facts.precision} ({structure_of(facts.ops)}) gives other values in ONNX Runtime than in float32: "
-        "of the precision, not of TensorRT; no engine was executed."
+        f"A graph in {facts.precision} ({structure_of(facts.ops)}) has other values in ONNX Runtime than in float32: "
+        "a fault of the precision, not of TensorRT; no engine was executed."
     )
 
 
@@ -136,13 +136,13 @@ def _steps(facts: Facts) -> list[str]:
     tried = [row for row in newest if row.version[:1].isdigit()]
     last = f"{tried[-1].tensorrt} ({tried[-1].version}): {tried[-1].outcome}" if tried else "no version was tried"
     framework = f"yes, in {facts.reference}" if facts.reference else f"no: {facts.unable}"
-    needs = "the TensorRT package only" if facts.failure.kind != "mismatch" else "numpy and onnxruntime"
-    latest = f"the newest of the tried versions is {last}. Whether a newer one is out was not looked up."
+    needs = "only the TensorRT package" if facts.failure.kind != "mismatch" else "numpy and onnxruntime"
+    latest = f"the newest version that was tried is {last}. Whether there is a newer release was not looked up."
     capture = "not captured; repro.py makes all calls itself."
     return [
         "**Commands or scripts**:", "", "```", f"python repro.py      # needs {needs}",
         "sh repro.sh          # the same with Polygraphy", "```", "",
-        f"repro.py exits with 0 when it reproduces: {_status(facts.repro)}. repro.sh: {_polygraphy(facts)}.",
+        f"repro.py exits with 0 if it reproduces the failure: {_status(facts.repro)}. repro.sh: {_polygraphy(facts)}.",
         f"build_tf_graph.py: {facts.tensorflow}.", "",
         f"**Have you tried the latest release?**: {latest}", "",
         f"**Attach the captured .json and .bin files from TensorRT's API Capture tool**: {capture}", "",
@@ -151,7 +151,7 @@ def _steps(facts: Facts) -> list[str]:
 
 
 def _status(status: int | None) -> str:
-    return "it had no end here" if status is None else f"it exited with {status} here, in a fresh process"
+    return "it did not end here" if status is None else f"it exited with {status} here, in a fresh process"
 
 
 def _polygraphy(facts: Facts) -> str:
@@ -176,7 +176,7 @@ def _table(facts: Facts) -> list[str]:
     if facts.failure.kind == "mismatch":
         lines += [
             "",
-            "These outcomes are TensorRT's on building the graph; the deviation itself does not depend on it.",
+            "These outcomes are of building the graph in TensorRT, on which the deviation itself does not depend.",
         ]
     return lines
 
@@ -190,8 +190,8 @@ def _checks(facts: Facts) -> list[str]:
         f"- Numbers: {facts.weights}.",
         f"- repro.py in a fresh process: {_status(facts.repro)}.",
         f"- ONNX Runtime on the CPU agrees with TensorFlow: {facts.agrees}.",
-        f"- TF32: {'switched on, as asked' if facts.tf32 else 'switched off in every build'}.",
+        f"- TF32: {'switched on, as requested' if facts.tf32 else 'switched off in every build'}.",
         "- NVIDIA's container: not run.",
         "- Version strings: read from the libraries, not typed.",
     ]
-    return [*lines, f"- Where it is from: {facts.origin}."]
+    return [*lines, f"- Origin: {facts.origin}."]

@@ -1,4 +1,4 @@
-"""build_tf_graph.py: TensorFlow source whose export has the structure that fails; says so where there is none."""
+"""build_tf_graph.py: TensorFlow source whose export has the failing structure, or a note that there is none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FROM_AUTHORING = ("weights", "built")  # helpers that a case's function may cal
 
 
 def of_case(case: Case) -> str:
-    """The case's own function, with what it uses of its file, as a script that exports it."""
+    """The case's own function, with what it uses from its file, as a script that exports it."""
     assert case.build is not None
     used, source = _used(case)
     inner = [text for name in _FROM_AUTHORING if name in used for text in [_authoring(name)]]
@@ -51,7 +51,7 @@ def of_case(case: Case) -> str:
 
 
 def _used(case: Case) -> tuple[set[str], str]:
-    """Names that the function reads, directly or through its file's helpers; and the source of all that it needs."""
+    """Names that the function uses, directly or through helpers in its file, and the source of all that it needs."""
     assert case.build is not None
     text = Path(case.file).read_text("utf-8")
     defined = {name: node for node in ast.parse(text).body for name in _defines(node)}
@@ -92,7 +92,7 @@ def _authoring(name: str) -> str:
 
 
 def of_graph(model: onnx.ModelProto) -> tuple[str, list[str]]:
-    """TensorFlow code for an ONNX graph, and the operations for which there is none: then there is no such code."""
+    """TensorFlow code for an ONNX graph, and the operations that have none; with any, it only prints the graph."""
     missing: list[str] = []
     lines, names = [], dict[str, str]()
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -128,8 +128,8 @@ def of_graph(model: onnx.ModelProto) -> tuple[str, list[str]]:
 def _only_onnx(model: onnx.ModelProto, missing: list[str]) -> str:
     ops = ", ".join(dict.fromkeys(missing))
     return (
-        '"""No TensorFlow source: the graph is known as ONNX only (model.onnx).\n\n'
-        f"There is no TensorFlow code that is known to export to: {ops}.\n"
+        '"""No TensorFlow source: the graph is known only as ONNX (model.onnx).\n\n'
+        f"No TensorFlow code is known that exports to: {ops}.\n"
         'This prints the graph, if onnx is installed.\n"""\n\nimport onnx\n\n'
         'print(onnx.printer.to_text(onnx.load("model.onnx")))\n'
     )
@@ -143,7 +143,7 @@ def _value(attribute: onnx.AttributeProto) -> Any:
 
 
 def _literal(tensor: onnx.TensorProto) -> str:
-    """Constants of a report are small or random: the numbers as they stand, or as many drawn anew."""
+    """Constants in a report are small or random: the numbers themselves, or as many new random ones."""
     import onnx
 
     array = onnx.numpy_helper.to_array(tensor)

@@ -1,4 +1,4 @@
-"""ONNX operations as TensorFlow code that exports to them again: text for a report's build_tf_graph.py."""
+"""ONNX operations as TensorFlow code that exports to them, for a report's build_tf_graph.py."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _REDUCE = {
 
 
 def code(op: str, inputs: Sequence[str], attributes: Attributes, rank: int | None) -> str | None:
-    """An expression; None where the table has none for the operation with these attributes.
+    """An expression; None if the table has none for the operation with these attributes.
 
     Args:
-        inputs: expressions, "" for one that is left out; rank: of the first input.
+        inputs: expressions, "" for an omitted one; rank: of the first input.
     """
     if op in _UNARY and len(inputs) == 1 and not attributes:
         return f"{_UNARY[op]}({inputs[0]})"
@@ -49,7 +49,7 @@ def code(op: str, inputs: Sequence[str], attributes: Attributes, rank: int | Non
 
 
 def _nchw(call: str, source: str) -> str:
-    """Channels last for TensorFlow's kernels, which the exporter turns round again."""
+    """Channels last for TensorFlow's kernels; the exporter transposes them back."""
     return f"tf.transpose({call.format(f'tf.transpose({source}, [0, 2, 3, 1])')}, [0, 3, 1, 2])"
 
 

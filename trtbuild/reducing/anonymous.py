@@ -1,4 +1,4 @@
-"""A graph without what its author called things: nodes n0, n1, …, tensors t0, t1, …; types of operations stay."""
+"""A graph without its author's names: nodes become n0, n1, …, tensors t0, t1, …; types of operations stay."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PUBLIC = ("", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microso
 
 @dataclass(frozen=True)
 class Renaming:
-    """Old names -> new ones: of the top level's tensors, and of all nodes."""
+    """Old name -> new name, for the tensors of the top level and for all nodes."""
 
     tensors: Mapping[str, str]
     nodes: Mapping[str, str]
 
 
 def anonymise(model: onnx.ModelProto) -> Renaming:
-    """Rename everything in place, and drop texts."""
+    """Rename everything in place, and remove free text."""
     from trtbuild.graphs import canonical
 
     names: dict[str, str] = {}
@@ -104,9 +104,10 @@ def _dims(value: onnx.ValueInfoProto) -> Iterator[onnx.TensorShapeProto.Dimensio
 
 
 def _texts(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> None:
-    """Names inside attributes: of tensors, the words of a table (ai.onnx.ml); and numbers that are a model's own.
+    """Replace what attributes reveal: names of tensors, the words of a table (ai.onnx.ml), and the model's own numbers.
 
-    Those of ONNX's own operations are settings, except a Constant's; a foreign operation may keep its weights there.
+    Attributes of ONNX's own operations are settings, except those of a Constant; a foreign operation may keep its
+    weights there.
     """
     if attribute.HasField("t"):
         attribute.t.name = attribute.t.doc_string = ""

@@ -1,4 +1,4 @@
-"""Fewer nodes inside loops and branches, which a reduction over top-level nodes cannot see into."""
+"""Fewer nodes inside loops and branches, which a reduction of top-level nodes leaves alone."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def simplify(model: onnx.ModelProto, shows: Callable[[onnx.ModelProto], bool], deadline: float) -> onnx.ModelProto:
-    """The graph with every node of a body gone that the fault does not need.
+    """The graph without those nodes of bodies that the fault does not need.
 
-    A node's result is replaced by one of its inputs, or by zeros; what nobody reads then goes too.
+    A node's result is replaced by one of its inputs or by zeros; what is then unused is removed as well.
     """
     again = True
     while again:
@@ -35,7 +35,7 @@ def simplify(model: onnx.ModelProto, shows: Callable[[onnx.ModelProto], bool], d
 
 
 def _inner(graph: onnx.GraphProto) -> Iterator[tuple[onnx.GraphProto, onnx.NodeProto]]:
-    """Every body and each of its nodes, without constants."""
+    """Every node of every body, with its body; constants are left out."""
     for node in graph.node:
         for body in subgraphs(node):
             yield from ((body, inner) for inner in body.node if inner.op_type != "Constant")
@@ -43,7 +43,7 @@ def _inner(graph: onnx.GraphProto) -> Iterator[tuple[onnx.GraphProto, onnx.NodeP
 
 
 def _choices(model: onnx.ModelProto, place: int) -> list[str]:
-    """Names that may stand for the node's result; "" is zeros."""
+    """Names that may replace the node's result; "" stands for zeros."""
     body, node = list(_inner(model.graph))[place]
     if len([name for name in node.output if name]) != 1:
         return []
@@ -77,7 +77,7 @@ def _replaced(model: onnx.ModelProto, place: int, choice: str) -> onnx.ModelProt
 
 
 def _zeros(model: onnx.ModelProto, name: str) -> onnx.TensorProto | None:
-    """A tensor of the inferred type and shape of a body's tensor; None where they are not known."""
+    """Zeros of the inferred type and shape of a body's tensor; None if these are not known."""
     import numpy as np
     import onnx
 
@@ -113,7 +113,7 @@ def _reread(graph: onnx.GraphProto, old: str, new: str) -> None:
 
 
 def _sweep(graph: onnx.GraphProto) -> None:
-    """Drop what nobody reads: nodes and constants of bodies, inputs of the graph."""
+    """Remove what is unused: nodes and constants of bodies, inputs of the graph."""
     from trtbuild.graphs.graph import drop_unused_initialisers
     from trtbuild.graphs.reduction import reads
 

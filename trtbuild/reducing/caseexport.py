@@ -33,7 +33,7 @@ def run(job: Job) -> None:
         try:
             source, _, lowered, feeds = _graphs(cases[other])
             verdict, _ = examination.compare_case(cases[other], source, lowered, feeds)
-        except Exception:  # one that cannot be exported is no control
+        except Exception:  # a case that cannot be exported is not a control
             continue
         (folder / f"neighbour{i}.onnx").write_bytes(lowered.SerializeToString())
         exported["neighbours"][cases[other].title] = {"file": f"neighbour{i}.onnx", "matches": verdict == "yes"}
@@ -87,7 +87,7 @@ def _references(case: Case, source: Source, lowered: onnx.ModelProto, feeds: lis
 
 
 def _save(path: Path, arrays: Feeds) -> None:
-    """Types that numpy has not (bfloat16) would be read back as mere bytes: float32 holds each of their values."""
+    """Types unknown to numpy (bfloat16) would be read back as mere bytes; float32 holds each of their values."""
     import numpy as np
 
     from trtbuild.arrays.arrayfile import write_npz

@@ -44,7 +44,7 @@ def case_id(name: str, failure: Failure) -> str:
 
 
 def title_of(failure: Failure, ops: Sequence[str]) -> str:
-    """One line on what fails: TensorRT's own words are in the result, not in the title."""
+    """What fails, in one line; TensorRT's own words are in the result, not in the title."""
     return f"{structure_of(ops)}: {PHRASES[failure.kind]}"
 
 
@@ -57,7 +57,7 @@ def structure_of(ops: Sequence[str]) -> str:
 
 
 def ops_of(model: onnx.ModelProto) -> list[str]:
-    """Operations in order, those of a body in brackets behind their owner."""
+    """Operations in order; those of a body follow their owner in brackets."""
     from trtbuild.graphs.graph import subgraphs
 
     found = []
@@ -69,22 +69,20 @@ def ops_of(model: onnx.ModelProto) -> list[str]:
 
 
 def check_free(folder: Path, name: str) -> None:
-    """Raises ConfigError before any work when the case would replace another one, or could not be read again."""
+    """Raise ConfigError, before any work, if the case would replace another one or could not be read back."""
     if not ID.fullmatch(name):
         hint = "use lower-case letters, digits, '.', '_' and '-'"
-        raise ConfigError(f"'{name}' is no id of a case", where="--name", hint=hint)
+        raise ConfigError(f"'{name}' is not an id of a case", where="--name", hint=hint)
     for path in (folder / f"{_file(name)}{end}" for end in (".py", ".onnx", ".npz")):
         if path.exists():
-            raise ConfigError(
-                f"{path.name} is there already", where=str(folder), hint="choose another name: --name NAME"
-            )
+            raise ConfigError(f"{path.name} already exists", where=str(folder), hint="choose another name: --name NAME")
 
 
 def write(
     folder: Path, name: str, model: onnx.ModelProto, failure: Failure, feeds: Mapping[str, Array],
     golden: Mapping[str, Array], profiles: Profiles, tolerance: Tolerance | None,
 ) -> Path:  # fmt: skip
-    """Write the case; the Python file last, which makes it one.  Returns that file."""
+    """Write the case and return its Python file, which is written last because it makes the case one."""
     from trtbuild.arrays.arrayfile import write_npz
     from trtbuild.graphs import canonical
 

@@ -1,4 +1,4 @@
-"""A model of the workspace as a subject: exported, lowered and measured by the steps of a build, which keeps them."""
+"""A model of the workspace as a subject: exported, lowered and measured by a build's steps, which are kept."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from trtbuild.arrays.arrayfile import Array
     from trtbuild.graphs.scopes import ScopeMap
 
-STEPS = ("deviation",)  # and all that it needs: everything but the engine
+STEPS = ("deviation",)  # and what it needs: everything but the engine
 
 
 def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -> Subject:
-    """Bring a variant's steps up to date, short of its engine, and read what they made.
+    """Bring a variant's steps up to date, all but its engine, and read their artifacts.
 
     Raises:
-        TrtbuildError: a step failed; ConfigError: the words make no variant.
+        TrtbuildError: a step failed; ConfigError: the words do not make a variant.
     """
     import onnx
 
@@ -68,7 +68,7 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
 
 
 def _kept(exported: onnx.ModelProto, lowering: Lowering, scopes: ScopeMap) -> frozenset[str]:
-    """Nodes of the scopes that the model excludes."""
+    """Nodes in the scopes that the model excludes."""
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.scopes import nodes_in_scopes
 
@@ -77,7 +77,7 @@ def _kept(exported: onnx.ModelProto, lowering: Lowering, scopes: ScopeMap) -> fr
 
 
 def _source(export: Path, scopes: ScopeMap) -> Source | None:
-    """TensorFlow's graph, of a model that was exported from it."""
+    """TensorFlow's graph, if the model was exported from one."""
     frozen = export / "frozen.pb"
     if not frozen.exists():
         return None
@@ -85,7 +85,7 @@ def _source(export: Path, scopes: ScopeMap) -> Source | None:
 
 
 def _versions(workspace: Workspace, overrides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Words of one variant, and the names of all versions that ``tensorrt=A,B`` gives."""
+    """The words of one variant, and all versions named by ``tensorrt=A,B``."""
     from trtbuild import config
     from trtbuild.config import named
 
@@ -94,12 +94,14 @@ def _versions(workspace: Workspace, overrides: Sequence[str]) -> tuple[list[str]
     names = given[-1] if given else [named.default_option(workspace.root, "tensorrt")]
     config.check_choices(workspace.root, [f"tensorrt={name}" for name in names])
     if not any(word.startswith("model=") for word in rest):
-        raise ConfigError("names no model", where=" ".join(overrides), hint="say model=NAME, or give a .onnx file")
+        raise ConfigError(
+            "no model is named", where=" ".join(overrides), hint="write model=NAME, or name an .onnx file"
+        )
     return [*rest, f"tensorrt={names[0]}"], names
 
 
 def _first_batch(workspace: Workspace, variant: Variant) -> dict[str, Array]:
-    """The inputs of the first call that the steps make with the validation data."""
+    """The inputs of the first call that a step makes with the validation data."""
     from trtbuild.arrays import data
     from trtbuild.core.recipes import set_params, set_place
     from trtbuild.core.spec import VALIDATION

@@ -18,7 +18,7 @@ LEAST = 4  # sizes up to this stay
 
 
 def smaller(model: onnx.ModelProto, shows: Callable[[onnx.ModelProto], bool], deadline: float) -> onnx.ModelProto:
-    """The graph with sizes of inputs and weights as small as the fault allows; values of weights are drawn anew."""
+    """The graph with inputs and weights as small as the fault allows; resized weights get new random values."""
     for size in _sizes(model):
         for small in SMALL:
             if small >= size or time.monotonic() > deadline:
@@ -38,7 +38,7 @@ def _sizes(model: onnx.ModelProto) -> list[int]:
 
 
 def with_size(model: onnx.ModelProto, size: int, small: int) -> onnx.ModelProto | None:
-    """A copy in which ``small`` stands for ``size`` everywhere; None when that is no valid graph."""
+    """A copy with ``small`` in place of ``size`` everywhere; None if that is not a valid graph."""
     import numpy as np
     import onnx
 
@@ -73,13 +73,13 @@ def _tensor(array: Array, like: onnx.TensorProto) -> onnx.TensorProto:
 
 
 def valid(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """The model with its outputs' shapes as they follow; None where it is no valid ONNX, or shapes do not fit."""
+    """The model with inferred output shapes; None if it is not valid ONNX or its shapes do not fit."""
     import onnx
 
     try:
         inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
         onnx.checker.check_model(inferred)
-    except Exception:  # the checker's and the inference's errors share no base
+    except Exception:  # errors of the checker and of shape inference have no common base class
         return None
     del inferred.graph.value_info[:]
     return inferred

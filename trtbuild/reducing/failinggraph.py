@@ -1,4 +1,4 @@
-"""What is wrong with a subject: asked of TensorRT first, then by comparing values, in the order of a conversion."""
+"""The graph in which a subject fails: TensorRT is asked first, then values are compared, as in a conversion."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from trtbuild.workers.prober import Prober
 if TYPE_CHECKING:
     import onnx
 
-AS_BAD = 0.5  # of the relative error of the whole graph, that a part of it must have to be the same fault
-QUESTION_S = 60.0  # of one question to TensorRT while reducing
+AS_BAD = 0.5  # share of the whole graph's relative error that a part must have to show the same fault
+QUESTION_S = 60.0  # for one question to TensorRT
 
 
 @dataclass(frozen=True)
 class FailingGraph:
-    """``model`` is the graph that shows ``fault``, ``whole`` the one that it is a part of, if it is.
+    """``model`` shows ``fault``; ``whole`` is the graph that it is a part of, if any.
 
-    ``others``: what is wrong besides.
+    ``others``: further failures of that graph.
     """
 
     fault: Fault
@@ -40,10 +40,10 @@ class FailingGraph:
 
 @contextmanager
 def prober(name: str, toolchain: Toolchain, *, install: bool, limit_s: float = QUESTION_S) -> Iterator[Prober]:
-    """A process of one TensorRT version; installs it where it may.
+    """A process of one TensorRT version, which is installed if that is allowed.
 
     Raises:
-        ToolchainError: it is not here.
+        ToolchainError: the version is not installed.
     """
     with Prober(interpreter(name, toolchain, install=install), toolchain.flavour, toolchain.version,
                 supported=toolchain.compute_capabilities, limit_s=limit_s) as made:  # fmt: skip
@@ -51,7 +51,7 @@ def prober(name: str, toolchain: Toolchain, *, install: bool, limit_s: float = Q
 
 
 def interpreter(name: str, toolchain: Toolchain, *, install: bool) -> Path:
-    """The Python that has a version; raises ToolchainError when there is none."""
+    """The Python in which a version is installed; raises ToolchainError if there is none."""
     from trtbuild import toolchains
     from trtbuild.checker.options import note
 
@@ -63,23 +63,23 @@ def wanted_kind(words: str) -> str:
     if words and words not in WANTED:
         from trtbuild.base.names import did_you_mean
 
-        raise ConfigError(f"'{words}' is no kind of failure", where="--for", hint=did_you_mean(words, WANTED))
+        raise ConfigError(f"'{words}' is not a kind of failure", where="--for", hint=did_you_mean(words, WANTED))
     return words
 
 
 def find(subject: Subject, ask: Ask, wanted: str, folder: Path) -> FailingGraph:
-    """The first thing that is wrong, of the ``wanted`` kind ("" is any).
+    """The first failure of the ``wanted`` kind ("" for any kind).
 
     Raises:
-        ConfigError: nothing is, or not in that way: there is nothing to reduce.
-        ToolchainError: it fails for want of a GPU here.
+        ConfigError: it does not fail, or not in that way, so there is nothing to reduce.
+        ToolchainError: it fails because there is no GPU.
     """
     target = Failure("build", "", "", "", "")
     fault = TensorrtFault(ask, target, all_names(subject.model), folder, subject.profiles, subject.lowering.tf32)
     failures = () if wanted == "mismatch" else fault.look(subject.model)
     lacking = next((failure.why for failure in failures if failure.why), "")
     if lacking:
-        raise ToolchainError(f"{lacking}: that is no fault of the graph", where=f"tensorrt={subject.version}",
+        raise ToolchainError(f"{lacking}: that is not a fault of the graph", where=f"tensorrt={subject.version}",
                              hint="ask on a machine with a GPU, or choose another version")  # fmt: skip
     chosen = choose(failures, wanted)
     if chosen is not None:
@@ -107,7 +107,7 @@ def _mismatch(subject: Subject, folder: Path) -> FailingGraph | None:
     feeds = subject.feeds or graphvalues.random_feeds(subject.exported, subject.shapes)
     tensors = graphvalues.everything(subject.exported, feeds) or feeds
     lowering = LoweringFault(subject.lowering, subject.tolerance, tensors, kept=subject.kept)
-    if not lowering.compare(subject.exported):  # raises where it cannot be compared: that is no match
+    if not lowering.compare(subject.exported):  # raises if it cannot be compared, which is not a match
         return None
     lowering.shows(subject.exported)
     lowering.least = AS_BAD * lowering.relative
@@ -117,7 +117,7 @@ def _mismatch(subject: Subject, folder: Path) -> FailingGraph | None:
 def _nothing(subject: Subject, wanted: str, failures: tuple[Failure, ...]) -> ConfigError:
     if failures:
         kinds = ", ".join(dict.fromkeys(failure.kind for failure in failures))
-        what, hint = f"it does not fail so: what it has is {kinds}", f"say --for {failures[0].kind}, or leave it out"
+        what, hint = f"it does not fail in that way, but has: {kinds}", f"write --for {failures[0].kind}, or omit it"
     else:
         compared = "; its values are within the tolerance" if subject.golden or subject.lowering.kind != "none" else ""
         asked = "it parses and builds" if wanted != "mismatch" else "no deviation is found"
@@ -125,6 +125,6 @@ def _nothing(subject: Subject, wanted: str, failures: tuple[Failure, ...]) -> Co
         what = f"nothing fails: {asked}{version}{compared if wanted != 'mismatch' else ''}"
         hint = "choose the version and precision in which it fails"
         if wanted == "mismatch" and not subject.golden and subject.lowering.kind == "none":
-            what = "there is nothing to compare an ONNX file in float32 with"
-            hint = "say precision=fp16, bf16 or int8, or give the model as model=NAME"
+            what = "an ONNX file in float32 has nothing to be compared with"
+            hint = "write precision=fp16, bf16 or int8, or name a model with model=NAME"
     return ConfigError(what, where=subject.name, hint=hint)

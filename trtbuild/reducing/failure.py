@@ -1,4 +1,4 @@
-"""How a graph fails, and when two graphs fail in the same way: pure, on what TensorRT said."""
+"""How a graph fails, and when two graphs fail in the same way, judged by TensorRT's words alone."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Literal
 from trtbuild.workers.prober import Answer
 
 Kind = Literal["crash", "timeout", "parse", "misread", "build", "mismatch"]
-WANTED = ("crash", "parse", "misread", "build", "mismatch")  # what --for takes; "crash" stands for a time-out too
+WANTED = ("crash", "parse", "misread", "build", "mismatch")  # what --for takes; "crash" includes a timeout
 
 _APART = re.compile(r"0x[0-9a-fA-F]+|\{[^}]*\}|\[[^\]]*\]|'[^']*'|\"[^\"]*\"|`[^`]*`")
 _WORD = re.compile(r"[A-Za-z_][\w/:.\-]*")
-_LONGEST = 14  # words of a reason: what follows in long messages are dumps of operands
+_LONGEST = 14  # words of a reason; what follows in a long message is a dump of operands
 _TYPE = re.compile(r"(?i)(u?int|b?float|bf|fp)\d+")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """``reason`` is what is compared; ``words`` are TensorRT's own (or ours, of a mismatch); ``why`` what they mean."""
+    """``reason`` is compared; ``words`` are TensorRT's own (ours for a mismatch), and ``why`` says what they mean."""
 
     kind: Kind
     stage: str
@@ -30,16 +30,16 @@ class Failure:
     why: str = ""
 
     def like(self, other: Failure) -> bool:
-        """Whether it is the same fault: kind, stage, operation and reason."""
+        """Whether it is the same fault: the same kind, stage, operation and reason."""
         mine = (self.kind, self.stage, self.op_type, self.reason)
         return mine == (other.kind, other.stage, other.op_type, other.reason)
 
 
 def of_answer(answer: Answer, names: Collection[str]) -> tuple[Failure, ...]:
-    """What is wrong, first things first; nothing for a graph that builds.
+    """Every failure, the first one first; none for a graph that builds.
 
     Args:
-        names: of nodes and tensors, which are left out of reasons.
+        names: names of nodes and tensors, which are left out of reasons.
     """
     if answer.outcome == "ok":
         return ()
@@ -59,7 +59,7 @@ def of_answer(answer: Answer, names: Collection[str]) -> tuple[Failure, ...]:
 
 
 def normalised(words: str, names: Collection[str] = ()) -> str:
-    """The part of a message that is the same for another graph: no numbers, names, addresses or paths.
+    """The part of a message that would be the same for another graph: no numbers, names, addresses or paths.
 
     >>> normalised("In node 3 with name: a/b and operator: Det: INT64 is refused (x.cpp:17)", {"a/b"})
     'In node with name and operator Det INT64 is refused'
@@ -79,6 +79,6 @@ def _ending(said: str) -> str:
 
 
 def choose(found: Collection[Failure], wanted: str) -> Failure | None:
-    """The first failure of the wanted kind ("" is any)."""
+    """The first failure of the wanted kind ("" for any kind)."""
     kinds = {"": None, "crash": ("crash", "timeout")}.get(wanted, (wanted,))
     return next((failure for failure in found if kinds is None or failure.kind in kinds), None)

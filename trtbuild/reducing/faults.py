@@ -1,4 +1,4 @@
-"""The question that a reduction asks again and again: does this graph still fail in that way?"""
+"""The question that a reduction repeats: does this graph still fail in that way?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ask = Callable[[Question], Answer]
 
 
 class Fault(Protocol):
-    """``target`` is what is looked for; ``seen`` the failure of the last graph that showed it."""
+    """``target`` is the failure looked for; ``seen`` is that of the last graph that showed it."""
 
     target: Failure
     seen: Failure
@@ -31,11 +31,11 @@ class Fault(Protocol):
     def shows(self, model: onnx.ModelProto) -> bool: ...
 
     def rename(self, new: Renaming) -> None:
-        """Tensors and nodes have other names from now on."""
+        """Use the new names of tensors and nodes from now on."""
 
 
 class TensorrtFault:
-    """TensorRT refuses the graph, or dies of it."""
+    """TensorRT refuses the graph, misreads it, or crashes."""
 
     def __init__(
         self, ask: Ask, target: Failure, names: frozenset[str], folder: Path,
@@ -64,12 +64,12 @@ class TensorrtFault:
 
 
 class LoweringFault:
-    """The graph in a lower precision is beyond the tolerance of itself in float32; both run in ONNX Runtime.
+    """The lowered graph deviates from the float32 graph by more than the tolerance; both run in ONNX Runtime.
 
-    Graphs asked about are the float32 ones.  ``tensors``: values of every tensor of the whole graph, which are the
-    inputs of its pieces; a tensor that is not there is drawn at random.  ``least``: the RMS error relative to the RMS
-    value that a graph must have: that of the whole graph, or pieces and random weights with larger values would do.
-    ``kept``: nodes that stay in float32, of the scopes that the model excludes.
+    The graphs in question are float32.  ``tensors``: values of the whole graph's tensors, as inputs of its pieces; a
+    missing one is drawn at random.  ``least``: the relative RMS error that a graph must have, a share of the whole
+    graph's, since pieces and random weights with larger values would pass for the fault otherwise.  ``kept``: nodes
+    that stay in float32, in scopes that the model excludes.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class LoweringFault:
     def shows(self, model: onnx.ModelProto) -> bool:
         try:
             says = self.compare(model)
-        except TrtbuildError:  # a piece that cannot be lowered, or run
+        except TrtbuildError:  # a piece that cannot be lowered or run
             return False
         if says:
             self.seen = Failure("mismatch", "lower", "", "", says)
         return bool(says)
 
     def compare(self, model: onnx.ModelProto) -> str:
-        """How far the lowered graph is off, "" within the tolerance; raises LowerError, ModelError."""
+        """How far the lowered graph deviates, "" if within the tolerance; raises LowerError or ModelError."""
         from trtbuild.suite.comparison import difference
 
         feeds = self.feeds(model)
@@ -123,22 +123,22 @@ class LoweringFault:
         self._kept = frozenset(new.nodes[name] for name in self._kept if name in new.nodes)
 
     def forget_values(self) -> dict[str, Array]:
-        """Inputs are random from now on; returns what they were."""
+        """Use random inputs from now on; returns the previous ones."""
         old, self.tensors = self.tensors, {}
         return old
 
 
 class SourceFault:
-    """ONNX Runtime's values of the exported graph are not TensorFlow's, for the same inputs.
+    """The exported graph gives other values in ONNX Runtime than its source in TensorFlow, for the same inputs.
 
-    It is asked of one graph only: pieces of it have no reference values.  ``random``: its inputs are no user's data.
+    Only the whole graph can show it: pieces have no reference values.  ``random``: its inputs are not the user's data.
     """
 
     def __init__(self, feeds: Mapping[str, Array], golden: Mapping[str, Array], tolerance: Tolerance) -> None:
         self.target = self.seen = Failure("mismatch", "export", "", "", "")
         self.feeds, self.golden, self._tolerance = dict(feeds), dict(golden), tolerance
         self.random = False
-        self.operations: tuple[str, ...] = ()  # of TensorFlow, where they are known
+        self.operations: tuple[str, ...] = ()  # of TensorFlow, if known
 
     def shows(self, model: onnx.ModelProto) -> bool:
         from trtbuild.suite.comparison import difference
@@ -160,7 +160,7 @@ class SourceFault:
 
 
 def relative_error(reference: Array, value: Array) -> float:
-    """RMS of the difference over RMS of the reference; infinite where either is not finite or shapes differ."""
+    """RMS of the difference over RMS of the reference; infinite if either is not finite or the shapes differ."""
     import numpy as np
 
     if reference.shape != value.shape or reference.dtype.kind not in "fc":
@@ -181,7 +181,7 @@ def dynamic_inputs(model: onnx.ModelProto) -> list[str]:
 
 
 def all_names(model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the user's: of the graph, its nodes, tensors and dimensions."""
+    """The user's names: of the graph, its nodes and its tensors."""
     from trtbuild.graphs.graph import all_nodes
 
     found = {model.graph.name}

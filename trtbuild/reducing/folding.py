@@ -1,4 +1,4 @@
-"""Constants of a graph computed beforehand: nodes that read constants alone become initialisers."""
+"""Constant folding: nodes that read only constants become initialisers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnx
 
-MOST_ELEMENTS = 1 << 20  # of a folded result: an expanded constant would make the file larger, not smaller
+MOST_ELEMENTS = 1 << 20  # in a folded result; an expanded constant would make the file larger, not smaller
 _NEVER = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial",
           "DequantizeLinear", "QuantizeLinear")  # fmt: skip  # Q/DQ pairs are what TensorRT reads the precision from
 
 
 def folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy with every constant part of the top level computed, by ONNX Runtime."""
+    """A copy in which ONNX Runtime has computed every constant part of the top level."""
     import onnx
 
     from trtbuild.graphs.graph import drop_unused_initialisers, hoist_constants
@@ -22,7 +22,7 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     copy: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
     hoist_constants(copy.graph)
     constants = {tensor.name: tensor for tensor in copy.graph.initializer}
-    for value in copy.graph.input:  # one with a default is no constant
+    for value in copy.graph.input:  # an initialiser that is also an input is only a default
         constants.pop(value.name, None)
     ends = {value.name for value in copy.graph.output}
     kept = []
@@ -52,7 +52,7 @@ def _foldable(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto], e
 def _computed(
     node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto], model: onnx.ModelProto
 ) -> list[onnx.TensorProto] | None:
-    """The node's results as tensors; None where they cannot be computed, or are too large."""
+    """The node's results as tensors; None if they cannot be computed or are too large."""
     import onnx
 
     from trtbuild.base.errors import TrtbuildError

@@ -1,4 +1,4 @@
-"""Every tensor of a graph, as ONNX Runtime computes it on the CPU; low precisions by rounding every result."""
+"""Values of a graph's tensors, as ONNX Runtime computes them on the CPU; low precisions round every result."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ def outputs_of(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, 
 
     from trtbuild.runtimes.onnxruntime import session_of
 
-    onnxruntime.set_default_logger_severity(3)  # what it warns of is the model's, and said with every piece of it
+    onnxruntime.set_default_logger_severity(
+        3
+    )  # its warnings are about the model, and would be repeated for every piece
     session = session_of(model, "the graph", quiet=True)
     return session.run({name: value for name, value in feeds.items() if name in session.inputs})
 
 
 def everything(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """Every tensor of the top level by name, inputs too; {} where the graph cannot be run, or is too large."""
+    """Every tensor of the top level by name, with the inputs; {} if the graph cannot be run or is too large."""
     import onnx
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
@@ -42,12 +44,12 @@ def everything(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, 
         if _bytes(copy.graph) > MOST_BYTES:
             return {}
         return {**feeds, **outputs_of(copy, feeds)}
-    except Exception:  # an operation that the runtime has not, a graph that defeats shape inference
+    except Exception:  # an operation unknown to the runtime, a graph that defeats shape inference
         return {}
 
 
 def _bytes(graph: onnx.GraphProto) -> int:
-    """Of all outputs whose shape is known, taken as four bytes an element."""
+    """The size of all outputs with a known shape, at four bytes per element."""
     import math
 
     shapes = ([d.dim_value for d in value.type.tensor_type.shape.dim] for value in graph.output)
@@ -55,7 +57,7 @@ def _bytes(graph: onnx.GraphProto) -> int:
 
 
 def annotate(model: onnx.ModelProto, tensors: Mapping[str, Array]) -> None:
-    """Write types and shapes that were seen into the graph, for tensors of which shape inference knows too little."""
+    """Add observed types and shapes to the graph, for tensors about which shape inference knows too little."""
     import numpy as np
     import onnx
 
@@ -95,7 +97,7 @@ def random_feeds(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]], se
 
 
 class Runner:
-    """Whether a piece of a graph still is a graph that runs, for a fault of an invalid graph would be another fault.
+    """Whether a piece of a graph still runs, since a fault of an invalid graph would be another fault.
 
     ``tensors``: values of the whole graph's tensors, for pieces that begin at one of them.
     """
@@ -107,7 +109,7 @@ class Runner:
         return any(not runs(model, feeds)[1] for feeds in self._choices(model))
 
     def indices(self, model: onnx.ModelProto) -> dict[str, Array]:
-        """Small integer inputs: what they point at is there, which random ones may miss."""
+        """Small integer inputs: they point at something that exists, which random ones may not."""
         feeds = self._choices(model)[0]
         return {name: value for name, value in feeds.items() if value.dtype.kind in "iub" and value.size <= 64}
 
@@ -118,13 +120,13 @@ class Runner:
 
 
 def tame(drawn: Mapping[str, Array]) -> list[dict[str, Array]]:
-    """These inputs, and the same with zeros for integers: a random index may point nowhere."""
+    """These inputs, and the same with zeros for integers, since a random index may be out of bounds."""
     zeros = {name: value * 0 if value.dtype.kind in "iu" else value for name, value in drawn.items()}
     return [dict(drawn), zeros]
 
 
 def runs(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], str]:
-    """Outputs and "", or nothing and why not."""
+    """The outputs and "", or no outputs and the reason."""
     try:
         return outputs_of(model, feeds), ""
     except ModelError as error:

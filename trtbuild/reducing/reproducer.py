@@ -1,4 +1,4 @@
-"""One reduction from end to end: subject, what is wrong with it, the small graph, and values to run it with."""
+"""One reduction from end to end: the subject, its fault, the small graph, and values to run that with."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReductionRequest:
-    """What is to be reduced: a name (an ONNX file or, for ``bugreport``, a case of the suite), or "" and a variant.
+    """What to reduce: a name (an ONNX file or, for ``bugreport``, a case of the suite), or "" and a variant.
 
-    ``kind``: of failure, "" for whatever fails first.
+    ``kind``: the kind of failure, "" for the first one.
     """
 
     verb: str
@@ -41,9 +41,9 @@ class ReductionRequest:
 
 @dataclass(frozen=True)
 class Reproducer:
-    """``model`` is what TensorRT is given; ``feeds`` and ``golden`` its inputs, and the outputs there should be.
+    """``model`` is what TensorRT is given; ``feeds`` and ``golden`` are its inputs and the outputs it should have.
 
-    ``reference``: what ``golden`` was computed by, "" where nothing can compute it, then ``unable`` says why.
+    ``reference``: what computed ``golden``; "" if nothing can, and then ``unable`` says why.
     """
 
     subject: Subject
@@ -60,48 +60,48 @@ class Reproducer:
     workspace: Workspace | None
 
 
-def subject_of(asked: ReductionRequest, folder: Path, workspace: Workspace | None, *, cases: bool) -> Subject:
+def subject_of(request: ReductionRequest, folder: Path, workspace: Workspace | None, *, cases: bool) -> Subject:
     """What the request names.
 
     Raises:
         ConfigError: there is no such thing.
     """
-    if not asked.name:
+    if not request.name:
         from trtbuild.reducing.configmodel import of_model
 
-        return of_model(workspace or find_workspace(Path.cwd()), asked.overrides, install=asked.install)
-    name = asked.name
+        return of_model(workspace or find_workspace(Path.cwd()), request.overrides, install=request.install)
+    name = request.name
     if name.endswith(".onnx"):
-        return of_file(Path(name), asked.overrides)
+        return of_file(Path(name), request.overrides)
     if not cases:
-        hint = f"trtbuild {asked.verb} model=NAME …, or trtbuild {asked.verb} FILE.onnx"
-        raise ConfigError(f"'{name}' is not an .onnx file", where=asked.verb, hint=hint)
+        hint = f"trtbuild {request.verb} model=NAME …, or trtbuild {request.verb} FILE.onnx"
+        raise ConfigError(f"'{name}' is not an .onnx file", where=request.verb, hint=hint)
     from trtbuild.reducing import suitecase
 
     root = workspace.root if workspace else None
-    return suitecase.of_case(suitecase.find(name, root), asked.overrides, root, folder)
+    return suitecase.of_case(suitecase.find(name, root), request.overrides, root, folder)
 
 
 @contextmanager
-def reduced(asked: ReductionRequest, say: Say, *, cases: bool) -> Iterator[Reproducer]:
-    """Reduce what is asked for; TensorRT's process stays for further questions.
+def reduced(request: ReductionRequest, say: Say, *, cases: bool) -> Iterator[Reproducer]:
+    """Reduce what is requested; TensorRT's process remains for further questions.
 
     Raises:
         ConfigError: nothing fails.  PlaceError: the version is not here.  ModelError: it has no graph, or fails now and
             then.
     """
     workspace = workspace_here()
-    wanted = failinggraph.wanted_kind(asked.kind)
+    wanted = failinggraph.wanted_kind(request.kind)
     with tempfile.TemporaryDirectory(prefix="trtbuild-reduce-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        subject = subject_of(asked, folder, workspace, cases=cases)
+        subject = subject_of(request, folder, workspace, cases=cases)
         version = subject.versions[subject.version]
-        with failinggraph.prober(subject.version, version, install=asked.install) as prober:
+        with failinggraph.prober(subject.version, version, install=request.install) as prober:
             found = failinggraph.find(subject, prober.ask, wanted, folder)
             say(f"{found.fault.target.kind} with tensorrt={subject.version}: {found.fault.seen.words}")
-            feeds = subject.feeds if subject.case is not None else {}  # a user's data have no place in a report
+            feeds = subject.feeds if subject.case is not None else {}  # a user's data do not belong in a report
             small = smallgraph.shrink(
-                found.model, found.fault, subject.shapes, feeds, whole=found.whole, limit_s=asked.limit_s, say=say
+                found.model, found.fault, subject.shapes, feeds, whole=found.whole, limit_s=request.limit_s, say=say
             )
             yield _with_values(subject, small, found, prober, workspace)
 
@@ -132,7 +132,7 @@ def _with_values(
 def _random_run(
     model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]], indices: Mapping[str, Array]
 ) -> tuple[dict[str, Array], dict[str, Array], str]:
-    """Random inputs, ONNX Runtime's outputs for them, or else why there are none."""
+    """Random inputs and ONNX Runtime's outputs for them, or why there are none."""
     drawn = graphvalues.random_feeds(model, shapes)
     first = ""
     for feeds in [*graphvalues.tame(drawn), {**drawn, **indices}]:

@@ -1,4 +1,4 @@
-"""A failing graph to the smallest one that fails in the same way: fewer nodes, other numbers, small sizes, no names."""
+"""The smallest graph that fails in the same way: fewer nodes, random numbers, small sizes, no names."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 LIMIT_S = 300.0
-_NODES, _BODIES, _VALUES = 0.5, 0.7, 0.85  # shares of the time by which each is done, in this order
+_NODES, _BODIES, _VALUES = 0.5, 0.7, 0.85  # shares of the time limit after which each of these phases ends
 
 
 @dataclass(frozen=True)
 class SmallGraph:
     """``model`` shows ``failure``.
 
-    ``kept``: constants that had to keep the user's values.  ``values_of_inputs``: inputs had to keep theirs.
-    ``minimal``: no node can be left out (and the time was enough to know).
+    ``kept``: constants that had to keep the user's values.  ``values_of_inputs``: whether inputs had to keep theirs.
+    ``minimal``: no node can be left out, and there was time to find out.
     """
 
     model: onnx.ModelProto
@@ -65,7 +65,7 @@ def shrink(
     notes: list[str] = []
     model = prepared(model)
     if not fault.shows(model):
-        raise ModelError(f"it does not fail each time: {fault.target.words or 'the mismatch'} was seen once only",
+        raise ModelError(f"it does not fail every time: {fault.target.words or 'the mismatch'} was seen only once",
                          where="reduce", hint="an intermittent fault cannot be reduced")  # fmt: skip
     shows: Shows = fault.shows
     runner = graphvalues.Runner({})
@@ -94,7 +94,7 @@ def shrink(
 
 
 def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy with functions inlined, constants in one place, and a name for every node."""
+    """A copy with inlined functions, constants in one place, and a name for every node."""
     import onnx
     import onnx.inliner
 
@@ -115,9 +115,9 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
 def _simplified(
     model: onnx.ModelProto, fault: Fault, shapes: Mapping[str, Sequence[int]], feeds: Mapping[str, Array]
 ) -> tuple[onnx.ModelProto, list[str], graphvalues.Runner, Shows]:
-    """Fixed shapes and folded constants, as far as the fault stays; then what tensors' shapes were seen to be.
+    """Fixed shapes and folded constants, as far as the fault remains; then the observed shapes of tensors.
 
-    Also the question for what follows: a graph that runs in ONNX Runtime is reduced to one that does too.
+    Also the question to ask from then on: a graph that runs in ONNX Runtime is reduced to one that runs, too.
     """
     import onnx
 
@@ -153,7 +153,7 @@ def _simplified(
 
 
 def _of_one(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """The same shapes with a batch of one, where the first dimension is free: many graphs are right for that only."""
+    """The same shapes with a batch of one where the first dimension is dynamic: many graphs are right only for that."""
     free = {
         value.name: bool(value.type.tensor_type.shape.dim)
         and not value.type.tensor_type.shape.dim[0].HasField("dim_value")
@@ -176,7 +176,7 @@ def _nodes(
 
 
 def _prefix(model: onnx.ModelProto, shows: Shows, deadline: float) -> onnx.ModelProto:
-    """Of a graph with dynamic shapes just its beginning can be had: the fewest first nodes that show the fault."""
+    """A graph with dynamic shapes can only be cut at its end: the fewest first nodes that show the fault."""
     import onnx
 
     from trtbuild.graphs.reduction import extract, tensor_values
@@ -203,7 +203,7 @@ def _prefix(model: onnx.ModelProto, shows: Shows, deadline: float) -> onnx.Model
 def _values(
     model: onnx.ModelProto, fault: Fault, shows: Shows, deadline: float
 ) -> tuple[onnx.ModelProto, list[int], bool]:
-    """Constants, and for a mismatch inputs, without the user's values."""
+    """Replace the user's values: in constants, and for a mismatch in inputs."""
     if isinstance(fault, SourceFault):
         return model, weights.own_values(model), not fault.random
     needs_inputs = False
@@ -216,12 +216,12 @@ def _values(
 
 
 def _typed_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Outputs need their types in valid ONNX; shapes where they follow."""
+    """Declare the outputs' types, which valid ONNX needs, and their shapes where they can be inferred."""
     import onnx
 
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:  # a graph that defeats shape inference keeps what it declares
+    except Exception:  # a graph that defeats shape inference keeps its declarations
         inferred = model
     kinds = {value.name: value for value in inferred.graph.output}
     known = {v.name: (v.type.tensor_type.elem_type, len(v.type.tensor_type.shape.dim)) for v in model.graph.input}
@@ -233,7 +233,7 @@ def _typed_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
         if kinds[value.name].type.tensor_type.elem_type:
             value.CopyFrom(kinds[value.name])
             continue
-        # As its first operand, which most results are; the fault is asked again with it.
+        # The type of the first operand, as for most operations; the fault is checked with it afterwards.
         read = [known[name] for name in makers[value.name].input if name in known]
         kind, rank = read[0] if read else (onnx.TensorProto.FLOAT, 1)
         value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, [None] * rank))

@@ -1,4 +1,4 @@
-"""The part of an exported graph that gives other values than TensorFlow for the same inputs: where the exporter erred.
+"""The part of an exported graph whose values differ from TensorFlow's for the same inputs: the exporter's mistake.
 
 TensorFlow can be fed and asked anywhere in its graph, so a part between tensors that both have can be compared alone.
 """
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trtbuild.reducing import graphvalues
 from trtbuild.reducing.faults import SourceFault, relative_error
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from trtbuild.arrays.arrayfile import Array
     from trtbuild.graphs.scopes import TensorEntry
 
-MOST_BYTES = 1 << 30  # of TensorFlow's values, at a time
+MOST_BYTES = 1 << 30  # of TensorFlow's values at a time
 VALUES_S = 300.0  # for all of them
 
 
 @dataclass(frozen=True)
 class Source:
-    """``frozen``: TensorFlow's graph that was exported; ``tensors``: ONNX tensor -> its tensor and layout there.
+    """``frozen``: the exported graph in TensorFlow's format; ``tensors``: ONNX tensor -> its tensor and layout there.
 
     ``types``: ONNX node -> the type of TensorFlow's operation.
     """
@@ -42,9 +42,9 @@ class Source:
 def worst_part(
     model: onnx.ModelProto, source: Source, feeds: Mapping[str, Array], tolerance: Tolerance, folder: Path
 ) -> tuple[onnx.ModelProto, SourceFault] | None:
-    """The part with the largest relative error by itself, and its fault, with random inputs where they show it.
+    """The part that by itself has the largest relative error, and its fault, with random inputs if they show it.
 
-    None where the tensors in which both graphs can be compared are too few to locate it.
+    None if the graphs have too few comparable tensors to locate it.
     """
     from trtbuild.layers import taps
 
@@ -93,7 +93,7 @@ def _values(
 
 
 def _turned(value: Array, entry: TensorEntry, way: int) -> Array:
-    """From TensorFlow's NHWC to NCHW (1), or back (-1), where the exporter turned it."""
+    """From TensorFlow's NHWC to NCHW (1) or back (-1), where the exporter transposed it."""
     import numpy as np
 
     if entry["layout"] != "NCHW" or value.ndim < 3:
@@ -104,7 +104,7 @@ def _turned(value: Array, entry: TensorEntry, way: int) -> Array:
 def _part(
     model: onnx.ModelProto, nodes: frozenset[str], output: str, values: Mapping[str, Array]
 ) -> onnx.ModelProto | None:
-    """These nodes as a graph with one output; None where TensorFlow has no value for an input."""
+    """These nodes as a graph with one output; None if TensorFlow has no value for an input."""
     import onnx
 
     from trtbuild.graphs.reduction import extract
@@ -128,12 +128,12 @@ def _with_random_inputs(
     fault: SourceFault,
     tolerance: Tolerance,
     folder: Path,
-    whole: Mapping[str, Any],
+    whole: Mapping[str, Array],
 ) -> SourceFault | None:
-    """The same fault without the user's data; None where it does not show with random inputs.
+    """The same fault without the user's data; None if random inputs do not show it.
 
     Args:
-        whole: random inputs of the whole graph, on which TensorFlow may hold what does not read them.
+        whole: random inputs of the whole graph, for TensorFlow operations that the part does not contain.
     """
     from trtbuild.base.errors import TrtbuildError
 
@@ -142,7 +142,7 @@ def _with_random_inputs(
     others = {name: value for name, value in whole.items() if name not in feeds}
     try:
         wanted = _values(source, {output: source.tensors[output]}, {**others, **feeds}, folder)
-    except (TrtbuildError, KeyError):  # an input that TensorFlow does not let be fed
+    except (TrtbuildError, KeyError):  # an input that TensorFlow does not accept
         return None
     drawn = SourceFault(feeds, wanted, tolerance)
     return drawn if output in wanted and drawn.shows(part) else None

@@ -1,4 +1,4 @@
-"""What a command line asks to have reduced: an ONNX file, a model of the workspace, or a case of the suite."""
+"""What a command line names to be reduced: an ONNX file, a model of the workspace, or a case of the suite."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Subject:
-    """``model`` (onnx.ModelProto) is what TensorRT is given; ``exported`` the float32 graph that it was lowered from.
+    """``model`` is what TensorRT is given; ``exported`` is the float32 graph that it was lowered from.
 
-    ``feeds`` and ``golden``: inputs of one call, and the source's outputs for them; empty where there is no source.
-    ``kept``: nodes of it that stay in float32 because the model excludes their scopes.
-    ``secrets``: words that may not appear in what is handed to others.
+    ``feeds`` and ``golden``: inputs of one call, and the source's outputs for them; empty if there is no source.
+    ``kept``: nodes of ``exported`` that stay in float32 because the model excludes their scopes.
+    ``secrets``: words that must not appear in what is given to others.
     """
 
     model: onnx.ModelProto
@@ -44,15 +44,15 @@ class Subject:
     lowering: Lowering
     versions: Mapping[str, Toolchain]
     title: str
-    name: str  # for a file of it
+    name: str  # for files
     tolerance: Tolerance
     kept: frozenset[str] = frozenset()
     feeds: Mapping[str, Array] = field(default_factory=dict)
     golden: Mapping[str, Array] = field(default_factory=dict)
     case: Case | None = None
-    neighbours: Mapping[str, Neighbour] = field(default_factory=dict)  # by title: the family's other cases
-    compare: bool = False  # whether a deviation is looked for without being asked
-    source: Source | None = None  # where parts of the graph can be compared with TensorFlow
+    neighbours: Mapping[str, Neighbour] = field(default_factory=dict)  # by title: other cases of the same function
+    compare: bool = False  # whether to look for a deviation without --for mismatch
+    source: Source | None = None  # for comparing parts of the graph with TensorFlow
     secrets: tuple[str, ...] = ()
 
     @property
@@ -71,7 +71,7 @@ class Subject:
 
 
 def of_file(path: Path, overrides: Sequence[str]) -> Subject:
-    """An ONNX file, in the precision and for the versions of the overrides.
+    """An ONNX file, in the precision and for the versions that the overrides name.
 
     Raises:
         ConfigError: no such file, no ONNX, or a word that a file does not take.  LowerError: the
@@ -87,7 +87,7 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     keys = [word for word in overrides if word.startswith("precision.")]
     given = file_words([word for word in overrides if word not in keys])
     lowering = named.precision(named.root_here(), given.get("precision", "fp32"), keys)
-    model = onnxfile.load(path)  # its errors say what is wrong with a file
+    model = onnxfile.load(path)  # its errors say what is wrong with the file
     externaldata.read(model, path.resolve().parent, str(path))
     chosen = shapes.choose(input_dims(model), None)
     lowered = onnx.ModelProto.FromString(model.SerializeToString())
@@ -100,18 +100,18 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
 
 
 def file_words(overrides: Sequence[str], known: Sequence[str] = ("precision", "tensorrt")) -> dict[str, str]:
-    """The few keys that what is no variant of a config takes."""
+    """The values of ``key=value`` words; a file or a case takes only the ``known`` keys."""
     given = {}
     for word in overrides:
         key, _, value = word.partition("=")
         if key not in known:
-            raise ConfigError(f"takes no '{key}' here", where=word, hint=did_you_mean(key, known))
+            raise ConfigError(f"'{key}' is not accepted here", where=word, hint=did_you_mean(key, known))
         given[key] = value
     return given
 
 
 def versions_of(names: str) -> dict[str, Toolchain]:
-    """Toolchains of ``A,B``, of the default one where no name is given."""
+    """The toolchains that ``A,B`` names; the default one if no name is given."""
     from trtbuild.config import named
 
     return named.toolchains(named.root_here(), [name for name in names.split(",") if name] if names else None)

@@ -1,4 +1,4 @@
-"""A case of the suite as a subject: exported in a process of its own, with its neighbours of the same function."""
+"""A case of the suite as a subject: exported in its own process, together with other cases of its function."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class ExportedCase(TypedDict):
 
 
 def find(name: str, root: Path | None) -> Case:
-    """The case of an id; raises ConfigError with the nearest one."""
+    """The case with this id; raises ConfigError that suggests the nearest one."""
     from trtbuild.suite.collection import collect
 
     cases = collect(root)
     if name not in cases:
-        raise ConfigError(f"no case of the suite, and no .onnx file, is called '{name}'", where="command line",
+        raise ConfigError(f"'{name}' is neither a case of the suite nor an .onnx file", where="command line",
                           hint=did_you_mean(name, list(cases)))  # fmt: skip
     return cases[name]
 
@@ -59,7 +59,7 @@ def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Pat
     others = neighbours(case, root)
     out, about = _exported(case, others, root, folder)
     if about["failed"]:
-        hint = "this is no fault of TensorRT: there is no graph to reduce"
+        hint = "TensorRT is not at fault: there is no graph to reduce"
         raise ExportError(about["failed"], where=case.id, hint=hint)
     own = not case.packaged
     return Subject(
@@ -83,7 +83,7 @@ def neighbours(case: Case, root: Path | None) -> list[Case]:
 
 
 def _exported(case: Case, others: Sequence[Case], root: Path | None, folder: Path) -> tuple[Path, ExportedCase]:
-    """The folder of the graphs and values, and what is known of them."""
+    """The folder with the graphs and values, and its exported.json."""
     params = {"ids": [case.id, *(other.id for other in others)], "root": str(root or "")}
     out = run_job("reducing.caseexport", params, {}, folder / "export", where=case.id, limit_s=EXPORT_S,
                   environment=worker.environment())  # fmt: skip

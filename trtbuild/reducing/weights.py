@@ -1,4 +1,4 @@
-"""The user's numbers in a graph, replaced by seeded random ones wherever the graph fails without them too."""
+"""Replace the user's numbers in a graph by seeded random ones, wherever the graph still fails with those."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from trtbuild.arrays.arrayfile import Array
 
-LONG = 64  # elements from which integers are a table of the user's, not a shape, an axis or a list of indices
+LONG = 64  # integer tensors with more elements are a table of the user's, not a shape, an axis or a list of indices
 # Floats that say how, not what: (operation, inputs).  Random ones make another graph of it.
 _STRUCTURE = {
     "Resize": (1, 2), "Upsample": (1,), "Clip": (1, 2), "Pad": (2,), "Range": (0, 1, 2), "OneHot": (1, 2),
@@ -21,7 +21,7 @@ _PLAIN = {0.0, 1.0, -1.0, 2.0, 0.5, float("inf"), float("-inf")}
 
 
 def tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Every constant tensor (onnx.TensorProto) of a graph and its bodies: initialisers and values of Constant nodes."""
+    """Every constant tensor of a graph and its bodies: initialisers and values of Constant nodes."""
     from trtbuild.graphs.graph import subgraphs
 
     yield from graph.initializer
@@ -34,7 +34,7 @@ def tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 
 
 def own_values(model: onnx.ModelProto) -> list[int]:
-    """Places (in the order of :func:`tensors`) of what could be the user's: weights, tables, texts."""
+    """Places, in the order of :func:`tensors`, of what may be the user's: weights, tables, texts."""
     how = structural(model.graph)
     return [i for i, tensor in enumerate(tensors(model.graph)) if _is_own(tensor, how)]
 
@@ -66,7 +66,7 @@ def _is_own(tensor: onnx.TensorProto, structural: set[str]) -> bool:
 
 
 def is_plain(tensor: onnx.TensorProto) -> bool:
-    """One number that anybody could have written, repeated: it tells nothing of the user."""
+    """Whether it is one common number, repeated, which reveals nothing about the user."""
     import numpy as np
     import onnx
 
@@ -77,7 +77,7 @@ def is_plain(tensor: onnx.TensorProto) -> bool:
 
 
 def randomise(tensor: onnx.TensorProto, seed: int) -> None:
-    """Other numbers in place: of the same type and shape, the same signs and the same power of two."""
+    """Replace the numbers in place by others of the same type, shape, signs and power of two."""
     import numpy as np
     import onnx
 
@@ -105,7 +105,7 @@ def drawn(old: Array, seed: int) -> Array:
     if old.dtype.kind == "b":
         return rng.integers(0, 2, old.shape).astype(bool)
     wide = np.nan_to_num(old.astype(np.float64), posinf=0, neginf=0)
-    if old.dtype.kind in "iu" and old.dtype.itemsize > 1:  # a table of indices: what it points at is there
+    if old.dtype.kind in "iu" and old.dtype.itemsize > 1:  # a table of indices: these stay in bounds
         low, high = (int(wide.min()), int(wide.max())) if wide.size else (0, 0)
         return rng.integers(low, high, old.shape, endpoint=True).astype(old.dtype)
     most = float(np.abs(wide).max()) if wide.size else 0.0
@@ -138,7 +138,7 @@ def replaced(model: onnx.ModelProto, places: list[int]) -> onnx.ModelProto:
 def without_values(
     model: onnx.ModelProto, shows: Callable[[onnx.ModelProto], bool], deadline: float
 ) -> tuple[onnx.ModelProto, list[int]]:
-    """The graph with as many own values replaced as the fault allows, and the places of those that had to stay."""
+    """The graph with as many of the user's values replaced as the fault allows, and the places of those that remain."""
     import onnx
 
     places = own_values(model)

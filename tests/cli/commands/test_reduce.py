@@ -42,7 +42,7 @@ def test_a_case_is_written_that_the_suite_collects(folder: Path, capsys: pytest.
 def test_a_case_is_never_replaced(capsys: pytest.CaptureFixture[str]) -> None:
     """Said before the work, where the name is given."""
     assert reduce("net.onnx", "--name", "mine") == 0
-    with pytest.raises(ConfigError, match=r"mine.py is there already; choose another name"):
+    with pytest.raises(ConfigError, match=r"mine.py already exists; choose another name"):
         reduce("net.onnx", "--name", "mine")
 
 
@@ -50,12 +50,12 @@ def test_a_case_is_never_replaced(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "said"),
     [
         (["good.onnx"], "good: nothing fails: it parses and builds with tensorrt=rtx-1.7; choose the version"),
-        (["net.onnx", "--for", "crash"], "it does not fail so: what it has is parse; say --for parse"),
-        (["net.onnx", "--for", "crsh"], "--for: 'crsh' is no kind of failure; did you mean 'crash'"),
-        (["net.onnx", "--for", "mismatch"], "nothing to compare an ONNX file in float32 with"),
+        (["net.onnx", "--for", "crash"], "it does not fail in that way, but has: parse; write --for parse"),
+        (["net.onnx", "--for", "crsh"], "--for: 'crsh' is not a kind of failure; did you mean 'crash'"),
+        (["net.onnx", "--for", "mismatch"], "an ONNX file in float32 has nothing to be compared with"),
         (["net.onnx", "--limit", "soon"], "expected seconds between 0 and 86400, found 'soon'"),
         (["none.onnx"], "none.onnx: No such file"),
-        (["net.onnx", "model=a"], "model=a: takes no 'model' here"),
+        (["net.onnx", "model=a"], "model=a: 'model' is not accepted here"),
         (["net.onnx", "good.onnx"], "expects a model of the config, or an .onnx file"),
         (["net"], "'net' is not an .onnx file"),
     ],
