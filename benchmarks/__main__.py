@@ -139,6 +139,13 @@ def many(scratch: Path) -> None:
     sweeps.nothing(scratch, TRTBUILD)
 
 
+def estimate(scratch: Path) -> None:
+    """Lower bounds of engine layers against measured times of real exports."""
+    from benchmarks import estimate as bounds
+
+    bounds.measure(ROOT / "tests" / "data" / "trt_profiles")
+
+
 def suite(scratch: Path) -> None:
     """The incompatible graphs: one version, a second, and nothing to do."""
     from benchmarks import suite as cases
@@ -158,6 +165,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "sweep": sweep,
     "many": many,
     "suite": suite,
+    "estimate": estimate,
 }
 
 

@@ -12,6 +12,7 @@ from trtbuild.base.packaged import packaged_conf
 from trtbuild.core.spec import (
     BuildSpec,
     Calibration,
+    Device,
     Executor,
     Latency,
     Layers,
@@ -24,7 +25,7 @@ from trtbuild.core.spec import (
 
 GROUPS = {
     "model": Model, "precision": Precision, "tensorrt": Toolchain, "runtime": Runtime, "target": Target,
-    "calibration": Calibration, "executor": Executor, "layers": Layers, "latency": Latency,
+    "calibration": Calibration, "executor": Executor, "layers": Layers, "latency": Latency, "device": Device,
 }  # fmt: skip
 # Groups younger than some workspace's config.yaml: where it does not list them, their option "default" holds.
 OPTIONAL = tuple(field.name for field in fields(BuildSpec) if field.default is not MISSING)

@@ -40,6 +40,7 @@ RULES: Mapping[str, Rule] = {
     "report": Rule(500 * MB),
     "validate": Rule(500 * MB),
     "deviation": Rule(500 * MB),
+    "estimate": Rule(200 * MB),
 }
 
 

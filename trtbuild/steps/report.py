@@ -21,6 +21,7 @@ FLAME_FILES = (
     "flamegraph.svg", "flamegraph.html", "flamegraph.folded", "flamegraph.speedscope.json", "flamegraph.trace.json",
     "flamegraph.json",
 )  # fmt: skip
+ESTIMATE_FILES = ("estimate.svg", "estimate.folded")
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -45,6 +46,11 @@ def declare(variant: Variant, need: Need) -> Step:
         if spec.runtime.engine is not None:
             inputs["engine_layers"] = need("latency").out("layers.json")
         outs += [Out(name) for name in FLAME_FILES]
+    if spec.device.name is not None:
+        pages.append("estimate")
+        inputs["estimate"] = need("estimate").out("estimate.json")
+        inputs["compiled_layers"] = need("engine").out("engine_layers.json")
+        outs += [Out(name) for name in ESTIMATE_FILES]
     about = {
         "id": variant.id,
         **asdict(names),
@@ -72,7 +78,7 @@ def run(job: Job) -> None:
     from plotly.offline import get_plotlyjs
 
     from trtbuild.base.packaged import templates
-    from trtbuild.reports import deviation, latency, layers, overview
+    from trtbuild.reports import deviation, estimate, latency, layers, overview
     from trtbuild.reports.render import render
 
     pages, found = job.params["pages"], templates(Path(job.workspace))
@@ -92,6 +98,13 @@ def run(job: Job) -> None:
         for name, text in _flame_graph(page, artifacts, found).items():
             job.output(name).write_text(text, "utf-8")
         charts["latency"] = latency.charts(page)
+    if "estimate" in pages:
+        page["estimate"] = estimate.collect(artifacts["estimate"])
+        layers_of_engine, title = artifacts["compiled_layers"]["Layers"], page["variant"]["id"]
+        drawn = estimate.files(artifacts["estimate"], layers_of_engine, artifacts["scopes"], title, found)
+        for name, text in drawn.items():
+            job.output(name).write_text(text, "utf-8")
+        charts["estimate"] = []
     extra["findings"] = overview.findings(page)
     job.write_json("report.json", page)
     for name in pages:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trtbuild.core.spec.data import VALIDATION, FactoryData
+from trtbuild.core.spec.device import Device
 from trtbuild.core.spec.engine import Calibration, LoweringKind, Precision, Runtime, Target, Toolchain
 from trtbuild.core.spec.lowering import Lowering
 from trtbuild.core.spec.model import Factory, Model, Onnx, Override
@@ -13,8 +14,9 @@ from trtbuild.core.spec.run import Executor, Latency, Layers
 
 # What other modules ask for besides a variant: its groups, and the few of their parts that steps tell apart.
 __all__ = [
-    "VALIDATION", "BuildSpec", "Calibration", "Executor", "Factory", "FactoryData", "Latency", "Layers", "Lowering",
-    "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Runtime", "Target", "Toolchain", "Variant",
+    "VALIDATION", "BuildSpec", "Calibration", "Device", "Executor", "Factory", "FactoryData", "Latency", "Layers",
+    "Lowering", "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Runtime", "Target", "Toolchain",
+    "Variant",
 ]  # fmt: skip
 
 
@@ -34,6 +36,7 @@ class BuildSpec:
     executor: Executor
     latency: Latency = field(default=Latency())
     layers: Layers = field(default=Layers())
+    device: Device = field(default=Device())
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ def picture(graph: Graph, title: str, name: str = "flame") -> dict[str, Any]:
     root = tree(graph.pieces)
     limit = SHORT if count(root) > MANY else LONG
     lines = facts(graph).lines
-    return _data(boxes(root, lambda frame: _look(frame, graph, limit)), title, lines, name, ())
+    drawn = boxes(root, lambda frame: _look(frame, graph, limit))
+    return _data(drawn, title, lines, name, ()) | {"estimate": graph.profile.form == "estimate"}
 
 
 def difference_picture(change: Difference, title: str, *, old: bool, name: str) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def _data(drawn: list[Box], title: str, lines: tuple[str, ...], name: str, legen
     return {
         "id": name, "title": clean(title), "lines": [clean(line) for line in lines], "boxes": drawn, "top": top,
         "bottom": bottom, "height": bottom + 7 * LINE_PX + 8, "legend": legend,
-        "hues": HUES, "steps": STEPS,
+        "hues": HUES, "steps": STEPS, "estimate": False,
     }  # fmt: skip
 
 
@@ -148,7 +149,7 @@ def _look(frame: Frame, graph: Graph, limit: int) -> Look:
         median = rows[0].median_ns
         if len(rows) == 1 and median is not None and graph.profile.iterations != 1:
             lines[1] += f" · median {time_text(median)}"
-        if graph.profile.form != "onnxruntime" and max(row.time_ns for row in rows) < TIMER_NS:
+        if graph.profile.form in ("trtexec", "samples") and max(row.time_ns for row in rows) < TIMER_NS:
             lines[1] += " · below timer resolution"
         lines.append(
             _cut("; ".join(" + ".join(graph.members[i]) or graph.profile.rows[i].name for i in frame.rows[:20]), limit)

@@ -83,6 +83,12 @@ def share_text(part: int, whole: int) -> str:
 def facts(graph: Graph) -> Facts:
     """What the picture must say, lines of at most some 50 characters, which fit a phone."""
     total = graph.total_ns
+    if graph.profile.form == "estimate":
+        return Facts(None, 0, 0, (
+            f"ESTIMATE: lower bound {time_text(total)}, not measured", f"for {graph.latency_source}",
+            f"{len(graph.profile.rows)} layers, {graph.zero_rows} that cost nothing hidden",
+            f"unattributed {share_text(graph.unattributed_ns, total)}",
+        ))  # fmt: skip
     timer = graph.profile.form != "onnxruntime"
     tiny = [row.time_ns for row in graph.profile.rows if 0 < row.time_ns < TIMER_NS] if timer else []
     ratio = total / 1e6 / graph.latency_ms if graph.latency_ms else None

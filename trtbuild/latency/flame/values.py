@@ -33,7 +33,7 @@ class Profile:
     """
 
     source: str
-    form: Literal["trtexec", "samples", "onnxruntime"]
+    form: Literal["trtexec", "samples", "onnxruntime", "estimate"]
     rows: tuple[Row, ...]
     iterations: int | None
     latency_ms: float | None = None

@@ -1,0 +1,135 @@
+"""A lower bound of each engine layer's time on a device that is not here: a roofline, and called an estimate.
+
+A layer cannot be faster than its bytes take at the memory's full bandwidth, nor than its multiply-accumulates take at
+the peak of their type (Williams, Waterman, Patterson: Roofline, CACM 52/4, 2009); a launch comes on top.  Caches that
+keep a tensor between layers are not counted, so a small network on a large cache can be faster than its bytes say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+from trtbuild.core.spec.device import Device
+from trtbuild.engine.inspection import Inspection, Row
+from trtbuild.engine.values import EngineLayer, Kind
+from trtbuild.engine.work import Work
+
+Limit = Literal["memory", "arithmetic", "launch", "nothing"]
+_COST_NOTHING: tuple[Kind, ...] = ("synchronisation", "shape", "nothing", "constant")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Microseconds; ``arithmetic_us`` is None where the layer's work, or the device's peak of its type, is unknown."""
+
+    us: float
+    limit: Limit
+    memory_us: float | None
+    arithmetic_us: float | None
+
+
+def roofline(work: Work, type: str, device: Device) -> Bound:
+    """The bound of work with operands of ``type``; what is unknown counts as nothing, which keeps it a lower bound.
+
+    >>> l4 = Device("L4", "8.9", bandwidth_gb_s=300.0, peak_tops={"float16": 120.0}, launch_us=2.0)
+    >>> roofline(Work(read=2_000_000, written=1_000_000, constants=0, macs=60_000_000), "float16", l4)
+    Bound(us=12.0, limit='memory', memory_us=10.0, arithmetic_us=1.0)
+    """
+    memory_us = None if work.bytes is None else work.bytes / device.bandwidth_gb_s / 1e3
+    peak = device.peak_tops.get(type)
+    arithmetic_us: float | None = 0.0
+    if work.macs != 0:
+        arithmetic_us = None if work.macs is None or peak is None else 2 * work.macs / peak / 1e6
+    slowest = max(memory_us or 0.0, arithmetic_us or 0.0)
+    limit: Limit = "launch"
+    if slowest > device.launch_us:
+        limit = "memory" if slowest == memory_us else "arithmetic"
+    return Bound(slowest + device.launch_us, limit, memory_us, arithmetic_us)
+
+
+def bound(row: Row, device: Device, *, tf32: bool = False) -> Bound:
+    """Of one layer; ``tf32``: its float32 products may run in TF32."""
+    if row.layer.kind in _COST_NOTHING:
+        return Bound(0.0, "nothing", 0.0, 0.0)
+    return roofline(row.work, operand_type(row.layer, tf32=tf32), device)
+
+
+def operand_type(layer: EngineLayer, *, tf32: bool = False) -> str:
+    """The type of the largest input, which decides which units multiply; "" where it is not told."""
+    largest = max(layer.inputs, key=lambda tensor: tensor.elements(1) or 0, default=None)
+    found = "" if largest is None else largest.type
+    return "tf32" if tf32 and found == "float32" else found
+
+
+class LayerEstimate(TypedDict):
+    name: str
+    operation: str  # of TensorFlow, "" where none is known
+    kind: str
+    type: str
+    us: float
+    limit: str
+    memory_us: float | None
+    arithmetic_us: float | None
+
+
+class EstimateDocument(TypedDict):
+    """``estimate.json``: never measured, and says so in its first key."""
+
+    schema_version: int
+    says: str
+    device: Mapping[str, object]
+    notes: list[str]
+    total_us: float
+    by_limit_us: dict[str, float]
+    layers: list[LayerEstimate]
+
+
+SAYS = "an estimate: a lower bound from shapes and data sheets, not measured"
+
+
+def document(
+    engine: Inspection, device: Device, about: Mapping[str, object], notes: Sequence[str], *, tf32: bool = False
+) -> EstimateDocument:
+    """All layers in execution order.
+
+    Args:
+        about: what is said of the device; notes: what limits this estimate.
+    """
+    layers = [_layer(row, device, tf32) for row in engine.rows]
+    by_limit: dict[str, float] = {}
+    for layer in layers:
+        by_limit[layer["limit"]] = by_limit.get(layer["limit"], 0.0) + layer["us"]
+    return {
+        "schema_version": 1, "says": SAYS, "device": dict(about), "notes": [*notes, *_gaps(engine, layers, device)],
+        "total_us": sum(layer["us"] for layer in layers), "by_limit_us": by_limit, "layers": layers,
+    }  # fmt: skip
+
+
+def _layer(row: Row, device: Device, tf32: bool) -> LayerEstimate:
+    found = bound(row, device, tf32=tf32)
+    return {
+        "name": row.layer.name, "operation": row.place.operations[0] if row.place.operations else "",
+        "kind": row.layer.kind, "type": operand_type(row.layer, tf32=tf32),
+        "us": found.us, "limit": found.limit, "memory_us": found.memory_us, "arithmetic_us": found.arithmetic_us,
+    }  # fmt: skip
+
+
+def _gaps(engine: Inspection, layers: Sequence[LayerEstimate], device: Device) -> list[str]:
+    """What could not be counted, so that the bound is lower than it need be."""
+    notes, optimum = [], engine.engine.optimum
+    if not engine.constants_told:
+        notes.append("this TensorRT does not list weights: bytes are those of activations alone")
+    types = {layer["type"] for layer in layers if layer["arithmetic_us"] is None}
+    if lacking := sorted(types - set(device.peak_tops) - {""}):
+        said = f"no peak of {device.name} in {', '.join(lacking)} is published"
+        notes.append(f"{said}: those layers count by bytes alone")
+    if blind := sum(layer["memory_us"] is None for layer in layers):
+        said = f"of {blind} of {len(layers)} layers TensorRT does not state all bytes"
+        notes.append(f"{said}: they count by arithmetic alone")
+    if engine.engine.dynamic and optimum is None:
+        notes.append("dynamic dimensions have no single size at the profile's opt, so layers with them count less")
+    elif engine.engine.dynamic:
+        notes.append(f"dynamic dimensions count as {optimum}, the profile's opt")
+    return notes
