@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
-_KEPT: list[Any] = []  # owners of variables, which a traced function only refers to weakly
+__all__ = ["T", "built", "forget_layers", "keras", "np", "tf", "weights"]
+
+Shape = tuple[int | None, ...]
+_KEPT: list[object] = []  # owners of variables, which a traced function only refers to weakly
 
 
 class _AtFirstUse:
@@ -16,22 +19,28 @@ class _AtFirstUse:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __getattr__(self, attribute: str) -> Any:
+    def __getattr__(self, attribute: str) -> object:
         return getattr(import_module(self._name), attribute)
 
 
-tf: Any = _AtFirstUse("tensorflow")
-keras: Any = _AtFirstUse("keras")
-np: Any = _AtFirstUse("numpy")
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    T: TypeAlias = tf.Tensor
+else:
+    tf, keras, np = map(_AtFirstUse, ("tensorflow", "keras", "numpy"))
+    T = object
 
 
-def weights(*shape: int, scale: float = 0.5, seed: int = 1, dtype: str = "float32") -> Any:
+def weights(*shape: int, scale: float = 0.5, seed: int = 1, dtype: str = "float32") -> T:
     """A constant of seeded normal numbers: never symmetric, so that a transposed or shifted use shows."""
     values = np.random.default_rng(seed).standard_normal(shape) * scale
     return tf.constant(values.astype(dtype))
 
 
-def built(make: Callable[[], Any], *tensors: Any, **arguments: Any) -> Any:
+def built(make: Callable[[], keras.Layer], *tensors: T, **arguments: object) -> T:
     """A Keras layer made for these tensors, with seeded weights; what it gives for them.
 
     It is made in a thread of its own, where no function is being traced: ``tf.function`` takes no new variables.
@@ -43,7 +52,7 @@ def built(make: Callable[[], Any], *tensors: Any, **arguments: Any) -> Any:
     return layer(*tensors, **arguments)
 
 
-def _make(make: Callable[[], Any], shape: Any) -> Any:
+def _make(make: Callable[[], keras.Layer], shape: Shape | list[Shape]) -> keras.Layer:
     """Weights are moved off zero and one, where grappler folds biases and statistics away."""
     keras.utils.set_random_seed(1)
     layer = make()

@@ -18,6 +18,7 @@ from trtbuild.core.spec import Lowering, LoweringKind
 from trtbuild.suite.values import Values, default
 
 Shape = tuple[int | None, ...]
+Parameters = Mapping[str, Any]  # of one point; "id", "issues" and "tolerance" replace the family's
 Needs = str | Sequence[str] | Callable[..., str | Sequence[str]]  # of the point's parameters
 PACKAGED = Path(__file__).resolve().parent / "cases"
 STRUCTURE = "the operation alone"
@@ -78,10 +79,10 @@ class Case:
     title: str
     category: str
     inputs: Mapping[str, Input]
-    build: Callable[..., Any] | None
+    build: Callable[..., object] | None
     onnx: Path | None = None
     issues: tuple[str, ...] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=dict)
     precision: str = "fp32"
     own_tolerance: Tolerance | None = None
     needs: tuple[str, ...] = ()  # ONNX operations that the exported graph must have
@@ -136,7 +137,7 @@ def i32(*shape: int | str | None, values: Values | None = None, profile: Sequenc
     return tensor("int32", *shape, values=values, profile=profile)
 
 
-def grid(**axes: Iterable[Any]) -> tuple[dict[str, Any], ...]:
+def grid(**axes: Iterable[object]) -> tuple[Parameters, ...]:
     """Every combination of the parameters' values.
 
     >>> grid(k=(1, 2), s=(3,))
@@ -146,17 +147,17 @@ def grid(**axes: Iterable[Any]) -> tuple[dict[str, Any], ...]:
 
 
 def case(
-    id: str, title: str, inputs: Mapping[str, Input], *, points: Iterable[Mapping[str, Any]] = ({},),
+    id: str, title: str, inputs: Mapping[str, Input], *, points: Iterable[Parameters] = ({},),
     issues: str | Sequence[str] = (), needs: Needs = (), structure: str = STRUCTURE,
     category: str = "", precision: str = "fp32", tolerance: tuple[float, float] | None = None, opset: int = OPSET,
-) -> Callable[[Callable[..., Any]], Family]:  # fmt: skip
+) -> Callable[[Callable[..., object]], Family]:  # fmt: skip
     """Make the decorated function a case, or one case for each of ``points``.
 
     ``{name}`` in a text stands for the point's parameter.  A point may also carry ``id``, ``issues`` or ``tolerance``,
     which replace the family's.  The category is the file's name unless it is given.
     """
 
-    def decorate(build: Callable[..., Any]) -> Family:
+    def decorate(build: Callable[..., object]) -> Family:
         file = Path(build.__code__.co_filename)
         cases = []
         for given in points:
@@ -209,11 +210,11 @@ def _words(given: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(given.split()) if isinstance(given, str) else tuple(given)
 
 
-def _text(text: str, point: Mapping[str, Any]) -> str:
+def _text(text: str, point: Parameters) -> str:
     return text.format(**point) if "{" in text else text
 
 
-def _at(spec: Input, point: Mapping[str, Any]) -> Input:
+def _at(spec: Input, point: Parameters) -> Input:
     """The input of one point: named dimensions and types filled in."""
     shape = tuple(point[d] if isinstance(d, str) else d for d in spec.shape)
     profile = tuple(tuple(point[d] if isinstance(d, str) else d for d in shape) for shape in spec.profile)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.suite.case import Tolerance
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def difference(reference: Any, value: Any, tolerance: Tolerance) -> str:
+    from trtbuild.arrays.arrayfile import Array
+
+
+def difference(reference: ArrayLike, value: ArrayLike, tolerance: Tolerance) -> str:
     """ "" where every element matches; NaN matches NaN, an infinity the same one, everything but floats exactly."""
     import numpy as np
 
-    reference, value = np.asarray(reference), np.asarray(value)
+    return _difference(np.asarray(reference), np.asarray(value), tolerance)
+
+
+def _difference(reference: Array, value: Array, tolerance: Tolerance) -> str:
+    import numpy as np
+
     if reference.shape != value.shape:
         return f"shape {list(value.shape)} instead of {list(reference.shape)}"
     if reference.size == 0:
@@ -30,7 +40,7 @@ def difference(reference: Any, value: Any, tolerance: Tolerance) -> str:
     return _words(wrong, a, b, allowed) if wrong.any() else ""
 
 
-def _words(wrong: Any, reference: Any, value: Any, allowed: str) -> str:
+def _words(wrong: Array, reference: Array, value: Array, allowed: str) -> str:
     import numpy as np
 
     with np.errstate(all="ignore"):
@@ -43,5 +53,5 @@ def _words(wrong: Any, reference: Any, value: Any, allowed: str) -> str:
     return f"{count} of {wrong.size} values differ; {value[at]:g} instead of {reference[at]:g} at [{place}]{allowed}"
 
 
-def _texts(array: Any) -> list[str]:
+def _texts(array: Array) -> list[str]:
     return [t.decode() if isinstance(t, bytes) else str(t) for t in array.ravel().tolist()]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trtbuild.arrays.arrayfile import Array
 
 
 @dataclass(frozen=True)
@@ -11,7 +14,7 @@ class Values:
     """A kind of numbers and its arguments; equal ones draw equal arrays."""
 
     kind: str
-    arguments: tuple[Any, ...] = ()
+    arguments: tuple[float | str, ...] = ()
 
 
 def normal(scale: float = 1.0, mean: float = 0.0) -> Values:
@@ -27,7 +30,7 @@ def integers(low: int, high: int) -> Values:
     return Values("integers", (low, high))
 
 
-def exactly(*numbers: Any) -> Values:
+def exactly(*numbers: float | str) -> Values:
     """These numbers, in order, repeated until the shape is full: special values, ties, literal triggers."""
     return Values("exactly", numbers)
 
@@ -38,7 +41,7 @@ def default(dtype: str) -> Values:
     return integers(0, 4) if dtype.startswith(("int", "uint")) else normal()
 
 
-def draw(values: Values, shape: tuple[int, ...], dtype: str, seed: int) -> Any:
+def draw(values: Values, shape: tuple[int, ...], dtype: str, seed: int) -> Array:
     """A numpy array of ``dtype``; "string" gives an object array.
 
     >>> draw(exactly(1, 2), (3,), "int32", 0).tolist()
@@ -51,9 +54,10 @@ def draw(values: Values, shape: tuple[int, ...], dtype: str, seed: int) -> Any:
         if dtype == "string":
             return np.resize(np.array(values.arguments, object), shape)
         return np.resize(np.array(values.arguments, dtype=None if dtype == "bool" else dtype), shape).astype(dtype)
-    first, second = values.arguments
+    if values.kind == "integers":
+        low, high = map(int, values.arguments)
+        return rng.integers(low, high, shape, endpoint=True).astype(dtype)
+    first, second = map(float, values.arguments)
     if values.kind == "normal":
         return np.asarray(rng.standard_normal(shape) * first + second).astype(dtype)
-    if values.kind == "uniform":
-        return np.asarray(rng.uniform(first, second, shape)).astype(dtype)
-    return np.asarray(rng.integers(first, second, shape, endpoint=True)).astype(dtype)
+    return np.asarray(rng.uniform(first, second, shape)).astype(dtype)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, case, exactly, f32, grid, i32, integers, tensor, tf
 
-from trtbuild.suite import case, exactly, f32, grid, i32, integers, tensor, tf
-
-T = Any
 NAN, INF = float("nan"), float("inf")
 
 

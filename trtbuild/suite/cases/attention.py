@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, built, case, exactly, f32, grid, keras, normal, tf, weights
 
-from trtbuild.suite import built, case, exactly, f32, grid, keras, normal, tf, weights
-
-T = Any
 QKV = {"q": f32("b", "s", "d"), "k": f32("b", "s", "d"), "v": f32("b", "s", "d")}
 
 

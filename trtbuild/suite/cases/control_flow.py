@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
-from trtbuild.suite import case, exactly, f32, grid, i32, tensor, tf, weights
+from trtbuild.suite import T, case, exactly, f32, grid, i32, tensor, tf, weights
 
-T = Any
 FLAG = tensor("bool", values=exactly(1))
 
 
@@ -73,7 +72,7 @@ def switch(x: T, which: T) -> T:
     return tf.switch_case(which, [lambda: x, lambda: x * 2.0, lambda: x * 3.0])
 
 
-def loop(x: T, body: Any, count: Any = 4) -> T:
+def loop(x: T, body: Callable[[T, T], T], count: T | int = 4) -> T:
     return tf.while_loop(lambda i, _: i < count, lambda i, v: (i + 1, body(v, i)), (0, x))[1]
 
 

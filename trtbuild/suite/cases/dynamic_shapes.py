@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, built, case, f32, keras, tf, weights
 
-from trtbuild.suite import built, case, f32, keras, tf, weights
-
-T = Any
 BATCH = {"x": f32(None, 6, profile=[(1, 6), (100, 6), (200, 6)])}
 IMAGE = {"x": f32(None, None, None, 3, profile=[(1, 4, 5, 3), (2, 8, 8, 3), (4, 17, 12, 3)])}
 

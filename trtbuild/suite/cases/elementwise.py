@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, case, exactly, f32, grid, keras, tensor, tf, uniform
 
-from trtbuild.suite import case, exactly, f32, grid, keras, tensor, tf, uniform
-
-T = Any
 NAN, INF = float("nan"), float("inf")
 SPECIAL = exactly(NAN, INF, -INF, 0.0, -0.0, 1.5, -2.5, 7.0, 3e38)
 # Function -> the operation that it is exported as; "" where it cannot be exported.

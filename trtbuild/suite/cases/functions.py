@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, built, case, exactly, f32, grid, i32, keras, tensor, tf, uniform
 
-from trtbuild.suite import built, case, exactly, f32, grid, i32, keras, tensor, tf, uniform
-
-T = Any
 # Function -> the operations that it is exported as; "" where it cannot be exported.
 IMAGE_OPS = {
     "rgb_to_hsv": "", "rgb_to_grayscale": "MatMul", "per_image_standardization": "ReduceMean Sqrt Div",

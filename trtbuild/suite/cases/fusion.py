@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, built, case, exactly, f32, grid, keras, tf, weights
 
-from trtbuild.suite import built, case, exactly, f32, grid, keras, tf, weights
-
-T = Any
 IMAGE = {"x": f32(1, 8, 8, 8)}
 LOOSE = (5e-2, 5e-2)
 

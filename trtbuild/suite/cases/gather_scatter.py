@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, case, exactly, f32, grid, i32, tensor, tf, weights
 
-from trtbuild.suite import case, exactly, f32, grid, i32, tensor, tf, weights
-
-T = Any
 TABLE = f32(5, 3)
 
 

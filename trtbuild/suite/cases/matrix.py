@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from trtbuild.suite import built, case, f32, grid, keras, tensor, tf, weights
-
-T = Any
+from trtbuild.suite import T, built, case, f32, grid, keras, tensor, tf, weights
 
 
 @case(
@@ -49,7 +45,7 @@ def matvec(a: T, x: T) -> T:
     ],
     needs="MatMul",
 )
-def matmul_broadcast(x: T, y: T, **_: Any) -> T:
+def matmul_broadcast(x: T, y: T, **_: object) -> T:
     return tf.matmul(x, y)
 
 

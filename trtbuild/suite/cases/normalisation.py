@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from trtbuild.suite import built, case, exactly, f32, grid, keras, normal, tf, uniform, weights
-
-T = Any
+from trtbuild.suite import T, built, case, exactly, f32, grid, keras, normal, tf, uniform, weights
 
 
 @case(

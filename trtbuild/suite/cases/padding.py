@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, case, exactly, f32, i32, tf, weights
 
-from trtbuild.suite import case, exactly, f32, i32, tf, weights
-
-T = Any
 MATRIX = {"x": f32(3, 4)}
 
 

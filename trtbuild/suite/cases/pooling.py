@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, case, exactly, f32, grid, keras, tf, uniform
 
-from trtbuild.suite import case, exactly, f32, grid, keras, tf, uniform
-
-T = Any
 POOLS = {"max": "max_pool2d", "avg": "avg_pool2d"}
 OPS = {"max": "MaxPool", "avg": "AveragePool"}
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, built, case, f32, grid, keras, tensor, tf, uniform, weights
 
-from trtbuild.suite import built, case, f32, grid, keras, tensor, tf, uniform, weights
-
-T = Any
 IMAGE = {"x": f32(1, 8, 8, 8)}
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, built, case, f32, grid, keras, tf
 
-from trtbuild.suite import built, case, f32, grid, keras, tf
-
-T = Any
 SEQUENCE = {"x": f32(2, 5, 4)}
 TOLERANCE = (1e-3, 1e-3)
 

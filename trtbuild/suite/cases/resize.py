@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, built, case, exactly, f32, grid, i32, keras, tf
 
-from trtbuild.suite import built, case, exactly, f32, grid, i32, keras, tf
-
-T = Any  # TensorFlow takes its bicubic kernel from a table of 1024 entries: 1e-3 of a value is its own error
 IMAGE = {"x": f32(1, 6, 5, 3)}
 
 
+# TensorFlow takes its bicubic kernel from a table of 1024 entries: 1e-3 of a value is its own error.
 @case(
     "resize-{method}-{h}x{w}", "tf.image.resize by {method}, 6x5 to {h}x{w}", IMAGE,
     points=grid(method=("bilinear", "bicubic"), h=(12, 4, 3), w=(10, 7)), needs="Resize",

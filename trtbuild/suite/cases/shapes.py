@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, case, exactly, f32, grid, tensor, tf
 
-from trtbuild.suite import case, exactly, f32, grid, tensor, tf
-
-T = Any
 CUBE = {"x": f32(3, 4, 5)}
 LENGTH = {"x": f32(None, 4, profile=[(1, 4), (3, 4), (9, 4)])}
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, case, exactly, f32, grid, i32, tensor, tf, uniform
 
-from trtbuild.suite import case, exactly, f32, grid, i32, tensor, tf, uniform
-
-T = Any
 NAN, INF = float("nan"), float("inf")
 BOXES = {
     "boxes": f32(

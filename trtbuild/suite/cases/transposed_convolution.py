@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from trtbuild.suite import built, case, f32, grid, keras, tf, weights
-
-T = Any
+from trtbuild.suite import T, built, case, f32, grid, keras, tf, weights
 
 
 @case(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from trtbuild.suite import T, case, exactly, f32, grid, i32, tensor, tf, weights
 
-from trtbuild.suite import case, exactly, f32, grid, i32, tensor, tf, weights
-
-T = Any
 EDGES = f32(6, values=exactly(-1.7, 1.7, 0.0, -0.4, 127.6, 3.5))
 
 
