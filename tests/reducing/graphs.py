@@ -43,3 +43,17 @@ class Contains:
 
     def rename(self, new: Renaming) -> None:
         pass
+
+
+LOOP = """int64 n, float[2] start => float[2] final {
+    final = Loop(n, yes, start) <body = inner (int64 i, bool go, float[2] state) => (bool more, float[2] next) {
+        more = Identity(go)
+        secret_one = Relu(state)
+        secret_two = Sin(secret_one)
+        next = Softmax(secret_two)
+    }>
+}"""
+
+
+def loop() -> onnx.ModelProto:
+    return graph(LOOP, yes=np.array(True))
