@@ -88,6 +88,27 @@ def test_multiply_accumulates_are_the_models() -> None:
     assert batch.total.macs == 4 * (2 * c1 + c3 + c5 + f6 + logits)
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "out", "inner"),
+    [
+        ([1, 1280, 64], [1, 448, 1280], [1, 448, 64], 1280),  # a convolution of 1x1 as W x X
+        ([1, 2048], [2048, 1000], [1, 1000], 2048),
+        ([2, 8, 49, 32], [2, 8, 49, 32], [2, 8, 49, 49], 32),  # attention: Q x K transposed, both with a batch
+        ([2, 8, 49, 49], [2, 8, 49, 32], [2, 8, 49, 32], 49),
+        ([16, 49, 64], [64, 192], [16, 49, 192], 64),  # the batch of one operand alone
+        ([1, 16, 5, 5], [400, 120], [1, 120], 400),  # unflattened
+        ([4, 7], [9, 11], [4, 11], None),
+    ],
+)
+def test_the_inner_dimension_of_a_product(left: list[int], right: list[int], out: list[int], inner: int | None) -> None:
+    """However the operands are transposed, and whichever of them has a batch; unknown where nothing fits."""
+    entry = layer("__myl_FcAdd_myl0_1", "runtime_fusion", [("a", "Half", left)], [("y", "Half", out)],
+                  [("bias", "Half", [1, out[-1]]), ("b", "Half", right)])  # fmt: skip
+    (row,) = inspect(engine_of({"Layers": [entry]}, "made here")).rows
+
+    assert row.work.macs == (None if inner is None else prod(out) * inner)
+
+
 @pytest.mark.parametrize("path", sorted(LOGS.glob("*.log")), ids=lambda path: path.stem)
 def test_every_layer_that_computes_has_a_scope(path: Path) -> None:
     """By the scopes of the build; what the compiler put in belongs to its neighbour."""

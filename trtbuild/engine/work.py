@@ -43,8 +43,7 @@ def macs(layer: EngineLayer, optimum: int | None) -> int | None:
     """Multiply-accumulates, padding of channels that the engine adds included.
 
     Convolution: output elements times weights for each output channel.  Matrix product: output elements times the inner
-    dimension, which is what is left of an operand's elements when its share of the output's is taken out, however it is
-    transposed.  0 of layers that are neither.
+    dimension.  0 of layers that are neither.
     """
     if layer.kind not in ("convolution", "product") and not dialect.multiplies_and_sums(layer.name):
         return 0
@@ -66,15 +65,26 @@ def macs(layer: EngineLayer, optimum: int | None) -> int | None:
 
 
 def _product(layer: EngineLayer, elements: int, optimum: int | None) -> int | None:
-    columns = layer.outputs[0].shape[-1]
-    if columns < 1:
+    """Output elements times the inner dimension K of the first operand and the largest other one that fits it.
+
+    Of operands [.., M, K] and [.., K, N], each transposed or not, A x B elements are K x K x the output's x the batch
+    that both have.  A kernel that multiplies and sums may read its first operand unflattened: then K is what the
+    constant has for each column.
+    """
+    sized = [(tensor.shape, tensor.elements(optimum)) for tensor in (*layer.inputs, *(layer.constants or ()))]
+    operands = [(shape, count) for shape, count in sized if len(shape) > 1 and count]
+    if not elements or len(operands) < 2:
         return None
-    matrices = [tensor for tensor in layer.constants or () if len(tensor.shape) > 1 and prod(tensor.shape) > columns]
-    if matrices:
-        size = max(prod(tensor.shape) for tensor in matrices)
-        return elements * (size // columns) if size % columns == 0 else None
-    if len(layer.inputs) < 2:
-        return None
-    first = layer.inputs[0].elements(optimum)
-    rows = elements // columns
-    return None if not first or first % rows else elements * (first // rows)
+    (shape, count), columns = operands[0], layer.outputs[0].shape[-1]
+    for other, size in sorted(operands[1:], key=lambda one: -one[1]):
+        for inner in sorted(set(shape[-2:]) & set(other[-2:]), reverse=True):
+            shared, rest = divmod(count * size, inner * inner * elements) if inner > 0 else (0, 1)
+            if rest == 0 and (shared == 1 or shared == _lead(shape, optimum) == _lead(other, optimum)):
+                return elements * inner
+        if columns > 0 and size % columns == 0 and count * columns == elements * (size // columns):
+            return elements * (size // columns)
+    return None
+
+
+def _lead(shape: tuple[int, ...], optimum: int | None) -> int:
+    return prod((optimum or 0) if size < 0 else size for size in shape[:-2])
