@@ -22,7 +22,7 @@ def test_versions_are_read_as_composing_has_them() -> None:
     """Without Hydra, which takes as long as a run of the suite."""
     names = config.options(ROOT, "tensorrt")
 
-    composed = {name: dict(config.composed_option(ROOT, "tensorrt", name)) for name in names}
+    composed = {name: config.composed_option(ROOT, "tensorrt", name) for name in names}
     assert {name: spec.version for name, spec in named.toolchains(ROOT, names).items()} == {
         name: option["version"] for name, option in composed.items()
     }

@@ -23,14 +23,14 @@ def load_callable(name: str, where: str) -> Callable[..., Any]:
         candidates = ((".".join(parts[:i]), parts[i:]) for i in range(len(parts) - 1, 0, -1))
         found = next((f for module, rest in candidates if (f := _resolve(module, rest)) is not None), None)
     if not callable(found):
-        hint = "write package.module:name, importable in this environment or lying in the workspace"
+        hint = "write package.module:name, importable in this environment or from the workspace"
         raise ConfigError(f"cannot import a callable '{name}'", where=where, hint=hint)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
-def _resolve(module: str, attributes: list[str]) -> Any:
+def _resolve(module: str, attributes: list[str]) -> object:
     try:
-        found: Any = importlib.import_module(module)
+        found: object = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and (module == error.name or module.startswith(error.name + ".")):
             return None

@@ -1,18 +1,18 @@
-"""Private JSON files that save time: each begins with its own checksum, and a damaged one is as good as none."""
+"""Private JSON files that save time: each begins with its own checksum, and a damaged one counts as none."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
 
 
-def load(path: str) -> Any:
+def load(path: str) -> object:
     """What was saved there; None when there is no such file, or it is not what was written."""
     try:
         with open(path, "rb") as handle:
             checksum, _, content = handle.read().partition(b"\n")
-        return json.loads(content) if checksum == _checksum(content) else None
+        found: object = json.loads(content) if checksum == _checksum(content) else None
+        return found
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -34,7 +34,8 @@ class Issue:
 def read(path: Path = KNOWN) -> list[Issue]:
     from trtbuild.store.tracking import parse_yaml
 
-    entries: list[dict[str, Any]] = parse_yaml(path.read_bytes(), str(path))
+    entries = parse_yaml(path.read_bytes(), str(path))
+    assert isinstance(entries, list), "the packaged list"
     return [_issue(entry) for entry in entries]
 
 

@@ -253,7 +253,8 @@ def describe_input(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _track(root: Path, folder: Path) -> None:
     """One more entry in models.dvc, digested and cached by DVC itself."""
     path = root / tracking.MODELS_FILE
-    content = tracking.read_yaml(path) or {}
+    content = tracking.read_yaml(path)
+    content = content if isinstance(content, dict) else {}
     outs = [out for out in content.get("outs", []) if out["path"] != folder.as_posix()]
     write_atomic(path, tracking.to_yaml({**content, "outs": [*outs, {"path": folder.as_posix()}]}))
     ignore = root / "models" / ".gitignore"

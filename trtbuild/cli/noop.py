@@ -44,6 +44,8 @@ def recall(root: str, words: Sequence[str]) -> Answer | None:
     """The remembered answer and exit status, when every signature still holds."""
     try:
         answer = shortcut.load(_file(root, words))
+        if not isinstance(answer, dict):
+            return None
         if any(stat_signature(path) != signature for path, signature in answer["signatures"].items()):
             return None
         return Answer(answer["said"], answer["status"])

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base import shortcut
 from trtbuild.base.signatures import everything
@@ -25,11 +24,12 @@ FILE = "composed.json"
 _RESOLVER = re.compile(rb"\$\{\s*(?!oc\.(?:select|dict|decode|create|deprecated)\b)[\w.]+\s*:")
 _CONFIGS = (".yaml", ".yml")
 
-Composition = tuple[dict[str, Any], dict[str, Any]]  # the config by group, the chosen option by group
+Config = dict[str, object]
+Composition = tuple[Config, Config]  # the config by group, the chosen option by group
 
 
 class Composed:
-    """What these folders were composed to before, by the words that were said.
+    """What these folders were composed to before, by overrides.
 
     Composition may read ``beyond`` the folders: from Hydra's search path, and where defaults lead with ``..``.
     """
@@ -37,11 +37,9 @@ class Composed:
     def __init__(self, private: Path, folders: Sequence[Path]) -> None:
         self._file = private / FILE
         self._folders = [str(folder) for folder in folders]
-        self._watched, known = _read(self._file)
+        self._watched, digest, entries = _read(self._file)
         self._digest = _digest([*self._folders, *self._watched])
-        self._entries: dict[str, Composition] = {}
-        if known["digest"] == self._digest:
-            self._entries = known["entries"]
+        self._entries: dict[str, Composition] = entries if digest == self._digest else {}
         self._beyond = set(self._watched) if self._entries else set()
         self._changed, self._files_decide = False, bool(self._digest)
 
@@ -60,7 +58,7 @@ class Composed:
 
     @property
     def told_by(self) -> tuple[str, ...] | None:
-        """Paths beyond the folders that compositions hung on; None where more than files decided."""
+        """Paths beyond the folders that compositions depended on; None where more than files decided."""
         return tuple(sorted(self._beyond)) if self._files_decide else None
 
     def keep(self) -> None:
@@ -84,15 +82,16 @@ class Composed:
 
 
 def watched(private: Path) -> list[str]:
-    """Paths beyond conf/ that earlier compositions hung on."""
+    """Paths beyond conf/ that earlier compositions depended on."""
     return _read(private / FILE)[0]
 
 
-def _read(file: Path) -> tuple[list[str], dict[str, Any]]:
+def _read(file: Path) -> tuple[list[str], str | None, dict[str, Composition]]:
+    """Watched paths, the digest of all that was read, and what it was composed to."""
     content = shortcut.load(str(file))
     if not isinstance(content, dict) or content.keys() != {"digest", "beyond", "entries"}:  # of an older trtbuild
-        return [], {"digest": None}
-    return content["beyond"], content
+        return [], None, {}
+    return content["beyond"], content["digest"], content["entries"]
 
 
 def _digest(paths: Sequence[str]) -> str:
@@ -135,7 +134,7 @@ def _watch_opened_files() -> None:
     sys.addaudithook(_opened)  # for good: there is no way to take one away
 
 
-def _opened(event: str, arguments: tuple[Any, ...]) -> None:
+def _opened(event: str, arguments: tuple[object, ...]) -> None:
     if _readers and event == "open" and isinstance(arguments[0], (str, os.PathLike)):
         path = os.path.abspath(os.fsdecode(arguments[0]))
         if path.endswith(_CONFIGS):

@@ -6,9 +6,9 @@ import contextlib
 import importlib.resources
 import importlib.util
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.names import did_you_mean
@@ -18,7 +18,7 @@ from trtbuild.core.explain import flat
 from trtbuild.core.parse import keys, knows
 
 
-def composed_option(root: Path, group: str, name: str, overrides: Sequence[str] = ()) -> Mapping[str, Any]:
+def composed_option(root: Path, group: str, name: str, overrides: Sequence[str] = ()) -> object:
     """One option of a group with overrides of its keys, without a model (config/named.py reads plain ones itself).
 
     Raises:
@@ -26,8 +26,7 @@ def composed_option(root: Path, group: str, name: str, overrides: Sequence[str] 
     """
     words = [f"{group}={name}", *overrides]
     check_choices(root, words)
-    option: Mapping[str, Any] = compose_config(root, words)[0][group]
-    return option
+    return compose_config(root, words)[0][group]
 
 
 def default_option(root: Path, group: str) -> str:
@@ -67,7 +66,7 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
                 overrides = _with_known_keys(search, overrides)
                 config = compose("config", [*search, *overrides], return_hydra_config=True)
             plain = {key: OmegaConf.to_container(config[key], resolve=True) for key in config if key != "hydra"}
-            choices: dict[str, Any] = OmegaConf.to_container(config.hydra.runtime.choices)  # type: ignore[assignment]
+            choices = {str(group): config.hydra.runtime.choices[group] for group in config.hydra.runtime.choices}
             _only_the_users(read, config.hydra.runtime.config_sources)
         except (HydraException, OmegaConfBaseException) as error:
             raise _one_line(error, folders, search, overrides) from error
@@ -85,7 +84,7 @@ def _search(folders: Sequence[Path]) -> list[str]:
 
     if not folders[1:]:
         return []
-    own: Any = []
+    own: list[object] = []
     if b"searchpath" in (content := (folders[0] / "config.yaml").read_bytes()):
         try:
             own = list(OmegaConf.select(OmegaConf.create(content.decode()), "hydra.searchpath", default=[]))
@@ -95,7 +94,15 @@ def _search(folders: Sequence[Path]) -> list[str]:
     return [f"hydra.searchpath=[{','.join(quoted)}]"]
 
 
-def _only_the_users(read: set[str], sources: Iterable[Any]) -> None:
+class _Source(Protocol):
+    """An entry of Hydra's search path."""
+
+    provider: str
+    path: str
+    schema: str
+
+
+def _only_the_users(read: set[str], sources: Iterable[_Source]) -> None:
     """Leave Hydra's own files out of those that were read, and put the folders in that were searched."""
     import hydra
 

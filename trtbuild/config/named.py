@@ -5,7 +5,7 @@ Composing takes as long as a run of the suite does, and Hydra has no place in a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def names_of(words: Iterable[str], key: str, who: str, hint: str = "") -> list[s
     return found
 
 
-def _option(root: Path, group: str, name: str, overrides: Sequence[str] = ()) -> Mapping[str, object]:
+def _option(root: Path, group: str, name: str, overrides: Sequence[str] = ()) -> object:
     have = config.options(root, group)
     if name not in have:
         raise config.unknown(group, name, have, f"{group}={name}")

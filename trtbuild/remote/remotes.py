@@ -7,15 +7,19 @@ import errno
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from trtbuild.base.errors import RemoteError, WorkspaceError
 from trtbuild.base.names import did_you_mean
 from trtbuild.base.workspace import Workspace
+
+if TYPE_CHECKING:
+    from dvc.fs import FileSystem
 
 _MOST_JOBS = 8  # at once; more gains nothing over ssh, whose servers allow ten sessions
 _SILENCE_S = 120.0  # longer than a transport's own time-outs and retries
@@ -26,7 +30,7 @@ T = TypeVar("T")
 
 
 class TamperedError(RemoteError):
-    """The remote can be used, and something on it is not what it is said to be."""
+    """The remote can be used, but something on it is not what its record says."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Remote:
 
     name: str
     url: str
-    fs: Any
+    fs: FileSystem
     root: str
     _last: list[float] = field(default_factory=lambda: [0.0])  # when something last went over, by the monotonic clock
 
@@ -77,9 +81,9 @@ class Remote:
             return bytes(self.fs.cat_file(self._full(path)))
 
     def files(self, folder: str) -> list[str]:
-        """Names of the files in a folder, oldest first where the remote tells their age; temporary ones left out."""
+        """Names of the files in a folder, oldest first where the remote gives their age, without temporary ones."""
         if self.fs.protocol in ("http", "https"):
-            return []  # DVC knows no run cache over HTTP either: nothing there can be listed
+            return []  # DVC has no run cache over HTTP either: nothing there can be listed
         with self._named():
             try:
                 found = self.fs.ls(self._full(folder), detail=True)
@@ -99,7 +103,7 @@ class Remote:
         The threads are daemons: after an interrupt nobody waits for the object that is under way.
 
         Raises:
-            RemoteError: nothing went over for ``silence_s``; a broken network may never tell more.
+            RemoteError: nothing went over for ``silence_s``; a broken network may never say more.
         """
         self._last[0] = time.monotonic()
         ended = _in_parallel(int(min(self.fs.jobs, _MOST_JOBS)), items, work)
@@ -111,8 +115,8 @@ class Remote:
             if not waiting:
                 self._last[0] = time.monotonic()
 
-    def _progress(self) -> Any:
-        """Tells that bytes go over; a local folder copies faster without."""
+    def _progress(self) -> object:
+        """Notes that bytes go over; a local folder copies faster without."""
         if self.fs.protocol == "local":
             return None
         from fsspec.callbacks import Callback
@@ -144,7 +148,7 @@ def open_remote(workspace: Workspace, name: str = "") -> Remote:
 
     where = str(workspace.dvc / "config")
     try:
-        config: Any = Config(str(workspace.dvc))
+        config = Config(str(workspace.dvc))
         known = sorted(config["remote"])
         name = name or config["core"].get("remote", "")
         if not name:
@@ -153,7 +157,7 @@ def open_remote(workspace: Workspace, name: str = "") -> Remote:
             raise RemoteError("no default remote is configured", where=where, hint=hint)
         cls, options, root = get_cloud_fs(config, name=name)
         if options.get("worktree") or options.get("version_aware"):
-            what = f"remote '{name}' is cloud-versioned, which push and pull do not know"
+            what = f"remote '{name}' is cloud-versioned, which push and pull do not support"
             raise RemoteError(what, where=where, hint="use dvc push and dvc pull, or a plain remote")
         return Remote(name, _without_password(config["remote"][name]["url"]), cls(**options), root)
     except RemoteNotFoundError:
@@ -169,7 +173,7 @@ def open_remote(workspace: Workspace, name: str = "") -> Remote:
 
 
 def answers(remote: Remote, seconds: float) -> bool:
-    """Whether the remote's folder exists; a build must not wait minutes for a host that says nothing.
+    """Whether the remote's folder exists; a build must not wait minutes for a silent host.
 
     Raises:
         RemoteError: it refuses, or does not answer in time.
@@ -245,10 +249,12 @@ def _as_remote_error(error: BaseException, where: str) -> RemoteError:
     return RemoteError(f"it cannot be used: {said}", where=where, hint=hint)
 
 
-def _age(entry: Any) -> float:
-    """Seconds since the epoch of a listed file's last change; 0 when the remote does not tell."""
-    stamp = entry.get("mtime") or entry.get("LastModified") or entry.get("last_modified") or 0
-    return float(stamp.timestamp() if hasattr(stamp, "timestamp") else stamp)
+def _age(entry: Mapping[str, object]) -> float:
+    """Seconds since the epoch of a listed file's last change; 0 when the remote does not say."""
+    stamp = entry.get("mtime") or entry.get("LastModified") or entry.get("last_modified")
+    if isinstance(stamp, datetime):
+        return stamp.timestamp()
+    return float(stamp) if isinstance(stamp, (int, float)) else 0.0
 
 
 def _without_password(url: str) -> str:

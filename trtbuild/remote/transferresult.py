@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.core.step import Step
 
-# moved: at least one object went over; here: there was none to move; left: another device's; failed: it should have;
-# blocked: it reads one that failed.
+# moved: at least one object went over; here: there was none to move; left: of another device; failed: it should have
+# moved; blocked: it reads one that failed.
 State = Literal["moved", "here", "left", "failed", "blocked"]
 
 
@@ -45,7 +45,7 @@ class TransferResult:
         self.failures.append(error)
 
 
-def document(result: TransferResult, remote: str) -> dict[str, Any]:
+def document(result: TransferResult, remote: str) -> dict[str, object]:
     """What ``push --json`` and ``pull --json`` print."""
     return {
         "remote": remote,
@@ -65,7 +65,7 @@ def document(result: TransferResult, remote: str) -> dict[str, Any]:
 
 
 def lines(result: TransferResult, verb: str, names: Sequence[str]) -> list[str]:
-    """The same for people; ``names`` are the steps', in the order of the entries."""
+    """The same for people; ``names`` of the steps are in the order of the entries."""
     said = []
     for name, entry in zip(names, result.entries, strict=True):
         if entry.state == "moved":

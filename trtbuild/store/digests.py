@@ -9,11 +9,14 @@ import os
 import time
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base import shortcut
 from trtbuild.base.files import inner_path, write_atomic
 from trtbuild.core.record import MD5, Digest, digest_of
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 _CHUNK = 1 << 20
 # A file changed within this time before it was hashed may change again without a new time stamp ("racy git").
@@ -77,7 +80,7 @@ class Digests:
         return Digest(digest.md5, size, len(listing))
 
     @cached_property
-    def _ignore(self) -> Any:
+    def _ignore(self) -> GitIgnoreSpec | None:
         return _dvcignore(self._root / ".dvcignore")
 
     def _ignored(self, path: Path, end: str = "") -> bool:
@@ -126,7 +129,7 @@ def parse_listing(content: bytes) -> list[dict[str, str]]:
     return found
 
 
-def _dvcignore(path: Path) -> Any:
+def _dvcignore(path: Path) -> GitIgnoreSpec | None:
     """The patterns of a .dvcignore, or None when there are none."""
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     if not any(line.strip() and not line.startswith("#") for line in lines):

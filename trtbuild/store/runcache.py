@@ -52,7 +52,7 @@ def _oldest_first(folder: Path) -> list[Path]:
     return [path for _, path in sorted(dated)]
 
 
-def value_hash(entry: Mapping[str, object]) -> str:
+def value_hash(entry: object) -> str:
     """Name of a run-cache entry: sha256 of the lock entry without sizes and file counts."""
     return sorted_sha256(without_sizes(entry))
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base.errors import RemoteError, WorkspaceError
 from trtbuild.base.files import inner_path
@@ -20,7 +19,7 @@ Note = Callable[[str], None]
 _LIKE_A_NUMBER = re.compile(r"[-+]?\.?\d[\d_.]*([eExXoO][-+\da-fA-F]*)?$")
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> object:
     """The file's content, or None when there is no such file; a broken one is named."""
     try:
         text = path.read_bytes()
@@ -29,15 +28,16 @@ def read_yaml(path: Path) -> Any:
     return parse_yaml(text, str(path))
 
 
-def parse_yaml(text: bytes, where: str) -> Any:
+def parse_yaml(text: bytes, where: str) -> object:
     """Raises WorkspaceError, which names ``where``, when it is not YAML."""
     import yaml
 
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        content: object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:  # dates and numbers that are none
         what = f"not valid YAML: {getattr(error, 'problem', None) or error}"
         raise WorkspaceError(what, where=where, hint="restore it with git, or delete it") from None
+    return content
 
 
 def to_yaml(value: object) -> bytes:
@@ -46,7 +46,7 @@ def to_yaml(value: object) -> bytes:
     class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
         pass
 
-    def text_scalar(dumper: Any, text: str) -> Any:
+    def text_scalar(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
         # PyYAML quotes what YAML 1.1 would take for a number; DVC reads YAML 1.2, where 1e-3 and 0o17 are numbers too.
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if _LIKE_A_NUMBER.match(text) else None)
 
@@ -117,7 +117,7 @@ def _path(entry: object) -> str:
     return str(entry["path"])
 
 
-def lock_entry(record: Record) -> dict[str, Any]:
+def lock_entry(record: Record) -> dict[str, object]:
     """The stage's entry as DVC writes it: lists sorted by path, parameters by name."""
     return {
         "cmd": record.cmd,
@@ -131,8 +131,8 @@ def lock_yaml(kind: str, record: Record) -> bytes:
     return to_yaml({"schema": _SCHEMA, "stages": {kind: lock_entry(record)}})
 
 
-def _entry(path: str, digest: Digest) -> dict[str, Any]:
-    entry: dict[str, Any] = {"path": path, "hash": "md5", "md5": digest.md5}
+def _entry(path: str, digest: Digest) -> dict[str, object]:
+    entry: dict[str, object] = {"path": path, "hash": "md5", "md5": digest.md5}
     entry |= {"size": digest.size} if digest.size is not None else {}
     entry |= {"nfiles": digest.files} if digest.files is not None else {}
     return entry
@@ -155,7 +155,7 @@ def model_remotes(root: Path) -> dict[str, str]:
     return {path: str(out["remote"]) for path, out in _model_outs(root).items() if "remote" in out}
 
 
-def _model_outs(root: Path) -> dict[str, dict[str, Any]]:
+def _model_outs(root: Path) -> dict[str, dict[str, object]]:
     content = read_yaml(root / MODELS_FILE) or {}
     try:
         if not isinstance(content, dict) or not isinstance(outs := content.get("outs") or [], list):
