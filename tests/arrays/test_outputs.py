@@ -96,7 +96,7 @@ def test_an_output_may_be_called_file_or_be_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["U3", "complex64", object])
 def test_an_output_without_real_numbers_is_refused(tmp_path: Path, dtype: Any) -> None:
     """Half of a complex number would be compared in silence."""
-    with pytest.raises(ModelError, match=r"output 'y' holds .*, no real numbers"):
+    with pytest.raises(ModelError, match=r"output 'y' holds .*, not real numbers"):
         recorded(tmp_path, lambda x: x.astype(dtype))
 
 

@@ -39,8 +39,8 @@ def test_few_samples(count: int, words: str) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ((0, 0), "zero in every calibration sample, so the scale says nothing"),
-        ((), "zero in every calibration sample, so the scale says nothing"),
+        ((0, 0), "zero in every calibration sample, so the scale means nothing"),
+        ((), "zero in every calibration sample, so the scale means nothing"),
         ((-2.5, -2.5), "constant over all calibration samples"),
         ((0, 1e-30), "below 9e-19 in every sample: the scale underflows"),
     ],

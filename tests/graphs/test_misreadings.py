@@ -49,7 +49,7 @@ def test_what_the_importer_keeps_passes(kind: int) -> None:
         (pair(None, output_dtype=TensorProto.UINT8), f"it quantises to uint8: {SATURATES}"),
         (pair(TensorProto.INT16), "it quantises to int16"),
         (pair(TensorProto.UINT4), "it quantises to uint4"),
-        (pair(TensorProto.INT8, 5), "its zero point is 5, and TensorRT has 0 alone"),
+        (pair(TensorProto.INT8, 5), "its zero point is 5, and TensorRT has only 0"),
         (pair(TensorProto.FLOAT8E4M3FN, saturate=0), "saturate=0 makes large values NaN, and TensorRT saturates"),
     ],
 )  # fmt: skip

@@ -23,9 +23,9 @@ class Thrice(keras.layers.Layer):  # type: ignore[misc]
 MADE: dict[str, tuple[Callable[[], Any], str]] = {
     "lambda.keras": (lambda: keras.layers.Lambda(lambda t: keras.ops.relu(t), name="twice"), "Lambda layer 'twice'"),
     "lambda.h5": (lambda: keras.layers.Lambda(lambda t: keras.ops.relu(t), name="twice"), "Lambda layer 'twice'"),
-    "custom.keras": (Thrice, "needs Python classes that it does not hold: Thrice"),
-    "custom.h5": (Thrice, "needs Python classes that it does not hold: Thrice"),
-    "only.weights.h5": (keras.layers.ReLU, "it holds weights only"),
+    "custom.keras": (Thrice, "needs Python classes that it does not contain: Thrice"),
+    "custom.h5": (Thrice, "needs Python classes that it does not contain: Thrice"),
+    "only.weights.h5": (keras.layers.ReLU, "it holds only weights"),
 }
 
 

@@ -69,7 +69,7 @@ def test_where_several_could_be_meant_one_has_to_be_chosen(tmp_path: Path) -> No
     write(tmp_path / "n", [["serve"]], [])
     for folder, source, says in (
         ("m", {}, r"tags \[gpu, serve\], \[train\]; choose one: init --tags"),
-        ("m", {"tags": ["serve"]}, r"no graph has just these tags; there are \[gpu, serve\], \[train\]"),
+        ("m", {"tags": ["serve"]}, r"no graph has exactly these tags; there are \[gpu, serve\], \[train\]"),
         ("s", {}, "several signatures: classify, predict; choose one: --signature"),
         ("s", {"signature": "predit"}, "did you mean 'predict'"),
         ("n", {}, "the SavedModel has no signature"),

@@ -1,7 +1,7 @@
 """Arrays that stay in their files: read by rows, written by rows, so that memory does not grow with their length.
 
 The .npy format is numpy's (numpy.lib.format, version 1 to 3); an .npz is a zip archive of them.  Rows are read into
-memory of their own, not mapped: mapped pages count as this process's memory once they were touched.
+memory of their own, not mapped: mapped pages count as this process's memory once they are touched.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def rows_of(array: Array | StoredArray, elements: int = BLOCK_ELEMENTS) -> Itera
 
 @dataclass
 class Rows:
-    """An array that grows by rows in an unnamed file; ``where`` takes that file, and nothing stays of it."""
+    """An array that grows by rows in an unnamed file in ``where``, which vanishes with its last reader."""
 
     where: Path | None = None
 
@@ -165,7 +165,7 @@ def open_npz(path: Path, scratch: Path | None = None, *, verify: bool = True) ->
 
 @contextlib.contextmanager
 def _damage_named() -> Iterator[None]:
-    """All that zipfile, its decompressors and numpy's reader of headers raise on foreign bytes, as a ValueError."""
+    """Whatever zipfile, its decompressors and numpy's header reader raise on foreign bytes becomes a ValueError."""
     try:
         yield
     except OSError as error:
@@ -219,7 +219,7 @@ def _data_offset(file: IO[bytes], entry: zipfile.ZipInfo) -> int:
     file.seek(entry.header_offset)
     header = file.read(30)
     if header[:4] != b"PK\x03\x04" or entry.flag_bits & 1:
-        raise zipfile.BadZipFile("no readable entry where the directory says")
+        raise zipfile.BadZipFile("no readable entry where the directory points")
     name, extra = struct.unpack("<HH", header[26:30])
     return entry.header_offset + 30 + int(name) + int(extra)
 
@@ -235,7 +235,7 @@ def _array_at(file: IO[bytes], end: int) -> StoredArray:
     """Read an .npy header at the file's position; ``end`` is where its bytes must end at the earliest."""
     version = np.lib.format.read_magic(file)
     if version not in _READERS:
-        raise ValueError(f"version {version} of the .npy format")  # 3: names of fields, which are no numbers
+        raise ValueError(f"version {version} of the .npy format")  # 3: field names, which are not numbers
     shape, fortran, dtype = _READERS[version](file)
     if not all(type(length) is int and length >= 0 for length in shape):
         raise ValueError(f"the shape {shape!r:.80}")

@@ -144,13 +144,13 @@ def _random(inputs: Inputs, count: int, seed: int, scratch: Path | None) -> Stor
                 drawn.append(generator.integers(int(low), max(int(high), int(low) + 1), shape).astype(spec["dtype"]))
             else:
                 drawn.append(generator.uniform(low, high, shape).astype(spec["dtype"]))
-        # Of a scalar one value for each call.
+        # A scalar has one value for each call.
         made[name] = drawn.stored() if spec["shape"] else np.repeat(np.asarray(drawn.stored()[:]), alike)
     return made
 
 
 def _alike(rows: Mapping[str, int]) -> int:
-    """Samples of one call that is as small as can be: of inputs with different static first dimensions, the call."""
+    """Samples in the smallest possible call; 1 where inputs have different static first dimensions."""
     return next(iter(rows.values())) if len(set(rows.values())) == 1 else 1
 
 
@@ -192,7 +192,7 @@ def _checked(arrays: Stored, inputs: Inputs, where: str, labels: Sequence[str]) 
 
 
 def _spread(arrays: Stored, names: Sequence[str], units: Mapping[str, int]) -> Stored:
-    """Scalars that are one value for all samples, as one for each; ``units``: how many rows of a key are a call."""
+    """One value for each sample of scalars that have one for all; ``units``: how many rows of a key make a call."""
     calls = next((len(arrays[key]) // unit for key, unit in units.items() if arrays[key].ndim), 1)
     return {**arrays, **{name: np.broadcast_to(np.asarray(arrays[name]), (calls * units[name],)) for name in names}}
 

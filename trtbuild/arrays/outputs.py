@@ -21,7 +21,7 @@ Row = Literal["sample", "call", "other"]
 
 
 class Session(Protocol):
-    """``about`` says which runtime computes, for every page that shows a number of its."""
+    """``about`` says which runtime computes, for every page that shows one of its numbers."""
 
     about: Mapping[str, object]
 
@@ -30,7 +30,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True)
 class Call:
-    """One call's outputs without what filled up a static batch; ``samples`` rows of input went in."""
+    """One call's outputs without the padding of a static batch; ``samples`` rows of input went in."""
 
     outputs: Mapping[str, Array]
     samples: int
@@ -89,5 +89,5 @@ def _numbers(name: str, array: Array) -> Array:
     if array.dtype.kind == "V" and array.dtype.names is None and array.dtype.name.startswith(("bfloat", "float")):
         return array.astype(np.float32)
     if array.dtype.kind not in "fiub":
-        raise ModelError(f"output '{name}' holds {array.dtype}, no real numbers", where="model", hint="leave it out")
+        raise ModelError(f"output '{name}' holds {array.dtype}, not real numbers", where="model", hint="leave it out")
     return array

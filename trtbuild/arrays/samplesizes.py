@@ -34,7 +34,7 @@ class Run:
 def collected(samples: Iterable[Sample], where: str, wanted: Sequence[str], scratch: Path | None) -> Sequence[Part]:
     """Parts in the order of the samples, which lack the first dimension.
 
-    A file for each key holds all of its runs, so their number costs nothing.  Of keys that nobody reads only the name
+    A file for each key holds all of its runs, so their number costs nothing.  For keys that nobody reads, only the name
     is kept.
     """
     spools: dict[str, Rows] = {}

@@ -1,6 +1,6 @@
 """Which sizes of its dynamic dimensions a model takes, found by running it: a first profile for ``init``.
 
-A file says that a dimension is dynamic, and not which values it may have: a classifier may have been built for images
+A file says that a dimension is dynamic, but not which values it may have: a classifier may have been built for images
 of 224 x 224, a transformer for sequences of up to 16.
 """
 
@@ -31,7 +31,7 @@ LIMIT_S = 120.0  # no further guess is begun after it; a large network takes sec
 
 
 def fit(inputs: Inputs, make: Callable[[Inputs], Run], draw: Callable[[InputParams], Array]) -> Inputs:
-    """The inputs with the first guess that runs: a profile for what stays dynamic, a number for what takes but one.
+    """The inputs with the first guess that runs: a profile for what stays dynamic, a number where only one size works.
 
     Args:
         inputs: name -> {dtype, shape}, None in a shape for a dynamic dimension.

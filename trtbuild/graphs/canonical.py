@@ -1,7 +1,7 @@
-"""One ONNX graph, one sequence of bytes: what varies between two exports of one model is taken out.
+"""One ONNX graph, one sequence of bytes: whatever varies between two exports of one model is removed.
 
 tf2onnx (1.17) merges equal initialisers under an arbitrary one of their names and numbers the nodes it makes from a
-process-wide counter, so that two exports differ in bytes though not in meaning.
+process-wide counter, so two exports differ in bytes but not in meaning.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from trtbuild.base.errors import SourceError
 if TYPE_CHECKING:
     import onnx
 
-LARGEST_BYTES = 2**31 - 1  # of a serialised protobuf message, whatever it is
+LARGEST_BYTES = 2**31 - 1  # of any serialised protobuf message
 _GENERATED = re.compile(r"__\d+(?=$|[:/_])")
 
 
@@ -61,7 +61,7 @@ def to_bytes(model: onnx.ModelProto) -> bytes:
 
 
 def check_size(weights: Iterable[bytes]) -> None:
-    """Refuse what no file could hold, before it is copied once more.
+    """Refuse what no file could hold, before it is copied again.
 
     Raises:
         SourceError: the weights take more than a protobuf message can.
@@ -118,7 +118,7 @@ def _rename(graph: onnx.GraphProto, keep: frozenset[str]) -> None:
     nodes_taken: set[str] = set()
 
     def fresh(name: str, used: set[str]) -> str:
-        # An initialiser's name is one of several that were merged, so it is no name at all: number by first use.
+        # An initialiser's name is one of several that were merged, so it means nothing: number by first use.
         stem, colon, port = name.rpartition(":")
         stem = stem if colon else name
         given = name not in initialisers and (name in keep or stem in keep)

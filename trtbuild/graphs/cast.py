@@ -1,7 +1,7 @@
 """float32 -> float16 or bfloat16 throughout a graph, with casts only where the precision changes.
 
-Two neighbours that both stay in float32 exchange float32, a constant that both precisions use exists in both, and
-what is only shape arithmetic is left alone: the points where generic converters lose precision in silence.
+Two neighbours that both stay in float32 exchange float32, a constant that both precisions use exists in both, and pure
+shape arithmetic is left alone: the points where generic converters silently lose precision.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Caster:
         self.names: set[str] = set(self.types)
 
     def graph(self, graph: onnx.GraphProto, outer: dict[str, int], *, top: bool, kept: bool = False) -> None:
-        """Cast one graph; ``outer`` holds the types that captured tensors have by now."""
+        """Cast one graph; ``outer`` holds the types that captured tensors now have."""
         now = dict(outer)  # float tensor -> the type it has in the new graph
         constants = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == self.float}
         shapes = shape_arithmetic(graph)

@@ -1,4 +1,4 @@
-"""Calibration that gives doubtful scales: few samples, tensors that never move, data beyond its declared range."""
+"""Calibration that gives doubtful scales: few samples, tensors that never change, data beyond its declared range."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from trtbuild.core.warning import StepWarning
 if TYPE_CHECKING:
     from trtbuild.arrays.arrayfile import Array
 
-# Of n samples in no order the next one exceeds all of them with a chance of 1/(n+1): below 10 that is over 10 %.
+# The next sample exceeds n earlier ones with probability 1/(n+1): for fewer than 10 that is about 10 % or more.
 FEW_SAMPLES = 10
 SMALLEST_RANGE = 2.0**-60  # below it, products of two scales leave float32's normal numbers
-RANGE_SLACK = 1e-3  # of the declared span: rounding in preprocessing is no fault
+RANGE_SLACK = 1e-3  # of the declared span: rounding in preprocessing is not a fault
 NARROW = 1 / 32  # of the declared span: [0, 1] in place of [0, 255], say
 LEVELS = 127  # a range below the largest value by more than this saturates all that int8 could tell from zero
 _DATA = "model.data.calibration"
@@ -71,8 +71,8 @@ def warnings(
     constant = [name for name, extent in tensors.items() if extent.constant and name not in zero]
     tiny = [name for name in tensors if name not in zero and ranges[name] < SMALLEST_RANGE]
     cut = [name for name, e in tensors.items() if name not in tiny and 0.0 < ranges[name] < e.largest / LEVELS]
-    hint = "give samples that make them move, or keep their scope in float32 (model.overrides.int8.exclude_scopes)"
-    found += _tensors(zero, tensors, "zero in every calibration sample, so the scale says nothing", hint)
+    hint = "give samples that make them vary, or keep their scope in float32 (model.overrides.int8.exclude_scopes)"
+    found += _tensors(zero, tensors, "zero in every calibration sample, so the scale means nothing", hint)
     found += _tensors(constant, tensors, "constant over all calibration samples", hint)
     found += _tensors(tiny, tensors, f"below {SMALLEST_RANGE:.0e} in every sample: the scale underflows", hint)
     widen = "nearly all values are zero: use calibration=minmax, or a higher percentile"

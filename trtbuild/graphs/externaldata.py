@@ -1,6 +1,6 @@
-"""Weights that an ONNX file keeps in files beside it: where each lies, and reading them, links or not.
+"""Weights that an ONNX file keeps in files beside it: where each is, and how to read it, link or not.
 
-onnx's own reader refuses symbolic and hard links, by which DVC and others place files.
+onnx's own reader refuses symbolic and hard links, which DVC and others use to place files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """``file`` is there, and long enough; ``length`` is None where neither the model says it nor the shape."""
+    """``file`` is there, and long enough; ``length`` is None where neither the model nor the shape tells."""
 
     location: str
     file: Path
@@ -32,7 +32,7 @@ def load(path: Path, where: str) -> onnx.ModelProto:
     """An ONNX file with all its values (onnx.ModelProto).
 
     Raises:
-        ConfigError: a file of weights is missing, too short, or not below the model's folder.  OSError, and what
+        ConfigError: a file of weights is missing, too short, or not below the model's folder.  OSError, and whatever
         protobuf raises: it cannot be read.
     """
     import onnx
@@ -98,7 +98,7 @@ def _length(tensor: onnx.TensorProto) -> int | None:
 
 
 def read(model: onnx.ModelProto, folder: Path, where: str, *, linked: bool = False) -> None:
-    """Take all values into the model; ``linked`` as in :func:`trtbuild.base.files.inside`."""
+    """Load all values into the model; ``linked`` as in :func:`trtbuild.base.files.inside`."""
     import onnx
 
     for tensor, place in list(places(model, folder, where, linked=linked)):

@@ -1,6 +1,6 @@
-"""Which TensorFlow operations one heavy ONNX node was made of: its convolution or product, and what was folded into it.
+"""Which TensorFlow operations one heavy ONNX node was made from: its convolution or product, and what was folded in.
 
-tf2onnx calls such a node after the last operation it holds (the bias, the batch norm), and TensorFlow's own constant
+tf2onnx names such a node after the last operation it holds (the bias, the batch norm), and TensorFlow's own constant
 folding even gives the name of the norm's multiplication to the convolution; people look for the convolution.
 """
 
@@ -36,7 +36,7 @@ class TfOp:
 
 @dataclass(frozen=True)
 class Folding:
-    """``heart``: the operation that the node is; ``op``: its author's name, ``members``: (name, type) of the others."""
+    """``heart``: the operation that the node is; ``op``: its author's name; ``members``: (name, type) of the others."""
 
     heart: TfOp
     op: str
@@ -44,25 +44,25 @@ class Folding:
 
     @property
     def data(self) -> str:
-        """The tensor that it reads besides its weights."""
+        """The tensor that it reads, besides its weights."""
         return self.heart.inputs[_DATA.get(self.heart.kind, 0)]
 
     def reshaped(self, ops: Mapping[str, TfOp]) -> bool:
-        """Whether there is padding, or a change of shape, right before it that may have become a part of the node."""
+        """Whether padding or a change of shape right before it may have become part of the node."""
         before = ops.get(self.data.rpartition(":")[0])
         return before is not None and before.kind in _BEFORE and before.kind not in _SILENT
 
 
 def is_heavy(op_type: str) -> bool:
-    """Whether nodes of this ONNX type have an operation they are named after."""
+    """Whether nodes of this ONNX type are named after an operation."""
     return op_type in _HEARTS
 
 
 def unfold(op_type: str, ends: Sequence[TfOp], ops: Mapping[str, TfOp], known: Collection[str]) -> Folding | None:
-    """What a node was made of.
+    """What a node was made from.
 
     Args:
-        ends: operations whose results the node makes, or that it is called after; ``known``: TensorFlow's tensors that
+        ends: operations whose results the node makes, or that it is named after; ``known``: TensorFlow's tensors that
             are in the ONNX graph: what lies behind one of them belongs to other nodes.
     """
     paths = [path for end in ends if (path := _path(op_type, end, ops, known))]

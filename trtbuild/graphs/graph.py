@@ -1,4 +1,4 @@
-"""Questions about an ONNX graph that several lowerings ask: types, constants, producers, shape arithmetic."""
+"""What several lowerings need to know about an ONNX graph: types, constants, producers, shape arithmetic."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def inferred(model: onnx.ModelProto) -> onnx.GraphProto:
 
 
 def open_dims(model: onnx.ModelProto) -> None:
-    """Dimensions below 1 are unknown ones: exporters write -1 and 0 for them."""
+    """Dimensions below 1 are unknown: exporters write -1 and 0 for them."""
     graph = model.graph
     for value in (*graph.input, *graph.output, *graph.value_info):
         for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():

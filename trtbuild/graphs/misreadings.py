@@ -1,4 +1,4 @@
-"""Where TensorRT's importer reads a graph otherwise than ONNX states it and builds all the same: seen in the graph.
+"""Where TensorRT's importer silently reads a graph differently from what ONNX states, as seen in the graph.
 
 Both flavours share the parser.  Measured with RTX 1.7: uint8 Q/DQ, with a zero point of that type or with none (which
 means uint8 in ONNX), is imported as int8 with the same scale, so that values above half of the range saturate; a zero
@@ -25,7 +25,7 @@ _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
 def misread(model: onnx.ModelProto) -> tuple[Complaint, ...]:
-    """The nodes of an onnx.ModelProto that an engine would compute otherwise, subgraphs included; stage "misread"."""
+    """The nodes that an engine would compute differently, subgraphs included; stage "misread"."""
     nodes = [node for node in all_nodes(model.graph) if node.op_type in _PAIR]
     if not nodes:
         return ()
@@ -56,7 +56,7 @@ def _fault(node: onnx.NodeProto, types: dict[str, int], constants: dict[str, onn
     if point in constants:
         values = _values(constants[point])
         if values is not None and values.any():
-            return f"its zero point is {next(value for value in values.flat if value):g}, and TensorRT has 0 alone"
+            return f"its zero point is {next(value for value in values.flat if value):g}, and TensorRT has only 0"
     elif point in fed:
         return "its zero point is computed from an input: TensorRT takes 0"
     if any(a.name == "saturate" and a.i == 0 for a in node.attribute) and "FLOAT8" in name:
@@ -106,7 +106,7 @@ def _constants(graph: onnx.GraphProto) -> Iterator[tuple[str, onnx.TensorProto]]
 
 
 def _computed(graph: onnx.GraphProto) -> set[str]:
-    """Tensors that hang on an input of the graph or of one of its bodies."""
+    """Tensors that depend on an input of the graph or of one of its bodies."""
     found: set[str] = set()
     for part in _graphs(graph):
         constants = {tensor.name for tensor in part.initializer}
@@ -126,7 +126,7 @@ def narrowed(model: onnx.ModelProto) -> tuple[Complaint, ...]:
     kinds = {tensor.data_type for part in _graphs(model.graph) for tensor in part.initializer}
     kinds |= {value.type.tensor_type.elem_type for value in model.graph.input}
     kinds |= {kind for a in attributes for kind in ((a.i,) if a.name in ("to", "dtype") else (a.t.data_type,))}
-    if double not in kinds:  # nothing that inference, which takes its time, could find
+    if double not in kinds:  # nothing that inference, which is slow, could find
         return ()
     types = element_types(model)
     return tuple(

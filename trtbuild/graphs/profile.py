@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FIRST_RUNS = 2  # dropped: they allocate memory and fault pages in
 TOP_NODES = 25
-COARSE_MS = 0.005  # profilers count whole microseconds: below five of them a node's time is mostly rounding
+COARSE_MS = 0.005  # profilers count whole microseconds: below five, a node's time is mostly rounding
 _LABEL = "trtbuild_node_{}_"
 _LABELLED = re.compile(r"trtbuild_node_(\d+)_")
 _KERNEL = "_kernel_time"
@@ -26,7 +26,7 @@ _FLOAT = ("Conv", "FusedConv", "ConvTranspose", "MatMul", "FusedMatMul", "Gemm",
 
 
 class LayerRow(TypedDict, total=False):
-    """One layer as ``trtexec --exportProfile`` writes it; the first row has the ``count`` of runs alone."""
+    """One layer as ``trtexec --exportProfile`` writes it; the first row has only the ``count`` of runs."""
 
     count: int
     name: str
@@ -37,7 +37,7 @@ class LayerRow(TypedDict, total=False):
 
 
 class EngineLayers(TypedDict):
-    """What an engine's inspector says: each layer has a ``Name``, and by version more or less besides."""
+    """What an engine's inspector says: each layer has a ``Name``, and more depending on the version."""
 
     Layers: list[dict[str, object]]
     Bindings: list[object]
@@ -83,8 +83,8 @@ class Summary(TypedDict):
 class Profile:
     """``times``: milliseconds by node name, one entry for each run, in execution order; ``op_types`` by node name.
 
-    Of an engine also ``rows``, its layers as trtexec writes them (those of equal names apart), and ``layers``, what its
-    inspector says of them.
+    For an engine also ``rows``, its layers as trtexec writes them (equal names kept apart), and ``layers``, what its
+    inspector says about them.
     """
 
     times: Mapping[str, Sequence[float]]
@@ -98,9 +98,9 @@ class Profile:
 
 
 def label_nodes(model: onnx.ModelProto) -> list[str]:
-    """Rename the nodes of an onnx.ModelProto to labels without any special character; returns the names they had.
+    """Rename the nodes of a model to labels without special characters; returns the names they had.
 
-    ONNX Runtime writes names unescaped into its trace, and ONNX allows any, none, and twice the same.
+    ONNX Runtime writes names unescaped into its trace, and ONNX allows any name, none, and duplicates.
     """
     from trtbuild.graphs.graph import all_nodes
 
@@ -112,7 +112,7 @@ def label_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def from_onnxruntime(events: Iterable[TraceEvent], names: Sequence[str]) -> Profile:
-    """Kernel times out of ONNX Runtime's trace (Chrome trace format, microseconds) of a graph labelled as above.
+    """Kernel times from ONNX Runtime's trace (Chrome trace format, microseconds) of a graph labelled as above.
 
     A ``model_run`` event spans one run; kernels are counted to the run they start in, those of a loop's body added
     up.  The first runs are dropped.  What the runtime inserts or fuses keeps its name around the label.
@@ -172,7 +172,7 @@ ON_CPU = " (CPU)"
 def kernel_counts(events: Iterable[TraceEvent], provider: str | None = None) -> dict[str, int]:
     """Kernels of the last run by op type: what the runtime made of the graph.
 
-    Those that another than ``provider`` ran are counted apart, marked ON_CPU.
+    Those that ran elsewhere than on ``provider`` are counted separately, marked ON_CPU.
     """
     spans, kernels = _runs_and_kernels(events)
     start = spans[-1][0] if spans else 0
@@ -182,7 +182,7 @@ def kernel_counts(events: Iterable[TraceEvent], provider: str | None = None) -> 
 
 
 def integer_share(kernels: Mapping[str, int]) -> tuple[int, int]:
-    """Convolutions and matrix products that run in integer kernels, and how many there are in all.
+    """Convolutions and matrix products that run in integer kernels, and how many there are altogether.
 
     >>> integer_share({"QLinearConv": 3, "FusedConv": 1, "Relu": 9})
     (3, 4)
@@ -203,7 +203,7 @@ def _runs_and_kernels(events: Iterable[TraceEvent]) -> tuple[list[tuple[int, int
 
 
 def _unused(name: str, taken: Counter[str]) -> str:
-    """The name; numbered from its second owner on."""
+    """The name; numbered from its second use on."""
     taken[name] += 1
     return name if taken[name] == 1 else _unused(f"{name} #{taken[name]}", taken)
 

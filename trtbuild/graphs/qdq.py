@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trtbuild.arrays.arrayfile import Array
 
 LARGEST = 127  # -128 is unused: the range is symmetric
-ZERO_RANGE = 1.0  # of what is zero throughout: any scale represents it, and this one keeps products of scales normal
+ZERO_RANGE = 1.0  # for what is zero throughout: any scale represents it, and this one keeps products of scales normal
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Quantisation:
 def candidates(
     graph: onnx.GraphProto, types: Mapping[str, int], op_types: Iterable[str], keep: Callable[[onnx.NodeProto], bool]
 ) -> tuple[list[onnx.NodeProto], dict[str, str]]:
-    """Nodes to quantise, and the reasons for those of the wanted types that are not."""
+    """Nodes to quantise, and why others of the wanted types are not."""
     import onnx
 
     constants = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
@@ -121,7 +121,7 @@ class _PairWriter:
     def _weight(self, name: str, tensor: onnx.TensorProto, axis: int) -> str:
         array = self._onnx.numpy_helper.to_array(tensor)
         if not np.isfinite(array).all():
-            raise LowerError(f"weights '{name}' have NaN or infinity", where="lower", hint="train or export it anew")
+            raise LowerError(f"weights '{name}' have NaN or infinity", where="lower", hint="train or export it again")
         values, scales = quantise_weight(array, axis)
         self.report.weights[name] = len(scales)
         stem = f"{name}/axis{axis}"
@@ -153,7 +153,7 @@ def quantise_weight(array: Array, axis: int) -> tuple[Array, Array]:
 
 
 def _representable(ranges: Array | np.generic) -> Array:
-    """Ranges that have a scale above zero, and no denormal one."""
+    """Ranges whose scale is above zero and not denormal."""
     return np.where(ranges == 0.0, ZERO_RANGE, np.maximum(ranges, SMALLEST_RANGE))
 
 

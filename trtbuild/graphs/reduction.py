@@ -1,6 +1,6 @@
-"""The smallest set of an ONNX graph's nodes that still shows a fault, found by asking: pure over graphs and a question.
+"""The smallest set of an ONNX graph's nodes that still shows a fault, found by asking; pure.
 
-Zeller's ddmin over the top-level nodes: throw away ever smaller parts as long as the fault stays.  Tensors at the cut
+Zeller's ddmin over the top-level nodes: discard ever smaller parts as long as the fault stays.  Tensors at the cut
 become inputs and outputs, so their types and shapes have to be known.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reduction:
-    """``model`` (onnx.ModelProto) shows the fault; ``minimal``: no node of it can be left out, ``asked`` was enough."""
+    """``model`` shows the fault; ``minimal``: none of its nodes can be left out; ``asked``: questions that it took."""
 
     model: onnx.ModelProto
     minimal: bool
@@ -107,7 +107,7 @@ def extract(
 
 
 def reads(node: onnx.NodeProto) -> list[str]:
-    """What a node reads from outside: its inputs, and what its bodies capture."""
+    """What a node reads from outside: its inputs and what its bodies capture."""
     found = [name for name in node.input if name]
     for body in subgraphs(node):
         own = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def low_types(model: onnx.ModelProto) -> list[str]:
-    """Which of float16 and bfloat16 the graph's tensors have."""
+    """Which of float16 and bfloat16 the graph's tensors use."""
     import onnx
 
     names: dict[int, str] = {onnx.TensorProto.FLOAT16: "float16", onnx.TensorProto.BFLOAT16: "bfloat16"}

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 # Wrappers of a loaded SavedModel's functions, which no author wrote.
 _WRAPPERS = re.compile(r"^(?:(?:StatefulPartitionedCall|PartitionedCall)(?:_\d+)?/)+")
 _LAYOUTS = ([0, 3, 1, 2], [0, 2, 3, 1])  # NHWC to NCHW, and back
-_NEAR = 6  # nodes that one operation becomes, one behind the other
+_NEAR = 6  # nodes that one operation becomes, one after the other
 _PASS_THROUGH = ("Identity", "StopGradient")
 
 
 class NodeEntry(OperationEntry, total=False):
-    """Of a node; ``members`` are the operations that were folded into it, and most nodes have none."""
+    """A node's operation; ``members`` are the operations folded into it, and most nodes have none."""
 
     scope: str
     members: list[OperationEntry]
@@ -74,7 +74,7 @@ def scope_map(model: onnx.ModelProto, ops: Mapping[str, TfOp], tensors: Mapping[
 
 
 def _through_layouts(graph: onnx.GraphProto, ops: Mapping[str, TfOp], found: dict[str, str]) -> None:
-    """A change of layout that the exporter put in holds what it was given, and was given what it holds."""
+    """A layout change that the exporter inserted holds what it was given, and was given what it holds."""
     layouts = [n for n in graph.node if n.op_type == "Transpose" and _permutation(n) in _LAYOUTS and n.name not in ops]
     for node in layouts:
         if node.input[0] in found:
@@ -97,7 +97,7 @@ def _by_consumer(graph: onnx.GraphProto, ops: Mapping[str, TfOp], known: Mapping
         if "Conv" in node.op_type:
             folded = _unfold(node, ops, known, readers)
             inputs = (folded.data,) if folded and not folded.reshaped(ops) else ()
-        # OPERATION_pad__2 is inside what the exporter makes of one operation: no input of it.
+        # OPERATION_pad__2 is inside what the exporter makes from one operation, not its input.
         own = re.compile(rf"{re.escape(node.name)}_[A-Za-z]")
         for name, tensor in zip(node.input, inputs, strict=False):
             if name and name not in constants and name not in known and not own.match(name):
@@ -116,7 +116,7 @@ def _readers(graph: onnx.GraphProto) -> Readers:
 def _unfold(
     node: onnx.NodeProto, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Readers
 ) -> Folding | None:
-    """What a heavy node was made of; by what it makes before what it is called after."""
+    """What a heavy node was made from; by what it makes before what it is named after."""
     if not is_heavy(node.op_type):
         return None
     ends = _ends(node, ops, tensors) or _ends_behind(node, ops, tensors, readers)
@@ -131,7 +131,7 @@ def _ends(node: onnx.NodeProto, ops: Mapping[str, TfOp], tensors: Mapping[str, s
 def _ends_behind(
     node: onnx.NodeProto, ops: Mapping[str, TfOp], tensors: Mapping[str, str], readers: Readers
 ) -> list[TfOp]:
-    """Where one operation becomes several nodes (einsum, LSTM), the last of them bears its name."""
+    """Where one operation becomes several nodes (einsum, LSTM), the last of them has its name."""
     found: dict[str, TfOp] = {}
     waiting = [node]
     for _ in range(_NEAR):
@@ -214,7 +214,7 @@ def in_scope(op: str, scope: str) -> bool:
 
 
 def names_of(entry: NodeEntry | None) -> list[str]:
-    """Traced and clean names of a node's operation and of all that was folded into it; none of a node without any."""
+    """Traced and clean names of a node's operation and of what was folded into it; empty where it has none."""
     found: list[OperationEntry] = [entry, *entry.get("members", ())] if entry else []
     return [name for one in found for name in (one["op"], one.get("name", one["op"]))]
 
@@ -255,7 +255,7 @@ def _fits(a: Sequence[int | None], b: Sequence[int | None]) -> bool:
 def nodes_in_scopes(
     nodes: Iterable[onnx.NodeProto], scopes: Iterable[str], scope_map: ScopeMap
 ) -> dict[str, list[str]]:
-    """Names of the nodes under each TensorFlow name scope (or part of an ONNX name, for a graph without a map).
+    """Names of the nodes under each TensorFlow name scope (or part of an ONNX name, where a graph has no map).
 
     A node is in the scope of every operation that was folded into it.
     """

@@ -1,7 +1,7 @@
-"""A graph in a precision, without data: what a check asks TensorRT about.  The int8 scales in it are all the same.
+"""A graph in a precision, without data: what a check asks TensorRT about. All int8 scales in it are the same.
 
-Which operations exist in a precision does not depend on the values of scales; what they are worth does, and a build
-measures them.
+Which operations exist in a precision does not depend on the values of scales; how good they are does, and a build
+measures that.
 """
 
 from __future__ import annotations

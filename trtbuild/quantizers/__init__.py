@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Options(TypedDict, total=False):
-    """Of an algorithm: ``bins`` of its histograms, ``percentile`` in percent."""
+    """An algorithm's options: ``bins`` of its histograms, ``percentile`` in percent."""
 
     bins: int
     percentile: float
@@ -24,5 +24,5 @@ class Quantizer(Protocol):
         ...
 
     def ranges(self) -> dict[str, float]:
-        """The largest magnitude that int8 shall represent, by tensor (symmetric: [-range, range])."""
+        """The largest magnitude that int8 has to represent, by tensor (symmetric: [-range, range])."""
         ...

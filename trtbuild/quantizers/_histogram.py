@@ -8,9 +8,9 @@ import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
 
-# Widths are GRID * 2^k: two bins merge into one exactly, so counts hang on the values and not on how they were cut into
-# batches.  An odd factor keeps what networks like to end at (1, 6, 255) from an edge of the whole, where the last bit
-# of the largest value, which does hang on the batch (runtimes sum in another order), would halve the resolution.
+# Widths are GRID * 2^k: two bins merge into one exactly, so counts depend on the values and not on how they were cut
+# into batches.  An odd factor keeps what networks like to end at (1, 6, 255) from an edge of the whole, where the last
+# bit of the largest value, which does depend on the batch (runtimes sum in another order), would halve the resolution.
 GRID = 1.3
 _CHUNK = 1 << 20  # elements at once: the quotient is float64
 
@@ -18,7 +18,7 @@ _CHUNK = 1 << 20  # elements at once: the quotient is float64
 class Magnitudes:
     """``counts[i]`` values with magnitude in [i, i+1) * ``width``; zeros are in bin 0.
 
-    Of twice the asked number of bins at least half are used, so that the range seen has ``bins`` of them, or more.
+    There are twice as many bins as requested, and at least half are used: the range seen has ``bins`` or more.
     """
 
     def __init__(self, bins: int) -> None:

@@ -58,7 +58,7 @@ def calibrate(
 
 
 def _rows(session: OnnxRuntimeSession | None, part: Samples, inputs: Mapping[str, InputParams], batch: int) -> int:
-    """How many samples a call takes: ``batch``, or fewer where all that is watched would not fit the budget."""
+    """How many samples a call takes: ``batch``, or fewer where everything watched would not fit the budget."""
     if session is None or min(batch, part.count) == 1:
         return batch
     first = next(iter(part.batches(inputs, 1)))
@@ -67,7 +67,7 @@ def _rows(session: OnnxRuntimeSession | None, part: Samples, inputs: Mapping[str
 
 
 def _own_rows(values: Array, call: Batch) -> Array:
-    """Without what padding made, where the rows of a tensor are those of the samples, or so many of each."""
+    """Without the rows that padding made, where a tensor has one row, or a fixed number of rows, for each sample."""
     size = next((len(array) for array in call.feeds.values() if array.ndim), 1)
     if not call.padded or not values.ndim or len(values) % size:
         return values

@@ -28,7 +28,7 @@ class _Providers(TypedDict):
 
 
 class Runtime(_Providers, total=False):
-    """Of the recipe; ``tf32`` where there is a GPU."""
+    """From the recipe; ``tf32`` only where there is a GPU."""
 
     tf32: bool
 
@@ -38,7 +38,8 @@ class OnnxRuntimeSession:
 
     ``level`` is what ONNX Runtime may rewrite: nothing, so that the arithmetic is the one that the graph states.  Its
     lowest level already quantises biases and weights behind Q/DQ pairs and merges pairs of different scales
-    (docs/decisions/0010).  Higher levels are for inspection as the runtime fuses; there, float operations alone are.
+    (docs/decisions/0010).  Higher levels are for inspecting what the runtime fuses, which there are only float
+    operations.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class OnnxRuntimeSession:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
-        # It warns that an optimised graph fits this machine only; "quiet": who tries whether a graph runs at all.
+        # It warns that an optimised graph fits this machine only; "quiet" is for trying whether a graph runs at all.
         options.log_severity_level = 4 if optimised or quiet else 3
         levels = ort.GraphOptimizationLevel
         options.graph_optimization_level = {
@@ -77,7 +78,7 @@ class OnnxRuntimeSession:
 
 
 def open_session(model: Path, runtime: Runtime) -> OnnxRuntimeSession:
-    """A session of a file's graph, its low precisions emulated."""
+    """A session for a file's graph, its low precisions emulated."""
     import onnx
 
     tf32 = bool(runtime.get("tf32", False))
@@ -160,7 +161,7 @@ def profile_nodes(
 def count_kernels(model: Path, runtime: Runtime, threads: int, feeds: Mapping[str, Array]) -> dict[str, int]:
     """Kernels by op type that the graph runs in at full optimisation, as the profiler sees them.
 
-    Of what was asked to run on a GPU, those that ran on the CPU all the same say so: ``Shape (CPU)``.
+    On a GPU, kernels that ran on the CPU instead are marked: ``Shape (CPU)``.
     """
     import onnx
 
@@ -214,7 +215,7 @@ def _load(
 ) -> ort.InferenceSession:
     """A session on the first of these providers.
 
-    ONNX Runtime itself goes on with the CPU where that one cannot start, and tells its log alone.
+    Where it cannot start, ONNX Runtime itself goes on with the CPU and tells only its log.
 
     Raises:
         ToolchainError: it is not in this package, or did not start.  ModelError: the graph cannot be loaded.
@@ -224,7 +225,7 @@ def _load(
     missing = [p for p in providers if p not in ort.get_available_providers()]
     if missing:
         have = ", ".join(ort.get_available_providers())
-        hint = f"it has {have}" + ("; install onnxruntime-gpu in the place of onnxruntime" if CUDA in missing else "")
+        hint = f"it has {have}" + ("; install onnxruntime-gpu in place of onnxruntime" if CUDA in missing else "")
         raise ToolchainError(f"ONNX Runtime has no {missing[0]} here", where="runtime.providers", hint=hint)
     if CUDA in providers and hasattr(ort, "preload_dlls"):
         ort.preload_dlls(directory="")  # CUDA and cuDNN of the nvidia-… wheels, where there are any
@@ -235,7 +236,7 @@ def _load(
     except Exception as error:  # onnxruntime's exceptions share no base class
         said = re.sub(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ", r"\1: ", _first_line(error)).rstrip(".")
         if isinstance(content, str):
-            said = said.replace(content, name)  # it is shown on pages: no path of this machine
+            said = said.replace(content, name)  # pages show it: no path of this machine
         raise ModelError(f"ONNX Runtime cannot load it: {said}", where=name) from error
     started = session.get_providers()
     if providers and providers[0] not in started:

@@ -1,4 +1,4 @@
-"""TensorFlow: the source model itself, the reference every deviation is measured against."""
+"""TensorFlow: the source model itself, the reference for every deviation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def open_session(source: SourceParams, path: Path | None, inputs: Mapping[str, I
 
 
 def limit_threads(threads: int) -> None:
-    """Compute on this many threads of the CPU; to be called before anything else of TensorFlow's."""
+    """Compute on this many CPU threads; call it before anything else of TensorFlow's."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)

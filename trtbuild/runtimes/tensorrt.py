@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: executes an engine on this machine's GPU, in buffers of its own.
+"""TensorRT and TensorRT-RTX: executes an engine on this machine's GPU, in its own buffers.
 
 Runs in the toolchain's interpreter.  Not through Polygraphy's runner: it has no events, it looks for libcudart where
 CUDA 13's wheels do not put it, and it gives bfloat16 outputs as PyTorch tensors only (0.53.6).
@@ -35,7 +35,7 @@ class _Toolchain(TypedDict):
 
 
 class Options(_Toolchain, total=False):
-    """Of the recipe; ``device`` (gpu, compute_capability) is for people."""
+    """From the recipe; ``device`` (gpu, compute_capability) is for messages."""
 
     version_compatible: bool
     device: Mapping[str, str] | None
@@ -56,7 +56,7 @@ class Allocator(Protocol):
 
 @dataclass
 class _Binding:
-    """One input or output of the engine, and the room for it; ``dynamic``: only the run decides how large it is."""
+    """One input or output of the engine, and its buffer; ``dynamic``: its size is known only after the run."""
 
     name: str
     dtype: np.dtype
@@ -100,7 +100,7 @@ class EngineSession:
         return self.download()
 
     def upload(self, feeds: Mapping[str, Array]) -> None:
-        """Copy the inputs to the device, and make room for the outputs of their shapes.
+        """Copy the inputs to the device, and allocate the outputs that their shapes call for.
 
         Raises:
             ModelError: an input of another dtype, or of a shape outside the profile.
@@ -139,7 +139,7 @@ class EngineSession:
         binding.dynamic = -1 in binding.shape
         if binding.dynamic:
             if not self.context.set_output_allocator(binding.name, self._allocator):
-                raise EngineError(f"output '{binding.name}' takes no allocator: {self._said()}", where="engine")
+                raise EngineError(f"output '{binding.name}' accepts no allocator: {self._said()}", where="engine")
             return
         if binding.on_host:
             binding.host = np.empty(binding.shape, binding.dtype)
@@ -151,10 +151,10 @@ class EngineSession:
 
     def _address(self, binding: _Binding, address: int) -> None:
         if not self.context.set_tensor_address(binding.name, address):
-            raise EngineError(f"'{binding.name}' takes no buffer: {self._said()}", where="engine")
+            raise EngineError(f"'{binding.name}' accepts no buffer: {self._said()}", where="engine")
 
     def execute(self) -> None:
-        """Put one run of the engine on the stream; what it computes is there when the stream is through."""
+        """Queue one run of the engine on the stream; its results are there once the stream is done."""
         before = len(self._log.errors)
         done = self.context.execute_async_v3(self._cuda.stream)
         if not done or len(self._log.errors) > before:
@@ -184,7 +184,7 @@ class EngineSession:
 
 
 class TimedSession(EngineSession):
-    """Timed on the device: from before the engine's first kernel to after its last, inputs and outputs lying there."""
+    """Timed on the device, where inputs and outputs are: from before the engine's first kernel to after its last."""
 
     def __init__(self, plan: Path, options: Options) -> None:
         super().__init__(plan, options)
@@ -196,7 +196,7 @@ class TimedSession(EngineSession):
         }  # fmt: skip
 
     def time_us(self, feeds: Mapping[str, Array]) -> float:
-        """Microseconds of one run by two events on its stream; inputs are copied when they are new."""
+        """Microseconds of one run, by two events on its stream; inputs are copied only when they are new."""
         if feeds is not self._feeds:
             self.upload(feeds)
             self._feeds = feeds
@@ -216,7 +216,7 @@ def open_session(model: Path, options: Options) -> EngineSession:
 
 
 def open_timed(model: Path, options: Options, threads: int) -> TimedSession:
-    """``threads`` is of no use to an engine."""
+    """An engine ignores ``threads``."""
     return TimedSession(model, options)
 
 
@@ -247,7 +247,7 @@ def profile_nodes(
 
 
 def count_kernels(model: Path, options: Options, threads: int, feeds: Mapping[str, Array]) -> dict[str, int]:
-    """None: the engine step has proved the types that it computes in."""
+    """Empty: the engine step has proved the types that it computes in."""
     return {}
 
 
@@ -295,7 +295,7 @@ def _bindings(trt: ModuleType, engine: trt.ICudaEngine) -> tuple[list[_Binding],
 
 
 def _array_dtype(engine: trt.ICudaEngine, name: str) -> np.dtype:
-    """The NumPy dtype that holds a tensor's bytes; bfloat16 and float8 by the extension types that onnx brings."""
+    """The NumPy dtype that holds a tensor's bytes; bfloat16 and float8 by the extension types that come with onnx."""
     import numpy as np
 
     from trtbuild.trt.network import dtype_name

@@ -1,1 +1,1 @@
-"""TensorFlow models and their way to ONNX."""
+"""TensorFlow models and their export to ONNX."""

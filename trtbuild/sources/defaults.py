@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def take(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
-    """Both; ``keep`` are tensors to be found afterwards."""
+    """Both; ``keep``: tensors that have to survive."""
     _take_defaults(graph_def)
     return _take_branches(graph_def, keep)
 
 
 def constants(graph_def: GraphDef, tensors: Collection[str]) -> list[str]:
-    """Those of the tensors that are constants, and not computed."""
+    """Those of the tensors that are constants."""
     nodes = {node.name: node for node in graph_def.node}
     return [tensor for tensor in tensors if _constant(nodes, tensor) is not None]
 
 
 def _take_defaults(graph_def: GraphDef) -> None:
-    """Placeholders with a default become that default: what is fed is a placeholder without one by now.
+    """Placeholders with a default become that default: those that are fed have none by now.
 
     tf2onnx makes inputs of them, and drops the network behind one whose default is not a constant.
     """
@@ -37,7 +37,7 @@ def _take_defaults(graph_def: GraphDef) -> None:
 
 
 def _take_branches(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
-    """A branch that a constant chooses (a default that says whether this is training) takes the place of its If."""
+    """A branch that a constant chooses (a default that says whether this is training) replaces its If."""
     import tensorflow as tf
 
     chosen = {}
@@ -66,7 +66,7 @@ def _constant(nodes: Mapping[str, NodeDef], tensor: str) -> NodeDef | None:
 
 
 def settle_dropout(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
-    """Without dropout that keeps everything: what its rate's default, folded to a constant, makes of it.
+    """Without dropout that keeps everything, as a rate whose default was folded to a constant can make it.
 
     TensorFlow 1 compares random numbers from 0 to 1 with the rate 0, or rounds down their sum with 1.
     """
@@ -83,7 +83,7 @@ def settle_dropout(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
         return value.item() if value is not None and value.size == 1 and value.dtype.kind in "iuf" else None
 
     def is_uniform(tensor: str) -> bool:
-        """From 0 to 1, also where scaled by 1 and moved by 0."""
+        """From 0 to 1, also where scaled by 1 and shifted by 0."""
         node = maker(tensor)
         if node.op == "RandomUniform":
             return True

@@ -1,7 +1,7 @@
-"""Operations that tf2onnx converts without a word into something that computes other numbers than TensorFlow.
+"""Operations that tf2onnx silently converts into something that computes other numbers than TensorFlow.
 
-The one table of them: the export step warns of those in its graph, and the checker names them with their lines of
-code.  Each has a case in the suite that shows it (``trtbuild/suite/cases``); seen with tf2onnx 1.17.
+The only table of them: the export step warns of those in its graph, and the checker names them with their lines.  Each
+has a case in the suite that shows it (``trtbuild/suite/cases``); seen with tf2onnx 1.17.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from trtbuild.arrays.arrayfile import Array
 
-# Integers that no data decides, or that are not below zero whatever the data are: where a search for their origin ends.
+# Integers that do not depend on data, or are never negative whatever the data: the search for an origin ends here.
 _COUNTS = {"Shape", "ShapeN", "Size", "Rank", "ArgMax", "ArgMin", "Where", "Range", "NonMaxSuppressionV3",
            "NonMaxSuppressionV4", "NonMaxSuppressionV5", "Abs", "Square", "Bucketize"}  # fmt: skip
-# Integers that are not below zero where what they read is not.
+# Integers that are not negative where what they read is not.
 _KEEPS_SIGN = {
     "Identity", "StopGradient", "Pack", "ConcatV2", "StridedSlice", "Slice", "Gather", "GatherV2", "GatherNd",
     "Reshape", "Squeeze", "ExpandDims", "Tile", "Transpose", "AddV2", "Add", "Mul", "Maximum", "Minimum", "Max", "Min",
@@ -56,14 +56,14 @@ class _Graph:
         return self._origin(found.input[0]) if found is not None and found.op in _COPIES else (found, port)
 
     def constant(self, node: NodeDef, index: int) -> Array | None:
-        """The value of an input, as an array; None where it is no constant."""
+        """The value of an input, as an array; None where it is not a constant."""
         import tensorflow as tf
 
         found = self.inputs(node)[index][0]
         return tf.make_ndarray(found.attr["value"].tensor) if found is not None and found.op == "Const" else None
 
     def may_be_negative(self, node: NodeDef, index: int) -> bool:
-        """Whether an integer input may be below zero: not where it is made of sizes, positions and such constants."""
+        """Whether an integer input may be negative: not where it comes from sizes, positions and such constants."""
         waiting, seen = [self.inputs(node)[index]], set()
         while waiting:
             found, port = waiting.pop()
@@ -93,7 +93,7 @@ def faults(graph_def: GraphDef) -> list[Fault]:
 
 
 def warnings(frozen: bytes) -> list[dict[str, str]]:
-    """The same of a serialised GraphDef, as a step writes warnings."""
+    """The same for a serialised GraphDef, as a step writes warnings."""
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
     graph_def = GraphDef.FromString(frozen)
@@ -130,14 +130,14 @@ def _training(node: NodeDef, graph: _Graph) -> Said:
     if not node.attr["is_training"].b:
         return None
     return (
-        "built for training (is_training=True), it takes the statistics of each batch, or others of the exporter's",
+        "built for training (is_training=True), it takes each batch's statistics, or ones the exporter makes up",
         "build the network as it is for inference, with training=False",
     )
 
 
 def _area(node: NodeDef, graph: _Graph) -> Said:
     return (
-        "the exporter makes a linear resize of an area resize, with other numbers",
+        "the exporter turns an area resize into a linear one, with other numbers",
         "use tf.nn.avg_pool2d for a whole factor, or method='bilinear' with antialias=False",
     )
 
@@ -186,8 +186,8 @@ def _one_hot(node: NodeDef, graph: _Graph) -> Said:
     if _dtype(node, "TI") not in _SIGNED or not graph.may_be_negative(node, 0):
         return None
     return (
-        "wrong where an index is negative: TensorFlow makes a row that is off, the exported graph counts from the end",
-        "keep indices at 0 or above, such as tf.where(i < 0, depth, i): beyond the end both make a row that is off",
+        "wrong where an index is negative: TensorFlow makes a row of off values, the graph counts from the end",
+        "keep indices at 0 or above, such as tf.where(i < 0, depth, i): beyond the end both make a row of off values",
     )
 
 
@@ -206,15 +206,15 @@ def _bfloat16(node: NodeDef, graph: _Graph) -> Said:
     if _dtype(node, "DstT") != "bfloat16" or _dtype(node, "SrcT") == "bfloat16":
         return None
     return (
-        "the exporter writes bfloat16 as float16: other roundings, and infinity beyond 65504",
+        "the exporter writes bfloat16 as float16: it rounds differently, and is infinite beyond 65504",
         "export the model in float32, and build it with precision=bf16",
     )
 
 
 def _saturation(node: NodeDef, graph: _Graph) -> Said:
     return (
-        "the exporter makes other colours of a change of saturation",
-        "change it before the network, or blend with the mean over channels",
+        "the exporter gives other colours for a change of saturation",
+        "change saturation before the network, or blend with the mean over channels",
     )
 
 

@@ -1,4 +1,4 @@
-"""Training for quantisation: the fake-quantisation operations of a frozen graph, and what an export makes of them."""
+"""Quantisation-aware training: the fake-quantisation operations of a frozen graph, and what an export makes of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAIRS = "kept as QuantizeLinear and DequantizeLinear: an operation computes in i
 
 @dataclass(frozen=True)
 class FakeQuantisation:
-    """One operation; ``on_weights``: no input of the network reaches it; ``readers``: type and name of each reader."""
+    """One operation; ``on_weights``: no network input reaches it; ``readers``: type and name of each reader."""
 
     name: str
     kind: str
@@ -54,7 +54,7 @@ def _in_nodes(nodes: Iterable[NodeDef], weights: Collection[str], inputs: Iterab
     readers: dict[str, list[NodeDef]] = {}
     for node in by_name.values():
         for tensor in node.input:
-            if not tensor.startswith("^"):  # an order of execution carries no values
+            if not tensor.startswith("^"):  # a control edge carries no values
                 readers.setdefault(tensor.partition(":")[0], []).append(node)
     fed = {node.name for node in by_name.values() if node.op.startswith("Placeholder") and node.name not in weights}
     waiting = [*fed, *inputs]
@@ -79,7 +79,7 @@ def _real_readers(name: str, readers: Mapping[str, list[NodeDef]]) -> Iterable[t
 
 
 def warnings(found: Iterable[FakeQuantisation], kept: Collection[str], clean: Cleaner) -> list[StepWarning]:
-    """What training for quantisation comes to in an export.
+    """What becomes of quantisation-aware training in an export.
 
     Args:
         kept: operations that are in the exported graph.
@@ -96,7 +96,7 @@ def warnings(found: Iterable[FakeQuantisation], kept: Collection[str], clean: Cl
 
 
 def kept(model: onnx.ModelProto, entries: Entries) -> set[str]:
-    """TensorFlow operations that are quantisation in the exported graph still; ``entries`` of scopes.json."""
+    """TensorFlow operations that are still quantisation in the exported graph; ``entries`` are those of scopes.json."""
     readers = readers_of(model.graph.node)
     nodes = [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
     found = (entries.get(node.name) or nearest(readers, entries, node.name) for node in nodes)

@@ -1,4 +1,4 @@
-"""A frozen GraphDef: read, its inputs and outputs found, which it does not name itself, and called.
+"""A frozen GraphDef: read, called, and its inputs and outputs found, which it does not name itself.
 
 Needs TensorFlow.
 """
@@ -32,7 +32,7 @@ def parse(path: Path, where: str) -> GraphDef:
     """The GraphDef.
 
     Raises:
-        SourceError: it is none.
+        SourceError: it is not one.
     """
     import tensorflow as tf
 
@@ -47,7 +47,7 @@ def parse(path: Path, where: str) -> GraphDef:
 
 
 def graph_of(graph_def: GraphDef, where: str) -> tf.Graph:
-    """It as a graph that can be searched.
+    """The GraphDef as a graph that can be searched.
 
     Raises:
         SourceError: TensorFlow cannot import it.
@@ -67,7 +67,7 @@ def tensors(graph: tf.Graph, names: Mapping[str, str], where: str) -> dict[str, 
     """The tensors of these names (``op:0``; ``op`` is its first).
 
     Raises:
-        ConfigError: there is no such one.
+        ConfigError: there is no such tensor.
     """
     found = {}
     for key, name in names.items():
@@ -81,10 +81,10 @@ def tensors(graph: tf.Graph, names: Mapping[str, str], where: str) -> dict[str, 
 
 
 def caller(graph_def: GraphDef, feeds: Mapping[str, str], fetches: Mapping[str, str]) -> Call:
-    """A function of named tensors that puts the graph between ``feeds`` and ``fetches`` where it is called.
+    """A function of named tensors that inserts the graph between ``feeds`` and ``fetches`` where it is called.
 
-    Not as a function of its own: the loops and branches of TensorFlow 1 cannot be inlined out of one, and tf2onnx
-    converts what it finds in the graph alone.
+    Not as a separate function: TensorFlow 1's loops and branches cannot be inlined out of one, and tf2onnx converts
+    only what it finds in the graph itself.
 
     Raises:
         ConfigError: the outputs need more than the inputs.
@@ -132,7 +132,7 @@ def _between(graph_def: GraphDef, feeds: set[str], fetches: Iterable[str]) -> Gr
 
 
 def _full(tensor: str) -> str:
-    """``op`` in a node's input is the first result of it."""
+    """``op`` in a node's input means its first result."""
     return tensor if ":" in tensor or tensor.startswith("^") else f"{tensor}:0"
 
 
@@ -147,8 +147,8 @@ class Ends:
 def ends(graph: tf.Graph, where: str) -> Ends:
     """Placeholders, and what nothing reads.
 
-    Placeholders with a default stay that constant, unless there are no others: then those are inputs whose default is
-    a constant and no scalar (an image, not a dropout rate).
+    Placeholders with a default stay that constant, unless there are no others: then those whose default is a constant
+    and not a scalar (an image, not a dropout rate) are inputs.
 
     Raises:
         SourceError: there is no input, or no output that depends on one.

@@ -1,4 +1,4 @@
-"""Functions of a GraphDef in the place of their calls, by TensorFlow's own optimiser."""
+"""Functions of a GraphDef inlined into their calls, by TensorFlow's own optimiser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def inline_functions(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
-    """Calls replaced by what they call, loops and branches kept, as in freezing; ``keep`` are tensors to be found."""
+    """Calls replaced by what they call; loops and branches stay, as in freezing; ``keep``: tensors that survive."""
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
     from tensorflow.python.framework.convert_to_constants import disable_lower_using_switch_merge
@@ -34,7 +34,7 @@ def inline_functions(graph_def: GraphDef, keep: Sequence[str]) -> GraphDef:
 
 
 def allow_inlining(graph_def: GraphDef) -> None:
-    """Have jit-compiled functions inlined, which TensorFlow keeps apart: Keras 3 makes grouped convolutions of them."""
+    """Let jit-compiled functions be inlined, which TensorFlow keeps apart; Keras 3's grouped convolutions are such."""
     marks = ("_XlaMustCompile", "_noinline")
     for function in graph_def.library.function:
         for mark in marks:

@@ -1,6 +1,6 @@
-"""A ``.keras`` or ``.h5`` file as a Keras model, or why it cannot be one, with advice that was tried.
+"""A ``.keras`` or ``.h5`` file as a Keras model, or why it cannot be one, with tested advice.
 
-Needs Keras, whose own reader refuses HDF5 links and data that lead out of the file, and runs no code out of it.
+Needs Keras, whose own reader refuses HDF5 links and data that lead out of the file, and runs no code from it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Layer:
-    """As it is serialised: ``kind`` is its class; Keras 2 wrote no ``module``."""
+    """A serialised layer: ``kind`` is its class; Keras 2 wrote no ``module``."""
 
     kind: str
     config: Mapping[str, object]
@@ -51,19 +51,19 @@ def load(path: Path, where: str) -> keras.Model:
 
 
 def _lacking(path: Path) -> str | None:
-    """What the file does not hold and the model needs: the network, a lambda's surroundings, a class."""
+    """What the model needs and the file does not contain: the network, a lambda's surroundings, a class."""
     try:
         config = _config(path)
-    except Exception:  # whatever makes it unreadable has been said by Keras already
+    except Exception:  # Keras has already said what makes it unreadable
         return None
     if config is None:
-        return "it holds weights only, and not the network"
+        return "it holds only weights, not the network"
     layers = list(_objects(config))
     for layer in layers:
         if layer.kind == "Lambda" and not isinstance(layer.config.get("function"), str):
-            return f"its Lambda layer '{_name(layer)}' is Python code, which is not run out of a file"
+            return f"its Lambda layer '{_name(layer)}' is Python code, which is not run from a file"
     foreign = sorted({printable(layer.kind) for layer in layers if not _is_kerass(layer)})
-    return f"it needs Python classes that it does not hold: {', '.join(foreign)}" if foreign else None
+    return f"it needs Python classes that it does not contain: {', '.join(foreign)}" if foreign else None
 
 
 def _config(path: Path) -> object:

@@ -1,4 +1,4 @@
-"""The zip that ``tf2onnx --large_model`` writes: a model and the files of its weights, under whatever name."""
+"""The zip archive that ``tf2onnx --large_model`` writes: a model and its weight files, under any names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trtbuild.base.files import inside
 from trtbuild.base.printable import printable
 
 MAX_BYTES = 2 << 30  # ONNX in one file, which protobuf bounds; more could not be built, nor should it fill a disk
-HINT = "tf2onnx --large_model writes such: trtbuild init --from FILE takes it, and unzip -d FOLDER FILE unpacks it"
+HINT = "tf2onnx --large_model writes one: trtbuild init --from FILE takes it, and unzip -d FOLDER FILE unpacks it"
 
 
 def is_one(path: Path) -> bool:
@@ -22,7 +22,7 @@ def unpack(path: Path, where: str, folder: Path) -> Path:
     """Write its files below ``folder``; returns the model's.
 
     Raises:
-        SourceError: it holds no model, several, or too much, or is damaged.  ConfigError: a name that leads out.
+        SourceError: it holds no model, several, or too much, or is damaged.  ConfigError: a name that leads out of it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -30,7 +30,7 @@ def unpack(path: Path, where: str, folder: Path) -> Path:
             models = [member for member in members if member.filename.endswith(".onnx")]
             if len(models) != 1:
                 found = ", ".join(printable(member.filename) for member in models) or "none"
-                raise SourceError(f"a zip archive, with not just one .onnx in it: {found}", where=where)
+                raise SourceError(f"a zip archive that does not hold exactly one .onnx file: {found}", where=where)
             if sum(member.file_size for member in members) > MAX_BYTES:
                 raise SourceError("a zip archive of over 2 GB: ONNX cannot hold it in one file", where=where)
             for member in members:

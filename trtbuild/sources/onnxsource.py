@@ -94,7 +94,7 @@ def parse(path: Path, where: str) -> onnx.ModelProto:
 
 
 def whole(path: Path, where: str) -> onnx.ModelProto | None:
-    """The model with all its weights, wherever they lie, a zip archive included; None where it is whole as it is.
+    """The model with all its weights, wherever they are, a zip archive included; None where the file is already whole.
 
     Raises:
         SourceError: not an ONNX model.  ConfigError: a file of weights is not where it should be.
@@ -121,7 +121,7 @@ def _invalid(error: Exception, path: Path, where: str) -> SourceError:
 def _fix_dims(value: onnx.ValueInfoProto, shape: Sequence[int | None]) -> None:
     """Write the config's static dimensions over symbolic ones."""
     if not value.type.tensor_type.HasField("shape"):
-        value.type.tensor_type.shape.SetInParent()  # of a scalar, too
+        value.type.tensor_type.shape.SetInParent()  # for a scalar, too
         for _ in shape:
             value.type.tensor_type.shape.dim.add()
     for dim, wanted in zip(value.type.tensor_type.shape.dim, shape, strict=True):

@@ -1,4 +1,4 @@
-"""Which operations of a network draw random numbers: with them its outputs differ at every run."""
+"""Which operations of a network draw random numbers, which make its outputs differ at every run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KINDS = frozenset(
     }
 )  # fmt: skip
 _ONNX = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
-_SHAPES = ("Shape", "Size")  # of random values: no random values
+_SHAPES = ("Shape", "Size")  # of random values: not random themselves
 MEANINGLESS = "its outputs differ at every run, so no comparison of them and no verdict means anything"
 NAMED = 3  # operations that a warning names
 
@@ -44,7 +44,7 @@ def draws(kind: str) -> bool:
 
 
 def in_graph_def(graph_def: GraphDef) -> dict[str, str]:
-    """Name -> type of those in a pruned GraphDef, as FUNCTION/NAME in the functions that it calls."""
+    """Name -> type of those in a pruned GraphDef; FUNCTION/NAME in the functions that it calls."""
     functions = {function.signature.name: function.node_def for function in graph_def.library.function}
     found, waiting, seen = {}, [("", graph_def.node)], {""}
     while waiting:
@@ -117,12 +117,12 @@ def not_frozen(error: Exception, graph_def: GraphDef) -> ExportError:
 
 
 def named(name: str, clean: Callable[[str], str]) -> str:
-    """As its author wrote it; of an operation in a body without the function's own name, which TensorFlow made."""
+    """As its author wrote it; in a body, without the function's own name, which TensorFlow made up."""
     return clean(_FUNCTION.sub("", name))
 
 
 def warning(found: Mapping[str, str], where: str, hint: str = HINT) -> list[StepWarning]:
-    """One for all operations of a network; none where nothing is drawn."""
+    """One warning for all operations of a network; none where nothing is drawn."""
     if not found:
         return []
     first = ", ".join(f"{kind} {name}" for name, kind in list(found.items())[:NAMED])

@@ -39,7 +39,7 @@ class Signature:
     inputs: Mapping[str, tf.TensorSpec]
     defaults: Mapping[str, Array]
     keep: object
-    is_graph: bool  # as of tfmodel.UntracedModel
+    is_graph: bool  # as in tfmodel.UntracedModel
 
 
 def load(source: SourceParams, path: Path) -> Signature:
@@ -47,7 +47,7 @@ def load(source: SourceParams, path: Path) -> Signature:
 
     Raises:
         SourceError: not a readable SavedModel.  ConfigError: it has no such signature or graph, several that could be
-        meant, or names files outside its folder.
+        meant, or it names files outside its folder.
     """
     where = source["path"]
     graph = _graph(parse(path, where), source.get("tags"), where)
@@ -57,12 +57,12 @@ def load(source: SourceParams, path: Path) -> Signature:
     tags = sorted(graph.meta_info_def.tags)
     try:
         if any(node.op == "Enter" for node in graph.graph_def.node):
-            raise NotImplementedError("it makes functions, out of which loops of TensorFlow 1 cannot be inlined")
+            raise NotImplementedError("it makes functions, and TensorFlow 1's loops cannot be inlined out of those")
         is_graph, (call, inputs, keep) = False, _by_objects(path, tags, name)
     except Exception as error:  # protobuf, I/O and registry errors alike: this loader cannot use it
         try:
             is_graph, (call, inputs, keep) = True, _by_graph(path, tags, graph.signature_def[name])
-        except Exception:  # the same: then the first reason is the one to tell
+        except Exception:  # the same: then the first reason is the one to report
             raise _unreadable(error, path, where) from error
     return Signature(name, call, inputs, _defaults(graph, name), keep, is_graph)
 
@@ -71,7 +71,7 @@ def parse(path: Path, where: str) -> SavedModel:
     """The SavedModel's description (a protobuf), without variables.
 
     Raises:
-        SourceError: there is none, or it is damaged.
+        SourceError: it is missing or damaged.
     """
     from tensorflow.python.saved_model import loader_impl
 
@@ -87,12 +87,12 @@ def parse(path: Path, where: str) -> SavedModel:
 
 
 def _graph(saved: SavedModel, tags: Sequence[str] | None, where: str) -> MetaGraphDef:
-    """The graph with these tags; without, the one tagged ``serve`` alone, or the only one there is."""
+    """The graph with these tags; without tags, the one tagged only ``serve``, or the only one there is."""
     by_tags = {frozenset(graph.meta_info_def.tags): graph for graph in saved.meta_graphs}
     shown = ", ".join(sorted(f"[{', '.join(sorted(found))}]" for found in by_tags))
     if tags is not None:
         if frozenset(tags) not in by_tags:
-            raise ConfigError(f"no graph has just these tags; there are {shown}", where="model.source.tags")
+            raise ConfigError(f"no graph has exactly these tags; there are {shown}", where="model.source.tags")
         return by_tags[frozenset(tags)]
     if frozenset({"serve"}) in by_tags:
         return by_tags[frozenset({"serve"})]
@@ -103,7 +103,7 @@ def _graph(saved: SavedModel, tags: Sequence[str] | None, where: str) -> MetaGra
 
 
 def choose_signature(graph: MetaGraphDef, name: str | None, where: str) -> str:
-    """``name``; without it ``serving_default``, or the only one there is.  Those without an output are none."""
+    """``name``; without it ``serving_default``, or the only one there is.  Those without an output do not count."""
     names = sorted(name for name, made in graph.signature_def.items() if made.outputs and not name.startswith("__"))
     if not names:
         hint = (
@@ -146,7 +146,7 @@ def _by_graph(path: Path, tags: Sequence[str], signature: SignatureDef) -> _Load
 
 
 def _defaults(graph: MetaGraphDef, name: str) -> dict[str, Array]:
-    """Of the signature itself, and of placeholders with a constant default (TensorFlow 1's dropout rates, modes)."""
+    """Defaults of the signature, and of placeholders with a constant one (TensorFlow 1's dropout rates, modes)."""
     import tensorflow as tf
 
     signature = graph.signature_def[name]
@@ -163,7 +163,7 @@ def _defaults(graph: MetaGraphDef, name: str) -> dict[str, Array]:
 
 def _unreadable(error: Exception, path: Path, where: str) -> SourceError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Of an error while the graph runs, the first lines are where it was built.
+    # In an error raised while the graph runs, the first lines say where it was built.
     told = next((line for line in lines if not line.endswith(":") and line[:5] not in ("File ", "Detec")), "")
     said = (told or type(error).__name__)[:300].replace(str(path), where)
     return SourceError(f"not a readable SavedModel: {said}", where=where)

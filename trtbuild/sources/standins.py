@@ -1,9 +1,9 @@
-"""Large weights stay out of TensorFlow's graphs until they are in ONNX: a number stands for each.
+"""Large weights stay out of TensorFlow's graphs until they are in ONNX; a number stands in for each.
 
-TensorFlow copies every constant at every turn (19 times from the function to the optimised graph of ConvNeXtTiny).  A
-constant whose elements are all equal takes one number there, so that each weight gets a number of its own and is found
-again by it.  Only what nothing can be computed from before the run is replaced: operands of products and convolutions
-with an input that is not constant.  What is not found again (the optimiser has computed with it) goes the whole way.
+TensorFlow copies every constant at every step (19 times from the function to the optimised graph of ConvNeXtTiny).  A
+constant whose elements are all equal takes only one number there, so each weight gets its own number and is found again
+by it.  Only what cannot be folded before the run is replaced: operands of products and convolutions with an
+input that is not constant.  What is not found again (the optimiser has computed with it) stays in full.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ class StandIns:
                     tensor.ClearField("tensor_content")
 
     def _keep(self, shape: tuple[int, ...], content: bytes) -> float:
-        """A number of its own in (1, 2), exact in float32, far from what arithmetic makes of others."""
+        """A unique number in (1, 2), exact in float32, far from what arithmetic makes of others."""
         number = 1 + ((len(self.weights) + 1) * 2654435761 % 2**23) / 2**23
         self.weights[number] = (shape, content)
         return number
 
     def safe(self, graph_def: GraphDef) -> set[float]:
-        """Those that only products read, and none that could be evaluated before the run."""
+        """Those that only products read, and that cannot be evaluated before the run."""
         nodes = {node.name: node for node in graph_def.node}
         held = {name: number for name, node in nodes.items() if (number := self._number(node)) is not None}
         changed = True
@@ -126,7 +126,7 @@ class StandIns:
 
 
 def freeze(function: ConcreteFunction, stand_ins: StandIns) -> ConcreteFunction:
-    """``convert_variables_to_constants_v2`` with stand-ins for large variables.
+    """``convert_variables_to_constants_v2``, with stand-ins for large variables.
 
     ``lower_control_flow``: the default leaves TensorList operations of an LSTM behind, silently (tf2onnx 1.17).
     """
@@ -160,7 +160,7 @@ def write(graph_def: GraphDef, weights: Mapping[str, bytes], path: Path) -> None
 
 
 def _constant(nodes: Mapping[str, NodeDef]) -> set[str]:
-    """Names of nodes that hang on constants alone."""
+    """Names of nodes that depend only on constants."""
     found = {name for name, node in nodes.items() if node.op == "Const"}
     changed = True
     while changed:
@@ -175,7 +175,7 @@ def _constant(nodes: Mapping[str, NodeDef]) -> set[str]:
 
 
 def _operands(node: NodeDef) -> list[str]:
-    """Names of the nodes whose values it reads; what it only waits for is none."""
+    """Names of the nodes whose values it reads; those it only waits for do not count."""
     return [tensor.partition(":")[0] for tensor in node.input if not tensor.startswith("^")]
 
 

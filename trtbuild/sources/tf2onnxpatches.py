@@ -1,4 +1,4 @@
-"""What tf2onnx 1.17 lacks or does badly, mended in this process: a bias, copies of weights, an operation."""
+"""Patches for what tf2onnx 1.17 lacks or does badly: a scalar bias, copies of weights, an operation."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _mend_constants() -> None:
     """Leave the protobuf of a constant as it is; in this process, once.
 
     ``Node.update_proto`` runs for every node after each of twelve passes, three times over.  It empties the list of
-    attributes and fills it again, and protobuf frees what was in a message with the whole message alone: of 114 MB of
-    weights 36 copies are held in the end.  Nothing reads that list for a constant: ``make_graph`` takes the value that
+    attributes and fills it again, and protobuf frees a message's old content only with the whole message: in the end 36
+    copies of 114 MB of weights are held.  Nothing reads that list for a constant: ``make_graph`` takes the value that
     the node itself holds.
     """
     from tf2onnx.graph import Node
@@ -59,7 +59,7 @@ def _mend_constants() -> None:
 
 
 def erfc(context: Graph, node: Node, name: str, arguments: object) -> None:
-    """erfc(x) = 1 - erf(x): tf2onnx 1.17 lacks it, and the exact GELU of Keras 3 is made of it."""
+    """erfc(x) = 1 - erf(x): tf2onnx 1.17 lacks it, and Keras 3's exact GELU uses it."""
     import numpy as np
     from tf2onnx import utils
 

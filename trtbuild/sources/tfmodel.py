@@ -1,7 +1,7 @@
 """A TensorFlow source of any kind as one concrete function with named inputs and outputs.
 
 Needs TensorFlow.  Every kind is wrapped in a ``tf.function`` over the config's input specs, so that fixed dimensions
-are fixed in the graph, names are the config's, and freezing sees one shape of thing.
+are fixed in the graph, names are the config's, and freezing always sees the same kind of function.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TensorLike(Protocol):
-    """What TensorFlow and Keras say of a tensor."""
+    """What TensorFlow and Keras say about a tensor."""
 
     @property
     def shape(self) -> Iterable[int | None]: ...
@@ -52,12 +52,12 @@ class TfModel:
 
 @dataclass(frozen=True)
 class UntracedModel:
-    """Before tracing: the model's own callable, and what it says about its inputs (None: it does not say)."""
+    """A model before tracing: its callable, and what it says about its inputs (None: nothing)."""
 
     call: Call
     inputs: Mapping[str, TensorLike] | None
-    keep: object  # owner of the variables, which a traced function only refers to weakly
-    optional: frozenset[str] = frozenset()  # inputs that have a default, and are that constant unless they are named
+    keep: object  # owns the variables, to which a traced function holds only weak references
+    optional: frozenset[str] = frozenset()  # inputs with a default, which stay that constant unless they are named
     is_graph: bool = (
         False  # it puts operations of TensorFlow 1 into the trace, whose loops bear no further control edges
     )
@@ -67,7 +67,7 @@ def open_model(source: SourceParams, path: Path | None, inputs: Inputs) -> TfMod
     """Load the source and trace it.
 
     Args:
-        source: ``model.source`` of the config; ``path`` is where its file or folder lies (None for a factory).
+        source: ``model.source`` of the config; ``path`` is its file or folder (None for a factory).
         inputs: ``model.inputs``; a null dimension stays dynamic.
 
     Raises:
@@ -77,12 +77,12 @@ def open_model(source: SourceParams, path: Path | None, inputs: Inputs) -> TfMod
 
 
 def open_source(source: SourceParams, path: Path | None, inputs: Inputs) -> UntracedModel:
-    """Load it, once for any number of traces."""
+    """Load it once, for any number of traces."""
     return _OPEN[source["kind"]](source, path, inputs)
 
 
 def trace(opened: UntracedModel, inputs: Inputs) -> TfModel:
-    """For inputs of these types and shapes."""
+    """Trace it for inputs of these types and shapes."""
     import tensorflow as tf
 
     if opened.inputs is not None:
@@ -105,7 +105,7 @@ def trace(opened: UntracedModel, inputs: Inputs) -> TfModel:
             function = tf.function(call, autograph=False).get_concrete_function(**specs)
     except (ConfigError, SourceError):
         raise
-    except Exception as error:  # the model's own code runs here, so anything may come
+    except Exception as error:  # the model's own code runs here, so anything may be raised
         raise SourceError(
             f"cannot be called with the configured inputs: {_first_line(error)}", where="model.inputs"
         ) from error
@@ -231,7 +231,7 @@ def _named(result: object, names: list[str]) -> Tensors:
 def flat_outputs(result: object) -> dict[str, tf.Tensor]:
     """Every tensor of a result by name, however it is nested: ``a_0`` is the first of what is called ``a``.
 
-    None is no output.
+    None is not an output.
 
     >>> flat_outputs({"a": (1, {"b": 2}), "c": None})
     {'a_0': 1, 'a_1_b': 2}

@@ -1,7 +1,7 @@
-"""A traced TensorFlow function to an ONNX model, by tf2onnx and, past its last opset, onnx's version converter.
+"""From a traced TensorFlow function to an ONNX model, by tf2onnx and, past its last opset, onnx's version converter.
 
-tf2onnx does not raise on an operation it cannot convert: it logs, and leaves the TensorFlow node in the graph.  So
-every node is looked up in ONNX's own schemas here, and all that have none are reported together.
+tf2onnx does not raise for an operation it cannot convert: it logs, and leaves the TensorFlow node in the graph. So
+every node is looked up in ONNX's own schemas here, and all without one are reported together.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TF2ONNX_LAST_OPSET = 18
 class ExportedModel:
     model: onnx.ModelProto
     ops: dict[str, TfOp]
-    tensors: dict[str, str]  # clean graph input or output name -> TensorFlow tensor
+    tensors: dict[str, str]  # clean name of a graph input or output -> TensorFlow tensor
     graph_def: GraphDef  # what was converted, without its ``weights`` (constant -> bytes); ``ops`` are its operations
     weights: dict[str, bytes]
     constants: frozenset[str]  # outputs that are constants or variables in the source itself
@@ -65,7 +65,7 @@ def convert(source: TfModel, opset: int) -> ExportedModel:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A node that ONNX has no schema for; ``reason`` is what tf2onnx said besides that."""
+    """A node that ONNX has no schema for; ``reason`` is what else tf2onnx said."""
 
     name: str
     kind: str
@@ -74,9 +74,9 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Conversion:
-    """A conversion, ``unknown`` operations of TensorFlow left in it.
+    """A converted graph, with ``unknown`` TensorFlow operations left in it.
 
-    ``shapes``: element type and shape of tensors as tf2onnx keeps them, in its layout, None for what it does not know.
+    ``shapes``: element type and shape of tensors as tf2onnx keeps them, in its layout, None where it does not know.
     """
 
     model: onnx.ModelProto
@@ -91,7 +91,7 @@ def convert_graph(
 ) -> Conversion:  # fmt: skip
     """Convert a frozen, optimised GraphDef; ``inputs`` and ``outputs`` are tensor -> clean name.
 
-    ``weights``: the bytes of constants that the graph has stand-ins for (``sources/standins.py``).
+    ``weights``: the bytes of constants that have stand-ins in the graph (``sources/standins.py``).
     The opset is not raised past tf2onnx's last one while unknown operations are in the graph.
 
     Raises:
@@ -112,7 +112,7 @@ def convert_graph(
 def _freeze(
     source: TfModel, stand_ins: standins.StandIns
 ) -> tuple[GraphDef, dict[str, str], dict[str, str], frozenset[str]]:
-    """Constants for variables, then tf2onnx's grappler pass.
+    """Turn variables into constants, then run tf2onnx's grappler pass.
 
     Returns:
         the GraphDef; tensor -> clean name of inputs and of outputs; outputs that nothing computes.
@@ -166,7 +166,7 @@ def _tf2onnx(
     opset: int,
     weights: Mapping[str, bytes] | None,
 ) -> tuple[onnx.ModelProto, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str]]:  # fmt: skip
-    """The model, its tensors, and what tf2onnx complained of."""
+    """The model, its tensors, and tf2onnx's complaints."""
     import tf2onnx.utils
     from tf2onnx import optimizer
     from tf2onnx.tfonnx import process_tf_graph
@@ -175,7 +175,7 @@ def _tf2onnx(
     said = _Complaints()
     logger = logging.getLogger("tf2onnx")
     logger.addHandler(said)
-    tf2onnx.utils.INTERNAL_NAME = 1  # a counter of the whole process, which would reach the names of new nodes
+    tf2onnx.utils.INTERNAL_NAME = 1  # a process-wide counter, which would show in the names of new nodes
     try:
         converted = process_tf_graph(
             graph, opset=opset, input_names=list(inputs), output_names=list(outputs),

@@ -1,4 +1,4 @@
-"""How a graph's inputs and outputs hang together: each output has a node that makes it, and depends on an input."""
+"""How a graph's inputs and outputs are connected: each output has a node that makes it, and depends on an input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def give_nodes(model: onnx.ModelProto) -> None:
-    """Every output gets a node that makes it, since TensorRT takes no other; weights are no longer listed as inputs.
+    """Every output gets a node that makes it, since TensorRT accepts no other; weights are no longer listed as inputs.
 
     An output that is an input is called ``NAME_output`` from here on, as no engine has two bindings of one name; one
     that is an initialiser, or a constant, keeps its name.
@@ -69,7 +69,7 @@ def check(model: onnx.ModelProto, inputs: Collection[str], constants: Collection
     """``inputs`` are those that the config declares; ``constants``: outputs that are constants in the source itself.
 
     Raises:
-        ExportError: an input that nothing reads, or an output that depends on no input: something is cut off.
+        ExportError: an input that nothing reads, or an output that depends on no input: something was cut off.
     """
     graph = model.graph
     lost = {*unread(model), *(set(inputs) - {value.name for value in graph.input})}
@@ -85,7 +85,7 @@ def check(model: onnx.ModelProto, inputs: Collection[str], constants: Collection
 
 
 def _behind(model: onnx.ModelProto, names: Collection[str]) -> set[str]:
-    """Tensors that these depend on, themselves included."""
+    """Tensors that these depend on, including themselves."""
     makers = producers(model.graph)
     found, waiting = set(names), list(names)
     while waiting:

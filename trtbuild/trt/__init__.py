@@ -1,1 +1,1 @@
-"""TensorRT: networks, builds and refusals; what differs between versions is in ``trt.trt``."""
+"""TensorRT: networks, builds and refusals; what differs between versions is in ``api.py``."""

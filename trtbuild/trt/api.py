@@ -29,7 +29,7 @@ _MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 
 def use_flavour(flavour: str, version: str) -> ModuleType:
-    """Import the flavour's module and refuse any other version than the declared one."""
+    """Import the flavour's module; refuse any version but the declared one."""
     os.environ["POLYGRAPHY_USE_TENSORRT_RTX"] = "1" if flavour == "tensorrt-rtx" else "0"
     from importlib import import_module
 
@@ -86,7 +86,7 @@ class SerialisedEngine:
 class BuildOptions(TypedDict, total=False):
     """``profiles``: input -> (min, opt, max) shapes; ``compute_capabilities`` as "8.9".
 
-    Of TensorRT alone are ``hardware_compatibility``, ``version_compatible`` and ``timing_cache``.
+    ``hardware_compatibility``, ``version_compatible`` and ``timing_cache`` are for TensorRT only, not for RTX.
     """
 
     profiles: Mapping[str, Sequence[Sequence[int]]]
@@ -102,7 +102,7 @@ def build(parsed: ParsedNetwork, trt: ModuleType, log: Log, options: BuildOption
 
     Raises:
         EngineError: no plan, or an error-level line in the log.
-        ToolchainError: a timing cache of another version or GPU, or an option that this version has not.
+        ToolchainError: a timing cache of another version or GPU, or an option that this version lacks.
     """
     config = _config(trt, options)(parsed.builder, parsed.network)
     # TF32 is on by default in every version: an fp32 engine would compute with ten bits of mantissa, silently.
@@ -127,7 +127,7 @@ def build(parsed: ParsedNetwork, trt: ModuleType, log: Log, options: BuildOption
 
 
 def _lock_tactics(trt: ModuleType, config: trt.IBuilderConfig, content: bytes) -> None:
-    """Take the tactics of an earlier build; one that is not in there is an error instead of a new measurement."""
+    """Take the tactics of an earlier build; a missing one is an error, not a new measurement."""
     timing_cache = config.create_timing_cache(content)
     if timing_cache is None or not config.set_timing_cache(timing_cache, False):
         hint = "a timing cache fits its exact version and GPU; leave it out and keep the new one"
@@ -137,22 +137,22 @@ def _lock_tactics(trt: ModuleType, config: trt.IBuilderConfig, content: bytes) -
 
 # What versions up to RTX 1.6 cannot compile where there is no GPU, by their own words (seen in int8 graphs).
 _GPU_ONLY = (
-    ("generateForCurrent", "it compiles quantised operations on a GPU only, and finds none here"),
+    ("generateForCurrent", "it compiles quantised operations only on a GPU, and finds none here"),
     (r"cudnn_impl\.cpp:\d+: CHECK\(dtype ==", "it has no int8 convolutions where there is no GPU"),
 )
 
 
 def known_refusal(words: str) -> str:
-    """Why a build failed, where TensorRT's own words do not say so to people; empty when they have to do.
+    """Why a build failed, where TensorRT's own words are obscure; empty where they have to do.
 
     >>> known_refusal("Error Code 1: Cuda Runtime (In generateForCurrent at cudaDeviceProfile.cpp:187)")
-    'it compiles quantised operations on a GPU only, and finds none here'
+    'it compiles quantised operations only on a GPU, and finds none here'
     """
     return next((why for sign, why in _GPU_ONLY if re.search(sign, words)), "")
 
 
 def shape_inputs(network: trt.INetworkDefinition) -> set[str]:
-    """Inputs whose values are a shape, or another thing that an engine has to know when it is built."""
+    """Inputs whose values are a shape, or something else that an engine has to know when it is built."""
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     return {tensor.name for tensor in inputs if tensor.is_shape_tensor}
 
@@ -160,7 +160,7 @@ def shape_inputs(network: trt.INetworkDefinition) -> set[str]:
 def _config(trt: ModuleType, options: BuildOptions) -> CreateConfig:
     from polygraphy.backend.trt import CreateConfig, Profile
 
-    detailed = trt.ProfilingVerbosity.DETAILED  # without it neither the inspector nor the log knows more than names
+    detailed = trt.ProfilingVerbosity.DETAILED  # without it the inspector and the log know only names
     profiles = []
     if options["profiles"]:
         profile = Profile()
@@ -174,7 +174,7 @@ def _config(trt: ModuleType, options: BuildOptions) -> CreateConfig:
         return CreateConfigRTX(
             profiles=profiles or None, compute_capabilities=capabilities or None, profiling_verbosity=detailed
         )
-    # Without details the inspector knows no more than names.
+    # Without details the inspector knows only names.
     return CreateConfig(
         profiles=profiles or None,
         hardware_compatibility_level=_compatibility(trt, options["hardware_compatibility"]),
@@ -196,7 +196,7 @@ def _compatibility(trt: ModuleType, wanted: str) -> trt.HardwareCompatibilityLev
 
 
 def load(trt: ModuleType, log: Log, plan: bytes, *, host_code: bool = False) -> trt.ICudaEngine:
-    """An engine out of its plan; needs its GPU.
+    """An engine from its plan; needs its GPU.
 
     Args:
         host_code: a version-compatible plan holds a small runtime of its own, which may then be run.
@@ -216,12 +216,12 @@ def load(trt: ModuleType, log: Log, plan: bytes, *, host_code: bool = False) -> 
 
 
 def inspect(trt: ModuleType, engine: trt.ICudaEngine) -> EngineLayers:
-    """Layers and bindings of an engine, as its own inspector tells them.
+    """Layers and bindings of an engine, as its own inspector reports them.
 
-    Older versions give no ``Bindings``, and names alone where they know no more: both become one form.
+    Older versions give no ``Bindings``, and only names where they know no more: both take one form here.
 
     Raises:
-        EngineError: the inspector's answer is no JSON.
+        EngineError: the inspector's answer is not JSON.
     """
     import json
 
@@ -230,7 +230,7 @@ def inspect(trt: ModuleType, engine: trt.ICudaEngine) -> EngineLayers:
     try:
         found = json.loads(text, strict=False)  # names are written as they are, control characters and all
     except ValueError as error:
-        raise EngineError(f"the inspector's answer is no JSON: {error}", where="inspect") from None
+        raise EngineError(f"the inspector's answer is not JSON: {error}", where="inspect") from None
     layers: list[dict[str, object]] = [
         {"Name": layer} if isinstance(layer, str) else layer for layer in found.get("Layers", [])
     ]

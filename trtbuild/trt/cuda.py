@@ -1,4 +1,4 @@
-"""Device memory, a stream and events of the GPU, through the driver's own library: no CUDA package has to be there.
+"""Device memory, a stream and events of the GPU, through the driver's own library: no CUDA package is needed.
 
 Polygraphy's wrapper has no events, and looks for libcudart where CUDA 13's wheels do not put it (0.53.6).  A driver
 stream and a driver pointer are what TensorRT takes: the runtime library's are the same handles (CUDA C++ Programming
@@ -16,7 +16,7 @@ OUT_OF_MEMORY = 2  # cuda.h: CUDA_ERROR_OUT_OF_MEMORY
 
 
 class Cuda:
-    """Device 0 and one stream of it; every call that fails raises with the driver's own words."""
+    """Device 0 and one of its streams; every call that fails raises with the driver's own words."""
 
     def __init__(self) -> None:
         try:
@@ -74,7 +74,7 @@ class Cuda:
         """Milliseconds between two recorded events, in steps of about half a microsecond; waits for the second."""
         made = ctypes.c_float()
         self._call("cuEventSynchronize", end)
-        # The name without a version, which drivers of CUDA 13 still export (seen in 580.159).
+        # The unversioned name, which CUDA 13's drivers still export (seen in 580.159).
         self._call("cuEventElapsedTime", ctypes.byref(made), start, end)
         return made.value
 

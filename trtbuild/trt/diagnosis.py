@@ -1,4 +1,4 @@
-"""What TensorRT says of an ONNX graph: it builds, or at which stage which nodes are refused, and why.
+"""What TensorRT says about an ONNX graph: it builds, or at which stage which nodes are refused, and why.
 
 The ``engine`` step and the prober ask here, so that what is checked before a build and what the build says agree.
 """
@@ -31,8 +31,8 @@ _SHAPE_INPUT = "the values of input '{}' decide shapes, which an engine has to k
 class Refusal:
     """Why there is no engine.
 
-    ``complaints`` are the nodes, none where TensorRT names none; ``words`` its own, of the whole graph; ``why`` what
-    they mean where they do not say so to people.
+    ``complaints`` are about nodes, none where TensorRT names none; ``words`` are its own about the whole graph; ``why``
+    says what they mean where they are obscure.
     """
 
     stage: RefusalStage
@@ -56,17 +56,17 @@ def diagnose(
 ) -> Compilation | Refusal:  # fmt: skip
     """Parse and build a serialised onnx.ModelProto.
 
-    To be imported before the ``engine`` step's thread starts: what is loaded inside it moves the plan's bytes.
+    Import this before the ``engine`` step's thread starts: what is loaded inside it changes the plan's bytes.
 
     Args:
         shapes: input -> concrete shape; refused nodes are looked for with these.
         options: see :func:`trtbuild.trt.api.build`.
-        say: told the stage that begins, for the case that this process dies of it.
-        every: look for all refused nodes; the first that TensorRT names is there without that.
+        say: called with the stage that begins, in case this process dies in it.
+        every: look for all refused nodes, not only the first that TensorRT names.
         path: the model's file, beside which its external data lies.
 
     Raises:
-        ToolchainError: options that this TensorRT has not.
+        ToolchainError: options that this TensorRT lacks.
     """
     say("parsing")
     before = len(log.warnings)
@@ -78,12 +78,12 @@ def diagnose(
             from google.protobuf.message import DecodeError
 
             say("looking for all refused nodes")
-            with contextlib.suppress(DecodeError):  # no ONNX at all: the parser has said so
+            with contextlib.suppress(DecodeError):  # not ONNX at all: the parser has said so
                 found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found, path)
         return Refusal("parse", tuple(found), tuple(c.words for c in parsed.complaints))
     if misread := _misread(model, log.warnings[before:]):
         return Refusal("misread", misread, tuple(c.words for c in misread))
-    # Polygraphy would make values up for such an input: an engine for these alone, without a word.
+    # Polygraphy would invent values for such an input, and the engine would silently be for these alone.
     shapes_given = sorted(api.shape_inputs(parsed.network) - set(options["profiles"]))
     if shapes_given:
         return Refusal("build", (), tuple(_SHAPE_INPUT.format(name) for name in shapes_given))
@@ -97,7 +97,7 @@ def diagnose(
 
 
 def _misread(model: bytes, warnings: Sequence[Complaint]) -> tuple[Complaint, ...]:
-    """What the graph shows, and what the importer says itself of other nodes."""
+    """What the graph shows, and what the importer itself says about other nodes."""
     import onnx
 
     graph = onnx.load_from_string(model)
@@ -124,7 +124,7 @@ def _of_build(
 
 
 def _misread_types(model: bytes, parsed: ParsedNetwork) -> tuple[str, ...]:
-    """TensorRT turns a float64 input into float32 bindings without a word."""
+    """TensorRT silently turns a float64 input into float32 bindings."""
     import onnx
 
     graph = onnx.load_from_string(model).graph

@@ -1,4 +1,4 @@
-"""What a parsed TensorRT network says of itself: its bindings, and the dtype that every node computes in."""
+"""What a parsed TensorRT network says about itself: its bindings, and the dtype that every node computes in."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _owner(graph: onnx.GraphProto, name: str) -> str:
 
 
 def _cut(model: onnx.ModelProto, refused: set[str]) -> bool:
-    """Remove nodes, making their results inputs; False when a result's type or shape is unknown."""
+    """Remove nodes and make their results inputs; False when a result's type or shape is unknown."""
     import onnx
 
     values, graph = _values(model), model.graph

@@ -1,4 +1,4 @@
-"""TensorRT's own words: warnings and errors in a file and kept, since some are told to the logger only."""
+"""TensorRT's own words: warnings and errors in a file and kept, since some reach only the logger."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-# Told at the lowest level, before each node and each constant is imported.
+# Logged at the lowest level, before each node and each constant is imported.
 _NODE = re.compile(r"[Pp]arsing node: (?P<node>.*?) ?\[(?P<kind>\w+)\]$|Importing initializer: (?P<constant>.*)$")
 
 
 class Log(Protocol):
-    """A logger of TensorRT's that keeps what it is given; ``node``: name and type of the node that the parser is at."""
+    """A TensorRT logger that keeps what it is given; ``node``: name and type of the node that the parser is at."""
 
     errors: list[str]
     warnings: list[Complaint]
@@ -30,7 +30,7 @@ def make_log(trt: ModuleType, path: Path, wanted: Callable[[str], bool] = lambda
 
     Of the rest, ``path`` has what is ``wanted`` too.
 
-    Build errors are told to the logger only; some calls log an error and return a plan all the same (RTX 1.7 with a
+    Build errors reach only the logger; some calls log an error and still return a plan (RTX 1.7 with a
     foreign runtime platform), so errors count even when the call seems to succeed.
     """
     severities = {
