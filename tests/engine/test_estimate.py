@@ -65,7 +65,7 @@ def estimate(*layers: EngineLayer, device: Device = CARD, notes: tuple[str, ...]
 
 def test_an_engine_is_the_sum_of_its_layers() -> None:
     """Layers that only synchronise cost nothing, and the document says first that nothing was measured."""
-    made = estimate(convolution("int8"), EngineLayer("wait", "synchronisation"), notes=("compiled for 8.6",))
+    made = estimate(convolution("int8"), EngineLayer("wait", "control"), notes=("compiled for 8.6",))
 
     layer, wait = made["layers"]
     assert made["says"] == "an estimate: a lower bound from shapes and data sheets, not measured"

@@ -109,6 +109,27 @@ def test_the_inner_dimension_of_a_product(left: list[int], right: list[int], out
     assert row.work.macs == (None if inner is None else prod(out) * inner)
 
 
+@pytest.mark.parametrize(
+    ("channels", "weights"), [(8, [8, 16, 3, 3]), (8, [8, 6, 3, 3])], ids=["one group, padded", "4 groups"]
+)
+def test_a_transposed_convolution_spreads_its_input(channels: int, weights: list[int]) -> None:
+    """As RTX 1.7 writes ConvTranspose: weights [channels in, channels out of a group, height, width]."""
+    entry = layer("ct", "deconv", [("x", "Float", [1, channels, 8, 8])], [("y", "Float", [1, 24, 17, 17])],
+                  [("w", "Float", weights), ("one", "Float", [1])])  # fmt: skip
+    (row,) = inspect(engine_of({"Layers": [entry]}, "made here")).rows
+
+    assert (row.layer.kind, row.work.macs) == ("convolution", channels * 8 * 8 * prod(weights[1:]))
+
+
+def test_weights_that_are_computed_are_an_input() -> None:
+    """A convolution with two inputs; a residual that is added is none of its weights."""
+    x, w, y = ("x", "Float", [1, 3, 8, 8]), ("w", "Float", [4, 3, 3, 3]), ("y", "Float", [1, 4, 8, 8])
+    given = inspect(engine_of({"Layers": [layer("c", "correlation", [x, w], [y])]}, "made here")).rows[0]
+    added = inspect(engine_of({"Layers": [layer("c", "correlation", [x, y], [y])]}, "made here")).rows[0]
+
+    assert (given.work.macs, added.work.macs) == (4 * 8 * 8 * 27, None)
+
+
 @pytest.mark.parametrize("path", sorted(LOGS.glob("*.log")), ids=lambda path: path.stem)
 def test_every_layer_that_computes_has_a_scope(path: Path) -> None:
     """By the scopes of the build; what the compiler put in belongs to its neighbour."""
@@ -196,6 +217,11 @@ def test_work_beside_a_cast_is_no_conversion() -> None:
 
     assert kinds(of_layers(conv, add)) == {"unfused_epilogue": 1}
     assert of_layers(conv, add, other) == []
+
+
+def test_integers_are_no_quantisation() -> None:
+    """A shape that becomes int64 costs nothing that a user could quantise away."""
+    assert of_layers(layer("s", "cast", [("a", "Int32", [1])], [("b", "Int64", [1])])) == []
 
 
 def test_values_that_go_to_float_and_back() -> None:

@@ -29,6 +29,7 @@ _KINDS: Mapping[Kind, tuple[str, ...]] = {
         "FusedConvActDirect", "CudaDepthwiseConvolution", "CudaGroupConvolution", "CaskDepthwiseConvolution",
         "Convolution", "CaskJitConv", "CaskConvActPool", "CaskFlattenConvolution", "CaskDeconvolution",
         "CaskDeconvolutionV2", "CudnnDeconvolution", "GemmDeconvolution", "CudaDepthwiseDeconvolution", "Deconvolution",
+        "deconv",
     ),
     "product": (
         "gemm", "MatrixMultiply", "CaskGemmMatrixMultiply", "CublasMatrixMultiply", "CublasLtMatrixMultiply",
@@ -41,17 +42,18 @@ _KINDS: Mapping[Kind, tuple[str, ...]] = {
     "pointwise": (
         "kgen", "PointWise", "PointWiseV2", "ElementWise", "ElementWiseBinary", "Unary", "Activation", "Scale", "LRN",
         "ParametricReLU", "Select", "Normalization", "InstanceNormalization",
+        "add", "sub", "mul", "div", "min", "max", "pow", "less", "greater", "equal", "and", "or", "xor", "not", "select",
     ),
-    "reformat": ("Reformat", "MyelinReformat", "Cast", "copy", "Copy", "Identity", "Quantize", "Dequantize"),
+    "reformat": ("Reformat", "MyelinReformat", "Cast", "cast", "copy", "Copy", "Identity", "Quantize", "Dequantize"),
     "shuffle": (
         "Shuffle", "Slice", "Padding", "Gather", "Concatenation", "Concat", "Resize", "Scatter", "Squeeze", "Unsqueeze",
-        "Fill", "resize", "OneHot", "NonZero", "GridSample",
+        "Fill", "memset", "reshape", "resize", "OneHot", "NonZero", "GridSample",
     ),
     "softmax": ("CudaSoftMax", "SoftMax", "SoftMaxV2", "CudnnSoftMax", "CaskSoftMaxV2", "RaggedSoftMax", "softmax"),
     "reduce": ("Reduce", "TopK", "reduce", "topk", "Cumulative", "NMS"),
     "constant": ("Constant", "constant"),
     "region": ("Myelin", "ForeignNode", "Loop", "Condition", "PluginV2", "PluginV3", "Plugin", "DLA"),
-    "synchronisation": ("signal", "wait", "TrainStation", "trainStation", "EngineSync"),
+    "control": ("signal", "wait", "TrainStation", "trainStation", "EngineSync", "jmp", "cjmp"),
     "shape": ("shape_call", "ShapeHostToDevice", "DeviceToShapeHost", "ShapeHost", "HostToDevice", "Assertion"),
     "nothing": ("NoOp", "no_op"),
 }  # fmt: skip
@@ -95,13 +97,13 @@ def kind(layer_type: str, name: str) -> Kind:
     >>> kind("correlation", "Conv"), kind("runtime_fusion", "__myl_FcAddTanh_myl0_8"), kind("Odd", "x")
     ('convolution', 'product', 'unknown')
     """
-    if layer_type in ("runtime_fusion", "kgen"):
+    if layer_type in ("runtime_fusion", "runtime_function", "kgen"):
         done = set(operations(name))
         if done & _CONVOLVE:
             return "convolution"
         if done & _MULTIPLY:
             return "product"
-        return "pointwise" if layer_type == "kgen" else "unknown"
+        return "pointwise" if layer_type == "kgen" or done else "unknown"
     return _KIND_OF.get(layer_type, "unknown")
 
 

@@ -17,7 +17,7 @@ from trtbuild.engine.values import EngineLayer, Kind
 from trtbuild.engine.work import Work
 
 Limit = Literal["memory", "arithmetic", "launch", "nothing"]
-_COST_NOTHING: tuple[Kind, ...] = ("synchronisation", "shape", "nothing", "constant")
+_COST_NOTHING: tuple[Kind, ...] = ("control", "shape", "nothing", "constant")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ _EPILOGUE = {
     "Silu", "Gelu",
 }  # fmt: skip
 _QUANTISED = ("int8", "float8", "int4", "float4", "uint8")
+_VALUES = (*_QUANTISED, "float64", "float32", "float16", "bfloat16")  # integers are indices and shapes
 _LARGE_CONSTANT = 4096  # elements; scales and biases are smaller
 _SHARE = 0.1  # of the weights, from which what is none of them is worth a line
 
@@ -146,7 +147,8 @@ def _types(tensors: Sequence[Tensor]) -> set[str]:
 
 def only_converts(layer: EngineLayer) -> bool:
     """Its values go from one type to another, and nothing else is done to them but scaling and moving."""
-    if not layer.inputs or not layer.outputs or _types(layer.inputs) == _types(layer.outputs):
+    read, written = _types(layer.inputs), _types(layer.outputs)
+    if not layer.inputs or not layer.outputs or read == written or not (read | written) & set(_VALUES):
         return False
     if layer.kind == "reformat":
         return True
@@ -174,7 +176,7 @@ def writes_wider(layer: EngineLayer) -> bool:
 def from_constants_alone(layer: EngineLayer) -> bool:
     if layer.kind == "constant":
         return True
-    works = layer.kind not in ("shape", "synchronisation", "nothing", "region", "unknown")
+    works = layer.kind not in ("shape", "control", "nothing", "region", "unknown")
     return works and not layer.inputs and bool(layer.constants) and bool(layer.outputs)
 
 

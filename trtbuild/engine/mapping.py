@@ -16,7 +16,7 @@ from trtbuild.latency.flame.members import Names, split_name
 
 # What lowering calls the nodes that it adds (graphs/qdq.py, graphs/cast.py); they belong to the tensor in their name.
 _ADDED = re.compile(r"(?:/axis-?\d+)?/d?q$|(?:_fp16|_bf16|_float16|_bfloat16)?/Cast(?:_\d+)?$")
-_WITHOUT_AUTHOR = ("synchronisation", "shape", "nothing")
+_WITHOUT_AUTHOR = ("control", "shape", "nothing")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 Kind = Literal[
     "convolution", "product", "pooling", "pointwise", "reformat", "shuffle", "softmax", "reduce", "constant",
-    "region", "synchronisation", "shape", "nothing", "unknown",
+    "region", "control", "shape", "nothing", "unknown",
 ]  # fmt: skip
 # Layers that do multiply-accumulates; a promised node ends in one of these where it can.
 COMPUTE: tuple[Kind, ...] = ("convolution", "product")

@@ -42,26 +42,33 @@ def total(tensors: tuple[Tensor, ...], optimum: int | None) -> int | None:
 def macs(layer: EngineLayer, optimum: int | None) -> int | None:
     """Multiply-accumulates, padding of channels that the engine adds included.
 
-    Convolution: output elements times weights for each output channel.  Matrix product: output elements times the inner
+    Convolution: output elements times weights for each output channel, of a transposed one input elements times weights
+    for each input channel.  Matrix product: output elements times the inner
     dimension.  0 of layers that are neither.
     """
     if layer.kind not in ("convolution", "product") and not dialect.multiplies_and_sums(layer.name):
         return 0
     if layer.weights is not None or "Kernel" in layer.entry:
         return macs_of_record(layer.entry)
-    if not layer.outputs or "Deco" in dialect.operations(layer.name):
+    if not layer.inputs or not layer.outputs:
         return None
-    out, constants = layer.outputs[0], layer.constants or ()
-    elements = out.elements(optimum)
-    if elements is None or not out.shape:
-        return None
+    elements = layer.outputs[0].elements(optimum)
     if layer.kind == "convolution":
-        weights = max(
-            (tensor for tensor in constants if len(tensor.shape) == len(out.shape) and tensor.shape[0] > 1),
-            key=lambda tensor: prod(tensor.shape), default=None,
-        )  # fmt: skip
-        return None if weights is None else elements * prod(weights.shape[1:])
-    return _product(layer, elements, optimum)
+        weights = _weights(layer)
+        # Weights of a transposed convolution begin with the channels that it reads, and spread each of their values.
+        each = layer.inputs[0].elements(optimum) if layer.type == "deconv" else elements
+        return None if weights is None or each is None else each * prod(weights.shape[1:])
+    return None if elements is None else _product(layer, elements, optimum)
+
+
+def _weights(layer: EngineLayer) -> Tensor | None:
+    """The largest constant of a convolution with its result's rank, else another input: weights that are computed."""
+    rank = len(layer.outputs[0].shape)
+    for side in (layer.constants or (), layer.inputs[1:]):
+        fitting = [one for one in side if len(one.shape) == rank and one.shape[0] > 1 and min(one.shape) > 0]
+        if fitting:
+            return max(fitting, key=lambda tensor: prod(tensor.shape))
+    return None
 
 
 def _product(layer: EngineLayer, elements: int, optimum: int | None) -> int | None:
