@@ -42,7 +42,8 @@ _KINDS: Mapping[Kind, tuple[str, ...]] = {
     "pointwise": (
         "kgen", "PointWise", "PointWiseV2", "ElementWise", "ElementWiseBinary", "Unary", "Activation", "Scale", "LRN",
         "ParametricReLU", "Select", "Normalization", "InstanceNormalization",
-        "add", "sub", "mul", "div", "min", "max", "pow", "less", "greater", "equal", "and", "or", "xor", "not", "select",
+        "add", "sub", "mul", "div", "min", "max", "pow", "less", "greater", "equal", "and", "or", "xor", "not",
+        "select",
     ),
     "reformat": ("Reformat", "MyelinReformat", "Cast", "cast", "copy", "Copy", "Identity", "Quantize", "Dequantize"),
     "shuffle": (

@@ -62,13 +62,15 @@ def macs(layer: EngineLayer, optimum: int | None) -> int | None:
 
 
 def _weights(layer: EngineLayer) -> Tensor | None:
-    """The largest constant of a convolution with its result's rank, else another input: weights that are computed."""
-    rank = len(layer.outputs[0].shape)
-    for side in (layer.constants or (), layer.inputs[1:]):
-        fitting = [one for one in side if len(one.shape) == rank and one.shape[0] > 1 and min(one.shape) > 0]
-        if fitting:
-            return max(fitting, key=lambda tensor: prod(tensor.shape))
-    return None
+    """The largest constant of a convolution with its result's rank; else an input of its channels, computed weights."""
+    out, first = layer.outputs[0].shape, layer.inputs[0].shape
+    if layer.constants is None or len(out) < 3 or len(first) < 3:
+        return None
+    fitting = [one for one in layer.constants if len(one.shape) == len(out) and one.shape[0] > 1]
+    channels = first[1] if layer.type == "deconv" else out[1]
+    computed = [one for one in layer.inputs[1:] if len(one.shape) == len(out) and one.shape[0] == channels]
+    found = [one for one in fitting or computed if min(one.shape) > 0]
+    return max(found, key=lambda tensor: prod(tensor.shape), default=None)
 
 
 def _product(layer: EngineLayer, elements: int, optimum: int | None) -> int | None:
