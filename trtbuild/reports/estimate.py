@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trtbuild.engine.estimate import EstimateDocument
 from trtbuild.latency.flame import flame_graph, read_layers
@@ -11,6 +12,9 @@ from trtbuild.latency.flame.formats import folded
 from trtbuild.latency.flame.picture import picture
 from trtbuild.latency.flame.values import Profile, Row
 from trtbuild.reports.render import renderer
+
+if TYPE_CHECKING:
+    from trtbuild.graphs.scopes import ScopeMap
 
 TOP = 30
 
@@ -32,7 +36,7 @@ def collect(estimate: EstimateDocument) -> dict[str, object]:
 
 
 def files(
-    estimate: EstimateDocument, engine_layers: Sequence[object], scopes: Mapping[str, object], title: str,
+    estimate: EstimateDocument, engine_layers: Sequence[object], scopes: ScopeMap, title: str,
     templates: Mapping[str, Path],
 ) -> dict[str, str]:  # fmt: skip
     """``estimate.svg`` and ``estimate.folded``, in which one sample is one microsecond of lower bound."""

@@ -10,8 +10,8 @@ holds both their ends as ``[myelin]``; what has no author is under ``[tensorrt]`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.latency.flame.layers import join, without_profile
@@ -33,6 +33,9 @@ from trtbuild.latency.flame.values import (
     shared,
 )
 
+if TYPE_CHECKING:
+    from trtbuild.graphs.scopes import ScopeMap
+
 REFORMAT, MYELIN, TENSORRT, UNNAMED = "[reformat]", "[myelin]", "[tensorrt]", "(unnamed)"
 MAX_DEPTH = 40  # deeper components stay together in the last one
 
@@ -40,7 +43,7 @@ MAX_DEPTH = 40  # deeper components stay together in the last one
 def flame_graph(
     profile: Profile,
     layers: Sequence[Layer] | None = None,
-    scopes: Mapping[str, Any] | None = None,
+    scopes: ScopeMap | None = None,
     mode: Mode = "anchor",
     rename: Sequence[Rule] = (),
     latency_ms: float | None = None,

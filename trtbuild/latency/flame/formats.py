@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from trtbuild.latency.flame.diff import Difference
 from trtbuild.latency.flame.tree import TIMER_NS, Facts, facts, stack
@@ -13,6 +13,51 @@ from trtbuild.latency.flame.values import Graph, Piece, rounded, shared
 
 SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 TICKS_PER_US = 1024  # a power of two: such times add up exactly in binary floating point
+
+
+class TraceEvent(TypedDict):
+    name: str
+    cat: str
+    ph: str
+    ts: float
+    dur: float
+    pid: int
+    tid: int
+    args: NotRequired[dict[str, object]]
+
+
+class ScopeRow(TypedDict):
+    scope: str
+    time_ns: int
+    reformat_ns: int
+    layers: int
+
+
+class LayerPart(TypedDict):
+    scope: str
+    label: str
+    kind: str
+    time_ns: int
+
+
+class LayerRow(TypedDict):
+    index: int
+    name: str
+    time_ns: int
+    median_ns: int | None
+    members: list[str]
+    below_timer_resolution: bool
+    parts: list[LayerPart]
+
+
+class Table(TypedDict):
+    """All numbers of a graph, times in nanoseconds."""
+
+    schema: int
+    title: str
+    summary: dict[str, object]
+    scopes: list[ScopeRow]
+    layers: list[LayerRow]
 
 
 def clean(text: str) -> str:
@@ -82,8 +127,8 @@ def chrome_trace(graph: Graph, title: str) -> str:
     """
     total = round(graph.total_ns * TICKS_PER_US / 1e3)
     ticks = shared(total, [piece.time_ns for piece in graph.pieces])
-    events: list[dict[str, Any]] = []
-    open_: list[dict[str, Any]] = []
+    events: list[TraceEvent] = []
+    open_: list[TraceEvent] = []
     names: list[str] = []
     now = 0
     for piece, width in zip(graph.pieces, ticks, strict=True):
@@ -93,7 +138,7 @@ def chrome_trace(graph: Graph, title: str) -> str:
             same += 1
         del open_[same:], names[same:]
         for part in path[same:-1]:
-            event: dict[str, Any] = {
+            event: TraceEvent = {
                 "name": clean(part),
                 "cat": "scope",
                 "ph": "X",
@@ -117,21 +162,21 @@ def chrome_trace(graph: Graph, title: str) -> str:
     return _json({"displayTimeUnit": "ns", "traceEvents": [process, *events]})
 
 
-def table(graph: Graph, title: str) -> dict[str, Any]:
-    """All numbers of a graph: what the page's tables show, times in nanoseconds."""
+def table(graph: Graph, title: str) -> Table:
+    """What the page's tables show."""
     rows = graph.profile.rows
     spent: dict[tuple[str, ...], list[Piece]] = defaultdict(list)
     by_row: dict[int, list[Piece]] = defaultdict(list)
     for piece in graph.pieces:
         spent[piece.scope].append(piece)
         by_row[piece.row].append(piece)
-    scopes = [
+    scopes: list[ScopeRow] = [
         {"scope": clean("/".join(scope)), "time_ns": sum(p.time_ns for p in pieces),
          "reformat_ns": sum(p.time_ns for p in pieces if p.kind == "reformat"), "layers": len({p.row for p in pieces})}
         for scope, pieces in spent.items()
     ]  # fmt: skip
-    scopes.sort(key=lambda entry: (-int(str(entry["time_ns"])), str(entry["scope"])))
-    layers = [
+    scopes.sort(key=lambda entry: (-entry["time_ns"], entry["scope"]))
+    layers: list[LayerRow] = [
         {"index": i, "name": clean(row.name), "time_ns": row.time_ns, "median_ns": row.median_ns,
          "members": [clean(m) for m in graph.members[i]], "below_timer_resolution": 0 < row.time_ns < TIMER_NS,
          "parts": [{"scope": clean("/".join(p.scope)), "label": clean(p.label), "kind": p.kind, "time_ns": p.time_ns}
@@ -141,7 +186,7 @@ def table(graph: Graph, title: str) -> dict[str, Any]:
     return {"schema": 1, "title": clean(title), "summary": _summary(graph), "scopes": scopes, "layers": layers}
 
 
-def _summary(graph: Graph) -> dict[str, Any]:
+def _summary(graph: Graph) -> dict[str, object]:
     found: Facts = facts(graph)
     return {
         "what": "profiled layer time", "form": graph.profile.form, "mode": graph.mode, "reformats": graph.reformats,
@@ -155,7 +200,7 @@ def _summary(graph: Graph) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def difference_table(change: Difference, title: str) -> dict[str, Any]:
+def difference_table(change: Difference, title: str) -> dict[str, object]:
     """All numbers of a difference; the deltas of ``changes`` add up to ``delta_ns``."""
     return {
         "schema": 1, "title": clean(title), "new": _summary(change.new), "old": _summary(change.old),
@@ -168,5 +213,5 @@ def difference_table(change: Difference, title: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _json(document: Any) -> str:
+def _json(document: object) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n"

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.latency.flame.reading import milliseconds, parse_json, read_text, refuse
@@ -42,14 +41,14 @@ def read_latency(times: Path | str | None, metadata: Path | str | None) -> tuple
 
 
 def _metadata(where: str) -> tuple[float, float]:
-    content: Any = parse_json(read_text(where), where, METADATA)
+    content = parse_json(read_text(where), where, METADATA)
     summary = content.get("performance_summary") if isinstance(content, Mapping) else None
     values = summary.get("GPU Compute Time") if isinstance(summary, Mapping) else None
     if not isinstance(values, list) or len(values) not in (5, 7):  # [min, max, mean, median, p99] or [… p90, p95, p99]
         if isinstance(summary, Mapping):
             raise ConfigError("'GPU Compute Time': expected [min, max, mean, median, percentiles]", where=where)
         refuse(content, where, METADATA)
-    options = content.get("inference_options")
+    options = content.get("inference_options") if isinstance(content, Mapping) else None
     duration = str(options.get("Duration", "")) if isinstance(options, Mapping) else ""
     warm = _WARM.search(duration)
     return float(warm[1]) if warm else WARM_UP_MS, milliseconds(values[2], where, "mean GPU Compute Time")

@@ -7,7 +7,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.latency.flame.reading import parse_json, read_text, refuse
@@ -18,15 +17,14 @@ _PROFILE = re.compile(r" \[profile \d+\]$")
 _PLAIN = re.compile(r"[\x00-\x1f\\\"]|\\u00[01][0-9a-fA-F]")
 
 
-def read_layers(source: Path | str | list[Any] | dict[str, Any]) -> tuple[Layer, ...]:
+def read_layers(source: Path | str | Sequence[object] | Mapping[str, object]) -> tuple[Layer, ...]:
     """Layers in engine order, from a file or parsed JSON: objects, or names alone (LAYER_NAMES_ONLY).
 
     Raises:
         ConfigError: the file is missing, broken or another one.
     """
-    given = isinstance(source, (list, dict))
-    where = "layers" if given else str(source)
-    content: Any = source if given else parse_json(read_text(str(source)), where, EXPECTED)
+    where = str(source) if isinstance(source, (str, Path)) else "layers"
+    content = parse_json(read_text(source), where, EXPECTED) if isinstance(source, (str, Path)) else source
     entries = content.get("Layers") if isinstance(content, Mapping) else content
     if not isinstance(entries, list) or not entries:
         refuse(content, where, EXPECTED)
@@ -43,10 +41,10 @@ def read_layers(source: Path | str | list[Any] | dict[str, Any]) -> tuple[Layer,
     return tuple(layers)
 
 
-def _layer(entry: Mapping[str, Any]) -> Layer:
+def _layer(entry: Mapping[str, object]) -> Layer:
     stream = entry.get("StreamId")
     return Layer(
-        entry["Name"],
+        _text(entry["Name"]),
         _text(entry.get("LayerType")),
         _text(entry.get("Origin")),
         _text(entry.get("Metadata")),
@@ -57,11 +55,11 @@ def _layer(entry: Mapping[str, Any]) -> Layer:
     )
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def macs(layer: Mapping[str, Any]) -> int | None:
+def macs(layer: Mapping[str, object]) -> int | None:
     """Multiply-accumulates of a layer from its dimensions; None where they cannot be had.
 
     Convolution: output elements x (C / groups) x R x S, the last three as weights over output maps.  Matrix product:
@@ -94,7 +92,7 @@ def macs(layer: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _shape(layer: Mapping[str, Any], side: str) -> tuple[int, ...] | None:
+def _shape(layer: Mapping[str, object], side: str) -> tuple[int, ...] | None:
     tensors = layer.get(side)
     first = tensors[0] if isinstance(tensors, list) and tensors else None
     dims = first.get("Dimensions") if isinstance(first, Mapping) else None

@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.latency.flame.layers import without_profile
 from trtbuild.latency.flame.values import Kind, Layer, Member, Row
+
+if TYPE_CHECKING:
+    from trtbuild.graphs.scopes import NodeEntry, ScopeMap
 
 _METADATA = re.compile(r"^\[ONNX Layer: (.*)\]$", re.DOTALL)
 _BETWEEN = re.compile(r"[\x1e\x1f]|(?<=\])(?=\[ONNX Layer: )")  # one-line output swallows the separators
@@ -78,10 +81,10 @@ def cost(op: str) -> int:
 class Names:
     """Node names to paths: a build's own scopes first, then the name itself."""
 
-    def __init__(self, scopes: Mapping[str, Any] | None) -> None:
-        nodes = (scopes or {}).get("nodes", {})
-        tensors = (scopes or {}).get("tensors", {})
-        self._nodes: Mapping[str, Any] = nodes
+    def __init__(self, scopes: ScopeMap | None) -> None:
+        nodes = {} if scopes is None else scopes["nodes"]
+        tensors = {} if scopes is None else scopes.get("tensors", {})
+        self._nodes = nodes
         self._ops = {one.get("op"): entry for entry in nodes.values() for one in entry.get("members", ())}
         self._ops |= {entry.get("op"): entry for entry in nodes.values()}
         self._tensors = {n: e.get("tensor", "") for n, e in tensors.items() if isinstance(e, Mapping)}
@@ -98,12 +101,14 @@ class Names:
 
     def folded(self, name: str) -> tuple[str, ...]:
         """Paths of the operations that the exporter folded into this one."""
-        return tuple(str(one.get("name") or one.get("op")) for one in (self._entry(name) or {}).get("members", ()))
+        entry = self._entry(name)
+        members = () if entry is None else entry.get("members", ())
+        return tuple(str(one.get("name") or one.get("op")) for one in members)
 
     def known(self, name: str) -> bool:
         return self._entry(name) is not None
 
-    def _entry(self, name: str) -> Any:
+    def _entry(self, name: str) -> NodeEntry | None:
         bare = _recovered(name)
         for candidate in (name, bare, bare.rpartition(":")[0], name.replace(".", "_")):
             if candidate in self._nodes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from trtbuild.latency.flame.attribute import MYELIN, REFORMAT, TENSORRT
 from trtbuild.latency.flame.diff import ABSOLUTE_BAND_NS, RELATIVE_BAND, Change, Difference, key
@@ -43,16 +43,35 @@ class Box:
     labelled: bool
 
 
-def picture(graph: Graph, title: str, name: str = "flame") -> dict[str, Any]:
+Legend = Sequence[tuple[str, str]]  # CSS class and words
+
+
+class Picture(TypedDict):
+    """What flamegraph.svg.j2 needs; lengths in pixels."""
+
+    id: str
+    title: str
+    lines: list[str]
+    boxes: list[Box]
+    top: int
+    bottom: int
+    height: int
+    legend: Legend
+    hues: int
+    steps: int
+    estimate: bool
+
+
+def picture(graph: Graph, title: str, name: str = "flame") -> Picture:
     """What the template needs for a flame graph; ``name`` makes identifiers unique in a page."""
     root = tree(graph.pieces)
     limit = SHORT if count(root) > MANY else LONG
     lines = facts(graph).lines
     drawn = boxes(root, lambda frame: _look(frame, graph, limit))
-    return _data(drawn, title, lines, name, ()) | {"estimate": graph.profile.form == "estimate"}
+    return _data(drawn, title, lines, name, (), estimate=graph.profile.form == "estimate")
 
 
-def difference_picture(change: Difference, title: str, *, old: bool, name: str) -> dict[str, Any]:
+def difference_picture(change: Difference, title: str, *, old: bool, name: str) -> Picture:
     """The same frames coloured by change; ``old`` draws the old widths, where what vanished can be seen."""
     ours, other = (change.old, change.new) if old else (change.new, change.old)
     root, beside = tree(ours.pieces, key), _times(tree(other.pieces, key))
@@ -71,13 +90,15 @@ def difference_picture(change: Difference, title: str, *, old: bool, name: str) 
     return _data(drawn, title, lines, name, legend)
 
 
-def _data(drawn: list[Box], title: str, lines: tuple[str, ...], name: str, legend: Any) -> dict[str, Any]:
+def _data(
+    drawn: list[Box], title: str, lines: tuple[str, ...], name: str, legend: Legend, *, estimate: bool = False
+) -> Picture:
     top = 30 + LINE_PX * len(lines) + (22 if legend else 0) + 34
     bottom = top + max(box.y for box in drawn) + ROW_PX
     return {
         "id": name, "title": clean(title), "lines": [clean(line) for line in lines], "boxes": drawn, "top": top,
         "bottom": bottom, "height": bottom + 7 * LINE_PX + 8, "legend": legend,
-        "hues": HUES, "steps": STEPS, "estimate": False,
+        "hues": HUES, "steps": STEPS, "estimate": estimate,
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.latency.flame.reading import milliseconds, parse_json, read_text, refuse
@@ -31,7 +31,7 @@ _MOST_RUNS = 10**12  # no profiler counted as many iterations
 NS = 1e6  # nanoseconds in a millisecond
 
 
-def read_profile(source: Path | str | list[Any] | dict[str, Any]) -> Profile:
+def read_profile(source: Path | str | Sequence[object] | Mapping[str, object]) -> Profile:
     """A profile from a file or from parsed JSON.
 
     Times are means over the iterations; integer nanoseconds whose sum is the rounded sum of the file's own numbers.
@@ -39,7 +39,7 @@ def read_profile(source: Path | str | list[Any] | dict[str, Any]) -> Profile:
     Raises:
         ConfigError: the file is missing, broken or another one, or a time is negative or not a number.
     """
-    if isinstance(source, (list, dict)):
+    if not isinstance(source, (str, Path)):
         return _profile(source, "profile")
     where = str(source)
     text = read_text(source)
@@ -47,12 +47,12 @@ def read_profile(source: Path | str | list[Any] | dict[str, Any]) -> Profile:
     return _profile(parse_json(text, where, EXPECTED, unique=True) if entries is None else entries, where)
 
 
-def _trtexec_lines(text: str) -> list[Any] | None:
+def _trtexec_lines(text: str) -> list[object] | None:
     """The entries of a file in trtexec's own layout, names as they are in the engine; None for any other file."""
     body = text.strip()
     if not body.startswith("[") or not body.endswith("]"):
         return None
-    entries: list[Any] = []
+    entries: list[object] = []
     for line in re.split(r'\n(?=\s*,?\s*\{ ")', body[1:-1].strip("\n\r ")):
         counted, row = _COUNT.match(line), _LINE.match(line)
         if counted:
@@ -66,7 +66,7 @@ def _trtexec_lines(text: str) -> list[Any] | None:
     return entries
 
 
-def _profile(content: Any, where: str) -> Profile:
+def _profile(content: object, where: str) -> Profile:
     if isinstance(content, Mapping):
         wrapped = [content[key] for key in _WRAPPED if isinstance(content.get(key), (list, dict))]
         if len(wrapped) == 1 and not is_trace(content):
@@ -91,15 +91,15 @@ def _profile(content: Any, where: str) -> Profile:
     return profile
 
 
-def _is_layer(entry: Mapping[str, Any]) -> bool:
+def _is_layer(entry: Mapping[str, object]) -> bool:
     return "name" in entry and "ph" not in entry and any(key in entry for key in _TIMES)
 
 
-def _is_count(entry: Any) -> bool:
+def _is_count(entry: object) -> TypeGuard[Mapping[str, object]]:
     return isinstance(entry, Mapping) and set(entry) == {"count"}
 
 
-def _trtexec(entries: Sequence[Any], where: str) -> Profile:
+def _trtexec(entries: Sequence[object], where: str) -> Profile:
     count = next((entry["count"] for entry in entries if _is_count(entry)), None)
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < _MOST_RUNS):
         raise ConfigError(f"entry 0: 'count' is {count!r:.60}, expected the number of iterations", where=where)
@@ -122,7 +122,7 @@ def _trtexec(entries: Sequence[Any], where: str) -> Profile:
     return Profile(where, "trtexec", tuple(rows), count or None)
 
 
-def _mean_ms(entry: Mapping[str, Any], count: int | None, where: str, label: str) -> float:
+def _mean_ms(entry: Mapping[str, object], count: int | None, where: str, label: str) -> float:
     """averageMs; where a file has none, timeMs over the count."""
     total = entry.get("timeMs")
     if count == 0 and total == 0:
@@ -132,21 +132,21 @@ def _mean_ms(entry: Mapping[str, Any], count: int | None, where: str, label: str
     return milliseconds(entry.get("averageMs", entry.get("medianMs")), where, label)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _is_samples(value: Any) -> bool:
+def _is_samples(value: object) -> TypeGuard[list[float]]:
     return isinstance(value, list) and all(_is_number(v) for v in value)
 
 
-def _is_run(run: Any) -> bool:
+def _is_run(run: object) -> TypeGuard[Mapping[str, float] | list[object]]:
     if isinstance(run, Mapping):
         return bool(run) and "computeMs" not in run and all(_is_number(v) for v in run.values())
     return isinstance(run, list) and bool(run) and all(_pair(entry) is not None for entry in run)
 
 
-def _pair(entry: Any) -> tuple[str, float] | None:
+def _pair(entry: object) -> tuple[str, float] | None:
     if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str) and _is_number(entry[1]):
         return entry[0], entry[1]
     if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
@@ -155,7 +155,7 @@ def _pair(entry: Any) -> tuple[str, float] | None:
     return None
 
 
-def _pairs(run: Any) -> list[tuple[str, float]]:
+def _pairs(run: Mapping[str, float] | list[object]) -> list[tuple[str, float]]:
     if isinstance(run, Mapping):
         return list(run.items())
     return [pair for entry in run if (pair := _pair(entry)) is not None]

@@ -7,9 +7,12 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeGuard
 
 from trtbuild.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trtbuild.graphs.scopes import ScopeMap
 
 # "key": "value" alone on a line, as TensorRT's inspector prints it: its 9.0 leaves quotes in values unescaped.
 _TEXT_LINE = re.compile(r'^(\s*[,{\[]*\s*(?:"\w+"\s*:\s*)?)"(.*)"(\s*[,\]}]*\s*)$')
@@ -28,14 +31,14 @@ def read_text(path: Path | str) -> str:
         raise ConfigError(f"is no text: byte {error.start} is not UTF-8", where=str(path)) from None
 
 
-def parse_json(text: str, where: str, expected: str, *, unique: bool = False) -> Any:
+def parse_json(text: str, where: str, expected: str, *, unique: bool = False) -> object:
     """JSON, with control characters in strings; lines with unescaped quotes are mended.
 
     Raises:
         ConfigError: it is no JSON; or, if keys must be ``unique``, an object has one twice, of which one would be lost.
     """
 
-    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def checked(pairs: list[tuple[str, object]]) -> dict[str, object]:
         made = dict(pairs)
         if len(made) < len(pairs):
             name = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
@@ -73,7 +76,7 @@ def _mend(line: str) -> str:
     return line
 
 
-def milliseconds(value: Any, where: str, entry: str) -> float:
+def milliseconds(value: object, where: str, entry: str) -> float:
     """A time that can be added: finite, not negative.  Raises ConfigError that names the entry."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigError(f"{entry}: expected a time in milliseconds, found {_short(value)}", where=where)
@@ -88,7 +91,7 @@ def milliseconds(value: Any, where: str, entry: str) -> float:
     return time_ms
 
 
-def refuse(content: Any, where: str, expected: str) -> NoReturn:
+def refuse(content: object, where: str, expected: str) -> NoReturn:
     """Another file than the expected one: say which one it looks like."""
     looks = ""
     first = content[0] if isinstance(content, list) and content else content
@@ -105,27 +108,34 @@ def refuse(content: Any, where: str, expected: str) -> NoReturn:
     raise ConfigError(f"expected {expected}, found {_short(content)}", where=where, hint=looks)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def read_scopes(path: Path | str) -> Mapping[str, Any]:
+def read_scopes(path: Path | str) -> ScopeMap:
     """A build's ``scopes.json``: ``{"nodes": {ONNX node: {op, type, name, scope, members}}, "tensors": {…}}``."""
     expected = 'a scopes.json of trtbuild ({"nodes": …, "tensors": …})'
     content = parse_json(read_text(path), str(path), expected)
-    if not isinstance(content, Mapping) or not isinstance(content.get("nodes"), Mapping):
+    if not _is_scope_map(content, str(path)):
         refuse(content, str(path), expected)
-    if not isinstance(content.get("tensors", {}), Mapping):
-        raise ConfigError(f"its tensors are {_short(content['tensors'])}, expected an object", where=str(path))
-    for name, entry in content["nodes"].items():
-        members = entry.get("members", []) if isinstance(entry, Mapping) else None
-        if not isinstance(members, list) or not all(map(_is_named, [entry, *members])):
-            raise ConfigError(f"node {_short(name)}: expected an object with 'name' or 'op'", where=str(path))
     return content
 
 
-def _is_named(entry: Any) -> bool:
+def _is_scope_map(content: object, where: str) -> TypeGuard[ScopeMap]:
+    """Raises ConfigError for one with a mistake inside."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("nodes"), Mapping):
+        return False
+    if not isinstance(content.get("tensors", {}), Mapping):
+        raise ConfigError(f"its tensors are {_short(content['tensors'])}, expected an object", where=where)
+    for name, entry in content["nodes"].items():
+        members = entry.get("members", []) if isinstance(entry, Mapping) else None
+        if not isinstance(members, list) or not all(map(_is_named, [entry, *members])):
+            raise ConfigError(f"node {_short(name)}: expected an object with 'name' or 'op'", where=where)
+    return True
+
+
+def _is_named(entry: object) -> bool:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("name", entry.get("op")), str):
         return False
     return all(isinstance(entry.get(key, ""), str) for key in ("op", "type", "name", "scope"))

@@ -6,7 +6,6 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.latency.flame.reading import milliseconds
@@ -19,18 +18,21 @@ US = 1e3  # nanoseconds in a microsecond
 Key = tuple[str, str]  # layer and node index
 
 
-def is_trace(content: Any) -> bool:
+def is_trace(content: object) -> bool:
+    return any(isinstance(e, Mapping) and "ph" in e and "name" in e for e in _events(content))
+
+
+def _events(content: object) -> list[object]:
     events = content.get("traceEvents") if isinstance(content, Mapping) else content
-    return isinstance(events, list) and any(isinstance(e, Mapping) and "ph" in e and "name" in e for e in events)
+    return events if isinstance(events, list) else []
 
 
-def read_trace(content: Any, where: str) -> Profile:
+def read_trace(content: object, where: str) -> Profile:
     """Events ``{name, ph: "X", ts, dur, tid, cat, args}`` in microseconds; the first of several runs is warm-up.
 
     A node's time is its own: what ran inside it on the same thread (the body of an If or a Loop) is taken off.
     """
-    events = content["traceEvents"] if isinstance(content, Mapping) else content
-    complete = [(i, e) for i, e in enumerate(events) if isinstance(e, Mapping) and e.get("ph") == "X"]
+    complete = [(i, e) for i, e in enumerate(_events(content)) if isinstance(e, Mapping) and e.get("ph") == "X"]
     nodes = [(i, e) for i, e in complete if e.get("cat") == "Node"]
     onnxruntime = bool(nodes)
     if not onnxruntime:
@@ -58,7 +60,7 @@ class _Timed:
         self.start, self.duration, self.own = start, duration, duration
 
 
-def _timed(i: int, event: Mapping[str, Any], where: str) -> _Timed:
+def _timed(i: int, event: Mapping[str, object], where: str) -> _Timed:
     name = event.get("name")
     label = f"event {i} ({str(name)[:80]!r})"
     if not isinstance(name, str):
