@@ -116,4 +116,4 @@ def test_the_words_of_a_tool_come_before_the_operation() -> None:
     assert "remainder" in advise("FloorMod", "Mod", "Inputs cannot be floating point types", stage="parse")
     assert advise("FloorMod", "Mod", "", stage="parse") == TENSORFLOW["FloorMod"]
     assert advise("", "Mod", "", stage="parse") == ONNX["Mod"]
-    assert "behind the engine" in advise("Odd", "Odd", "", stage="build")
+    assert "after the engine" in advise("Odd", "Odd", "", stage="build")

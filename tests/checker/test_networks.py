@@ -275,5 +275,5 @@ def test_a_lookup_table_is_a_problem_at_its_operation() -> None:
     table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, tf.constant([1.0, 2.0])), 0.0)
     result = trt_checker.check(lambda x: table.lookup(x) + 1.0, tf.TensorSpec([None, 4], tf.int64))
 
-    assert kinds(result) == ["LookupTableFindV2"] and "in front of the engine" in result.problems[0].advice
+    assert kinds(result) == ["LookupTableFindV2"] and "before the engine" in result.problems[0].advice
     assert trt_checker.check(keras.layers.IntegerLookup(vocabulary=[1, 2]), tf.TensorSpec([None, 4], tf.int64)).errors

@@ -52,7 +52,7 @@ def test_what_is_no_tensor_is_remembered_with_its_line() -> None:
     registry.add("inputs", "x", None, SITE)
     registry.add("inputs", "x", None, SITE)
 
-    assert registry.mistakes == ["register_input at train.py:7 was given a str, which is no tensor"]
+    assert registry.mistakes == ["register_input at train.py:7 was given a str, which is not a tensor"]
 
 
 def test_a_graph_that_is_gone_is_forgotten() -> None:

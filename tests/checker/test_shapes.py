@@ -45,7 +45,7 @@ def test_an_unknown_rank_is_told() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"y": [(1,), (1,), (1,)]}, "a profile of no input"),
+        ({"y": [(1,), (1,), (1,)]}, "there is no such input"),
         ({"x": [(1, 8), (2, 8)]}, "three shapes"),
         ({"x": [(1, 9), (2, 8), (4, 8)]}, "does not fit"),
         ({"x": [(4, 8), (2, 8), (4, 8)]}, "min <= opt <= max"),

@@ -1,4 +1,4 @@
-"""trt_checker: does this network convert to TensorRT?  Asked before training, all problems at once, in seconds.
+"""trt_checker: does this network convert to TensorRT?  Asked before training; all problems at once, in seconds.
 
 trt_checker.register_input(x); trt_checker.register_output(y); if trt_checker.check_conversion(): train()
 """

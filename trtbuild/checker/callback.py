@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _of_data(frame: FrameType | None) -> object:
-    """Specs of what ``fit`` is about to feed a model that is not built yet; None where Keras keeps that elsewhere."""
+    """Specs of what ``fit`` will feed to a model that is not built yet; None where Keras keeps them elsewhere."""
     while frame is not None:
         iterator = frame.f_locals.get("epoch_iterator") if frame.f_code.co_name == "fit" else None
         spec = getattr(getattr(iterator, "_distributed_dataset", None), "element_spec", None)
@@ -32,7 +32,7 @@ def _of_data(frame: FrameType | None) -> object:
 
 
 def _refuse_unknown(arguments: Mapping[str, object]) -> None:
-    """Where they are written, not when the training begins."""
+    """Refuse them where they are written, not when the training begins."""
     known = list(inspect.signature(check).parameters)[2:]
     for name in arguments:
         if name not in known:
@@ -41,18 +41,19 @@ def _refuse_unknown(arguments: Mapping[str, object]) -> None:
 
 @functools.cache
 def make() -> type[keras.callbacks.Callback]:
-    """The class; Keras is imported for it, so not before somebody asks for it."""
+    """The class; it needs Keras, which is not imported before somebody asks for it."""
     import keras
 
     class TrtCheck(keras.callbacks.Callback):  # type: ignore[misc]
         """Check the model at the beginning of ``fit``.
 
         Args:
-            abort: raise when it does not convert; else it is said, and the training goes on.
+            abort: raise when it does not convert; without it that is printed, and the training goes on.
             input_signature: as in ``trt_checker.check``; not needed for a model that was built.
             arguments: of ``trt_checker.check``: versions, precision, profiles, …
 
-        ``result`` is what was found.  A check that could not be done stops no training, unless ``raise_on_error=True``.
+        ``result`` is what was found.  A check that could not be done does not stop the training, unless
+        ``raise_on_error=True``.
         """
 
         def __init__(
@@ -74,6 +75,6 @@ def make() -> type[keras.callbacks.Callback]:
             if self.abort and not self.result.error:
                 details = tuple(f"{p.op_type} {p.op} ({p.where}): {p.words}" for p in self.result.errors)
                 first = str(self.result).splitlines()[0]
-                raise ModelError(first, where="TrtCheck", hint="abort=False trains all the same", details=details)
+                raise ModelError(first, where="TrtCheck", hint="abort=False trains anyway", details=details)
 
     return TrtCheck

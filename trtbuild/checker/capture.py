@@ -55,10 +55,10 @@ def current_graph() -> tf.Graph | None:
 
 
 def registered(registry: Registry, graph: tf.Graph | None, *, named: bool) -> list[Callable[[], Capture]]:
-    """Everything that was registered and is to be checked now, each to be made by calling it.
+    """Everything that was registered and is to be checked now; calling each one makes its capture.
 
-    ``graph`` is checked alone where it has registrations, or where the user ``named`` it; else all graphs are, of
-    several traces of one function the latest.
+    Only ``graph`` is checked where it has registrations, or where the user ``named`` it; otherwise all graphs are, and
+    of several traces of one function the latest.
 
     Raises:
         ConfigError: nothing, or not enough, was registered.
@@ -88,7 +88,7 @@ def _refuse_mistakes(registry: Registry) -> None:
 
 
 def _latest(records: Sequence[Record]) -> list[Record]:
-    """Graphs that the same lines registered for one tf.function are its traces; others are networks each."""
+    """Graphs that the same lines registered for one tf.function are its traces; any others are separate networks."""
     kept: dict[object, Record] = {}
     for graph, record in records:
         traced = record.function is not None
@@ -97,7 +97,7 @@ def _latest(records: Sequence[Record]) -> list[Record]:
 
 
 def _without_scratch_halves(records: Sequence[Record]) -> Sequence[Record]:
-    """Where a model is built inside a trace, Keras runs it in a graph that is thrown away, on tensors of the trace."""
+    """Where a model is built inside a trace, Keras runs it on the trace's tensors in a graph that it throws away."""
     whole = [(graph, record) for graph, record in records if record.inputs and record.outputs]
     return [pair for pair in records if pair in whole or not _is_scratch(pair[0])] if whole else records
 
@@ -128,7 +128,7 @@ def _of_record(graph: tf.Graph, record: Registration) -> Capture:
 
 
 def _title(name: str, outputs: Mapping[str, str]) -> str:
-    """A function's graph has a name; another one is known by what it makes."""
+    """A function's graph has a name; any other is known by what it makes."""
     return f"graph {name}" if name else f"graph of {', '.join(outputs)}"
 
 
@@ -151,7 +151,7 @@ def _symbolic(registry: Registry) -> list[Callable[[], Capture]]:
 
 
 def _behind(tensor: keras.KerasTensor, inputs: Symbolic) -> set[str]:
-    """Names of the inputs that a Keras tensor was made of."""
+    """Names of the inputs that a Keras tensor was made from."""
     known = {id(t): name for name, t in inputs.items()}
     found, seen, waiting = set(), set(), [tensor]
     while waiting:
@@ -213,7 +213,7 @@ def of_concrete(
 
 
 def _op_name(name: str) -> str:
-    """TensorFlow's operation names know fewer characters than a dictionary's keys."""
+    """TensorFlow's operation names allow fewer characters than a dictionary's keys."""
     cleaned = "".join(c if c.isalnum() or c in "_./-" else "_" for c in name).lstrip("_./-")
     return cleaned or "input"
 

@@ -1,4 +1,4 @@
-"""What the public functions do: arguments to options, a question to captures, and the engine in its own thread."""
+"""What the public functions do: from arguments to options and captures, then the check in its own thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arguments:
-    """As the user gave them, not yet looked at."""
+    """As the user gave them, not yet checked."""
 
     versions: str | Sequence[str] | None
     precision: str

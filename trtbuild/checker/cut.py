@@ -1,4 +1,4 @@
-"""Nodes out of an ONNX graph, so that the rest can be asked about: pure, in place, at the top level."""
+"""Cuts nodes out of an ONNX graph, so that the rest can be asked about: pure, in place, at the top level."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ M = TypeVar("M", bound="Message")
 
 @dataclass(frozen=True)
 class Cut:
-    """``inputs``: new ones and their shapes.  ``lost``: nodes that went as well, since what they read is not known."""
+    """``inputs``: new ones and their shapes.  ``lost``: nodes that had to go too, since what they read is not known."""
 
     inputs: dict[str, list[int]]
     lost: tuple[str, ...]
@@ -32,11 +32,11 @@ def cut_out(
 ) -> Cut:
     """Remove nodes (and those whose bodies hold a named one), and make the inputs' shapes fixed.
 
-    Their results become inputs, what they read becomes outputs.  Nothing may be left.
+    Their results become inputs, and what they read becomes outputs.  It may be that nothing is left.
 
     Args:
-        known: element type and shape of tensors; a result that is not there, or of a type that TensorRT has not, takes
-            the nodes that read it along.
+        known: element type and shape of tensors; the nodes that read a result that is not there, or is of a type that
+            TensorRT lacks, go too.
     """
     graph = model.graph
     gone, lost = [node for node in graph.node if _holds(node, names)], []
@@ -96,7 +96,7 @@ def _reads(nodes: Sequence[onnx.NodeProto]) -> set[str]:
 
 
 def _body_outputs(nodes: Sequence[onnx.NodeProto]) -> set[str]:
-    """A body may hand out a tensor from outside as it is."""
+    """A body may return a tensor from outside unchanged."""
     from trtbuild.graphs.graph import subgraphs
 
     return {value.name for node in _all(nodes) for body in subgraphs(node) for value in body.output}
@@ -113,7 +113,7 @@ def _live(nodes: Sequence[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodePr
 
 
 def inferred(model: onnx.ModelProto) -> dict[str, tuple[int, tuple[int | None, ...]]]:
-    """Element type and shape of every tensor of which shape inference knows the type."""
+    """Element type and shape of every tensor whose type shape inference knows."""
     import onnx
 
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
@@ -149,7 +149,7 @@ def foreign(kind: int) -> bool:
 
 
 def introduced(model: onnx.ModelProto, kinds: Mapping[str, int]) -> tuple[list[onnx.NodeProto], set[str]]:
-    """Nodes that make a foreign type of others, and names of the nodes that read one which a node made.
+    """Nodes that first make a foreign type, and names of the nodes that read one made by another node.
 
     Args:
         kinds: tensor -> element type; what is not there counts as known.

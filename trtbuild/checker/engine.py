@@ -1,4 +1,4 @@
-"""One check, from captured graphs to a result: freeze, export, ask every version; here alone the order is known."""
+"""One check, from captured graphs to a result: freeze, export, ask every version; the order is decided only here."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _ORDER = ("ok", "misread", "build", "parse", "timeout", "crash")
 
 
 def guarded(work: Callable[[], Result], precision: str, *, raise_on_error: bool) -> Result:
-    """Run a check in a thread of its own; what goes wrong in it becomes the result's ``error``, unless asked otherwise.
+    """Run a check in a thread of its own; what goes wrong becomes the result's ``error``, unless requested otherwise.
 
     TensorFlow and Keras keep default graph, device, name scope, strategy and counters per thread: none of the user's
-    holds in there, and none is moved by it.
+    applies in there, and none is changed by it.
     """
     started = time.monotonic()
     try:
@@ -128,9 +128,9 @@ def check_onnx(
     exported: ExportedGraph, finder: Finder, chosen: shapes.Shapes, how: Options, probers: Probers, folder: Path,
     *, ready: bool = False,
 ) -> tuple[list[Problem], dict[str, Answer]]:  # fmt: skip
-    """Write the graph in the asked precision, look at its constants, and ask every version.
+    """Write the graph in the requested precision, look at its constants, and ask every version.
 
-    ``ready``: a file that somebody else exported may compute in any precision.
+    ``ready``: a file exported by somebody else may compute in any precision.
     """
     from trtbuild.checker import precision
     from trtbuild.graphs import misreadings
@@ -143,7 +143,7 @@ def check_onnx(
     try:
         path, notes = precision.written(exported.model, how, folder, finder)
     except LowerError as error:
-        # No version is asked then, so what every one of them would read otherwise is looked up here.
+        # No version is asked then, so what all of them would misread is looked up here.
         misread = [
             finder.noticed("misread", "error", c.node, c.op_type, c.words, MISREAD_ADVICE)
             for c in misreadings.misread(exported.model)
@@ -162,7 +162,7 @@ def check_onnx(
 def _ask(
     question: Question, exported: ExportedGraph, finder: Finder, how: Options, probers: Probers, folder: Path
 ) -> tuple[list[Problem], dict[str, Answer]]:
-    """First the whole graph in all versions at once; then, version by version, what a refusal kept from being seen."""
+    """First the whole graph in all versions at once; then, version by version, what a refusal hid."""
     deadline = time.monotonic() + how.limit_s
     answers = {}
     for version, answer in probers.ask(question).items():

@@ -1,4 +1,4 @@
-"""A frozen graph to ONNX as a build exports it; what has no ONNX form is cut out, so that the rest can be checked on.
+"""A frozen graph exported to ONNX as a build does; what has no ONNX form is cut out, so that the rest can be checked.
 
 Runs in the process that has TensorFlow loaded.
 """
@@ -29,7 +29,7 @@ class ExportedGraph:
 
     ``nodes``: ONNX node -> its TensorFlow operation, as in an export's map; ``ops``: TensorFlow operation -> its type;
     ``unknown``: operations without an ONNX form.  ``static``: its inputs have fixed shapes now; ``extra`` are the
-    shapes of new ones.  ``entries``: input -> its TensorFlow operation.  ``shapes`` tells what was known of them.
+    shapes of new ones.  ``entries``: input -> its TensorFlow operation.  ``shapes`` gives what was known about them.
     """
 
     model: onnx.ModelProto | None
@@ -43,7 +43,7 @@ class ExportedGraph:
 
 
 def export(frozen: FrozenSubgraph, opset: int, shapes: Mapping[str, Sequence[int]], folder: Path) -> ExportedGraph:
-    """Convert; ``shapes`` (input -> concrete shape) hold where something has to be cut out.
+    """Convert; ``shapes`` (input -> concrete shape) apply where something has to be cut out.
 
     Raises:
         ExportError: the exporter failed altogether.
@@ -82,7 +82,7 @@ def export(frozen: FrozenSubgraph, opset: int, shapes: Mapping[str, Sequence[int
 
 
 def _joined(written: Shapes, static: Shapes, raw: set[str]) -> Shapes:
-    """Of operations left as they are (``raw`` tensors) TensorFlow's shapes; of others the exporter's, in its layout.
+    """TensorFlow's shapes for operations left as they are (``raw`` tensors), the exporter's for others, in its layout.
 
     The first dimension is the same in every layout, and TensorFlow knows it.
     """

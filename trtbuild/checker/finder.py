@@ -1,4 +1,4 @@
-"""Tools' complaints to problems of the user's operations; the same complaint of several versions is one problem."""
+"""Turns tools' complaints into problems of the user's operations; several versions' same complaint is one problem."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Finder:
         for version, answer in answers.items():
             for complaint in answer.complaints or self._whole(answer):
                 problem = self._of(complaint, answer)
-                # The exporter makes several nodes of some operations, and each may be refused: that is one problem.
+                # The exporter turns some operations into several nodes, and each may be refused: that is one problem.
                 key = (problem.stage, problem.op or problem.node, problem.rule)
                 if key not in merged:
                     merged[key] = replace(problem, versions=(version,))
@@ -66,7 +66,7 @@ class Finder:
 
     @staticmethod
     def _whole(answer: Answer) -> Iterable[Complaint]:
-        """A refusal of the whole graph, of which TensorRT names no node."""
+        """A refusal of the whole graph, where TensorRT names no node."""
         if answer.outcome == "misread":
             yield from (Complaint("", "", "misread", words) for words in answer.words)  # one for each input
         elif answer.outcome == "parse" or answer.outcome == "build":
@@ -91,7 +91,7 @@ class Finder:
         return replace(problem, words=f"{answer.why}: {complaint.words}") if answer.why else problem
 
     def _runnerless(self, words: str) -> tuple[str, str] | None:
-        """Of a layer that the parser named after its kind, where the node bears the name of an Identity."""
+        """The operation of a layer that the parser named after its kind, where the node has the name of an Identity."""
         ops = self._exported.ops
         for layer in (m[2] for m in _LAYER.finditer(words) if m[2]):
             op, kind = self._named_after(layer), re.sub(r"_\d+$", "", layer)
@@ -109,7 +109,7 @@ class Finder:
         return found.pop() if len(found) == 1 else ""
 
     def _origin(self, node: str) -> tuple[str, str]:
-        """Name and type of the TensorFlow operation that a node is of; the node's own name where there is none."""
+        """Name and type of the TensorFlow operation that a node came from; the node's own name where there is none."""
         entry = self._exported.nodes.get(node) or nearest(self._readers, self._exported.nodes, node)
         if entry is not None:
             return entry["op"], entry["type"]
@@ -163,7 +163,7 @@ class Finder:
 
     @staticmethod
     def _with_version_advice(problem: Problem, answers: Mapping[str, Answer]) -> Problem:
-        """A version among the asked ones that got as far and did not complain of this is the better advice."""
+        """A version that was asked, got as far and did not complain about this is the better advice."""
         far = ("ok", "build", "parse") if problem.stage == "parse" else ("ok", "build")
         works = [v for v, answer in answers.items() if answer.outcome in far and v not in problem.versions]
         newer = another_version(works[-1:])

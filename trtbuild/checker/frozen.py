@@ -1,8 +1,8 @@
 """Variables to stand-ins: a frozen GraphDef that has the build's operations and almost none of its bytes.
 
-What a variable holds before training is no guide (beta = 0 and gamma = 1 fold away, trained ones do not), so small ones
-become constants of arbitrary values; large ones become placeholders, which turn into weights behind the exporter.
-Needs TensorFlow; works in a graph of its own and touches no session, no random state and no default graph.
+What a variable holds before training is not a guide (beta = 0 and gamma = 1 fold away, trained ones do not), so small
+ones become constants of arbitrary values; large ones become placeholders, which turn into weights after the export.
+Needs TensorFlow; works in its own graph and touches no session, random state or default graph.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from trtbuild.arrays.arrayfile import Array
 
-# Constants up to this sum are made for real, so that folding goes as in a build; the rest costs nothing.
+# Constants up to this total are really made, so that folding goes as in a build; the rest costs nothing.
 REAL_BYTES = 16 << 20
 _HANDLE = "/trt_checker_handle"
 
@@ -96,9 +96,9 @@ def _freeze(part: Subgraph) -> FrozenSubgraph:
 
 
 def _fill(graph_def: GraphDef, variables: Mapping[str, VariableSpec]) -> dict[str, VariableSpec]:
-    """Give the smallest variables values and return the others, which are read from variables still.
+    """Give the smallest variables values and return the others, which are still read from variables.
 
-    Those may be no placeholders yet: grappler makes arrays of zeros for all placeholders of known shape.
+    Those must not be placeholders yet: grappler makes arrays of zeros for all placeholders of known shape.
     """
     import numpy as np
     import tensorflow as tf

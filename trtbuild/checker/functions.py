@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from typing_extensions import Unpack
 
-# AutoGraph, which rewrites whatever a tf.function calls, leaves alone what has this attribute; to set it with its own
-# decorator would take TensorFlow.
+# AutoGraph, which rewrites whatever a tf.function calls, leaves alone what has this attribute; its own decorator, which
+# sets it, needs TensorFlow.
 _LEAVE_ALONE = "autograph_info__"
 
 Profiles = Mapping[str, Sequence[Sequence[int]]]
@@ -64,7 +64,7 @@ def check_conversion(
         graph: check this tf.Graph alone; by default the current one, or all that were registered.
         limit_s: time for each question to a TensorRT version, and for all further ones together.
         install: install a TensorRT version that is missing.
-        raise_on_error: let a failure of the checker itself raise, instead of telling it in ``Result.error``.
+        raise_on_error: let a failure of the checker itself raise, instead of reporting it in ``Result.error``.
     """
     from trtbuild.checker import checks
 

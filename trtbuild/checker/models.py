@@ -1,4 +1,4 @@
-"""Whatever a user calls a model, as a capture: Keras models, functions, modules, and files of the build's source kinds.
+"""Captures whatever a user calls a model: Keras models, functions, modules, and files of the build's source kinds.
 
 Needs TensorFlow.
 """
@@ -72,9 +72,9 @@ def of_keras(model: keras.Model, input_signature: object = None) -> Capture:
 
 
 def _unbuilt(model: keras.Model, input_signature: object) -> Capture:
-    """A model without variables: a copy is called, in a scope where Keras makes no variables, just their initialisers.
+    """A model without variables: a copy is called, in a scope where Keras makes only initialisers, not variables.
 
-    Building the user's own would draw random numbers, and make its weights before their time.
+    Building the user's own would draw random numbers, and make its weights too early.
     """
     import keras
 
@@ -154,7 +154,7 @@ def _called(
     *,
     packed: bool = False,
 ) -> Capture:
-    """A callable, with a structure of specs: one spec, a list for several arguments, or a dictionary by name.
+    """A callable with a structure of specs: one spec, a list for several arguments, or a dictionary by name.
 
     ``packed``: several specs are one argument (a Keras model's), not several.
     """
@@ -235,7 +235,7 @@ def of_path(path: Path, signature: str | None = None) -> Capture:
         raise ConfigError("there is no such file", where=str(path))
     try:
         opened = _opened(path, signature)
-    except SourceError as error:  # nothing was checked, so nothing stands against the conversion
+    except SourceError as error:  # nothing was checked, so nothing speaks against the conversion
         raise ConfigError(error.what, where=error.where, hint=error.hint) from error
     if opened.inputs is None:
         raise ConfigError("the model does not say what its inputs are", where=str(path), hint="use model=NAME")

@@ -1,4 +1,4 @@
-"""Checks a ready-made ONNX file: no TensorFlow, no export; problems are of its own nodes."""
+"""Checks a ready-made ONNX file: no TensorFlow, no export; problems are about its own nodes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def check(path: Path, how: Options, *, ready: bool = True) -> Result:
-    """``ready``: whatever precision it computes in is meant.
+    """``ready``: whatever precision it computes in is intended.
 
-    Raises ConfigError for what is no ONNX model, or is not there.
+    Raises ConfigError for a file that is missing or not an ONNX model.
     """
     from trtbuild.graphs.graph import input_dims
 
@@ -62,7 +62,7 @@ def load(path: Path) -> onnx.ModelProto:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
         raise ConfigError(error.strerror or str(error), where=str(path)) from None
-    except Exception as error:  # protobuf's DecodeError and its kin
+    except Exception as error:  # protobuf's DecodeError and the like
         raise ConfigError("not an ONNX model", where=str(path)) from error
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise ConfigError("not an ONNX model: it has no graph", where=str(path))
@@ -77,7 +77,7 @@ def load(path: Path) -> onnx.ModelProto:
 
 
 def _beside(model: onnx.ModelProto, path: Path, folder: Path) -> None:
-    """Links to the files in which the model keeps weights, by names of ours: theirs might be those of our own files.
+    """Links to the files in which the model keeps weights, under our own names: theirs might clash with our files.
 
     Raises:
         ConfigError: one is missing, too short, or not below the model's folder.
@@ -112,7 +112,7 @@ def _undeclared(model: onnx.ModelProto) -> list[Problem]:
 
 
 def check_source(path: Path, where: str, inputs: Mapping[str, InputParams], how: Options) -> Result:
-    """A ready-made file that a config names: its inputs are the config's, and its opset is raised, as in a build."""
+    """A ready-made file that a config names: it gets the config's inputs, and its opset is raised, as in a build."""
     from trtbuild.sources import onnxsource, tfonnx
 
     model = onnxsource.load_source(path, where, inputs)

@@ -1,4 +1,4 @@
-"""What a check is asked to do; one value that every way of asking makes, with its mistakes said before any work."""
+"""What a check is asked to do: one value, made by every way in, whose mistakes are reported before any work."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def make(
 
 
 def note(line: str) -> None:
-    """Progress that takes long enough to be told: an installation."""
+    """Progress on what takes long enough to report: an installation."""
     print(f"trt_checker: {line}", file=sys.stderr, flush=True)

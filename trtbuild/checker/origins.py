@@ -24,7 +24,7 @@ class Origins:
         self._graph, self._layers, self._loaded = graph, frozenset(layers), loaded
 
     def place(self, name: str) -> tuple[Place | None, str]:
-        """Where the operation was made; else a sentence on why that is not known."""
+        """Where the operation was made, or a sentence on why that is not known."""
         if self._loaded:
             return None, LOADED
         op = self._find(name)
@@ -40,7 +40,7 @@ class Origins:
         return next((part for part in parts if part in self._layers), "")
 
     def _find(self, name: str) -> tf.Operation | None:
-        """By its name; an inlined one in the function that its caller calls; one of a loop's body in any function."""
+        """By name; an inlined one in the function that its caller calls; one of a loop's body in any function."""
         op = _lookup(self._graph, name)
         if op is not None:
             return op
@@ -59,7 +59,7 @@ class Origins:
         found = [op for inner, rest in _in_body(functions, name) if (op := _lookup(inner, rest)) is not None]
         if found:
             return found[0]
-        # The exporter gives a loop's operations the names they have in the body: told where it is one line's alone.
+        # The exporter gives a loop's operations the names they have in the body: used where only one line fits.
         named = [op for inner in functions.values() if (op := _lookup(inner, name)) is not None]
         return named[0] if len({place_of(op.traceback) for op in named}) == 1 else None
 
@@ -67,7 +67,7 @@ class Origins:
 def _in_body(functions: Mapping[str, tf.Graph], name: str) -> Iterator[tuple[tf.Graph, str]]:
     """Graphs whose name is in front of an operation's, as tf2onnx names those of a body: ``FUNCTION_OPERATION``.
 
-    Freezing renames a function that reads variables: ``cond_true_12`` is ``cond_true_frozen_34`` behind it.
+    Freezing renames a function that reads variables: ``cond_true_12`` becomes ``cond_true_frozen_34``.
     """
     for function, inner in functions.items():
         stem = function.rpartition("_")[0] or function

@@ -1,6 +1,6 @@
-"""Problems of a graph one after the other: what is refused is cut out and the rest asked again, until nothing is new.
+"""Problems of a graph one after another: what is refused is cut out and the rest asked about, until nothing new comes.
 
-A parse stops before anything is built, and a crash before anything is said; so one answer is never all of them.
+Parsing stops before anything is built, and a crash before anything is said, so one answer never has all of them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def ask_through(
     deadline: float,
     shapes: Callable[[], Shapes] = dict,
 ) -> Answer:
-    """``first`` (the answer to ``question``), with the complaints of all that it kept from being looked at.
+    """``first`` (the answer to ``question``), with the complaints about everything that it hid.
 
-    ``shapes`` is asked for tensors' shapes where those of the graph itself are not enough.
+    ``shapes`` gives tensors' shapes where the graph's own are not enough.
     """
     import onnx
 
@@ -60,7 +60,7 @@ def ask_through(
 
 
 def _complaints(ask: Ask, answer: Answer, model: onnx.ModelProto, folder: Path, deadline: float) -> list[Complaint]:
-    """Those of an answer; where it names no node, the one that a search finds."""
+    """An answer's complaints; where it names no node, the one that a search finds."""
     named = [complaint for complaint in answer.complaints if complaint.node]
     words = (*answer.words, *(complaint.words for complaint in answer.complaints))
     if answer.outcome == "parse" and speaks_of_types(words):
@@ -101,7 +101,7 @@ def _locate(ask: Ask, answer: Answer, model: onnx.ModelProto, folder: Path, dead
     found = reduce(model, shows, limit_s=max(0.0, deadline - time.monotonic()) * _SHARE)
     nodes = list(found.model.graph.node)
     if not found.minimal:
-        words += " (the time was too short to find the smallest set of nodes)"
+        words += " (there was too little time to find the smallest set of nodes)"
     guilty = next((node for node in nodes if subgraphs(node)), nodes[-1])  # a loop, where there is one
     if len(nodes) > 1:
         words += f" (together with {', '.join(node.name for node in nodes if node is not guilty)})"
@@ -109,7 +109,7 @@ def _locate(ask: Ask, answer: Answer, model: onnx.ModelProto, folder: Path, dead
 
 
 def _gist(answer: Answer) -> str:
-    """What was said, without names and numbers, which are others in a part of the graph."""
+    """What was said, without names and numbers, which differ in a part of the graph."""
     said = " ".join((*answer.words, *(complaint.words for complaint in answer.complaints)))
     return re.sub(r"'[^']*'|\[[^]]*\]|\(.*?\)|\S*[/:_\d]\S*", "", said)[:200]
 

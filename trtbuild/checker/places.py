@@ -1,4 +1,4 @@
-"""Where in the user's own code an operation was made: the innermost frame of its traceback that is no library's."""
+"""Where in the user's own code an operation was made: the innermost frame of its traceback outside libraries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the package
 _LIBRARIES = ("tensorflow", "keras", "tf_keras", "tf2onnx", "numpy")
 _TRACER = os.path.join("polymorphic_function", "polymorphic_function.py")  # of TensorFlow
-_PYTHON = os.path.dirname(os.__file__)  # runpy, contextlib, functools; site-packages lies in it, and is not meant
+_PYTHON = os.path.dirname(os.__file__)  # runpy, contextlib, functools; not site-packages, which is inside it
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Place:
 def place_of(frames: Iterable[traceback.FrameSummary]) -> Place | None:
     """The user's innermost frame, outer frames first in ``frames``.
 
-    Frames before one of ours led to a check, not to the operation: None when nothing of the user's comes after it.
+    Frames before one of ours led to a check, not to the operation: None when none of the user's comes after it.
     """
     found: Place | None = None
     for frame in frames:

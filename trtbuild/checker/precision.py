@@ -1,4 +1,4 @@
-"""The exported graph in the asked precision, and the pitfalls of that precision that show without running anything."""
+"""The exported graph in the requested precision, and that precision's pitfalls that show without running anything."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from trtbuild.graphs.scopes import NodeEntry
 
 LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38}
-# Half of float16's smallest number; bfloat16 has float32's exponents, so nothing gets lost in it.
+# Half of float16's smallest number; bfloat16 has float32's exponents, so nothing vanishes in it.
 VANISHES_BELOW = {"float16": 2.0**-25}
-SMALL = 64  # elements: an epsilon or a bound that vanishes matters, single weights of a large tensor do not
+SMALL = 64  # elements: a vanishing epsilon or bound matters, single weights of a large tensor do not
 EXTERNAL_BYTES = 1 << 20
 _CLAMP = "use a bound that {0} holds, such as -1e4 in place of -1e9 for a mask; the build clamps it to {1:g}"
 _EPSILON = "use a larger one (1e-5 is held by {0}), or keep this scope in float32: overrides.{0}.exclude_scopes"
 _INFINITE = "use a large finite number: infinity times zero, and infinity minus infinity, are NaN"
-_STAYS = "nothing to mend; if it has to be int8, give it a constant weight of two dimensions or more"
+_STAYS = "nothing to fix; if it has to be int8, give it a constant weight of two dimensions or more"
 
 
 def pitfalls(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Problem]:
@@ -88,7 +88,7 @@ def _constants(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str, Ar
 
 
 def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) -> tuple[Path, list[Problem]]:
-    """Write the graph in the asked precision; also what int8 was asked for and stays float32.
+    """Write the graph in the requested precision; also report what stays float32 though int8 was requested.
 
     Raises:
         LowerError: the precision cannot be written into this graph.
@@ -125,7 +125,7 @@ def _kept_nodes(model: onnx.ModelProto, how: Options, nodes: dict[str, NodeEntry
 
 
 def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple[Path, dict[str, str]]:
-    """The same where weights are in a file of their own: reading them is the business of another process."""
+    """The same where weights are in a separate file: another process reads them."""
     from trtbuild.workers.child import run_job
 
     params = {"lowering": asdict(how.lowering), "keep_nodes": keep, "threshold": EXTERNAL_BYTES}
@@ -139,7 +139,7 @@ def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple
 
 
 def refuse_low(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Problem]:
-    """A network that computes in a lower precision already passes under no other name: a build refuses it."""
+    """A network that already computes in a lower precision cannot pass as another: a build refuses it."""
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.rounding import low_types
 

@@ -1,4 +1,4 @@
-"""What each TensorRT version says of a graph: all versions at once, each in a process of its own with a time limit."""
+"""What each TensorRT version says about a graph: all versions at once, each in its own process with a time limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trtbuild.toolchains import Note
 from trtbuild.toolchains.request import ToolchainRequest
 from trtbuild.workers.prober import Answer, Prober, Question
 
-# y = Relu(x) of two floats: asked while the network is exported, so that each process has loaded its TensorRT by then.
+# y = Relu(x) of two floats: asked while the network is exported, so each process has loaded its TensorRT by then.
 _RELU = bytes.fromhex(
     "08083a350a0e0a0178120179220452656c753a001201675a0f0a0178120a0a08080112040a020802620f0a0179120a0a08080112040a02080242"
     "040a001011"
@@ -25,7 +25,7 @@ _RELU = bytes.fromhex(
 class Probers:
     """Processes of several versions; they start when this is made.
 
-    ``failed`` tells, after the first answer, which versions could not be asked, and why.
+    ``failed`` says, after the first answer, which versions could not be asked, and why.
     """
 
     def __init__(self, versions: Mapping[str, Toolchain], *, install: bool, limit_s: float, note: Note) -> None:

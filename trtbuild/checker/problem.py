@@ -1,4 +1,4 @@
-"""What a check found: problems with their places, and what it comes to; values only."""
+"""What a check found: problems with their places, and the outcome; values only."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Findings:
-    """True when nothing stands against the conversion: no problem of severity "error", and the check came to its end.
+    """True when nothing speaks against the conversion: no problem of severity "error", and the check ran to its end.
 
-    ``error`` is why there was no check: nothing registered, a TensorRT that is not here, a fault of the checker.
+    ``error`` is why there was no check: nothing registered, a TensorRT that is missing, a fault of the checker.
     ``outcomes``: by version, "ok" where no error holds for it; else "crash", "timeout", the stage of an error, or
     "not asked" (nothing was left).
     """
@@ -88,12 +88,12 @@ class Findings:
 
     @property
     def late(self) -> bool:
-        """Nothing is known against it but that TensorRT did not answer within ``limit_s``."""
+        """The only thing against it is that TensorRT did not answer within ``limit_s``."""
         return bool(self.errors) and all(problem.rule.endswith("/timeout") for problem in self.errors)
 
     @property
     def by_version(self) -> dict[str, tuple[Problem, ...]]:
-        """The problems of each version that was asked, those of the exporter in all of them."""
+        """The problems of each version that was asked; those of the exporter count for all."""
         return {v: tuple(p for p in self.problems if not p.versions or v in p.versions) for v in self.outcomes}
 
     def _lowering(self) -> dict[str, object] | None:
@@ -113,7 +113,7 @@ class Findings:
 def settled(problems: Iterable[Problem], outcomes: Mapping[str, str]) -> tuple[tuple[Problem, ...], dict[str, str]]:
     """Problems with the versions they hold for, each once, and outcomes that are "ok" where no error holds.
 
-    What TensorRT has nothing to say of (an operation that was cut out before it was asked) fails all the same.
+    What TensorRT never saw (an operation that was cut out before) fails all the same.
     """
     told = tuple(p if p.versions else replace(p, versions=tuple(outcomes)) for p in problems)
     found = dict(outcomes)
@@ -125,7 +125,7 @@ def settled(problems: Iterable[Problem], outcomes: Mapping[str, str]) -> tuple[t
 
 
 def _each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Operations of one type in one place, of which the same is said, are one problem, as is all fake quantisation."""
+    """Operations of one type in one place with the same complaint are one problem, as is all fake quantisation."""
     merged: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
         where = (problem.severity, problem.file, problem.line, problem.place_note)

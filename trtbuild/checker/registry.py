@@ -1,6 +1,6 @@
 """What was registered: names of inputs and outputs by the graph they belong to, each once; knows no TensorFlow.
 
-Only names and weak references are held: a record that held a tensor would keep its graph, or its model, alive for ever.
+Only names and weak references are held: a record that held a tensor would keep its graph, or its model, alive forever.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Side = Literal["inputs", "outputs"]
 _COUNT = itertools.count(1)
-# Keras throws the graph away in which it runs a model to learn shapes, so the last few are held.
+# Keras throws away the graph in which it runs a model to learn shapes, so the last few are kept.
 KEPT_GRAPHS = 8
 
 
@@ -59,7 +59,7 @@ class Registry:
         self._kept: list[tf.Graph] = []
         self._lock = threading.Lock()
         self.symbolic = Symbolic()
-        self.mistakes: list[str] = []  # what cannot be checked, each once; said by the next check
+        self.mistakes: list[str] = []  # what cannot be checked, each once; the next check reports it
 
     def add(self, side: Side, value: object, name: str | None, site: tuple[str, int]) -> None:
         """Note a tensor, or every tensor of a list, tuple or dict."""
@@ -97,7 +97,7 @@ class Registry:
 
     def _mistake(self, side: Side, value: object, site: tuple[str, int]) -> None:
         what = "an eager tensor, which has a value and belongs to no graph" if hasattr(value, "numpy") else (
-            f"a {type(value).__name__}, which is no tensor"
+            f"a {type(value).__name__}, which is not a tensor"
         )  # fmt: skip
         line = f"register_{side[:-1]} at {site[0]}:{site[1]} was given {what}"
         if line not in self.mistakes:
@@ -114,12 +114,12 @@ class Registry:
 
 
 def is_symbolic(value: object) -> bool:
-    """Whether it is a KerasTensor, which stands for a value in no graph yet."""
+    """Whether it is a KerasTensor, which stands for a value that is not in a graph yet."""
     return any(kind.__name__ == "KerasTensor" for kind in type(value).__mro__)
 
 
 def _graph_of(value: object) -> tf.Graph | None:
-    """The graph of a symbolic tensor; an eager tensor refuses the question, and other things do not know it."""
+    """The graph of a symbolic tensor; an eager tensor refuses the question, and other objects do not know it."""
     try:
         graph, name = getattr(value, "graph", None), getattr(value, "name", None)
         return graph if isinstance(name, str) and hasattr(value, "op") else None

@@ -15,7 +15,7 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 @dataclass(frozen=True)
 class Result(Findings):
-    """True when nothing stands against the conversion."""
+    """True when nothing speaks against the conversion."""
 
     def to_json(self, indent: int | None = 1) -> str:
         return json.dumps(self.document(), indent=indent)

@@ -1,4 +1,4 @@
-"""Shapes that an input is checked with: fixed ones as they are, unknown ones by a profile, given or assumed."""
+"""Shapes that an input is checked with: fixed ones as they are, unknown ones by a given or assumed profile."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def choose(shapes: Mapping[str, Sequence[int | None] | None], given: Mapping[str
         given: input -> (min, opt, max) shapes of the user.
 
     Raises:
-        ConfigError: a profile that does not fit its input, or of no input.
+        ConfigError: a profile that does not fit its input, or whose input does not exist.
     """
     given = dict(given or {})
     for name in given:
         if name not in shapes:
-            raise ConfigError(f"a profile of no input; inputs are {', '.join(shapes)}", where=f"profiles.{name}")
+            raise ConfigError(f"there is no such input; inputs are {', '.join(shapes)}", where=f"profiles.{name}")
     concrete, profiles, assumed, unranked = {}, {}, [], []
     for name, shape in shapes.items():
         if name in given:

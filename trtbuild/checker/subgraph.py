@@ -1,4 +1,4 @@
-"""The part of a TensorFlow graph between registered inputs and outputs, as a GraphDef of its own; reads, never writes.
+"""The part of a TensorFlow graph between registered inputs and outputs, as its own GraphDef; reads, never writes.
 
 Nodes are copied one by one from the outputs back, so that neither the rest of the graph nor a large constant in it is
 ever held twice.  Needs TensorFlow.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.function_pb2 import FunctionDefLibrary
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
-LARGE_BYTES = 1 << 20  # a float constant from here on is data: its values decide no verdict
+LARGE_BYTES = 1 << 20  # a float constant from here on is data: its values do not matter for the check
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def cut_out(
 ) -> Subgraph:
     """Copy what the outputs depend on, stopping at the inputs.
 
-    Without ``initialised`` variables, what random initialisers compute is taken for what it will be: weights.
+    Without ``initialised`` variables, what random initialisers compute is taken as the weights that it will be.
 
     Raises:
         KeyError: the graph has no such tensor (any more).
@@ -100,12 +100,12 @@ class _Cutter:
     def _note_unused(self, reached: list[tf.Operation], wanted: set[str]) -> None:
         read = {tensor.name for op in reached for tensor in op.inputs} | {tensor.name for tensor in self.outs.values()}
         self.made.unused = [name for name, tensor in self.ins.items() if tensor.name not in read]
-        # A write that something has to wait for is state, though its result is not used.
+        # A write that something has to wait for is state, even if its result is not used.
         behind = {op.name: op for op in self._reach(wanted, control=True)}
         self.made.assigned = [name for name, op in behind.items() if is_write(op.type)]
 
     def _reach(self, stops: set[str], *, control: bool = False) -> list[tf.Operation]:
-        """Operations behind the outputs, in the graph's order; with ``control`` over control edges, too."""
+        """Operations behind the outputs, in the graph's order; with ``control``, also over control edges."""
         found: dict[str, tf.Operation] = {}
         waiting = [tensor.op for tensor in self.outs.values() if tensor.name not in stops]
         while waiting:
@@ -113,10 +113,10 @@ class _Cutter:
             if op.name in found or (is_write(op.type) and not op.outputs and not control):
                 continue
             found[op.name] = op
-            # A write is left out of what is copied; what the old kind hands on is the value that it was given.
+            # A write is not copied; the old kind passes on the value that it was given.
             read = op.inputs[1:] if is_write(op.type) and not control else op.inputs
             waiting += [tensor.op for tensor in read if tensor.name not in stops]
-            # The loops and branches of TensorFlow 1 live on control edges; elsewhere these only say what comes first.
+            # TensorFlow 1's loops and branches depend on control edges; elsewhere these only say what comes first.
             waiting += op.control_inputs if control or self.old_control_flow else ()
         return sorted(found.values(), key=lambda op: op._id)
 
@@ -175,7 +175,7 @@ class _Cutter:
         self.made.graph_def.node.append(node)
 
     def _copy_placeholder(self, op: tf.Operation) -> None:
-        """One of the graph's own that was not registered, or a value that a function took from outside."""
+        """One of the graph's own that was not registered, or a value that a function captured from outside."""
         outer, tensor = self.captured.get(op.name), op.outputs[0]
         if tensor.dtype.name == "resource" and (held := _handle(tensor)) is not None:
             add_variable(self.made.graph_def, op.name, held)
@@ -187,7 +187,7 @@ class _Cutter:
             self._placeholder(op.name, tensor.dtype.as_datatype_enum, tensor.shape)
 
     def _variable(self, name: str, held: VariableSpec) -> None:
-        """A large constant as a variable, whose value nobody asks for."""
+        """A large constant as a variable, whose value nobody needs."""
         handle = self._fresh(f"{name}/handle", set(self.made.variables))
         add_variable(self.made.graph_def, handle, held)
         add_reading(self.made.graph_def, name, handle, held)
@@ -227,7 +227,7 @@ def _initialisers(ops: list[tf.Operation], inputs: set[str]) -> dict[str, tf.Ten
 
 
 def _library(graph: tf.Graph) -> FunctionDefLibrary:
-    """The functions that a graph calls; as_graph_def would copy all its nodes, and their constants, for them."""
+    """The functions that a graph calls; as_graph_def would also copy all its nodes and their constants."""
     from tensorflow.core.framework import graph_pb2
 
     copied = graph_pb2.GraphDef()

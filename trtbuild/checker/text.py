@@ -9,7 +9,7 @@ from trtbuild.base.printable import printable
 from trtbuild.checker.problem import Findings, Problem
 from trtbuild.config import named
 
-LISTED = 3  # further operations of a problem that are named
+LISTED = 3  # how many further operations of a problem are named
 
 
 def headline(result: Findings) -> str:

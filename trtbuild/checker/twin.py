@@ -1,4 +1,4 @@
-"""A copy of a Keras model that was not built yet, to be built in its place: what was built stays built, with its seeds.
+"""A copy of a Keras model that was not built yet, to build in its place: what was built stays built, with its seeds.
 
 Layers and the containers that Keras tracks them in are copied; all else (initialisers, functions, tensors) is shared.
 Keras' own way of copying goes through a file, for which every class has to be registered.
@@ -42,7 +42,7 @@ class _Copier:
     def _object(self, value: Any) -> Any:
         made = _new(value)
         self._made[id(value)] = made
-        # What __new__ put there (wrappers around build and quantize) knows the object that it belongs to.
+        # What __new__ put there (wrappers around build and quantize) refers to its own object.
         own = {name for name, held in vars(made).items() if callable(held) and name in vars(value)}
         for name, held in list(vars(value).items()):
             if name not in own:
@@ -52,7 +52,7 @@ class _Copier:
     def _container(self, value: Any) -> Any:
         made = _new(value)
         self._made[id(value)] = made
-        # Past the methods of Keras' tracked containers, which would register everything once more.
+        # Bypasses the methods of Keras' tracked containers, which would register everything again.
         if isinstance(value, list):
             list.extend(made, [self.copy(part) for part in value])
         elif isinstance(value, set):
@@ -71,7 +71,7 @@ def _new(value: Any) -> Any:
 
 
 def _wrapped(value: Any) -> Any:
-    """What is inside a list or dictionary that TensorFlow wrapped, since it was an attribute of a module."""
+    """What is inside a list or dictionary that TensorFlow wrapped because it was an attribute of a module."""
     kind = type(value)
     if not kind.__module__.startswith("tensorflow.python.trackable"):
         return None

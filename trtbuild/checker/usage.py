@@ -1,4 +1,4 @@
-"""Problems that need no TensorRT to be seen: unregistered placeholders, variables that are written, unknown shapes."""
+"""Problems that show without TensorRT: unregistered placeholders, variables that are written, unknown shapes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
 _LOOSE = "register it with trt_checker.register_input, or use tf.compat.v1.placeholder_with_default"
-_UNUSED = "register the input that the network is fed by, and the output that it computes"
+_UNUSED = "register the input that feeds the network, and the output that it computes"
 _STATE = "an engine keeps no state: make states inputs and outputs, and build the network for inference"
 RANDOM = "export/random"  # a rule
-_RANDOM = "it draws random numbers: the outputs differ at every run, and no accuracy of an engine can be judged"
-_TABLE = "look up in front of the engine, and make what comes out its input; numbers may index a constant by tf.gather"
-_PROFILE = "give shapes it shall run with: profiles={{'{}': (min, opt, max)}}"
+_RANDOM = "it draws random numbers: the outputs differ at every run, and an engine's accuracy cannot be judged"
+_TABLE = "look up before the engine, and make the result its input; integers may index a constant with tf.gather"
+_PROFILE = "give the shapes it will run with: profiles={{'{}': (min, opt, max)}}"
 
 
 def problems(part: Subgraph, origins: Origins) -> list[Problem]:
@@ -43,17 +43,17 @@ def problems(part: Subgraph, origins: Origins) -> list[Problem]:
 
 
 def strings(capture: Capture, origins: Origins) -> list[Problem]:
-    """Inputs that are text, which an engine cannot be given."""
+    """Inputs that are text, which an engine cannot take."""
     tensors = {name: capture.graph.get_tensor_by_name(tensor) for name, tensor in capture.inputs.items()}
     return [
-        _at(tensor.op.name, "Placeholder", f"input '{name}' is of strings", STRINGS, origins, rule="export/strings")
+        _at(tensor.op.name, "Placeholder", f"input '{name}' holds strings", STRINGS, origins, rule="export/strings")
         for name, tensor in tensors.items()
         if tensor.dtype.name == "string"
     ]
 
 
 def tables(capture: Capture, origins: Origins) -> list[Problem]:
-    """Operations on resources from outside that are no variables: look-up tables, nearly always."""
+    """Operations on outside resources that are not variables: look-up tables, nearly always."""
     outer = {inner.op.name for _, inner in getattr(capture.graph, "captures", ())}
     stops = set(capture.inputs.values())
     waiting = [capture.graph.get_tensor_by_name(name) for name in capture.outputs.values()]
@@ -69,13 +69,13 @@ def tables(capture: Capture, origins: Origins) -> list[Problem]:
                 seen.add(read.name)
                 waiting.append(read)
     return [
-        _at(name, kind, "it reads a look-up table, which an engine has not", _TABLE, origins)
+        _at(name, kind, "it reads a look-up table, which an engine does not have", _TABLE, origins)
         for name, kind in sorted(found.items())
     ]
 
 
 def silent(graph_def: GraphDef, origins: Origins, weights: Collection[str] = ()) -> list[Problem]:
-    """Operations that convert without a word, into something else than TensorFlow computes.
+    """Operations that silently convert into something other than what TensorFlow computes.
 
     Args:
         weights: placeholders that stand for weights.
@@ -97,7 +97,7 @@ def silent(graph_def: GraphDef, origins: Origins, weights: Collection[str] = ())
 
 
 def told_once(silent: list[Problem], unknown: list[Problem]) -> list[Problem]:
-    """Without the random operations that have no ONNX form either, whose problem says so in its advice."""
+    """Without the random operations that have no ONNX form either: the advice on those already says so."""
     refused = {problem.op for problem in unknown}
     return [problem for problem in silent if problem.rule != RANDOM or problem.op not in refused]
 

@@ -1,4 +1,4 @@
-"""Large weights in an ONNX graph without their bytes: initialisers whose data all lie in one file full of nothing.
+"""Large weights in an ONNX graph without their bytes: initialisers whose data are all in one empty file.
 
 What the exporter does to a weight (transpose, reshape, cast) it left as nodes, since it saw an input; these are folded
 here by shape alone, so that a convolution reads an initialiser again, as it does in a build.
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnx
 
-FILE = "weights.bin"  # sparse: zeros, and no block on the disk
-# TensorRT maps the file and knows weights by their address, so that each needs a place of its own.
+FILE = "weights.bin"  # sparse: zeros that take no disk space
+# TensorRT maps the file and knows weights by their address, so each needs its own place.
 _PAGE = 4096
 
 
@@ -28,7 +28,7 @@ class Weight:
 
 
 def settle(model: onnx.ModelProto, weights: Mapping[str, tuple[int, ...]], folder: Path) -> None:
-    """Turn the graph inputs named in ``weights`` into initialisers, and write the file beside which the model goes.
+    """Turn the graph inputs named in ``weights`` into initialisers, and write the file that belongs beside the model.
 
     Args:
         weights: graph input -> shape; their dtypes are those of the inputs.
@@ -78,7 +78,7 @@ def _initialiser(name: str, weight: Weight, offset: int) -> tuple[onnx.TensorPro
 def _fold(
     node: onnx.NodeProto, known: Mapping[str, Weight], constants: Mapping[str, onnx.TensorProto]
 ) -> Weight | None:
-    """What a node makes of a weight, if its shape tells; None for a node that is no such thing."""
+    """What a node makes of a weight, if the shape tells; None for any other node."""
     if not node.input or node.input[0] not in known:
         return None
     weight = known[node.input[0]]

@@ -1,4 +1,4 @@
-"""Writes to variables out of the functions that a graph calls, so that the rest can be frozen; in place, and pure."""
+"""Takes writes to variables out of the functions that a graph calls, so that the rest can be frozen; in place, pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-_CALLS = ("PartitionedCall", "StatefulPartitionedCall")  # inlined, where what no output waits for is dropped
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")  # inlined, which drops what no output waits for
 
 
 def is_write(kind: str) -> bool:
@@ -18,7 +18,7 @@ def is_write(kind: str) -> bool:
 
 
 def take_out(graph_def: GraphDef) -> list[str]:
-    """Cut writes out of all functions behind the nodes; those that matter, as FUNCTION/OPERATION.
+    """Cut writes out of all functions behind the nodes; returns those that matter, as FUNCTION/OPERATION.
 
     A branch or a loop runs as a whole, so that every write in it matters; elsewhere those that a result waits for.
     """
@@ -78,7 +78,7 @@ def _cut(function: FunctionDef) -> None:
 
 
 def _return_copies(function: FunctionDef) -> None:
-    """What was just written is read and returned, and freezing loses the read where nothing comes behind it."""
+    """What was just written is read and returned, and freezing loses a read that nothing follows."""
     reads = {node.name: node.attr["dtype"].type for node in function.node_def if node.op == "ReadVariableOp"}
     for key, source in list(function.ret.items()):
         name = source.partition(":")[0]
