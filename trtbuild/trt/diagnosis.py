@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from trtbuild.base.errors import EngineError
 from trtbuild.core import parserwarnings
 from trtbuild.core.complaint import Complaint, RefusalStage
-from trtbuild.graphs import misreadings
+from trtbuild.graphs import agreement, misreadings
 from trtbuild.trt import api, network, refusals
 from trtbuild.trt.api import BuildOptions, ParsedNetwork, SerialisedEngine
 
@@ -81,7 +81,7 @@ def diagnose(
             with contextlib.suppress(DecodeError):  # not ONNX at all: the parser has said so
                 found = refusals.find_all(trt, log, onnx.load_from_string(model), shapes, found, path)
         return Refusal("parse", tuple(found), tuple(c.words for c in parsed.complaints))
-    if misread := _misread(model, log.warnings[before:]):
+    if misread := _misread(model, parsed, log.warnings[before:]):
         return Refusal("misread", misread, tuple(c.words for c in misread))
     # Polygraphy would invent values for such an input, and the engine would silently be for these alone.
     shapes_given = sorted(api.shape_inputs(parsed.network) - set(options["profiles"]))
@@ -96,14 +96,16 @@ def diagnose(
     return Refusal("misread", (), wrong) if wrong else Compilation(parsed, built, tuple(log.warnings[before:]))
 
 
-def _misread(model: bytes, warnings: Sequence[Complaint]) -> tuple[Complaint, ...]:
-    """What the graph shows, and what the importer itself says about other nodes."""
+def _misread(model: bytes, parsed: ParsedNetwork, warnings: Sequence[Complaint]) -> tuple[Complaint, ...]:
+    """What the graph shows, what the importer itself says about other nodes, and what its network shows regardless."""
     import onnx
 
     graph = onnx.load_from_string(model)
     found = {complaint.node: complaint for complaint in misreadings.misread(graph)}
     # What follows from a misread node is the same fault: the other half of its pair.
-    said = [] if found else parserwarnings.misread(warnings)
+    said = () if found else parserwarnings.misread(warnings)
+    if not found and not said:
+        said = agreement.disagreements(graph, network.tensors(parsed.network))
     return (*found.values(), *{complaint.node: complaint for complaint in said}.values())
 
 
@@ -130,7 +132,7 @@ def _misread_types(model: bytes, parsed: ParsedNetwork) -> tuple[str, ...]:
     graph = onnx.load_from_string(model).graph
     constants = {tensor.name for tensor in graph.initializer}
     wanted = {
-        value.name: _dtype_name(value.type.tensor_type.elem_type)
+        value.name: agreement.dtype_name(value.type.tensor_type.elem_type)
         for value in graph.input
         if value.name not in constants
     }
@@ -140,11 +142,3 @@ def _misread_types(model: bytes, parsed: ParsedNetwork) -> tuple[str, ...]:
         for binding in inputs
         if wanted.get(binding["name"]) != binding["dtype"]
     )
-
-
-def _dtype_name(kind: int) -> str:
-    """As :func:`trtbuild.trt.api.dtype_name` says it."""
-    import onnx
-
-    name: str = onnx.helper.tensor_dtype_to_np_dtype(kind).name
-    return "float8" if name == "float8_e4m3fn" else name

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
+from trtbuild.graphs.agreement import TensorKind
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -38,6 +40,20 @@ def bindings(network: trt.INetworkDefinition) -> tuple[list[Binding], list[Bindi
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     return contract(inputs), contract(outputs)
+
+
+def tensors(network: trt.INetworkDefinition) -> dict[str, TensorKind]:
+    """Type and shape of every layer's results, by name."""
+    layers = (network.get_layer(i) for i in range(network.num_layers))
+    results = [layer.get_output(j) for layer in layers for j in range(layer.num_outputs)]
+    return {t.name: TensorKind(dtype_name(t.dtype), _shape(t)) for t in results if t is not None}
+
+
+def _shape(t: trt.ITensor) -> tuple[int | None, ...] | None:
+    try:
+        return tuple(size if size >= 0 else None for size in t.shape)
+    except ValueError:  # TensorRT's sign for a shape that cannot be: a negative rank
+        return None
 
 
 def compute_dtypes(trt: ModuleType, network: trt.INetworkDefinition) -> dict[str, str]:
