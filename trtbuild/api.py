@@ -170,7 +170,7 @@ def _results(p: Planned, states: Mapping[str, VariantState], *, sweep: bool) -> 
         if result.error is not None:
             raise result.error
         return result
-    return (*results, *(_refused(p.plan, overrides, error) for overrides, error in p.refused.items()))
+    return (*results, *(_invalid(p.plan, overrides, error) for overrides, error in p.invalid.items()))
 
 
 def _result(names: Names, state: VariantState) -> Result:
@@ -191,7 +191,7 @@ def _result(names: Names, state: VariantState) -> Result:
     )
 
 
-def _refused(plan: Plan, overrides: str, error: TrtbuildError) -> Result:
+def _invalid(plan: Plan, overrides: str, error: TrtbuildError) -> Result:
     """A variant of a sweep that could not be planned: what its words say, and of the rest what the others have."""
     like = next(iter(plan.specs.values())).names
     words: Mapping[str, str] = dict(word.partition("=")[::2] for word in overrides.split())

@@ -48,10 +48,10 @@ def test_a_list_is_no_sweep() -> None:
     assert len(plan("plan", "model=lenet", "precision=int8", "precision.quantize_ops=[Conv,Gemm]").plan.variants) == 1
 
 
-def test_what_cannot_be_planned_is_refused_and_the_rest_goes_on() -> None:
+def test_what_cannot_be_planned_is_invalid_and_the_rest_goes_on() -> None:
     """With its reason, by its overrides."""
     p = plan("plan", "-m", "model=lenet", 'tensorrt.compute_capabilities=["8.9"],["7.5"]', "target=sm89")
-    ((words, error),) = p.refused.items()
+    ((words, error),) = p.invalid.items()
 
     assert len(p.plan.variants) == 1
     assert '["7.5"]' in words and isinstance(error, ToolchainError)

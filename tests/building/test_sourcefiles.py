@@ -68,7 +68,7 @@ def test_a_variant_without_its_files_stops_no_sweep(root: Path) -> None:
     words = (*INT8, "model.data.validation=models/good.npz,models/none.npz")
     p = plan_overrides(find_workspace(root), words, sweep=True)
 
-    assert len(p.plan.variants) == 1 and "none.npz" in str(next(iter(p.refused.values())))
+    assert len(p.plan.variants) == 1 and "none.npz" in str(next(iter(p.invalid.values())))
 
 
 @pytest.mark.parametrize("files", [True, False])

@@ -28,7 +28,7 @@ NAME = report(**AXES)["variant"]["id"]
 
 
 def planned(
-    store: Store, page: dict[str, Any], *, built: bool = True, name: str = NAME, refused: Any = None
+    store: Store, page: dict[str, Any], *, built: bool = True, name: str = NAME, invalid: Any = None
 ) -> Planned:
     """A plan of one variant with nothing but a report step, whose report is ``page``."""
     (store.root / "models" / "source").write_text("1", "utf-8")
@@ -37,7 +37,7 @@ def planned(
     if built:
         work = {"report": lambda job: job.output("report.json").write_text(json.dumps(page), "utf-8")}
         build(store, plan, FakeExecutor(work))
-    return Planned(store.workspace, store, plan, refused or {})
+    return Planned(store.workspace, store, plan, invalid or {})
 
 
 def failing() -> dict[str, Any]:
@@ -135,7 +135,7 @@ def test_without_a_baseline_the_accepted_ones_are_named(store: Store, capsys: py
 
 def test_a_sweep_goes_on_past_what_cannot_be_planned(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """The others are accepted and compared; the exit status tells."""
-    p = planned(store, report(**AXES), refused={"target=sm90": ToolchainError("no such target")})
+    p = planned(store, report(**AXES), invalid={"target=sm90": ToolchainError("no such target")})
 
     assert comparison.accept(p, force=False, as_json=False) == 3
     made, status = comparison.diff_accepted(p)

@@ -87,7 +87,15 @@ def test_failures_come_with_limit_margin_and_first_bad_layer() -> None:
         {"name": "scores: max_abs", "observed": 0.3, "limit": 0.1, "margin": pytest.approx(-0.2), "share": 3.0}
     ]
     assert failed["first_bad"]["path"] == "net/scores"
-    assert page["counts"] == {"pass": 3, "fail": 1, "unjudged": 0, "failed": 0, "refused": 1, "not built": 1}
+    assert page["counts"] == {
+        "pass": 3,
+        "fail": 1,
+        "unjudged": 0,
+        "failed": 0,
+        "refused": 1,
+        "invalid": 0,
+        "not built": 1,
+    }
 
 
 def test_equal_reasons_are_told_once() -> None:

@@ -26,7 +26,7 @@ class Planned:
     workspace: Workspace
     store: Store
     plan: Plan
-    refused: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they make no variant
+    invalid: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they make no variant
     named: Mapping[str, str] = field(default_factory=dict)  # overrides -> the variant of the plan that they make
     told_by: tuple[str, ...] | None = ()  # configs beyond conf/ that it hangs on; None: on more than files
 
@@ -40,7 +40,7 @@ def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: boo
 
     Raises:
         ConfigError: a mistake in the words, or a sweep that ``sweep`` does not announce.  In a sweep other errors make
-            a variant ``refused``, and the others go on; when none can be planned, the first error is raised.
+            a variant ``invalid``, and the others go on; when none can be planned, the first error is raised.
     """
     if sweep:
         return plan_combinations(workspace, words_of_a_sweep.expand(workspace.root, overrides), files=files)
@@ -57,7 +57,7 @@ def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: boo
 
 
 def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]], *, files: bool = True) -> Planned:
-    """Every combination of overrides in one plan; one that cannot be planned is refused, and the others go on.
+    """Every combination of overrides in one plan; one that cannot be planned is invalid, and the others go on.
 
     Raises:
         ConfigError: an option that its group does not have.  TrtbuildError: none can be planned: the first reason.
@@ -68,7 +68,7 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
         config.check_choices(root, combination)  # a misspelt option is a mistake in the sweep, not in a variant
     variants: dict[str, Variant] = {}
     steps: dict[str, _Recipes] = {}
-    refused: dict[str, TrtbuildError] = {}
+    invalid: dict[str, TrtbuildError] = {}
     for combination in combinations:
         said = " ".join(combination)
         try:
@@ -78,14 +78,14 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
             alone = make_plan([variant], WANTED, declarations)
             variants[said], steps[said] = variant, _recipes(variant, next(iter(alone.variants.values())))
         except TrtbuildError as error:
-            refused[said] = error
+            invalid[said] = error
     composed.keep()
     if not variants:
-        raise next(iter(refused.values()))
+        raise next(iter(invalid.values()))
     plan = make_plan(variants.values(), WANTED, declarations)
     names = {_recipes(plan.specs[name], roles): name for name, roles in plan.variants.items()}
     named = {said: names[found] for said, found in steps.items()}
-    return Planned(workspace, store, plan, refused, named, composed.told_by)
+    return Planned(workspace, store, plan, invalid, named, composed.told_by)
 
 
 _Recipes = tuple[str, frozenset[tuple[str, str]]]
@@ -97,7 +97,7 @@ def _recipes(variant: Variant, roles: Mapping[str, Step]) -> _Recipes:
 
 
 def only(p: Planned, names: Iterable[str]) -> Planned:
-    """The part of a plan that these variants need, without what was refused."""
+    """The part of a plan that these variants need, without what is invalid."""
     wanted = {name: p.plan.variants[name] for name in dict.fromkeys(names)}
     steps = post_order(step for roles in wanted.values() for step in roles.values())
     named = {said: name for said, name in p.named.items() if name in wanted}

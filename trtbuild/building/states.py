@@ -127,7 +127,7 @@ def variant_states(p: Planned, outcome: Outcome | None = None) -> dict[str, Vari
     }  # fmt: skip
 
 
-def exit_status(states: Iterable[VariantState], refused: Iterable[TrtbuildError] = ()) -> int:
+def exit_status(states: Iterable[VariantState], invalid: Iterable[TrtbuildError] = ()) -> int:
     """The highest class that these variants, and those that could not be planned, have met; failures come first."""
-    failed = [error.exit_status for error in refused]
+    failed = [error.exit_status for error in invalid]
     return max([*failed, *(state.exit_status for state in states)], default=0)

@@ -15,12 +15,12 @@ from trtbuild.core.verdict import WORDS, Check, Verdict, export_fault, why_unjud
 NOTHING_TO_DO = "nothing to do"
 
 
-def summarise(states: Mapping[str, VariantState], refused: Mapping[str, TrtbuildError]) -> list[str]:
+def summarise(states: Mapping[str, VariantState], invalid: Mapping[str, TrtbuildError]) -> list[str]:
     """The last lines of a build: verdict, worst check, report."""
     lines = [line for state in states.values() for line in _lines(state)]
-    lines += [f"{overrides}: NOT BUILT ({error})" for overrides, error in refused.items()]
-    if len(states) + len(refused) > 1:
-        lines.append(_count([*(state.word for state in states.values()), *["not built"] * len(refused)]))
+    lines += [f"{overrides}: NOT BUILT ({error})" for overrides, error in invalid.items()]
+    if len(states) + len(invalid) > 1:
+        lines.append(_count([*(state.word for state in states.values()), *["not built"] * len(invalid)]))
     if all(ending == "fresh" for state in states.values() for ending in state.endings.values()):
         lines.append(NOTHING_TO_DO)
     return lines
@@ -87,8 +87,8 @@ def show_document(p: Planned, states: Mapping[str, VariantState]) -> dict[str, A
                 "warnings": state.warnings, "steps": steps, "metrics": _metrics(state),
             }
         )  # fmt: skip
-    refused = [{"overrides": overrides, "error": str(error)} for overrides, error in p.refused.items()]
-    return {"variants": entries, **({"refused": refused} if refused else {})}
+    invalid = [{"overrides": overrides, "error": str(error)} for overrides, error in p.invalid.items()]
+    return {"variants": entries, **({"invalid": invalid} if invalid else {})}
 
 
 def _metrics(state: VariantState) -> dict[str, Any]:

@@ -58,13 +58,13 @@ class Search:
         self.what, self.build = what, build
         self.entries: dict[str, dict[str, Any]] = {}
         self.errors: dict[str, TrtbuildError] = {
-            v: self.p.refused[w] for v, w in self.words.items() if w in self.p.refused
+            v: self.p.invalid[w] for v, w in self.words.items() if w in self.p.invalid
         }
         self.built: list[str] = []  # in the order of their builds
 
     def run(self) -> BisectionResult:
         recorded = variant_states(self.p)
-        self._look([v for v in self.versions if not self._refused(v) and recorded[self._name(v)].built], recorded)
+        self._look([v for v in self.versions if not self._invalid(v) and recorded[self._name(v)].built], recorded)
         ends = (self.versions[0], self.versions[-1])
         self._try([version for version in ends if version not in self.entries])
         known = {version: self._value(version) for version in self.entries}
@@ -74,8 +74,8 @@ class Search:
         self._try(versions)
         return {version: self._value(version) for version in versions}
 
-    def _refused(self, version: str) -> bool:
-        return self.words[version] in self.p.refused
+    def _invalid(self, version: str) -> bool:
+        return self.words[version] in self.p.invalid
 
     def _name(self, version: str) -> str:
         """The id of its variant, or its words where they make none."""
@@ -83,7 +83,7 @@ class Search:
 
     def _try(self, versions: Sequence[str]) -> None:
         """Build these versions as one plan; what cannot be planned needs no build."""
-        wanted = [version for version in versions if not self._refused(version)]
+        wanted = [version for version in versions if not self._invalid(version)]
         outcome = Outcome()
         if wanted:
             outcome = self.build(only(self.p, [self._name(version) for version in wanted]))
@@ -95,13 +95,13 @@ class Search:
         entries = {e["id"]: e for e in sweeppage.entries(self.p, states, self.p.workspace.root)} if versions else {}
         for version in versions:
             self.entries[version] = entries[self._name(version)]
-            if not self._refused(version) and (failure := states[self._name(version)].failure) is not None:
+            if not self._invalid(version) and (failure := states[self._name(version)].failure) is not None:
                 self.errors[version] = failure
 
     def _value(self, version: str) -> str | None:
         """What is compared; None for what this machine, not the version, could not do."""
         entry = self.entries[version]
-        if isinstance(self.errors.get(version), PlaceError) and not self._refused(version):
+        if isinstance(self.errors.get(version), PlaceError) and not self._invalid(version):
             return None
         if entry["report"] is None:
             return "not built"

@@ -30,12 +30,12 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
     A variant that cannot be accepted is a line, and does not keep the others back.  Returns the highest exit status:
     1 for a failed threshold or a verdict that judged nothing, 2 for what is not built.
     """
-    done, code = [], _say_refused(p.refused.values())
+    done, code = [], _say_invalid(p.invalid.values())
     for name, state in variant_states(p).items():
         try:
             page = _built(p, state)
         except ConfigError as error:
-            code = max(code, _say_refused([error]))
+            code = max(code, _say_invalid([error]))
             continue
         verdict = page["verdict"]
         failed = [check for check, c in sorted(verdict["checks"].items()) if not c["passed"]]
@@ -56,7 +56,7 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
     return code
 
 
-def _say_refused(errors: Iterable[TrtbuildError]) -> int:
+def _say_invalid(errors: Iterable[TrtbuildError]) -> int:
     """A line each; the highest exit status."""
     code = 0
     for error in errors:
@@ -93,12 +93,12 @@ def diff_accepted(p: Planned) -> tuple[list[dict[str, Any]], int]:
 
     Returns the comparisons and the exit status.
     """
-    made, code = [], _say_refused(p.refused.values())
+    made, code = [], _say_invalid(p.invalid.values())
     for name, state in variant_states(p).items():
         try:
             made.append(_against_baseline(p.workspace.root, name, _built(p, state)))
         except ConfigError as error:
-            code = max(code, _say_refused([error]))
+            code = max(code, _say_invalid([error]))
     return made, code
 
 

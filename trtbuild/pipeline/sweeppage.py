@@ -24,7 +24,7 @@ FOLDER = "build/sweeps"
 
 def write(p: Planned, states: Mapping[str, VariantState]) -> str:
     """Write the pages; returns the path of the overview, relative to the workspace."""
-    folder = own_folder(p.workspace.root, FOLDER, [*p.plan.variants, *p.refused])
+    folder = own_folder(p.workspace.root, FOLDER, [*p.plan.variants, *p.invalid])
     return write_entries(list(entries(p, states, folder)), folder, p.workspace.root)
 
 
@@ -47,7 +47,7 @@ def own_folder(root: Path, parent: str, names: Iterable[str]) -> Path:
 
 
 def entries(p: Planned, states: Mapping[str, VariantState], folder: Path) -> Iterator[dict[str, Any]]:
-    """One for each variant, planned or refused, as ``reports.sweep.collect`` takes them; links start in ``folder``."""
+    """One for each variant, planned or invalid, as ``reports.sweep.collect`` takes them; links start in ``folder``."""
     for name, state in states.items():
         names, precision = p.plan.specs[name].names, p.plan.specs[name].spec.precision
         report = _report(p.workspace.root, state.roles["report"]) if state.word in WORDS else None
@@ -59,8 +59,8 @@ def entries(p: Planned, states: Mapping[str, VariantState], folder: Path) -> Ite
             "folder": os.path.relpath(p.workspace.root / state.roles["report"].folder, folder) if report else None,
             "baseline": baseline.find(p.workspace.root, names.model, name),
         }  # fmt: skip
-    for overrides, error in p.refused.items():
-        yield _refused(p, overrides, error)
+    for overrides, error in p.invalid.items():
+        yield _invalid(p, overrides, error)
 
 
 def _why_none(failure: TrtbuildError | None) -> str:
@@ -72,7 +72,7 @@ def _why_none(failure: TrtbuildError | None) -> str:
 _GROUPS = ("model", "precision", "tensorrt", "runtime", "target", "calibration")
 
 
-def _refused(p: Planned, overrides: str, error: TrtbuildError) -> dict[str, Any]:
+def _invalid(p: Planned, overrides: str, error: TrtbuildError) -> dict[str, Any]:
     """A variant that could not be planned: what its words say, and of the rest what the others have."""
     like = next(iter(p.plan.specs.values())).names
     words: Mapping[str, str] = dict(word.partition("=")[::2] for word in overrides.split())
@@ -82,7 +82,7 @@ def _refused(p: Planned, overrides: str, error: TrtbuildError) -> dict[str, Any]
         place = rank(lowering.kind, lowering.tf32)
     except ConfigError:  # which may be why there is no such variant
         place = rank("", False)
-    return {"id": overrides, **chosen, "precision_rank": place, "state": "refused",
+    return {"id": overrides, **chosen, "precision_rank": place, "state": "invalid",
             "reason": str(error), "report": None, "folder": None,
             "baseline": None}  # fmt: skip
 

@@ -60,7 +60,7 @@ def run(
     new = [" ".join((*c, f"tensorrt={request.new}")) for c in request.combinations]
     code = exit_status(
         [states[p.named[words]] for words in new if words in p.named],
-        [p.refused[words] for words in new if words in p.refused],
+        [p.invalid[words] for words in new if words in p.invalid],
     )
     code = max(code, int(document["counts"][NO_GO] > 0))
     passed = only(p, [name for name in passed_ids(document) if name in p.plan.variants])
@@ -158,7 +158,7 @@ def write(p: Planned, states: Mapping[str, VariantState], request: UpgradeReques
     from trtbuild.reports import upgrade as pages
 
     root = p.workspace.root
-    names = [*p.plan.variants, *p.refused, f"from {request.old} to {request.new}"]
+    names = [*p.plan.variants, *p.invalid, f"from {request.old} to {request.new}"]
     folder = sweeppage.own_folder(root, FOLDER, names)
     entries = {entry["id"]: entry for entry in sweeppage.entries(p, states, folder)}
     found = [_pair(p, entries, request, c) for c in request.combinations]

@@ -16,9 +16,9 @@ from trtbuild.reports.executed import notes
 from trtbuild.reports.sweepcells import STATES, calibrated, column_order, labels, sort_key, variant
 
 SCHEMA_VERSION = 1
-SYMBOLS = {"pass": "✔", "fail": "✘", "unjudged": "?", "failed": "⚠", "refused": "⊘", "not built": "○"}
+SYMBOLS = {"pass": "✔", "fail": "✘", "unjudged": "?", "failed": "⚠", "refused": "⊘", "invalid": "✕", "not built": "○"}
 WORDS = {"pass": "pass", "fail": "FAIL", "unjudged": "UNJUDGED", "failed": "failed", "refused": "refused",
-         "not built": "not built"}  # fmt: skip
+         "invalid": "invalid", "not built": "not built"}  # fmt: skip
 ALWAYS, WHERE_VARIED = ("tensorrt", "precision"), ("runtime", "target", "calibration")
 Entry = Mapping[str, Any]
 charts = sweepcharts.charts
@@ -31,8 +31,9 @@ def collect(entries: Sequence[Entry]) -> dict[str, Any]:
         entries: one for each variant: ``id``; the group options ``model``, ``precision``, ``tensorrt``, ``runtime``,
             ``target``, ``calibration``; ``precision_rank`` (the precision's place among others);
             ``state`` ("pass", "fail", "unjudged", "failed": a step broke, "refused": TensorRT or the model said no,
-            "not built"), ``reason``; ``report`` (its report.json, or None), ``folder`` (of the report, relative to the
-            sweep's page, or None), ``baseline`` (an accepted report.json, or None).
+            "invalid": the config makes no such variant, "not built"), ``reason``; ``report`` (its report.json, or
+            None), ``folder`` (of the report, relative to the sweep's page, or None), ``baseline`` (an accepted
+            report.json, or None).
 
     Raises:
         ValueError: a state that does not exist, or an id given twice.
@@ -45,7 +46,7 @@ def collect(entries: Sequence[Entry]) -> dict[str, Any]:
     variants = [found for found, _ in pairs]
     axes = [*ALWAYS, *(axis for axis in WHERE_VARIED if _varies(variants, axis))]
     columns = _columns(variants, axes)
-    failures = [v["id"] for state in STATES[:3] for v in variants if v["state"] == state]
+    failures = [v["id"] for state in STATES[:4] for v in variants if v["state"] == state]
     return {
         "schema_version": SCHEMA_VERSION,
         "counts": {state: sum(v["state"] == state for v in variants) for state in SYMBOLS},
@@ -86,7 +87,7 @@ def _check(entries: Sequence[Entry]) -> None:
 def _reasons(variants: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Failures that no check tells, those with the same reason together."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for state in STATES[:3]:
+    for state in STATES[:4]:
         for v in variants:
             if v["state"] == state and not v["failed_checks"]:
                 groups.setdefault((state, v["reason"]), []).append(v["id"])

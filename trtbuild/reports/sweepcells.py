@@ -15,7 +15,7 @@ from trtbuild.reports.compare import changes, compare, facts
 from trtbuild.reports.comparelatency import lowered_side
 
 AXES = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
-STATES = ("fail", "failed", "refused", "not built", "unjudged", "pass")  # in the order of urgency
+STATES = ("fail", "failed", "refused", "invalid", "not built", "unjudged", "pass")  # in the order of urgency
 Entry = Mapping[str, Any]
 
 

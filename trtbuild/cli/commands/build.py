@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     p = plan_overrides(workspace, words.overrides_of(args), sweep=args.multirun)
     outcome = build_planned(p, install=args.install)
     states = variant_states(p, outcome)
-    lines = summarise(states, p.refused)
+    lines = summarise(states, p.invalid)
     if args.multirun:
         from trtbuild.pipeline import sweeppage
 
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
     document = json.dumps(show_document(p, states), indent=1) + "\n" if args.json else ""
     sys.stderr.write(summary)
     sys.stdout.write(document)
-    code = exit_status(states.values(), p.refused.values())
-    if not outcome.failures:  # what is refused is so by the config, which is signed
+    code = exit_status(states.values(), p.invalid.values())
+    if not outcome.failures:  # what is invalid is so by the config, which is signed
         _remember(p, args.argv, told_by, noop.Answer([document, _as_noop(summary)], code))
     return code
 
