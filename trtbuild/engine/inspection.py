@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.engine.findings import Finding, find
 from trtbuild.engine.mapping import Place, places
 from trtbuild.engine.values import COMPUTE, Engine, EngineLayer
 from trtbuild.engine.work import Work, work
+
+if TYPE_CHECKING:
+    from trtbuild.graphs.scopes import ScopeMap
 
 SCHEMA = 1
 
@@ -85,7 +88,7 @@ class Inspection:
         }
 
 
-def inspect(engine: Engine, scopes: Mapping[str, Any] | None = None, *, plan_bytes: int | None = None) -> Inspection:
+def inspect(engine: Engine, scopes: ScopeMap | None = None, *, plan_bytes: int | None = None) -> Inspection:
     """Args: scopes: a build's own ``scopes.json``; plan_bytes: of the engine's file, where it is known."""
     where = places(engine.layers, scopes)
     rows = [Row(layer, place, work(layer, engine.optimum)) for layer, place in zip(engine.layers, where, strict=True)]

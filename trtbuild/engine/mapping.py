@@ -7,12 +7,15 @@ without nodes (a cast that the compiler put in) belongs to the layer that reads 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.engine.values import COMPUTE, EngineLayer
 from trtbuild.latency.flame.members import Names, split_name
+
+if TYPE_CHECKING:
+    from trtbuild.graphs.scopes import ScopeMap
 
 # What lowering calls the nodes that it adds (graphs/qdq.py, graphs/cast.py); they belong to the tensor in their name.
 _ADDED = re.compile(r"(?:/axis-?\d+)?/d?q$|(?:_fp16|_bf16|_float16|_bfloat16)?/Cast(?:_\d+)?$")
@@ -32,7 +35,7 @@ class Place:
         return self.how != "unknown"
 
 
-def places(layers: Sequence[EngineLayer], scopes: Mapping[str, Any] | None) -> list[Place]:
+def places(layers: Sequence[EngineLayer], scopes: ScopeMap | None) -> list[Place]:
     """One for each layer."""
     names = Names(scopes)
     found = [_place(layer, names) for layer in layers]
