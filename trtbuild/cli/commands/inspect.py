@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, TrtbuildError
 from trtbuild.base.workspace import Workspace, find_workspace
@@ -20,6 +20,9 @@ from trtbuild.engine.findings import Finding, moves_more
 from trtbuild.engine.inspection import Inspection, document, inspect
 from trtbuild.engine.text import SHOWN, lines
 from trtbuild.latency.flame.reading import read_scopes
+
+if TYPE_CHECKING:
+    from trtbuild.graphs.scopes import ScopeMap
 
 GROUP = "compare"
 HELP = "what a compiled engine does: layers, types, bytes, memory and findings, without a GPU"
@@ -97,7 +100,7 @@ def _engine(state: VariantState) -> Engine:
     return replace(read_engine(path), source=path.relative_to(state.root).as_posix())
 
 
-def _scopes(state: VariantState) -> Mapping[str, Any] | None:
+def _scopes(state: VariantState) -> ScopeMap | None:
     path = _file(state, "export", "scopes.json")
     return read_scopes(path) if path.exists() else None
 
