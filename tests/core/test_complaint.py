@@ -56,5 +56,5 @@ def test_a_reduction_a_case_and_a_report_keep_the_word(kind: Outcome, tmp_path: 
 
     assert found.kind == kind and failure.choose([found], "crash" if kind == "timeout" else kind) == found
     assert casefile.title_of(found, ["Neg"]) == f"Neg: {PHRASES[kind]}" and row.outcome == PHRASES[kind]  # type: ignore[index]
-    assert kind in [word for stage in stages.values() for word in (stage.verdict, stage.kind)]
+    assert kind in [word for stage in stages.values() for word in (stage.result, stage.kind)]
     assert text.symptom(replace(FACTS, failure=found)).lower().startswith(kind[:5])

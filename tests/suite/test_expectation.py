@@ -56,7 +56,7 @@ def test_what_is_described_is_met() -> None:
     assert describe(wrong) == {"matches": "no: values differ"}
 
 
-def test_a_hand_written_verdict_may_be_bare(tmp_path: Path) -> None:
+def test_a_hand_written_result_may_be_bare(tmp_path: Path) -> None:
     """YAML reads a bare no as false."""
     file = tmp_path / "v.yaml"
     file.write_text("cases:\n  a: {builds: no}\n  b: ok\n  c: {gpu: ok}\n  d: {no-gpu: {parses: crash}}\n", "utf-8")

@@ -20,16 +20,16 @@ for question in questions:
     name = question["id"]
     if name == "dies-at-once":
         os.kill(os.getpid(), signal.SIGSEGV)
-    say(stage="exports", verdict="yes")
+    say(stage="exports", result="yes")
     if name == "dies-later":
         print("Check failed: it is broken", flush=True)
         os.kill(os.getpid(), signal.SIGABRT)
     if name == "hangs":
         time.sleep(60)
-    say(stage="matches", verdict="yes")
+    say(stage="matches", result="yes")
     say(stage="end")
 """
-GOOD = {"exports": {"verdict": "yes"}, "matches": {"verdict": "yes"}}
+GOOD = {"exports": {"result": "yes"}, "matches": {"result": "yes"}}
 
 
 @pytest.fixture
@@ -37,15 +37,15 @@ def worker(tmp_path: Path) -> Worker:
     return Worker(None, tmp_path / "graphs", interpreter(tmp_path / "python", SCRIPT))
 
 
-def test_a_crash_is_the_verdict_of_its_stage(worker: Worker) -> None:
+def test_a_crash_is_the_result_of_its_stage(worker: Worker) -> None:
     """What was told before it stays, and the next case is examined by a new process."""
     with worker:
         later, at_once, good = (worker.examine(name, 20) for name in ("dies-later", "dies-at-once", "good"))
 
-    assert later["exports"] == {"verdict": "yes"}
-    assert later["matches"]["verdict"] == "crash"
+    assert later["exports"] == {"result": "yes"}
+    assert later["matches"]["result"] == "crash"
     assert "SIGABRT: Check failed: it is broken" in later["matches"]["says"]
-    assert at_once["exports"]["verdict"] == "crash" and "SIGSEGV" in at_once["exports"]["says"]
+    assert at_once["exports"]["result"] == "crash" and "SIGSEGV" in at_once["exports"]["says"]
     assert good == GOOD
 
 
@@ -54,7 +54,7 @@ def test_a_case_that_hangs_is_ended(worker: Worker) -> None:
     with worker:
         hung = worker.examine("hangs", 0.3)
 
-        assert hung["matches"] == {"verdict": "timeout", "says": "the process gave no answer within 0.3 s"}
+        assert hung["matches"] == {"result": "timeout", "says": "the process gave no answer within 0.3 s"}
         assert worker.examine("good", 20) == GOOD
 
 
@@ -80,7 +80,7 @@ def test_a_worker_that_cannot_start_is_an_error_of_the_place(tmp_path: Path) -> 
 
 def test_what_the_machine_did_is_no_answer_to_keep() -> None:
     """A worker that was killed for want of memory would be a regression for ever."""
-    killed = {"verdict": "crash", "says": "the process died of SIGKILL"}
-    parser = {"verdict": "crash", "says": "the process died of SIGSEGV"}
+    killed = {"result": "crash", "says": "the process died of SIGKILL"}
+    parser = {"result": "crash", "says": "the process died of SIGSEGV"}
 
-    assert [_of_the_machine(stage) for stage in (killed, {"verdict": "timeout"}, parser)] == [True, True, False]
+    assert [_of_the_machine(stage) for stage in (killed, {"result": "timeout"}, parser)] == [True, True, False]

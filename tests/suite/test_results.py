@@ -1,4 +1,4 @@
-"""Tests of what is made of results: verdicts, comparison, documents, JUnit, pages, records, identity."""
+"""Tests of what is made of results: results, comparison, documents, JUnit, pages, records, identity."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def made(stages: Stages, expected: dict[str, str] | None) -> dict[str, object]:
         (Answer("timeout", "building", words=("60 s",)), "builds: timeout"),
     ],
 )
-def test_tensorrts_answer_is_two_verdicts(answer: Answer, said: str) -> None:
+def test_tensorrts_answer_is_two_results(answer: Answer, said: str) -> None:
     """What comes before the failure is yes, what comes after is not there."""
     assert overall(of_answer(answer)) == said
 
@@ -108,7 +108,7 @@ def test_first_bad_and_first_good_versions() -> None:
     assert (entry["first_bad"], entry["first_good"]) == ("a", "b")
 
 
-def test_the_page_has_verdict_message_and_graph() -> None:
+def test_the_page_has_result_message_and_graph() -> None:
     """Without JavaScript, without the network, and the refused node is marked."""
     data = made(REFUSED, {"parses": "no"})
     page = render_all(data, results(REFUSED), templates(Path.cwd()))["suite.html"]

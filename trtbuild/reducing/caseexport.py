@@ -32,11 +32,11 @@ def run(job: Job) -> None:
     for i, other in enumerate(others if not exported["failed"] else ()):
         try:
             source, _, lowered, feeds = _graphs(cases[other])
-            verdict, _ = examination.compare_case(cases[other], source, lowered, feeds)
+            result, _ = examination.compare_case(cases[other], source, lowered, feeds)
         except Exception:  # a case that cannot be exported is not a control
             continue
         (folder / f"neighbour{i}.onnx").write_bytes(lowered.SerializeToString())
-        exported["neighbours"][cases[other].title] = {"file": f"neighbour{i}.onnx", "matches": verdict == "yes"}
+        exported["neighbours"][cases[other].title] = {"file": f"neighbour{i}.onnx", "matches": result == "yes"}
     job.write_json("exported.json", exported)
 
 

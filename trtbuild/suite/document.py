@@ -10,7 +10,7 @@ from trtbuild.core.spec import Toolchain
 from trtbuild.suite.case import Case
 from trtbuild.suite.expectation import UNEXPECTED, Expectation, Judgement, Outcome, judge
 from trtbuild.suite.results import Results
-from trtbuild.suite.stage import STAGES, UNREACHED, StageDocument, StageName, Stages, Verdict, overall
+from trtbuild.suite.stage import STAGES, UNREACHED, StageDocument, StageName, StageResult, Stages, overall
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 MATCHED_BY = "the graph in ONNX Runtime on the CPU, against TensorFlow; no engine was executed"
@@ -42,9 +42,9 @@ class CaseDocument(TypedDict):
 
 
 class ResultDocument(TypedDict):
-    """A case with one version; ``verdict`` is "ok", or the first stage that is not yes and how."""
+    """A case with one version; ``summary`` is "ok", or the first stage that is not yes and how."""
 
-    verdict: str
+    summary: str
     exports: StageDocument
     parses: StageDocument
     builds: StageDocument
@@ -115,7 +115,7 @@ def make(
             failed = is_failure(judgement, stages)
             failures += failed
             by_version[version] = {
-                "verdict": overall(stages),
+                "summary": overall(stages),
                 "exports": stages.get("exports", UNREACHED).document(),
                 "parses": stages.get("parses", UNREACHED).document(),
                 "builds": stages.get("builds", UNREACHED).document(),
@@ -135,19 +135,19 @@ def make(
 def _turns(by_version: Mapping[str, ResultDocument]) -> Turns:
     first_bad = first_good = ""
     for version, result in by_version.items():
-        said = {result["parses"]["verdict"], result["builds"]["verdict"]}
+        said = {result["parses"]["result"], result["builds"]["result"]}
         good = said == {"yes"}
-        if not first_bad and not said <= {"yes", UNREACHED.verdict}:  # what was not exported is not its fault
+        if not first_bad and not said <= {"yes", UNREACHED.result}:  # what was not exported is not its fault
             first_bad = version
         elif good and first_bad and not first_good:
             first_good = version
     return {"first_bad": first_bad, "first_good": first_good}
 
 
-def said_of(result: ResultDocument) -> list[tuple[StageName, Verdict, str]]:
+def said_of(result: ResultDocument) -> list[tuple[StageName, StageResult, str]]:
     """Stages that went wrong, or of which something was said, with the words."""
-    found = [(name, result[name]["verdict"], result[name].get("says", "")) for name in STAGES]
-    return [(name, verdict, says) for name, verdict, says in found if says or verdict not in ("yes", "untested")]
+    found = [(name, result[name]["result"], result[name].get("says", "")) for name in STAGES]
+    return [(name, result, says) for name, result, says in found if says or result not in ("yes", "untested")]
 
 
 def lines(document: SuiteDocument) -> list[str]:
@@ -160,9 +160,9 @@ def lines(document: SuiteDocument) -> list[str]:
     for entry in document["cases"]:
         for name, result in entry["results"].items():
             if result["failed"] or result["outcome"] in UNEXPECTED:
-                news = result["news"] + (f"; {result['verdict']}" if result["outcome"] == "new" else "")
+                news = result["news"] + (f"; {result['summary']}" if result["outcome"] == "new" else "")
                 told.append(f"  {result['outcome']}: {entry['id']} with {name}: {news}")
-    turned = [e for e in document["cases"] if len({r["verdict"] for r in e["results"].values()}) > 1]
+    turned = [e for e in document["cases"] if len({r["summary"] for r in e["results"].values()}) > 1]
     if turned:
         told.append(f"{len(turned)} case(s) differ between versions:")
         told += [f"  {entry['id']}: {_by_version(entry)}" for entry in turned]
@@ -170,7 +170,7 @@ def lines(document: SuiteDocument) -> list[str]:
 
 
 def _by_version(entry: CaseResults) -> str:
-    return "; ".join(f"{version} {result['verdict']}" for version, result in entry["results"].items())
+    return "; ".join(f"{version} {result['summary']}" for version, result in entry["results"].items())
 
 
 def _plural(name: str, count: int) -> str:

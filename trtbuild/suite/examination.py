@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import DataError, ExportError, ModelError
 from trtbuild.suite.case import Case
-from trtbuild.suite.stage import Verdict, shorten
+from trtbuild.suite.stage import StageResult, shorten
 
 if TYPE_CHECKING:
     import onnx
@@ -40,7 +40,7 @@ class StageAnswer(TypedDict, total=False):
     """What came of one stage; where the export succeeds, with its :class:`Graph`."""
 
     stage: str
-    verdict: Verdict
+    result: StageResult
     says: str
     exported: Graph
 
@@ -62,25 +62,25 @@ def examine(case: Case, graphs: Path, tell: Tell) -> None:
         lowered = lower_case(case, model, feeds)
         content = canonical.to_bytes(lowered)
     except ModelError as error:
-        tell({"stage": "exports", "verdict": "no", "says": shorten(str(error))})
+        tell({"stage": "exports", "result": "no", "says": shorten(str(error))})
         return
     except Exception as error:  # the case's own function, and TensorFlow under it, raise anything
-        tell({"stage": "exports", "verdict": "no", "says": shorten(f"{type(error).__name__}: {first_line(error)}")})
+        tell({"stage": "exports", "result": "no", "says": shorten(f"{type(error).__name__}: {first_line(error)}")})
         return
     digest = hashlib.sha256(content).hexdigest()
     write_once(graphs / f"{digest}.onnx", content)
     graph: Graph = {"graph": digest, "outline": outline.outline(lowered), **questions(case, lowered)}
-    tell({"stage": "exports", "verdict": "yes", "says": "", "exported": graph})
-    verdict: Verdict
+    tell({"stage": "exports", "result": "yes", "says": "", "exported": graph})
+    result: StageResult
     try:
-        verdict, says = compare_case(case, source, lowered, feeds)
+        result, says = compare_case(case, source, lowered, feeds)
     except _NotHere as error:
-        verdict, says = "untested", str(error)
+        result, says = "untested", str(error)
     except Exception as error:  # a runtime that cannot run the graph says so in many ways
-        verdict, says = "no", f"{type(error).__name__}: {first_line(error)}"
+        result, says = "no", f"{type(error).__name__}: {first_line(error)}"
         if "NOT_IMPLEMENTED" in says or "NotImplemented" in says:
-            verdict = "untested"
-    tell({"stage": "matches", "verdict": verdict, "says": shorten(says)})
+            result = "untested"
+    tell({"stage": "matches", "result": result, "says": shorten(says)})
 
 
 def write_once(path: Path, content: bytes) -> None:
@@ -190,7 +190,7 @@ class _NotHere(Exception):
 
 def compare_case(
     case: Case, source: Traced | None, lowered: onnx.ModelProto, feeds: Sequence[Mapping[str, Array]]
-) -> tuple[Verdict, str]:
+) -> tuple[StageResult, str]:
     """Whether the lowered graph gives the source's values, in ONNX Runtime; at every point of the profiles."""
     from trtbuild.runtimes.onnxruntime import session_of
     from trtbuild.suite.comparison import difference

@@ -15,11 +15,11 @@ from trtbuild.suite.stage import STAGES, Stage, Stages
 
 PACKAGED = Path(__file__).resolve().parent / "expected"
 CLASSES = ("no-gpu", "gpu")
-VERDICTS = ("no", "crash", "timeout", "untested")
+RESULTS = ("no", "crash", "timeout", "untested")
 Outcome = Literal["pass", "expected failure", "unexpected pass", "unexpected failure", "new"]
 UNEXPECTED: tuple[Outcome, ...] = ("unexpected pass", "unexpected failure")
 LONGEST_PART = 100  # of a message: enough to tell reasons apart, little enough to read in a diff
-Expectation = dict[str, str]  # stage -> "verdict" or "verdict: part of the message"; {} is all yes
+Expectation = dict[str, str]  # stage -> "result" or "result: part of the message"; {} is all yes
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def _parse(entry: object, where: str) -> Expectation:
     parsed = {}
     for stage, value in entry.items():
         text = {True: "yes", False: "no"}.get(value, str(value))  # YAML reads a bare no as false
-        verdict = text.partition(":")[0]
-        if verdict not in (*VERDICTS, "yes"):
+        result = text.partition(":")[0]
+        if result not in (*RESULTS, "yes"):
             raise ConfigError(
-                f"unknown verdict '{verdict}'", where=f"{where}.{stage}", hint=f"one of {', '.join(VERDICTS)}"
+                f"unknown result '{result}'", where=f"{where}.{stage}", hint=f"one of {', '.join(RESULTS)}"
             )
-        if verdict != "yes":
+        if result != "yes":
             parsed[stage] = text
     return parsed
 
@@ -93,11 +93,11 @@ def judge(stages: Stages, expectation: Expectation | None, version: str) -> Judg
         if have is None:
             if want is not None:  # an earlier stage failed, and is told of itself
                 worse.append(f"{stage}: not reached, {want} was expected")
-        elif have.verdict != wanted:
-            line = f"{stage}: {have.verdict}, {wanted} was expected" + (f": {have.says}" if have.says else "")
-            (better if have.verdict == "yes" else worse).append(line)
+        elif have.result != wanted:
+            line = f"{stage}: {have.result}, {wanted} was expected" + (f": {have.says}" if have.says else "")
+            (better if have.result == "yes" else worse).append(line)
         elif part and part not in have.says:
-            worse.append(f"{stage}: {have.verdict} for another reason: {have.says}")
+            worse.append(f"{stage}: {have.result} for another reason: {have.says}")
     if worse:
         how = "changed" if better else "regressed"
         return Judgement("unexpected failure", f"{how} in {version}: {'; '.join((*better, *worse))}", expectation)
@@ -108,18 +108,18 @@ def judge(stages: Stages, expectation: Expectation | None, version: str) -> Judg
 
 
 def _split(text: str) -> tuple[str, str]:
-    verdict, _, part = text.partition(": ")
-    return verdict, part
+    result, _, part = text.partition(": ")
+    return result, part
 
 
 def describe(stages: Stages) -> Expectation:
     """The expectation that these stages meet."""
-    return {name: _with_part(stages[name]) for name in STAGES if name in stages and stages[name].verdict != "yes"}
+    return {name: _with_part(stages[name]) for name in STAGES if name in stages and stages[name].result != "yes"}
 
 
 def _with_part(stage: Stage) -> str:
     part = part_of(stage.says)
-    return f"{stage.verdict}: {part}" if part else stage.verdict
+    return f"{stage.result}: {part}" if part else stage.result
 
 
 def part_of(says: str) -> str:

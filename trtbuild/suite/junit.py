@@ -32,5 +32,5 @@ def to_xml(document: SuiteDocument) -> bytes:
 
 def stage_lines(result: ResultDocument) -> str:
     """What went wrong, a stage a line."""
-    text = "\n".join(": ".join(filter(None, (name, verdict, says))) for name, verdict, says in said_of(result))
+    text = "\n".join(": ".join(filter(None, (name, result, says))) for name, result, says in said_of(result))
     return "".join(c if c >= " " or c in "\n\t" else "?" for c in text)  # XML has no other control characters

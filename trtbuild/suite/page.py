@@ -17,7 +17,7 @@ SYMBOLS = {"yes": "✔", "no": "✘", "crash": "⚡", "timeout": "⏱", "unteste
 
 class Message(TypedDict):
     stage: str
-    verdict: str
+    result: str
     says: str
     versions: list[str]
 
@@ -33,7 +33,7 @@ def render_all(document: SuiteDocument, results: Results, templates: Mapping[str
         bad = {result[stage].get("node", "") for result in entry["results"].values() for stage in STAGES} - {""}
         graphs[entry["id"]] = Markup(svg(results.outline(entry["id"]), sorted(bad)))
     versions = [version["name"] for version in document["versions"]]
-    works = {v: sum(entry["results"][v]["verdict"] == "ok" for entry in document["cases"]) for v in versions}
+    works = {v: sum(entry["results"][v]["summary"] == "ok" for entry in document["cases"]) for v in versions}
     data = {
         "page": document, "graphs": graphs, "symbols": SYMBOLS,
         "messages": {entry["id"]: messages(entry) for entry in document["cases"]},
@@ -54,7 +54,7 @@ def messages(entry: CaseResults) -> list[Message]:
             found.setdefault(said, []).append(version)
     several = len(entry["results"]) > 1
     return [
-        {"stage": stage, "verdict": verdict, "says": says,
+        {"stage": stage, "result": result, "says": says,
          "versions": versions if several and len(versions) < len(entry["results"]) else []}
-        for (stage, verdict, says), versions in found.items()
+        for (stage, result, says), versions in found.items()
     ]  # fmt: skip

@@ -81,7 +81,7 @@ class Worker:
             self._child.stop()
 
     def examine(self, name: str, limit_s: float) -> Answers:
-        """What came of each stage; a stage that killed the process has the verdict "crash" or "timeout"."""
+        """What came of each stage; a stage that killed the process has the result "crash" or "timeout"."""
         if self._child is None:
             self._child = self._start()
         answers: Answers = {}
@@ -110,7 +110,7 @@ class Worker:
 
 
 def _of_death(death: Death) -> StageAnswer:
-    return {"verdict": "timeout" if death.cause == "time" else "crash", "says": f"the process {death}"}
+    return {"result": "timeout" if death.cause == "time" else "crash", "says": f"the process {death}"}
 
 
 def workers_for(cores: int, cases: Iterable[object]) -> int:

@@ -106,14 +106,14 @@ def _file(place: Path, graph: Graph) -> Path:
 
 def _of_the_machine(stage: StageDocument) -> bool:
     """SIGKILL is what the kernel sends where memory ends, and what a person sends; no library does."""
-    return stage["verdict"] == "timeout" or (stage["verdict"] == "crash" and "SIGKILL" in stage.get("says", ""))
+    return stage["result"] == "timeout" or (stage["result"] == "crash" and "SIGKILL" in stage.get("says", ""))
 
 
 def _record(answers: Answers) -> Examined:
     """The stages, and the graph where there is one."""
     record: Examined = {"stages": {}}
     for name, answer in answers.items():
-        record["stages"][name] = Stage(answer["verdict"], answer.get("says", "")).document()
+        record["stages"][name] = Stage(answer["result"], answer.get("says", "")).document()
         if "exported" in answer:
             record["exported"] = answer["exported"]
     return record

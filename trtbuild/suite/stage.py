@@ -1,4 +1,4 @@
-"""The four stages of a case with one TensorRT version, each with its own verdict; TensorRT's answer is two of them."""
+"""The four stages of a case with one TensorRT version, each with its own result; TensorRT's answer is two of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal, NotRequired, TypedDict
 from trtbuild.workers.prober import Answer
 
 StageName = Literal["exports", "parses", "builds", "matches"]
-Verdict = Literal["yes", "no", "crash", "timeout", "untested"]
+StageResult = Literal["yes", "no", "crash", "timeout", "untested"]
 STAGES: tuple[StageName, ...] = ("exports", "parses", "builds", "matches")
 MOST_WORDS = 600
 # What TensorRT adds to any failure where there is no driver: it says nothing about the graph.
@@ -20,7 +20,7 @@ _AFTERSHOCK = re.compile(r";? ?\[checkMacros\.cpp::catchCudaError::\d+\] Error C
 class StageDocument(TypedDict):
     """A stage in records and in ``suite.json``."""
 
-    verdict: Verdict
+    result: StageResult
     says: NotRequired[str]
     node: NotRequired[str]
     kind: NotRequired[str]
@@ -28,19 +28,19 @@ class StageDocument(TypedDict):
 
 @dataclass(frozen=True)
 class Stage:
-    """``says``: the tool's own words where the verdict is not yes; ``node``: the ONNX node they are about.
+    """``says``: the tool's own words where the result is not yes; ``node``: the ONNX node they are about.
 
     ``kind``: of the problem where TensorRT refuses: "parse", "misread" or "build".
     """
 
-    verdict: Verdict
+    result: StageResult
     says: str = ""
     node: str = ""
     kind: str = ""
 
     def document(self) -> StageDocument:
         """Without what it does not say."""
-        said: StageDocument = {"verdict": self.verdict}
+        said: StageDocument = {"result": self.result}
         if self.says:
             said["says"] = self.says
         if self.node:
@@ -92,7 +92,7 @@ def overall(stages: Stages) -> str:
     'parses: crash'
     """
     for name in STAGES:
-        verdict = stages.get(name, UNREACHED).verdict
-        if verdict not in ("yes", "untested"):
-            return f"{name}: {verdict}"
+        result = stages.get(name, UNREACHED).result
+        if result not in ("yes", "untested"):
+            return f"{name}: {result}"
     return "ok"

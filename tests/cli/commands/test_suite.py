@@ -88,7 +88,7 @@ def test_a_workspaces_own_cases_run_and_are_recorded(place: Path) -> None:
         e["id"]: e["results"]["rtx-1.7"]
         for e in json.loads(first.stdout[first.stdout.index('{\n "machine"') :])["cases"]
     }
-    assert results["mine"]["verdict"] == "ok" and results["mine"]["outcome"] == "new"
+    assert results["mine"]["summary"] == "ok" and results["mine"]["outcome"] == "new"
     assert "+  mine: ok" in first.stdout and (place / "suite" / "expected" / "rtx-1.7.yaml").is_file()
     assert again.returncode == 0, again.stderr
     assert "3 passed" in again.stderr or "expected" in again.stderr
@@ -96,7 +96,7 @@ def test_a_workspaces_own_cases_run_and_are_recorded(place: Path) -> None:
 
 @pytest.mark.slow
 def test_a_crash_and_flipped_expectations_with_real_tools(place: Path) -> None:
-    """The parser's segmentation fault is a verdict, its neighbours have theirs, and what was flipped is reported."""
+    """The parser's segmentation fault is a result, its neighbours have theirs, and what was flipped is reported."""
     expected = place / "suite" / "expected" / "rtx-1.7.yaml"
     expected.parent.mkdir()
     expected.write_text("cases:\n  mine: {builds: no}\n  resize-antialias-ignored: ok\n", "utf-8")
@@ -105,7 +105,7 @@ def test_a_crash_and_flipped_expectations_with_real_tools(place: Path) -> None:
 
     results = {e["id"]: e["results"]["rtx-1.7"] for e in json.loads(done.stdout)["cases"]}
     assert done.returncode == 1, done.stderr
-    assert results["crop-and-resize-roialign"]["parses"]["verdict"] == "crash"
+    assert results["crop-and-resize-roialign"]["parses"]["result"] == "crash"
     assert results["crop-and-resize-roialign"]["outcome"] == "expected failure"
     assert results["mine"]["outcome"] == "unexpected pass" and "fixed in rtx-1.7" in results["mine"]["news"]
     assert results["resize-antialias-ignored"]["outcome"] == "unexpected failure"
@@ -134,7 +134,7 @@ def test_a_case_of_an_onnx_file_is_compared_with_the_values_beside_it(place: Pat
     done = trtbuild("--category", "files", "--json", cwd=place)
 
     results = {e["id"]: e["results"]["rtx-1.7"] for e in json.loads(done.stdout)["cases"]}
-    assert results["right"]["verdict"] == "ok"
+    assert results["right"]["summary"] == "ok"
     assert re.match("y: 1 of 3 values differ; 2 instead of 2.5", results["wrong"]["matches"]["says"])
 
 
