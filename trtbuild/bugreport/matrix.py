@@ -57,51 +57,55 @@ class Entry:
 
 
 def measure(
-    found: Reproducer, versions: Mapping[str, Toolchain], about: Environment, folder: Path, install: bool, scrub: Scrub,
-    say: Say,
+    reproducer: Reproducer, versions: Mapping[str, Toolchain], about: Environment, folder: Path, install: bool,
+    scrub: Scrub, say: Say,
 ) -> tuple[list[Row], int]:  # fmt: skip
     """Every row, and the number of near misses that were tried."""
     import onnx
 
-    subject = found.subject
+    subject = reproducer.subject
     gpu = environment.where(about)
-    entries = in_precisions("the failing graph", found.model, subject.lowering, named.packaged_precisions().values())
-    if not isinstance(found.fault, TensorrtFault):
-        rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
-        return [*_compared(found, gpu), *with_ends(rows)], len(subject.neighbours)
+    entries = in_precisions(
+        "the failing graph", reproducer.model, subject.lowering, named.packaged_precisions().values()
+    )
+    if not isinstance(reproducer.fault, TensorrtFault):
+        rows = _ask(reproducer, versions, entries, gpu, folder, install, scrub, say)
+        return [*_compared(reproducer, gpu), *with_ends(rows)], len(subject.neighbours)
     say("looking for near misses that build")
-    asking = TensorrtFault(found.prober.ask, found.small.failure, frozenset(), folder, found.profiles, subject.tf32)
-    near, tried = controls.passing(found.model, lambda model: asking.answer(model).outcome == "ok")
+    asking = TensorrtFault(
+        reproducer.prober.ask, reproducer.small.failure, frozenset(), folder, reproducer.profiles, subject.tf32
+    )
+    near, tried = controls.passing(reproducer.model, lambda model: asking.answer(model).outcome == "ok")
     for control in near:
         entries.append(Entry(f"control: {control.how}", subject.precision, control.model, only=subject.version))
     for title, neighbour in subject.neighbours.items():
         model = onnx.load(neighbour.graph)
         entries.append(Entry(f"control: {title}", subject.precision, model, only=subject.version))
-    rows = _ask(found, versions, entries, gpu, folder, install, scrub, say)
+    rows = _ask(reproducer, versions, entries, gpu, folder, install, scrub, say)
     passed = [row for row in rows if not row.graph.startswith("control") or row.outcome == OK]
     return with_ends(passed), tried + len(subject.neighbours)
 
 
 def _ask(
-    found: Reproducer, versions: Mapping[str, Toolchain], entries: list[Entry], gpu: str, folder: Path,
+    reproducer: Reproducer, versions: Mapping[str, Toolchain], entries: list[Entry], gpu: str, folder: Path,
     install: bool, scrub: Scrub, say: Say,
 ) -> list[Row]:  # fmt: skip
-    profiles = {**found.subject.profiles, **found.profiles}
-    return ask(entries, versions, profiles, tf32=found.subject.tf32, gpu=gpu, folder=folder, install=install,
+    profiles = {**reproducer.subject.profiles, **reproducer.profiles}
+    return ask(entries, versions, profiles, tf32=reproducer.subject.tf32, gpu=gpu, folder=folder, install=install,
                scrub=scrub, say=say)  # fmt: skip
 
 
-def _compared(found: Reproducer, gpu: str) -> list[Row]:
+def _compared(reproducer: Reproducer, gpu: str) -> list[Row]:
     """Rows about values, which do not involve TensorRT: the failing graph, other precisions, other cases."""
     import onnxruntime
 
-    subject, by = found.subject, f"onnxruntime {onnxruntime.__version__}"
-    says = found.small.failure.words
+    subject, by = reproducer.subject, f"onnxruntime {onnxruntime.__version__}"
+    says = reproducer.small.failure.words
     rows = [Row("the failing graph", subject.precision, "-", by, gpu, DIFFER, says)]
     others = [one for one in named.packaged_precisions().values() if one.precision != subject.precision]
-    for other in others if isinstance(found.fault, LoweringFault) else ():
+    for other in others if isinstance(reproducer.fault, LoweringFault) else ():
         if other.kind != "none":
-            outcome, says = _in_precision(found, other)
+            outcome, says = _in_precision(reproducer, other)
             rows.append(Row("the failing graph", other.precision, "-", by, gpu, outcome, says))
     for title, neighbour in subject.neighbours.items():
         if neighbour.matches:
@@ -109,13 +113,13 @@ def _compared(found: Reproducer, gpu: str) -> list[Row]:
     return rows
 
 
-def _in_precision(found: Reproducer, lowering: Lowering) -> tuple[str, str]:
+def _in_precision(reproducer: Reproducer, lowering: Lowering) -> tuple[str, str]:
     """The failing graph in another precision, compared with the same tolerance: outcome and words."""
-    fault = found.fault
+    fault = reproducer.fault
     assert isinstance(fault, LoweringFault)
-    other = LoweringFault(lowering, found.subject.tolerance, found.feeds)
+    other = LoweringFault(lowering, reproducer.subject.tolerance, reproducer.feeds)
     try:
-        says = other.compare(found.small.model)
+        says = other.compare(reproducer.small.model)
     except ModelError as error:
         return NOT_TRIED, error.what.partition(":")[0]
     if not says:

@@ -47,7 +47,7 @@ class Report:
 
 
 def make(
-    found: Reproducer, versions: Mapping[str, Toolchain], secrets: Secrets, folder: Path,
+    reproducer: Reproducer, versions: Mapping[str, Toolchain], secrets: Secrets, folder: Path,
     *, install: bool, keep_values: bool, say: Say,
 ) -> Report:  # fmt: skip
     """Run everything that can be run, and record the results.
@@ -57,41 +57,41 @@ def make(
     """
     import onnx
 
-    small, subject = found.small, found.subject
+    small, subject = reproducer.small, reproducer.subject
     ours = subject.case is not None and subject.case.packaged  # a packaged case has no secrets
-    _check_values(found, keep=keep_values or ours)
-    onnx.checker.check_model(found.model)
+    _check_values(reproducer, keep=keep_values or ours)
+    onnx.checker.check_model(reproducer.model)
     name = subject.version
     toolchain = versions[name]
     python = failinggraph.interpreter(name, toolchain, install=install)
     module = reproduce.MODULES[toolchain.flavour]
     about = environment.collect(python, module)
     scrub = secrets.scrub
-    files: dict[str, bytes] = {"model.onnx": found.model.SerializeToString(deterministic=True)}
-    tensorflow, files["build_tf_graph.py"] = _tensorflow(found, folder, scrub, say)
-    if reproduce.can_be_written(found.feeds):
-        files["inputs.json"] = reproduce.inputs_json(found.feeds)
-    if reproduce.can_be_written(found.golden):
-        runner = "tensorflow" if isinstance(found.fault, SourceFault) else "onnxruntime"
-        files["golden.json"] = reproduce.golden_json(found.golden, runner)
-    ran, shell = _reproduce(found, toolchain, python, files, folder, scrub, say)
-    rows, tried = matrix.measure(found, versions, about, folder, install, scrub, say)
-    ops = ops_of(found.model)
-    _related(found, files)
+    files: dict[str, bytes] = {"model.onnx": reproducer.model.SerializeToString(deterministic=True)}
+    tensorflow, files["build_tf_graph.py"] = _tensorflow(reproducer, folder, scrub, say)
+    if reproduce.can_be_written(reproducer.feeds):
+        files["inputs.json"] = reproduce.inputs_json(reproducer.feeds)
+    if reproduce.can_be_written(reproducer.golden):
+        runner = "tensorflow" if isinstance(reproducer.fault, SourceFault) else "onnxruntime"
+        files["golden.json"] = reproduce.golden_json(reproducer.golden, runner)
+    ran, shell = _reproduce(reproducer, toolchain, python, files, folder, scrub, say)
+    rows, tried = matrix.measure(reproducer, versions, about, folder, install, scrub, say)
+    ops = ops_of(reproducer.model)
+    _related(reproducer, files)
     files["matrix.csv"] = matrix.text(rows).encode()
     files["environment.json"] = _json(about)
     facts = text.Facts(
-        small.failure, ops, _opset(found.model), subject.precision, about, rows, small.nodes_before, small.nodes,
-        small.minimal, small.notes, ran.status, shell, tensorflow, found.reference, scrub(found.unable),
-        _agrees(found), _weights(found), subject.tf32, tried,
-        {n: what for n, what in FILES.items() if n in files}, _origin(found, ours),
+        small.failure, ops, _opset(reproducer.model), subject.precision, about, rows, small.nodes_before, small.nodes,
+        small.minimal, small.notes, ran.status, shell, tensorflow, reproducer.reference, scrub(reproducer.unable),
+        _agrees(reproducer), _weights(reproducer), subject.tf32, tried,
+        {n: what for n, what in FILES.items() if n in files}, _origin(reproducer, ours),
     )  # fmt: skip
     files["report.md"] = scrub(text.report(facts)).encode()
     return Report(files, scrub(text.title(facts)), ran.status)
 
 
-def _check_values(found: Reproducer, *, keep: bool) -> None:
-    small = found.small
+def _check_values(reproducer: Reproducer, *, keep: bool) -> None:
+    small = reproducer.small
     if keep or not (small.kept or small.values_of_inputs):
         return
     several = "constants" if len(small.kept) > 1 else "constant"
@@ -112,18 +112,18 @@ def _opset(model: onnx.ModelProto) -> int:
     return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
 
 
-def _tensorflow(found: Reproducer, folder: Path, scrub: Callable[[str], str], say: Say) -> tuple[str, bytes]:
+def _tensorflow(reproducer: Reproducer, folder: Path, scrub: Callable[[str], str], say: Say) -> tuple[str, bytes]:
     """What happened when build_tf_graph.py was run, and the file."""
     import onnx
 
-    case = found.subject.case
+    case = reproducer.subject.case
     if case is not None and case.build is not None:
         missing: list[str] = []
         script = tfgraph.of_case(case)
-        before, after = found.small.nodes_before, found.small.nodes
+        before, after = reproducer.small.nodes_before, reproducer.small.nodes
         whole = f" (the whole graph of {before} nodes, of which model.onnx is a part)" if after < before else ""
     else:
-        (script, missing), whole = tfgraph.of_graph(found.small.model), ""
+        (script, missing), whole = tfgraph.of_graph(reproducer.small.model), ""
     script = scrub(script)
     if missing:
         return (
@@ -140,21 +140,21 @@ def _tensorflow(found: Reproducer, folder: Path, scrub: Callable[[str], str], sa
     left = [op for op in dict.fromkeys(ops) if not onnx.defs.has(op)]
     if left:
         return f"it was run, and tf2onnx left {', '.join(left)} unconverted", script.encode()
-    wanted = found.small.failure.op_type
+    wanted = reproducer.small.failure.op_type
     there = f", {wanted} among them" if wanted in ops else f"; {wanted} is not among them" if wanted else ""
     return f"it was run, and exports {text.count(len(ops))} at the top level{there}{whole}", script.encode()
 
 
 def _reproduce(
-    found: Reproducer, toolchain: Toolchain, python: Path, files: dict[str, bytes], folder: Path,
+    reproducer: Reproducer, toolchain: Toolchain, python: Path, files: dict[str, bytes], folder: Path,
     scrub: Callable[[str], str], say: Say,
 ) -> tuple[reproduce.ScriptRun, int | None]:  # fmt: skip
-    failure, tolerance = found.small.failure, found.subject.tolerance
+    failure, tolerance = reproducer.small.failure, reproducer.subject.tolerance
     compares = None
-    if isinstance(found.fault, TensorrtFault):
+    if isinstance(reproducer.fault, TensorrtFault):
         files["repro.py"] = reproduce.trt_script(
-            found.model, failure, toolchain.flavour, toolchain.version, found.profiles, tf32=found.subject.tf32,
-            limit_s=REPRO_LIMIT_S,
+            reproducer.model, failure, toolchain.flavour, toolchain.version, reproducer.profiles,
+            tf32=reproducer.subject.tf32, limit_s=REPRO_LIMIT_S,
         ).encode()  # fmt: skip
     else:
         import onnxruntime
@@ -163,12 +163,14 @@ def _reproduce(
 
         compares = {"absolute": tolerance.absolute, "relative": tolerance.relative}
         graph = "model.onnx"
-        if rounding.low_types(found.model):
+        if rounding.low_types(reproducer.model):
             graph = "emulated.onnx"
-            files[graph] = rounding.emulate(found.model).SerializeToString(deterministic=True)
+            files[graph] = rounding.emulate(reproducer.model).SerializeToString(deterministic=True)
         files["repro.py"] = reproduce.values_script(graph, tolerance, onnxruntime.__version__).encode()
         python = Path(sys.executable)
-    shell = reproduce.shell_script(toolchain.flavour, found.profiles, compares=compares, tf32=found.subject.tf32)
+    shell = reproduce.shell_script(
+        toolchain.flavour, reproducer.profiles, compares=compares, tf32=reproducer.subject.tf32
+    )
     files["repro.sh"] = shell.encode()
     say("running repro.py")
     ran = reproduce.run(files, [str(python), "-s", "repro.py", "--verbose"], folder, python)
@@ -179,21 +181,21 @@ def _reproduce(
     return ran, reproduce.run(files, ["/bin/sh", "repro.sh"], folder, python).status
 
 
-def _related(found: Reproducer, files: dict[str, bytes]) -> None:
+def _related(reproducer: Reproducer, files: dict[str, bytes]) -> None:
     from trtbuild.graphs.graph import all_nodes
 
-    cited = found.subject.case.issues if found.subject.case is not None else ()
-    inner = [node.op_type for node in all_nodes(found.model.graph)]
+    cited = reproducer.subject.case.issues if reproducer.subject.case is not None else ()
+    inner = [node.op_type for node in all_nodes(reproducer.model.graph)]
     issues = related.read()
-    matched = related.match(issues, inner, found.small.failure, cited)
+    matched = related.match(issues, inner, reproducer.small.failure, cited)
     files["related.md"] = related.text(matched, cited, f"{len(issues)} known issues (read on 2026-11-20)").encode()
 
 
-def _agrees(found: Reproducer) -> str:
+def _agrees(reproducer: Reproducer) -> str:
     from trtbuild.suite.comparison import difference
 
-    subject = found.subject
-    if isinstance(found.fault, SourceFault):
+    subject = reproducer.subject
+    if isinstance(reproducer.fault, SourceFault):
         return "no; that is the fault"
     if not subject.golden:
         return "not compared: there is no TensorFlow source"
@@ -207,23 +209,23 @@ def _agrees(found: Reproducer) -> str:
     return f"no: {next(filter(None, says))}" if any(says) else whole
 
 
-def _weights(found: Reproducer) -> str:
-    small = found.small
-    if isinstance(found.fault, SourceFault) and small.values_of_inputs:
+def _weights(reproducer: Reproducer) -> str:
+    small = reproducer.small
+    if isinstance(reproducer.fault, SourceFault) and small.values_of_inputs:
         return "the constants and inputs are those of the source"
-    if isinstance(found.fault, SourceFault):
+    if isinstance(reproducer.fault, SourceFault):
         return "random inputs" + ("; the constants are those of the source" if small.kept else ", no weights")
     if not small.kept and not small.values_of_inputs:
-        count = len(own_values(found.model))
+        count = len(own_values(reproducer.model))
         return "random numbers, with which it also fails" if count else "it has no weights"
     kept = [f"{', '.join(small.kept)} had to keep their values"] if small.kept else []
     kept += ["the inputs had to keep theirs"] if small.values_of_inputs else []
     return f"random except for what the failure needs: {'; '.join(kept)}"
 
 
-def _origin(found: Reproducer, ours: bool) -> str:
-    if ours and found.subject.case is not None:
-        return f"the case {found.subject.case.id} of trtbuild's suite of incompatible graphs"
-    operations = found.fault.operations if isinstance(found.fault, SourceFault) else ()
+def _origin(reproducer: Reproducer, ours: bool) -> str:
+    if ours and reproducer.subject.case is not None:
+        return f"the case {reproducer.subject.case.id} of trtbuild's suite of incompatible graphs"
+    operations = reproducer.fault.operations if isinstance(reproducer.fault, SourceFault) else ()
     exported = f"; exported from TensorFlow's {', '.join(operations)}" if operations else ""
-    return f"reduced from {found.subject.title}{exported}"
+    return f"reduced from {reproducer.subject.title}{exported}"

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from trtbuild import config
 from trtbuild.base.errors import ConfigError
@@ -52,14 +51,14 @@ def run(args: argparse.Namespace) -> int:
     given = args.output
     if given:
         folder.check_free(Path(given))
-    with reduced(asked, note, cases=True) as found, tempfile.TemporaryDirectory() as scratch:
-        name = args.name or _name(found)
+    with reduced(asked, note, cases=True) as reproducer, tempfile.TemporaryDirectory() as scratch:
+        name = args.name or _name(reproducer)
         target = Path(given or f"bug_{name}")
         folder.check_free(target)
         keep = args.keep_weights
-        hidden = secrets.gather(found.subject.secrets, () if keep else _blobs(found))
+        hidden = secrets.gather(reproducer.subject.secrets, () if keep else _blobs(reproducer))
         made = report.make(
-            found, _versions(found.subject.versions), hidden, Path(scratch), install=args.install,
+            reproducer, _versions(reproducer.subject.versions), hidden, Path(scratch), install=args.install,
             keep_values=keep, say=note,
         )  # fmt: skip
         leaks = hidden.found(made.files)
@@ -72,12 +71,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _name(found: Reproducer) -> str:
+def _name(reproducer: Reproducer) -> str:
     """Of the fault, not of the user's model."""
-    ops = [node.op_type for node in found.model.graph.node]
-    failure = found.small.failure
-    public = found.subject.case is not None and found.subject.case.packaged
-    return found.subject.name if public else casefile.case_id("-".join(ops[:1]) or "graph", failure)
+    ops = [node.op_type for node in reproducer.model.graph.node]
+    failure = reproducer.small.failure
+    public = reproducer.subject.case is not None and reproducer.subject.case.packaged
+    return reproducer.subject.name if public else casefile.case_id("-".join(ops[:1]) or "graph", failure)
 
 
 def _versions(asked: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
@@ -92,17 +91,17 @@ def _versions(asked: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
     return {**{name: spec for name, spec in every.items() if spec.flavour == flavour}, **asked}
 
 
-def _blobs(found: Reproducer) -> Iterator[bytes]:
-    """Bytes of the user's own weights that may not be found in a report: of each, some from its middle."""
+def _blobs(reproducer: Reproducer) -> Iterator[bytes]:
+    """Bytes of the user's own weights that may not be in a report: of each, some from its middle."""
     import onnx
 
     from trtbuild.reducing.weights import own_values, tensors
 
-    if found.subject.case is not None:
+    if reproducer.subject.case is not None:
         return
-    graph: Any = found.subject.exported.graph
+    graph = reproducer.subject.exported.graph
     every = list(tensors(graph))
-    for place in own_values(found.subject.exported):
+    for place in own_values(reproducer.subject.exported):
         content = (
             onnx.numpy_helper.to_array(every[place]).tobytes()
             if every[place].data_type != onnx.TensorProto.STRING

@@ -60,24 +60,25 @@ def run(args: argparse.Namespace) -> int:
     folder = (workspace.root if workspace else Path.cwd()) / FOLDER
     if args.name:
         casefile.check_free(folder, args.name)
-    with reduced(asked, note, cases=False) as found:
-        name = args.name or casefile.case_id(found.subject.name, found.small.failure)
-        compared = isinstance(found.fault, (LoweringFault, SourceFault))
-        path = casefile.write(folder, name, found.model, found.small.failure, found.feeds, found.golden,
-                              found.profiles, found.subject.tolerance if compared else None)  # fmt: skip
-        document = _document(found, name, path)
+    with reduced(asked, note, cases=False) as reproducer:
+        name = args.name or casefile.case_id(reproducer.subject.name, reproducer.small.failure)
+        compared = isinstance(reproducer.fault, (LoweringFault, SourceFault))
+        path = casefile.write(folder, name, reproducer.model, reproducer.small.failure, reproducer.feeds,
+                              reproducer.golden, reproducer.profiles,
+                              reproducer.subject.tolerance if compared else None)  # fmt: skip
+        document = _document(reproducer, name, path)
     print(json.dumps(document, indent=1) if args.json else "\n".join(_lines(document)))
     return 0
 
 
-def _document(found: Reproducer, name: str, path: Path) -> dict[str, object]:
-    small = found.small
+def _document(reproducer: Reproducer, name: str, path: Path) -> dict[str, object]:
+    small = reproducer.small
     return {
         "case": name, "file": str(path), "kind": small.failure.kind, "stage": small.failure.stage,
-        "op_type": small.failure.op_type, "words": small.failure.words, "tensorrt": found.subject.version,
+        "op_type": small.failure.op_type, "words": small.failure.words, "tensorrt": reproducer.subject.version,
         "nodes_before": small.nodes_before, "nodes": small.nodes, "minimal": small.minimal,
         "kept_values": list(small.kept), "kept_inputs": small.values_of_inputs, "notes": list(small.notes),
-        "reference": found.reference, "also": [f"{other.op_type}: {other.words}" for other in found.others],
+        "reference": reproducer.reference, "also": [f"{other.op_type}: {other.words}" for other in reproducer.others],
     }  # fmt: skip
 
 
