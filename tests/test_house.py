@@ -19,10 +19,11 @@ FOLDERS = (
     "pipeline", "bugreport", "reducing", "suite", "checker",
     "building", "remote", "steps", "reports", "layers", "deviation", "engine", "latency", "workers",
     "runtimes", "sources", "trt", "graphs", "quantizers", "arrays",
-    "config", "store", "toolchains", "machine", "core", "base", "demo",
+    "config", "store", "toolchains", "machine", "core", "documents", "base", "demo",
 )  # fmt: skip
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
-         "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil"}  # fmt: skip
+         "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil",
+         "jsonschema"}  # fmt: skip
 # Their files are reached from inside functions only, and may have numpy at the top.
 NUMERIC = {"layers", "deviation", "latency", "runtimes", "trt", "graphs", "quantizers", "arrays", "demo"}
 STANDARD_LIBRARY_ONLY = (

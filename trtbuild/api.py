@@ -19,8 +19,8 @@ from trtbuild.building.states import VariantState, variant_states
 from trtbuild.core.plan import Plan
 from trtbuild.core.spec import Names
 from trtbuild.core.step import Step
-from trtbuild.core.verdict import Word
 from trtbuild.core.warning import StepWarning
+from trtbuild.documents.verdict import Word
 from trtbuild.workers.status import SilentStatus
 
 Place = str | os.PathLike[str] | None

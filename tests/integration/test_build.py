@@ -10,6 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jsonschema import validate
+
+from trtbuild.documents.deviation import Details, Deviation, Histograms, RecordedOutputs
+from trtbuild.documents.engine import Passport, Precision
+from trtbuild.documents.latency import Latency, Samples
+from trtbuild.documents.layers import Layers
+from trtbuild.documents.report import Report
+from trtbuild.documents.schema import schema_of
+from trtbuild.documents.verdict import Verdict
 
 pytestmark = pytest.mark.slow
 
@@ -177,16 +186,23 @@ def test_a_failed_threshold_is_exit_1_and_the_report_says_so(workspace: Path, tr
     assert "FAIL" in page
 
 
-def test_report_json_fits_its_schema(workspace: Path, trtbuild) -> None:
-    """And the pages refer to nothing on the network."""
-    import jsonschema
+DOCUMENTS = {
+    "lower": {"precision.json": Precision}, "engine": {"passport.json": Passport},
+    "reference": {"runtime.json": RecordedOutputs}, "infer": {"runtime.json": RecordedOutputs},
+    "deviation": {"deviation.json": Deviation, "histograms.json": Histograms, "details.json": Details},
+    "layers": {"layers.json": Layers}, "latency": {"latency.json": Latency, "samples.json": Samples},
+    "validate": {"verdict.json": Verdict}, "report": {"report.json": Report},
+}  # fmt: skip
 
-    from trtbuild.reports import overview
 
+def test_every_document_is_of_its_type(workspace: Path, trtbuild) -> None:
+    """By the strict schema: no key is missing, none is unknown.  And the pages refer to nothing on the network."""
     trtbuild("model=tiny", "precision=int8", check=0)
-    report = outs(trtbuild, "model=tiny", "precision=int8")["report"]
-    schema = json.loads(Path(overview.__file__).with_name("report.schema.json").read_text())
-    jsonschema.validate(json.loads((workspace / report["report.json"]).read_text()), schema)
+    found = outs(trtbuild, "model=tiny", "precision=int8")
+    for step, kinds in DOCUMENTS.items():
+        for name, kind in kinds.items():
+            validate(json.loads((workspace / found[step][name]).read_text()), schema_of(kind))
+    report = found["report"]
     for page in ("overview.html", "deviation.html"):
         text = (workspace / report[page]).read_text()
         assert 'src="http' not in text and 'href="http' not in text

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-import trtbuild.reports
+import trtbuild.documents
 from tests.support.fakes import FakeExecutor, build, step
 from tests.support.sweeps import AXES, judge, latency, report
 from trtbuild.base.errors import ConfigError, ToolchainError
@@ -23,7 +23,7 @@ from trtbuild.pipeline import baseline, comparison
 from trtbuild.reports.compare import compare
 from trtbuild.store import Store
 
-SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
+SCHEMA = Path(trtbuild.documents.__path__[0]) / "report.schema.json"
 NAME = report(**AXES)["variant"]["id"]
 
 
@@ -203,7 +203,7 @@ def test_a_side_that_is_missing_is_told_with_what_there_is(store: Store, word: s
     [
         ("", "not a JSON document: Expecting value"), ('{"schema_version": 1,', "not a JSON document"),
         ("[]", "not a report: document: expected an object"), ("{}", "not a report: schema_version: missing"),
-        ('{"schema_version": NaN}', "NaN is no number"), ("[" * 100_000, "not a JSON document"),
+        ('{"schema_version": NaN}', "NaN is not a number"), ("[" * 100_000, "not a JSON document"),
     ],
 )  # fmt: skip
 def test_a_foreign_file_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:

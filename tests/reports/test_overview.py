@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-import trtbuild.reports
+import trtbuild.documents
 from tests.core.test_plan import variant
 from tests.support.pages import ONNXRUNTIME, VARIANT, artifacts, page, template_data
 from tests.support.sweeps import judge
@@ -21,7 +21,7 @@ from trtbuild.reports.overview import collect, findings, markdown, notes
 from trtbuild.reports.render import render
 from trtbuild.steps import Declarations
 
-SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
+SCHEMA = Path(trtbuild.documents.__path__[0]) / "report.schema.json"
 
 
 @pytest.mark.parametrize(

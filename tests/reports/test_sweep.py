@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-import trtbuild.reports
+import trtbuild.documents
 from tests.reports.test_render import HOSTILE, ROOT, Parsed
 from tests.support.sweeps import AXES, entry, latency, sweep
 from trtbuild.base.packaged import templates
@@ -22,7 +22,7 @@ from trtbuild.reports.executed import GRAPHS_ONLY
 from trtbuild.reports.sweep import collect, render_all, write
 from trtbuild.reports.sweeptext import cell
 
-SCHEMA = Path(trtbuild.reports.__path__[0]) / "sweep.schema.json"
+SCHEMA = Path(trtbuild.documents.__path__[0]) / "sweep.schema.json"
 PAGES = ["deviation-segnet.html", "layers-segnet.html", "sweep.html"]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-import trtbuild.reports
+import trtbuild.documents
 from tests.core.test_plan import planned
 from tests.core.test_plan import variant as of_graph
 from tests.support import fakegpu
@@ -33,11 +33,11 @@ from trtbuild.steps import report
 from trtbuild.steps.infer import check_engine_fits
 from trtbuild.workers.hermetic import WORKER
 
-SCHEMA = Path(trtbuild.reports.__path__[0]) / "report.schema.json"
+SCHEMA = Path(trtbuild.documents.__path__[0]) / "report.schema.json"
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = Latency(warmup_s=0.0, seconds=0.02, rounds=2, batch=2, threads=1)
 PLAN = {"inputs": {"x": {"dtype": "FLOAT", "profile": [[1, 8], [2, 8], [4, 8]]}}, "outputs": {"y": {"of": "x"}}}
-PASSED = {**PAGE_PASSPORT, "device": None, "flavour": "tensorrt"}
+PASSED = {**PAGE_PASSPORT, "flavour": "tensorrt"}
 PASSPORT = {"device": {"name": "a GPU", "compute_capability": "8.9"}, "hardware_compatibility": "none"}
 
 

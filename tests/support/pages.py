@@ -76,7 +76,7 @@ def artifacts(
 def numbers(nrmse: float) -> dict[str, Any]:
     """Errors of one layer, as layers/layererror.py gives them."""
     return {"median": nrmse / 2, "max": 4 * nrmse, "nrmse": nrmse, "sqnr_db": 40.0, "cosine": 0.9999,
-            "max_abs": 8 * nrmse, "rms": 2.0, "nonfinite": 0}  # fmt: skip
+            "max_abs": 8 * nrmse, "rms": 2.0, "nonfinite": 0, "hidden": None}  # fmt: skip
 
 
 def layer(name: str, *parents: str, dtype: str = "int8", local: float | None = 0.01, **changed: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ AXES = {"model": "segnet", "precision": "int8", "tensorrt": "rtx-1.7", "runtime"
         "calibration": "minmax"}  # fmt: skip
 RANKS = {"fp32": 0, "tf32": 1, "fp16": 2, "bf16": 3, "int8": 4}
 MACHINE = {"machine": "x86_64", "cpu": "fast", "cores": 2, "cpu_quota": "none", "threads": 2, "load_average": "0.10"}
+SETTINGS = {"warmup_s": 0.1, "seconds": 1.0, "rounds": 3, "baseline": None}
+PROFILE = {"measured": False, "why": "no profiler"}
 ABOUT = {"runtime": "onnxruntime", "version": "1.31", "executes": "graph", "providers": ["CPU"], "emulated": None}
 
 
@@ -21,7 +23,8 @@ def latency(value: float = 1.0, spread: float = 0.1, **changed: Any) -> dict[str
     p50 = {"value": value, "low": value - spread, "high": value + spread}
     side = {"name": "lowered", "title": "lowered graph", "measured": True, "p50_ms": p50, "about": ABOUT}
     return {"batch": 1, "environment": MACHINE, "sides": [side], "measured": True, "speedup": None, "pictures": None,
-            "settings": {}, "source_kind": "onnx", "ratios": {}, "verdict": None, "profile": {}, "warnings": [],
+            "settings": SETTINGS, "source_kind": "onnx", "ratios": {}, "verdict": None, "profile": PROFILE,
+            "warnings": [], "subject": "lowered", "on": "fast",
             **changed}  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from trtbuild.building.planned import Planned
 from trtbuild.core import warning
 from trtbuild.core.explain import Judgement, State
 from trtbuild.core.step import Step
-from trtbuild.core.verdict import Verdict, Word, word_of
+from trtbuild.core.verdict import word_of
+from trtbuild.documents.verdict import Verdict, Word
 
 Ending = Literal["fresh", "restored", "pulled", "ran", "failed", "blocked"]
 # A variant is built when these are up to date: what a person takes from it.

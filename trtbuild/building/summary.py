@@ -10,7 +10,8 @@ from trtbuild.base.errors import TrtbuildError
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState
 from trtbuild.core import warning
-from trtbuild.core.verdict import WORDS, Check, Verdict, export_fault, why_unjudged
+from trtbuild.core.verdict import WORDS, export_fault, why_unjudged
+from trtbuild.documents.verdict import Check, Verdict
 
 NOTHING_TO_DO = "nothing to do"
 

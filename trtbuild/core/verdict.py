@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Literal, TypedDict, get_args
+from typing import get_args
 
 from trtbuild.core.spec.validation import LOWER_BOUNDS
+from trtbuild.documents.verdict import Check, NotJudged, Verdict, Word
 
-Word = Literal["pass", "fail", "unjudged"]
 WORDS: tuple[Word, ...] = get_args(Word)
 Statistics = Mapping[str, object]  # of one output, by name, as deviation.json has them
 EXPORT = "export: "  # begins the names of checks of the hop source model -> exported graph
@@ -21,36 +21,8 @@ EXPORT_EXACT_SHARE = 0.9  # of whole numbers: a near tie may choose another clas
 ADVISED = ("cosine", "max_abs")  # metrics that a missing threshold is proposed for, with what was measured
 
 
-class Measured(TypedDict):
-    observed: float | None
-    limit: float
-    passed: bool
-    share_of_limit: float | None
-
-
-class Check(Measured, total=False):
-    """One threshold with what was observed; ``upper`` is a latency's, the rest is a task metric's."""
-
-    upper: float
-    metric: str
-    reference: float
-    score: float
-    higher_is_better: bool
-
-
-class Verdict(TypedDict):
-    """What verdict.json holds, besides the warnings of its step."""
-
-    word: Word
-    passed: bool
-    unjudged: str | None
-    checks: dict[str, Check]
-    thresholds: int
-    not_judged: dict[str, object]
-
-
 def verdict_document(
-    checks: Mapping[str, Check], *, judging: int, why_not: str, latency: int, not_judged: Mapping[str, object]
+    checks: Mapping[str, Check], *, judging: int, why_not: str, latency: int, not_judged: Mapping[str, NotJudged]
 ) -> Verdict:
     """The verdict on these checks.
 

@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import ModelError
+from trtbuild.documents.latency import NodeTime, ProfileNumbers
 
 if TYPE_CHECKING:
     import onnx
@@ -51,32 +52,6 @@ class TraceEvent(TypedDict, total=False):
     ts: int
     dur: int
     args: dict[str, str]
-
-
-class NodeTime(TypedDict):
-    name: str
-    op_type: str
-    ms: float
-    share: float | None
-    cumulative: float | None
-
-
-class OpTypeTime(TypedDict):
-    op_type: str
-    ms: float
-    share: float | None
-    nodes: int
-
-
-class Summary(TypedDict):
-    runs: int
-    nodes: int
-    sum_ms: float
-    latency_ms: float
-    ratio: float | None
-    coarse: int
-    top: list[NodeTime]
-    op_types: list[OpTypeTime]
 
 
 @dataclass(frozen=True)
@@ -208,7 +183,7 @@ def _unused(name: str, taken: Counter[str]) -> str:
     return name if taken[name] == 1 else _unused(f"{name} #{taken[name]}", taken)
 
 
-def summarise(profile: Profile, latency_ms: float) -> Summary:
+def summarise(profile: Profile, latency_ms: float) -> ProfileNumbers:
     """Sum over the nodes, its ratio to the true median latency, the top nodes with their shares, time by op type.
 
     A node's time is its mean over the runs: means add up to the sum's mean, medians do not.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, Literal
 
-from trtbuild.core.verdict import Check
+from trtbuild.documents.verdict import Check
 
 Label = Literal["improved", "regressed", "no change", "inconclusive"]
 NOISE = 0.02  # a difference that nobody should act on: the label's threshold

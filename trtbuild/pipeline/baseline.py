@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
-from trtbuild.base.printable import printable
-from trtbuild.reports.shape import REPORT, fault
+from trtbuild.documents import reading
+from trtbuild.documents.deviation import Detail
+from trtbuild.documents.layers import LayerRow
+from trtbuild.documents.report import VERSION, VERSIONS, Output, Report, Versioned
 
 FOLDER = "baselines"
-SCHEMA_VERSIONS = (1, 2)  # of report.json; what comparing reads is the same in both
 # Of an output's details: what the schema asks for, without the pictures.
-_NO_DETAIL: dict[str, Any] = {"worst": [], "channels": [], "positions": None, "samples": None, "argmax": None,
-                              "no_argmax": "left out of a baseline", "tolerance": [], "by_magnitude": []}  # fmt: skip
+_NO_DETAIL: Detail = {"worst": [], "channels": [], "positions": None, "samples": None, "argmax": None,
+                      "no_argmax": "left out of a baseline", "tolerance": [], "by_magnitude": []}  # fmt: skip
 
 
 def path_of(root: Path, model: str, variant: str) -> Path:
@@ -24,33 +23,26 @@ def path_of(root: Path, model: str, variant: str) -> Path:
     return root / FOLDER / model / f"{variant}.json"
 
 
-def read_report(path: Path) -> dict[str, Any]:
-    """A report.json, or a baseline, that can be compared.
+def read_report(path: Path) -> Report:
+    """A report.json, or a baseline, that can be compared; one of schema 1 in today's form.
 
     Raises:
-        ConfigError: it cannot be read, is no JSON, or no report: with the first place that is not as expected.
+        ConfigError: it cannot be read, is not JSON, or not a report: with the first place that is not as expected.
     """
-    hint = "give a report.json that trtbuild wrote"
-    try:
-        page = json.loads(path.read_bytes(), parse_constant=_no_number)
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not a JSON document: {printable(str(error))}", where=str(path), hint=hint) from None
-    if said := fault(page, REPORT):
-        raise ConfigError(f"not a report: {said}", where=str(path), hint=hint)
-    if page["schema_version"] not in SCHEMA_VERSIONS:
-        what = f"a report of schema {page['schema_version']}, this trtbuild writes {SCHEMA_VERSIONS[-1]}"
-        raise ConfigError(what, where=str(path), hint="build and accept it anew")
-    found: dict[str, Any] = page
-    return found
+    where, hint = str(path), "give a report.json that trtbuild wrote"
+    page = reading.read_json(path, error=ConfigError, hint=hint)
+    version = reading.checked(page, Versioned, where=where, error=ConfigError, hint=hint, name="report")[
+        "schema_version"
+    ]
+    if version not in VERSIONS:
+        what = f"a report of schema {version}, this trtbuild writes {VERSION}"
+        raise ConfigError(what, where=where, hint="build and accept it anew")
+    if version == 1 and isinstance(page, dict):
+        page = {**page, "schema_version": VERSION, "notes": page.get("warnings", []), "warnings": []}
+    return reading.checked(page, Report, where=where, error=ConfigError, hint=hint, name="report")
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number in JSON")
-
-
-def find(root: Path, model: str, variant: str) -> dict[str, Any] | None:
+def find(root: Path, model: str, variant: str) -> Report | None:
     """The accepted report of a variant, or None; a broken one is an error, as :func:`read_report` says."""
     path = path_of(root, model, variant)
     return read_report(path) if path.exists() else None
@@ -61,7 +53,7 @@ def known(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / FOLDER).rglob("*.json"))
 
 
-def accept(root: Path, page: Mapping[str, Any]) -> tuple[Path, str]:
+def accept(root: Path, page: Report) -> tuple[Path, str]:
     """Record a report as the accepted one; returns the path, and "new", "replaced" or "same"."""
     path = path_of(root, page["variant"]["model"], page["variant"]["id"])
     content = (json.dumps(slim(page), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
@@ -71,24 +63,25 @@ def accept(root: Path, page: Mapping[str, Any]) -> tuple[Path, str]:
     return path, "new" if before is None else "same" if before == content else "replaced"
 
 
-def slim(page: Mapping[str, Any]) -> dict[str, Any]:
+def slim(page: Report) -> Report:
     """A report without its pictures: it still fits its schema and compares like the whole one.
 
     Histograms stay (a new build is laid over them); heat maps, strips and worst elements, further sets of inputs, and
     the layers' errors on single hops go.
     """
-    made = {**page, "sets": {}, "outputs": {name: _slim_output(output) for name, output in page["outputs"].items()}}
-    if page.get("latency"):
-        made["latency"] = {**page["latency"], "pictures": None}
-    if page.get("layers"):
-        made["layers"] = {**page["layers"], "rows": [_slim_layer(row) for row in page["layers"]["rows"]]}
+    outputs = {name: _slim_output(output) for name, output in page["outputs"].items()}
+    made: Report = {**page, "sets": {}, "outputs": outputs}
+    if latency := page.get("latency"):
+        made["latency"] = {**latency, "pictures": None}
+    if layers := page.get("layers"):
+        made["layers"] = {**layers, "rows": [_slim_layer(row) for row in layers["rows"]]}
     return made
 
 
-def _slim_output(output: Mapping[str, Any]) -> dict[str, Any]:
+def _slim_output(output: Output) -> Output:
     return {**output, "details": dict.fromkeys(output["details"], _NO_DETAIL)}
 
 
-def _slim_layer(row: Mapping[str, Any]) -> dict[str, Any]:
-    views = ("cumulative", "local")
-    return {**row, **{view: {hop: v for hop, v in row[view].items() if hop == "total"} for view in views}}
+def _slim_layer(row: LayerRow) -> LayerRow:
+    cumulative, local = ({hop: v for hop, v in row[view].items() if hop == "total"} for view in ("cumulative", "local"))
+    return {**row, "cumulative": cumulative, "local": local}

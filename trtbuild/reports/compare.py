@@ -25,7 +25,7 @@ def compare(new: Report, old: Report) -> dict[str, Any]:
     """The comparison as data; every ``ratio`` is new / old, and above 1 means more error, time or bytes.
 
     Args:
-        new, old: whole report.json documents (``reports/report.schema.json``), of any two variants.
+        new, old: whole report.json documents (``documents/report.py``), of any two variants.
     """
     made: dict[str, Any] = {
         "new": _who(new),

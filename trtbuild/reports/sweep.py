@@ -25,7 +25,7 @@ charts = sweepcharts.charts
 
 
 def collect(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Page data (``sweep.schema.json``), whatever the order of the entries.
+    """Page data (``documents/comparison.py``: Sweep), whatever the order of the entries.
 
     Args:
         entries: one for each variant: ``id``; the group options ``model``, ``precision``, ``tensorrt``, ``runtime``,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
+
+from trtbuild.documents.engine import Binding
 
 from trtbuild.graphs.agreement import TensorKind
 
@@ -22,14 +24,6 @@ _DTYPES = {
 def dtype_name(dtype: trt.DataType) -> str:
     name = str(dtype).rpartition(".")[2]
     return _DTYPES.get(name, name.lower())
-
-
-class Binding(TypedDict):
-    """An input or output of a network; -1 in ``shape`` is a dynamic dimension."""
-
-    name: str
-    dtype: str
-    shape: list[int]
 
 
 def contract(tensors: Sequence[trt.ITensor]) -> list[Binding]:

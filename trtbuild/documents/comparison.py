@@ -1,0 +1,267 @@
+"""The comparison of two reports, and sweep.json, which holds those with accepted baselines."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypedDict
+
+from trtbuild.documents.deviation import Guilty
+from trtbuild.documents.latency import Bounds, MaybeBounds
+from trtbuild.documents.report import Axes
+from trtbuild.documents.schema import Limit
+from trtbuild.documents.verdict import Word
+
+Count = Annotated[int, Limit("minimum", 0)]
+State = Literal["pass", "fail", "unjudged", "failed", "refused", "invalid", "not built"]
+Change = Literal["none", "same", "appeared", "vanished", "elsewhere"]
+
+
+class Who(Axes):
+    id: str
+    passed: bool
+
+
+class VerdictChange(TypedDict):
+    new: Word
+    old: Word
+    changed: bool
+    now_failing: list[str]
+    no_longer_failing: list[str]
+    limits_changed: list[str]
+
+
+class Pair(TypedDict):
+    """A number on both sides; ``ratio``: new / old, above 1 means more; None where that has no meaning."""
+
+    new: float | None
+    old: float | None
+    ratio: float | None
+
+
+class WorstPair(Pair):
+    output: str
+
+
+class TaskChange(TypedDict):
+    name: str
+    new: float
+    old: float
+    change: float
+    higher_is_better: bool
+
+
+class LatencyChange(TypedDict):
+    new: MaybeBounds | None
+    old: MaybeBounds | None
+    ratio: MaybeBounds | None
+    label: Literal["slower", "faster", "no change", "not comparable"]
+    why: str
+
+
+class Shares(TypedDict):
+    new: float
+    old: float
+
+
+class MovedLayer(Pair):
+    name: str
+    path: str
+    index: int
+    type: str
+    dtype: str
+    nonfinite: bool
+
+
+class JumpChange(TypedDict):
+    new: str | None
+    old: str | None
+    change: Change
+
+
+class LayersChange(TypedDict):
+    compared: Count
+    only_new: Count
+    only_old: Count
+    moved: Count
+    first: MovedLayer | None
+    jump: JumpChange
+
+
+class Fact(TypedDict):
+    """What the two were made with; None where a side does not have it."""
+
+    name: str
+    new: str | None
+    old: str | None
+    equal: bool
+
+
+class ComparedNumbers(TypedDict):
+    """All of a comparison but what is concluded from it."""
+
+    new: Who
+    old: Who
+    verdict: VerdictChange
+    deviation: dict[str, dict[str, Pair]]
+    outputs_only_new: list[str]
+    outputs_only_old: list[str]
+    task: list[TaskChange]
+    latency: LatencyChange
+    engine_bytes: Pair
+    work_share: dict[str, Shares]
+    layers: LayersChange | None
+    environment: list[Fact]
+
+
+class Comparison(ComparedNumbers):
+    """Two reports, new and old; ``worst_rmse``: of the output whose error grew most."""
+
+    worst_rmse: WorstPair | None
+    summary: str
+
+
+class SweepCheck(TypedDict):
+    """``margin``: how far inside its limit it is, in the check's own unit; negative outside."""
+
+    name: str
+    observed: float | None
+    limit: float
+    margin: float | None
+    share: float | None
+
+
+class CheckCounts(TypedDict):
+    passed: Count
+    all: Count
+
+
+class TaskScore(TypedDict):
+    name: str
+    score: float
+    reference: float
+
+
+class WorstError(TypedDict):
+    output: str
+    relative: float
+    max_abs: float | None
+
+
+class FirstBad(TypedDict):
+    path: str
+    type: str
+    says: str
+    index: int
+
+
+class SweepEngine(TypedDict):
+    bytes: int
+    sha256: str
+    onnx_sha256: str
+    flavour: str
+    version: str
+
+
+class SweepNumbers(TypedDict):
+    """What a report says of its variant; of one without a report, nothing."""
+
+    p50_ms: MaybeBounds | None
+    p50_why: str
+    speedup: Bounds | None
+    worst: SweepCheck | None
+    checks: CheckCounts | None
+    failed_checks: list[SweepCheck]
+    task: list[TaskScore]
+    error: WorstError | None
+    guilty: Guilty | None
+    first_bad: FirstBad | None
+    engine: SweepEngine | None
+    facts: dict[str, str]
+    warnings: list[str]
+
+
+class SweepVariant(Axes, SweepNumbers):
+    """``precision_rank``: the precision's place among others, widest first."""
+
+    id: str
+    precision_rank: int
+    state: State
+    reason: str
+    accepted: bool
+    against_baseline: Comparison | None
+    baseline_changes: list[str]
+    links: dict[str, str]
+
+
+class Column(TypedDict):
+    place: list[str]
+    tensorrt: str
+    label: str
+
+
+class SweepModel(TypedDict):
+    name: str
+    anchor: str
+    cells: list[list[str]]
+    good: bool
+    pages: dict[str, str]
+
+
+class FailureReason(TypedDict):
+    state: Literal["fail", "failed", "refused", "invalid"]
+    reason: str
+    ids: list[str]
+
+
+class Accepted(TypedDict):
+    changed: list[str]
+    same: list[str]
+    without: list[str]
+
+
+class VersionStep(TypedDict):
+    id: str
+    model: str
+    label: str
+    since: str
+    before: str
+    what: list[str]
+
+
+class VersionChanges(TypedDict):
+    compared: Count
+    changes: list[VersionStep]
+
+
+class FactValue(TypedDict):
+    value: str
+    count: Count
+    ids: list[str]
+
+
+class FactValues(TypedDict):
+    name: str
+    values: list[FactValue]
+
+
+Counts = TypedDict(
+    "Counts",
+    {"pass": Count, "fail": Count, "unjudged": Count, "failed": Count, "refused": Count, "invalid": Count, "not built": Count},
+)
+
+
+class Sweep(TypedDict):
+    """sweep.json."""
+
+    schema_version: Literal[1]
+    counts: Counts
+    axes: list[Literal["tensorrt", "precision", "runtime", "target", "calibration"]]
+    columns: list[Column]
+    models: list[SweepModel]
+    variants: list[SweepVariant]
+    failures: list[str]
+    reasons: list[FailureReason]
+    not_built: list[str]
+    accepted: Accepted
+    versions: VersionChanges
+    environment: list[FactValues]
+    warnings: list[str]

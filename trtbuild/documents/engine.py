@@ -1,0 +1,103 @@
+"""precision.json and passport.json: what a graph was lowered to, and the proof that its engine computes so."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from trtbuild.documents.deviation import DataSource
+from trtbuild.documents.schema import Limit
+from trtbuild.documents.verdict import WithWarnings
+
+Sha256 = Annotated[str, Limit("pattern", "^[0-9a-f]{64}$")]
+
+
+class CalibrationFacts(TypedDict):
+    algorithm: str
+    samples: int
+    source: DataSource
+    sha256: str
+
+
+class _Precision(WithWarnings):
+    precision: str
+    compute: dict[str, str]
+    unpromised: dict[str, str]
+    macs: dict[str, int]
+    nodes_by_dtype: dict[str, int]
+    tensors: dict[str, str]
+
+
+class Precision(_Precision, total=False):
+    """precision.json: the dtype promised for every compute node, its work, and what the lowering says.
+
+    ``compute``: node -> dtype; ``unpromised``: node -> op type; ``kept_float32``: nodes, with the reason in int8.
+    """
+
+    kept_float32: list[str] | dict[str, str]
+    clamped_constants: dict[str, float]
+    calibration: CalibrationFacts
+    scales: dict[str, float]
+    weights_per_channel: dict[str, int]
+
+
+class Binding(TypedDict):
+    """An input or output of a network."""
+
+    name: str
+    dtype: str
+    shape: list[int]  # -1 is a dynamic dimension
+
+
+class DeviceFacts(TypedDict):
+    name: str
+    compute_capability: str
+    driver: str
+
+
+class _Passport(WithWarnings):
+    sha256: Sha256
+    bytes: int
+    flavour: str
+    version: str
+    compute_capabilities: list[str] | str
+    strongly_typed: bool
+    tf32: bool
+    onnx_sha256: str
+    inputs: list[Binding]
+    outputs: list[Binding]
+    profiles: dict[str, list[list[int]]]
+    network_layers: int
+    executed: bool
+    compute_nodes: dict[str, int]
+    unproved_nodes: list[str]
+    work_share: dict[str, float]
+
+
+class CompiledNode(TypedDict):
+    """The layer that a node was compiled into, and the types that it reads and writes."""
+
+    layer: str
+    operands: list[str]
+    results: list[str]
+
+
+class _CompiledNodes(TypedDict):
+    nodes: dict[str, CompiledNode]
+    unplaced: list[str]
+    unjudged: list[str]
+
+
+class CompiledNodes(_CompiledNodes, total=False):
+    """What the compiled engine made of the promise (engine/promise.py), with shares of the work by type."""
+
+    operands: dict[str, float]
+    results: dict[str, float]
+
+
+class Passport(_Passport, total=False):
+    """passport.json; an engine of TensorRT also has the GPU that it was built on."""
+
+    compiled: CompiledNodes
+
+    device: DeviceFacts
+    hardware_compatibility: str

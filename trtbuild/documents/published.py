@@ -1,0 +1,37 @@
+"""The schemas of report.json and sweep.json, for people and their tools; ``python -m trtbuild.documents.published``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from trtbuild.documents.comparison import Sweep
+from trtbuild.documents.report import Report
+from trtbuild.documents.schema import schema_of
+
+FOLDER = Path(__file__).parent
+FILES: Mapping[str, tuple[type, str]] = {
+    "report.schema.json": (Report, "trtbuild report of one variant"),
+    "sweep.schema.json": (Sweep, "trtbuild overview of a sweep"),
+}
+
+
+def text(file: str) -> str:
+    """What a schema's file holds."""
+    kind, title = FILES[file]
+    return f"{{\n{_members(schema_of(kind, title=title), 1)}\n}}\n"
+
+
+def _members(schema: Mapping[str, object], depth: int) -> str:
+    """A line for each key, property and type: a change of one is a change of one line."""
+    lines = []
+    for key, value in schema.items():
+        inner = f"{{\n{_members(value, 2)}\n }}" if depth == 1 and isinstance(value, dict) else json.dumps(value)
+        lines.append(f"{' ' * depth}{json.dumps(key)}: {inner}")
+    return ",\n".join(lines)
+
+
+if __name__ == "__main__":
+    for name in FILES:
+        (FOLDER / name).write_text(text(name), "utf-8")

@@ -1,0 +1,94 @@
+"""The JSON Schema of a typed document, derived from its TypedDict, so that type and schema cannot disagree."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+Schema = dict[str, object]
+LATER: Final = "LATER"  # marks keys that documents of the first versions lack: Annotated[int, LATER]
+
+
+class Limit(NamedTuple):
+    """A further keyword of JSON Schema: Annotated[int, Limit("minimum", 0)]."""
+
+    keyword: str
+    value: object
+
+
+_SIMPLE: Mapping[object, str] = {
+    str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null",
+}  # fmt: skip
+
+
+def schema_of(kind: type, *, title: str = "", strict: bool = True) -> Schema:
+    """JSON Schema (draft 2020-12) of a TypedDict, and of those in it, none of which holds itself.
+
+    Args:
+        strict: what is written: every required key, no other than the type's, and only its literals.  Otherwise what
+            is read, be it of an older or newer version: keys marked LATER may be missing, and unknown keys and
+            literals are allowed; types within are written out, not referred to, which is checked twice as fast.
+    """
+    deriving = _Deriving(strict)
+    made: Schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    if title:
+        made["title"] = title
+    made |= deriving.object_schema(kind)
+    return made | ({"$defs": dict(sorted(deriving.shared.items()))} if deriving.shared else {})
+
+
+class _Deriving:
+    """One schema in the making; ``shared`` holds the schemas of the types within, by name."""
+
+    def __init__(self, strict: bool) -> None:
+        self.shared: dict[str, Schema] = {}
+        self._strict = strict
+
+    def object_schema(self, kind: type) -> Schema:
+        hints = get_type_hints(kind, include_extras=True)
+        optional: frozenset[str] = getattr(kind, "__optional_keys__", frozenset())
+        left_out = {
+            name for name, hint in hints.items() if not self._strict and LATER in getattr(hint, "__metadata__", ())
+        }
+        made: Schema = {"type": "object"}
+        if required := [name for name in hints if name not in optional and name not in left_out]:
+            made["required"] = required
+        made["properties"] = {name: self.schema(hint) for name, hint in hints.items()}
+        return made | ({"additionalProperties": False} if self._strict else {})
+
+    def schema(self, hint: object) -> Schema:
+        origin, inner = get_origin(hint), get_args(hint)
+        if hint is object:
+            return {}
+        if origin is None and hint in _SIMPLE:
+            return {"type": _SIMPLE[hint]}
+        if isinstance(hint, type) and is_typeddict(hint):
+            return self._reference(hint)
+        if origin is Annotated:
+            return self.schema(inner[0]) | {e.keyword: e.value for e in inner[1:] if isinstance(e, Limit)}
+        if origin is Literal:
+            kinds = sorted({_SIMPLE[type(value)] for value in inner})
+            return {"enum": list(inner)} if self._strict else {"type": kinds if len(kinds) > 1 else kinds[0]}
+        if origin in (Union, types.UnionType):
+            return self._union(inner)
+        if origin in (list, Sequence):
+            return {"type": "array", "items": self.schema(inner[0])}
+        if origin in (dict, Mapping):
+            values = self.schema(inner[1])
+            return {"type": "object", **({"additionalProperties": values} if values else {})}
+        raise TypeError(f"{hint!r} has no JSON Schema here")
+
+    def _reference(self, kind: type) -> Schema:
+        if not self._strict:
+            return self.object_schema(kind)
+        name = kind.__name__
+        if name not in self.shared:
+            self.shared[name] = self.object_schema(kind)
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _union(self, members: tuple[object, ...]) -> Schema:
+        made = [self.schema(member) for member in members]
+        if all(set(one) == {"type"} for one in made):
+            return {"type": [one["type"] for one in made]}
+        return {"anyOf": made}
