@@ -116,7 +116,7 @@ def _sentence(fault: ValidationError) -> str:
     place = place or "document"
     if fault.validator == "type":
         kinds = fault.validator_value if isinstance(fault.validator_value, list) else [fault.validator_value]
-        return f"{place}: expected {' or '.join(_WORDS.get(kind, kind) for kind in kinds)}"
+        return f"{place}: expected {' or '.join(_WORDS.get(str(kind), str(kind)) for kind in kinds)}"
     return f"{place}: {printable(fault.message)}"
 
 

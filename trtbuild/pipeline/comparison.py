@@ -15,13 +15,13 @@ from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState, variant_states
 from trtbuild.core.verdict import why_unjudged, word_of
+from trtbuild.documents.report import Report
 from trtbuild.pipeline import baseline
 from trtbuild.reports.compare import compare
 from trtbuild.reports.comparetable import table
 
 _REPORT_FOLDER = re.compile(r"report-(.*)-[0-9a-f]{8}")
 MOST_NAMES = 12  # of a line that says what there is
-Report = dict[str, Any]
 
 
 def accept(p: Planned, *, force: bool, as_json: bool) -> int:

@@ -18,6 +18,7 @@ from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
 from trtbuild.building.states import VariantState, exit_status, variant_states
 from trtbuild.config import named, sweep
+from trtbuild.documents.report import Report
 from trtbuild.pipeline import baseline, comparison, sweeppage
 from trtbuild.pipeline.upgrading import NO_GO, Pair, lines, passed_ids, upgrade_document
 
@@ -132,7 +133,7 @@ def _version(root: Path, key: str, found: Sequence[str]) -> str:
     return values[0] if values else ""
 
 
-def _accepted(root: Path, model: str) -> list[dict[str, Any]]:
+def _accepted(root: Path, model: str) -> list[Report]:
     return [baseline.read_report(path) for path in sorted((root / baseline.FOLDER / model).glob("*.json"))]
 
 
