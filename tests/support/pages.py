@@ -30,7 +30,8 @@ PASSPORT: dict[str, Any] = {
     "inputs": [{"name": "x", "dtype": "float32", "shape": [-1, 8]}], "outputs": [],
     "network_layers": 3, "executed": False, "compute_nodes": {"int8": 2}, "unproved_nodes": [],
     "work_share": {"int8": 1.0},
-    "compiled": {"nodes": {}, "unplaced": [], "operands": {"int8": 1.0}, "results": {"float32": 1.0}},
+    "compiled": {"nodes": {}, "unplaced": [], "unjudged": [], "operands": {"int8": 1.0},
+                 "results": {"float32": 1.0}},
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, Literal
 
-from trtbuild.documents.verdict import Check
+from trtbuild.documents.verdict import Check, NotJudged
 
 Label = Literal["improved", "regressed", "no change", "inconclusive"]
 NOISE = 0.02  # a difference that nobody should act on: the label's threshold
@@ -94,14 +94,14 @@ def spread(medians: Sequence[float]) -> float:
 
 def latency_checks(
     measured: Mapping[str, Any] | None, limits: Mapping[str, float | None]
-) -> tuple[dict[str, Check], dict[str, dict[str, object]]]:
+) -> tuple[dict[str, Check], dict[str, NotJudged]]:
     """Checks, and limits that could not be judged with the reason, from latency.json (None: latency=off).
 
     ``p99_ms`` is judged by its estimate, ``max_regression`` by the interval of the ratio to the baseline; ``upper`` is
     the upper end of either interval.
     """
     checks: dict[str, Check] = {}
-    not_judged: dict[str, dict[str, object]] = {}
+    not_judged: dict[str, NotJudged] = {}
     for name, judgement in (("p99_ms", _judge_p99), ("max_regression", _judge_regression)):
         limit = limits.get(name)
         if limit is None:

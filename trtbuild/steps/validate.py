@@ -14,7 +14,6 @@ from trtbuild.core.recipes import code_inputs, data_inputs, data_params, input_p
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.core.verdict import (
-    Check,
     deviation_checks,
     export_checks,
     missing_threshold,
@@ -23,6 +22,7 @@ from trtbuild.core.verdict import (
     verdict_document,
 )
 from trtbuild.core.warning import StepWarning
+from trtbuild.documents.verdict import Check
 from trtbuild.latency.interval import latency_checks
 
 VERSION = 3
