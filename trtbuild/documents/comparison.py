@@ -245,7 +245,15 @@ class FactValues(TypedDict):
 
 Counts = TypedDict(
     "Counts",
-    {"pass": Count, "fail": Count, "unjudged": Count, "failed": Count, "refused": Count, "invalid": Count, "not built": Count},
+    {
+        "pass": Count,
+        "fail": Count,
+        "unjudged": Count,
+        "failed": Count,
+        "refused": Count,
+        "invalid": Count,
+        "not built": Count,
+    },
 )
 
 
