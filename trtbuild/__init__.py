@@ -2,15 +2,15 @@
 
     conf/*.yaml --compose--> mapping --parse--> BuildSpec --plan--> Plan --build--> artifacts --collect--> report
 
-config.py composes, core/ parses and plans (pure), builder.py runs what is stale, store.py and tracking.py
-record it in DVC's own formats, steps/ holds one file per step kind, reports/ turns artifacts into pages.
+config/ composes, core/ parses and plans (pure), building/ runs what is stale, store/ records it in DVC's own formats,
+steps/ has one file for each step kind, reports/ turns artifacts into pages; docs/architecture.md has the whole map.
 
-From Python: ``from trtbuild import build, plan, load`` (api.py), which loads them at the first use.
+From Python: ``from trtbuild import build, plan, load`` (api.py), which are loaded on first use.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trtbuild.api import build, load, plan
@@ -20,7 +20,7 @@ __all__ = ["__version__", "build", "load", "plan"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in ("build", "load", "plan"):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     from trtbuild import api

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 from trtbuild.base.errors import ConfigError, TrtbuildError
 from trtbuild.base.workspace import find_workspace
@@ -97,11 +97,11 @@ def plan(*overrides: str, sweep: bool = False, workspace: Place = None) -> tuple
 
     Args:
         overrides: as on the command line: ``"model=segnet", "precision=int8"``.
-        sweep: a word may have several values, as with ``-m``.
+        sweep: an override may have several values, as with ``-m``.
         workspace: a folder in it; the current one by default.
 
     Raises:
-        ConfigError, ToolchainError: the words make no variant.  WorkspaceError: there is no workspace.
+        ConfigError, ToolchainError: the overrides make no variant.  WorkspaceError: there is no workspace.
     """
     p = _planned(overrides, workspace, sweep)
     return tuple(
@@ -129,12 +129,12 @@ def build(
 ) -> Result | tuple[Result, ...]:
     """Bring a variant, or all of a sweep, up to date.
 
-    A failed threshold is no exception: ``state`` is "fail".  In a sweep nothing that happens to one variant is: its
+    A failed threshold is not an exception: ``state`` is "fail".  Nor is, in a sweep, what happens to one variant: its
     ``error`` says it.
 
     Args:
         overrides, sweep, workspace: as in :func:`plan`.
-        progress: say on stderr what happens.
+        progress: report on stderr what happens.
         install: install a TensorRT version that is missing.
 
     Raises:
@@ -192,7 +192,7 @@ def _result(names: Names, state: VariantState) -> Result:
 
 
 def _invalid(plan: Plan, overrides: str, error: TrtbuildError) -> Result:
-    """A variant of a sweep that could not be planned: what its words say, and of the rest what the others have."""
+    """A variant of a sweep that could not be planned: what its words say, and for the rest what the others have."""
     like = next(iter(plan.specs.values())).names
     words: Mapping[str, str] = dict(word.partition("=")[::2] for word in overrides.split())
     names = Names(*(words.get(field.name, getattr(like, field.name)) for field in fields(Names)))
@@ -200,10 +200,9 @@ def _invalid(plan: Plan, overrides: str, error: TrtbuildError) -> Result:
 
 
 def _not_built(name: str, names: Names, error: TrtbuildError) -> Result:
-    nothing: Mapping[str, Any] = MappingProxyType({})
     return Result(
-        id=name, **asdict(names), state="not built", checks=nothing, metrics=nothing, paths=nothing,
-        status=error.exit_status, error=error,
+        id=name, **asdict(names), state="not built", checks=MappingProxyType({}), metrics=MappingProxyType({}),
+        paths=MappingProxyType({}), status=error.exit_status, error=error,
     )  # fmt: skip
 
 

@@ -215,7 +215,7 @@ def test_a_step_that_makes_no_output_is_a_bug(store: Store, steps: list[Step]) -
 
     assert (outcome.failures[steps[0].key].exit_status, outcome.failures[steps[0].key].what) == (
         70,
-        "a made no out.bin",
+        "a did not write out.bin",
     )
 
 

@@ -227,7 +227,7 @@ def test_a_model_name_is_plain(workspace: Path, trtbuild, name: str) -> None:
     """What Hydra or the file system would take for something else is refused before anything is touched."""
     done = trtbuild("init", ".", "--from=models/tiny/tiny.onnx", f"--name={name}", check=2)
 
-    assert "is no model name" in done.stderr
+    assert "is not a model name" in done.stderr
     assert (workspace / ".git").is_dir()
 
 

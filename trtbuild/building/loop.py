@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, RemoteError, TrtbuildError
 from trtbuild.building import sandbox
@@ -30,6 +30,9 @@ from trtbuild.store.objects import DamagedObject
 from trtbuild.workers.executors import Completion, Executor
 from trtbuild.workers.status import Status
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 _LOCKED_POLL_S = 0.2  # another trtbuild holds a step: look again this often
 Interpreter = Callable[[Step], Path]
 
@@ -42,7 +45,7 @@ class Builder:
         store.note = status.note
         self.fetcher = Fetcher(store, status)
         self.outcome = Outcome()
-        self._locks: dict[str, Any] = {}
+        self._locks: dict[str, BaseFileLock] = {}
         self._digests: dict[str, Mapping[str, Digest]] = {}
         self._brought: dict[str, RemoteError | None] = {}
         self._steps: tuple[Step, ...] = ()
@@ -200,7 +203,7 @@ class Builder:
         if blocked:
             self.status.blocked(blocked)
 
-    def _lock(self, step: Step) -> Any | None:
+    def _lock(self, step: Step) -> BaseFileLock | None:
         """The step's lock among all processes of this host; the kernel frees it when its holder dies."""
         from filelock import FileLock, Timeout
 

@@ -11,15 +11,24 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TypedDict, get_args
 
 from trtbuild.base.errors import ConfigError, SourceError, WorkspaceError
 from trtbuild.base.files import inside, write_atomic
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import Workspace
+from trtbuild.core.recipes import DataParams, InputParams, SourceKind, SourceParams
 from trtbuild.core.spec.model import Dtype
 from trtbuild.store import tracking
 from trtbuild.workers.child import run_job
+
+
+class ModelAbout(TypedDict):
+    """What a model says about itself (workers/jobs/inspect.py)."""
+
+    source: SourceParams
+    inputs: dict[str, InputParams]
+
 
 IGNORE = """\
 /.trtbuild/
@@ -70,9 +79,11 @@ def init(directory: Path, options: Mapping[str, str], shapes: Sequence[str] = ()
     workspace = Workspace(directory.resolve())
     if model is not None and not (_NAME.fullmatch(name) and name.lower() not in _YAML_WORDS):
         hint = "letters, digits, _ . - and a letter first: --name NAME"
-        raise ConfigError(f"'{name}' is no model name", where="--name", hint=hint)
+        raise ConfigError(f"'{name}' is not a model name", where="--name", hint=hint)
     if model is not None and (workspace.conf / "model" / f"{name}.yaml").exists():
-        raise ConfigError(f"model '{name}' is there already", where=str(directory), hint="choose another: --name NAME")
+        raise ConfigError(
+            f"there is a model '{name}' already", where=str(directory), hint="choose another: --name NAME"
+        )
     directory.mkdir(parents=True, exist_ok=True)
     _repositories(workspace.root)
     workspace.prepare()
@@ -129,7 +140,7 @@ def _add_model(
     config = workspace.conf / "model" / f"{name}.yaml"
     tracked = root / tracking.MODELS_FILE
     before = tracked.read_bytes() if tracked.exists() else None
-    source: dict[str, Any] = {"kind": _kind(model), "path": str(model)}
+    source: SourceParams = {"kind": _kind(model), "path": str(model)}
     if source["kind"] == "saved_model":
         source["signature"] = options.get("--signature")
         if "--tags" in options:
@@ -143,7 +154,7 @@ def _add_model(
             for key, value in data.items():
                 if isinstance(value, str):
                     _copy(Path(options[f"--{key}"]).resolve(), root / value, made)
-        write_atomic(config, model_yaml(about["source"] | {"path": path.as_posix()}, about["inputs"], data).encode())
+        write_atomic(config, model_yaml({**about["source"], "path": path.as_posix()}, about["inputs"], data).encode())
         _track(root, folder)
     except BaseException:  # whatever it was, what was there before is there again, and nothing else
         config.unlink(missing_ok=True)
@@ -160,10 +171,16 @@ def _add_model(
     say(f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision=fp16")
 
 
-def _kind(model: Path) -> str:
+def _kind(model: Path) -> SourceKind:
     if model.is_dir():
         return "saved_model"
-    kinds = {".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".pb": "frozen_graph", ".onnx": "onnx"}
+    kinds: dict[str, SourceKind] = {
+        ".keras": "keras",
+        ".h5": "keras",
+        ".hdf5": "keras",
+        ".pb": "frozen_graph",
+        ".onnx": "onnx",
+    }
     if model.suffix not in kinds:
         hint = "a SavedModel is a folder; files are .keras, .h5, .pb (frozen graph) or .onnx"
         raise ConfigError(f"cannot tell what a '{model.suffix}' file is", where=str(model), hint=hint)
@@ -175,7 +192,7 @@ def _copy(source: Path, target: Path, made: list[Path]) -> None:
     if source == target:
         return
     if target.exists():
-        raise ConfigError("there is another file already", where=str(target), hint="choose another name: --name NAME")
+        raise ConfigError("there is already another file", where=str(target), hint="choose another name: --name NAME")
     if target.is_relative_to(source):
         raise ConfigError("the workspace cannot lie in the model's own folder", where=str(source))
     for parent, folders, files in os.walk(source):
@@ -186,7 +203,7 @@ def _copy(source: Path, target: Path, made: list[Path]) -> None:
     shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
 
 
-def _data(folder: Path, key: str, given: str | None) -> Any:
+def _data(folder: Path, key: str, given: str | None) -> str | DataParams:
     if given is None:
         count = CALIBRATION_SAMPLES if key == "calibration" else VALIDATION_SAMPLES
         return {"kind": "random", "count": count, "seed": 0 if key == "calibration" else 1}
@@ -197,9 +214,9 @@ def _data(folder: Path, key: str, given: str | None) -> Any:
 
 @contextlib.contextmanager
 def _inspected(
-    workspace: Workspace, source: Mapping[str, Any], shapes: Mapping[str, list[int | None]], model: Path
-) -> Iterator[tuple[dict[str, Any], Path]]:
-    """What the model says about itself, and the file to take: the model, or what was made of it.
+    workspace: Workspace, source: SourceParams, shapes: Mapping[str, list[int | None]], model: Path
+) -> Iterator[tuple[ModelAbout, Path]]:
+    """What the model says about itself, and the file to take: the model, or what was made from it.
 
     In a child process: loading foreign files can take down the process that does it.
     """
@@ -216,8 +233,8 @@ def _inspected(
         shutil.rmtree(box, ignore_errors=True)
 
 
-def model_yaml(source: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> str:
-    """conf/model/NAME.yaml with what is known filled in, and a comment where the user knows better."""
+def model_yaml(source: SourceParams, inputs: Mapping[str, InputParams], data: Mapping[str, object]) -> str:
+    """conf/model/NAME.yaml with what is known filled in, and comments where the user knows better."""
     odd = next((name for name, spec in inputs.items() if spec["dtype"] not in get_args(Dtype)), None)
     if odd is not None:
         what = f"input '{odd}' is of type {inputs[odd]['dtype']}, which an engine does not take"
@@ -236,15 +253,15 @@ def model_yaml(source: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]
     return "".join(parts)
 
 
-def describe_input(spec: Mapping[str, Any]) -> dict[str, Any]:
+def describe_input(spec: InputParams) -> dict[str, object]:
     """An input's config: what the model said and took, and a first range.
 
     >>> describe_input({"dtype": "uint8", "shape": [1, 8]})["range"]
     [0, 256]
     """
-    described = {key: spec[key] for key in ("dtype", "shape")}
-    if "profile" in spec:
-        described["profile"] = {point: spec["profile"][point] for point in ("min", "opt", "max")}
+    described: dict[str, object] = {"dtype": spec["dtype"], "shape": spec["shape"]}
+    if profile := spec.get("profile"):
+        described["profile"] = {point: profile[point] for point in ("min", "opt", "max")}
     integer = str(spec["dtype"]).startswith(("int", "bool"))
     described["range"] = [0, 256] if spec["dtype"] == "uint8" else [0, 2] if integer else [0.0, 1.0]
     return described

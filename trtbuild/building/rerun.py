@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from trtbuild import toolchains
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import is_inside
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building import sandbox
+from trtbuild.core.parse import parse
 from trtbuild.core.record import PARAMS_FILE, Record
-from trtbuild.core.step import Out, Step
+from trtbuild.core.step import Environment, Out, Step
 from trtbuild.store import tracking
 from trtbuild.store.digests import file_md5
 from trtbuild.workers.executors import Completion
@@ -25,7 +26,7 @@ DIFFERS = "DIFFERS"
 
 
 def rerun(folder: Path) -> int:
-    """Run the step in a sandbox, its log on the terminal; say for each output whether it equals the record.
+    """Run the step in a sandbox, its log on the terminal; say of each output whether it equals the record.
 
     Returns 1 when one differs.
     """
@@ -34,14 +35,14 @@ def rerun(folder: Path) -> int:
     recipe = _recipe(folder)
     out = workspace.private / "rerun" / folder.resolve().name
     _run(workspace.root, folder.resolve(), recipe, out)
-    record = tracking.read_record(folder / tracking.LOCK_FILE, recipe["kind"], _to_stderr)
-    lines = compare(out, recipe["outs"], record)
+    record = tracking.read_record(folder / tracking.LOCK_FILE, recipe.kind, _to_stderr)
+    lines = compare(out, recipe.outs, record)
     for line in [*lines, f"outputs: {os.path.relpath(out)}"]:
         print(line, file=sys.stderr)
     return int(any(line.startswith(DIFFERS) for line in lines))
 
 
-def compare(made: Path, outs: list[str], record: Record | None) -> list[str]:
+def compare(made: Path, outs: Sequence[str], record: Record | None) -> list[str]:
     """One line for each output: identical, differs, or not recorded."""
     lines = []
     for name in outs:
@@ -54,14 +55,14 @@ def compare(made: Path, outs: list[str], record: Record | None) -> list[str]:
 def run_here(kind: str, folder: Path) -> int:
     """Make the outputs of the current folder's step in place; DVC records them."""
     recipe = _recipe(folder)
-    if recipe["kind"] != kind:
-        raise ConfigError(f"this folder holds a {recipe['kind']} step, not {kind}", where=str(folder))
+    if recipe.kind != kind:
+        raise ConfigError(f"this folder holds a {recipe.kind} step, not {kind}", where=str(folder))
     workspace = find_workspace(folder)
     workspace.prepare()
     made = workspace.work / f"{os.getpid()}.step.{folder.name}.done"
     try:
         _run(workspace.root, folder, recipe, made)
-        for name in recipe["outs"]:
+        for name in recipe.outs:
             shutil.move(made / name, folder / name)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -72,33 +73,42 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _recipe(folder: Path) -> dict[str, Any]:
-    recipe = tracking.read_yaml(folder / PARAMS_FILE)
-    if not isinstance(recipe, dict) or not {"kind", "version", "environment", "inputs", "outs", "params"} <= set(
-        recipe
-    ):
-        raise ConfigError(
-            "not a step folder: no params.yaml of ours in it", where=str(folder), hint="see: trtbuild show"
-        )
-    if not isinstance(recipe["outs"], list) or not all(
-        isinstance(out, str) and is_inside(out) for out in recipe["outs"]
-    ):
-        raise ConfigError("an output lies outside of the step's folder", where=str(folder / PARAMS_FILE))
+@dataclass(frozen=True)
+class Recipe:
+    """A step's params.yaml, as ``core.record.params`` writes it; paths of ``inputs`` are relative to its folder."""
+
+    kind: str
+    version: int
+    environment: Environment
+    inputs: Mapping[str, str]
+    outs: tuple[str, ...]
+    params: Mapping[str, object]
+    recipe: str
+
+
+def _recipe(folder: Path) -> Recipe:
+    where = folder / PARAMS_FILE
+    content = tracking.read_yaml(where)
+    if not isinstance(content, dict):
+        raise ConfigError(f"not a step folder: it has no {PARAMS_FILE}", where=str(folder), hint="see: trtbuild show")
+    recipe = parse(Recipe, content, str(where))
+    if not all(is_inside(out) for out in recipe.outs):
+        raise ConfigError("an output is outside of the step's folder", where=str(where))
     return recipe
 
 
-def _run(root: Path, folder: Path, recipe: Mapping[str, Any], out: Path) -> None:
+def _run(root: Path, folder: Path, recipe: Recipe, out: Path) -> None:
     """Run in a sandbox of its own, streaming the log to stderr; the outputs end up in ``out``."""
     _check_version(recipe, folder)
     box = root / ".trtbuild" / "work" / f"{os.getpid()}.rerun.{folder.name}"
-    inputs = {name: (folder / path).resolve() for name, path in recipe["inputs"].items()}
+    inputs = {name: (folder / path).resolve() for name, path in recipe.inputs.items()}
     for name, path in inputs.items():
         if not path.exists():
-            raise ConfigError(f"input {name} is not there", where=str(path), hint="run: trtbuild, or dvc pull")
-    sandbox.prepare(box, recipe["kind"], recipe["params"], inputs, root)
+            raise ConfigError(f"input {name} is missing", where=str(path), hint="run: trtbuild, or dvc pull")
+    sandbox.prepare(box, recipe.kind, recipe.params, inputs, root)
     step = Step(
-        recipe["kind"], recipe["version"], folder.parent.name, "", {}, {}, tuple(Out(name) for name in recipe["outs"]),
-        environment=recipe["environment"],
+        recipe.kind, recipe.version, folder.parent.name, "", {}, {}, tuple(Out(name) for name in recipe.outs),
+        environment=recipe.environment,
     )  # fmt: skip
     try:
         sandbox.run_alone(step, box, _interpreter(recipe), lambda executor: _follow(executor, box / "log.txt"))
@@ -120,21 +130,21 @@ def _follow(executor: LocalExecutor, log: Path) -> Completion:
                 return ended
 
 
-def _check_version(recipe: Mapping[str, Any], folder: Path) -> None:
+def _check_version(recipe: Recipe, folder: Path) -> None:
     from importlib import import_module
 
     from trtbuild.steps import kinds
 
-    kind = recipe["kind"]
+    kind = recipe.kind
     if kind not in kinds():
         raise ConfigError(f"unknown step kind '{kind}'", where=str(folder))
     have = import_module(f"trtbuild.steps.{kind}").VERSION
-    if have != recipe["version"]:
-        what = f"recorded by {kind} version {recipe['version']}, this trtbuild has version {have}"
+    if have != recipe.version:
+        what = f"recorded by {kind} version {recipe.version}, this trtbuild has version {have}"
         raise ConfigError(what, where=str(folder), hint="run the trtbuild that recorded it, or build again")
 
 
-def _interpreter(recipe: Mapping[str, Any]) -> Path:
-    if recipe["environment"] == "main":
+def _interpreter(recipe: Recipe) -> Path:
+    if recipe.environment == "main":
         return Path(sys.executable)
-    return toolchains.interpreter(toolchains.wanted(recipe["params"]), note=_to_stderr)
+    return toolchains.interpreter(toolchains.wanted(recipe.params), note=_to_stderr)

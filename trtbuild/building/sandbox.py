@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base.errors import PlaceError, TrtbuildError
 from trtbuild.core.job import Job, read_result, write_job
@@ -20,7 +19,7 @@ from trtbuild.workers.process import Death
 _FULL_DISK_BYTES = 1 << 20
 
 
-def prepare(sandbox: Path, kind: str, params: Mapping[str, Any], inputs: Mapping[str, Path], root: Path) -> None:
+def prepare(sandbox: Path, kind: str, params: Mapping[str, object], inputs: Mapping[str, Path], root: Path) -> None:
     """Make a step's sandbox: ``in/`` links to the inputs, ``out/`` is written to, job.json has relative paths."""
     shutil.rmtree(sandbox, ignore_errors=True)
     (sandbox / "out").mkdir(parents=True)
@@ -34,7 +33,7 @@ def prepare(sandbox: Path, kind: str, params: Mapping[str, Any], inputs: Mapping
 
 
 def check(step: Step, ended: Completion) -> None:
-    """Raise what a finished step's answer says, or what its silence means; an output that is not there is a bug."""
+    """Raise what a finished step's answer says, or what its silence means; a missing output is a bug."""
     result = read_result(ended.sandbox)
     if result is None:
         raise died(step, ended)
@@ -42,7 +41,7 @@ def check(step: Step, ended: Completion) -> None:
         raise error_of(result.failure, step.kind, step.folder)
     missing = [out.name for out in step.outs if not (ended.sandbox / "out" / out.name).is_file()]
     if missing:
-        raise TrtbuildError(f"{step.kind} made no {missing[0]}", where=step.folder)
+        raise TrtbuildError(f"{step.kind} did not write {missing[0]}", where=step.folder)
 
 
 def run_alone(step: Step, folder: Path, interpreter: Path, watch: Callable[[LocalExecutor], Completion]) -> None:

@@ -4,14 +4,61 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState
 from trtbuild.core import warning
+from trtbuild.core.explain import State
 from trtbuild.core.verdict import WORDS, export_fault, why_unjudged
 from trtbuild.documents.verdict import Check, Verdict
+
+
+class StepEntry(TypedDict):
+    folder: str
+    state: State
+    outs: dict[str, str]
+
+
+class VariantEntry(TypedDict):
+    """One variant of ``show --json`` (docs/json.md)."""
+
+    id: str
+    model: str
+    precision: str
+    tensorrt: str
+    runtime: str
+    target: str
+    calibration: str
+    verdict: str | None
+    unjudged: str | None
+    error: str | None
+    warnings: list[dict[str, str]]
+    steps: dict[str, StepEntry]
+    metrics: Metrics
+
+
+class Metrics(TypedDict, total=False):
+    """``deviation`` by output, ``hops`` by hop and output; empty where nothing was measured."""
+
+    deviation: dict[str, dict[str, float | None]]
+    hops: dict[str, dict[str, float | None]]
+    checks: dict[str, Check]
+
+
+class InvalidVariant(TypedDict):
+    overrides: str
+    error: str
+
+
+class ShowDocument(TypedDict):
+    variants: list[VariantEntry]
+
+
+class SweepDocument(ShowDocument, total=False):
+    invalid: list[InvalidVariant]
+
 
 NOTHING_TO_DO = "nothing to do"
 
@@ -65,12 +112,12 @@ def describe(check: Check) -> str:
     return f"{observed}, limit {check['limit']:g}{scores}"
 
 
-def show_document(p: Planned, states: Mapping[str, VariantState]) -> dict[str, Any]:
+def show_document(p: Planned, states: Mapping[str, VariantState]) -> SweepDocument:
     """Folders, states, verdict and metrics of every variant, or the ``error`` that says why it is not built."""
-    entries = []
+    entries: list[VariantEntry] = []
     for name, state in states.items():
         names, verdict = p.plan.specs[name].names, state.verdict
-        steps = {
+        steps: dict[str, StepEntry] = {
             "infer" if role == "infer-lower" else role: {
                 "folder": step.folder,
                 "state": state.judgements[role].state,
@@ -88,11 +135,13 @@ def show_document(p: Planned, states: Mapping[str, VariantState]) -> dict[str, A
                 "warnings": state.warnings, "steps": steps, "metrics": _metrics(state),
             }
         )  # fmt: skip
-    invalid = [{"overrides": overrides, "error": str(error)} for overrides, error in p.invalid.items()]
-    return {"variants": entries, **({"invalid": invalid} if invalid else {})}
+    document: SweepDocument = {"variants": entries}
+    if p.invalid:
+        document["invalid"] = [{"overrides": words, "error": str(error)} for words, error in p.invalid.items()]
+    return document
 
 
-def _metrics(state: VariantState) -> dict[str, Any]:
+def _metrics(state: VariantState) -> Metrics:
     if state.steps["deviation"] != "fresh":
         return {}
     numbers = json.loads((state.root / state.roles["deviation"].folder / "deviation.json").read_text("utf-8"))

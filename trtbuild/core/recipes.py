@@ -26,10 +26,13 @@ class InputParams(TensorParams, total=False):
     range: Sequence[float]
 
 
+SourceKind = Literal["saved_model", "keras", "frozen_graph", "onnx", "factory"]
+
+
 class SourceParams(TypedDict, total=False):
     """A source in a recipe: its ``kind``, and what such a source has."""
 
-    kind: Literal["saved_model", "keras", "frozen_graph", "onnx", "factory"]
+    kind: SourceKind
     path: str
     signature: str | None
     tags: Sequence[str] | None
