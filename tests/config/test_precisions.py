@@ -16,6 +16,7 @@ from trtbuild import config
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import Workspace
+from trtbuild.building.newworkspace import LIMITS
 from trtbuild.cli import main as cli
 from trtbuild.config import named
 from trtbuild.core.spec import Calibration, Lowering
@@ -56,6 +57,11 @@ def test_the_packaged_ones_are_those_of_the_folder() -> None:
     """Widest first; a new file is a new precision."""
     assert set(named.packaged_precisions()) == set(config.options(ROOT, "precision"))
     assert list(named.packaged_precisions())[:3] == ["fp32", "tf32", "fp16"]
+
+
+def test_a_new_workspace_has_a_limit_for_each_packaged_one() -> None:
+    """Or its builds would be unjudged in that precision."""
+    assert {(one.kind, one.tf32) for one in named.packaged_precisions().values()} == set(LIMITS)
 
 
 def test_int8_without_operations_is_refused(here: Path) -> None:

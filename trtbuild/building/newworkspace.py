@@ -17,7 +17,9 @@ from trtbuild.base.errors import ConfigError, SourceError, WorkspaceError
 from trtbuild.base.files import inside, write_atomic
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import Workspace
+from trtbuild.config import named
 from trtbuild.core.recipes import DataParams, InputParams, SourceKind, SourceParams
+from trtbuild.core.spec import LoweringKind
 from trtbuild.core.spec.model import Dtype
 from trtbuild.store import tracking
 from trtbuild.workers.child import run_job
@@ -45,8 +47,11 @@ IGNORE = """\
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"}
 CALIBRATION_SAMPLES, VALIDATION_SAMPLES = 16, 8
-# First limits, of every precision that there is: one without a limit would be unjudged.  The reasons stand beside them.
-LIMITS = {"fp32": 0.9999, "tf32": 0.999, "fp16": 0.999, "bf16": 0.99, "int8": 0.98}
+# First limits by what a precision is and whether it is TF32, for every packaged one: without a limit it is unjudged.
+LIMITS: Mapping[tuple[LoweringKind, bool], float] = {
+    ("none", False): 0.9999, ("none", True): 0.999, ("float16", False): 0.999, ("bfloat16", False): 0.99,
+    ("int8", False): 0.98,
+}  # fmt: skip
 LIMITS_SAY = """\
 # Limits by metric and precision: first ones, of no task in particular; choose them by what your task can bear.
 #   fp32   the same arithmetic in another order: one that misses this is a fault of the exporter. Judges the export in
@@ -57,6 +62,10 @@ LIMITS_SAY = """\
 #   int8   255 steps a tensor: 0.98 is a fifth of the output's size as error; a task metric says whether that matters:
 #          task: {metric: top1, labels: label, max_drop: 0.01}
 """
+
+
+def _limits() -> dict[str, float]:
+    return {name: LIMITS[one.kind, one.tf32] for name, one in named.packaged_precisions().items()}
 
 
 def init(directory: Path, options: Mapping[str, str], shapes: Sequence[str] = ()) -> None:
@@ -248,7 +257,7 @@ def model_yaml(source: SourceParams, inputs: Mapping[str, InputParams], data: Ma
         "# Random data tries the tools; accuracy needs real samples: an .npz with an array for each input.\n",
         tracking.to_yaml({"data": dict(data)}).decode(),
         LIMITS_SAY,
-        tracking.to_yaml({"validation": {"deviation": {"cosine": LIMITS}}}).decode(),
+        tracking.to_yaml({"validation": {"deviation": {"cosine": _limits()}}}).decode(),
     ]
     return "".join(parts)
 
