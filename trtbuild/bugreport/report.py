@@ -6,20 +6,17 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.bugreport import environment, matrix, related, reproduce, text, tfgraph
 from trtbuild.bugreport.secrets import Secrets
 from trtbuild.core.spec import Toolchain
+from trtbuild.graphs.graph import opset_of
 from trtbuild.reducing import failinggraph, graphvalues
 from trtbuild.reducing.casefile import ops_of
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
 from trtbuild.reducing.reproducer import Reproducer
 from trtbuild.reducing.weights import own_values
-
-if TYPE_CHECKING:
-    import onnx
 
 Say = Callable[[str], None]
 REPRO_LIMIT_S = 120.0
@@ -81,7 +78,7 @@ def make(
     files["matrix.csv"] = matrix.text(rows).encode()
     files["environment.json"] = _json(about)
     facts = text.Facts(
-        small.failure, ops, _opset(reproducer.model), subject.precision, about, rows, small.nodes_before, small.nodes,
+        small.failure, ops, opset_of(reproducer.model), subject.precision, about, rows, small.nodes_before, small.nodes,
         small.minimal, small.notes, ran.status, shell, tensorflow, reproducer.reference, scrub(reproducer.unable),
         _agrees(reproducer), _weights(reproducer), subject.tf32, tried,
         {n: what for n, what in FILES.items() if n in files}, _origin(reproducer, ours),
@@ -107,9 +104,6 @@ def _json(document: Mapping[str, object]) -> bytes:
 
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 
-
-def _opset(model: onnx.ModelProto) -> int:
-    return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
 
 
 def _tensorflow(reproducer: Reproducer, folder: Path, scrub: Callable[[str], str], say: Say) -> tuple[str, bytes]:

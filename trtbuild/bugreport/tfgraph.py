@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trtbuild.bugreport import tfops
+from trtbuild.graphs.graph import opset_of
 from trtbuild.suite.case import Case
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def of_graph(model: onnx.ModelProto) -> tuple[str, list[str]]:
         return _only_onnx(model, missing), missing
     results = ", ".join(f'"{value.name}": {value.name}' for value in model.graph.output)
     specs = ", ".join(_spec(value) for value in inputs)
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 17)
+    opset = opset_of(model) or 17
     head = ['"""TensorFlow code for the reduced graph, written from its ONNX operations; its export with tf2onnx."""',
             "", "import numpy as np", "import tensorflow as tf", ""]  # fmt: skip
     text = [*head, *lines, f"SIGNATURE = [{specs}]", "", "", f"def graph({', '.join(v.name for v in inputs)}):", *body,

@@ -86,9 +86,9 @@ def _holds(node: onnx.NodeProto, names: set[str]) -> bool:
 
 def _all(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
     """The nodes, and those of every body in them."""
-    from trtbuild.graphs.graph import all_nodes, subgraphs
+    from trtbuild.graphs.graph import with_bodies
 
-    return [*nodes, *(inner for node in nodes for body in subgraphs(node) for inner in all_nodes(body))]
+    return [inner for node in nodes for inner in with_bodies(node)]
 
 
 def _reads(nodes: Sequence[onnx.NodeProto]) -> set[str]:

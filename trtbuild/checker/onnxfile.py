@@ -113,11 +113,11 @@ def _undeclared(model: onnx.ModelProto) -> list[Problem]:
 
 def check_source(path: Path, where: str, inputs: Mapping[str, InputParams], how: Options) -> Result:
     """A ready-made file that a config names: it gets the config's inputs, and its opset is raised, as in a build."""
+    from trtbuild.graphs.graph import opset_of
     from trtbuild.sources import onnxsource, tfonnx
 
     model = onnxsource.load_source(path, where, inputs)
-    have = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
-    if have < how.opset:
+    if opset_of(model) < how.opset:
         model = tfonnx.raise_opset(model, how.opset)
     with tempfile.TemporaryDirectory(prefix="trt-checker-") as folder:
         copy = Path(folder) / path.name

@@ -35,6 +35,8 @@ def settle(model: onnx.ModelProto, weights: Mapping[str, tuple[int, ...]], folde
     """
     import onnx
 
+    from trtbuild.graphs.graph import all_nodes
+
     graph = model.graph
     values = {value.name: value for value in graph.input}
     known = {name: Weight(values[name].type.tensor_type.elem_type, shape) for name, shape in weights.items()}
@@ -52,7 +54,7 @@ def settle(model: onnx.ModelProto, weights: Mapping[str, tuple[int, ...]], folde
             known[node.output[0]] = made
     del graph.node[:]
     graph.node.extend(kept)
-    used = {name for node in _nodes(graph) for name in node.input} | outputs
+    used = {name for node in all_nodes(graph) for name in node.input} | outputs
     end = 0
     for name, weight in known.items():
         if name in used:
@@ -128,9 +130,3 @@ def _values(tensor: onnx.TensorProto) -> list[int]:
     import onnx
 
     return [int(value) for value in onnx.numpy_helper.to_array(tensor).reshape(-1)]
-
-
-def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    from trtbuild.graphs.graph import all_nodes
-
-    return list(all_nodes(graph))

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import SourceError
+from trtbuild.graphs.graph import all_graphs, all_nodes
 
 if TYPE_CHECKING:
     import onnx
@@ -34,7 +35,7 @@ def canonicalise(model: onnx.ModelProto, keep: Collection[str] = ()) -> None:
 
 def names(model: onnx.ModelProto) -> set[str]:
     """Names of all nodes and their results: the author's own, in a ready-made ONNX file."""
-    nodes = _nodes(model.graph)
+    nodes = list(all_nodes(model.graph))
     return {node.name for node in nodes if node.name} | {name for node in nodes for name in node.output if name}
 
 
@@ -42,14 +43,14 @@ def strip(model: onnx.ModelProto) -> None:
     """Remove what does not change the result: producer, documentation, inferred shapes, unused opset imports."""
     import onnx
 
-    used = {node.domain if node.domain != "ai.onnx" else "" for node in _nodes(model.graph)} | {""}
+    used = {node.domain if node.domain != "ai.onnx" else "" for node in all_nodes(model.graph)} | {""}
     imports = sorted((e.domain, e.version) for e in model.opset_import if e.domain in used)
     del model.opset_import[:]
     model.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in imports)
     model.producer_name, model.producer_version, model.doc_string = "trtbuild", "", ""
     del model.metadata_props[:]
     model.graph.name, model.graph.doc_string = "model", ""
-    for graph in _graphs(model.graph):
+    for graph in all_graphs(model.graph):
         del graph.value_info[:]
         for node in graph.node:
             node.doc_string = ""
@@ -74,7 +75,7 @@ def check_size(weights: Iterable[bytes]) -> None:
 
 def _name_dimensions(graph: onnx.GraphProto) -> None:
     """Dynamic dimensions that tf2onnx numbered: named after their input, anonymous elsewhere."""
-    for inner in _graphs(graph):
+    for inner in all_graphs(graph):
         for value in (*inner.input, *inner.output):
             for i, dim in enumerate(value.type.tensor_type.shape.dim):
                 if dim.dim_param.startswith("unk__"):
@@ -104,7 +105,7 @@ def _merge_initialisers(graph: onnx.GraphProto) -> None:
         rest = [type(t).FromString(t.SerializeToString()) for t in kept]
         del graph.initializer[:]
         graph.initializer.extend(rest)
-        for node in _nodes(graph):
+        for node in all_nodes(graph):
             for i, name in enumerate(node.input):
                 if name in renamed:
                     node.input[i] = renamed[name]
@@ -112,7 +113,7 @@ def _merge_initialisers(graph: onnx.GraphProto) -> None:
 
 def _rename(graph: onnx.GraphProto, keep: frozenset[str]) -> None:
     fixed = {value.name for value in (*graph.input, *graph.output)}
-    initialisers = {tensor.name for g in _graphs(graph) for tensor in g.initializer}
+    initialisers = {tensor.name for g in all_graphs(graph) for tensor in g.initializer}
     tensors: dict[str, str] = {name: name for name in fixed}
     taken = set(fixed)
     nodes_taken: set[str] = set()
@@ -137,7 +138,7 @@ def _rename(graph: onnx.GraphProto, keep: frozenset[str]) -> None:
             tensors[name] = fresh(name, taken)
         return tensors.get(name, name)
 
-    for inner in _graphs(graph):
+    for inner in all_graphs(graph):
         if inner is not graph:
             for value in inner.input:
                 value.name = tensor(value.name)
@@ -154,22 +155,7 @@ def _rename(graph: onnx.GraphProto, keep: frozenset[str]) -> None:
 
 
 def _sort_initialisers(graph: onnx.GraphProto) -> None:
-    for inner in _graphs(graph):
+    for inner in all_graphs(graph):
         ordered = sorted((type(t).FromString(t.SerializeToString()) for t in inner.initializer), key=lambda t: t.name)
         del inner.initializer[:]
         inner.initializer.extend(ordered)
-
-
-def _graphs(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
-    """A graph and its subgraphs, outer first, in node order."""
-    found = [graph]
-    for node in graph.node:
-        for attribute in node.attribute:
-            inner = [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
-            for g in inner:
-                found += _graphs(g)
-    return found
-
-
-def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    return [node for inner in _graphs(graph) for node in inner.node]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trtbuild.graphs.graph import drop_unused_initialisers, element_types, shape_arithmetic, subgraphs
+from trtbuild.graphs.graph import drop_unused_initialisers, element_types, opset_of, shape_arithmetic, subgraphs
 
 if TYPE_CHECKING:
     import onnx
@@ -55,7 +55,7 @@ class _Caster:
         self.low: int = onnx.TensorProto.FLOAT16 if precision == "float16" else onnx.TensorProto.BFLOAT16
         self.suffix: dict[int, str] = {self.float: SUFFIX["float32"], self.low: SUFFIX[precision]}
         self.types = element_types(model)
-        self.opset = next(e.version for e in model.opset_import if e.domain in ("", "ai.onnx"))
+        self.opset = opset_of(model)
         self.keep = keep
         self.done = Casts()
         self.names: set[str] = set(self.types)

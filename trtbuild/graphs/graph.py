@@ -14,12 +14,27 @@ _SMALL_BYTES = 1 << 16  # what a shape, axes or pads may take; larger constants 
 def all_nodes(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
     """Nodes of a graph and of every subgraph in it."""
     for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from all_nodes(attribute.g)
-            for inner in attribute.graphs:
-                yield from all_nodes(inner)
+        yield from with_bodies(node)
+
+
+def with_bodies(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    """A node and those of every body in it."""
+    yield node
+    for body in subgraphs(node):
+        yield from all_nodes(body)
+
+
+def all_graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph and every subgraph in it, outer first, in node order."""
+    yield graph
+    for node in graph.node:
+        for body in subgraphs(node):
+            yield from all_graphs(body)
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's own operations that a model uses; 0 where it does not say."""
+    return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
 
 
 def element_types(model: onnx.ModelProto) -> dict[str, int]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trtbuild.core.complaint import Complaint
-from trtbuild.graphs.graph import all_nodes, element_types, subgraphs
+from trtbuild.graphs.graph import all_graphs, all_nodes, element_types, subgraphs
 
 if TYPE_CHECKING:
     import onnx
@@ -89,15 +89,8 @@ def _values(tensor: onnx.TensorProto) -> Array | None:
     return onnx.numpy_helper.to_array(tensor).astype("float32")
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    yield graph
-    for node in graph.node:
-        for inner in subgraphs(node):
-            yield from _graphs(inner)
-
-
 def _constants(graph: onnx.GraphProto) -> Iterator[tuple[str, onnx.TensorProto]]:
-    for part in _graphs(graph):
+    for part in all_graphs(graph):
         yield from ((tensor.name, tensor) for tensor in part.initializer)
     for node in all_nodes(graph):
         value = next((a.t for a in node.attribute if node.op_type == "Constant" and a.name == "value"), None)
@@ -108,7 +101,7 @@ def _constants(graph: onnx.GraphProto) -> Iterator[tuple[str, onnx.TensorProto]]
 def _computed(graph: onnx.GraphProto) -> set[str]:
     """Tensors that depend on an input of the graph or of one of its bodies."""
     found: set[str] = set()
-    for part in _graphs(graph):
+    for part in all_graphs(graph):
         constants = {tensor.name for tensor in part.initializer}
         found |= {value.name for value in part.input} - constants
     for node in all_nodes(graph):
@@ -123,7 +116,7 @@ def narrowed(model: onnx.ModelProto) -> tuple[Complaint, ...]:
 
     double = onnx.TensorProto.DOUBLE
     attributes = [attribute for node in all_nodes(model.graph) for attribute in node.attribute]
-    kinds = {tensor.data_type for part in _graphs(model.graph) for tensor in part.initializer}
+    kinds = {tensor.data_type for part in all_graphs(model.graph) for tensor in part.initializer}
     kinds |= {value.type.tensor_type.elem_type for value in model.graph.input}
     kinds |= {kind for a in attributes for kind in ((a.i,) if a.name in ("to", "dtype") else (a.t.data_type,))}
     if double not in kinds:  # nothing that inference, which is slow, could find

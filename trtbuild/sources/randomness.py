@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ExportError
@@ -61,7 +61,7 @@ def in_graph_def(graph_def: GraphDef) -> dict[str, str]:
 
 def in_onnx(model: onnx.ModelProto) -> dict[str, str]:
     """Name -> type of those whose values reach an output of an ONNX model, bodies of loops and branches included."""
-    from trtbuild.graphs.graph import producers
+    from trtbuild.graphs.graph import producers, with_bodies
 
     made_by = producers(model.graph)
     waiting, seen, found = [value.name for value in model.graph.output], set[str](), {}
@@ -72,20 +72,12 @@ def in_onnx(model: onnx.ModelProto) -> dict[str, str]:
         if node is None or name in seen:
             continue
         seen.update(node.output)
-        for inner in _with_bodies(node):
+        for inner in with_bodies(node):
             if inner.op_type in _ONNX or (inner.op_type == "Dropout" and _trains(inner, truths)):
                 found[inner.name or inner.output[0]] = inner.op_type
             if inner.op_type not in _SHAPES:
                 waiting += inner.input
     return dict(reversed(found.items()))
-
-
-def _with_bodies(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-    from trtbuild.graphs.graph import all_nodes, subgraphs
-
-    yield node
-    for body in subgraphs(node):
-        yield from all_nodes(body)
 
 
 def _constants(model: onnx.ModelProto) -> Mapping[str, Array]:

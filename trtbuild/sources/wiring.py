@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ExportError
-from trtbuild.graphs.graph import producers, subgraphs
+from trtbuild.graphs.graph import all_graphs, all_nodes, producers, subgraphs, with_bodies
 
 if TYPE_CHECKING:
     import onnx
@@ -27,7 +27,7 @@ def give_nodes(model: onnx.ModelProto) -> None:
     graph.input.extend(kept)
     inputs = {value.name for value in kept}
     made = {name: node for node in graph.node if node.op_type == "Constant" for name in node.output}
-    names = inputs | held.keys() | {name for node in _nodes(graph) for name in (*node.input, *node.output)}
+    names = inputs | held.keys() | {name for node in all_nodes(graph) for name in (*node.input, *node.output)}
     names |= {value.name for value in graph.output}
     for output in graph.output:
         name = output.name
@@ -91,7 +91,7 @@ def _behind(model: onnx.ModelProto, names: Collection[str]) -> set[str]:
     while waiting:
         node = makers.get(waiting.pop())
         if node is not None:
-            new = {name for inner in (node, *_inside(node)) for name in inner.input} - found
+            new = {name for inner in with_bodies(node) for name in inner.input} - found
             new |= {value.name for body in _bodies(node) for value in body.output} - found
             found |= new
             waiting += new
@@ -99,19 +99,11 @@ def _behind(model: onnx.ModelProto, names: Collection[str]) -> set[str]:
 
 
 def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    return [found for body in subgraphs(node) for found in (body, *(b for n in body.node for b in _bodies(n)))]
-
-
-def _inside(node: onnx.NodeProto) -> list[onnx.NodeProto]:
-    return [inner for body in _bodies(node) for inner in body.node]
-
-
-def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    return [found for node in graph.node for found in (node, *_inside(node))]
+    return [found for body in subgraphs(node) for found in all_graphs(body)]
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    for node in _nodes(graph):
+    for node in all_nodes(graph):
         for i, name in enumerate(node.input):
             if name == old:
                 node.input[i] = new

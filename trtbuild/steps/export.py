@@ -92,10 +92,10 @@ def _fake_quantisation(frozen: bytes) -> tuple[Any, ...]:
 
 def _import_onnx(job: Job) -> Any:
     """A ready-made ONNX file, its opset raised to the asked one."""
+    from trtbuild.graphs.graph import opset_of
     from trtbuild.sources import onnxsource, tfonnx
 
     model = onnxsource.load_source(job.input("source"), job.params["source"]["path"], job.params["inputs"])
-    have = next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), 0)
-    if have < job.params["opset"]:
+    if opset_of(model) < job.params["opset"]:
         model = tfonnx.raise_opset(model, job.params["opset"])
     return model

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trtbuild.documents.engine import Binding
-
 from trtbuild.graphs.agreement import TensorKind
 
 if TYPE_CHECKING:
