@@ -11,8 +11,9 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.config import options
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import Device
+from trtbuild.documents.estimate import Estimate
 from trtbuild.engine import estimate as module
-from trtbuild.engine.estimate import EstimateDocument, document, roofline
+from trtbuild.engine.estimate import document, roofline
 from trtbuild.engine.inspection import inspect
 from trtbuild.engine.values import Engine, EngineLayer, Tensor
 from trtbuild.engine.work import Work
@@ -58,9 +59,9 @@ def convolution(type: str, batch: int = 1) -> EngineLayer:
 
 
 def estimate(*layers: EngineLayer, device: Device = CARD, notes: tuple[str, ...] = (), optimum: int | None = None,
-             tf32: bool = False) -> EstimateDocument:  # fmt: skip
+             tf32: bool = False) -> Estimate:  # fmt: skip
     """Of an engine of these layers."""
-    return document(inspect(Engine("test", layers, optimum=optimum)), device, {"name": "card"}, notes, tf32=tf32)
+    return document(inspect(Engine("test", layers, optimum=optimum)), device, notes, tf32=tf32)
 
 
 def test_an_engine_is_the_sum_of_its_layers() -> None:

@@ -16,6 +16,7 @@ from trtbuild.documents.deviation import (
     Statistics,
 )
 from trtbuild.documents.engine import CalibrationFacts, Passport
+from trtbuild.documents.estimate import ReportedEstimate
 from trtbuild.documents.latency import ReportedLatency
 from trtbuild.documents.layers import ReportedLayers
 from trtbuild.documents.schema import LATER, Limit
@@ -102,7 +103,8 @@ class _Report(MeasuredDeviation):
 
 
 class Report(_Report, total=False):
-    """report.json; with ``layers`` and ``latency`` where they were measured."""
+    """report.json; with ``layers`` and ``latency`` where they were measured, ``estimate`` where a device is named."""
 
     latency: ReportedLatency | None
     layers: ReportedLayers
+    estimate: ReportedEstimate

@@ -7,16 +7,15 @@ keep a tensor between layers are not counted, so a small network on a large cach
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
 
 from trtbuild.core.spec.device import Device
+from trtbuild.documents.estimate import Bounded, DeviceNumbers, Estimate, LayerEstimate
 from trtbuild.engine.inspection import Inspection, Row
 from trtbuild.engine.values import EngineLayer, Kind
 from trtbuild.engine.work import Work
 
-Limit = Literal["memory", "arithmetic", "launch", "nothing"]
 _COST_NOTHING: tuple[Kind, ...] = ("control", "shape", "nothing", "constant")
 
 
@@ -25,7 +24,7 @@ class Bound:
     """Microseconds; ``arithmetic_us`` is None where the layer's work, or the device's peak of its type, is unknown."""
 
     us: float
-    limit: Limit
+    limit: Bounded
     memory_us: float | None
     arithmetic_us: float | None
 
@@ -43,7 +42,7 @@ def roofline(work: Work, type: str, device: Device) -> Bound:
     if work.macs != 0:
         arithmetic_us = None if work.macs is None or peak is None else 2 * work.macs / peak / 1e6
     slowest = max(memory_us or 0.0, arithmetic_us or 0.0)
-    limit: Limit = "launch"
+    limit: Bounded = "launch"
     if slowest > device.launch_us:
         limit = "memory" if slowest == memory_us else "arithmetic"
     return Bound(slowest + device.launch_us, limit, memory_us, arithmetic_us)
@@ -63,47 +62,31 @@ def operand_type(layer: EngineLayer, *, tf32: bool = False) -> str:
     return "tf32" if tf32 and found == "float32" else found
 
 
-class LayerEstimate(TypedDict):
-    name: str
-    operation: str  # of TensorFlow, "" where none is known
-    kind: str
-    type: str
-    us: float
-    limit: str
-    memory_us: float | None
-    arithmetic_us: float | None
-
-
-class EstimateDocument(TypedDict):
-    """``estimate.json``: never measured, and says so in its first key."""
-
-    schema_version: int
-    says: str
-    device: Mapping[str, object]
-    notes: list[str]
-    total_us: float
-    by_limit_us: dict[str, float]
-    layers: list[LayerEstimate]
-
-
 SAYS = "an estimate: a lower bound from shapes and data sheets, not measured"
 
 
-def document(
-    engine: Inspection, device: Device, about: Mapping[str, object], notes: Sequence[str], *, tf32: bool = False
-) -> EstimateDocument:
+def document(engine: Inspection, device: Device, notes: Sequence[str], *, tf32: bool = False) -> Estimate:
     """All layers in execution order.
 
     Args:
-        about: what is said of the device; notes: what limits this estimate.
+        notes: what limits this estimate, besides what could not be counted.
     """
     layers = [_layer(row, device, tf32) for row in engine.rows]
     by_limit: dict[str, float] = {}
     for layer in layers:
         by_limit[layer["limit"]] = by_limit.get(layer["limit"], 0.0) + layer["us"]
     return {
-        "schema_version": 1, "says": SAYS, "device": dict(about), "notes": [*notes, *_gaps(engine, layers, device)],
+        "schema_version": 1, "says": SAYS, "device": _numbers(device),
+        "notes": [*notes, *_gaps(engine, layers, device)],
         "total_us": sum(layer["us"] for layer in layers), "by_limit_us": by_limit, "layers": layers,
+    }  # fmt: skip
+
+
+def _numbers(device: Device) -> DeviceNumbers:
+    return {
+        "name": device.name or "", "compute_capability": device.compute_capability,
+        "bandwidth_gb_s": device.bandwidth_gb_s, "peak_tops": dict(device.peak_tops),
+        "launch_us": device.launch_us, "sources": dict(device.sources),
     }  # fmt: skip
 
 

@@ -40,9 +40,8 @@ def run(job: Job) -> None:
     device = Device(**params["device"])
     engine = reading.engine(job.read_json("engine_layers"), "engine_layers.json")
     inspected = inspection.inspect(engine, job.read_json("scopes"))
-    about = {key: value for key, value in params["device"].items() if value not in (None, {}, "")}
     notes = compiled_for_another(device, params["compiled_for"], params["supported"])
-    job.write_json("estimate.json", estimate.document(inspected, device, about, notes, tf32=params["tf32"]))
+    job.write_json("estimate.json", estimate.document(inspected, device, notes, tf32=params["tf32"]))
 
 
 def compiled_for_another(device: Device, compiled_for: list[str], supported: list[str]) -> list[str]:
