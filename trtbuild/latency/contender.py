@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from trtbuild.base import errors
+from trtbuild.documents.deviation import RuntimeFacts
 from trtbuild.workers.child import Child
 from trtbuild.workers.process import Death
 
@@ -20,11 +21,21 @@ class Measured(TypedDict):
     us: list[float]
 
 
+class NodeTimes(TypedDict):
+    """What a runtime's profile says; ``rows`` as trtexec writes them, ``layers`` as the inspector does."""
+
+    times: dict[str, list[float]]
+    op_types: dict[str, str]
+    kernels: dict[str, int]
+    rows: list[dict[str, object]]
+    layers: dict[str, object]
+
+
 @dataclass(frozen=True)
 class Samples:
     """``rounds``: durations of consecutive calls in microseconds, round by round; ``starts_s`` since the first one."""
 
-    about: Mapping[str, Any]
+    about: RuntimeFacts
     rounds: tuple[tuple[float, ...], ...]
     starts_s: tuple[float, ...]
 
@@ -45,21 +56,22 @@ class Contender:
             own_log=False, where=name,
         )  # fmt: skip
 
-    def loaded(self) -> Mapping[str, Any]:
+    def loaded(self) -> RuntimeFacts:
         """What it has loaded, once it has.
 
         Raises:
             TrtbuildError: what the process reports, or WorkerDied when it reports nothing.
         """
-        about: Mapping[str, Any] = self._checked(self._child.answer())
+        about: RuntimeFacts = self._checked(self._child.answer())
         return about
 
     def measure(self, warmup_s: float, seconds: float) -> Measured:
         measured: Measured = self._checked(self._child.ask({"do": "measure", "warmup_s": warmup_s, "seconds": seconds}))
         return measured
 
-    def profile(self, seconds: float) -> Any:
-        return self._checked(self._child.ask({"do": "profile", "seconds": seconds}))
+    def profile(self, seconds: float) -> NodeTimes:
+        profile: NodeTimes = self._checked(self._child.ask({"do": "profile", "seconds": seconds}))
+        return profile
 
     def _checked(self, said: Any) -> Any:
         if isinstance(said, Death):
@@ -113,9 +125,10 @@ def measure(
     return measured, failed
 
 
-def _load(contenders: Mapping[str, Contender]) -> tuple[dict[str, Mapping[str, Any]], dict[str, errors.ModelError]]:
+def _load(contenders: Mapping[str, Contender]) -> tuple[dict[str, RuntimeFacts], dict[str, errors.ModelError]]:
     """Wait until every process has its session: nobody is timed while another one still loads."""
-    about, failed = {}, {}
+    about: dict[str, RuntimeFacts] = {}
+    failed: dict[str, errors.ModelError] = {}
     for name, contender in contenders.items():
         try:
             about[name] = contender.loaded()

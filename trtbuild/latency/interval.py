@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, Literal
 
+from trtbuild.documents.latency import Label, Latency, Side
 from trtbuild.documents.verdict import Check, NotJudged
 
-Label = Literal["improved", "regressed", "no change", "inconclusive"]
 NOISE = 0.02  # a difference that nobody should act on: the label's threshold
 # The first is trtexec's own; the others are far above what an idle machine shows.
 CV_LIMIT = 0.025
@@ -42,9 +41,7 @@ def judge(low: float, high: float, threshold: float = NOISE) -> Label:
     return "no change" if low >= 1 - threshold and high <= 1 + threshold else "inconclusive"
 
 
-def warnings(
-    sides: Mapping[str, Mapping[str, Any]], facts: Mapping[str, str], cores: int, stolen: Mapping[str, int]
-) -> list[str]:
+def warnings(sides: Mapping[str, Side], facts: Mapping[str, str], cores: int, stolen: Mapping[str, int]) -> list[str]:
     """Doubts about a measurement, worst first: each names what it saw and what would help."""
     found = []
     if stolen.get("throttled_us"):
@@ -66,14 +63,16 @@ def warnings(
     return found
 
 
-def _side_warnings(name: str, side: Mapping[str, Any]) -> list[str]:
+def _side_warnings(name: str, side: Side) -> list[str]:
     doubts = []
     drift = spread([entry["p50_ms"] for entry in side["rounds"]])
     if drift > DRIFT_LIMIT:
         doubts.append(f"the rounds' medians differ by {100 * drift:.1f} %")
     if side["cv"] is not None and side["cv"] > CV_LIMIT:
         doubts.append(f"coefficient of variation {100 * side['cv']:.1f} % (above {100 * CV_LIMIT:g} %)")
-    outliers = sum(side["outliers"].values()) / side["n"]
+    counts = side["outliers"]
+    count = counts["mild_high"] + counts["mild_low"] + counts["severe_high"] + counts["severe_low"]
+    outliers = count / side["n"]
     if outliers > OUTLIER_LIMIT:
         doubts.append(f"{100 * outliers:.0f} % of the calls are outliers")
     found = [f"{name} is unsteady: {'; '.join(doubts)}. Fix the clocks, quieten the machine, or measure longer."]
@@ -93,7 +92,7 @@ def spread(medians: Sequence[float]) -> float:
 
 
 def latency_checks(
-    measured: Mapping[str, Any] | None, limits: Mapping[str, float | None]
+    measured: Latency | None, limits: Mapping[str, float | None]
 ) -> tuple[dict[str, Check], dict[str, NotJudged]]:
     """Checks, and limits that could not be judged with the reason, from latency.json (None: latency=off).
 
@@ -114,20 +113,20 @@ def latency_checks(
     return checks, not_judged
 
 
-def _judge_p99(measured: Mapping[str, Any], limit: float) -> Check | str:
+def _judge_p99(measured: Latency, limit: float) -> Check | str:
     side = measured["sides"][subject(measured["sides"])]
     if not side["measured"]:
-        return str(side["why"])
-    if side["p99_ms"] is not None:
-        p99 = side["p99_ms"]
+        return side["why"]
+    p99 = side["p99_ms"]
+    if p99 is not None:
         return _check(p99["value"], limit, p99["value"] <= limit, p99["high"])
-    for name in ("p90_ms", "p50_ms"):  # a lower percentile above the limit decides as well
-        if side[name] is not None and (side[name]["low"] or 0.0) > limit:
-            return _check(side[name]["value"], limit, False, side[name]["high"])
+    for lower in (side["p90_ms"], side["p50_ms"]):  # a lower percentile above the limit decides as well
+        if lower is not None and lower["low"] is not None and lower["high"] is not None and lower["low"] > limit:
+            return _check(lower["value"], limit, False, lower["high"])
     return f"n too small: {side['n']} calls say as much as {side['n_eff']:g}, a p99 needs 299; raise latency.seconds"
 
 
-def _judge_regression(measured: Mapping[str, Any], limit: float) -> Check | str:
+def _judge_regression(measured: Latency, limit: float) -> Check | str:
     chosen = subject(measured["sides"])
     for name in (chosen, "baseline"):
         side = measured["sides"].get(name)

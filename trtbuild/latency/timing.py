@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import SupportsFloat
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from trtbuild.arrays.arrayfile import Array
+from trtbuild.documents.latency import Bounds, Outliers, SideNumbers
+
 SEED = 20_090_717  # fixed: equal samples give equal intervals
 CONFIDENCE = 0.95
 REPLICATES, FEWEST_REPLICATES = 1000, 200
@@ -31,7 +33,7 @@ class Interval:
     high: float
 
 
-def percentile(ordered: Array, p: float) -> Array | float:
+def percentile(ordered: Array, p: float) -> Array:
     """The p-th percentile along the last, sorted axis, by trtexec's rule; ``p`` 50 is the median.
 
     Index n - 1 - int((1 - p/100) n), no interpolation, and the mean of the two middle samples for the median
@@ -39,8 +41,8 @@ def percentile(ordered: Array, p: float) -> Array | float:
     """
     n = ordered.shape[-1]
     if p == 50:
-        return (ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2
-    return ordered[..., _index(n, p)]
+        return np.asarray((ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2)
+    return np.asarray(ordered[..., _index(n, p)])
 
 
 def _index(n: int, p: float) -> int:
@@ -138,7 +140,7 @@ def _bounds(values: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def summarise(rounds: Sequence[Array], batch: int) -> dict[str, Any]:
+def summarise(rounds: Sequence[Array], batch: int) -> SideNumbers:
     """The numbers of one side, in milliseconds; ``rounds`` are arrays of milliseconds, at least one call in all.
 
     A percentile whose upper bound the effective n does not allow is None (the median stays, without bounds).  ``cv``
@@ -152,7 +154,11 @@ def summarise(rounds: Sequence[Array], batch: int) -> dict[str, Any]:
     resampled, means = resample(rounds, (50, 90, 99), SEED)
     mean = float(samples.mean())
     low, high = _bounds(means)
-    made: dict[str, Any] = {
+    p50, p90, p99 = (
+        _percentile(ordered, p, _bounds(resampled[:, i]), n_eff) if n_eff >= needed_for(p) else None
+        for i, p in enumerate((50, 90, 99))
+    )
+    return {
         "n": len(samples), "n_eff": round(n_eff, 1), "block": block_length(rounds),
         "mean_ms": rounded(Interval(mean, low, high)),
         "min_ms": _round(ordered[0]), "max_ms": _round(ordered[-1]),
@@ -160,15 +166,15 @@ def summarise(rounds: Sequence[Array], batch: int) -> dict[str, Any]:
         "throughput_per_s": round(1000 * batch / mean, 3) if mean else None,
         "outliers": outliers(ordered),
         "rounds": [{"n": len(r), "p50_ms": _round(np.median(r)), "min_ms": _round(r.min())} for r in rounds],
+        "p50_ms": {"value": _round(percentile(ordered, 50)), "low": None, "high": None} if p50 is None else {**p50},
+        "p90_ms": p90, "p99_ms": p99,
     }  # fmt: skip
-    for i, p in enumerate((50, 90, 99)):
-        low, high = _bounds(resampled[:, i])
-        below, above = order_statistics(ordered, p, n_eff)
-        interval = Interval(float(percentile(ordered, p)), min(low, below), max(high, above))
-        made[f"p{p}_ms"] = rounded(interval) if n_eff >= needed_for(p) else None
-    if made["p50_ms"] is None:
-        made["p50_ms"] = {"value": _round(percentile(ordered, 50)), "low": None, "high": None}
-    return made
+
+
+def _percentile(ordered: Array, p: float, resampled: tuple[float, float], n_eff: float) -> Bounds:
+    """With the wider ends of the bootstrap's interval and of the order statistics'."""
+    low, high = order_statistics(ordered, p, n_eff)
+    return rounded(Interval(float(percentile(ordered, p)), min(resampled[0], low), max(resampled[1], high)))
 
 
 def order_statistics(ordered: Array, p: float, n_eff: float) -> tuple[float, float]:
@@ -184,7 +190,7 @@ def order_statistics(ordered: Array, p: float, n_eff: float) -> tuple[float, flo
     return float(ordered[low]), float(ordered[high])
 
 
-def outliers(ordered: Array) -> dict[str, int]:
+def outliers(ordered: Array) -> Outliers:
     """Samples beyond 1.5 (mild) and 3 (severe) interquartile ranges from the quartiles (Tukey 1977)."""
     q1, q3 = np.percentile(ordered, [25, 75])
     iqr = q3 - q1
@@ -215,9 +221,9 @@ def ratio_of_medians(rounds: Sequence[Array], other: Sequence[Array]) -> Interva
     return Interval(value, min(low, value), max(high, value))
 
 
-def rounded(interval: Interval) -> dict[str, float]:
+def rounded(interval: Interval) -> Bounds:
     return {"value": _round(interval.value), "low": _round(interval.low), "high": _round(interval.high)}
 
 
-def _round(value: Any) -> float:
+def _round(value: SupportsFloat) -> float:
     return round(float(value), 6)  # a nanosecond, in milliseconds
