@@ -62,7 +62,7 @@ def test_no_sample_is_no_data(tmp_path: Path, array: Any) -> None:
 
 @pytest.mark.parametrize("shape", [(4, 3), (4,), (4, 2, 1)])
 def test_samples_of_another_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    """Both shapes are said, without the batch dimension."""
+    """Both shapes are given, without the batch dimension."""
     said = refusal(saved(tmp_path, image=np.zeros(shape, np.float32)))
 
     assert said.endswith(f"samples of 'image' have shape {list(shape[1:])}, the model wants [2]")
@@ -88,7 +88,7 @@ def test_fractions_are_not_cut_off(tmp_path: Path) -> None:
 
 
 def test_arrays_of_unequal_length(tmp_path: Path) -> None:
-    """All lengths are said."""
+    """All lengths are listed."""
     path = saved(tmp_path, image=rows(3), label=np.zeros(2))
 
     assert refusal(path, labels=("label",)).endswith("arrays differ in length: image 3, label 2")
@@ -142,7 +142,7 @@ def test_a_folder_has_one_file_for_each_key(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_not_the_files_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A compressed archive is unpacked once; where there is no room, that is said."""
+    """A compressed archive is unpacked once; lack of space is reported."""
     np.savez_compressed(tmp_path / "data.npz", image=rows(2))
 
     def full(**_: Any) -> Any:
@@ -221,7 +221,7 @@ def names(count: int) -> Iterator[dict[str, Any]]:
 
 
 def test_what_a_callable_yields_besides_is_not_kept() -> None:
-    """A file's name is no number, and nobody reads it; as an input it is refused."""
+    """A file's name is not a number, and nobody reads it; as an input it is refused."""
     source = {"kind": "factory", "callable": f"{__name__}:names", "arguments": {"count": 3}}
 
     assert Source(source, None, INPUTS, "model.data.validation").samples().count == 3

@@ -42,7 +42,7 @@ def recorded(
 
 @pytest.mark.parametrize("inputs", [STATIC, DYNAMIC], ids=["static", "dynamic"])
 def test_each_sample_has_one_output(tmp_path: Path, inputs: dict[str, Any]) -> None:
-    """In order, and without what fills up a static batch."""
+    """In order, without the padding of a static batch."""
     found, about = recorded(tmp_path, lambda x: 2 * x, 7, inputs)
 
     np.testing.assert_array_equal(found, 2 * samples(7).arrays["x"])
@@ -50,7 +50,7 @@ def test_each_sample_has_one_output(tmp_path: Path, inputs: dict[str, Any]) -> N
 
 
 def test_a_number_for_each_call(tmp_path: Path) -> None:
-    """A scalar output has one entry a call, and that is said; the samples are still counted."""
+    """A scalar output has one entry for each call, and that is recorded; the samples are still counted."""
     found, about = recorded(tmp_path, np.sum)
 
     np.testing.assert_array_equal(found, [3, 7])
@@ -58,7 +58,7 @@ def test_a_number_for_each_call(tmp_path: Path) -> None:
 
 
 def test_outputs_of_varying_shape_are_compared_by_element(tmp_path: Path) -> None:
-    """Shapes that hang on the data are joined flat, in their order."""
+    """Shapes that depend on the data are joined flat, in their order."""
     found, about = recorded(tmp_path, lambda x: np.full((2, len(x)), x[0, 0]))
 
     assert found.tolist() == [0.0] * 6 + [3.0] * 4
@@ -95,7 +95,7 @@ def test_an_output_may_be_called_file_or_be_empty(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["U3", "complex64", object])
 def test_an_output_without_real_numbers_is_refused(tmp_path: Path, dtype: Any) -> None:
-    """Half of a complex number would be compared in silence."""
+    """Half of a complex number would be compared silently."""
     with pytest.raises(ModelError, match=r"output 'y' holds .*, not real numbers"):
         recorded(tmp_path, lambda x: x.astype(dtype))
 

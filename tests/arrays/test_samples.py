@@ -36,7 +36,7 @@ def test_integers_do_not_wrap(tmp_path: Path, value: int) -> None:
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 def test_a_cast_does_not_overflow(tmp_path: Path, dtype: str, value: Any) -> None:
-    """A finite number that the input's type cannot hold must not become infinity in silence."""
+    """A finite number that the input's type cannot hold must not silently become infinity."""
     path = saved(tmp_path, image=np.array([[0, value]]))
 
     assert "do not fit" in refusal(path, inputs=spec(dtype=dtype))

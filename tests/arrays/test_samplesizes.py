@@ -84,7 +84,7 @@ def test_an_archive_whose_arrays_differ_in_length(tmp_path: Path) -> None:
 
 
 def test_arrays_of_objects_are_told_of_a_folder(tmp_path: Path) -> None:
-    """numpy makes them of samples of several sizes."""
+    """numpy makes them from samples of several sizes."""
     ragged = np.empty(2, object)
     ragged[:] = [np.zeros(2), np.zeros(3)]
     np.savez(tmp_path / "a.npz", image=ragged, allow_pickle=True)

@@ -107,7 +107,7 @@ def test_a_dilated_convolution_builds_as_advised() -> None:
 
 @pytest.mark.parametrize("table", [TENSORFLOW, ONNX, dict(WORDS)], ids=["tensorflow", "onnx", "words"])
 def test_advice_is_a_sentence_to_act_on(table: dict[str, str]) -> None:
-    """Short, without a full stop: it stands behind an arrow."""
+    """Short, without a full stop: it follows an arrow."""
     assert all(0 < len(advice) < 120 and not advice.endswith(".") for advice in table.values())
 
 

@@ -16,7 +16,7 @@ keras = pytest.importorskip("keras")
 
 @pytest.mark.parametrize("abort", [False, True])
 def test_the_callback_checks_before_the_first_step(abort: bool) -> None:
-    """And raises if it shall; the network is not trained then."""
+    """And raises if told to; the network is not trained then."""
     model = Sub(bad=True)
     model.compile("sgd", {"a": "mse", "b": "mse"})
     check = trt_checker.TrtCheck(abort=abort)

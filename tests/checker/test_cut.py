@@ -13,7 +13,7 @@ KNOWN = {"b": (onnx.TensorProto.FLOAT, (2, 4))}
 
 
 def test_results_become_inputs_and_operands_outputs() -> None:
-    """Both sides of the cut are checked on, with fixed shapes."""
+    """Both sides of the cut are checked further, with fixed shapes."""
     model = graph(TEXT)
 
     assert cut_out(model, {"Bad_1"}, KNOWN, {"x": [2, 4]}) == Cut({"b": [2, 4]}, ())
@@ -47,7 +47,7 @@ def test_nothing_may_be_left() -> None:
 
 
 def test_a_node_in_a_body_goes_with_its_loop() -> None:
-    """A cut goes through the top level only."""
+    """A cut is made at the top level only."""
     body = graph("bool c, float[2] x => float[2] y { y = Bad(x) }").graph
     model = graph("float[2] x => float[2] z { t = If(c) z = Neg(x) }", c=np.array(True))
     model.graph.node[0].attribute.append(onnx.helper.make_attribute("then_branch", body))

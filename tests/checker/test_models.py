@@ -53,7 +53,7 @@ class Sub(keras.Model):  # type: ignore[misc, name-defined]
 
 @pytest.mark.parametrize("bad", [False, True])
 def test_a_subclassed_model_is_checked_after_its_first_call(bad: bool) -> None:
-    """What it registered in ``call``; weights that were not made yet are no random operations."""
+    """What it registered in ``call``; weights that do not exist yet are not random operations."""
     Sub(bad)(np.ones([2, 4], np.float32))
     result = trt_checker.check_conversion()
 
@@ -92,7 +92,7 @@ X4 = (None, 4)
     ids=["in a dictionary", "in a tuple", "none"],
 )
 def test_nested_outputs_are_outputs_each(function: Any, names: set[str]) -> None:
-    """They were stacked into one tensor, or refused for their shapes."""
+    """Not stacked into one tensor, nor refused for their shapes."""
     from trtbuild.checker.models import of_model
 
     assert set(of_model(function, tf.TensorSpec(X4)).outputs) == names

@@ -97,7 +97,7 @@ def test_random_numbers_are_told_with_their_line(kind: str) -> None:
 
 
 def test_dropout_that_is_left_on_is_told() -> None:
-    """Keras 3 draws from a seed, which it writes.  A constant seed and shape make a constant: nothing is said."""
+    """Keras 3 draws from a seed, which it writes.  A constant seed and shape make a constant, which is fine."""
     model = Trained()
     model(tf.zeros([2, 8]))
     found = {problem.op_type: problem.advice for problem in trt_checker.check(model).problems}
@@ -108,7 +108,7 @@ def test_dropout_that_is_left_on_is_told() -> None:
 
 
 def test_a_crash_is_a_problem_of_its_operation() -> None:
-    """In the words that say so."""
+    """And its words say so."""
     graph, _ = network("CropAndResize")
     (problem,) = trt_checker.check_conversion(graph=graph).errors
 
@@ -239,7 +239,7 @@ def test_precisions_are_asked_for(precision: str) -> None:
 
 
 def test_large_weights_are_checked_by_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the same verdicts, also where a problem is behind them and where the precision is another."""
+    """With the same outcomes, also where there is a problem or another precision."""
     from trtbuild.checker import frozen
 
     monkeypatch.setattr(frozen, "REAL_BYTES", 0)
@@ -251,7 +251,7 @@ def test_large_weights_are_checked_by_shape(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_logging_and_random_state_stay_as_they_were(capsys: pytest.CaptureFixture[str]) -> None:
-    """And nothing is printed of what the exporter says."""
+    """And nothing of what the exporter says is printed."""
     random.seed(1)
     np.random.seed(2)
     tf.random.set_seed(3)

@@ -150,7 +150,7 @@ def test_weights_beside_the_file_are_found_in_every_precision(precision: str, tm
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_weights_that_are_missing_or_too_short_are_said_by_name(precision: str, tmp_path: Path) -> None:
-    """They are no problem of the network."""
+    """They are not a problem of the network."""
     path = external(tmp_path)
     (tmp_path / "m.bin").write_bytes(bytes(100))
     short = trt_checker.check(path, precision=precision)
@@ -162,7 +162,7 @@ def test_weights_that_are_missing_or_too_short_are_said_by_name(precision: str, 
 
 
 def test_an_answer_that_is_late_says_so(tmp_path: Path) -> None:
-    """Nothing is said against the network."""
+    """Nothing speaks against the network."""
     path = tmp_path / "good.onnx"
     path.write_bytes(graph(GOOD).SerializeToString())
     result = trt_checker.check(path, limit_s=0.0001)

@@ -56,7 +56,7 @@ def test_a_build_is_asked_for_behind_a_refused_parse(tmp_path: Path) -> None:
 
 
 def test_a_crash_is_located_and_asked_past(tmp_path: Path) -> None:
-    """It says nothing itself, so it is searched for."""
+    """It names nothing, so it is searched for."""
     ask = tensorrt(Abs="crash", Exp="parse")
 
     assert found(ask, tmp_path) == [("Abs", "parse"), ("Exp", "parse")]
@@ -68,7 +68,7 @@ def test_two_crashes_are_both_found(tmp_path: Path) -> None:
 
 
 def test_the_time_limit_ends_the_search(tmp_path: Path) -> None:
-    """What was found by then is told."""
+    """What was found by then is reported."""
     assert found(tensorrt(Neg="parse", Sqrt="parse"), tmp_path, seconds=-1) == [("Neg", "parse")]
 
 

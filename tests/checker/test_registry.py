@@ -47,7 +47,7 @@ def test_lists_and_dictionaries_are_registered_one_by_one() -> None:
 
 
 def test_what_is_no_tensor_is_remembered_with_its_line() -> None:
-    """It is said by the next check, and raises nothing in the training."""
+    """The next check reports it; nothing is raised in the training."""
     registry = Registry()
     registry.add("inputs", "x", None, SITE)
     registry.add("inputs", "x", None, SITE)
@@ -56,7 +56,7 @@ def test_what_is_no_tensor_is_remembered_with_its_line() -> None:
 
 
 def test_a_graph_that_is_gone_is_forgotten() -> None:
-    """Only the last few are held."""
+    """Only the last few are kept."""
     registry = Registry()
     for i in range(KEPT_GRAPHS + 3):
         registry.add("inputs", tensor(Graph(), f"x{i}:0"), None, SITE)

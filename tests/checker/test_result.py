@@ -62,7 +62,7 @@ def refused(
 def test_the_same_of_several_operations_in_one_place_is_said_once(
     problems: list[Problem], told: list[tuple[str, tuple[str, ...]]]
 ) -> None:
-    """A hundred layers of a file without lines are one problem; lines are told apart, and so are types and reasons."""
+    """A hundred layers of a file without lines are one problem; lines are distinguished, and so are types and reasons."""
     found, _ = settled(problems, {"rtx-1.7": "parse"})
 
     assert [(problem.op, problem.also) for problem in found] == told
@@ -87,7 +87,7 @@ def test_the_text_says_place_words_and_advice() -> None:
 
 
 def test_no_version_is_fine_where_an_error_holds_for_it() -> None:
-    """Whatever TensorRT said of the rest; and every problem names its versions."""
+    """Whatever TensorRT said about the rest; every problem names its versions."""
     problems, outcomes = settled([LGAMMA, TOPK, WARNING], {"rtx-1.6": "build", "rtx-1.7": "ok"})
 
     assert outcomes == {"rtx-1.6": "build", "rtx-1.7": "export"}

@@ -234,7 +234,7 @@ def test_constants_beyond_the_range_are_clamped_and_reported(precision: str, cla
 
 
 def test_an_output_that_is_read_again_keeps_its_name() -> None:
-    """The graph goes on with its own precision behind the output."""
+    """The graph goes on in its own precision after the output."""
     low, _ = lowered(graph("float[2] x => float[2] y, float[2] z { y = Exp(x) z = Neg(y) }"))
 
     assert [output.name for output in low.graph.output] == ["y", "z"]
@@ -243,7 +243,7 @@ def test_an_output_that_is_read_again_keeps_its_name() -> None:
 
 
 def test_names_that_are_taken_are_not_taken_again() -> None:
-    """A tensor that is already called like the cast of another stays itself."""
+    """A tensor that already has the name of another's cast keeps it."""
     model = graph("float[2] x => float[2] y { x_fp16 = Neg(x) a = Exp(x) y = Add(x_fp16, a) }")
     low, _ = lowered(model)
 

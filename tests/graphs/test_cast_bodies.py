@@ -34,7 +34,7 @@ def test_a_kept_loop_keeps_its_body() -> None:
 
 
 def test_bodies_compute_in_half() -> None:
-    """States, captures and outputs of a body are in the low precision, so that it casts nothing on every turn."""
+    """States, captures and outputs of a body are in the low precision, so that it casts nothing in each iteration."""
     low, _ = lowered(loop_net())
     body = node(low, "Loop").attribute[0].g
     kinds = [v.type.tensor_type.elem_type for v in (*body.input, *body.output)]

@@ -26,7 +26,7 @@ def said(
 
 
 def test_good_calibration_is_no_warning() -> None:
-    """Values that move, within the declared range; rounding beyond it is no fault."""
+    """Values that move, within the declared range; rounding beyond it is not a fault."""
     assert said({"a": extent(-1, 2)}, extent(0, 1.0001)) == []
 
 

@@ -36,7 +36,7 @@ def made_of(op_type: str, end: str, *given: TfOp, known: Collection[str] = ("x:0
     ],
 )  # fmt: skip
 def test_a_node_is_its_convolution_or_product(op_type: str, ops: list[str], heart: str, members: list[str]) -> None:
-    """Whatever it is called after; what lies around it is listed in the order of execution."""
+    """Whatever it is named after; what is around it is listed in the order of execution."""
     given = [op(head.strip(), *tail.split()) for head, _, tail in (text.partition("<") for text in ops)]
 
     assert made_of(op_type, given[-1].name, *given) == (heart, members)

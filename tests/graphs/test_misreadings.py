@@ -72,7 +72,7 @@ def test_a_zero_point_of_a_constant_node_or_of_weights_counts_alike() -> None:
 
 
 def test_each_pair_of_a_row_is_named() -> None:
-    """One behind the other, as after two activations."""
+    """One after the other, as after two activations."""
     again = [
         helper.make_node("QuantizeLinear", ["y", "s", "z"], ["q2"], name="Q2"),
         helper.make_node("DequantizeLinear", ["q2", "s", "z"], ["y2"], name="DQ2"),

@@ -95,7 +95,7 @@ def test_kernels_at_full_speed_are_counted(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_kernels_that_fell_back_to_the_cpu_are_counted_apart() -> None:
-    """A provider takes the nodes that it knows; the others run on the CPU without a word."""
+    """A provider takes the nodes that it knows; the others silently run on the CPU."""
     run = {"cat": "Session", "name": "model_run", "ts": 0, "dur": 9}
     kernels = [
         {"cat": "Node", "name": f"{kind}_kernel_time", "ts": i, "dur": 1, "args": {"op_name": kind, "provider": who}}

@@ -134,7 +134,7 @@ def test_a_weight_that_is_read_elsewhere_stays_there_too() -> None:
 
 
 def test_excluded_nodes_stay_as_they_are() -> None:
-    """They are said to be excluded, and compute in float32."""
+    """They are reported as excluded, and compute in float32."""
     model = two_layers()
     _, reasons = qdq.candidates(model.graph, element_types(model), OPS, lambda n: n.name == "MatMul_0")
     low, report = quantised(model, kept=("MatMul_0",))
@@ -145,7 +145,7 @@ def test_excluded_nodes_stay_as_they_are() -> None:
 
 
 def test_what_cannot_be_int8_says_why() -> None:
-    """Other types and constant operands are no candidates."""
+    """Other types and constant operands are not candidates."""
     model = graph(
         """double[2,2] x, float[2,2] z => double[2,2] y, float[2,2] c, float[2,2] d {
           y = MatMul(x, x) c = MatMul(w, w) d = MatMul(z, w)
@@ -220,7 +220,7 @@ def test_a_tensor_that_was_always_zero_has_a_scale() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_weights_without_a_number_are_refused(bad: float) -> None:
-    """Their scale would be none, and int8 of it anything."""
+    """They would have no scale, and int8 would mean nothing."""
     model = graph("float[N,2] x => float[N,2] y { y = MatMul(x, w) }", w=[[1, bad], [0, 1]])
     with pytest.raises(LowerError, match="weights 'w' have NaN or infinity"):
         qdq.insert(model, list(model.graph.node), {"x": 1.0})

@@ -46,7 +46,7 @@ def test_every_result_is_rounded() -> None:
 
 
 def test_constants_are_rounded_too() -> None:
-    """A weight is a bfloat16 value in float32 clothes."""
+    """A weight is a bfloat16 value stored as float32."""
     model = emulate(bf16(graph("float[1] x => float[1] y { y = Mul(x, w) }", w=[1.005])))
 
     np.testing.assert_array_equal(onnx.numpy_helper.to_array(model.graph.initializer[0]), rounded(np.float32([1.005])))

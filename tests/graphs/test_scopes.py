@@ -88,7 +88,7 @@ OPS = tf_ops(
 
 
 def test_named_nodes_and_tensors_map_by_name() -> None:
-    """A node that kept TensorFlow's name is that operation; an output is the tensor it is called after."""
+    """A node that kept TensorFlow's name is that operation; an output is the tensor it is named after."""
     made = scope_map(exported(), OPS, {"x": "x:0", "y": "net/relu:0"})
 
     assert made["nodes"]["net/conv/Conv2D"] == {
@@ -107,7 +107,7 @@ def test_an_unnamed_tensor_maps_by_the_slot_it_feeds() -> None:
 
 
 def test_a_folded_bias_does_not_shift_the_slots() -> None:
-    """tf2onnx calls the convolution after its bias; what it reads is what the convolution reads."""
+    """tf2onnx names the convolution after its bias; what it reads is what the convolution reads."""
     model = graph("float[1,3,8,9] t, float[4,3,1,1] w => float[1,4,8,9] y { r = Relu(t) y = Conv(r, w) }")
     model.graph.node[1].name = "net/bias/BiasAdd"
     bias = TfOp("net/bias/BiasAdd", "BiasAdd", ("net/conv/Conv2D:0", "b:0"), ((1, 8, 9, 4),))
@@ -137,7 +137,7 @@ def test_a_transposed_convolution_reads_its_third_input() -> None:
 
 
 def test_a_product_without_a_name_is_found_by_what_is_made_of_it() -> None:
-    """tf2onnx makes several nodes of an einsum, and the last has its name."""
+    """tf2onnx turns an einsum into several nodes, and the last has its name."""
     model = graph("float[2,4] x, float[4,4] w => float[4,2] y { m = MatMul(x, w) y = Transpose<perm=[1,0]>(m) }")
     einsum = TfOp("net/Einsum", "Einsum", ("x:0", "w:0"), ((4, 2),))
     made = scope_map(model, tf_ops(OPS["x"], einsum), {"x": "x:0", "y": "net/Einsum:0"})
@@ -162,7 +162,7 @@ def test_the_maker_of_an_output_is_not_the_copy_behind_it() -> None:
 
 
 def test_a_change_of_layout_holds_what_it_was_given() -> None:
-    """tf2onnx transposes the input, and no TensorFlow operation does; another permutation is no layout."""
+    """tf2onnx transposes the input, and no TensorFlow operation does; another permutation is not a layout."""
     text = "float[1,8,9,3] x => float[1,3,8,9] y, float[8,1,9,3] z {{ y = Transpose<perm=[0,3,1,2]>(x) {} }}"
     model = graph(text.format("z = Transpose<perm=[1,0,2,3]>(x)"))
 

@@ -114,7 +114,7 @@ def brighter(count: int = 11) -> list[Array]:
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_a_range_hangs_on_the_values_alone(algorithm: str, batch: int) -> None:
-    """Not on the batch size and not on the order of samples: to the bit."""
+    """Neither on the batch size nor on the order of samples, to the bit."""
     samples = brighter()
     shuffled = [samples[i] for i in np.random.default_rng(1).permutation(len(samples))]
     wanted = range_of(algorithm, np.stack(samples))

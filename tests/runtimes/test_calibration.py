@@ -47,7 +47,7 @@ def test_calibration_sees_every_tensor_on_every_sample() -> None:
 
 
 def test_calls_are_smaller_where_what_is_watched_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The batch is a wish: memory is bounded by the budget, or by one sample."""
+    """The batch is a request: memory is bounded by the budget, or by one sample."""
     for budget, sizes in ((24, [2, 1]), (23, [1, 1, 1]), (1, [1, 1, 1])):  # r has 12 bytes
         monkeypatch.setattr(calibration, "WATCHED_BYTES", budget)
         recorder = Recorder()

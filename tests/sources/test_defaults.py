@@ -35,7 +35,7 @@ def settled(form: str, rate: float) -> tuple[set[str], Any]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_dropout_at_rate_0_is_nothing(form: str) -> None:
-    """Nothing is drawn any more, as each version of TensorFlow 1 wrote it."""
+    """Nothing is drawn any more, in the form of each version of TensorFlow 1."""
     kinds, result = settled(form, 0.0)
 
     assert "RandomUniform" not in kinds and result.tolist() == X.tolist()
@@ -43,5 +43,5 @@ def test_dropout_at_rate_0_is_nothing(form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_dropout_that_drops_stays(form: str) -> None:
-    """It is warned of elsewhere."""
+    """It has its own warning elsewhere."""
     assert "RandomUniform" in settled(form, 0.25)[0]

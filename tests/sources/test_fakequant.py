@@ -31,7 +31,7 @@ NETWORK = graph_def(
 
 
 def test_weights_and_activations_are_told_apart() -> None:
-    """By whether an input of the network reaches them; an order of execution is no value."""
+    """By whether an input of the network reaches them; a control edge carries no value."""
     assert [(one.name, one.on_weights) for one in find(NETWORK)] == [("fq_x", False), ("fq_w", True)]
     assert find(NETWORK)[1].readers == (("Conv2D", "block/conv"),)
 

@@ -50,7 +50,7 @@ def test_no_member_is_written_outside(name: str, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_taken_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two models, none, too much, damage; and by whom it is taken where a plain file is needed."""
+    """Two models, none, too much, damage; and what takes it where a plain file is needed."""
     with pytest.raises(SourceError, match=r"does not hold exactly one \.onnx file: __MODEL_PROTO\.onnx, b\.onnx"):
         onnxsource.whole(packed(tmp_path, **{"b.onnx": "x"}), "large.onnx")
     path = packed(tmp_path)

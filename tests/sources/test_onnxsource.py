@@ -63,7 +63,7 @@ def test_a_scalar_input_stays_one(tmp_path: Path) -> None:
 
 
 def test_an_output_that_is_an_input_gets_a_name_of_its_own(tmp_path: Path) -> None:
-    """So that the reference's outputs are called as the engine's."""
+    """So that the reference's outputs have the engine's names."""
     model = graph("float[4] x => float[4] y, float[4] x { y = Relu(x) }")
 
     assert sorted(run(loaded(tmp_path, model, x=FOUR), x=np.ones(4, np.float32))) == ["x_output", "y"]

@@ -30,7 +30,7 @@ def test_tensorflows_draws_are_known_by_type(kind: str, random: bool) -> None:
 
 
 def test_draws_in_the_bodies_of_loops_are_found() -> None:
-    """By the function's name; a function that nothing calls is none of the network."""
+    """By the function's name; a function that nothing calls is not part of the network."""
 
     def node(name: str, op: str, *functions: str) -> Any:
         called = [SimpleNamespace(name=f) for f in functions]
@@ -67,7 +67,7 @@ def test_draws_in_the_bodies_of_loops_are_found() -> None:
 def test_nodes_that_draw_are_found_where_their_values_reach_an_output(
     text: str, constants: dict[str, Any], found: dict[str, str]
 ) -> None:
-    """A Dropout draws in training alone."""
+    """A Dropout draws only in training."""
     assert randomness.in_onnx(graph(f"float[2] x => float[2] y {text}", **constants)) == found
 
 

@@ -40,7 +40,7 @@ def made(name: str) -> tuple[onnx.ModelProto, list[str]]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_output_has_a_node(name: str) -> None:
-    """Its name is no input's, initialisers keep theirs for outputs, and the values are what they were."""
+    """It is not an input's name, initialisers keep theirs for outputs, and the values are what they were."""
     model, outputs = made(name)
     feeds: dict[str, Any] = {"x": X, **({"b": np.array(False)} if "bool b" in CASES[name][0] else {})}
     wiring.give_nodes(model)
@@ -95,7 +95,7 @@ def test_an_input_that_nothing_reads_is_named() -> None:
 
 
 def test_an_output_that_depends_on_no_input_is_named() -> None:
-    """Unless the source holds it as a constant."""
+    """Unless it is a constant in the source."""
     text = "float[4] x => float[4] y, float[4] z { y = Relu(x) z = Neg(w) }"
 
     assert "the output 'z' depends on no input" in refusal(text, w=X)

@@ -110,7 +110,7 @@ USED = sorted({name for path in SOURCES for name in used(path.read_text("utf-8")
 
 
 def test_what_the_code_uses_is_known_by_its_receivers() -> None:
-    """Nothing escapes the proof: every receiver is one of TensorRT's classes or known to be none."""
+    """Nothing escapes the proof: every receiver is one of TensorRT's classes or known not to be."""
     assert [name for name in USED if name.startswith("?")] == []
     assert {"BuilderFlag.TF32", "ILayer.metadata", "OnnxParser.parse", "Builder.build_serialized_network",
             "ITimingCache.serialize", "EngineInspector.get_engine_information", "IExecutionContext.execute_async_v3",
