@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.clones import clone, configure, dvc, git, output, verified
 from tests.integration.conftest import ROOT, Run, command
 from tests.integration.servers import Door, Server, s3_server, ssh_server
 
@@ -29,20 +30,6 @@ def foreign_s3(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-def run(*argv: str, cwd: Path) -> str:
-    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
-def dvc(*words: str, cwd: Path) -> str:
-    return run(sys.executable, "-m", "dvc", *words, cwd=cwd)
-
-
-def git(*words: str, cwd: Path) -> str:
-    return run("git", "-c", "user.name=x", "-c", "user.email=x@x", *words, cwd=cwd)
 
 
 @pytest.fixture(scope="session")
@@ -63,43 +50,12 @@ def here(built: Path, tmp_path: Path) -> Path:
     return tmp_path / "ws"
 
 
-def clone(here: Path, name: str = "clone", *, records: bool = True) -> Path:
-    """Another machine: git's files, an empty cache."""
-    there = here.with_name(name)
-    git("clone", "-q", str(here), str(there), cwd=here)
-    if not records:
-        shutil.rmtree(there / "build")
-    for config in here.glob(".dvc/config.local"):
-        shutil.copy(config, there / ".dvc" / "config.local")
-    return there
-
-
-def configure(workspace: Path, settings: dict[str, str], port: int = 0) -> None:
-    """A default remote in DVC's local config, which git does not keep."""
-    lines = [f"    {key} = {value.format(port=port)}\n" for key, value in settings.items()]
-    text = "[core]\n    remote = store\n['remote \"store\"']\n" + "".join(lines)
-    (workspace / ".dvc" / "config.local").write_text(text, "utf-8")
-
-
 @pytest.fixture(params=["ssh", "s3"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     made = {"ssh": ssh_server, "s3": s3_server}[request.param](tmp_path / "server")
     made.start()
     yield made
     made.kill()
-
-
-def verified(workspace: Path) -> int:
-    """Number of objects in the cache; each has the content that its name says, and nothing unfinished lies about."""
-    files = [path for path in (workspace / ".dvc" / "cache" / "files").rglob("*") if path.is_file()]
-    for path in files:
-        assert hashlib.md5(path.read_bytes()).hexdigest() == (path.parent.name + path.name).removesuffix(".dir")
-    assert not list((workspace / ".trtbuild" / "work").iterdir())
-    return len(files)
-
-
-def output(workspace: Path, name: str) -> Path:
-    return next(workspace.glob(f"build/tiny/*/{name}"))
 
 
 def nothing_to_do(trtbuild: Run, workspace: Path) -> bool:

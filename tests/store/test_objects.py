@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -11,75 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.damage import (
+    DAMAGES,
+    Damage,
+    flip,
+)
 from tests.support.fakes import FakeExecutor, RecordingStatus, build, chain, digests, ended, plan
 from tests.support.publishing import STEP, published, state_of
 from trtbuild.base import shortcut
-from trtbuild.base.errors import RemoteError
 from trtbuild.building.loop import Builder
-from trtbuild.core.record import Digest
 from trtbuild.core.step import Step
-from trtbuild.remote.models import bring_models
 from trtbuild.store import Store
 from trtbuild.store.digests import Digests, file_md5
 from trtbuild.store.objects import DamagedObject
-
-Damage = Callable[[Path], None]
-
-
-def flip(path: Path) -> None:
-    """A byte, as a failing disk does: size and mode stay."""
-    path.chmod(0o644)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-    path.chmod(0o444)
-
-
-def flip_behind_its_time_stamp(path: Path) -> None:
-    before = path.stat()
-    flip(path)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def cut(path: Path) -> None:
-    path.chmod(0o644)
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def empty(path: Path) -> None:
-    path.unlink()
-    path.touch()
-
-
-def grow(path: Path) -> None:
-    path.chmod(0o644)
-    with path.open("ab") as handle:
-        handle.write(b"more")
-
-
-def folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def fifo(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def link_to_another(path: Path) -> None:
-    other = path.with_name("other")
-    other.write_bytes(b"another file")
-    path.unlink()
-    path.symlink_to(other)
-
-
-def link_to_itself(path: Path) -> None:
-    path.unlink()
-    path.symlink_to(path)
-
-
-DAMAGES = [flip, flip_behind_its_time_stamp, cut, empty, grow, folder, fifo, link_to_another, link_to_itself]
 
 
 @pytest.fixture
@@ -229,109 +171,3 @@ def test_a_builds_own_lines_tell_of_damage(store: Store, source: Path) -> None:
     store.note("line")
 
     assert status.lines == ["line"]
-
-
-FILES = {"data": b"data", "deep/er": b"deeper"}
-
-
-@pytest.fixture
-def tracked(store: Store) -> tuple[Store, dict[str, Path]]:
-    """A folder and a file in models.dvc, in cache and remote and not in the workspace; the objects by name."""
-    listing = json.dumps([{"md5": hashlib.md5(c).hexdigest(), "relpath": name} for name, c in FILES.items()]).encode()
-    contents = {"listing": listing, "member": FILES["deep/er"], "other": FILES["data"], "file": b"a file"}
-    names = {what: hashlib.md5(content).hexdigest() for what, content in contents.items()}
-    names["listing"] += ".dir"
-    remote = store.root.parent / f"{store.root.name}-remote"
-    (store.workspace.dvc / "config").write_text(
-        f"[core]\n    remote = r\n['remote \"r\"']\n    url = {remote}\n", "utf-8"
-    )
-    (store.root / "models.dvc").write_text(
-        f"outs:\n- {{md5: {names['listing']}, path: models/m}}\n- {{md5: {names['file']}, path: models/f}}\n", "utf-8"
-    )
-    for what, name in names.items():
-        for path in (store.objects.path(name), remote / "files" / "md5" / name[:2] / name[2:]):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(contents[what])
-    return Store(store.workspace), {what: store.objects.path(name) for what, name in names.items()}
-
-
-def whole(store: Store) -> bool:
-    found = {p.relative_to(store.root / "models" / "m").as_posix(): p for p in (store.root / "models/m").rglob("*")}
-    contents = {name: path.read_bytes() for name, path in found.items() if path.is_file()}
-    return contents == FILES and (store.root / "models" / "f").read_bytes() == b"a file"
-
-
-def test_models_come_from_the_cache_alone(tracked: tuple[Store, dict[str, Path]]) -> None:
-    """No remote is asked for what is here."""
-    store, _ = tracked
-    (store.workspace.dvc / "config").unlink()
-
-    assert set(bring_models(["models/m", "models/f"], store).values()) == {None}
-    assert whole(store)
-    assert store.digest("models/m") == Digest(store.models.digest("models/m").md5, 10, 2)
-
-
-@pytest.mark.parametrize("damage", [flip, cut, empty, folder])
-@pytest.mark.parametrize("what", ["listing", "member", "file"])
-def test_damaged_objects_of_a_model_come_from_the_remote(
-    tracked: tuple[Store, dict[str, Path]], what: str, damage: Damage
-) -> None:
-    """A folder's listing, one of its files, and a tracked file alike."""
-    store, objects = tracked
-    damage(objects[what])
-
-    assert set(bring_models(["models/m", "models/f"], store).values()) == {None}
-    assert whole(store)
-    assert list((store.workspace.cache / "damaged").glob(f"{objects[what].parent.name}*"))
-
-
-@pytest.mark.parametrize("what", ["listing", "member", "file"])
-def test_a_model_that_is_damaged_everywhere_does_not_come(tracked: tuple[Store, dict[str, Path]], what: str) -> None:
-    """One line names it, and nothing of it is in the workspace; the other model comes."""
-    store, objects = tracked
-    flip(objects[what])
-    remote = store.root.parent / f"{store.root.name}-remote" / "files" / "md5"
-    flip(remote / objects[what].parent.name / objects[what].name)
-    bad, good = ("models/f", "models/m") if what == "file" else ("models/m", "models/f")
-    found = bring_models([bad, good], store)
-
-    assert f"{bad} came, and is not what the record says" in str(found[bad])
-    assert isinstance(found[bad], RemoteError) and found[good] is None
-    assert [path.name for path in (store.root / "models").iterdir()] == [Path(good).name]
-
-
-def test_a_model_without_a_remote_is_one_line(tracked: tuple[Store, dict[str, Path]]) -> None:
-    """What lacks, why, and what to do."""
-    store, objects = tracked
-    objects["file"].unlink()
-    (store.workspace.dvc / "config").unlink()
-
-    assert str(bring_models(["models/f"], store)["models/f"]).startswith(
-        "models.dvc: models/f is not here, and no default remote is configured; run: dvc remote add"
-    )
-
-
-def test_the_other_models_of_a_workspace_are_no_reason_to_fail(tracked: tuple[Store, dict[str, Path]]) -> None:
-    """They come along when they are little; one that is nowhere is a note."""
-    from tests.support.fakes import step
-
-    store, objects = tracked
-    objects["file"].unlink()
-    remote = store.root.parent / f"{store.root.name}-remote" / "files" / "md5"
-    (remote / objects["file"].parent.name / objects["file"].name).unlink()
-    (store.root / "models.dvc").write_text((store.root / "models.dvc").read_text().replace("{", "{size: 9, "), "utf-8")
-    one, status = step("a", files=("models/m/data",)), RecordingStatus()
-
-    assert ended(build(store, plan(one), status=status), one) == ["ran"]
-    assert [line for line in status.lines if "models/f is not here" in line and line.startswith("note")]
-
-
-def test_an_incomplete_model_is_completed(tracked: tuple[Store, dict[str, Path]]) -> None:
-    """What is there is left as it is."""
-    store, _ = tracked
-    (store.root / "models" / "m").mkdir()
-    (store.root / "models" / "m" / "data").write_bytes(b"edited")
-
-    assert set(bring_models(["models/m"], store).values()) == {None}
-    assert (store.root / "models" / "m" / "data").read_bytes() == b"edited"
-    assert (store.root / "models" / "m" / "deep" / "er").read_bytes() == b"deeper"
