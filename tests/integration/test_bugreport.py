@@ -209,6 +209,22 @@ def test_a_precision_of_the_users_own_is_checked_and_reduced(workspace: Path, tr
     assert "Cast" in {node.op_type for node in onnx.load(workspace / "suite" / "half.onnx").graph.node}
 
 
+def test_what_a_model_excludes_stays_out_of_a_reduction(workspace: Path, trtbuild) -> None:
+    """The scope that stays in float32 cannot be where int8 deviates, and a report's matrix has the user's precision."""
+    (workspace / "conf" / "precision").mkdir(exist_ok=True)
+    (workspace / "conf" / "precision" / "mine.yaml").write_text("defaults: [int8]\nquantize_ops: [Conv, MatMul]\n")
+    words = ("model=tiny", "precision=mine", "+model.overrides.mine.exclude_scopes=[net]")
+    check = json.loads(trtbuild("check", *words, "--json", check=0).stdout)
+    small = ("+model.validation.deviation.max_abs=1e-9", "calibration=entropy")
+    trtbuild("bugreport", *words, *small, "-o", "bug", check=0)
+    ops = [node.op_type for node in onnx.load(workspace / "bug" / "model.onnx").graph.node]
+    with (workspace / "bug" / "matrix.csv").open() as file:
+        (own,) = [row for row in csv.DictReader(file) if row["precision"] == "mine" and row["tensorrt"] == "-"]
+
+    assert check["lowering"]["exclude_scopes"] == ["net"] and check["lowering"]["quantize_ops"] == ["Conv", "MatMul"]
+    assert "MatMul" in ops and "DequantizeLinear" in ops and own["outcome"] == "mismatch of values"
+
+
 def test_a_written_case_fails_in_the_suite_as_it_was_found(workspace: Path, trtbuild) -> None:
     """A refusal."""
     (workspace / "net.onnx").write_bytes(secret().SerializeToString())
