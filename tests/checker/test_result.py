@@ -62,7 +62,7 @@ def refused(
 def test_the_same_of_several_operations_in_one_place_is_said_once(
     problems: list[Problem], told: list[tuple[str, tuple[str, ...]]]
 ) -> None:
-    """A hundred layers of a file without lines are one problem; lines are distinguished, and so are types and reasons."""
+    """A hundred layers of a file without lines are one problem; other lines, types or reasons are others."""
     found, _ = settled(problems, {"rtx-1.7": "parse"})
 
     assert [(problem.op, problem.also) for problem in found] == told

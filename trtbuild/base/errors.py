@@ -97,3 +97,9 @@ def error_named(name: str) -> type[TrtbuildError]:
     """
     found = globals().get(name)
     return found if isinstance(found, type) and issubclass(found, TrtbuildError) else TrtbuildError
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what another tool's error says; its class where it says nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)

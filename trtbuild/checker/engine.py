@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from trtbuild.base.errors import ExportError, LowerError, TrtbuildError
+from trtbuild.base.errors import ExportError, LowerError, TrtbuildError, first_line
 from trtbuild.base.thread import in_thread
 from trtbuild.checker import options, pieces, shapes
 from trtbuild.checker.advice import LATE
@@ -49,8 +49,7 @@ def guarded(work: Callable[[], Result], precision: str, *, raise_on_error: bool)
 def _say(error: Exception) -> tuple[str, int]:
     if isinstance(error, TrtbuildError) and error.exit_status != 70:
         return str(error), error.exit_status
-    first = (str(error).splitlines() or [""])[0]
-    return f"a fault of the checker: {type(error).__name__}: {first}", 70
+    return f"a fault of the checker: {type(error).__name__}: {first_line(error)}", 70
 
 
 def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from trtbuild.base.errors import ModelError, ToolchainError
+from trtbuild.base.errors import ModelError, ToolchainError, first_line
 
 if TYPE_CHECKING:
     import onnx
@@ -73,7 +73,7 @@ class OnnxRuntimeSession:
         try:
             values = self._session.run(self.outputs, dict(feeds))
         except Exception as error:  # onnxruntime's exceptions share no base class
-            raise ModelError(f"ONNX Runtime cannot run it: {_first_line(error)}", where=self._name) from error
+            raise ModelError(f"ONNX Runtime cannot run it: {first_line(error)}", where=self._name) from error
         return dict(zip(self.outputs, values, strict=True))
 
 
@@ -129,7 +129,7 @@ class TimedSession:
         try:
             values: list[Array] = self._session.run(self._outputs, feeds)
         except Exception as error:  # onnxruntime's exceptions share no base class
-            raise ModelError(f"ONNX Runtime cannot run it: {_first_line(error)}", where=self._name) from error
+            raise ModelError(f"ONNX Runtime cannot run it: {first_line(error)}", where=self._name) from error
         return values
 
 
@@ -234,7 +234,7 @@ def _load(
     try:
         session = ort.InferenceSession(content, options, providers=chosen)
     except Exception as error:  # onnxruntime's exceptions share no base class
-        said = re.sub(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ", r"\1: ", _first_line(error)).rstrip(".")
+        said = re.sub(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ", r"\1: ", first_line(error)).rstrip(".")
         if isinstance(content, str):
             said = said.replace(content, name)  # pages show it: no path of this machine
         raise ModelError(f"ONNX Runtime cannot load it: {said}", where=name) from error
@@ -244,7 +244,3 @@ def _load(
         hint = "the step's log has ONNX Runtime's reason; it needs the CUDA and cuDNN libraries of its build"
         raise ToolchainError(what, where="runtime.providers", hint=hint)
     return session
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import ConfigError, SourceError
+from trtbuild.base.errors import ConfigError, SourceError, first_line
 from trtbuild.base.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def graph_of(graph_def: GraphDef, where: str) -> tf.Graph:
         try:
             tf.import_graph_def(graph_def, name="")
         except ValueError as error:
-            said = (str(error).strip().splitlines() or [""])[0][:300]
-            raise SourceError(f"the GraphDef cannot be imported: {said}", where=where) from error
+            what = f"the GraphDef cannot be imported: {first_line(error)[:300]}"
+            raise SourceError(what, where=where) from error
     return graph
 
 

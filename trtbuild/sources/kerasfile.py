@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import SourceError
+from trtbuild.base.errors import SourceError, first_line
 from trtbuild.base.printable import printable
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def load(path: Path, where: str) -> keras.Model:
             calls = f"load_weights('{Path(where).name}') and export('FOLDER')"
             hint = f"build the model in your own code, call its {calls}, and start from that SavedModel"
             raise SourceError(reason, where=where, hint=hint) from error
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = (lines[0] if lines else type(error).__name__)[:300].replace(str(path), where)
+        said = first_line(error)[:300].replace(str(path), where)
         raise SourceError(f"not a readable Keras model: {said}", where=where) from error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import ConfigError, SourceError
+from trtbuild.base.errors import ConfigError, SourceError, first_line
 from trtbuild.base.names import did_you_mean
 from trtbuild.base.printable import printable
 from trtbuild.graphs import canonical, externaldata
@@ -114,7 +114,7 @@ def whole(path: Path, where: str) -> onnx.ModelProto | None:
 
 
 def _invalid(error: Exception, path: Path, where: str) -> SourceError:
-    said = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), where)
+    said = first_line(error).replace(str(path), where)
     return SourceError(f"not a valid ONNX model: {said}", where=where)
 
 

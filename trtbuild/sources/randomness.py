@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import ExportError
+from trtbuild.base.errors import ExportError, first_line
 from trtbuild.core.warning import StepWarning
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _trains(node: onnx.NodeProto, constants: Mapping[str, Array]) -> bool:
 
 def not_frozen(error: Exception, graph_def: GraphDef) -> ExportError:
     """Why a graph cannot be frozen: it writes to variables, as Keras 3 does with the seeds of random layers."""
-    said = (str(error).splitlines() or [type(error).__name__])[0]
+    said = first_line(error)
     hint = "an engine keeps no state: make states inputs and outputs"
     for name, kind in in_graph_def(graph_def).items():
         said, hint = f"it draws random numbers ({kind} {named(name, str)})", HINT

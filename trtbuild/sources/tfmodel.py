@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from trtbuild.base.callables import load_callable
-from trtbuild.base.errors import ConfigError, SourceError
+from trtbuild.base.errors import ConfigError, SourceError, first_line
 from trtbuild.sources.savedmodel import Signature
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def trace(opened: UntracedModel, inputs: Inputs) -> TfModel:
         raise
     except Exception as error:  # the model's own code runs here, so anything may be raised
         raise SourceError(
-            f"cannot be called with the configured inputs: {_first_line(error)}", where="model.inputs"
+            f"cannot be called with the configured inputs: {first_line(error)[:300]}", where="model.inputs"
         ) from error
     function.trtbuild_keep = opened.keep
     return TfModel(function, tuple(inputs), tuple(order))
@@ -193,7 +193,7 @@ def _open_factory(source: SourceParams, path: Path | None, inputs: Inputs) -> Un
     try:
         made = make(**arguments)
     except Exception as error:  # the user's own code
-        raise SourceError(f"the factory failed: {_first_line(error)}", where=source["callable"]) from error
+        raise SourceError(f"the factory failed: {first_line(error)[:300]}", where=source["callable"]) from error
     if isinstance(made, keras.Model):
         return keras_model(made)
     if isinstance(made, tf.Module) and not callable(made):
@@ -297,8 +297,3 @@ def check_fit(name: str, wanted: InputParams, dtype: str, dims: list[int | None]
         shown = "[" + ", ".join("null" if d is None else str(d) for d in dims or []) + "]"
         asked = "[" + ", ".join("null" if d is None else str(d) for d in shape) + "]"
         raise ConfigError(f"{asked} does not fit the model's {shown}", where=f"model.inputs.{name}.shape")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
