@@ -105,7 +105,6 @@ def _json(document: Mapping[str, object]) -> bytes:
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 
 
-
 def _tensorflow(reproducer: Reproducer, folder: Path, scrub: Callable[[str], str], say: Say) -> tuple[str, bytes]:
     """What happened when build_tf_graph.py was run, and the file."""
     import onnx

@@ -73,7 +73,7 @@ def shrink(
         model, notes, runner, shows = _simplified(model, fault, shapes, feeds or {})
     static = not dynamic_inputs(model)
     found, minimal = _nodes(model, fault, shows, started + _NODES * limit_s, static)
-    say(f"{_count(found)} of {before} nodes fail alike")
+    say(f"{_count(found)} of {before} nodes fail in the same way")
     if minimal and not isinstance(fault, SourceFault):
         found = bodies.simplify(found, shows, started + _BODIES * limit_s)
     found, places, needs_inputs = _values(found, fault, shows, started + _VALUES * limit_s)
@@ -84,7 +84,7 @@ def shrink(
     fault.rename(renamed)
     model = _typed_outputs(model)
     if not fault.shows(model):
-        raise ModelError("the reduced graph does not fail once its tensors have other names", where="reduce")
+        raise ModelError("the reduced graph no longer fails once its tensors are renamed", where="reduce")
     named = list(weights.tensors(model.graph))
     kept = tuple(named[place].name or f"constant {place}" for place in places)
     indices = {renamed.tensors[name]: value for name, value in runner.indices(found).items()}
@@ -133,13 +133,13 @@ def _simplified(
                 model = fixed
                 break
         else:
-            notes.append("with fixed shapes it does not fail: dynamic dimensions stay")
+            notes.append("it fails only with dynamic dimensions, which therefore remain")
     constant = folding.folded(model)
     if _count(constant) < _count(model):
         if constant.graph.node and fault.shows(constant):
             model = constant
         else:
-            notes.append("with constants folded it does not fail: they are left as they are")
+            notes.append("it does not fail with folded constants, which are therefore not folded")
     drawn = graphvalues.random_feeds(model, shapes)
     fitting = {n: v for n, v in feeds.items() if n in drawn and v.shape == drawn[n].shape}
     tensors = next(

@@ -1,6 +1,6 @@
-"""Shows a failure of TensorRT's ONNX parser or builder with model.onnx, which lies beside this file.
+"""Shows a failure of TensorRT's ONNX parser or builder with model.onnx, which is beside this file.
 
-Needs Python 3.8 and the TensorRT package only.  usage: python repro.py [--verbose]
+Needs only Python 3.8 and the TensorRT package.  usage: python repro.py [--verbose]
 Exit status: 0 it fails as reported, 1 it does not, 2 there is no TensorRT to try.
 """
 

@@ -1,4 +1,4 @@
-"""Shows that model.onnx gives other values than golden.json for inputs.json; all lie beside this file.
+"""Shows that model.onnx gives values other than golden.json for inputs.json; all are beside this file.
 
 Needs numpy and onnxruntime.  usage: python repro.py
 Exit status: 0 the values deviate as reported, 1 they do not, 2 the model cannot be run here.

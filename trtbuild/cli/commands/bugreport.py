@@ -1,4 +1,4 @@
-"""``trtbuild bugreport``: reduce what fails, and write the folder and zip that a maintainer can work with."""
+"""``trtbuild bugreport``: reduce what fails, and write a folder and zip that a maintainer can work with."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """0: the folder and its zip are written.
 
     Raises:
-        ConfigError: nothing fails, bad words, something is in the way, or values of the user would have to be in it.
+        ConfigError: nothing fails, bad words, the folder exists, or the user's values would have to be in it.
     """
     asked = request(args, "an .onnx file, or a case of the suite")
     given = args.output
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _name(reproducer: Reproducer) -> str:
-    """Of the fault, not of the user's model."""
+    """A name after the fault, not after the user's model."""
     ops = [node.op_type for node in reproducer.model.graph.node]
     failure = reproducer.small.failure
     public = reproducer.subject.case is not None and reproducer.subject.case.packaged
@@ -80,7 +80,7 @@ def _name(reproducer: Reproducer) -> str:
 
 
 def _versions(asked: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
-    """Those that were named, when several were; else every one of the flavour."""
+    """The named versions if there are several, otherwise every version of the flavour."""
     if len(asked) > 1:
         return dict(asked)
     from trtbuild.reducing.subject import versions_of
@@ -92,7 +92,7 @@ def _versions(asked: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
 
 
 def _blobs(reproducer: Reproducer) -> Iterator[bytes]:
-    """Bytes of the user's own weights that may not be in a report: of each, some from its middle."""
+    """Bytes of the user's own weights that must not be in a report: some from the middle of each."""
     import onnx
 
     from trtbuild.reducing.weights import own_values, tensors

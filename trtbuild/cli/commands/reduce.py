@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TypedDict
 
 from trtbuild.base.workspace import workspace_here
 from trtbuild.cli import words
@@ -71,7 +72,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _document(reproducer: Reproducer, name: str, path: Path) -> dict[str, object]:
+class ReductionDocument(TypedDict):
+    """What ``reduce --json`` prints."""
+
+    case: str
+    file: str
+    kind: str
+    stage: str
+    op_type: str
+    words: str
+    tensorrt: str
+    nodes_before: int
+    nodes: int
+    minimal: bool
+    kept_values: list[str]
+    kept_inputs: bool
+    notes: list[str]
+    reference: str
+    also: list[str]
+
+
+def _document(reproducer: Reproducer, name: str, path: Path) -> ReductionDocument:
     small = reproducer.small
     return {
         "case": name, "file": str(path), "kind": small.failure.kind, "stage": small.failure.stage,
@@ -82,20 +103,14 @@ def _document(reproducer: Reproducer, name: str, path: Path) -> dict[str, object
     }  # fmt: skip
 
 
-def _lines(document: dict[str, object]) -> list[str]:
-    kept = document["kept_values"]
-    lines = [
-        f"{document['nodes']} of {document['nodes_before']} nodes"
-        + ("" if document["minimal"] else ", not known to be the fewest")
-        + f": {document['words']}"
-    ]
-    lines += [f"  {note}" for note in document["notes"]]  # type: ignore[attr-defined]
-    if kept or document["kept_inputs"]:
-        what = [f"{len(kept)} constant(s)"] if kept else []  # type: ignore[arg-type]
+def _lines(document: ReductionDocument) -> list[str]:
+    few = "" if document["minimal"] else ", possibly not the fewest"
+    lines = [f"{document['nodes']} of {document['nodes_before']} nodes{few}: {document['words']}"]
+    lines += [f"  {note}" for note in document["notes"]]
+    if document["kept_values"] or document["kept_inputs"]:
+        what = [f"{len(document['kept_values'])} constant(s)"] if document["kept_values"] else []
         what += ["the inputs"] if document["kept_inputs"] else []
-        lines.append(f"  with other numbers it does not fail: {' and '.join(what)} are the model's own")
-    lines += [f"  also refused, and not in this case: {also}" for also in document["also"]]  # type: ignore[attr-defined]
-    return [
-        *lines,
-        f"wrote the case {document['case']}: {document['file']}; try it with: trtbuild suite -k {document['case']}",
-    ]
+        lines.append(f"  it fails only with the model's own numbers in {' and '.join(what)}")
+    lines += [f"  also fails, but not in this case: {also}" for also in document["also"]]
+    case = document["case"]
+    return [*lines, f"wrote the case {case}: {document['file']}; try it with: trtbuild suite -k {case}"]
