@@ -210,7 +210,8 @@ def test_from_the_model_to_the_page_the_engine_is_what_counts(tmp_path: Path) ->
         if step.kind == "engine":  # an engine that copies: of what is not below zero, Relu makes as much
             out.mkdir(parents=True)
             sealed = {**PASSED, "sha256": hashlib.sha256(json.dumps(PLAN).encode()).hexdigest()}
-            for name, content in (("engine.plan", PLAN), ("passport.json", sealed), ("layers.json", {})):
+            layers: dict[str, Any] = {"Layers": []}
+            for name, content in (("engine.plan", PLAN), ("passport.json", sealed), ("engine_layers.json", layers)):
                 (out / name).write_text(json.dumps(content), "utf-8")
             continue
         place = tmp_path / step.key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypedDict
 
+from trtbuild.documents.compiled import CompiledEngine
 from trtbuild.documents.deviation import (
     HOPS,
     SIDES,
@@ -105,6 +106,7 @@ class _Report(MeasuredDeviation):
 class Report(_Report, total=False):
     """report.json; with ``layers`` and ``latency`` where they were measured, ``estimate`` where a device is named."""
 
+    compiled: CompiledEngine
     latency: ReportedLatency | None
     layers: ReportedLayers
     estimate: ReportedEstimate

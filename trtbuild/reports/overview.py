@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trtbuild.core import warning
@@ -11,6 +11,7 @@ from trtbuild.core.verdict import export_fault, why_unjudged, word_of
 from trtbuild.reports import deviation as measured
 from trtbuild.reports.comparelatency import lowered_side
 from trtbuild.reports.latency import device_of
+from trtbuild.reports.render import byte_size
 
 COMPARED = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "cosine", "sqnr_db", "bias")
 SCHEMA_VERSION = 2  # 1 had the notes under "warnings"
@@ -87,6 +88,9 @@ def findings(page: Mapping[str, Any]) -> list[dict[str, str]]:
         else:
             text = f"No layer stands out ({side})."
         found.append({"page": "layers", "text": text})
+    compiled = page.get("compiled", {})
+    if compiled.get("understood"):
+        found.append({"page": "engine", "text": _says(compiled["findings"])})
     latency = page.get("latency")
     if latency and latency["measured"]:
         shipped = lowered_side(latency)
@@ -102,6 +106,14 @@ def findings(page: Mapping[str, Any]) -> list[dict[str, str]]:
         what = "engine" if chosen and chosen["name"] == "engine" else "lowered graph"
         found.append({"page": "latency", "text": f"The {what} was not measured."})
     return found
+
+
+def _says(findings: Sequence[Mapping[str, Any]]) -> str:
+    """The most costly finding of the compiled engine."""
+    if not findings:
+        return "Nothing stands out in the compiled engine."
+    cost = findings[0]["cost_bytes"]
+    return f"In the compiled engine {findings[0]['what']}{'' if cost is None else f': {byte_size(cost)}'}."
 
 
 def markdown(page: Mapping[str, Any]) -> str:

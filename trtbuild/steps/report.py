@@ -32,10 +32,11 @@ def declare(variant: Variant, need: Need) -> Step:
         "histograms": need("deviation").out("histograms.json"),
         "details": need("deviation").out("details.json"),
         "passport": need("engine").out("passport.json"),
+        "compiled_layers": need("engine").out("engine_layers.json"),
         "precision": need("lower").out("precision.json"),
         "scopes": need("export").out("scopes.json"),
     }
-    pages, outs = ["overview", "deviation"], []
+    pages, outs = ["overview", "deviation", "engine"], []
     if spec.layers.mode != "off":
         pages.append("layers")
         inputs |= {"layers": need("layers").out("layers.json"), "layers_csv": need("layers").out("layers.csv")}
@@ -49,7 +50,6 @@ def declare(variant: Variant, need: Need) -> Step:
     if spec.device.name is not None:
         pages.append("estimate")
         inputs["estimate"] = need("estimate").out("estimate.json")
-        inputs["compiled_layers"] = need("engine").out("engine_layers.json")
         outs += [Out(name) for name in ESTIMATE_FILES]
     about = {
         "id": variant.id,
@@ -78,7 +78,7 @@ def run(job: Job) -> None:
     from plotly.offline import get_plotlyjs
 
     from trtbuild.base.packaged import templates
-    from trtbuild.reports import deviation, estimate, latency, layers, overview
+    from trtbuild.reports import deviation, engine, estimate, latency, layers, overview
     from trtbuild.reports.render import render
 
     pages, found = job.params["pages"], templates(Path(job.workspace))
@@ -87,6 +87,8 @@ def run(job: Job) -> None:
     charts: dict[str, list[dict[str, Any]]] = {"overview": [], "deviation": deviation.charts(page)}
     extra: dict[str, Any] = {"compared": overview.COMPARED, "titles": deviation.TITLES, "hop_names": layers.HOP_NAMES}
     extra |= {"sections": deviation.sections(page), "hops": overview.shown_hops(page), "guilty": deviation.GUILTY}
+    page["compiled"] = engine.collect(artifacts["compiled_layers"], artifacts["scopes"], artifacts["passport"])
+    charts["engine"], extra["legend"] = engine.charts(page["compiled"]), engine.legend(page["compiled"])
     if "layers" in pages:
         page["layers"] = layers.collect(artifacts["layers"])
         if page["engine"]["executed"]:

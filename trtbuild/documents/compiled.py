@@ -1,0 +1,79 @@
+"""What ``report.json`` has of the compiled engine: its layers with scope and cost, totals, memory and findings."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class EngineTotal(TypedDict):
+    """Of a group of layers; the bytes of ``unknown`` ones are not in ``bytes``."""
+
+    layers: int
+    bytes: int
+    macs: int
+    unknown: int
+
+
+class EngineFinding(TypedDict):
+    """``rows`` are indices of layers."""
+
+    kind: str
+    what: str
+    cost_bytes: int | None
+    advice: str
+    rows: list[int]
+
+
+class UnreadEntry(TypedDict):
+    """What was not understood, with its line in the log; 0 where there are no lines."""
+
+    line: int
+    text: str
+    why: str
+
+
+class EngineTensor(TypedDict):
+    """-1 is a dynamic dimension; an unknown type or layout is empty."""
+
+    type: str
+    shape: list[int]
+    layout: str
+
+
+class ReportedEngineLayer(TypedDict):
+    """One layer, in execution order; null where the engine's record does not tell."""
+
+    index: int
+    name: str
+    kind: str
+    type: str
+    scope: str
+    operations: list[str]
+    placed_by: str
+    bytes: int | None
+    macs: int | None
+    inputs: list[EngineTensor]
+    outputs: list[EngineTensor]
+
+
+class _CompiledEngine(TypedDict):
+    understood: bool
+    unread: list[UnreadEntry]
+    memory: dict[str, int | None]
+
+
+class CompiledEngine(_CompiledEngine, total=False):
+    """All but ``unread`` and ``memory`` is missing where the record was not ``understood``."""
+
+    schema: int
+    source: str
+    dynamic_counts_as: int | None
+    constants_told: bool
+    total: EngineTotal
+    plan_bytes: int | None
+    by_kind: dict[str, EngineTotal]
+    by_scope: dict[str, EngineTotal]
+    bytes_by_type: dict[str, int]
+    compute: dict[str, dict[str, float]]
+    findings: list[EngineFinding]
+    rows: list[ReportedEngineLayer]
