@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from trtbuild.core.parse import parse
 from trtbuild.reducing.failure import Failure
 
 KNOWN = Path(__file__).with_name("known.yaml")
@@ -36,12 +36,7 @@ def read(path: Path = KNOWN) -> list[Issue]:
 
     entries = parse_yaml(path.read_bytes(), str(path))
     assert isinstance(entries, list), "the packaged list"
-    return [_issue(entry) for entry in entries]
-
-
-def _issue(entry: Mapping[str, Any]) -> Issue:
-    ops, tf_ops, affected = (tuple(map(str, entry[key])) for key in ("onnx_ops", "tf_ops", "affected"))
-    return Issue(entry["id"], entry["title"], entry["category"], ops, tf_ops, affected, entry["fixed"], entry["source"])
+    return [parse(Issue, entry, f"{path.name}: {i}") for i, entry in enumerate(entries)]
 
 
 def match(

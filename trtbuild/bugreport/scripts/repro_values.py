@@ -45,7 +45,7 @@ def main() -> int:
     try:
         session = ort.InferenceSession(os.path.join(HERE, EXPECTED["model"]), options, ["CPUExecutionProvider"])
         values = dict(zip(golden, session.run(list(golden), feeds)))  # noqa: B905  # Python 3.8 has no strict
-    except Exception as error:
+    except Exception as error:  # what ONNX Runtime raises has no common base class
         print(f"onnxruntime {ort.__version__} cannot run it: {error}")
         return 2
     print(f"onnxruntime {ort.__version__} (reported for {EXPECTED['version']})")
