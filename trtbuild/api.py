@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -20,6 +19,8 @@ from trtbuild.core.plan import Plan
 from trtbuild.core.spec import Names
 from trtbuild.core.step import Step
 from trtbuild.core.warning import StepWarning
+from trtbuild.documents import reading
+from trtbuild.documents.deviation import Deviation, metrics
 from trtbuild.documents.verdict import Word
 from trtbuild.workers.status import SilentStatus
 
@@ -207,11 +208,8 @@ def _not_built(name: str, names: Names, error: TrtbuildError) -> Result:
 
 
 def _metrics(root: Path, step: Step) -> dict[str, Mapping[str, float | int | None]]:
-    document = json.loads((root / step.folder / "deviation.json").read_text("utf-8"))
-    return {
-        output: MappingProxyType({key: value for key, value in numbers.items() if key != "worst"})
-        for output, numbers in document["hops"]["total"].items()
-    }
+    document = reading.read(root / step.folder / "deviation.json", Deviation)
+    return {output: MappingProxyType(metrics(numbers)) for output, numbers in document["hops"]["total"].items()}
 
 
 def _paths(root: Path, roles: Mapping[str, Step]) -> dict[str, Path]:

@@ -23,6 +23,7 @@ from trtbuild.graphs.graph import element_types
 from trtbuild.steps import deviation
 
 Array = np.ndarray[Any, Any]
+FACTS = {"version": "1", "executes": "graph", "emulated": None}
 
 
 def job(folder: Path, runs: dict[str, dict[str, Array]], sets: tuple[str, ...] = ("validation",), **about: Any) -> Job:
@@ -34,7 +35,7 @@ def job(folder: Path, runs: dict[str, dict[str, Array]], sets: tuple[str, ...] =
             key = side if name == "validation" else f"{name}_{side}"
             write_npz(folder / f"{key}.npz", arrays)
             rows = dict.fromkeys(arrays, "sample")
-            runtime = {"runtime": side, "samples": 3, "rows": rows, **about}
+            runtime = {**FACTS, "runtime": side, "samples": 3, "rows": rows, **about}
             (folder / f"{key}.json").write_text(json.dumps(runtime), "utf-8")
             inputs |= {key: str(folder / f"{key}.npz"), f"{key}_runtime": str(folder / f"{key}.json")}
     params = {"sets": {name: {"source": "models/x.npz", "random": False} for name in sets}, "task": None}
@@ -59,7 +60,7 @@ def test_each_hop_lies_between_its_two_sides(tmp_path: Path) -> None:
     assert {hop: by["y"]["max_abs"] for hop, by in found["hops"].items()} == pytest.approx(
         {"export": 0.5, "precision": 0.25, "total": 0.75}, rel=1e-6
     )
-    assert (found["samples"], found["runtimes"]["lowered"], found["sets"]) == (3, {"runtime": "lowered"}, {})
+    assert (found["samples"], found["runtimes"]["lowered"], found["sets"]) == (3, {**FACTS, "runtime": "lowered"}, {})
 
 
 def test_an_engine_that_ran_is_a_hop_of_its_own(tmp_path: Path) -> None:

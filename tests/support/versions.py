@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support import pages
 from tests.support.fakes import FakeExecutor, RecordingStatus
 from tests.support.sweeps import AXES, judge, report
 from trtbuild.base.errors import TrtbuildError
@@ -74,7 +75,7 @@ class Fake:
             plan = f"{step.folder} engine.plan"
             seal = {"sha256": hashlib.sha256(plan.encode()).hexdigest()}
             documents = {"report.json": page, "verdict.json": page["verdict"], "passport.json": seal,
-                         "deviation.json": {"hops": {"total": {"scores": {"rmse": 0.5, "worst": []}}}}}  # fmt: skip
+                         "deviation.json": pages.artifacts()["deviation"]}  # fmt: skip
             for out in step.outs:
                 text = json.dumps(documents[out.name]) if out.name in documents else f"{step.folder} {out.name}"
                 job.output(out.name).write_text(text, "utf-8")

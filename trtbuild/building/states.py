@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from trtbuild.base.errors import ConfigError, TrtbuildError
+from trtbuild.base.errors import ConfigError, PlaceError, TrtbuildError
 from trtbuild.building.observation import judge_plan
 from trtbuild.building.planned import Planned
 from trtbuild.core import warning
 from trtbuild.core.explain import Judgement, State
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import word_of
+from trtbuild.documents import reading
 from trtbuild.documents.verdict import Verdict, Word
+
+VERDICT = warning.ARTIFACTS["validate"]
 
 Ending = Literal["fresh", "restored", "pulled", "ran", "failed", "blocked"]
 # A variant is built when these are up to date: what a person takes from it.
@@ -80,8 +82,10 @@ class VariantState:
 
         Versions of TensorRT share a verdict on the graph: without an engine it is not one on the variant.
         """
-        found: Verdict | None = self._artifact("validate", "verdict.json") if self.built else None
-        return found
+        found = self._artifact("validate", VERDICT) if self.built else None
+        if found is None:
+            return None
+        return reading.checked(found, Verdict, where=f"{self.roles['validate'].folder}/{VERDICT}")
 
     @property
     def word(self) -> Word | Literal["not built"]:
@@ -92,7 +96,8 @@ class VariantState:
     def warnings(self) -> list[dict[str, str]]:
         """What the steps that are up to date warn of, each warning once."""
         fresh = [role for role, state in self.steps.items() if state == "fresh" and role in warning.ARTIFACTS]
-        return warning.collect({role: self._artifact(role, warning.ARTIFACTS[role]) or {} for role in fresh})
+        found = {role: self._artifact(role, warning.ARTIFACTS[role]) for role in fresh}
+        return warning.collect({role: document for role, document in found.items() if isinstance(document, dict)})
 
     @property
     def made_anew(self) -> bool:
@@ -104,12 +109,12 @@ class VariantState:
         """The highest class of its failures, else 1 where a threshold failed."""
         return max((error.exit_status for error in self.failures.values()), default=int(self.word == "fail"))
 
-    def _artifact(self, role: str, name: str) -> Any:
+    def _artifact(self, role: str, name: str) -> object:
         if role not in self.roles:
             return None
         try:
-            return json.loads((self.root / self.roles[role].folder / name).read_text("utf-8"))
-        except (OSError, ValueError):
+            return reading.read_json(self.root / self.roles[role].folder / name)
+        except PlaceError:  # not here, or cut off: the step is not built
             return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TypedDict
 
@@ -12,6 +11,8 @@ from trtbuild.building.states import VariantState
 from trtbuild.core import warning
 from trtbuild.core.explain import State
 from trtbuild.core.verdict import WORDS, export_fault, why_unjudged
+from trtbuild.documents import reading
+from trtbuild.documents.deviation import Deviation, metrics
 from trtbuild.documents.verdict import Check, Verdict
 
 
@@ -144,11 +145,9 @@ def show_document(p: Planned, states: Mapping[str, VariantState]) -> SweepDocume
 def _metrics(state: VariantState) -> Metrics:
     if state.steps["deviation"] != "fresh":
         return {}
-    numbers = json.loads((state.root / state.roles["deviation"].folder / "deviation.json").read_text("utf-8"))
+    numbers = reading.read(state.root / state.roles["deviation"].folder / "deviation.json", Deviation)
     return {
-        "deviation": {
-            name: {k: v for k, v in s.items() if k != "worst"} for name, s in numbers["hops"]["total"].items()
-        },
+        "deviation": {name: metrics(found) for name, found in numbers["hops"]["total"].items()},
         "hops": {hop: {name: s["rmse"] for name, s in outputs.items()} for hop, outputs in numbers["hops"].items()},
         "checks": state.verdict["checks"] if state.verdict else {},
     }

@@ -218,3 +218,8 @@ def metric(statistics: Mapping[str, object], name: str) -> float | None:
     value = statistics[name]
     assert value is None or isinstance(value, (int, float)), name
     return value
+
+
+def metrics(statistics: Statistics) -> dict[str, float | None]:
+    """All that are numbers, by name."""
+    return {name: metric(statistics, name) for name in statistics if name != "worst"}

@@ -59,4 +59,4 @@ class Verdict(WithWarnings):
     unjudged: Annotated[str | None, LATER]
     checks: dict[str, Check]
     thresholds: Annotated[int, LATER, Limit("minimum", 0)]
-    not_judged: dict[str, NotJudged]
+    not_judged: Annotated[dict[str, NotJudged], LATER]

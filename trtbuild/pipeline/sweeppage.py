@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from trtbuild.config import named
 from trtbuild.core.spec.lowering import rank
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import WORDS
+from trtbuild.documents.report import Report
 from trtbuild.pipeline import baseline
 
 FOLDER = "build/sweeps"
@@ -87,9 +87,9 @@ def _invalid(p: Planned, overrides: str, error: TrtbuildError) -> dict[str, Any]
             "baseline": None}  # fmt: skip
 
 
-def _report(root: Path, step: Step) -> dict[str, Any] | None:
+def _report(root: Path, step: Step) -> Report | None:
+    """The report, where there is one that can be read."""
     try:
-        page: dict[str, Any] = json.loads((root / step.folder / "report.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        return baseline.read_report(root / step.folder / "report.json")
+    except ConfigError:
         return None
-    return page

@@ -18,6 +18,8 @@ from trtbuild.core.recipes import data_params, variant_label
 from trtbuild.core.spec import Variant
 from trtbuild.core.spec.data import VALIDATION, RandomData
 from trtbuild.core.step import Input, Out, Plot, Step
+from trtbuild.documents import reading
+from trtbuild.documents.deviation import RecordedOutputs
 
 VERSION = 2
 SIDES = {"reference": "source model", "exported": "exported graph", "lowered": "lowered graph", "engine": "engine"}
@@ -107,7 +109,7 @@ def _measure_set(job: Job, prefix: str) -> dict[str, Any]:
 
     sides = [side for side in SIDES if f"{prefix}{side}" in job.inputs]
     arrays = {side: outputs.load(job.input(f"{prefix}{side}")) for side in sides}
-    runtimes = {side: job.read_json(f"{prefix}{side}_runtime") for side in sides}
+    runtimes = {side: reading.read(job.input(f"{prefix}{side}_runtime"), RecordedOutputs) for side in sides}
     _check_alike(arrays)
     names, rows = sorted(arrays["reference"]), runtimes["reference"]["rows"]
     classes = {

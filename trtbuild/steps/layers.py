@@ -26,6 +26,8 @@ from trtbuild.core.recipes import (
 )
 from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Input, Out, Plot, Step
+from trtbuild.documents import reading
+from trtbuild.documents.engine import Precision
 from trtbuild.layers.jumps import find_jumps
 from trtbuild.machine import gpu
 
@@ -80,7 +82,7 @@ def run(job: Job) -> None:
     path = job.input("data") if "data" in job.inputs else None
     samples = data.Source(job.params["data"], path, inputs, "model.data.validation", scratch=Path(job.out)).samples()
     batch = next(iter(samples.batches(inputs, job.params["samples"])))
-    scopes, precision = job.read_json("scopes"), job.read_json("precision")
+    scopes, precision = job.read_json("scopes"), reading.read(job.input("precision"), Precision)
     values = Path(job.out).with_name("values")
     values.mkdir()
     if "frozen" in job.inputs:

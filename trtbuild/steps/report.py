@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,12 @@ from trtbuild.core.recipes import tools
 from trtbuild.core.spec import Variant
 from trtbuild.core.spec.data import RandomData
 from trtbuild.core.step import Input, Out, Step
+from trtbuild.documents import reading
+from trtbuild.documents.deviation import Details, Deviation, Histograms
+from trtbuild.documents.engine import Passport, Precision
+from trtbuild.documents.latency import Latency, Samples
+from trtbuild.documents.layers import Layers
+from trtbuild.documents.verdict import Verdict
 from trtbuild.reports.comparelatency import lowered_side
 
 VERSION = 3
@@ -82,7 +89,7 @@ def run(job: Job) -> None:
     from trtbuild.reports.render import render
 
     pages, found = job.params["pages"], templates(Path(job.workspace))
-    artifacts = {name: job.read_json(name) for name in job.inputs if not name.endswith("_csv")}
+    artifacts = _artifacts(job)
     page = overview.collect(job.params["variant"], artifacts)
     charts: dict[str, list[dict[str, Any]]] = {"overview": [], "deviation": deviation.charts(page)}
     extra: dict[str, Any] = {"compared": overview.COMPARED, "titles": deviation.TITLES, "hop_names": layers.HOP_NAMES}
@@ -114,6 +121,18 @@ def run(job: Job) -> None:
         job.output(f"{name}.html").write_text(render(found, f"{name}.html.j2", data), "utf-8")
     job.output("plotly.min.js").write_text(get_plotlyjs(), "utf-8")
     job.output("report.md").write_text(overview.markdown(page), "utf-8")
+
+
+_KINDS: Mapping[str, type] = {
+    "verdict": Verdict, "deviation": Deviation, "histograms": Histograms, "details": Details, "passport": Passport,
+    "precision": Precision, "layers": Layers, "latency": Latency, "samples": Samples,
+}  # fmt: skip
+
+
+def _artifacts(job: Job) -> dict[str, Any]:
+    """Every input, checked where its document has a type."""
+    names = [name for name in job.inputs if not name.endswith("_csv")]
+    return {n: reading.read(job.input(n), _KINDS[n]) if n in _KINDS else job.read_json(n) for n in names}
 
 
 def _flame_graph(page: dict[str, Any], artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:

@@ -22,6 +22,9 @@ from trtbuild.core.verdict import (
     verdict_document,
 )
 from trtbuild.core.warning import StepWarning
+from trtbuild.documents import reading
+from trtbuild.documents.deviation import Deviation
+from trtbuild.documents.latency import Latency
 from trtbuild.documents.verdict import Check
 from trtbuild.latency.interval import latency_checks
 
@@ -64,7 +67,7 @@ def declare(variant: Variant, need: Need) -> Step:
 
 
 def run(job: Job) -> None:
-    measured = job.read_json("deviation")
+    measured = reading.read(job.input("deviation"), Deviation)
     total = measured["hops"]["total"]
     checks = deviation_checks(total, job.params["limits"]) | set_checks(
         {name: further["hops"]["total"] for name, further in measured["sets"].items()}
@@ -73,7 +76,7 @@ def run(job: Job) -> None:
     warnings: list[dict[str, str]] = []
     if job.params["task"]:
         checks[f"task: {job.params['task']['metric']} drop"], warnings = _judge_task(job)
-    latency = job.read_json("latency") if "latency" in job.inputs else None
+    latency = reading.read(job.input("latency"), Latency) if "latency" in job.inputs else None
     judged, not_judged = latency_checks(latency, job.params["latency"])
     checks |= judged
     document = verdict_document(
