@@ -7,7 +7,7 @@ bias and activation fuse, and a softmax keeps its range).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,19 @@ def candidates(
         else:
             chosen.append(node)
     return chosen, kept
+
+
+def nodes_to_quantise(
+    graph: onnx.GraphProto, types: Mapping[str, int], op_types: Collection[str], keep: Callable[[onnx.NodeProto], bool]
+) -> tuple[list[onnx.NodeProto], dict[str, str]]:
+    """As :func:`candidates`; raises LowerError if there are none, since int8 would be float32 under another name."""
+    nodes, kept = candidates(graph, types, op_types, keep)
+    if not nodes:
+        raise LowerError(
+            f"nothing to quantise: the graph has no {', '.join(op_types)} outside loops and exclusions", where="lower",
+            hint="an int8 engine would be float32 under another name; use fp16 or bf16",
+        )  # fmt: skip
+    return nodes, kept
 
 
 def activations(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> list[str]:

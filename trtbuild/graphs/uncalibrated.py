@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import LowerError
 from trtbuild.core.spec import Lowering
 
 if TYPE_CHECKING:
@@ -55,13 +54,7 @@ def quantised_nodes(
 
     hoist_constants(model.graph)
     keep = _keeper(lowering, keep_nodes)
-    nodes, kept = qdq.candidates(model.graph, element_types(model), lowering.quantize_ops, keep)
-    if not nodes:
-        raise LowerError(
-            f"nothing to quantise: the graph has no {', '.join(lowering.quantize_ops)} outside loops and exclusions",
-            where="lower", hint="an int8 engine would be float32 under another name; use fp16 or bf16",
-        )  # fmt: skip
-    return nodes, kept
+    return qdq.nodes_to_quantise(model.graph, element_types(model), lowering.quantize_ops, keep)
 
 
 def _keeper(lowering: Lowering, keep_nodes: Collection[str]) -> Callable[[onnx.NodeProto], bool]:

@@ -163,13 +163,7 @@ def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
     from trtbuild.runtimes import calibration
 
     options = job.params["calibration"]
-    nodes, kept = qdq.candidates(model.graph, element_types(model), job.params["quantize_ops"], keep)
-    if not nodes:
-        wanted = ", ".join(job.params["quantize_ops"])
-        raise LowerError(
-            f"nothing to quantise: the graph has no {wanted} outside loops and exclusions", where="lower",
-            hint="an int8 engine would be float32 under another name; use fp16 or bf16",
-        )  # fmt: skip
+    nodes, kept = qdq.nodes_to_quantise(model.graph, element_types(model), job.params["quantize_ops"], keep)
     path = job.input("data") if "data" in job.inputs else None
     where, scratch = "model.data.calibration", Path(job.out)
     parts = data.Source(job.params["data"], path, job.params["inputs"], where, scratch=scratch).parts()
