@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import EngineError, ModelError
 
@@ -41,19 +41,6 @@ class Options(_Toolchain, total=False):
     device: Mapping[str, str] | None
 
 
-class LayerTimes(Protocol):
-    """Collects ``(layer, milliseconds)`` of one run, in the order of execution."""
-
-    seen: list[tuple[str, float]]
-
-
-class Allocator(Protocol):
-    """Makes room for outputs whose shapes depend on the data, and keeps the shapes they turned out to have."""
-
-    buffers: dict[str, Buffer]
-    shapes: dict[str, tuple[int, ...]]
-
-
 @dataclass
 class _Binding:
     """One input or output of the engine, and its buffer; ``dynamic``: its size is known only after the run."""
@@ -71,7 +58,7 @@ class EngineSession:
     """An engine with its execution context; inputs and outputs are NumPy arrays, in the engine's own dtypes."""
 
     def __init__(self, plan: Path, options: Options) -> None:
-        from trtbuild.trt import api, trtlog
+        from trtbuild.trt import api, callbacks, trtlog
         from trtbuild.trt.cuda import Cuda
 
         trt = api.use_flavour(options["flavour"], options["tensorrt"])
@@ -85,7 +72,7 @@ class EngineSession:
             raise EngineError(f"no execution context: {self._said()}", where="engine.plan")
         self.context = context
         self._inputs, self._outputs = _bindings(trt, self.engine)
-        self._allocator = make_allocator(trt, self._cuda)
+        self._allocator = callbacks.make_allocator(trt, self._cuda)
         self.outputs = [binding.name for binding in self._outputs]
         self.inputs = [binding.name for binding in self._inputs]
         self.about: Mapping[str, object] = {
@@ -128,7 +115,7 @@ class EngineSession:
             binding.host = np.array(array)
             self._address(binding, binding.host.ctypes.data)
             return
-        binding.buffer = _at_least(self._cuda, binding.buffer, array.nbytes)
+        binding.buffer = self._cuda.at_least(binding.buffer, array.nbytes)
         self._cuda.upload(array, binding.buffer)
         self._address(binding, binding.buffer.address)
 
@@ -146,7 +133,7 @@ class EngineSession:
             self._address(binding, binding.host.ctypes.data)
             return
         count_bytes = int(np.prod(binding.shape, dtype=np.int64)) * binding.dtype.itemsize
-        binding.buffer = _at_least(self._cuda, binding.buffer, count_bytes)
+        binding.buffer = self._cuda.at_least(binding.buffer, count_bytes)
         self._address(binding, binding.buffer.address)
 
     def _address(self, binding: _Binding, address: int) -> None:
@@ -228,11 +215,11 @@ def profile_nodes(
     TensorRT waits for every run to end before it reports, so these layers take longer together than a run does.
     """
     from trtbuild.graphs import profile
-    from trtbuild.trt import api
+    from trtbuild.trt import api, callbacks
 
     session = EngineSession(model, options)
     session.upload(feeds)
-    watcher = make_profiler(session._trt)
+    watcher = callbacks.make_profiler(session._trt)
     session.context.profiler = watcher
     runs: list[list[tuple[str, float]]] = []
     end = time.perf_counter() + seconds
@@ -249,38 +236,6 @@ def profile_nodes(
 def count_kernels(model: Path, options: Options, threads: int, feeds: Mapping[str, Array]) -> dict[str, int]:
     """Empty: the engine step has proved the types that it computes in."""
     return {}
-
-
-def make_profiler(trt: ModuleType) -> LayerTimes:
-    class Profiler(trt.IProfiler):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            trt.IProfiler.__init__(self)
-            self.seen: list[tuple[str, float]] = []
-
-        def report_layer_time(self, layer_name: str, ms: float) -> None:
-            self.seen.append((layer_name, float(ms)))
-
-    return Profiler()
-
-
-def make_allocator(trt: ModuleType, cuda: Cuda) -> Allocator:
-    class OutputAllocator(trt.IOutputAllocator):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            trt.IOutputAllocator.__init__(self)
-            self.buffers: dict[str, Buffer] = {}
-            self.shapes: dict[str, tuple[int, ...]] = {}
-
-        def reallocate_output_async(self, tensor_name: str, memory: int, size: int, alignment: int, stream: int) -> int:
-            self.buffers[tensor_name] = _at_least(cuda, self.buffers.get(tensor_name), size)
-            return self.buffers[tensor_name].address
-
-        def reallocate_output(self, tensor_name: str, memory: int, size: int, alignment: int) -> int:
-            return self.reallocate_output_async(tensor_name, memory, size, alignment, 0)
-
-        def notify_shape(self, tensor_name: str, shape: Iterable[int]) -> None:
-            self.shapes[tensor_name] = tuple(shape)
-
-    return OutputAllocator()
 
 
 def _bindings(trt: ModuleType, engine: trt.ICudaEngine) -> tuple[list[_Binding], list[_Binding]]:
@@ -309,12 +264,6 @@ def _array_dtype(engine: trt.ICudaEngine, name: str) -> np.dtype:
     if kind not in _PLAIN:
         raise EngineError(f"'{name}' is {kind}, which no array holds", where="engine")
     return np.dtype(kind)
-
-
-def _at_least(cuda: Cuda, buffer: Buffer | None, count_bytes: int) -> Buffer:
-    if buffer is None or buffer.bytes < count_bytes:
-        return cuda.allocate(count_bytes)
-    return buffer
 
 
 def _device_words(options: Options) -> str:

@@ -39,6 +39,10 @@ class Cuda:
     def allocate(self, count_bytes: int) -> Buffer:
         return Buffer(self, max(count_bytes, 1))  # an empty tensor needs an address too
 
+    def at_least(self, buffer: Buffer | None, count_bytes: int) -> Buffer:
+        """The buffer, or a new one where it is missing or too small."""
+        return self.allocate(count_bytes) if buffer is None or buffer.bytes < count_bytes else buffer
+
     def upload(self, array: Array, buffer: Buffer) -> None:
         """Copy a contiguous array's bytes; done when it returns, as far as the array is concerned."""
         if array.nbytes:
