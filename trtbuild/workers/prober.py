@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from trtbuild.base.errors import ToolchainError
-from trtbuild.core.complaint import Complaint
+from trtbuild.core.complaint import Complaint, RefusalStage
 from trtbuild.workers import hermetic
 from trtbuild.workers.child import Child
 from trtbuild.workers.process import Death
@@ -56,6 +56,38 @@ class Answer:
     seconds: float = 0.0
     log: str = ""
     warnings: tuple[Complaint, ...] = ()
+
+
+class ProbeQuestion(TypedDict):
+    """A :class:`Question` as JSON."""
+
+    model: str
+    shapes: dict[str, list[int]]
+    profiles: dict[str, list[list[int]]]
+    tf32: bool
+    every: bool
+
+
+class ComplaintReply(TypedDict):
+    node: str
+    op_type: str
+    stage: RefusalStage
+    words: str
+
+
+class RefusalReply(TypedDict):
+    stage: RefusalStage
+    complaints: list[ComplaintReply]
+    words: list[str]
+    why: str
+
+
+class ProbeReply(TypedDict):
+    """``warnings`` are complaints, too, on the way to an engine."""
+
+    refusal: RefusalReply | None
+    warnings: list[ComplaintReply]
+    seconds: float
 
 
 class Prober:
@@ -130,7 +162,7 @@ def ask_all(probers: Sequence[Prober], questions: Iterable[Question]) -> Iterato
         yield from pool.map(ask, questions)
 
 
-def _read(said: Mapping[str, Any]) -> Answer:
+def _read(said: ProbeReply) -> Answer:
     refusal = said["refusal"]
     if refusal is None:
         warnings = tuple(Complaint(**warning) for warning in said["warnings"])
@@ -142,15 +174,9 @@ def _read(said: Mapping[str, Any]) -> Answer:
 
 def _of_death(death: Death, seconds: float) -> Answer:
     if death.cause == "time":
-        return Answer(
-            "timeout",
-            words=(f"{death.how} while {death.stage or 'starting'}",),
-            stage=death.stage,
-            seconds=seconds,
-            log=death.log,
-        )
+        words = (f"{death.how} while {death.stage or 'starting'}",)
+        return Answer("timeout", death.stage, words=words, seconds=seconds, log=death.log)
     if not death.stage:
         raise ToolchainError(f"its process {death}", where="tensorrt")
-    return Answer(
-        "crash", words=(f"TensorRT {death.how} while {death.stage}",), stage=death.stage, seconds=seconds, log=death.log
-    )
+    words = (f"TensorRT {death.how} while {death.stage}",)
+    return Answer("crash", death.stage, words=words, seconds=seconds, log=death.log)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TextIO
 
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.core.step import Step
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 class Status:
@@ -35,7 +38,7 @@ class SilentStatus(Status):
 class PlainStatus(Status):
     """One line for each event."""
 
-    def __init__(self, stream: TextIO, clock: Any = time.monotonic) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
         self._since: dict[str, float] = {}
         self._told: set[str] = set()
@@ -89,7 +92,7 @@ class LiveStatus(PlainStatus):
         self._live = Live(get_renderable=self._running, console=self._console, refresh_per_second=8, transient=True)
         self._live.start()
 
-    def _running(self) -> Any:
+    def _running(self) -> Text:
         from rich.text import Text
 
         now = self._clock()

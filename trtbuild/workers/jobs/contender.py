@@ -8,13 +8,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
 
 from trtbuild.base.errors import ConfigError, EngineError
 from trtbuild.core.job import Job
 from trtbuild.core.recipes import session_options
 
+if TYPE_CHECKING:
+    from trtbuild.arrays.arrayfile import Array
+
+    Feeds = Mapping[str, Array]
+
 PROFILE_RUNS = 60  # at most; as many as fit the time
+
+
+class Session(Protocol):
+    """One that may have a clock of its own (``time_us``)."""
+
+    about: Mapping[str, object]
+
+    def run(self, feeds: Feeds) -> object: ...
+
+
+class Engine(Session, Protocol):
+    inputs: Mapping[str, object]
 
 
 def run(job: Job) -> None:
@@ -35,7 +53,7 @@ def run(job: Job) -> None:
             return
 
 
-def measure(session: Any, feeds: Any, warmup_s: float, seconds: float) -> dict[str, Any]:
+def measure(session: Session, feeds: Feeds, warmup_s: float, seconds: float) -> dict[str, object]:
     """Call until the time is over, at least once; durations in microseconds, of the warm-up none.
 
     A session may have a clock of its own (``time_us``); by the wall clock they are whole microseconds.
@@ -53,8 +71,8 @@ def measure(session: Any, feeds: Any, warmup_s: float, seconds: float) -> dict[s
     return {"start_s": start, "us": us}
 
 
-def _wall_clock(session: Any) -> Callable[[Any], float]:
-    def timed(feeds: Any) -> int:
+def _wall_clock(session: Session) -> Callable[[Feeds], float]:
+    def timed(feeds: Feeds) -> int:
         before = time.perf_counter_ns()
         session.run(feeds)
         return round((time.perf_counter_ns() - before) / 1000)
@@ -62,7 +80,7 @@ def _wall_clock(session: Any) -> Callable[[Any], float]:
     return timed
 
 
-def _open(job: Job, feeds: Any) -> Any:
+def _open(job: Job, feeds: Feeds) -> Session:
     side, threads = job.params["side"], job.params["threads"]
     if side == "source" and job.params["source"]["kind"] != "onnx":
         from trtbuild.runtimes import tensorflow
@@ -75,17 +93,19 @@ def _open(job: Job, feeds: Any) -> Any:
     module = import_module(f"trtbuild.runtimes.{job.params['runtime']['module']}")
     options = session_options(job.params)
     if "flavour" not in options:
-        return module.open_timed(_graph(job, feeds), options, threads)
+        session: Session = module.open_timed(_graph(job, feeds), options, threads)
+        return session
     return _open_engine(job, module, options, feeds)
 
 
-def _open_engine(job: Job, module: Any, options: Mapping[str, Any], feeds: Any) -> Any:
+def _open_engine(job: Job, module: ModuleType, options: Mapping[str, object], feeds: Feeds) -> Session:
     """An engine, or one to compare with; a baseline that is none is a wrong path in the config."""
     if job.params["side"] != "baseline":
-        return module.open_timed(job.input("graph"), options, job.params["threads"])
+        engine: Session = module.open_timed(job.input("graph"), options, job.params["threads"])
+        return engine
     where, hint = job.params["baseline"], "name an engine.plan of another build in this TensorRT version"
     try:
-        session = module.open_timed(job.input("graph"), options, job.params["threads"])
+        session: Engine = module.open_timed(job.input("graph"), options, job.params["threads"])
     except EngineError as error:
         raise ConfigError(f"'{where}' cannot be loaded: {error.what}", where="latency.baseline", hint=hint) from error
     if sorted(session.inputs) != sorted(feeds):
@@ -94,7 +114,7 @@ def _open_engine(job: Job, module: Any, options: Mapping[str, Any], feeds: Any) 
     return session
 
 
-def _graph(job: Job, feeds: Any) -> Path:
+def _graph(job: Job, feeds: Feeds) -> Path:
     if job.params["side"] == "source":
         import onnx
 
@@ -112,7 +132,7 @@ def _graph(job: Job, feeds: Any) -> Path:
     return path
 
 
-def _check_baseline(path: Path, where: str, feeds: Any) -> None:
+def _check_baseline(path: Path, where: str, feeds: Feeds) -> None:
     """A baseline is a graph of the same inputs; anything else is a wrong path in the config."""
     import onnx
 
@@ -128,7 +148,7 @@ def _check_baseline(path: Path, where: str, feeds: Any) -> None:
         raise ConfigError(what, where="latency.baseline", hint=hint)
 
 
-def _profile(job: Job, feeds: Any, seconds: float) -> dict[str, Any]:
+def _profile(job: Job, feeds: Feeds, seconds: float) -> dict[str, object]:
     """Node times with their names; the runtime's trace is dropped once it is read."""
     from importlib import import_module
 

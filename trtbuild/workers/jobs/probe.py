@@ -1,17 +1,20 @@
-"""Not a step: answers questions about ONNX graphs, one a line, until there are no more (workers/prober.py)."""
+"""A job that answers questions about ONNX graphs until there are no more (workers/prober.py)."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
+from trtbuild.core.complaint import Complaint
 from trtbuild.core.job import Job
 
 if TYPE_CHECKING:
     from trtbuild.trt.api import BuildOptions
+    from trtbuild.trt.trtlog import Log
+    from trtbuild.workers.prober import ComplaintReply, ProbeQuestion, ProbeReply, RefusalReply
 
 
 def run(job: Job) -> None:
@@ -27,11 +30,12 @@ def run(job: Job) -> None:
     for question in job.questions():
         del log.errors[:], log.warnings[:]
         started = time.monotonic()
-        answer = _answer(job, trt, log, question)
-        job.answer(answer | {"seconds": time.monotonic() - started})
+        reply = _reply(job, trt, log, question)
+        reply["seconds"] = time.monotonic() - started
+        job.answer(reply)
 
 
-def _answer(job: Job, trt: Any, log: Any, question: dict[str, Any]) -> dict[str, Any]:
+def _reply(job: Job, trt: ModuleType, log: Log, question: ProbeQuestion) -> ProbeReply:
     from trtbuild.trt.diagnosis import Refusal, diagnose
 
     path = Path(question["model"])
@@ -42,5 +46,13 @@ def _answer(job: Job, trt: Any, log: Any, question: dict[str, Any]) -> dict[str,
         trt, log, path.read_bytes(), question["shapes"], options, job.stage, every=question["every"], path=path
     )
     if isinstance(found, Refusal):
-        return {"refusal": asdict(found), "warnings": []}
-    return {"refusal": None, "warnings": [asdict(warning) for warning in found.warnings]}
+        complaints = [_complaint(one) for one in found.complaints]
+        refusal: RefusalReply = {
+            "stage": found.stage, "complaints": complaints, "words": list(found.words), "why": found.why,
+        }  # fmt: skip
+        return {"refusal": refusal, "warnings": [], "seconds": 0.0}
+    return {"refusal": None, "warnings": [_complaint(one) for one in found.warnings], "seconds": 0.0}
+
+
+def _complaint(one: Complaint) -> ComplaintReply:
+    return {"node": one.node, "op_type": one.op_type, "stage": one.stage, "words": one.words}
