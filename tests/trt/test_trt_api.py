@@ -42,10 +42,10 @@ HOLDS = {
 GIVES = {"get_input": "ITensor", "get_output": "ITensor", "get_layer": "ILayer"}
 NOT_TENSORRT = {
     "_DTYPES", "_NODE", "_allocator", "_cuda", "_log", "array", "ast", "binding", "buffer", "buffers", "callbacks",
-    "capability", "cc", "complaints", "ctypes", "cuda", "device", "dtype", "errors", "file", "found", "host", "json", "api",
-    "known", "layers", "levels", "log", "makers", "message", "metadata", "ml_dtypes", "name", "names", "np", "options", "os",
-    "parsed", "path", "plan", "profile", "raised", "re", "result", "runs", "seen", "self", "session", "severities",
-    "text", "time", "trtlog", "types", "util", "wanted", "warnings", "watcher",
+    "capability", "cc", "complaints", "ctypes", "cuda", "device", "dtype", "errors", "file", "found", "host",
+    "json", "api", "known", "layers", "levels", "log", "makers", "message", "metadata", "ml_dtypes", "name",
+    "names", "np", "options", "os", "parsed", "path", "plan", "profile", "raised", "re", "result", "runs", "seen",
+    "self", "session", "severities", "text", "time", "trtlog", "types", "util", "wanted", "warnings", "watcher",
 }  # fmt: skip
 
 STUBS = """
