@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.callables import load_callable
 from trtbuild.base.errors import ConfigError, DataError
 from trtbuild.core.taskmetrics import BUILT_IN as NAMES
-
-Array = np.ndarray[Any, Any]
-
 
 WHERE = "model.validation.task.labels"
 GUESSES = 1.645  # standard deviations: 95 % of guesses score less

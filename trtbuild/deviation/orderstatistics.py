@@ -7,11 +7,11 @@ says between which bits the k-th smallest lies; each pass adds 16 bits, until wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from trtbuild.arrays.arrayfile import Array
+
 HELD_ELEMENTS = 1 << 20  # sorted in memory at once: 8 MB
 _STEP = 16  # bits a pass
 

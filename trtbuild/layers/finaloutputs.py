@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from trtbuild.arrays import outputs
+from trtbuild.arrays.arrayfile import Array
 from trtbuild.layers import layererror
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from trtbuild.arrays.arrayfile import Array
 from trtbuild.layers import cumulativeerrors, int8cost, layererror, referencevalues, taps
 from trtbuild.layers.cumulativeerrors import Compared
 from trtbuild.layers.inspectedgraph import InspectedGraph, read_graph
@@ -22,8 +23,6 @@ from trtbuild.layers.localerrors import LocalErrors
 from trtbuild.layers.origins import Origin, is_asked_for, origins
 from trtbuild.layers.tappedruns import runs_of
 from trtbuild.layers.wrongmaps import SHAPE, UNDECIDED, VALUES, disproved, suspects
-
-Array = np.ndarray[Any, Any]
 
 
 def inspect(

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from trtbuild.arrays.arrayfile import Array
+
 # A mapped tensor holds TensorFlow's values when no element is further off than this share of the largest: far above
 # float32 arithmetic, far below a wrong tensor.
 SAME_VALUES = 2e-3

@@ -7,14 +7,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from trtbuild.arrays.arrayfile import Array
 from trtbuild.layers import layererror, taps
 from trtbuild.layers.inspectedgraph import InspectedGraph
 from trtbuild.layers.referencevalues import Fit, ReferenceValues
 from trtbuild.layers.tappedruns import TappedRuns
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

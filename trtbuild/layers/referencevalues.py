@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from trtbuild.arrays.arrayfile import Array
 from trtbuild.graphs.graph import inferred
 from trtbuild.layers import layererror
 from trtbuild.layers.inspectedgraph import InspectedGraph
 from trtbuild.layers.tappedruns import TappedRuns
 
-Array = np.ndarray[Any, Any]
 INDEX = "index.json"
 
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from trtbuild.arrays.arrayfile import Array
 from trtbuild.layers import layererror, taps
 from trtbuild.layers.finaloutputs import FinalOutputs
 from trtbuild.layers.inspectedgraph import InspectedGraph
 
-Array = np.ndarray[Any, Any]
 # How far the runtime may optimise: fusion-preserving taps and single conversions are about what it does by itself.
 LEVELS = {"all": "none", "fusion": "extended", "per_op": "all"}
 
