@@ -83,7 +83,7 @@ def subject_of(request: ReductionRequest, folder: Path, workspace: Workspace | N
 
 
 @contextmanager
-def reduced(request: ReductionRequest, say: Say, *, cases: bool) -> Iterator[Reproducer]:
+def reproducer_of(request: ReductionRequest, say: Say, *, cases: bool) -> Iterator[Reproducer]:
     """Reduce what is requested; TensorRT's process remains for further questions.
 
     Raises:

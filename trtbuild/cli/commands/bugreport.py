@@ -17,7 +17,7 @@ from trtbuild.cli.commands.reduce import failure_options, request
 from trtbuild.config import named
 from trtbuild.core.spec import Toolchain
 from trtbuild.reducing import casefile
-from trtbuild.reducing.reproducer import Reproducer, reduced
+from trtbuild.reducing.reproducer import Reproducer, reproducer_of
 
 
 def note(line: str) -> None:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     given = args.output
     if given:
         folder.check_free(Path(given))
-    with reduced(asked, note, cases=True) as reproducer, tempfile.TemporaryDirectory() as scratch:
+    with reproducer_of(asked, note, cases=True) as reproducer, tempfile.TemporaryDirectory() as scratch:
         name = args.name or _name(reproducer)
         target = Path(given or f"bug_{name}")
         folder.check_free(target)

@@ -12,7 +12,7 @@ from trtbuild.base.workspace import workspace_here
 from trtbuild.cli import words
 from trtbuild.reducing import casefile
 from trtbuild.reducing.faults import LoweringFault, SourceFault
-from trtbuild.reducing.reproducer import ReductionRequest, Reproducer, reduced
+from trtbuild.reducing.reproducer import ReductionRequest, Reproducer, reproducer_of
 from trtbuild.reducing.smallgraph import LIMIT_S
 
 FOLDER = "suite"
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     folder = (workspace.root if workspace else Path.cwd()) / FOLDER
     if args.name:
         casefile.check_free(folder, args.name)
-    with reduced(asked, note, cases=False) as reproducer:
+    with reproducer_of(asked, note, cases=False) as reproducer:
         name = args.name or casefile.case_id(reproducer.subject.name, reproducer.small.failure)
         compared = isinstance(reproducer.fault, (LoweringFault, SourceFault))
         path = casefile.write(folder, name, reproducer.model, reproducer.small.failure, reproducer.feeds,
