@@ -87,7 +87,7 @@ def test_two_cases_of_one_id_are_an_error_that_names_both(tmp_path: Path) -> Non
     ("text", "says"),
     [
         ("import nothing_like_it", "cannot be imported: ModuleNotFoundError"),
-        (ONE.replace('"mine"', '"Mine!"').replace("needs", "precision='fp32', needs"), "unfit id 'mine!'"),
+        (ONE.replace('"mine"', '"Mine!"').replace("needs", "precision='fp32', needs"), "invalid id 'mine!'"),
         (ONE.replace("needs", 'precision="fp9", needs'), "unknown precision 'fp9'"),
         (ONE.replace("f32(2, 3)", "f32(None, 3)"), "needs a profile of three shapes"),
     ],

@@ -89,7 +89,7 @@ def test_without_leave_to_install_the_error_says_what_to_run(publish: Publish) -
 
 @pytest.mark.parametrize(
     ("module", "says", "why"),
-    [(WORKS, "9.9", "9.9 is what its requirements install"), (NO_BUILDER, "", "makes no builder"),
+    [(WORKS, "9.9", "9.9 is what its requirements install"), (NO_BUILDER, "", "cannot make a builder"),
      ("import no_such_library\n", "", "cannot be imported: ModuleNotFoundError")],
 )  # fmt: skip
 def test_what_was_installed_is_checked_before_it_counts(publish: Publish, module: str, says: str, why: str) -> None:

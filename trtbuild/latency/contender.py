@@ -1,4 +1,4 @@
-"""Several ways to compute one model, timed in turns: a process for each, of which one works and the others sleep."""
+"""Several ways to compute one model, timed in turns: one process each, and while one works the others sleep."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def _ranks(samples: Array) -> Array:
 
 
 def first_zero(correlation: Array) -> int:
-    """The first lag without positive correlation: what lies further apart is as good as independent."""
+    """The first lag without positive correlation: samples further apart are as good as independent."""
     below = np.flatnonzero(correlation <= 0)
     return int(below[0]) if below.size else int(correlation.size)
 

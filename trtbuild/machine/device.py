@@ -21,7 +21,7 @@ def cores() -> int:
 
 
 def identity(root: Path = Path("/")) -> dict[str, object]:
-    """Architecture, CPU model, allowed cores and CPU quota: another one of these is another device to measure on.
+    """Architecture, CPU model, allowed cores and CPU quota: a device to measure on is another if one differs.
 
     Nothing in it changes by the minute, and nothing names the host: equal machines share their numbers.
     """

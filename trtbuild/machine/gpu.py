@@ -1,4 +1,4 @@
-"""The NVIDIA GPU that this process would use, asked of the driver's libraries directly: no package has to be there."""
+"""The NVIDIA GPU that this process would use, read from the driver's libraries directly: no package is needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trtbuild.base.errors import PlaceError, ToolchainError
 
 # cuda.h: CUdevice_attribute
 _MAJOR, _MINOR = 75, 76
-# Replaced when the driver is: what was measured with another driver is no answer.
+# Replaced when the driver is: what another driver measured does not count.
 DRIVER_FILES = tuple(
     f"{folder}/libcuda.so.1" for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/local/nvidia/lib64")
 )

@@ -14,7 +14,7 @@ _KEPT: list[object] = []  # owners of variables, which a traced function only re
 
 
 class _AtFirstUse:
-    """A module that is imported when something of it is asked for: listing cases needs no TensorFlow."""
+    """A module that is imported when one of its attributes is used: listing cases needs no TensorFlow."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -41,7 +41,7 @@ def weights(*shape: int, scale: float = 0.5, seed: int = 1, dtype: str = "float3
 
 
 def built(make: Callable[[], keras.Layer], *tensors: T, **arguments: object) -> T:
-    """A Keras layer made for these tensors, with seeded weights; what it gives for them.
+    """A Keras layer made for these tensors, with seeded weights; its outputs for them.
 
     It is made in a thread of its own, where no function is being traced: ``tf.function`` takes no new variables.
     """
@@ -63,5 +63,5 @@ def _make(make: Callable[[], keras.Layer], shape: Shape | list[Shape]) -> keras.
 
 
 def forget_layers() -> None:
-    """Let the layers of the last case go."""
+    """Release the layers of the last case."""
     _KEPT.clear()

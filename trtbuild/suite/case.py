@@ -72,7 +72,7 @@ class Case:
     """One graph of the suite.
 
     ``build`` takes the inputs by name, and the parameters; it returns a tensor, a tuple or a dict of tensors.  A case
-    made of an ONNX file has ``onnx`` instead.
+    made from an ONNX file has ``onnx`` instead.
     """
 
     id: str
@@ -191,7 +191,7 @@ def onnx_case(
     id: str, title: str, file: str, inputs: Mapping[str, Input], *, issues: str | Sequence[str] = (),
     category: str = "", structure: str = STRUCTURE, tolerance: tuple[float, float] | None = None,
 ) -> Family:  # fmt: skip
-    """A case of an ONNX file beside the Python file that calls this.
+    """A case made from an ONNX file beside the Python file that calls this.
 
     There is no TensorFlow to compare with: ``NAME.npz`` beside ``NAME.onnx``, with an array for every input and
     output, gives inputs and reference values; without it nothing is compared.

@@ -20,7 +20,7 @@ def collect(root: Path | None) -> dict[str, Case]:
     """Cases by id, in the order of files and lines; ``root`` is the workspace, if there is one.
 
     Raises:
-        ConfigError: a file cannot be imported, an id is unfit, or two cases have the same one.
+        ConfigError: a file cannot be imported, an id is invalid, or two cases have the same one.
     """
     found: dict[str, Case] = {}
     for case in _all(root):
@@ -52,7 +52,7 @@ def _all(root: Path | None) -> Iterator[Case]:
 
 
 def families(module: ModuleType) -> list[Family]:
-    """A module's families by line; one that was imported from elsewhere is that file's."""
+    """A module's families by line; an imported one belongs to the file it comes from."""
     here = getattr(module, "__file__", None)
     own = [f for f in vars(module).values() if isinstance(f, Family) and f.cases and str(f.cases[0].file) == here]
     return sorted(own, key=lambda family: family.cases[0].line)
@@ -82,7 +82,7 @@ def _check(case: Case) -> None:
     """Raise ConfigError for a case that could not be run or recorded."""
     if not ID.fullmatch(case.id):
         hint = "use lower-case letters, digits, '.', '_' and '-'"
-        raise ConfigError(f"unfit id '{case.id}'", where=case.place, hint=hint)
+        raise ConfigError(f"invalid id '{case.id}'", where=case.place, hint=hint)
     try:
         case.lowering  # noqa: B018
     except ConfigError as error:

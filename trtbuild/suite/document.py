@@ -1,4 +1,4 @@
-"""Results and expectations -> one document: what ``--json`` prints, and what the pages are made of.  Pure."""
+"""Results and expectations -> one document: what ``--json`` prints and the pages show.  Pure."""
 
 from __future__ import annotations
 

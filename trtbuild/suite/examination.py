@@ -1,6 +1,6 @@
 """One case, in a worker: traced, exported, lowered, written, and run in TensorFlow and in ONNX Runtime.
 
-Every stage says what came of it as soon as it ends, so that a crash in the next one loses nothing.
+Every stage reports its result as soon as it ends, so that a crash in the next one loses nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Questions(TypedDict):
-    """What TensorRT is asked a graph with: by input, the concrete shape, and the profile of dynamic ones."""
+    """What TensorRT needs to be asked about a graph: by input, the concrete shape, and the profile of dynamic ones."""
 
     shapes: dict[str, list[int]]
     profiles: dict[str, list[list[int]]]
@@ -50,7 +50,7 @@ Tell = Callable[[StageAnswer], None]
 
 
 def examine(case: Case, graphs: Path, tell: Tell) -> None:
-    """Tell of the stages ``exports`` and ``matches``; the graph for TensorRT is left in ``graphs``, by its digest."""
+    """Report the stages ``exports`` and ``matches``; the graph for TensorRT is left in ``graphs``, by its digest."""
     from trtbuild.graphs import canonical
     from trtbuild.suite import outline
     from trtbuild.suite.authoring import forget_layers
@@ -175,7 +175,7 @@ def lower_case(case: Case, model: onnx.ModelProto, feeds: Sequence[Mapping[str, 
 
 
 def questions(case: Case, model: onnx.ModelProto) -> Questions:
-    """Shapes and profiles of the graph's inputs, for TensorRT; inputs that export dropped are not asked about."""
+    """Shapes and profiles of the graph's inputs, for TensorRT; inputs that the export dropped are left out."""
     constants = {tensor.name for tensor in model.graph.initializer}
     there = [value.name for value in model.graph.input if value.name not in constants]
     specs = {name: case.inputs[name] for name in there if name in case.inputs}
@@ -217,7 +217,7 @@ def compare_case(
 
 
 def output_name(name: str, have: Mapping[str, Array]) -> str:
-    """An output that would be called as an input is renamed by the export."""
+    """The export renames an output that has an input's name."""
     return name if name in have else f"{name}_output"
 
 

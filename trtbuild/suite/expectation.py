@@ -1,4 +1,4 @@
-"""What is expected of every case, by TensorRT version: files that people review, read, judged by, and proposed anew."""
+"""What is expected of every case, by TensorRT version: how the reviewed files are read, applied and proposed."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def judge(stages: Stages, expectation: Expectation | None, version: str) -> Judg
         have, want = stages.get(stage), expectation.get(stage)
         wanted, part = _split(want or "yes")
         if have is None:
-            if want is not None:  # an earlier stage failed, and is told of itself
+            if want is not None:  # an earlier stage failed, and is reported itself
                 worse.append(f"{stage}: not reached, {want} was expected")
         elif have.result != wanted:
             line = f"{stage}: {have.result}, {wanted} was expected" + (f": {have.says}" if have.says else "")
@@ -138,7 +138,7 @@ def part_of(says: str) -> str:
 
 
 def needs_device(stages: Stages) -> bool:
-    """Whether a failure is for want of a GPU: it holds for machines without one only."""
+    """Whether something fails for lack of a GPU, and so on machines without one only."""
     return any(re.search(r"on a GPU only|where there is no GPU", stage.says) for stage in stages.values())
 
 

@@ -1,4 +1,4 @@
-"""What a result hangs on: the case's own code and data, ours that handles it, the tools, the machine's class."""
+"""What a result depends on: the case's own code and data, our code that handles it, the tools, the class of machine."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _own(case: Case) -> str:
 
 
 def function_digest(file: Path, name: str) -> str:
-    """Changes with the function and with everything in its file that is no other case: helpers, constants, imports.
+    """Changes with the function and with everything in its file that is not another case: helpers, constants, imports.
 
     Files beside it that it imports count as a whole.
     """

@@ -24,7 +24,7 @@ def examine_all(
     ids: Sequence[str], root: Path | None, graphs: Path, *, workers: int, limit_s: float,
     done: Callable[[str, Answers], None],
 ) -> None:  # fmt: skip
-    """Examine every case, in up to ``workers`` processes; ``done`` is told of each as it ends, one at a time.
+    """Examine every case, in up to ``workers`` processes; ``done`` is called for each as it ends, one at a time.
 
     Raises:
         PlaceError: no worker can be started.

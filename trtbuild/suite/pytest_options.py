@@ -1,6 +1,6 @@
 """A pytest plugin with the suite's one option: ``pytest -p trtbuild.suite.pytest_options --tensorrt A,B --pyargs …``.
 
-It is no conftest, since pytest reads options from those beside its rootdir only.
+It is not a conftest, because pytest reads options from those beside its rootdir only.
 """
 
 from __future__ import annotations

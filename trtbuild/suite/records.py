@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Generic, TypeVar
 
-_OUTDATED = 4  # lines for each living one, beyond which the file is written anew
+_OUTDATED = 4  # lines per live record, beyond which the file is rewritten
 
 
 Value = TypeVar("Value")  # what JSON can hold
@@ -36,7 +36,7 @@ class Records(Generic[Value]):
         self._found[key] = value
         self._lines += 1
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Begins with a line break: what a killed process left of a line must not spoil this one.
+        # Begins with a line break: half a line left by a killed process must not spoil this one.
         line = "\n" + json.dumps({"key": key, "value": value}, separators=(",", ":")) + "\n"
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:

@@ -88,7 +88,7 @@ def _examine(
 
     def done(name: str, answers: Answers) -> None:
         record = _record(answers)
-        # A crash of this process for want of memory, or a slow machine, is no property of the case: asked again.
+        # A crash for lack of memory, or a slow machine, is not a property of the case: it is examined again.
         if not any(_of_the_machine(stage) for stage in record["stages"].values()):
             records.put(keys[name], record)
         results.examined[name] = record

@@ -1,4 +1,4 @@
-"""Which interpreter runs a TensorRT version: this environment if it has it, else one of its own, made with uv.
+"""Which interpreter runs a TensorRT version: this environment if it has it, else a separate one, made with uv.
 
 An environment lies in the user's cache, named by all that it was made from.  It is made beside its place and renamed,
 so what is there is whole; users hold a shared lock on it, and whoever makes or removes it an exclusive one.  The
@@ -28,7 +28,7 @@ STAMP = "toolchain.json"
 Note = Callable[[str], None]
 # Shared locks on the environments that this process uses; never closed, so that none is removed before it ends.
 _HELD: dict[Path, int] = {}
-# What an install said that failed: in a sweep, the next step must not wait for the network again.
+# Errors of failed installs: in a sweep, the next step must not wait for the network again.
 _FAILED: dict[Path, ToolchainError] = {}
 
 
@@ -45,10 +45,10 @@ def of_step(step: Step, *, install: bool, note: Note) -> Path:
 
 
 def interpreter(want: ToolchainRequest, *, install: bool = True, note: Note = lambda line: None) -> Path:
-    """The interpreter that has exactly this TensorRT and the pinned requirements; it stays for this process's life.
+    """The interpreter that has exactly this TensorRT and the pinned requirements; it is kept while this process lives.
 
     Raises:
-        ToolchainError: it is not here and may not, or cannot, be installed.
+        ToolchainError: it is not installed, and may not or cannot be.
     """
     for requirement in want.requirements:
         name, _, pinned = requirement.partition("==")
@@ -74,7 +74,7 @@ def interpreter(want: ToolchainRequest, *, install: bool = True, note: Note = la
 
 
 def in_this_environment(want: ToolchainRequest) -> tuple[bool, str]:
-    """Whether the environment that trtbuild runs in has it all; if not, why."""
+    """Whether the environment that trtbuild runs in has all of it; if not, why."""
     for requirement in want.requirements:
         name, _, pinned = requirement.partition("==")
         try:
@@ -185,5 +185,7 @@ def remove(want: ToolchainRequest) -> bool:
             folder.rename(dead)
             shutil.rmtree(dead)
     except BlockingIOError:
-        raise ToolchainError("a build is using it", where=want.title, hint="let it end, then try again") from None
+        raise ToolchainError(
+            "a build is using it", where=want.title, hint="wait until it ends, then try again"
+        ) from None
     return True

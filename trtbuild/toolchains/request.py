@@ -1,4 +1,4 @@
-"""A TensorRT version, everything its environment is made from, and where that lies in the user's cache."""
+"""A TensorRT version, everything its environment is made from, and its place in the user's cache."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ToolchainRequest:
 
     @property
     def index(self) -> str | None:
-        """Where its packages are beside the user's own index; a place, so no part of the identity."""
+        """Where its packages are beside the user's own index; a place, so not part of the identity."""
         # The variable is the one that NVIDIA's packages read themselves: a mirror's address.
         return os.environ.get("NVIDIA_PIP_INDEX_URL") if self.flavour == "tensorrt" else None
 

@@ -1,4 +1,4 @@
-"""An environment of its own for one TensorRT version: made with uv, then checked."""
+"""A separate environment for one TensorRT version: made with uv, then checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 def create(want: ToolchainRequest, folder: Path, lock: int) -> list[str]:
     """Make the environment in ``folder``; returns the installed requirements' metadata folders, relative to it.
 
-    ``lock``: a file descriptor that uv inherits.  Should we be killed, nobody sweeps the folder before uv ends as well.
+    ``lock``: a file descriptor that uv inherits.  If this process is killed, the folder stays until uv ends, too.
 
     Raises:
         ToolchainError: uv cannot install it, or what was installed is not what was declared.
@@ -51,7 +51,7 @@ def check_driver(want: ToolchainRequest) -> None:
 def _uv(want: ToolchainRequest, cwd: Path, lock: int, *words: object) -> None:
     dropped = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_SYSTEM_PYTHON")
     environment = {key: value for key, value in os.environ.items() if key not in dropped}
-    # TensorRT's source packages would call pip, which uv's environments have not; this has them list their wheels.
+    # TensorRT's source packages would call pip, which uv's environments lack; with this they list their wheels.
     environment["NVIDIA_TENSORRT_DISABLE_INTERNAL_PIP"] = "1"
     done = subprocess.run(
         [uv_program(), "--no-progress", *map(str, words)], cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
@@ -90,7 +90,9 @@ def uv_program() -> str:
     except (ImportError, FileNotFoundError):
         found = shutil.which("uv")
     if found is None:
-        raise ToolchainError("uv is not installed, and makes toolchains", where="uv", hint="run: pip install uv")
+        raise ToolchainError(
+            "uv is not installed, but toolchains are made with it", where="uv", hint="run: pip install uv"
+        )
     return found
 
 
@@ -114,7 +116,7 @@ def _check(want: ToolchainRequest, python: Path) -> None:
     elif json.loads(said[0]) != want.version:
         what = f"{want.version} is declared, but {json.loads(said[0])} is what its requirements install"
     elif done.returncode or said[1:] != ["true"]:
-        what = f"{want.title} was installed, but makes no builder: {last}"
+        what = f"{want.title} was installed, but cannot make a builder: {last}"
     else:
         return
     details = tuple(done.stderr.strip().splitlines()[-12:])
@@ -134,6 +136,6 @@ def _records(want: ToolchainRequest, folder: Path) -> list[str]:
     for requirement in want.requirements:
         path = found.get(re.sub(r"[-_.]+", "-", requirement).replace("==", "-").lower())
         if path is None:
-            raise ToolchainError(f"{requirement} was not what was installed", where="tensorrt.requirements")
+            raise ToolchainError(f"{requirement} is not what was installed", where="tensorrt.requirements")
         records.append(path.relative_to(folder).as_posix())
     return records

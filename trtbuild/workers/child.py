@@ -1,4 +1,4 @@
-"""A job in a process of its own that is asked questions, one line of JSON each, and whose crash is an answer.
+"""A job in a separate process that answers questions, one line of JSON each, and whose crash is an answer, too.
 
 Standard library only, so that it may run inside a training process.  The job's side is ``Job.questions`` and
 ``Job.answer``; the process may be any interpreter's, since run.py brings the package along.
@@ -115,7 +115,7 @@ class Child:
         return self._ending()
 
     def stop(self) -> None:
-        """End it with all that it has started, if it has not ended yet."""
+        """End it with everything that it started, if it has not ended yet."""
         if not self._stopped:
             self._end_process()
         self._remove_folder()
@@ -151,7 +151,7 @@ class Child:
         return line
 
     def _ending(self) -> Death:
-        """What it means that no more answers come; raises what the job reports."""
+        """Why no more answers come; raises what the job reports."""
         ended = self._process.wait(GRACE_S)
         returncode = self._end_process()
         result = read_result(self._folder)

@@ -1,7 +1,7 @@
 """A process whose memory looks the same on every run: fixed environment, fixed path lengths, no address randomisation.
 
 TensorRT-RTX numbers its internal tensors by walking containers ordered by address (seen in 1.7.1 on int8 graphs with
-dynamic shapes: ``__mye4400`` against ``__mye4352``), so a plan's bytes depend on where the heap lies, and with it on
+dynamic shapes: ``__mye4400`` against ``__mye4352``), so a plan's bytes depend on where the heap is, and so on
 the environment's size and on the length of every path the process has seen.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from trtbuild.base.errors import PlaceError
 
 WORKER = Path(__file__).resolve().with_name("run.py")
-# What a GPU driver or a libraries' folder outside the default path may need; everything else stays outside.
+# What a GPU driver or a library folder outside the default path may need; nothing else is passed on.
 _PASSED = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES")
 _FIXED = {
     "PATH": "/usr/bin:/bin",
@@ -32,7 +32,7 @@ _FIXED = {
 def alias(name: str, interpreter: Path, sandbox: Path) -> Path:
     """A folder with links to environment, package and sandbox, so that paths have one length everywhere.
 
-    Named by the step's key and a digit, since other workspaces and users may be building the same step right now.
+    Named by the step's key and a digit, because other workspaces and users may be building the same step now.
     """
     for digit in "0123456789abcdef":
         folder = Path("/tmp", f"trtbuild-{name[:15]}{digit}")
@@ -46,7 +46,7 @@ def alias(name: str, interpreter: Path, sandbox: Path) -> Path:
         (folder / "lib").symlink_to(WORKER.parents[2])
         (folder / "job").symlink_to(sandbox)
         return folder
-    raise PlaceError("sixteen builds of one step at once", where="/tmp", hint="let them end")
+    raise PlaceError("sixteen builds of one step at once", where="/tmp", hint="wait until they end")
 
 
 def _remove_stale(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Asks a TensorRT version whether graphs parse and build: in processes of its own, which may crash and hang.
+"""Asks a TensorRT version whether graphs parse and build, in separate processes that may crash and hang.
 
 Standard library only, so that it may run inside a training process.
 """
@@ -107,7 +107,7 @@ class Prober:
         self._answered = 0  # questions, by the running process
 
     def ask(self, question: Question) -> Answer:
-        """Raises ToolchainError when the interpreter has not this TensorRT, or has no device where it needs one."""
+        """Raises ToolchainError when the interpreter lacks this TensorRT, or TensorRT lacks the device that it needs."""
         answer = self._ask_once(question)
         if answer.outcome == "crash" and self._answered:
             self._answered = 0

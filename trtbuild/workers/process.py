@@ -1,4 +1,4 @@
-"""One worker process in a process group of its own: how it is started, how it is stopped, and how it died.
+"""One worker process in its own process group: how it is started, how it is stopped, and how it died.
 
 Standard library only, so that it may run inside a training process.
 """

@@ -53,7 +53,7 @@ def die_with_driver(watch: int) -> None:
 
 
 def fix_addresses() -> None:
-    """Switch address randomisation off for this process, by starting it over; no way round where that is forbidden."""
+    """Switch address randomisation off for this process by restarting it; nothing is done where that is forbidden."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -85,7 +85,7 @@ def main(folder: Path) -> int:
         result = Result(False, Failure(type(error).__name__, error.what, error.where, error.hint, error.details, trace))
     except Exception as error:  # whatever a step raises belongs in the answer
         place = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _PLACE)
-        # With its module: a library may have a ConfigError of its own, which is none of ours.
+        # With its module: a library may have a ConfigError, too, which is not ours.
         kind = type(error)
         full = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         name = "PlaceError" if place else full

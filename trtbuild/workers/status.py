@@ -32,7 +32,7 @@ def short_name(step: Step) -> str:
 
 
 class SilentStatus(Status):
-    """Says nothing: who asked reads the outcome."""
+    """Says nothing: the caller reads the outcome."""
 
 
 class PlainStatus(Status):
@@ -75,7 +75,7 @@ class PlainStatus(Status):
             self._stream.flush()
 
     def _say(self, line: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # who listened has left; the build goes on
+        with contextlib.suppress(BrokenPipeError):  # whoever listened has left; the build goes on
             print(line, file=self._stream, flush=True)
 
 

@@ -75,7 +75,7 @@ def test_a_difference_is_new_against_old(tmp_path: Path, capsys: pytest.CaptureF
         (["nowhere.json", "-o", "out"], "cannot read the file"),
         ([FP32, "-o", "out", "--times", LAYERS], "expected the times"),
         ([FP32, "-o", "out", "--scopes", FP32], "expected a scopes.json"),
-        ([FP32, "-o", "out", "--rename", "(="], "is no regular expression"),
+        ([FP32, "-o", "out", "--rename", "(="], "is not a regular expression"),
     ],
 )
 def test_a_wrong_word_is_one_line_and_nothing_is_written(

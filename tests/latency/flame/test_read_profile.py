@@ -29,7 +29,7 @@ def test_the_sum_of_real_exports_is_the_files_own(name: str, total_ns: int, rows
 
 
 def test_names_are_taken_as_trtexec_writes_them(tmp_path: Path) -> None:
-    """It escapes neither quotes nor backslashes, which is no JSON, or JSON of another name."""
+    """It escapes neither quotes nor backslashes, which is not JSON, or JSON with another name."""
     names = ['say "hi"', r"C:\new\table", "tab\tbed", "two\nlines", "a; b", "</script>", "\x1e\x1f", "é" * 2000]
     (tmp_path / "p.json").write_text(trtexec_text(*((name, 0.5) for name in names)), "utf-8")
     assert [row.name for row in read_profile(tmp_path / "p.json").rows] == names
@@ -118,7 +118,7 @@ def test_the_body_of_a_loop_is_counted_once() -> None:
         ("", "the file is empty"),
         ('[ { "count" : 1 }\n, { "name" : "a", "timeM', "is not JSON at line 2"),
         ('[\n  { "count" : 1 }\n, { "name" : "a", "averageMs" : 1.2.3 }\n]', "is not JSON at line 3"),
-        ('{"a": [1], "b": [2], "a": [3]}', '"a" stands twice in one object'),
+        ('{"a": [1], "b": [2], "a": [3]}', '"a" occurs twice in one object'),
         ("[]", "holds no layer"),
         ('[{"count": 3}]', "holds no layer"),
         ('{"Layers": ["a"]}', "give it with --layers"),

@@ -1,4 +1,4 @@
-"""The run's true latency beside the profiled sum: from --exportTimes, or from metadata scraped of trtexec's log."""
+"""The run's true latency beside the profiled sum: from --exportTimes, or from metadata in trtexec's log."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _WARM = re.compile(r"\(\+ (\d+(?:\.\d+)?)\s*ms warm up\)")
 
 
 def read_latency(times: Path | str | None, metadata: Path | str | None) -> tuple[float | None, str]:
-    """Mean GPU time of one iteration in milliseconds, and in words where it comes from; (None, "") without files.
+    """Mean GPU time of one iteration in milliseconds, and a few words on where it comes from; (None, "") without files.
 
     trtexec up to 8.4 writes warm-up iterations into the times file too (sampleReporting.cpp, release/8.4): those that
     start before the warm-up's end are left out, which changes nothing in newer files.
 
     Raises:
-        ConfigError: a file is missing, broken or another one.
+        ConfigError: a file is missing, broken or of another kind.
     """
     warm_ms, mean_ms = WARM_UP_MS, None
     if metadata is not None:

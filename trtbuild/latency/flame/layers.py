@@ -21,7 +21,7 @@ def read_layers(source: Path | str | Sequence[object] | Mapping[str, object]) ->
     """Layers in engine order, from a file or parsed JSON: objects, or names alone (LAYER_NAMES_ONLY).
 
     Raises:
-        ConfigError: the file is missing, broken or another one.
+        ConfigError: the file is missing, broken or of another kind.
     """
     where = str(source) if isinstance(source, (str, Path)) else "layers"
     content = parse_json(read_text(source), where, EXPECTED) if isinstance(source, (str, Path)) else source
@@ -60,7 +60,7 @@ def _text(value: object) -> str:
 
 
 def macs(layer: Mapping[str, object]) -> int | None:
-    """Multiply-accumulates of a layer from its dimensions; None where they cannot be had.
+    """Multiply-accumulates of a layer from its dimensions; None where they cannot be known.
 
     Convolution: output elements x (C / groups) x R x S, the last three as weights over output maps.  Matrix product:
     output elements x the inner dimension.  Dynamic dimensions (-1) and layers of other types give None.
@@ -106,7 +106,7 @@ def _elements(shape: Sequence[int] | None) -> int | None:
 
 
 def without_profile(name: str) -> str:
-    """The name without the number of the optimisation profile that 8.x hangs on it."""
+    """The name without the number of the optimisation profile that TensorRT 8 appends."""
     return _PROFILE.sub("", name)
 
 

@@ -37,7 +37,7 @@ def read_profile(source: Path | str | Sequence[object] | Mapping[str, object]) -
     Times are means over the iterations; integer nanoseconds whose sum is the rounded sum of the file's own numbers.
 
     Raises:
-        ConfigError: the file is missing, broken or another one, or a time is negative or not a number.
+        ConfigError: the file is missing, broken or of another kind, or a time is negative or not a number.
     """
     if not isinstance(source, (str, Path)):
         return _profile(source, "profile")

@@ -19,7 +19,7 @@ _TEXT_LINE = re.compile(r'^(\s*[,{\[]*\s*(?:"\w+"\s*:\s*)?)"(.*)"(\s*[,\]}]*\s*)
 
 
 def read_text(path: Path | str) -> str:
-    """Raises ConfigError for a file that is not there or is no text."""
+    """Raises ConfigError for a file that is missing or is not text."""
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
@@ -28,14 +28,14 @@ def read_text(path: Path | str) -> str:
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"is no text: byte {error.start} is not UTF-8", where=str(path)) from None
+        raise ConfigError(f"is not text: byte {error.start} is not UTF-8", where=str(path)) from None
 
 
 def parse_json(text: str, where: str, expected: str, *, unique: bool = False) -> object:
-    """JSON, with control characters in strings; lines with unescaped quotes are mended.
+    """JSON, with control characters in strings; lines with unescaped quotes are repaired.
 
     Raises:
-        ConfigError: it is no JSON; or, if keys must be ``unique``, an object has one twice, of which one would be lost.
+        ConfigError: it is not JSON; or, if keys must be ``unique``, an object has one twice, and one would be lost.
     """
 
     def checked(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -43,7 +43,7 @@ def parse_json(text: str, where: str, expected: str, *, unique: bool = False) ->
         if len(made) < len(pairs):
             name = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
             hint = "write a list of runs, [[layer, ms], …], for layers of equal names"
-            raise ConfigError(f"{_short(name)} stands twice in one object", where=where, hint=hint)
+            raise ConfigError(f"{_short(name)} occurs twice in one object", where=where, hint=hint)
         return made
 
     hook = checked if unique else None
@@ -87,12 +87,12 @@ def milliseconds(value: object, where: str, entry: str) -> float:
     if not math.isfinite(time_ms) or time_ms < 0:
         raise ConfigError(f"{entry}: a layer's time cannot be {time_ms:g} ms", where=where)
     if time_ms > 1e9:  # eleven days
-        raise ConfigError(f"{entry}: {time_ms:g} ms is no layer's time", where=where)
+        raise ConfigError(f"{entry}: {time_ms:g} ms is not a layer's time", where=where)
     return time_ms
 
 
 def refuse(content: object, where: str, expected: str) -> NoReturn:
-    """Another file than the expected one: say which one it looks like."""
+    """Another kind of file than expected: say which one it looks like."""
     looks = ""
     first = content[0] if isinstance(content, list) and content else content
     if isinstance(content, Mapping) and "Layers" in content:

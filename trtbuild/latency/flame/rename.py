@@ -28,7 +28,7 @@ def parse_rules(values: Sequence[str]) -> tuple[Rule, ...]:
             re.compile(pattern).sub(replacement, "")
             re.compile(f"(?:{pattern})|").sub(replacement, "")
         except (re.error, IndexError) as error:
-            raise ConfigError(f"is no regular expression: {error}", where=f"--rename {value}") from None
+            raise ConfigError(f"is not a regular expression: {error}", where=f"--rename {value}") from None
         rules.append((pattern, replacement))
     return tuple(rules)
 

@@ -13,7 +13,7 @@ from trtbuild.latency.flame.values import Profile, Row, rounded
 
 _SUFFIX = "_kernel_time"
 _FENCES = ("_fence_before", "_fence_after")
-_LAST_US = 1e18  # no clock's: 30,000 years
+_LAST_US = 1e18  # no clock shows this: 30,000 years
 US = 1e3  # nanoseconds in a microsecond
 Key = tuple[str, str]  # layer and node index
 

@@ -1,4 +1,4 @@
-"""What is read, and what is made of it: frozen values, times in integer nanoseconds."""
+"""What is read and what it becomes: frozen values, times in integer nanoseconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Row:
     time_ns: int
     median_ns: int | None = None
     samples_ns: tuple[int, ...] = ()  # one for each iteration, where the file has them
-    op: str = ""  # the operator, where the file says it (ONNX Runtime)
+    op: str = ""  # the operator, where the file has it (ONNX Runtime)
 
 
 @dataclass(frozen=True)

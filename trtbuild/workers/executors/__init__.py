@@ -11,7 +11,7 @@ from trtbuild.core.step import Step
 
 @dataclass(frozen=True)
 class Completion:
-    """A process that ended: ``returncode`` is negative for a signal, as in subprocess."""
+    """How a step's process ended: ``returncode`` is negative for a signal, as in subprocess."""
 
     step: Step
     sandbox: Path

@@ -1,4 +1,4 @@
-"""Steps as child processes of this one, as many as cores and memory allow, each in a process group of its own."""
+"""Steps as child processes of this one, as many as cores and memory allow, each in its own process group."""
 
 from __future__ import annotations
 

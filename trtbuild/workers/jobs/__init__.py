@@ -1,1 +1,1 @@
-"""Jobs that are no steps of a plan; a worker runs them like steps."""
+"""Jobs that are not steps of a plan; a worker runs them like steps."""

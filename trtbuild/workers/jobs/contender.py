@@ -24,7 +24,7 @@ PROFILE_RUNS = 60  # at most; as many as fit the time
 
 
 class Session(Protocol):
-    """One that may have a clock of its own (``time_us``)."""
+    """One that may have its own clock (``time_us``)."""
 
     about: Mapping[str, object]
 
@@ -54,9 +54,9 @@ def run(job: Job) -> None:
 
 
 def measure(session: Session, feeds: Feeds, warmup_s: float, seconds: float) -> dict[str, object]:
-    """Call until the time is over, at least once; durations in microseconds, of the warm-up none.
+    """Call until the time is over, at least once; durations in microseconds, without those of the warm-up.
 
-    A session may have a clock of its own (``time_us``); by the wall clock they are whole microseconds.
+    A session may have its own clock (``time_us``); with the wall clock they are whole microseconds.
     """
     timed = getattr(session, "time_us", None) or _wall_clock(session)
     end = time.perf_counter() + warmup_s
@@ -99,7 +99,7 @@ def _open(job: Job, feeds: Feeds) -> Session:
 
 
 def _open_engine(job: Job, module: ModuleType, options: Mapping[str, object], feeds: Feeds) -> Session:
-    """An engine, or one to compare with; a baseline that is none is a wrong path in the config."""
+    """An engine, or one to compare with; a baseline that is not an engine is a wrong path in the config."""
     if job.params["side"] != "baseline":
         engine: Session = module.open_timed(job.input("graph"), options, job.params["threads"])
         return engine

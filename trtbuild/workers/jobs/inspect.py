@@ -1,4 +1,4 @@
-"""Not a step of any plan: what a model file says about its inputs, and which sizes it takes; for ``init``."""
+"""A job for ``init``: what a model file says about its inputs, and which sizes it takes."""
 
 from __future__ import annotations
 

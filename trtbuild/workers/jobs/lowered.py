@@ -1,4 +1,4 @@
-"""Not a step: writes a graph in a precision, its weights in a file of their own; for checker/precision.py."""
+"""A job that writes a graph in a precision, its weights in a file of their own; for checker/precision.py."""
 
 from __future__ import annotations
 
