@@ -12,6 +12,7 @@ from trtbuild.engine.values import Engine, EngineLayer, Memory, Tensor, Unread
 from trtbuild.latency.flame.members import listed_nodes
 from trtbuild.latency.flame.reading import parse_json, read_text, refuse
 
+_LARGEST = 2**48  # elements or bytes; more is damage
 EXPECTED = 'layer information (trtexec --exportLayerInfo): {"Layers": […]}, or the log of a build'
 
 
@@ -38,7 +39,7 @@ def engine(content: Any, where: str) -> Engine:
     layers = [_layer(i, entry, where, unread) for i, entry in enumerate(entries)]
     said = head.get("Memory")
     said = said if isinstance(said, Mapping) else {}
-    memory = {key: said[key] for key in log.MEMORY if isinstance(said.get(key), int)}
+    memory = {key: said[key] for key in log.MEMORY if _is_size(said.get(key))}
     bindings = head.get("Bindings")
     names = tuple(name for name in bindings if isinstance(name, str)) if isinstance(bindings, list) else ()
     return Engine(where, tuple(layers), names, Memory(**memory), _optimum(head), tuple(unread))
@@ -75,14 +76,14 @@ def _layer(i: int, entry: Any, where: str, unread: list[Unread]) -> EngineLayer:
 
 
 def _weights(entry: Any) -> tuple[str, int] | None:
-    counted = isinstance(entry, Mapping) and isinstance(entry.get("Count"), int)
+    counted = isinstance(entry, Mapping) and _is_size(entry.get("Count"))
     return (dialect.tensor_type(_text(entry.get("Type"))), entry["Count"]) if counted else None
 
 
 def _tensor(entry: Mapping[str, Any], layer: str, unread: list[Unread]) -> Tensor:
     kind, layout = dialect.type_and_layout(entry)
     dims = entry.get("Dimensions")
-    shape = tuple(dims) if isinstance(dims, list) and all(isinstance(size, int) for size in dims) else None
+    shape = _sizes(dims)
     name = _text(entry.get("Name"))
     if not kind or shape is None:
         said = {key: value for key, value in entry.items() if key != "Name"}
@@ -96,12 +97,22 @@ def _optimum(head: Mapping[str, Any]) -> int | None:
     for tensor in _objects(head.get("I/O Tensors")):
         profiles = _objects(tensor.get("ProfileInfo"))
         dims, opt = tensor.get("Dimensions"), profiles[0].get("OptShape") if profiles else None
-        if isinstance(dims, list) and isinstance(opt, list) and len(dims) == len(opt):
-            sizes |= {at for size, at in zip(dims, opt, strict=True) if size == -1 and isinstance(at, int)}
-    profiles_given = head.get("Profiles")  # written by the engine step
-    for low, opt, high in profiles_given.values() if isinstance(profiles_given, Mapping) else ():
-        sizes |= {at for a, at, b in zip(low, opt, high, strict=True) if a != b}
-    return sizes.pop() if len(sizes) == 1 else None
+        sizes |= {at for size, at in zip(_sizes(dims) or (), _sizes(opt) or (), strict=False) if size == -1}
+    given = head.get("Profiles")  # written by the engine step
+    for shapes in given.values() if isinstance(given, Mapping) else ():
+        if isinstance(shapes, list) and len(shapes) == 3:
+            low, opt, high = (_sizes(shape) or () for shape in shapes)
+            sizes |= {at for a, at, b in zip(low, opt, high, strict=False) if a != b}
+    return sizes.pop() if len(sizes) == 1 and min(sizes) > 0 else None
+
+
+def _sizes(value: Any) -> tuple[int, ...] | None:
+    """A shape; None of what is none."""
+    return tuple(value) if isinstance(value, list) and all(map(_is_size, value)) else None
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
