@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trtbuild.graphs.graph import drop_unused_initialisers, element_types, subgraphs
+
+if TYPE_CHECKING:
+    import onnx
 
 LOCAL = "//local"  # suffix of a cut tensor's own result; the plain name is what its consumers are fed
 FED = "//fed"  # suffix of a graph input whose values are rounded before consumers see them
 
 
-def activations(model: Any) -> list[str]:
+def activations(model: onnx.ModelProto) -> list[str]:
     """Names of all floating-point results of top-level nodes that hang on an input, in graph order.
 
     Results inside the bodies of loops and branches cannot be tapped and are not in the list.
@@ -29,7 +32,7 @@ def activations(model: Any) -> list[str]:
     return found
 
 
-def reads(node: Any) -> list[str]:
+def reads(node: onnx.NodeProto) -> list[str]:
     """Tensors a node reads, those that its bodies capture included."""
     found = [name for name in node.input if name]
     for body in subgraphs(node):
@@ -41,7 +44,7 @@ def reads(node: Any) -> list[str]:
     return found
 
 
-def parents(model: Any, watched: Collection[str]) -> dict[str, tuple[str, ...]]:
+def parents(model: onnx.ModelProto, watched: Collection[str]) -> dict[str, tuple[str, ...]]:
     """For each watched tensor the nearest watched tensors and graph inputs that it is computed from."""
     sources: dict[str, frozenset[str]] = {value.name: frozenset([value.name]) for value in model.graph.input}
     for tensor in model.graph.initializer:
@@ -57,7 +60,7 @@ def parents(model: Any, watched: Collection[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def segments(model: Any, watched: Collection[str]) -> dict[str, frozenset[str]]:
+def segments(model: onnx.ModelProto, watched: Collection[str]) -> dict[str, frozenset[str]]:
     """For each watched tensor the names of the nodes between it and the nearest watched tensors before it."""
     since: dict[str, frozenset[str]] = {}
     found = {}
@@ -71,7 +74,7 @@ def segments(model: Any, watched: Collection[str]) -> dict[str, frozenset[str]]:
     return found
 
 
-def with_outputs(model: Any, names: Iterable[str], *, only: bool = False) -> Any:
+def with_outputs(model: onnx.ModelProto, names: Iterable[str], *, only: bool = False) -> onnx.ModelProto:
     """A copy of ``model`` that gives ``names`` as well (``only``: and nothing else, with no more nodes than needed)."""
     import onnx
 
@@ -87,7 +90,7 @@ def with_outputs(model: Any, names: Iterable[str], *, only: bool = False) -> Any
     return copy
 
 
-def prune(model: Any) -> None:
+def prune(model: onnx.ModelProto) -> None:
     """Drop nodes, inputs and initialisers that no output needs."""
     import onnx
 
@@ -105,7 +108,9 @@ def prune(model: Any) -> None:
     drop_unused_initialisers(model.graph)
 
 
-def cut(model: Any, at: Collection[str], wanted: Iterable[str], rounded: Mapping[str, int]) -> Any:
+def cut(
+    model: onnx.ModelProto, at: Collection[str], wanted: Iterable[str], rounded: Mapping[str, int]
+) -> onnx.ModelProto:
     """The graph cut at every tensor of ``at``: consumers read a new graph input, ``NAME//local`` is the result.
 
     Feeding the reference's values gives the error that each layer makes by itself.

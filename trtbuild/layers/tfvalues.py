@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from trtbuild.base.errors import SourceError
 from trtbuild.core.job import Job
 from trtbuild.layers.layererror import groups
 from trtbuild.workers.child import run_job
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import tensorflow as tf
 
 
 def write_aside(
@@ -72,7 +77,7 @@ def write_values(
     (folder / "index.json").write_text(json.dumps(index), "utf-8")
 
 
-def _as_written(tf: Any) -> Any:
+def _as_written(tf: ModuleType) -> tf.compat.v1.ConfigProto:
     """No rewriting: fetching a tensor must not decide how the others are computed."""
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True
@@ -80,14 +85,16 @@ def _as_written(tf: Any) -> Any:
     return config
 
 
-def _tensor(graph: Any, name: str) -> Any:
+def _tensor(graph: tf.Graph, name: str) -> tf.Tensor | None:
     try:
         return graph.get_tensor_by_name(name)
     except (KeyError, ValueError):
         return None
 
 
-def _sizes(tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, int]:
+def _sizes(
+    tf: ModuleType, graph: tf.Graph, tensors: Mapping[str, tf.Tensor], feeds: Mapping[str, Array]
+) -> dict[str, int]:
     """Bytes of every tensor that can be fetched, by a run that keeps no values: shapes may be known to it alone."""
     plain = {name: tensor for name, tensor in tensors.items() if tensor.dtype.is_numpy_compatible}
     with graph.as_default():
@@ -100,8 +107,8 @@ def _sizes(tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, 
 
 
 def _fetchable(
-    tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any], refusals: list[str]
-) -> dict[str, Any]:
+    tf: ModuleType, graph: tf.Graph, tensors: Mapping[str, tf.Tensor], feeds: Mapping[str, Array], refusals: list[str]
+) -> dict[str, Array]:
     """All at once; by halves where that fails, since one dead tensor fails the whole run."""
     try:
         return _run(tf, graph, tensors, feeds)
@@ -114,8 +121,10 @@ def _fetchable(
         return {name: value for part in parts for name, value in _fetchable(tf, graph, part, feeds, refusals).items()}
 
 
-def _run(tf: Any, graph: Any, tensors: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, Any]:
+def _run(
+    tf: ModuleType, graph: tf.Graph, tensors: Mapping[str, tf.Tensor], feeds: Mapping[str, Array]
+) -> dict[str, Array]:
     """In a session of its own: one that lives on keeps a copy of the weights for every set of tensors it fetched."""
     with tf.compat.v1.Session(graph=graph, config=_as_written(tf)) as session:
-        values: dict[str, Any] = session.run(dict(tensors), feeds)
+        values: dict[str, Array] = session.run(dict(tensors), feeds)
         return values

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError, LowerError
 from trtbuild.base.names import did_you_mean
@@ -22,6 +22,11 @@ from trtbuild.core.plan import Need
 from trtbuild.core.recipes import data_inputs, data_params, input_params, tools
 from trtbuild.core.spec import Override, Variant
 from trtbuild.core.step import Input, Out, Step
+
+if TYPE_CHECKING:
+    import onnx
+
+    Keep = Callable[[onnx.NodeProto], bool]
 
 VERSION = 2
 # The types that decide an engine's speed; the promise is kept for these.
@@ -100,7 +105,7 @@ def run(job: Job) -> None:
     job.output("lowered.onnx").write_bytes(canonical.to_bytes(model))
 
 
-def _refuse_misread(job: Job, model: Any) -> None:
+def _refuse_misread(job: Job, model: onnx.ModelProto) -> None:
     """No precision mends what every TensorRT would read in another way: said before anything is calibrated."""
     from trtbuild.graphs import misreadings
 
@@ -110,7 +115,7 @@ def _refuse_misread(job: Job, model: Any) -> None:
         raise LowerError(misread_words("TensorRT", lines), where="lower", hint=MISREAD_ADVICE, details=tuple(lines))
 
 
-def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
+def _keeper(job: Job, model: onnx.ModelProto) -> Keep:
     """Which nodes the overrides keep in higher precision; a scope or op type that matches nothing is an error."""
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.scopes import names_of, nodes_in_scopes
@@ -136,7 +141,7 @@ def _keeper(job: Job, model: Any) -> Callable[[Any], bool]:
     return lambda node: node.name in names or node.op_type in op_types
 
 
-def _none(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
+def _none(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
     """Nothing to write; but a graph that is not in float32 must not pass under its name."""
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.rounding import low_types
@@ -149,14 +154,14 @@ def _none(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
     return {}
 
 
-def _cast(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
+def _cast(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
     from trtbuild.graphs.cast import cast_graph
 
     done = cast_graph(model, job.params["lowering"], keep)
     return {"kept_float32": sorted(done.kept), "clamped_constants": done.clamped}
 
 
-def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
+def _int8(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
     from trtbuild.arrays import data
     from trtbuild.graphs import degenerate, qdq
     from trtbuild.graphs.graph import element_types
@@ -187,7 +192,7 @@ def _int8(job: Job, model: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
     }
 
 
-_LOWER: Mapping[str, Callable[[Job, Any, Callable[[Any], bool]], dict[str, Any]]] = {
+_LOWER: Mapping[str, Callable[[Job, onnx.ModelProto, Keep], dict[str, Any]]] = {
     "none": _none,
     "float16": _cast,
     "bfloat16": _cast,
@@ -195,7 +200,7 @@ _LOWER: Mapping[str, Callable[[Job, Any, Callable[[Any], bool]], dict[str, Any]]
 }
 
 
-def promised(model: Any) -> dict[str, str]:
+def promised(model: onnx.ModelProto) -> dict[str, str]:
     """The dtype that every compute node shall run in, by node name: int8 when both operands come from int8."""
     import onnx
 
@@ -218,7 +223,7 @@ def promised(model: Any) -> dict[str, str]:
     return promise
 
 
-def multiply_accumulates(model: Any) -> dict[str, int]:
+def multiply_accumulates(model: onnx.ModelProto) -> dict[str, int]:
     """Multiply-accumulates of every convolution and matrix product for one sample, where shapes are known.
 
     Convolution: output elements x weight elements for each output channel.  Matrix product: output elements x inner
