@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict
 
 from trtbuild.documents.deviation import Guilty
 from trtbuild.documents.latency import Bounds, MaybeBounds
-from trtbuild.documents.report import Axes
+from trtbuild.documents.report import Axes, Report
 from trtbuild.documents.schema import Limit
 from trtbuild.documents.verdict import Word
 
@@ -273,3 +273,15 @@ class Sweep(TypedDict):
     versions: VersionChanges
     environment: list[FactValues]
     warnings: list[str]
+
+
+class SweepEntry(Axes):
+    """What the pages of a sweep are told of one variant; ``folder`` of its report is relative to those pages."""
+
+    id: str
+    precision_rank: int
+    state: State
+    reason: str
+    report: Report | None
+    folder: str | None
+    baseline: Report | None  # as it was accepted

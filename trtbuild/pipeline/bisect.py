@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from trtbuild.base.errors import ConfigError, PlaceError, TrtbuildError
 from trtbuild.base.printable import printable
@@ -14,6 +14,8 @@ from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
 from trtbuild.building.states import Outcome, VariantState, variant_states
 from trtbuild.config import sweep
+from trtbuild.documents.comparison import SweepEntry
+from trtbuild.documents.report import Report
 from trtbuild.pipeline import sweeppage
 from trtbuild.pipeline.bisection import BisectionResult, bisect
 from trtbuild.reports.compare import compare, output_changes
@@ -21,6 +23,32 @@ from trtbuild.reports.compare import compare, output_changes
 WHAT = ("verdict", "output", "built")
 HINT = "trtbuild bisect model=M precision=P tensorrt=A,B,C"
 Build = Callable[[Planned], Outcome]
+
+
+class VersionRow(TypedDict):
+    """``value`` is None for what could not be tried here, or was not looked at."""
+
+    version: str
+    value: str | None
+    looked_at: bool
+    built_now: bool
+    reason: str
+
+
+class BisectDocument(TypedDict):
+    """What ``bisect --json`` prints (docs/upgrade.md)."""
+
+    schema_version: int
+    what: str
+    versions: list[VersionRow]
+    before: str | None
+    first: str | None
+    between: list[str]
+    monotonic: bool
+    ends_agree: bool
+    unseen: list[str]
+    builds: int
+    changes: list[str]
 
 
 def run(
@@ -56,7 +84,7 @@ class Search:
         self.p = plan_combinations(workspace, combinations)
         self.words = {versions[0]: " ".join(c) for c, versions in said.items()}
         self.what, self.build = what, build
-        self.entries: dict[str, dict[str, Any]] = {}
+        self.entries: dict[str, SweepEntry] = {}
         self.errors: dict[str, TrtbuildError] = {
             v: self.p.invalid[w] for v, w in self.words.items() if w in self.p.invalid
         }
@@ -107,20 +135,18 @@ class Search:
             return "not built"
         if self.what == "built":
             return "built"
-        return str(entry["state"]) if self.what == "verdict" else self._output(entry)
+        return entry["state"] if self.what == "verdict" else self._output(entry["report"])
 
-    def _output(self, entry: Mapping[str, Any]) -> str:
+    def _output(self, report: Report) -> str:
         """Whether the outputs are those of the first end that is built: "as in X", or "other than in X"."""
-        ends = (self.versions[0], self.versions[-1])
-        first = next((v for v in ends if self.entries[v]["report"] is not None), None)
-        if first is None:
-            return "built"
-        moved = output_changes(compare(entry["report"], self.entries[first]["report"]))
-        return f"other than in {first}" if moved else f"as in {first}"
+        for end in (self.versions[0], self.versions[-1]):
+            if (first := self.entries[end]["report"]) is not None:
+                return f"other than in {end}" if output_changes(compare(report, first)) else f"as in {end}"
+        return "built"
 
-    def document(self, found: BisectionResult) -> dict[str, Any]:
+    def document(self, found: BisectionResult) -> BisectDocument:
         """What ``--json`` prints."""
-        rows = [
+        rows: list[VersionRow] = [
             {
                 "version": version, "value": found.values.get(version), "looked_at": version in found.values,
                 "built_now": version in self.built,
@@ -130,9 +156,9 @@ class Search:
         ]  # fmt: skip
         changes: list[str] = []
         if found.before is not None and found.after is not None:
-            sides = (self.entries[found.after]["report"], self.entries[found.before]["report"])
-            if sides[0] is not None and sides[1] is not None:
-                changes = output_changes(compare(*sides))
+            new, old = self.entries[found.after]["report"], self.entries[found.before]["report"]
+            if new is not None and old is not None:
+                changes = output_changes(compare(new, old))
         return {
             "schema_version": 1, "what": self.what, "versions": rows, "before": found.before, "first": found.after,
             "between": list(found.between), "monotonic": len(found.changes) < 2,
@@ -141,7 +167,7 @@ class Search:
         }  # fmt: skip
 
 
-def lines(document: Mapping[str, Any]) -> list[str]:
+def lines(document: BisectDocument) -> list[str]:
     """The document for a terminal: a line for each version, then what was found."""
     said = []
     for row in document["versions"]:

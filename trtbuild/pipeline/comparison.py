@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base.errors import ConfigError, TrtbuildError, WorkspaceError
 from trtbuild.base.names import did_you_mean
@@ -79,7 +78,7 @@ def _built(p: Planned, state: VariantState) -> Report:
     return baseline.read_report(state.root / state.roles["report"].folder / "report.json")
 
 
-def diff_sides(words: Sequence[str], here: Path) -> list[dict[str, Any]]:
+def diff_sides(words: Sequence[str], here: Path) -> list[Mapping[str, object]]:
     """Compare two reports that a person names; the first is the old one, the second the new one."""
     if len(words) != 2:
         hint = "trtbuild diff OLD NEW, or trtbuild diff model=… precision=… against the accepted baseline"
@@ -88,12 +87,13 @@ def diff_sides(words: Sequence[str], here: Path) -> list[dict[str, Any]]:
     return [compare(new, old)]
 
 
-def diff_accepted(p: Planned) -> tuple[list[dict[str, Any]], int]:
+def diff_accepted(p: Planned) -> tuple[list[Mapping[str, object]], int]:
     """Compare every planned variant with its accepted baseline; one that cannot be is a line, as in :func:`accept`.
 
     Returns the comparisons and the exit status.
     """
-    made, code = [], _say_invalid(p.invalid.values())
+    made: list[Mapping[str, object]] = []
+    code = _say_invalid(p.invalid.values())
     for name, state in variant_states(p).items():
         try:
             made.append(_against_baseline(p.workspace.root, name, _built(p, state)))
@@ -102,7 +102,7 @@ def diff_accepted(p: Planned) -> tuple[list[dict[str, Any]], int]:
     return made, code
 
 
-def _against_baseline(root: Path, name: str, new: Report) -> dict[str, Any]:
+def _against_baseline(root: Path, name: str, new: Report) -> Mapping[str, object]:
     old = baseline.find(root, new["variant"]["model"], new["variant"]["id"])
     if old is None:
         hint = f"record one with: trtbuild accept; {_there_is(baseline.known(root), 'accepted')}"
@@ -110,12 +110,12 @@ def _against_baseline(root: Path, name: str, new: Report) -> dict[str, Any]:
     return compare(new, old)
 
 
-def say(comparisons: Sequence[dict[str, Any]], *, as_json: bool, several: bool = False) -> None:
+def say(comparisons: Sequence[Mapping[str, object]], *, as_json: bool, several: bool = False) -> None:
     """Tables, or one JSON document: the comparison; of a sweep (``several``) all under "comparisons"."""
     if as_json:
         if not comparisons and not several:
             return  # what was missing is said on stderr
-        document = comparisons[0] if not several else {"comparisons": list(comparisons)}
+        document: Mapping[str, object] = comparisons[0] if not several else {"comparisons": list(comparisons)}
         print(json.dumps(document, indent=1, allow_nan=False))
         return
     if comparisons:

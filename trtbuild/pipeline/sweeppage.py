@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from trtbuild.base import packaged
 from trtbuild.base.errors import ConfigError, ModelError, TrtbuildError
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState
 from trtbuild.config import named
+from trtbuild.core.spec import Names
 from trtbuild.core.spec.lowering import rank
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import WORDS
+from trtbuild.documents.comparison import State, SweepEntry
 from trtbuild.documents.report import Report
 from trtbuild.pipeline import baseline
 
@@ -28,7 +30,7 @@ def write(p: Planned, states: Mapping[str, VariantState]) -> str:
     return write_entries(list(entries(p, states, folder)), folder, p.workspace.root)
 
 
-def write_entries(found: Sequence[Mapping[str, Any]], folder: Path, root: Path) -> str:
+def write_entries(found: Sequence[SweepEntry], folder: Path, root: Path) -> str:
     """Write the pages of a sweep's entries into a folder; returns the overview's path, relative to the workspace."""
     from trtbuild.reports import sweep
 
@@ -46,13 +48,14 @@ def own_folder(root: Path, parent: str, names: Iterable[str]) -> Path:
     return folder
 
 
-def entries(p: Planned, states: Mapping[str, VariantState], folder: Path) -> Iterator[dict[str, Any]]:
+def entries(p: Planned, states: Mapping[str, VariantState], folder: Path) -> Iterator[SweepEntry]:
     """One for each variant, planned or invalid, as ``reports.sweep.collect`` takes them; links start in ``folder``."""
     for name, state in states.items():
         names, precision = p.plan.specs[name].names, p.plan.specs[name].spec.precision
         report = _report(p.workspace.root, state.roles["report"]) if state.word in WORDS else None
         yield {
-            "id": name, **{group: getattr(names, group) for group in _GROUPS},
+            "id": name, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,
+            "runtime": names.runtime, "target": names.target, "calibration": names.calibration,
             "precision_rank": rank(precision.lowering, precision.tf32),
             "state": state.word if report else _why_none(state.failure),
             "reason": str(state.failure) if state.failure else "", "report": report,
@@ -63,28 +66,27 @@ def entries(p: Planned, states: Mapping[str, VariantState], folder: Path) -> Ite
         yield _invalid(p, overrides, error)
 
 
-def _why_none(failure: TrtbuildError | None) -> str:
+def _why_none(failure: TrtbuildError | None) -> State:
     if failure is None:
         return "not built"
     return "refused" if isinstance(failure, ModelError) else "failed"
 
 
-_GROUPS = ("model", "precision", "tensorrt", "runtime", "target", "calibration")
-
-
-def _invalid(p: Planned, overrides: str, error: TrtbuildError) -> dict[str, Any]:
-    """A variant that could not be planned: what its words say, and of the rest what the others have."""
+def _invalid(p: Planned, overrides: str, error: TrtbuildError) -> SweepEntry:
+    """A variant that could not be planned: what its words say, and for the rest what the others have."""
     like = next(iter(p.plan.specs.values())).names
     words: Mapping[str, str] = dict(word.partition("=")[::2] for word in overrides.split())
-    chosen = {group: words.get(group, getattr(like, group)) for group in _GROUPS}
+    names = Names(*(words.get(field.name, getattr(like, field.name)) for field in fields(Names)))
     try:
-        lowering = named.precision(p.workspace.root, chosen["precision"])
+        lowering = named.precision(p.workspace.root, names.precision)
         place = rank(lowering.kind, lowering.tf32)
     except ConfigError:  # which may be why there is no such variant
         place = rank("", False)
-    return {"id": overrides, **chosen, "precision_rank": place, "state": "invalid",
-            "reason": str(error), "report": None, "folder": None,
-            "baseline": None}  # fmt: skip
+    return {
+        "id": overrides, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,
+        "runtime": names.runtime, "target": names.target, "calibration": names.calibration, "precision_rank": place,
+        "state": "invalid", "reason": str(error), "report": None, "folder": None, "baseline": None,
+    }  # fmt: skip
 
 
 def _report(root: Path, step: Step) -> Report | None:

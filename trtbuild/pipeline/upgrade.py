@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trtbuild import config
 from trtbuild.base import packaged
@@ -18,9 +18,10 @@ from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
 from trtbuild.building.states import VariantState, exit_status, variant_states
 from trtbuild.config import named, sweep
+from trtbuild.documents.comparison import SweepEntry
 from trtbuild.documents.report import Report
 from trtbuild.pipeline import baseline, comparison, sweeppage
-from trtbuild.pipeline.upgrading import NO_GO, Pair, lines, passed_ids, upgrade_document
+from trtbuild.pipeline.upgrading import NO_GO, Pair, UpgradeDocument, lines, passed_ids, upgrade_document
 
 if TYPE_CHECKING:
     from trtbuild.building.states import Outcome
@@ -153,7 +154,7 @@ def _usual(root: Path, new: str, accepted: Sequence[str]) -> str:
     return default
 
 
-def write(p: Planned, states: Mapping[str, VariantState], request: UpgradeRequest) -> tuple[dict[str, Any], str]:
+def write(p: Planned, states: Mapping[str, VariantState], request: UpgradeRequest) -> tuple[UpgradeDocument, str]:
     """The document, and the path of the page, which lies beside the sweep's own pages and its upgrade.json and .md."""
     from trtbuild.base.files import write_atomic
     from trtbuild.reports import upgrade as pages
@@ -171,7 +172,7 @@ def write(p: Planned, states: Mapping[str, VariantState], request: UpgradeReques
     return document, (folder / "upgrade.html").relative_to(root).as_posix()
 
 
-def _pair(p: Planned, entries: dict[str, dict[str, Any]], request: UpgradeRequest, combination: Combination) -> Pair:
+def _pair(p: Planned, entries: Mapping[str, SweepEntry], request: UpgradeRequest, combination: Combination) -> Pair:
     said = [" ".join((*combination, f"tensorrt={version}")) for version in (request.old, request.new)]
     old, new = (entries[p.named.get(words, words)] for words in said)
     return Pair(old, new, old["baseline"] or new["baseline"])

@@ -4,28 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal, TypedDict
 
 from trtbuild.core.verdict import WORDS, why_unjudged
+from trtbuild.documents.comparison import State, SweepEntry
+from trtbuild.documents.report import Report
 from trtbuild.reports.compare import changes, compare
 from trtbuild.reports.executed import notes
 
 SCHEMA_VERSION = 1
-GO, NO_GO = "go", "no-go"
+GO: Final = "go"
+NO_GO: Final = "no-go"
 BUILT = WORDS
-Entry = Mapping[str, Any]  # of one variant, as reports/sweep.py takes it
+Decision = Literal["go", "no-go"]
+
+
+class FirstBadLayer(TypedDict):
+    path: str
+    type: str
+    index: int
+    says: str
+
+
+class UpgradeVariant(TypedDict):
+    """One variant in the new version, the state of both, and the decision."""
+
+    id: str
+    old_id: str
+    model: str
+    precision: str
+    label: str
+    decision: Decision
+    reason: str
+    old_state: State
+    new_state: State
+    old_reason: str
+    new_reason: str
+    compared_with: str
+    changes: list[str]
+    first_bad_layer: FirstBadLayer | None
+    comparison: Mapping[str, object] | None
+    old_folder: str | None
+    new_folder: str | None
+
+
+class UpgradeModel(TypedDict):
+    name: str
+    decision: Decision
+    variants: list[UpgradeVariant]
+
+
+class UpgradeDocument(TypedDict):
+    """upgrade.json."""
+
+    schema_version: int
+    old: str
+    new: str
+    counts: dict[Decision, int]
+    models: list[UpgradeModel]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
 class Pair:
     """One model and precision in both versions, and the accepted report: the old version's, or else the new one's."""
 
-    old: Entry
-    new: Entry
-    baseline: Mapping[str, Any] | None = None
+    old: SweepEntry
+    new: SweepEntry
+    baseline: Report | None = None
 
 
-def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> dict[str, Any]:
+def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> UpgradeDocument:
     """What ``upgrade.json`` holds: a decision for each pair and model, with its reason and what changed.
 
     A model is go when all its variants are.  The same pairs, in any order, give the same document.
@@ -33,7 +82,7 @@ def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> dict[str, Any
     pairs = list(pairs)
     reports = [side["report"] for pair in pairs for side in (pair.old, pair.new) if side["report"] is not None]
     variants = sorted((_decided(pair) for pair in pairs), key=lambda v: (v["model"], v["precision"], v["id"]))
-    models = [
+    models: list[UpgradeModel] = [
         {
             "name": model,
             "decision": GO if all(v["decision"] == GO for v in variants if v["model"] == model) else NO_GO,
@@ -45,18 +94,21 @@ def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> dict[str, Any
         "schema_version": SCHEMA_VERSION,
         "old": old,
         "new": new,
-        "counts": {decision: sum(v["decision"] == decision for v in variants) for decision in (GO, NO_GO)},
+        "counts": {
+            GO: sum(v["decision"] == GO for v in variants),
+            NO_GO: sum(v["decision"] == NO_GO for v in variants),
+        },
         "models": models,
         "notes": notes(reports),
     }
 
 
-def passed_ids(document: Mapping[str, Any]) -> list[str]:
+def passed_ids(document: UpgradeDocument) -> list[str]:
     """Ids, in the new version, of all variants of the models that are go."""
     return [v["id"] for model in document["models"] if model["decision"] == GO for v in model["variants"]]
 
 
-def lines(document: Mapping[str, Any]) -> list[str]:
+def lines(document: UpgradeDocument) -> list[str]:
     """The document for a terminal: a line for each variant, what changed under it, and the count."""
     said = []
     for model in document["models"]:
@@ -68,11 +120,11 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     return [*said, f"{document['old']} -> {document['new']}: {counts[GO]} go, {counts[NO_GO]} no-go"]
 
 
-def _decided(pair: Pair) -> dict[str, Any]:
+def _decided(pair: Pair) -> UpgradeVariant:
     old, new = pair.old, pair.new
     against, how = _reference(pair)
     comparison = None
-    if new["state"] in BUILT and against is not None:
+    if new["state"] in BUILT and new["report"] is not None and against is not None:
         comparison = compare(new["report"], against)
     return {
         "id": new["id"], "old_id": old["id"], "model": new["model"],
@@ -88,13 +140,13 @@ def _decided(pair: Pair) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _label(entry: Entry) -> str:
+def _label(entry: SweepEntry) -> str:
     """The precision, and what else of the variant is not the usual."""
-    usual = {"runtime": "onnxruntime", "target": "portable", "calibration": "minmax"}
-    return " ".join([entry["precision"], *(entry[group] for group, name in usual.items() if entry[group] != name)])
+    usual = {"onnxruntime": entry["runtime"], "portable": entry["target"], "minmax": entry["calibration"]}
+    return " ".join([entry["precision"], *(chosen for default, chosen in usual.items() if chosen != default)])
 
 
-def _reference(pair: Pair) -> tuple[Mapping[str, Any] | None, str]:
+def _reference(pair: Pair) -> tuple[Report | None, str]:
     """What the new version is compared with: the old one as built here, else what was accepted."""
     if pair.old["state"] in BUILT and pair.old["report"] is not None:
         return pair.old["report"], "old version"
@@ -111,7 +163,7 @@ def _reason(pair: Pair, compared: str) -> str:
         if not compared:
             return f"{told}; nothing to compare with: {_not_built(old, 'the old version')}"
         return told if compared == "old version" else f"{told}; compared with the {compared}: {_not_built(old, 'old')}"
-    if new["state"] == "unjudged":
+    if new["state"] == "unjudged" and new["report"] is not None:
         return f"unjudged: {why_unjudged(new['report']['verdict'])}"
     if new["state"] == "fail":
         before = _failed(old) if old["state"] in BUILT else {}
@@ -120,9 +172,9 @@ def _reason(pair: Pair, compared: str) -> str:
     return _not_built(new, "the new version")
 
 
-def _failed(entry: Entry) -> dict[str, str]:
+def _failed(entry: SweepEntry) -> dict[str, str]:
     """Failed checks by name, with what was observed."""
-    checks: Mapping[str, Mapping[str, Any]] = entry["report"]["verdict"]["checks"]
+    checks = entry["report"]["verdict"]["checks"] if entry["report"] else {}
     return {
         name: f"{name} {_short(c['observed'])}, limit {_short(c['limit'])}"
         for name, c in sorted(checks.items())
@@ -130,7 +182,7 @@ def _failed(entry: Entry) -> dict[str, str]:
     }
 
 
-def _not_built(entry: Entry, who: str) -> str:
+def _not_built(entry: SweepEntry, who: str) -> str:
     return f"{who}: {entry['state']}{': ' + entry['reason'] if entry['reason'] else ''}"
 
 
@@ -138,7 +190,7 @@ def _short(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
 
 
-def _first_bad(comparison: Mapping[str, Any] | None, report: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _first_bad(comparison: Mapping[str, Any] | None, report: Report | None) -> FirstBadLayer | None:
     """The first layer whose error moved between the two; without a comparison, the first where the new one jumps."""
     if comparison is not None and comparison["layers"] is not None:
         first = comparison["layers"]["first"]
@@ -147,5 +199,7 @@ def _first_bad(comparison: Mapping[str, Any] | None, report: Mapping[str, Any] |
         ratio = "" if first["ratio"] is None else f", {first['ratio']:.3g} times"
         return {"path": first["path"], "type": first["type"], "index": first["index"],
                 "says": f"error {_short(first['old'])} → {_short(first['new'])}{ratio}"}  # fmt: skip
-    jumps = ((report or {}).get("layers") or {}).get("jumps", {}).get("total") or []
-    return {key: jumps[0].get(key, "") for key in ("path", "type", "index", "says")} if jumps else None
+    layers = report.get("layers") if report else None
+    for jump in layers["jumps"].get("total", []) if layers else []:
+        return {"path": jump["path"], "type": jump["type"], "index": jump["index"], "says": jump["says"]}
+    return None
