@@ -107,7 +107,7 @@ class Prober:
         self._answered = 0  # questions, by the running process
 
     def ask(self, question: Question) -> Answer:
-        """Raises ToolchainError when the interpreter lacks this TensorRT, or TensorRT lacks the device that it needs."""
+        """Raises ToolchainError when the interpreter lacks this TensorRT, or TensorRT lacks a device that it needs."""
         answer = self._ask_once(question)
         if answer.outcome == "crash" and self._answered:
             self._answered = 0
