@@ -208,3 +208,12 @@ def test_what_the_compiled_engine_computes_in_is_beside_the_proof() -> None:
     text = " ".join(render(templates(SCHEMA.parents[2]), "overview.html.j2", template_data(made, "overview")).split())
 
     assert "operands int8 100.0 %; results float32 100.0 %; not found in it: 1" in text
+
+
+def test_an_engine_without_promised_nodes_has_an_overview() -> None:
+    """A graph of loops has no convolution or product that the record could name."""
+    made = page()
+    for key in ("operands", "results"):
+        del made["engine"]["compiled"][key]
+
+    assert render(templates(SCHEMA.parents[2]), "overview.html.j2", template_data(made, "overview"))
