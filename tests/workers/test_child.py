@@ -85,11 +85,6 @@ def test_a_signal_is_named(start: Callable[..., Child], name: str, cause: str) -
     assert isinstance(found.error("build"), WorkerDied)
 
 
-def test_a_signal_without_a_name_is_a_number(start: Callable[..., Child]) -> None:
-    """As real-time signals are."""
-    assert death(start("next(questions); os.kill(os.getpid(), 40)")).how == "died of signal 40"
-
-
 def test_a_silent_end_has_a_status(start: Callable[..., Child]) -> None:
     """Its traceback's frames are not its last words."""
     found = death(start("next(questions)\ndef f(): raise SystemExit(3)\nprint('why', file=sys.stderr)\nf()"))
