@@ -16,7 +16,7 @@ from trtbuild.core.explain import Judgement, State
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import word_of
 from trtbuild.documents import reading
-from trtbuild.documents.verdict import Verdict, Word
+from trtbuild.documents.verdict import CollectedWarning, Verdict, Word
 
 VERDICT = warning.ARTIFACTS["validate"]
 
@@ -93,7 +93,7 @@ class VariantState:
         return "not built" if self.verdict is None else word_of(self.verdict)
 
     @cached_property
-    def warnings(self) -> list[dict[str, str]]:
+    def warnings(self) -> list[CollectedWarning]:
         """What the steps that are up to date warn of, each warning once."""
         fresh = [role for role, state in self.steps.items() if state == "fresh" and role in warning.ARTIFACTS]
         found = {role: self._artifact(role, warning.ARTIFACTS[role]) for role in fresh}

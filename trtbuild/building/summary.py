@@ -13,7 +13,7 @@ from trtbuild.core.explain import State
 from trtbuild.core.verdict import WORDS, export_fault, why_unjudged
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import Deviation, metrics
-from trtbuild.documents.verdict import Check, Verdict
+from trtbuild.documents.verdict import Check, CollectedWarning, Verdict
 
 
 class StepEntry(TypedDict):
@@ -35,7 +35,7 @@ class VariantEntry(TypedDict):
     verdict: str | None
     unjudged: str | None
     error: str | None
-    warnings: list[dict[str, str]]
+    warnings: list[CollectedWarning]
     steps: dict[str, StepEntry]
     metrics: Metrics
 

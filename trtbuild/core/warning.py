@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trtbuild.documents.verdict import CollectedWarning, WarningDocument
 
 # The artifact of each step kind that has a list "warnings", in the order of the line.
 ARTIFACTS: Mapping[str, str] = {
@@ -26,12 +28,12 @@ class StepWarning:
     hint: str = ""
     step: str = ""
 
-    def document(self) -> dict[str, str]:
+    def document(self) -> WarningDocument:
         """As a step writes it, in the list "warnings" of its artifact."""
         return {"what": self.what, "where": self.where, "hint": self.hint}
 
 
-def collect(documents: Mapping[str, Mapping[str, object]]) -> list[dict[str, str]]:
+def collect(documents: Mapping[str, Mapping[str, object]]) -> list[CollectedWarning]:
     """All warnings of one variant, each once, from its artifacts by step kind.
 
     >>> collect({"validate": {"passed": True}, "lower": {"warnings": [{"what": "one sample"}]}})
@@ -42,14 +44,14 @@ def collect(documents: Mapping[str, Mapping[str, object]]) -> list[dict[str, str
         for step in ARTIFACTS
         for said in _mappings(documents.get(step, {}).get("warnings"))
     )
-    return [asdict(warning) for warning in dict.fromkeys(found)]
+    return [{"what": w.what, "where": w.where, "hint": w.hint, "step": w.step} for w in dict.fromkeys(found)]
 
 
 def _mappings(value: object) -> list[Mapping[str, object]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def line(warning: Mapping[str, str]) -> str:
+def line(warning: Mapping[str, object]) -> str:
     """In one line, as errors are said.
 
     >>> line({"what": "one sample", "where": "calibration", "hint": "give more", "step": "lower"})
@@ -60,7 +62,7 @@ def line(warning: Mapping[str, str]) -> str:
     return " ".join(f"{place}{warning['what']}{mend}".split())
 
 
-def lines(warnings: list[dict[str, str]]) -> list[str]:
+def lines(warnings: Sequence[CollectedWarning]) -> list[str]:
     """For a terminal: the first few, and how many there are besides."""
     said = [f"warning: {line(warning)}" for warning in warnings[:MOST]]
     more = len(warnings) - MOST

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-NOBODY = "nobody"
+from trtbuild.documents.deviation import Guilty
+
 TOTAL = "total"
-Hops = Mapping[str, Mapping[str, Any]]  # hop -> statistics of one output on it
+HOPS: Mapping[str, Guilty] = {"export": "export", "precision": "precision", "engine": "engine"}
+Hops = Mapping[str, Mapping[str, object]]  # hop -> statistics of one output on it
 
 
-def guilty_hop(hops: Hops) -> str:
+def guilty_hop(hops: Hops) -> Guilty:
     """The hop that made NaN or infinity, else the one with the largest root mean square error, else nobody.
 
     >>> guilty_hop({"export": {"rmse": 1e-7}, "precision": {"rmse": 0.02}, "total": {"rmse": 0.02}})
@@ -21,7 +22,7 @@ def guilty_hop(hops: Hops) -> str:
     return _most({hop: _weight(stats) for hop, stats in hops.items() if hop != TOTAL})
 
 
-def guilty_of_model(outputs: Mapping[str, Hops]) -> str:
+def guilty_of_model(outputs: Mapping[str, Hops]) -> Guilty:
     """The hop with the largest squared error over all outputs, each in units of its reference's mean square.
 
     So a hop that ruins one output of many is named, and an output of large numbers does not outvote the others.
@@ -37,16 +38,21 @@ def guilty_of_model(outputs: Mapping[str, Hops]) -> str:
     return _most(weights)
 
 
-def _weight(stats: Mapping[str, Any]) -> tuple[float, float]:
-    return float(stats.get("nonfinite_mismatch", 0)), float(stats.get("rmse") or 0.0)
+def _weight(stats: Mapping[str, object]) -> tuple[float, float]:
+    return _number(stats, "nonfinite_mismatch"), _number(stats, "rmse")
 
 
 def _unit(hops: Hops) -> float:
     """The reference's RMS; for a reference of zeros, the largest error, which then counts as 1."""
-    size = next((v for stats in hops.values() if (v := stats.get("reference_rms"))), None)
+    size = next((v for stats in hops.values() if (v := _number(stats, "reference_rms"))), None)
     return float(size or max((_weight(stats)[1] for stats in hops.values()), default=0.0) or 1.0)
 
 
-def _most(weights: Mapping[str, tuple[float, float]]) -> str:
+def _most(weights: Mapping[str, tuple[float, float]]) -> Guilty:
     moved = {hop: weight for hop, weight in weights.items() if any(weight)}
-    return max(moved, key=lambda hop: moved[hop]) if moved else NOBODY
+    return HOPS[max(moved, key=lambda hop: moved[hop])] if moved else "nobody"
+
+
+def _number(stats: Mapping[str, object], name: str) -> float:
+    value = stats.get(name)
+    return float(value) if isinstance(value, (int, float)) else 0.0

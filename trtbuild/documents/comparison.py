@@ -206,8 +206,11 @@ class SweepModel(TypedDict):
     pages: dict[str, str]
 
 
+FailureState = Literal["fail", "failed", "refused", "invalid"]
+
+
 class FailureReason(TypedDict):
-    state: Literal["fail", "failed", "refused", "invalid"]
+    state: FailureState
     reason: str
     ids: list[str]
 

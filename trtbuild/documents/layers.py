@@ -106,13 +106,16 @@ class Layers(_Inspection, WithWarnings):
     jumps: dict[str, list[Jump]]
 
 
-class ReportedJump(Jump):
-    """With where it is, and the sentence about it."""
-
+class JumpPlace(TypedDict):
     index: int
     path: str
     type: str
     dtype: str
+
+
+class ReportedJump(Jump, JumpPlace):
+    """With where it is, and the sentence about it."""
+
     says: str
 
 

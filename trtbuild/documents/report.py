@@ -31,6 +31,9 @@ class Versioned(TypedDict):
     schema_version: int
 
 
+Axis = Literal["model", "precision", "tensorrt", "runtime", "target", "calibration"]
+
+
 class Axes(TypedDict):
     """The options of a variant, by config group."""
 

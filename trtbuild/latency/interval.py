@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from typing import Literal
 
 from trtbuild.documents.latency import Label, Latency, Side
 from trtbuild.documents.verdict import Check, NotJudged
@@ -17,7 +18,7 @@ OUTLIER_LIMIT = 0.05
 COARSE_US = 20  # samples are whole microseconds: below this a step of one is 5 %
 
 
-def subject(sides: Container[str]) -> str:
+def subject(sides: Container[str]) -> Literal["lowered", "engine"]:
     """The side that is shipped, of those there are: the engine where it was executed, else the graph it was built from.
 
     >>> subject(["exported", "lowered"])

@@ -18,7 +18,8 @@ from trtbuild.documents.comparison import SweepEntry
 from trtbuild.documents.report import Report
 from trtbuild.pipeline import sweeppage
 from trtbuild.pipeline.bisection import BisectionResult, bisect
-from trtbuild.reports.compare import compare, output_changes
+from trtbuild.reports.changes import output_changes
+from trtbuild.reports.compare import compare
 
 WHAT = ("verdict", "output", "built")
 HINT = "trtbuild bisect model=M precision=P tensorrt=A,B,C"

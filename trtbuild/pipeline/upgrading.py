@@ -9,7 +9,8 @@ from typing import Any, Final, Literal, TypedDict
 from trtbuild.core.verdict import WORDS, why_unjudged
 from trtbuild.documents.comparison import State, SweepEntry
 from trtbuild.documents.report import Report
-from trtbuild.reports.compare import changes, compare
+from trtbuild.reports.changes import changes
+from trtbuild.reports.compare import compare
 from trtbuild.reports.executed import notes
 
 SCHEMA_VERSION = 1

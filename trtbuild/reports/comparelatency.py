@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from trtbuild.documents.comparison import LatencyChange
+from trtbuild.documents.latency import MaybeBounds, ReportedLatency, ReportedSide
 from trtbuild.latency.interval import NOISE, subject
 
 # Of the environment: what makes a machine another one.  Clocks and load change by themselves and are shown, not judged.
 DEVICE = ("machine", "cpu", "cores", "cpu_quota", "gpu", "gpu_name", "device", "driver")
-Measured = Mapping[str, Any]
 
 
-def lowered_side(latency: Measured) -> Mapping[str, Any] | None:
+def lowered_side(latency: ReportedLatency) -> ReportedSide | None:
     """The measurement of what is shipped: the engine where it was executed, else the lowered graph."""
     chosen = subject([side["name"] for side in latency["sides"]])
     return next((side for side in latency["sides"] if side["name"] == chosen), None)
 
 
-def compare_latency(new: Measured | None, old: Measured | None) -> dict[str, Any]:
+def compare_latency(new: ReportedLatency | None, old: ReportedLatency | None) -> LatencyChange:
     """Medians in milliseconds with their 95 % intervals, the ratio new / old, and a label.
 
     The two were measured apart from each other, not in turns: intervals that overlap say "no change", and what differs
@@ -26,28 +26,33 @@ def compare_latency(new: Measured | None, old: Measured | None) -> dict[str, Any
     """
     a, b = _median(new), _median(old)
     reason = _reason(new, old)
-    made = {"new": a, "old": b, "ratio": None, "label": "not comparable", "why": reason}
+    made: LatencyChange = {"new": a, "old": b, "ratio": None, "label": "not comparable", "why": reason}
     if reason or a is None or b is None:
         return made
-    ratio = {
-        "value": a["value"] / b["value"],
-        "low": a["low"] / b["high"],
-        "high": a["high"] / b["low"] if b["low"] else None,
-    }
-    label = "no change"
-    if a["low"] > b["high"] and ratio["value"] > 1 + NOISE:
-        label = "slower"
-    elif a["high"] < b["low"] and ratio["value"] < 1 - NOISE:
-        label = "faster"
-    return {**made, "ratio": ratio, "label": label}
+    (low, high), (old_low, old_high) = _ends(a), _ends(b)
+    value = a["value"] / b["value"]
+    made["ratio"] = {"value": value, "low": low / old_high, "high": high / old_low if old_low else None}
+    made["label"] = "no change"
+    if low > old_high and value > 1 + NOISE:
+        made["label"] = "slower"
+    elif high < old_low and value < 1 - NOISE:
+        made["label"] = "faster"
+    return made
 
 
-def _median(latency: Measured | None) -> Mapping[str, Any] | None:
+def _ends(bounds: MaybeBounds) -> tuple[float, float]:
+    """Of an interval that is there, as :func:`_reason` has seen."""
+    low, high = bounds["low"], bounds["high"]
+    assert low is not None and high is not None
+    return low, high
+
+
+def _median(latency: ReportedLatency | None) -> MaybeBounds | None:
     side = lowered_side(latency) if latency else None
     return side["p50_ms"] if side is not None and side["measured"] else None
 
 
-def _reason(new: Measured | None, old: Measured | None) -> str:
+def _reason(new: ReportedLatency | None, old: ReportedLatency | None) -> str:
     """Why the two cannot be compared; empty when they can."""
     for name, latency in (("new", new), ("old", old)):
         if latency is None:
@@ -65,9 +70,11 @@ def _reason(new: Measured | None, old: Measured | None) -> str:
     return f"other {', '.join(differ)}" if differ else ""
 
 
-def conditions(latency: Measured) -> list[tuple[str, Any]]:
+def conditions(latency: ReportedLatency) -> list[tuple[str, object]]:
     """Name and value of all that has to be equal before two latencies are compared."""
-    about, where = (lowered_side(latency) or {}).get("about", {}), latency["environment"]
+    side = lowered_side(latency)
+    where: Mapping[str, object] = latency["environment"]
+    about: Mapping[str, object] = side["about"] if side is not None and "about" in side else {}
     device = ", ".join(f"{key} {where[key]}" for key in DEVICE if where.get(key) is not None)
     runtime = [about.get("runtime"), about.get("executes"), about.get("providers"), about.get("emulated")]
     return [("device", device), ("threads", where.get("threads")), ("batch", latency["batch"]), ("runtime", runtime)]

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from trtbuild.core.spec.data import VALIDATION
 from trtbuild.deviation.blame import TOTAL, guilty_hop, guilty_of_model
+from trtbuild.documents.deviation import (
+    Detail,
+    Details,
+    Deviation,
+    Histograms,
+    SampleErrors,
+    SetDetails,
+    SetDeviation,
+    SetHistograms,
+    Statistics,
+    metric,
+)
+from trtbuild.documents.report import MeasuredDeviation, MeasuredOutputs, Output, Report, ReportedSet
 from trtbuild.reports.deviationcharts import figures
-from trtbuild.reports.figure import index_text
+from trtbuild.reports.figure import Chart, Table, index_text
 
 TITLES = {
     "export": "exporter: source model → ONNX",
@@ -20,25 +34,27 @@ GUILTY = {"export": "the exporter", "precision": "the precision", "engine": "Ten
 PERCENTILES = {"50 %": "median", "90 %": "p90", "99 %": "p99", "99.9 %": "p999", "100 %": "max"}
 # With pictures, in the judged set and in each further one: the page stays a few hundred kB however many there are.
 PICTURED_OUTPUTS, PICTURED_FURTHER = 12, 4
-Table = dict[str, Any]
+T = TypeVar("T")
 
 
-def collect(artifacts: Mapping[str, Any]) -> dict[str, Any]:
+def collect(artifacts: Mapping[str, Any]) -> MeasuredDeviation:
     """Page data of all sets from ``deviation``, ``histograms`` and ``details``; the validation set is at the top."""
-    numbers, histograms, details = (artifacts[name] for name in ("deviation", "histograms", "details"))
-    sets = {
+    numbers: Deviation = artifacts["deviation"]
+    histograms: Histograms = artifacts["histograms"]
+    details: Details = artifacts["details"]
+    sets: dict[str, ReportedSet] = {
         name: {
-            **{key: numbers["sets"][name][key] for key in ("samples", "runtimes", "source", "random")},
-            **_outputs(numbers["sets"][name], histograms["sets"][name], details["sets"][name]),
+            "samples": found["samples"], "runtimes": found["runtimes"], "source": found["source"],
+            "random": found["random"], **_outputs(found, histograms["sets"][name], details["sets"][name]),
         }
-        for name in sorted(numbers["sets"])
-    }
+        for name, found in sorted(numbers["sets"].items())
+    }  # fmt: skip
     return {**_outputs(numbers, histograms, details), "log10_edges": histograms["log10_edges"], "sets": sets}
 
 
-def _outputs(numbers: Mapping[str, Any], histograms: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
+def _outputs(numbers: SetDeviation | Deviation, histograms: SetHistograms, details: SetDetails) -> MeasuredOutputs:
     hops = numbers["hops"]
-    outputs = {
+    outputs: dict[str, Output] = {
         name: {
             "hops": {hop: hops[hop][name] for hop in hops},
             "guilty": guilty_hop({hop: hops[hop][name] for hop in hops}),
@@ -51,23 +67,24 @@ def _outputs(numbers: Mapping[str, Any], histograms: Mapping[str, Any], details:
     return {"outputs": outputs, "guilty": guilty_of_model({name: output["hops"] for name, output in outputs.items()})}
 
 
-def sections(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+def sections(page: Report) -> list[dict[str, Any]]:
     """One section for each set, validation first: a row for each output, then its tables and pictures."""
-    validation = {
-        "name": "validation", "judged": True, "random": page["variant"]["random_validation"], "source": None,
+    validation: ReportedSet = {
+        "random": page["variant"]["random_validation"], "source": {}, "runtimes": page["runtimes"],
         "samples": page["samples"], "guilty": page["guilty"], "outputs": page["outputs"],
     }  # fmt: skip
     made = []
-    for i, found in enumerate([validation, *({"name": n, "judged": False, **s} for n, s in page["sets"].items())]):
-        pictured = _most_moved(found["outputs"], PICTURED_OUTPUTS if found["judged"] else PICTURED_FURTHER)
+    for i, (set_name, found) in enumerate([(VALIDATION, validation), *page["sets"].items()]):
+        judged = i == 0
+        pictured = _most_moved(found["outputs"], PICTURED_OUTPUTS if judged else PICTURED_FURTHER)
         outputs = [
-            _output(page, name, output, f"{i}-{j}", judged=found["judged"], pictured=name in pictured)
+            _output(page, name, output, f"{i}-{j}", judged=judged, pictured=name in pictured)
             for j, (name, output) in enumerate(found["outputs"].items())
         ]
         source = found["source"] if isinstance(found["source"], str) else None
         made.append(
             {
-                "name": found["name"], "id": f"set-{i}", "judged": found["judged"], "random": found["random"],
+                "name": set_name, "id": f"set-{i}", "judged": judged, "random": found["random"],
                 "source": source, "samples": found["samples"], "guilty": GUILTY[found["guilty"]],
                 "outputs": outputs, "unpictured": len(outputs) - len(pictured),
             }
@@ -75,12 +92,12 @@ def sections(page: Mapping[str, Any]) -> list[dict[str, Any]]:
     return made
 
 
-def charts(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+def charts(page: Report) -> list[Chart]:
     """Every Plotly figure of :func:`sections`, in the order of the page."""
     return [figure["chart"] for s in sections(page) for output in s["outputs"] for figure in output["figures"]]
 
 
-def _most_moved(outputs: Mapping[str, Any], count: int) -> set[str]:
+def _most_moved(outputs: Mapping[str, Output], count: int) -> set[str]:
     def moved(name: str) -> float:
         total = outputs[name]["hops"][TOTAL]
         return float((total["rmse"] or 0.0) / (total["reference_rms"] or 1.0))
@@ -89,9 +106,9 @@ def _most_moved(outputs: Mapping[str, Any], count: int) -> set[str]:
 
 
 def _output(
-    page: Mapping[str, Any], name: str, output: Mapping[str, Any], place: str, *, judged: bool, pictured: bool
+    page: Report, name: str, output: Output, place: str, *, judged: bool, pictured: bool
 ) -> dict[str, Any]:
-    hops, details = (_ordered(output[part]) for part in ("hops", "details"))
+    hops, details = _ordered(output["hops"]), _ordered(output["details"])
     detail = details[TOTAL]
     limits = _limits(page, name) if judged else {}
     edges = page["log10_edges"]
@@ -107,45 +124,45 @@ def _output(
     }  # fmt: skip
 
 
-def _ordered(by_hop: Mapping[str, Any]) -> dict[str, Any]:
+def _ordered(by_hop: Mapping[str, T]) -> dict[str, T]:
     return {hop: by_hop[hop] for hop in ORDER if hop in by_hop}
 
 
-def _worst_sample(samples: Mapping[str, Any] | None) -> int | None:
+def _worst_sample(samples: SampleErrors | None) -> int | None:
     return samples["worst"][0]["sample"] if samples and samples["worst"] else None
 
 
-def _limits(page: Mapping[str, Any], output: str) -> dict[str, float]:
+def _limits(page: Report, output: str) -> dict[str, float]:
     checks = page["verdict"]["checks"]
     wanted = ("max_abs", "p999_abs", "p99_abs", "median_abs")
-    return {metric: checks[key]["limit"] for metric in wanted if (key := f"{output}: {metric}") in checks}
+    return {name: checks[key]["limit"] for name in wanted if (key := f"{output}: {name}") in checks}
 
 
-def _percentiles(hops: Mapping[str, Any]) -> Table:
+def _percentiles(hops: Mapping[str, Statistics]) -> Table:
     head = ["elements up to"]
     for hop in hops:
         head += [f"{TITLES[hop].partition(':')[0]}, absolute", "relative"]
     rows = [
-        [label, *(stats[f"{key}_{kind}"] for stats in hops.values() for kind in ("abs", "rel"))]
+        [label, *(metric(stats, f"{key}_{kind}") for stats in hops.values() for kind in ("abs", "rel"))]
         for label, key in PERCENTILES.items()
     ]
     return {"head": head, "rows": rows}
 
 
-def _worst(detail: Mapping[str, Any]) -> Table:
+def _worst(detail: Detail) -> Table:
     rows = [[index_text(e["index"]), e["sample"], e["reference"], e["value"], e["error"]] for e in detail["worst"]]
     return {"head": ["index", "sample", "source model", "here", "absolute error"], "rows": rows}
 
 
-def _tolerance(details: Mapping[str, Any]) -> Table:
+def _tolerance(details: Mapping[str, Detail]) -> Table:
     columns = [found["tolerance"] for found in details.values()]
     rows = [[f"{pairs[0]['rtol']:g}", *(pair["atol"] for pair in pairs)] for pairs in zip(*columns, strict=True)]
     return {"head": ["with rtol", *(f"atol, {TITLES[hop].partition(':')[0]}" for hop in details)], "rows": rows}
 
 
-def _disagreeing(detail: Mapping[str, Any]) -> Table:
+def _disagreeing(detail: Detail) -> Table:
     found = detail["argmax"]["worst"] if detail["argmax"] else []
     return {
         "head": ["sample", "share of its decisions"],
-        "rows": [[e["sample"], f"{100 * e['share']:.3g} %"] for e in found],
+        "rows": [[e["sample"], f"{100 * (e['share'] or 0.0):.3g} %"] for e in found],
     }

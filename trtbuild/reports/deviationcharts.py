@@ -6,14 +6,14 @@ Figures hold no text that a model or a user chose: Plotly reads some of it as ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from trtbuild.documents.report import Output
 from trtbuild.reports import errorplaces
 from trtbuild.reports.errorhistograms import LINES, above, histogram
 from trtbuild.reports.figure import Figure
 
 
-def figures(output: Mapping[str, Any], edges: Sequence[float], place: str, limits: Mapping[str, float]) -> list[Figure]:
+def figures(output: Output, edges: Sequence[float], place: str, limits: Mapping[str, float]) -> list[Figure]:
     """All pictures of one output: ``{"chart", "caption", "table"}`` each; ``place`` makes their ids unique."""
     detail = output["details"]["total"]
     histograms = {hop: output["histograms"][hop] for hop in LINES if hop in output["histograms"]}

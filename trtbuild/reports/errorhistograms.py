@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from trtbuild.reports.figure import Figure, plot, rounded, table
+from trtbuild.documents.deviation import Histogram
+from trtbuild.reports.figure import Chart, Figure, Trace, plot, rounded, table
 
 # Okabe-Ito colours, told apart by everybody; the total is dashed, since it mostly lies on the hop that causes it.
 LINES: dict[str, dict[str, Any]] = {
@@ -26,14 +27,14 @@ Looks = Mapping[str, Mapping[str, Any]]  # how each line is drawn
 
 
 def histogram(
-    histograms: Mapping[str, Any], edges: Sequence[float], lines: Looks = LINES, names: Mapping[str, str] = SHORT
+    histograms: Mapping[str, Histogram], edges: Sequence[float], lines: Looks = LINES, names: Mapping[str, str] = SHORT
 ) -> Figure:
     """Distribution of log10 |error|: one line for each key of ``histograms``, all on the same fixed ``edges``.
 
     ``lines`` and ``names`` say how each key is drawn and called; a name is Plotly markup, so escape what others chose.
     """
     width = edges[1] - edges[0]
-    data: list[dict[str, Any]] = []
+    data: list[Trace] = []
     for i, (hop, h) in enumerate(histograms.items()):
         counts = [h["below"], *h["counts"], h["above"]]
         used = [k for k, count in enumerate(counts) if count]
@@ -63,7 +64,7 @@ def histogram(
     return {"chart": chart, "caption": caption, "table": table(head, rows)}
 
 
-def _exact_ticks(data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _exact_ticks(data: Sequence[Trace]) -> Chart:
     """Ticks at whole decades where there is something, and the word for the bar of exact equality."""
     lines = [trace for trace in data if trace["type"] == "scatter" and trace["y"]]
     low = min((math.floor(t["x0"]) for t in lines), default=-12)
@@ -80,11 +81,11 @@ def _exact_ticks(data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def above(
-    histograms: Mapping[str, Any], edges: Sequence[float], limits: Mapping[str, float], lines: Looks = LINES,
+    histograms: Mapping[str, Histogram], edges: Sequence[float], limits: Mapping[str, float], lines: Looks = LINES,
     names: Mapping[str, str] = SHORT,
 ) -> Figure:  # fmt: skip
     """Share of the elements above an error (complementary CDF), with the limits drawn; see :func:`histogram`."""
-    data: list[dict[str, Any]] = []
+    data: list[Trace] = []
     shares = {hop: _shares(h) for hop, h in histograms.items()}
     for hop, share in shares.items():
         positive = [k for k, value in enumerate(share) if value]
@@ -94,8 +95,8 @@ def above(
             {"type": "scatter", "mode": "lines", "line": lines[hop], "name": names[hop], "x0": edges[low],
              "dx": edges[1] - edges[0], "y": [rounded(v) or None for v in share[low : end]]}
         )  # fmt: skip
-    shapes: list[dict[str, Any]] = []
-    notes: list[dict[str, Any]] = []
+    shapes: list[Trace] = []
+    notes: list[Trace] = []
     for metric, limit in limits.items():
         if limit > 0:
             x, part = math.log10(limit), SHARE_OF_LIMIT[metric]
@@ -120,12 +121,12 @@ def above(
     return {"chart": chart, "caption": caption, "table": table(head, rows)}
 
 
-def _all(h: Mapping[str, Any]) -> list[int]:
+def _all(h: Histogram) -> list[int]:
     """Zero, below, the bins, above."""
     return [h["zero"], h["below"], *h["counts"], h["above"]]
 
 
-def _shares(h: Mapping[str, Any]) -> list[float]:
+def _shares(h: Histogram) -> list[float]:
     """Share of the elements above each edge."""
     counts = _all(h)
     total, left, made = sum(counts), h["above"], [h["above"]]
@@ -139,7 +140,7 @@ def _per_decade(edges: Sequence[float]) -> int:
     return round(1 / (edges[1] - edges[0]))
 
 
-def _decades(histograms: Mapping[str, Any], edges: Sequence[float]) -> list[tuple[str, int, int]]:
+def _decades(histograms: Mapping[str, Histogram], edges: Sequence[float]) -> list[tuple[str, int, int]]:
     """Label and range of bins (in the order of :func:`_all`) of every decade that is not empty, and of the rest."""
     step = _per_decade(edges)
     whole = [(f"1e{round(a)} – 1e{round(b)}", 2 + step * i, 2 + step * (i + 1))

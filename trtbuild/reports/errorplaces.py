@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from trtbuild.documents.deviation import PositionErrors, SampleErrors, WorstChannels
 from trtbuild.reports.figure import Figure, plot, rounded, table
 
 WIDE = 100  # largest over smallest: a logarithmic axis over less than two decades has hardly a label
@@ -50,7 +50,7 @@ def _apart(errors: Sequence[int], sizes: Sequence[int]) -> str:
     return said + (" The first column is a reference of 0." if sizes[0] == 0 else "")
 
 
-def _column(cells: Sequence[Sequence[int]], reference: int) -> list[Any]:
+def _column(cells: Sequence[Sequence[int]], reference: int) -> list[object]:
     found = sorted((e, n) for e, r, n in cells if r == reference)
     total, seen, half = sum(n for _, n in found), 0, found[-1][0]
     for e, n in found:
@@ -81,7 +81,7 @@ def _middle(place: int, lowest: int) -> float:
     return (place - 2 + 0.5) / PER_DECADE + lowest
 
 
-def channels(found: Mapping[str, Any]) -> Figure | None:
+def channels(found: WorstChannels) -> Figure | None:
     worst = found["worst"]
     if not worst:
         return None
@@ -96,10 +96,10 @@ def channels(found: Mapping[str, Any]) -> Figure | None:
     return {"chart": chart, "caption": caption, "table": table(["index", "RMS error", "largest", "bias"], rows)}
 
 
-def positions(found: Mapping[str, Any] | None) -> list[Figure]:
+def positions(found: PositionErrors | None) -> list[Figure]:
     if found is None:
         return []
-    made = []
+    made: list[Figure] = []
     (down, across), (height, width) = found["axes"], found["shape"]
     rows_at, columns_at = found["starts"]
     cells = [
@@ -110,9 +110,9 @@ def positions(found: Mapping[str, Any] | None) -> list[Figure]:
     worst = sorted(cells, key=lambda cell: (-cell[0], cell[2:]))[:10]
     rows = [[_span(rows_at, i, height), _span(columns_at, j, width), mean, top] for top, mean, i, j in worst]
     worst_cells = table([f"axis {down}", f"axis {across}", "mean", "largest"], rows)
-    for which, title in (("mean", "Mean |error| by position"), ("max", "Largest |error| by position")):
+    for values, title in ((found["mean"], "Mean |error| by position"), (found["max"], "Largest |error| by position")):
         data = [
-            {"type": "heatmap", "z": [[rounded(v, 3) for v in row] for row in found[which]], "colorscale": "Viridis",
+            {"type": "heatmap", "z": [[rounded(v, 3) for v in row] for row in values], "colorscale": "Viridis",
              "x": columns_at, "y": rows_at, "colorbar": {"thickness": 12}}
         ]  # fmt: skip
         chart = plot(title, data, f"axis {across}", f"axis {down}")
@@ -127,16 +127,16 @@ def _span(starts: Sequence[int], cell: int, length: int) -> str:
     return str(starts[cell]) if last == starts[cell] else f"{starts[cell]}–{last}"
 
 
-def samples(found: Mapping[str, Any] | None) -> Figure | None:
+def samples(found: SampleErrors | None) -> Figure | None:
     if found is None:
         return None
-    series = (("max", "largest", "#d55e00"), ("rmse", "RMS", "#0072b2"))
+    series = ((found["max"], "largest", "#d55e00"), (found["rmse"], "RMS", "#0072b2"))
     data = [
         {"type": "scatter", "mode": "markers", "name": name, "x": found["first"],
-         "y": [rounded(v) or None for v in found[key]], "marker": {"color": color, "size": 5, "symbol": symbol}}
-        for (key, name, color), symbol in zip(series, ("triangle-up", "circle"), strict=True)
+         "y": [rounded(v) or None for v in values], "marker": {"color": color, "size": 5, "symbol": symbol}}
+        for (values, name, color), symbol in zip(series, ("triangle-up", "circle"), strict=True)
     ]  # fmt: skip
-    drawn = [v for trace in data for v in trace["y"] if v]
+    drawn = [v for values, *_ in series for value in values if (v := rounded(value))]
     wide = bool(drawn) and max(drawn) > WIDE * min(drawn)
     chart = plot("Error of each sample", data, "sample", "|error|", log_y=wide)
     chart["layout"]["yaxis"] |= {} if wide else {"rangemode": "tozero"}

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
-Figure = dict[str, Any]
+Trace = dict[str, Any]  # Plotly's own form, which has no types: a trace, and a chart of them with its layout
+Chart = dict[str, Any]
 
 
-def plot(title: str, data: list[dict[str, Any]], x: str, y: str, *, log_y: bool = False) -> dict[str, Any]:
+class Table(TypedDict):
+    """The numbers of a chart."""
+
+    head: list[str]
+    rows: Sequence[Sequence[object]]
+
+
+class Figure(TypedDict):
+    """A chart, what it shows in a sentence, and its numbers."""
+
+    chart: Chart
+    caption: str
+    table: Table
+
+
+
+def plot(title: str, data: list[Trace], x: str, y: str, *, log_y: bool = False) -> Chart:
     """A chart of Plotly traces, with the titles of its axes and the legend below."""
     return {
         "title": title,
@@ -22,7 +39,7 @@ def plot(title: str, data: list[dict[str, Any]], x: str, y: str, *, log_y: bool 
     }  # fmt: skip
 
 
-def table(head: list[str], rows: list[list[Any]]) -> dict[str, Any]:
+def table(head: list[str], rows: Sequence[Sequence[object]]) -> Table:
     return {"head": head, "rows": rows}
 
 

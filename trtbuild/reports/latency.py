@@ -6,9 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import median
-from typing import Any
 
+from trtbuild.documents.latency import (
+    Bounds,
+    Latency,
+    Pictures,
+    ReportedLatency,
+    ReportedSide,
+    Samples,
+    SideSamples,
+    Strip,
+)
+from trtbuild.documents.report import Report
 from trtbuild.latency.interval import subject
+from trtbuild.reports.figure import Chart, Trace
 
 SIDES = ("source", "exported", "lowered", "engine", "baseline")
 TITLES = {
@@ -23,7 +34,7 @@ BINS = 48
 QUANTILES = 100
 
 
-def collect(latency: Mapping[str, Any] | None, samples: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+def collect(latency: Latency | None, samples: Samples | None = None) -> ReportedLatency | None:
     """Page data of latency.json (None: nothing was measured), with pictures where samples.json is given.
 
     ``subject`` is the side that is shipped: the engine where it was executed, else the lowered graph; ``speedup`` is
@@ -31,14 +42,16 @@ def collect(latency: Mapping[str, Any] | None, samples: Mapping[str, Any] | None
     """
     if latency is None:
         return None
-    sides = [
+    sides: list[ReportedSide] = [
         {"name": name, "title": title(name, latency["source_kind"]), **latency["sides"][name]}
         for name in SIDES
         if name in latency["sides"]
     ]
     chosen = subject(latency["sides"])
     return {
-        **latency,
+        "batch": latency["batch"], "settings": latency["settings"], "source_kind": latency["source_kind"],
+        "ratios": latency["ratios"], "verdict": latency["verdict"], "profile": latency["profile"],
+        "warnings": latency["warnings"], "environment": latency["environment"],
         "sides": sides,
         "subject": chosen,
         "on": device_of(latency),
@@ -48,7 +61,7 @@ def collect(latency: Mapping[str, Any] | None, samples: Mapping[str, Any] | None
     }
 
 
-def device_of(latency: Mapping[str, Any]) -> str:
+def device_of(latency: Latency | ReportedLatency) -> str:
     """What computed: the GPU where there was one."""
     where = latency["environment"]
     return str(where.get("gpu") or where["cpu"])
@@ -58,19 +71,17 @@ def title(name: str, source_kind: str) -> str:
     return TITLES.get(name) or ("ONNX source" if source_kind == "onnx" else "TensorFlow")
 
 
-def speedup(ratio: Mapping[str, float]) -> dict[str, float]:
+def speedup(ratio: Bounds) -> Bounds:
     """The ratio the other way round; a runtime that took no time at all has none.
 
     >>> speedup({"value": 0.5, "low": 0.25, "high": 1.0})
     {'value': 2.0, 'low': 1.0, 'high': 4.0}
     """
-    return {
-        key: round(1 / ratio[other], 4) if ratio[other] else 0.0
-        for key, other in (("value", "value"), ("low", "high"), ("high", "low"))
-    }
+    value, low, high = (round(1 / v, 4) if v else 0.0 for v in (ratio["value"], ratio["high"], ratio["low"]))
+    return {"value": value, "low": low, "high": high}
 
 
-def pictures(samples: Mapping[str, Any]) -> dict[str, Any]:
+def pictures(samples: Mapping[str, SideSamples]) -> Pictures:
     """Samples in milliseconds, few enough to draw: against time, as histogram, as distribution, by round."""
     flat = {name: sorted(us / 1000 for r in samples[name]["rounds"] for us in r) for name in SIDES if name in samples}
     low = min(max(values[0], 1e-3) for values in flat.values())
@@ -85,7 +96,7 @@ def pictures(samples: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def strip(rounds: Sequence[Sequence[int]], starts_s: Sequence[float]) -> dict[str, Any]:
+def strip(rounds: Sequence[Sequence[float]], starts_s: Sequence[float]) -> Strip:
     """Points (seconds since the first call, ms), None between rounds.
 
     Where there are more than MOST_POINTS, the fastest and the slowest of every ``calls_a_point`` x 2 calls: no spike
@@ -126,11 +137,11 @@ def quantiles(ordered: Sequence[float]) -> list[float]:
     return [round(ordered[round(last * i / QUANTILES)], 6) for i in range(QUANTILES + 1)]
 
 
-def charts(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+def charts(page: Report) -> list[Chart]:
     """Plotly figures of ``page.latency``; none where nothing was measured."""
-    data = page["latency"]
-    drawn = data and data["pictures"]
-    if not drawn:
+    data = page.get("latency")
+    drawn = data["pictures"] if data else None
+    if not data or not drawn:
         return []
     titles = {side["name"]: side["title"] for side in data["sides"]}
     middles = [round(math.sqrt(a * b), 6) for a, b in pairwise(drawn["edges_ms"])]
@@ -159,7 +170,7 @@ def charts(page: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _trace(name: str, titles: Mapping[str, str], mode: str, x: Any, y: Any, **style: Any) -> dict[str, Any]:
+def _trace(name: str, titles: Mapping[str, str], mode: str, x: object, y: object, **style: Trace) -> Trace:
     return {
         "type": "scatter", "mode": mode, "name": titles[name], "x": x, "y": y,
         "line": {"color": COLOURS[name], "dash": DASHES[name], "width": 1.5, **style.get("line", {})},
@@ -167,7 +178,7 @@ def _trace(name: str, titles: Mapping[str, str], mode: str, x: Any, y: Any, **st
     }  # fmt: skip
 
 
-def _figure(identity: str, title: str, data: list[dict[str, Any]], x: Any, y: Any) -> dict[str, Any]:
+def _figure(identity: str, title: str, data: list[Trace], x: object, y: object) -> Chart:
     return {
         "id": identity, "title": title, "data": data,
         "layout": {

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal
 
+from trtbuild.documents.layers import (
+    Jump,
+    JumpPlace,
+    Layer,
+    LayerGroup,
+    LayerRow,
+    Layers,
+    ReportedJump,
+    ReportedLayers,
+)
 from trtbuild.layers.jumps import floor
+from trtbuild.reports.figure import Chart, Trace
 
 HOPS = {"export": "exporter", "precision": "precision", "total": "total"}
 HOP_NAMES = {"export": "exporter (TensorFlow → ONNX)", "total": "in all (reference → what runs)"}
@@ -17,6 +28,8 @@ STYLES = (
 NOT_THE_ENGINE = (
     "Layers are those of the lowered graph in ONNX Runtime: an engine shows its outputs alone, not what lies between."
 )
+View = Literal["cumulative", "local"]
+Number = Literal["median", "max", "nrmse", "sqnr_db"]
 NAMED = 5  # tensors that were left out for one reason
 CHANGED = 0.1  # taps that move the outputs by more than this share of the deviation itself spoil the numbers
 WHY = {
@@ -28,49 +41,52 @@ WHY = {
 }
 
 
-def collect(layers: Mapping[str, Any]) -> dict[str, Any]:
+def collect(layers: Layers) -> ReportedLayers:
     """Page data from layers.json: rows in topological order, jumps, and sums by scope and type."""
     rows = [_row(index, layer) for index, layer in enumerate(layers["layers"])]
     numbers = {row["name"]: row for row in rows}
-    jumps = {
+    jumps: dict[str, list[ReportedJump]] = {
         hop: [{**jump, **_place(numbers[jump["name"]], hop), "says": _says(jump)} for jump in found]
         for hop, found in layers["jumps"].items()
     }
     for hop, found in jumps.items():
         for i, jump in enumerate(found):
-            numbers[jump["name"]].setdefault("jumps", []).append(f"{'first ' if i == 0 else ''}jump ({HOPS[hop]})")
+            numbers[jump["name"]]["jumps"].append(f"{'first ' if i == 0 else ''}jump ({HOPS[hop]})")
     return {
-        **{key: layers[key] for key in ("mode", "scope", "op", "samples", "reference", "taps")},
+        "mode": layers["mode"], "scope": layers["scope"], "op": layers["op"], "samples": layers["samples"],
+        "reference": layers["reference"], "taps": layers["taps"],
         "rows": rows, "jumps": jumps, "notes": notes(layers),
         "by_scope": grouped(rows, "top_scope"), "by_type": grouped(rows, "type"),
     }  # fmt: skip
 
 
-def _row(index: int, layer: Mapping[str, Any]) -> dict[str, Any]:
+def _row(index: int, layer: Layer) -> LayerRow:
     scope = layer["scope"].split("/")
-    kept = ("name", "tensor", "path", "scope", "type", "op", "members", "dtype", "shape", "proof", "expected_nrmse")
     return {
-        "index": index, **{key: layer[key] for key in kept}, "top_scope": "/".join(scope[:2]) or "(no scope)",
+        "index": index, "name": layer["name"], "tensor": layer["tensor"], "path": layer["path"],
+        "scope": layer["scope"], "type": layer["type"], "op": layer["op"], "members": layer["members"],
+        "dtype": layer["dtype"], "shape": layer["shape"], "proof": layer["proof"],
+        "expected_nrmse": layer["expected_nrmse"], "top_scope": "/".join(scope[:2]) or "(no scope)",
         "cumulative": layer["cumulative"], "local": layer["local"], "jumps": [],
     }  # fmt: skip
 
 
-def _says(jump: Mapping[str, Any]) -> str:
+def _says(jump: Jump) -> str:
     return WHY["alone" if jump["why"] == "outlier" and jump["alone"] else jump["why"]].format(**jump)
 
 
-def _place(row: Mapping[str, Any], hop: str) -> dict[str, Any]:
+def _place(row: LayerRow, hop: str) -> JumpPlace:
     """Where a jump is; before lowering all layers compute in float32."""
     dtype = "float32" if hop == "export" else row["dtype"]
     return {"index": row["index"], "path": row["path"], "type": row["type"], "dtype": dtype}
 
 
-def grouped(rows: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
+def grouped(rows: Sequence[LayerRow], key: Literal["top_scope", "type"]) -> list[LayerGroup]:
     """Layers by scope or type, the largest local error first: count, worst and median local error, worst cumulative."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
+    groups: dict[str, list[LayerRow]] = {}
     for row in rows:
         groups.setdefault(row[key], []).append(row)
-    found = []
+    found: list[LayerGroup] = []
     for name, members in groups.items():
         local = sorted(_numbers(members, "local"))
         total = _numbers(members, "cumulative")
@@ -82,12 +98,12 @@ def grouped(rows: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]
     return sorted(found, key=lambda group: (-(group["worst_local"] or 0.0), group["first"]))
 
 
-def _numbers(rows: Sequence[Mapping[str, Any]], view: str) -> list[float]:
+def _numbers(rows: Sequence[LayerRow], view: View) -> list[float]:
     found = (row[view].get("total") for row in rows)
     return [numbers["nrmse"] for numbers in found if numbers is not None and numbers["nrmse"] is not None]
 
 
-def notes(layers: Mapping[str, Any]) -> list[str]:
+def notes(layers: Layers) -> list[str]:
     """What a reader must know about how the tensors were tapped."""
     taps = layers["taps"]
     found = []
@@ -100,8 +116,9 @@ def notes(layers: Mapping[str, Any]) -> list[str]:
     if taps["emulated"]:
         found.append(f"{' and '.join(taps['emulated'])} was emulated by rounding every result.")
     last = next((row["cumulative"].get("total") for row in reversed(layers["layers"])), None)
+    deviates = (last["nrmse"] or 0.0) if last else 0.0
     for side, change in taps["outputs"].items():
-        moved = change["nrmse"] > max(CHANGED * ((last or {}).get("nrmse") or 0.0), floor("float32"))
+        moved = change["nrmse"] > max(CHANGED * deviates, floor("float32"))
         if change["compared"] and last and moved:
             found.append(
                 f"Tapping changed the final outputs of the {side} graph by {change['nrmse']:.2g} of their RMS, which "
@@ -118,7 +135,7 @@ def notes(layers: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def charts(variants: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def charts(variants: Mapping[str, ReportedLayers]) -> list[Chart]:
     """Figures for one variant, or several of one model laid over one another (variant -> page data)."""
     single = len(variants) == 1
     order = {name: i for i, name in enumerate(_merged([[row["name"] for row in p["rows"]] for p in variants.values()]))}
@@ -169,15 +186,15 @@ def _merged(orders: Sequence[Sequence[str]]) -> list[str]:
     return merged
 
 
-def _styled(variants: Mapping[str, Any]) -> list[tuple[str, tuple[str, str]]]:
+def _styled(variants: Mapping[str, object]) -> list[tuple[str, tuple[str, str]]]:
     return [(label, STYLES[i % len(STYLES)]) for i, label in enumerate(variants)]
 
 
 def _series(
-    page: Mapping[str, Any], order: Mapping[str, int], view: str, hop: str, number: str, name: str
-) -> dict[str, Any]:
+    page: ReportedLayers, order: Mapping[str, int], view: View, hop: str, number: Number, name: str
+) -> Trace:
     """One line over the layers; a layer without the number (or exact, on a log axis) is a gap."""
-    values = [(row[view].get(hop) or {}).get(number) for row in page["rows"]]
+    values = [None if (error := row[view].get(hop)) is None else error[number] for row in page["rows"]]
     return {
         "type": "scatter", "name": name, "connectgaps": False,
         "x": [order[row["name"]] for row in page["rows"]], "y": [_short(v) if v else None for v in values],
@@ -192,7 +209,7 @@ def _short(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def _figure(identity: str, title: str, data: list[dict[str, Any]], y: str, *, log: bool) -> dict[str, Any]:
+def _figure(identity: str, title: str, data: list[Trace], y: str, *, log: bool) -> Chart:
     return {
         "id": identity, "title": title, "data": data,
         "layout": {

@@ -8,27 +8,35 @@ from typing import Any
 from trtbuild.core import warning
 from trtbuild.core.spec.engine import CUDA_PROVIDER
 from trtbuild.core.verdict import export_fault, why_unjudged, word_of
+from trtbuild.documents.deviation import Deviation
+from trtbuild.documents.engine import Passport, Precision
+from trtbuild.documents.report import VERSION, Report, VariantFacts
 from trtbuild.reports import deviation as measured
 from trtbuild.reports.comparelatency import lowered_side
 from trtbuild.reports.latency import device_of
 from trtbuild.reports.render import byte_size
 
 COMPARED = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "cosine", "sqnr_db", "bias")
-SCHEMA_VERSION = 2  # 1 had the notes under "warnings"
 # Step kind -> the name of the artifact with its warnings, as the report step knows it.
 ARTIFACTS = {step: file.removesuffix(".json") for step, file in warning.ARTIFACTS.items()}
 
 
-def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[str, Any]:
+def collect(variant: VariantFacts, artifacts: Mapping[str, Any]) -> Report:
     """Page data from the artifacts of the steps, by the names that the report step reads them by."""
-    deviation, precision, passport = artifacts["deviation"], artifacts["precision"], artifacts["passport"]
+    deviation: Deviation = artifacts["deviation"]
+    precision: Precision = artifacts["precision"]
+    passport: Passport = artifacts["passport"]
+    numbers = measured.collect(artifacts)
     return {
-        "schema_version": SCHEMA_VERSION,
-        "variant": dict(variant),
+        "schema_version": VERSION,
+        "variant": variant,
         "verdict": artifacts["verdict"],
         "runtimes": deviation["runtimes"],
         "samples": deviation["samples"],
-        **measured.collect(artifacts),
+        "outputs": numbers["outputs"],
+        "guilty": numbers["guilty"],
+        "log10_edges": numbers["log10_edges"],
+        "sets": numbers["sets"],
         "engine": {**passport, "executed": "engine" in deviation["runtimes"]},  # a passport is of the build alone
         "precision": {
             "nodes_by_dtype": precision["nodes_by_dtype"],
@@ -41,7 +49,7 @@ def collect(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> dict[st
     }
 
 
-def notes(variant: Mapping[str, Any], artifacts: Mapping[str, Any]) -> list[str]:
+def notes(variant: VariantFacts, artifacts: Mapping[str, Any]) -> list[str]:
     """What a reader must know before trusting the numbers."""
     blame = export_fault(artifacts["verdict"])
     found = [f"{blame[0].upper()}{blame[1:]}."] if blame else []
@@ -77,7 +85,7 @@ def _on_gpu(about: Mapping[str, Any]) -> bool:
     return CUDA_PROVIDER in about.get("providers", [])
 
 
-def findings(page: Mapping[str, Any]) -> list[dict[str, str]]:
+def findings(page: Report) -> list[dict[str, str]]:
     """What the layer and latency pages found, one sentence each, with the page that has the rest."""
     found = []
     for hop, jumps in page.get("layers", {}).get("jumps", {}).items():
@@ -116,7 +124,7 @@ def _says(findings: Sequence[Mapping[str, Any]]) -> str:
     return f"In the compiled engine {findings[0]['what']}{'' if cost is None else f': {byte_size(cost)}'}."
 
 
-def markdown(page: Mapping[str, Any]) -> str:
+def markdown(page: Report) -> str:
     """The summary for a merge request."""
     verdict, variant = page["verdict"], page["variant"]
     lines = [f"## {variant['id']}: {word_of(verdict).upper()}", ""]
@@ -140,7 +148,7 @@ def markdown(page: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def shown_hops(page: Mapping[str, Any]) -> list[str]:
+def shown_hops(page: Report) -> list[str]:
     """Hops in the order of the line; the engine's where it was executed."""
     return ["export", "precision", *(["engine"] if page["engine"]["executed"] else []), "total"]
 

@@ -11,20 +11,28 @@ from typing import Any
 
 from trtbuild.base.names import did_you_mean
 from trtbuild.core.verdict import WORDS as VERDICTS
+from trtbuild.documents.comparison import Column, FailureReason, FailureState, SweepEntry, SweepModel, SweepVariant
+from trtbuild.documents.layers import LayerRow, ReportedLayers
+from trtbuild.documents.report import Axis
 from trtbuild.reports import sweepcharts, sweeptext, sweepversions
 from trtbuild.reports.executed import notes
-from trtbuild.reports.sweepcells import STATES, calibrated, column_order, labels, sort_key, variant
+from trtbuild.reports.figure import Chart
+from trtbuild.reports.sweepcells import FAILURES, calibrated, column_order, labels, sort_key, variant
 
 SCHEMA_VERSION = 1
 SYMBOLS = {"pass": "✔", "fail": "✘", "unjudged": "?", "failed": "⚠", "refused": "⊘", "invalid": "✕", "not built": "○"}
 WORDS = {"pass": "pass", "fail": "FAIL", "unjudged": "UNJUDGED", "failed": "failed", "refused": "refused",
          "invalid": "invalid", "not built": "not built"}  # fmt: skip
-ALWAYS, WHERE_VARIED = ("tensorrt", "precision"), ("runtime", "target", "calibration")
-Entry = Mapping[str, Any]
+ALWAYS: tuple[Axis, ...] = ("tensorrt", "precision")
+WHERE_VARIED: tuple[Axis, ...] = ("runtime", "target", "calibration")
 charts = sweepcharts.charts
 
 
-def collect(entries: Sequence[Entry]) -> dict[str, Any]:
+class DrawnModel(SweepModel):
+    charts: list[Chart]
+
+
+def collect(entries: Sequence[SweepEntry]) -> dict[str, Any]:
     """Page data (``documents/comparison.py``: Sweep), whatever the order of the entries.
 
     Args:
@@ -46,7 +54,7 @@ def collect(entries: Sequence[Entry]) -> dict[str, Any]:
     variants = [found for found, _ in pairs]
     axes = [*ALWAYS, *(axis for axis in WHERE_VARIED if _varies(variants, axis))]
     columns = _columns(variants, axes)
-    failures = [v["id"] for state in STATES[:4] for v in variants if v["state"] == state]
+    failures = [v["id"] for state in FAILURES for v in variants if v["state"] == state]
     return {
         "schema_version": SCHEMA_VERSION,
         "counts": {state: sum(v["state"] == state for v in variants) for state in SYMBOLS},
@@ -72,7 +80,7 @@ def collect(entries: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def _check(entries: Sequence[Entry]) -> None:
+def _check(entries: Sequence[SweepEntry]) -> None:
     seen: set[str] = set()
     for entry in entries:
         if entry["state"] not in SYMBOLS:
@@ -84,29 +92,29 @@ def _check(entries: Sequence[Entry]) -> None:
         seen.add(entry["id"])
 
 
-def _reasons(variants: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _reasons(variants: Sequence[SweepVariant]) -> list[FailureReason]:
     """Failures that no check tells, those with the same reason together."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for state in STATES[:4]:
+    groups: dict[tuple[FailureState, str], list[str]] = {}
+    for state in FAILURES:
         for v in variants:
             if v["state"] == state and not v["failed_checks"]:
                 groups.setdefault((state, v["reason"]), []).append(v["id"])
     return [{"state": state, "reason": reason, "ids": ids} for (state, reason), ids in groups.items()]
 
 
-def _models(variants: Sequence[Mapping[str, Any]]) -> list[str]:
+def _models(variants: Sequence[SweepVariant]) -> list[str]:
     return list(dict.fromkeys(v["model"] for v in variants))
 
 
-def _varies(variants: Sequence[Mapping[str, Any]], axis: str) -> bool:
+def _varies(variants: Sequence[SweepVariant], axis: Axis) -> bool:
     return bool(calibrated(variants)) if axis == "calibration" else len({v[axis] for v in variants}) > 1
 
 
-def _place(v: Mapping[str, Any], axes: Sequence[str], several: set[str]) -> tuple[str, ...]:
+def _place(v: SweepVariant, axes: Sequence[Axis], several: set[str]) -> tuple[str, ...]:
     return tuple("" if axis == "calibration" and v["precision"] not in several else v[axis] for axis in axes)
 
 
-def _columns(variants: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> list[dict[str, Any]]:
+def _columns(variants: Sequence[SweepVariant], axes: Sequence[Axis]) -> list[Column]:
     several = calibrated(variants)
     places: dict[tuple[str, ...], None] = {}
     for v in sorted(variants, key=column_order):
@@ -118,8 +126,8 @@ def _columns(variants: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> list
 
 
 def _model(
-    index: int, model: str, variants: Sequence[Mapping[str, Any]], columns: Sequence[Any], axes: Sequence[str]
-) -> dict[str, Any]:
+    index: int, model: str, variants: Sequence[SweepVariant], columns: Sequence[Column], axes: Sequence[Axis]
+) -> DrawnModel:
     several = calibrated(variants)
     own = [v for v in variants if v["model"] == model]
     cells: dict[tuple[str, ...], list[str]] = {}
@@ -133,7 +141,7 @@ def _model(
     }  # fmt: skip
 
 
-def _crowded(variants: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> list[str]:
+def _crowded(variants: Sequence[SweepVariant], axes: Sequence[Axis]) -> list[str]:
     """Cells that hold several variants: they differ in what is no axis of the page."""
     several = calibrated(variants)
     places: dict[tuple[str, ...], list[str]] = {}
@@ -156,21 +164,21 @@ def slug(name: str) -> str:
     return safe if safe == name else f"{safe[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def layer_table(pages: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def layer_table(pages: Mapping[str, ReportedLayers]) -> list[dict[str, object]]:
     """A row for each layer of any variant, in the order of the figures; errors by label, None where it has none."""
-    rows: dict[str, dict[str, Any]] = {}
+    known: dict[str, LayerRow] = {}
     for page in sorted(pages.values(), key=lambda page: -len(page["rows"])):  # as reports/layers.py orders its figures
         for row in page["rows"]:
-            rows.setdefault(row["name"], {key: row[key] for key in ("name", "path", "type")})
-    for label, page in pages.items():
-        for row in page["rows"]:
-            total = row["cumulative"].get("total")
-            rows[row["name"]].setdefault("errors", {})[label] = None if total is None else total["nrmse"]
-    return [{"index": i, **row, "errors": [row["errors"].get(label) for label in pages]}
-            for i, row in enumerate(rows.values())]  # fmt: skip
+            known.setdefault(row["name"], row)
+    totals = [{row["name"]: row["cumulative"].get("total") for row in page["rows"]} for page in pages.values()]
+    return [
+        {"index": i, "name": name, "path": row["path"], "type": row["type"],
+         "errors": [None if (total := errors.get(name)) is None else total["nrmse"] for errors in totals]}
+        for i, (name, row) in enumerate(known.items())
+    ]  # fmt: skip
 
 
-def overlays(entries: Sequence[Entry], page: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+def overlays(entries: Sequence[SweepEntry], page: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     """The pages of each model with several reports: file name -> (template, data); links go into ``page``."""
     reports = {e["id"]: e["report"] for e in entries if e["state"] in VERDICTS and e["report"] is not None}
     by_id = {v["id"]: v for v in page["variants"]}
@@ -190,7 +198,7 @@ def overlays(entries: Sequence[Entry], page: dict[str, Any]) -> dict[str, tuple[
                 "rows": layer_table(inspected),
                 "charts": sweepcharts.layer_figures(inspected),
                 "jumps": {
-                    label: (found["jumps"].get("export") or found["jumps"].get("total") or [None])[0]
+                    label: next(iter(found["jumps"].get("export") or found["jumps"].get("total") or ()), None)
                     for label, found in inspected.items()
                 },
             }
@@ -203,7 +211,7 @@ def overlays(entries: Sequence[Entry], page: dict[str, Any]) -> dict[str, tuple[
     return made
 
 
-def render_all(entries: Sequence[Entry], templates: Mapping[str, Path]) -> dict[str, str]:
+def render_all(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> dict[str, str]:
     """Every file of the sweep but plotly.min.js, by name."""
     from trtbuild.reports.render import renderer
 
@@ -228,7 +236,7 @@ def render_all(entries: Sequence[Entry], templates: Mapping[str, Path]) -> dict[
     return files
 
 
-def _groups(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _groups(page: Mapping[str, Any]) -> list[dict[str, object]]:
     """Columns of one TensorRT version stand together."""
     counts: dict[str, int] = {}
     for column in page["columns"]:
@@ -241,7 +249,7 @@ def _without_charts(page: Mapping[str, Any]) -> dict[str, Any]:
     return {**page, "models": models}
 
 
-def write(entries: Sequence[Entry], folder: Path, templates: Mapping[str, Path]) -> list[Path]:
+def write(entries: Sequence[SweepEntry], folder: Path, templates: Mapping[str, Path]) -> list[Path]:
     """Write all pages, ``sweep.json``, ``sweep.md`` and ``plotly.min.js``; each file is replaced in one step.
 
     Equal entries give equal bytes.  Returns the paths, the overview first.

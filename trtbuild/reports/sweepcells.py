@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import quote
 
 from trtbuild.base.printable import printable
 from trtbuild.core.spec.validation import LOWER_BOUNDS
 from trtbuild.core.verdict import WORDS, why_unjudged
 from trtbuild.core.warning import line
-from trtbuild.reports.compare import changes, compare, facts
+from trtbuild.documents.comparison import (
+    FailureState,
+    FirstBad,
+    State,
+    SweepCheck,
+    SweepEntry,
+    SweepNumbers,
+    SweepVariant,
+    WorstError,
+)
+from trtbuild.documents.latency import MaybeBounds, ReportedLatency
+from trtbuild.documents.layers import ReportedLayers
+from trtbuild.documents.report import Axis, Output, Report
+from trtbuild.documents.verdict import Check
+from trtbuild.reports.changes import changes
+from trtbuild.reports.compare import compare, facts
 from trtbuild.reports.comparelatency import lowered_side
 
-AXES = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
-STATES = ("fail", "failed", "refused", "invalid", "not built", "unjudged", "pass")  # in the order of urgency
-Entry = Mapping[str, Any]
+AXES: tuple[Axis, ...] = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
+FAILURES: tuple[FailureState, ...] = ("fail", "failed", "refused", "invalid")
+STATES: tuple[State, ...] = (*FAILURES, "not built", "unjudged", "pass")  # in the order of urgency
 
 
-def variant(entry: Entry) -> dict[str, Any]:
+def variant(entry: SweepEntry) -> SweepVariant:
     """The entry as page data; a report counts only where something was built."""
     report = entry["report"] if entry["state"] in WORDS else None
     reason = why_unjudged(report["verdict"]) if report is not None and entry["state"] == "unjudged" else entry["reason"]
     accepted = entry["baseline"]
     comparison = compare(report, accepted) if report is not None and accepted is not None else None
     return {
-        "id": entry["id"], **{axis: entry[axis] for axis in AXES}, "precision_rank": entry["precision_rank"],
+        "id": entry["id"], "model": entry["model"], "tensorrt": entry["tensorrt"], "precision": entry["precision"],
+        "runtime": entry["runtime"], "target": entry["target"], "calibration": entry["calibration"],
+        "precision_rank": entry["precision_rank"],
         "state": entry["state"], "reason": printable(reason or ""),
         "accepted": accepted is not None,
         "against_baseline": comparison,
@@ -36,14 +52,14 @@ def variant(entry: Entry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _nothing() -> dict[str, Any]:
+def _nothing() -> SweepNumbers:
     return {
         "p50_ms": None, "p50_why": "", "speedup": None, "worst": None, "checks": None, "failed_checks": [], "task": [],
         "error": None, "guilty": None, "first_bad": None, "engine": None, "facts": {}, "warnings": [],
     }  # fmt: skip
 
 
-def _measured(report: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(report: Report) -> SweepNumbers:
     checks, engine, latency = report["verdict"]["checks"], report["engine"], report.get("latency")
     p50, why = _p50(latency)
     return {
@@ -55,12 +71,15 @@ def _measured(report: Mapping[str, Any]) -> dict[str, Any]:
                  for name, c in sorted(checks.items()) if "score" in c],
         "error": _error(report["outputs"]), "guilty": report["guilty"],
         "first_bad": _first_bad(report.get("layers")),
-        "engine": {key: engine[key] for key in ("bytes", "sha256", "onnx_sha256", "flavour", "version")},
+        "engine": {
+            "bytes": engine["bytes"], "sha256": engine["sha256"], "onnx_sha256": engine["onnx_sha256"],
+            "flavour": engine["flavour"], "version": engine["version"],
+        },
         "facts": facts(report), "warnings": [*map(line, report["warnings"]), *report["notes"]],
     }  # fmt: skip
 
 
-def _p50(latency: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, str]:
+def _p50(latency: ReportedLatency | None) -> tuple[MaybeBounds | None, str]:
     if latency is None:
         return None, "latency is off"
     side = lowered_side(latency)
@@ -69,7 +88,7 @@ def _p50(latency: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, str]
     return side["p50_ms"], ""
 
 
-def _worst(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+def _worst(checks: Mapping[str, Check]) -> SweepCheck | None:
     """The check nearest to its limit, or furthest beyond; a failed one before all that hold."""
     judged = {name: c for name, c in checks.items() if c["share_of_limit"] is not None or not c["passed"]}
     if not judged:
@@ -78,7 +97,7 @@ def _worst(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     return _check(name, judged[name])
 
 
-def _check(name: str, check: Mapping[str, Any]) -> dict[str, Any]:
+def _check(name: str, check: Check) -> SweepCheck:
     """``margin``: how far inside its limit it is, in the check's own unit; negative outside."""
     observed, limit = check["observed"], check["limit"]
     lower = name.rpartition(": ")[2] in LOWER_BOUNDS
@@ -86,7 +105,7 @@ def _check(name: str, check: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "observed": observed, "limit": limit, "margin": margin, "share": check["share_of_limit"]}
 
 
-def _error(outputs: Mapping[str, Any]) -> dict[str, Any] | None:
+def _error(outputs: Mapping[str, Output]) -> WorstError | None:
     """The output that moved most: RMS error over the RMS of the reference."""
     found = []
     for name, output in outputs.items():
@@ -99,16 +118,17 @@ def _error(outputs: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"output": name, "relative": relative, "max_abs": largest}
 
 
-def _first_bad(layers: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _first_bad(layers: ReportedLayers | None) -> FirstBad | None:
     if not layers:
         return None
     for hop in ("total", "export"):
         if layers["jumps"].get(hop):
-            return {key: layers["jumps"][hop][0][key] for key in ("path", "type", "says", "index")}
+            jump = layers["jumps"][hop][0]
+            return {"path": jump["path"], "type": jump["type"], "says": jump["says"], "index": jump["index"]}
     return None
 
 
-def _links(folder: str | None, report: Mapping[str, Any] | None) -> dict[str, str]:
+def _links(folder: str | None, report: Report | None) -> dict[str, str]:
     """Pages of the variant, relative to the sweep's page."""
     if folder is None or report is None:
         return {}
@@ -117,7 +137,7 @@ def _links(folder: str | None, report: Mapping[str, Any] | None) -> dict[str, st
     return {page: f"{base}/{page}.html" for page in pages}
 
 
-def natural(text: str) -> tuple[Any, ...]:
+def natural(text: str) -> tuple[object, ...]:
     """A key that sorts versions by their numbers.
 
     >>> sorted(["rtx-1.10", "rtx-1.9"], key=natural)
@@ -126,21 +146,21 @@ def natural(text: str) -> tuple[Any, ...]:
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part)
 
 
-def precision_order(v: Mapping[str, Any]) -> tuple[int, str]:
+def precision_order(v: SweepVariant) -> tuple[int, str]:
     """Widest first, by what the config says that they are; unknown ones after the known."""
     return v["precision_rank"], v["precision"]
 
 
-def sort_key(v: Mapping[str, Any]) -> tuple[Any, ...]:
+def sort_key(v: SweepVariant) -> tuple[object, ...]:
     """Model, then column, then id."""
     return (natural(v["model"]), column_order(v), v["id"])
 
 
-def column_order(v: Mapping[str, Any]) -> tuple[Any, ...]:
+def column_order(v: SweepVariant) -> tuple[object, ...]:
     return (natural(v["tensorrt"]), v["runtime"], v["target"], precision_order(v), v["calibration"])
 
 
-def calibrated(variants: Sequence[Mapping[str, Any]]) -> set[str]:
+def calibrated(variants: Sequence[SweepVariant]) -> set[str]:
     """Precisions of which there are several calibrations; the others carry an option that they do not use."""
     found: dict[str, set[str]] = {}
     for v in variants:
@@ -148,16 +168,18 @@ def calibrated(variants: Sequence[Mapping[str, Any]]) -> set[str]:
     return {precision for precision, options in found.items() if len(options) > 1}
 
 
-def label(v: Mapping[str, Any], variants: Sequence[Mapping[str, Any]], axes: Sequence[str] = AXES[1:]) -> str:
+def label(v: SweepVariant, variants: Sequence[SweepVariant], axes: Sequence[Axis] = AXES[1:]) -> str:
     """A variant by the options on ``axes`` that vary between ``variants``; empty where none does."""
     several = calibrated(variants)
-    varying = [axis for axis in axes if axis != "calibration" and len({other[axis] for other in variants}) > 1]
+    varying: list[Axis] = [
+        axis for axis in axes if axis != "calibration" and len({other[axis] for other in variants}) > 1
+    ]
     if "calibration" in axes and v["precision"] in several:
         varying.append("calibration")
     return " ".join(v[axis] for axis in varying)
 
 
-def labels(variants: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def labels(variants: Sequence[SweepVariant]) -> dict[str, str]:
     """A short name for each variant of one model (id -> label); ids where short names would not tell them apart."""
     made = {v["id"]: label(v, variants) or v["id"] for v in variants}
     return made if len(set(made.values())) == len(made) else {v["id"]: v["id"] for v in variants}

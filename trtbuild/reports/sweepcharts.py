@@ -6,13 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from trtbuild.documents.comparison import SweepVariant
+from trtbuild.documents.layers import ReportedLayers
+from trtbuild.documents.report import Axis, Output, Report
 from trtbuild.reports import errorhistograms, layers
+from trtbuild.reports.figure import Chart, Figure, Trace
 from trtbuild.reports.sweepcells import label, natural, precision_order
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 PICTURED_OUTPUTS = 12  # of one model; the others have tables
 LEGEND = {"orientation": "h", "y": -0.3}  # below the axis's title on a telephone too
-Look = dict[str, Any]
+Look = dict[str, str]
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
@@ -30,21 +34,23 @@ def thinning(count: int, first: float, last: float) -> list[float]:
     return [round(first - (first - last) * i / max(count - 1, 1), 2) for i in range(count)]
 
 
-def charts(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+def charts(page: Mapping[str, Any]) -> list[Chart]:
     """Two figures for each model, p50 and worst error; none for a model with one variant."""
     return [chart for model in page["models"] for chart in model["charts"]]
 
 
-def of_model(index: int, variants: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def of_model(index: int, variants: Sequence[SweepVariant]) -> list[Chart]:
     """p50 in ms with its 95 % interval, and the worst output's relative error, over the versions of one model.
 
     Where there is one version only, over the precisions.
     """
     versions = {v["tensorrt"] for v in variants}
+    axis: Axis
+    rest: Axis
     axis, rest = ("tensorrt", "precision") if len(versions) > 1 else ("precision", "tensorrt")
     places = list(dict.fromkeys(v[axis] for v in sorted(variants, key=lambda v: _order(axis, v))))
-    others = (rest, "runtime", "target", "calibration")
-    series: dict[str, dict[str, Mapping[str, Any]]] = {}
+    others: tuple[Axis, ...] = (rest, "runtime", "target", "calibration")
+    series: dict[str, dict[str, SweepVariant]] = {}
     for v in sorted(variants, key=lambda v: (_order(rest, v), v["runtime"], v["target"], v["calibration"], v["id"])):
         name = label(v, variants, others) or v[rest]
         series.setdefault(name, {}).setdefault(v[axis], v)
@@ -59,11 +65,11 @@ def of_model(index: int, variants: Sequence[Mapping[str, Any]]) -> list[dict[str
     return made
 
 
-def _order(axis: str, v: Mapping[str, Any]) -> tuple[Any, ...]:
+def _order(axis: Axis, v: SweepVariant) -> tuple[object, ...]:
     return natural(v["tensorrt"]) if axis == "tensorrt" else precision_order(v)
 
 
-def _line(name: str, places: Sequence[str], look: Look, y: list[float | None]) -> dict[str, Any]:
+def _line(name: str, places: Sequence[str], look: Look, y: list[float | None]) -> Trace:
     return {
         "type": "scatter", "mode": "lines+markers", "name": escape(name, quote=False), "connectgaps": False,
         "x": [escape(place, quote=False) for place in places], "y": y,
@@ -72,7 +78,7 @@ def _line(name: str, places: Sequence[str], look: Look, y: list[float | None]) -
     }  # fmt: skip
 
 
-def _p50(name: str, found: Mapping[str, Any], places: Sequence[str], look: Look) -> dict[str, Any]:
+def _p50(name: str, found: Mapping[str, SweepVariant], places: Sequence[str], look: Look) -> Trace:
     medians = [found[place]["p50_ms"] if place in found else None for place in places]
     up = [None if m is None or m["high"] is None else round(m["high"] - m["value"], 6) for m in medians]
     down = [None if m is None or m["low"] is None else round(m["value"] - m["low"], 6) for m in medians]
@@ -80,7 +86,7 @@ def _p50(name: str, found: Mapping[str, Any], places: Sequence[str], look: Look)
     return {**_line(name, places, look, [None if m is None else m["value"] for m in medians]), "error_y": whiskers}
 
 
-def _error(name: str, found: Mapping[str, Any], places: Sequence[str], look: Look) -> dict[str, Any]:
+def _error(name: str, found: Mapping[str, SweepVariant], places: Sequence[str], look: Look) -> Trace:
     errors = [found[place]["error"] if place in found else None for place in places]
     return _line(name, places, look, [_short(e["relative"]) or None if e else None for e in errors])
 
@@ -90,8 +96,8 @@ def _short(value: float) -> float:
 
 
 def _figure(
-    identity: str, title: str, data: list[dict[str, Any]], places: Sequence[str], y: str, *, log: bool
-) -> dict[str, Any]:
+    identity: str, title: str, data: list[Trace], places: Sequence[str], y: str, *, log: bool
+) -> Chart:
     axis = {"title": {"text": y}, **({"type": "log", "exponentformat": "power"} if log else {"rangemode": "tozero"})}
     for trace, size in zip(data, thinning(len(data), 11, 6), strict=True):
         trace["marker"]["size"] = size
@@ -105,7 +111,7 @@ def _figure(
     }  # fmt: skip
 
 
-def deviation_sections(reports: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def deviation_sections(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
     """Every output of one model with the distributions of all its variants (label -> report.json) on the same edges.
 
     Variants whose histograms have other edges cannot be laid over; they are named in ``left_out``.
@@ -128,9 +134,9 @@ def deviation_sections(reports: Mapping[str, Mapping[str, Any]]) -> list[dict[st
 
 
 def _overlay(
-    index: int, name: str, found: Mapping[str, Any], reports: Mapping[str, Any], edges: Sequence[float],
+    index: int, name: str, found: Mapping[str, Output], reports: Mapping[str, Report], edges: Sequence[float],
     style: Mapping[str, Look],
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[Figure]:  # fmt: skip
     widths = thinning(len(found), 3.5, 1.25)
     lines = {label: {"color": style[label]["color"], "dash": style[label]["dash"], "width": width}
              for label, width in zip(found, widths, strict=True)}  # fmt: skip
@@ -152,12 +158,12 @@ def _overlay(
     return figures
 
 
-def _most(reports: Mapping[str, Mapping[str, Any]], name: str) -> float:
+def _most(reports: Mapping[str, Report], name: str) -> float:
     totals = (r["outputs"][name]["hops"]["total"] for r in reports.values() if name in r["outputs"])
     return max((t["rmse"] or 0.0) / (t["reference_rms"] or 1.0) for t in totals)
 
 
-def layer_figures(inspected: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def layer_figures(inspected: Mapping[str, ReportedLayers]) -> list[Chart]:
     """The layers' figures with every variant of a model; a point leads to its row in the page's own table.
 
     Maxima get a picture of their own: a variant is one line in each legend.

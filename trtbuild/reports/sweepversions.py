@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from trtbuild.reports.compare import changes, compare
+from trtbuild.documents.comparison import FactValues, SweepVariant, VersionChanges, VersionStep
+from trtbuild.documents.report import Axis, Report
+from trtbuild.reports.changes import changes
+from trtbuild.reports.compare import compare
 from trtbuild.reports.comparelatency import conditions
 from trtbuild.reports.sweepcells import label, natural
 
@@ -15,19 +17,21 @@ OF_THE_VARIANT = (
     "engine sha256", "TF32",
 )  # fmt: skip
 SHOWN_IDS = 3
-Pair = tuple[Mapping[str, Any], Mapping[str, Any] | None]  # a variant's page data, and its report where it was built
+ALIKE: tuple[Axis, ...] = ("model", "precision", "runtime", "target", "calibration")
+Pair = tuple[SweepVariant, Report | None]  # a variant's page data, and its report where it was built
 
 
-def version_changes(pairs: Sequence[Pair]) -> dict[str, Any]:
+def version_changes(pairs: Sequence[Pair]) -> VersionChanges:
     """Changes between each TensorRT version and the one before it, of variants that are alike in all else.
 
     Numbers are compared with the last version that was built; ``compared`` counts the steps from version to version.
     """
     series: dict[tuple[str, ...], list[Pair]] = {}
     for found, report in pairs:
-        key = tuple(found[axis] for axis in ("model", "precision", "runtime", "target", "calibration"))
+        key = tuple(found[axis] for axis in ALIKE)
         series.setdefault(key, []).append((found, report))
-    steps, made = 0, []
+    steps = 0
+    made: list[VersionStep] = []
     for members in series.values():
         ordered = sorted(members, key=lambda pair: natural(pair[0]["tensorrt"]))
         built: Pair | None = None
@@ -38,7 +42,7 @@ def version_changes(pairs: Sequence[Pair]) -> dict[str, Any]:
                 what = _what(before, (found, report), built)
                 if what:
                     alike = [other for other, _ in pairs if other["model"] == found["model"]]
-                    name = label(found, alike, ("precision", "runtime", "target", "calibration")) or found["precision"]
+                    name = label(found, alike, ALIKE[1:]) or found["precision"]
                     made.append({"id": found["id"], "model": found["model"], "label": name,
                                  "since": found["tensorrt"], "before": before["tensorrt"], "what": what})  # fmt: skip
             if report is not None:
@@ -46,7 +50,7 @@ def version_changes(pairs: Sequence[Pair]) -> dict[str, Any]:
     return {"compared": steps, "changes": made}
 
 
-def _what(before: Mapping[str, Any], now: Pair, built: Pair | None) -> list[str]:
+def _what(before: SweepVariant, now: Pair, built: Pair | None) -> list[str]:
     found, report = now
     said = []
     if before["state"] != found["state"]:
@@ -60,7 +64,7 @@ def _what(before: Mapping[str, Any], now: Pair, built: Pair | None) -> list[str]
     return said
 
 
-def environment(variants: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def environment(variants: Sequence[SweepVariant]) -> list[FactValues]:
     """Every fact with its values, and which variants have each where there are several."""
     names: dict[str, dict[str, list[str]]] = {}
     for found in variants:
@@ -76,14 +80,14 @@ def environment(variants: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def unfair(pairs: Sequence[Pair]) -> list[str]:
     """Cells of one model that differ in anything but the swept axes: a line for each thing that does."""
-    models: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+    models: dict[str, list[tuple[SweepVariant, Report]]] = {}
     for found, report in pairs:
         if report is not None:
             models.setdefault(found["model"], []).append((found, report))
     return [line for model, members in models.items() for line in _of_model(model, members)]
 
 
-def _of_model(model: str, members: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Iterable[str]:
+def _of_model(model: str, members: Sequence[tuple[SweepVariant, Report]]) -> Iterable[str]:
     for what, axes, value in FAIR:
         groups: dict[Hashable, dict[str, list[str]]] = {}
         for found, report in members:
@@ -105,21 +109,21 @@ def _few(ids: Sequence[str]) -> str:
     return ", ".join(ids[:SHOWN_IDS]) + (f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else "")
 
 
-def _run_by(side: str) -> Callable[[Mapping[str, Any]], str | None]:
-    def value(report: Mapping[str, Any]) -> str | None:
+def _run_by(side: str) -> Callable[[Report], str | None]:
+    def value(report: Report) -> str | None:
         about = report["runtimes"].get(side)
         return None if about is None else f"{about['runtime']} {about['version']}, {about['executes']}"
 
     return value
 
 
-def _calibration(report: Mapping[str, Any]) -> str | None:
+def _calibration(report: Report) -> str | None:
     found = report["precision"]["calibration"]
     return f"sha256 {found['sha256'][:12]}" if found else None
 
 
-def _condition(name: str) -> Callable[[Mapping[str, Any]], str | None]:
-    def value(report: Mapping[str, Any]) -> str | None:
+def _condition(name: str) -> Callable[[Report], str | None]:
+    def value(report: Report) -> str | None:
         measured = report.get("latency")
         if not measured or not measured["measured"]:
             return None
@@ -129,7 +133,7 @@ def _condition(name: str) -> Callable[[Mapping[str, Any]], str | None]:
 
 
 # What has to be equal, between variants that agree on these axes, and its value in a report (None: has none).
-FAIR: tuple[tuple[str, tuple[str, ...], Callable[[Mapping[str, Any]], str | None]], ...] = (
+FAIR: tuple[tuple[str, tuple[Axis, ...], Callable[[Report], str | None]], ...] = (
     ("the kind of source", (), lambda r: str(r["variant"]["source"])),
     ("opset", (), lambda r: str(r["variant"]["opset"])),
     ("validation samples", (), lambda r: f"{r['samples']}{' random' if r['variant']['random_validation'] else ''}"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
     from trtbuild.arrays.arrayfile import Array
+    from trtbuild.documents.verdict import WarningDocument
 
 # Integers that do not depend on data, or are never negative whatever the data: the search for an origin ends here.
 _COUNTS = {"Shape", "ShapeN", "Size", "Rank", "ArgMax", "ArgMin", "Where", "Range", "NonMaxSuppressionV3",
@@ -92,7 +93,7 @@ def faults(graph_def: GraphDef) -> list[Fault]:
     return [found for body in bodies for found in _of_body(body)]
 
 
-def warnings(frozen: bytes) -> list[dict[str, str]]:
+def warnings(frozen: bytes) -> list[WarningDocument]:
     """The same for a serialised GraphDef, as a step writes warnings."""
     from tensorflow.core.framework.graph_pb2 import GraphDef
 

@@ -19,6 +19,7 @@ from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import File, Out, Step
 from trtbuild.core.warning import StepWarning
+from trtbuild.documents.verdict import WarningDocument
 
 if TYPE_CHECKING:
     from trtbuild.trt.api import BuildOptions
@@ -208,7 +209,7 @@ def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, 
 
 def _prove_compiled(
     layers: Mapping[str, Any], precision: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[dict[str, str]]]:
+) -> tuple[dict[str, Any], list[WarningDocument]]:
     """What the compiled engine made of the promise, a broken one being an error; and what nobody understood of it."""
     from trtbuild.engine import engine, promise
 

@@ -14,6 +14,7 @@ from trtbuild.core.plan import Need
 from trtbuild.core.recipes import input_params, source_inputs, source_params, tools
 from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Out, Step
+from trtbuild.documents.verdict import WarningDocument
 
 VERSION = 3
 
@@ -43,7 +44,7 @@ def run(job: Job) -> None:
     from trtbuild.graphs import canonical, scopes
     from trtbuild.sources import fakequant, randomness, wiring
 
-    warnings: list[dict[str, str]] = []
+    warnings: list[WarningDocument] = []
     trained: tuple[Any, ...] = ()
     if job.params["source"]["kind"] == "onnx":
         model, ops, tensors = _import_onnx(job), {}, {}

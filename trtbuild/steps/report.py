@@ -15,10 +15,12 @@ from trtbuild.core.spec import Variant
 from trtbuild.core.spec.data import RandomData
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.documents import reading
+from trtbuild.documents.compiled import CompiledEngine
 from trtbuild.documents.deviation import Details, Deviation, Histograms
 from trtbuild.documents.engine import Passport, Precision
 from trtbuild.documents.latency import Latency, Samples
 from trtbuild.documents.layers import Layers
+from trtbuild.documents.report import Report
 from trtbuild.documents.verdict import Verdict
 from trtbuild.reports.comparelatency import lowered_side
 
@@ -94,7 +96,8 @@ def run(job: Job) -> None:
     charts: dict[str, list[dict[str, Any]]] = {"overview": [], "deviation": deviation.charts(page)}
     extra: dict[str, Any] = {"compared": overview.COMPARED, "titles": deviation.TITLES, "hop_names": layers.HOP_NAMES}
     extra |= {"sections": deviation.sections(page), "hops": overview.shown_hops(page), "guilty": deviation.GUILTY}
-    page["compiled"] = engine.collect(artifacts["compiled_layers"], artifacts["scopes"], artifacts["passport"])
+    compiled = engine.collect(artifacts["compiled_layers"], artifacts["scopes"], artifacts["passport"])
+    page["compiled"] = reading.checked(compiled, CompiledEngine, where="engine_layers.json")
     charts["engine"], extra["legend"] = engine.charts(page["compiled"]), engine.legend(page["compiled"])
     if "layers" in pages:
         page["layers"] = layers.collect(artifacts["layers"])
@@ -135,16 +138,17 @@ def _artifacts(job: Job) -> dict[str, Any]:
     return {n: reading.read(job.input(n), _KINDS[n]) if n in _KINDS else job.read_json(n) for n in names}
 
 
-def _flame_graph(page: dict[str, Any], artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
+def _flame_graph(page: Report, artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
     """The flame graph's files; when nothing was profiled, they say why."""
     from trtbuild.latency import flame
     from trtbuild.reports import flamegraph
 
-    title = page["variant"]["id"]
+    title, measured = page["variant"]["id"], page["latency"]
+    assert measured is not None
     if not artifacts["profile"]:
-        why = page["latency"]["profile"].get("why", "nothing was profiled")
+        why = measured["profile"].get("why", "nothing was profiled")
         return flamegraph.no_files(FLAME_FILES, f"{title}: no profile: {why}")
-    side = lowered_side(page["latency"])
+    side = lowered_side(measured)
     assert side is not None
     profile = flame.read_profile(artifacts["profile"])
     known = {"scopes": artifacts["scopes"], "latency_ms": side["p50_ms"]["value"]}
@@ -154,6 +158,6 @@ def _flame_graph(page: dict[str, Any], artifacts: dict[str, Any], found: dict[st
         layers = flame.read_layers(described) if described else None
         graph = flame.flame_graph(profile, layers, **known, latency_source=source)
     except ConfigError as error:  # the inspector names other layers than the profiler: their names alone have to do
-        page["latency"]["warnings"].append(f"The flame graph does without the inspector's layers: {error.what}.")
+        measured["warnings"].append(f"The flame graph does without the inspector's layers: {error.what}.")
         graph = flame.flame_graph(profile, **known, latency_source=source)
     return flamegraph.files(graph, title, found)

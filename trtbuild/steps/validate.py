@@ -25,7 +25,7 @@ from trtbuild.core.warning import StepWarning
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import Deviation
 from trtbuild.documents.latency import Latency
-from trtbuild.documents.verdict import Check
+from trtbuild.documents.verdict import Check, WarningDocument
 from trtbuild.latency.interval import latency_checks
 
 VERSION = 3
@@ -73,7 +73,7 @@ def run(job: Job) -> None:
         {name: further["hops"]["total"] for name, further in measured["sets"].items()}
     )
     checks |= export_checks(measured["hops"]["export"], job.params["export"], _whole(job))
-    warnings: list[dict[str, str]] = []
+    warnings: list[WarningDocument] = []
     if job.params["task"]:
         checks[f"task: {job.params['task']['metric']} drop"], warnings = _judge_task(job)
     latency = reading.read(job.input("latency"), Latency) if "latency" in job.inputs else None
@@ -96,7 +96,7 @@ def _whole(job: Job) -> set[str]:
     return {name for name, array in outputs.load(job.input("reference")).items() if array.dtype.kind in "iub"}
 
 
-def _judge_task(job: Job) -> tuple[Check, list[dict[str, str]]]:
+def _judge_task(job: Job) -> tuple[Check, list[WarningDocument]]:
     """The check, and a warning where the source model's own score says that labels or preprocessing are wrong."""
     from trtbuild.arrays import data, outputs
     from trtbuild.deviation import metrics

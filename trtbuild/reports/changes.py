@@ -1,0 +1,115 @@
+"""What a comparison of two reports says to a person: phrases, the most important first, and one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from trtbuild.documents.comparison import ComparedNumbers, MovedLayer, Pair
+from trtbuild.documents.deviation import Metric
+
+MOVED = 1.1  # an output's error that changes by a tenth is worth a line; less is said in the numbers only
+
+
+def worst_output(comparison: ComparedNumbers, metric: Metric = "rmse") -> tuple[str, Pair] | None:
+    """The output whose error grew most, or shrank least; an error that appeared out of none comes first."""
+
+    def grown(name: str) -> tuple[float, str]:
+        numbers = comparison["deviation"][name][metric]
+        ratio = numbers["ratio"]
+        return (ratio if ratio is not None else float("inf") if numbers["new"] else 1.0, name)
+
+    names: Iterable[str] = comparison["deviation"]
+    name = max(names, key=grown, default=None)
+    return None if name is None else (name, comparison["deviation"][name][metric])
+
+
+def changes(comparison: ComparedNumbers) -> list[str]:
+    """What a person has to know, a phrase each, the most important first; empty when nothing that counts changed."""
+    found = []
+    verdict = comparison["verdict"]
+    if verdict["changed"]:
+        found.append(f"{verdict['old'].upper()} → {verdict['new'].upper()}")
+    for label, names in (("now failing", verdict["now_failing"]), ("no longer failing", verdict["no_longer_failing"])):
+        if names:
+            found.append(f"{label}: {_few(names)}")
+    found += _outputs(comparison)
+    if (said := _error_change(comparison)) is not None:
+        found.append(said)
+    for task in comparison["task"]:
+        if task["change"]:
+            found.append(f"{task['name'].removesuffix(' drop')} {task['old']:.4g} → {task['new']:.4g}")
+    latency = comparison["latency"]
+    old, new, ratio = latency["old"], latency["new"], latency["ratio"]
+    if latency["label"] in ("slower", "faster") and old and new and ratio:
+        found.append(f"p50 {old['value']:.4g} → {new['value']:.4g} ms ({latency['label']}, {ratio['value']:.3g} times)")
+    if (size := comparison["engine_bytes"]["ratio"]) is not None and not 1 / MOVED <= size <= MOVED:
+        found.append(f"engine {size:.3g} times the size")
+    if any(abs(share["new"] - share["old"]) > 0.005 for share in comparison["work_share"].values()):
+        shares = comparison["work_share"].items()
+        found.append("work in " + ", ".join(f"{k} {100 * s['old']:.3g} → {100 * s['new']:.3g} %" for k, s in shares))
+    layers = comparison["layers"]
+    if layers and layers["first"]:
+        found.append(f"first layer that moved: {layers['first']['path']} ({_times(layers['first'])})")
+    if layers and layers["jump"]["change"] in ("appeared", "vanished", "elsewhere"):
+        jump = layers["jump"]
+        found.append(f"first jump {jump['change']}: {jump['new'] if jump['new'] is not None else jump['old']}")
+    return found
+
+
+def output_changes(comparison: ComparedNumbers) -> list[str]:
+    """What changed in the outputs alone, a phrase each; empty when nothing that counts did."""
+    found = _outputs(comparison)
+    for name, metrics in comparison["deviation"].items():
+        broken = metrics["nonfinite_mismatch"]
+        if broken["new"] != broken["old"]:
+            found.append(f"NaN or infinity of {name}: {_short(broken['old'])} → {_short(broken['new'])} elements")
+        rmse = metrics["rmse"]
+        if _has_moved(rmse):
+            found.append(f"RMS error of {name} {_short(rmse['old'])} → {_short(rmse['new'])} ({_times(rmse)})")
+    return found
+
+
+def _outputs(comparison: ComparedNumbers) -> list[str]:
+    """Those of one side alone."""
+    sides = (("new output", comparison["outputs_only_new"]), ("output gone", comparison["outputs_only_old"]))
+    return [f"{label}: {_few(names)}" for label, names in sides if names]
+
+
+def _has_moved(rmse: Pair) -> bool:
+    return rmse["new"] != rmse["old"] if rmse["ratio"] is None else not 1 / MOVED <= rmse["ratio"] <= MOVED
+
+
+def _error_change(comparison: ComparedNumbers) -> str | None:
+    worst = worst_output(comparison)
+    if worst is None:
+        return None
+    name, rmse = worst
+    if not _has_moved(rmse):
+        return None
+    return f"RMS error of {name} {_short(rmse['old'])} → {_short(rmse['new'])} ({_times(rmse)})"
+
+
+def _times(numbers: Pair | MovedLayer) -> str:
+    if numbers.get("nonfinite"):
+        return "NaN or infinity on one side only"
+    return f"{numbers['ratio']:.3g} times" if numbers["ratio"] is not None else "not comparable as a ratio"
+
+
+def _short(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g}"
+
+
+def _few(names: Sequence[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def summary(comparison: ComparedNumbers) -> str:
+    """One line: who, and what changed, or that nothing did."""
+    new, old = comparison["new"]["id"], comparison["old"]["id"]
+    who = new if new == old else f"{new} against {old}"
+    said = changes(comparison)
+    if said:
+        return f"{who}: {'; '.join(said)}"
+    equal = all(row["equal"] for row in comparison["environment"] if row["name"] == "engine sha256")
+    return f"{who}: nothing that counts changed, {'the engine is the same' if equal else 'the engine has other bytes'}"
