@@ -227,7 +227,7 @@ def multiply_accumulates(model: onnx.ModelProto) -> dict[str, int]:
     """Multiply-accumulates of every convolution and matrix product for one sample, where shapes are known.
 
     Convolution: output elements x weight elements for each output channel.  Matrix product: output elements x inner
-    dimension.  A dynamic dimension counts as 1.
+    dimension, of whichever operand states it.  Any other dynamic dimension counts as 1.
     """
     from math import prod
 
@@ -248,8 +248,10 @@ def multiply_accumulates(model: onnx.ModelProto) -> dict[str, int]:
         elif node.op_type == "ConvTranspose":
             work[node.name] = prod(first) * prod(second[1:])
         else:
-            transposed = any(a.name == "transA" and a.i for a in node.attribute)
-            work[node.name] = prod(out) * (first[0] if transposed else first[-1])
+            transposed = {a.name for a in node.attribute if a.i}  # Gemm's transA and transB
+            inner = first[0] if "transA" in transposed else first[-1]
+            other = second[-1] if "transB" in transposed or len(second) == 1 else second[-2]
+            work[node.name] = prod(out) * max(inner, other)
     return work
 
 
