@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypedDict
 from trtbuild.documents.schema import LATER, Limit
 from trtbuild.documents.verdict import WithWarnings
 
+View = Literal["cumulative", "local"]
 Mode = Literal["all", "fusion", "per_op"]
 JumpReason = Literal["outlier", "excess", "growth", "nonfinite"]
 

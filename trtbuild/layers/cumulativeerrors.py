@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
 
+from trtbuild.documents.layers import TensorError
 from trtbuild.layers import layererror
 from trtbuild.layers.inspectedgraph import InspectedGraph
 from trtbuild.layers.referencevalues import Fit, ReferenceValues
@@ -17,7 +17,7 @@ from trtbuild.layers.tappedruns import TappedRuns
 class Compared:
     """``errors`` by hop; ``same``: the exported tensor holds the reference's values, up to arithmetic."""
 
-    errors: dict[str, Any]
+    errors: dict[str, TensorError]
     same: bool
     fit: Fit
 
@@ -44,7 +44,7 @@ def _compare_group(
         if value is None or (fit := reference.fit(name, value)) is None:
             return None
         want = reference.values(name, fit)
-        errors: dict[str, Any] = {}
+        errors: dict[str, TensorError] = {}
         same = True
         if reference.from_tensorflow:
             errors["export"] = layererror.errors(want, value)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from trtbuild.arrays import outputs
 from trtbuild.arrays.arrayfile import Array
+from trtbuild.documents.layers import TappedOutputs
 from trtbuild.layers import layererror
 
 
@@ -23,7 +23,7 @@ class FinalOutputs:
     def keep(self, side: str, values: Mapping[str, Array]) -> None:
         self.seen.setdefault(side, {}).update(values)
 
-    def compare(self, side: str, untapped: Path, rows: int | None) -> dict[str, Any]:
+    def compare(self, side: str, untapped: Path, rows: int | None) -> TappedOutputs:
         """Largest difference of any output, and relative to the output's RMS; ``equal``: to the last bit."""
         plain = outputs.load(untapped)
         largest = relative = 0.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+
+from trtbuild.documents.layers import Jump, JumpReason, Layer, View
 
 # Relative error (RMS of the error / RMS of the tensor) that arithmetic of a dtype makes by itself in one layer: for
 # float32 some rounding units after sums of hundreds of terms; half a unit of the mantissa for the others, doubled.
@@ -21,7 +22,7 @@ def floor(dtype: str) -> float:
     return FLOOR.get(dtype, FLOOR["float32"])
 
 
-def find_jumps(layers: Sequence[Mapping[str, Any]], hop: str) -> list[dict[str, Any]]:
+def find_jumps(layers: Sequence[Layer], hop: str) -> list[Jump]:
     """Layers that make an error, in topological order; the first is the one to look at.
 
     A layer fed with the reference's inputs is judged by its local error, which is causal: it stands out from the layers
@@ -40,8 +41,8 @@ def find_jumps(layers: Sequence[Mapping[str, Any]], hop: str) -> list[dict[str, 
     total = {layer["name"]: _nrmse(layer, "cumulative", hop) for layer in layers}
     excess = {} if hop == "export" else _excess(layers, local)
     usual_excess = max(1.0, median(excess.values())) if excess else 1.0
-    found: list[dict[str, Any]] = []
-    broken = {layer["name"] for layer in layers if (layer.get("local", {}).get(hop) or {}).get("nonfinite")}
+    found: list[Jump] = []
+    broken = {layer["name"] for layer in layers if (own := layer["local"].get(hop)) is not None and own["nonfinite"]}
     for layer in layers:
         name = layer["name"]
         least = floor(dtypes[name])
@@ -50,7 +51,7 @@ def find_jumps(layers: Sequence[Mapping[str, Any]], hop: str) -> list[dict[str, 
         growth = None if error is None else error / carried
         others = _typical(name, local, dtypes)
         like = max(least, others)
-        why = ""
+        why: JumpReason | None = None
         if name in broken and not broken.intersection(layer["parents"]):
             why = "nonfinite"
         elif made is not None and made > OUTLIER * like and made > CLEAR * least:
@@ -68,9 +69,9 @@ def find_jumps(layers: Sequence[Mapping[str, Any]], hop: str) -> list[dict[str, 
     return found
 
 
-def _excess(layers: Sequence[Mapping[str, Any]], local: Mapping[str, float | None]) -> dict[str, float]:
+def _excess(layers: Sequence[Layer], local: Mapping[str, float | None]) -> dict[str, float]:
     """Local error over the error that quantising the layer has to make, where that is known."""
-    pairs = ((layer["name"], local[layer["name"]], layer.get("expected_nrmse")) for layer in layers)
+    pairs = ((layer["name"], local[layer["name"]], layer["expected_nrmse"]) for layer in layers)
     return {name: made / expected for name, made, expected in pairs if made is not None and expected}
 
 
@@ -80,8 +81,8 @@ def _typical(name: str, local: Mapping[str, float | None], dtypes: Mapping[str, 
     return median(others) if len(others) >= ENOUGH else 0.0
 
 
-def _nrmse(layer: Mapping[str, Any], view: str, hop: str) -> float | None:
+def _nrmse(layer: Layer, view: View, hop: str) -> float | None:
     """The error of the whole tensor, or of the part that large constants in it would hide."""
-    numbers: Mapping[str, float | None] = layer.get(view, {}).get(hop) or {}
-    whole = numbers.get("nrmse")
-    return None if whole is None else max(whole, numbers.get("hidden") or 0.0)
+    error = layer[view].get(hop)
+    whole = None if error is None else error["nrmse"]
+    return None if error is None or whole is None else max(whole, error.get("hidden") or 0.0)

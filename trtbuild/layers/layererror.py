@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
+from trtbuild.documents.layers import TensorError
 
 # A mapped tensor holds TensorFlow's values when no element is further off than this share of the largest: far above
 # float32 arithmetic, far below a wrong tensor.
@@ -17,7 +18,7 @@ SMALL_PART = 1e-2  # the rest: what is smaller than this share of the RMS
 OTHER_VALUES = 100.0  # an error this many times that of all that is computed from the tensor is not passed on
 
 
-def errors(reference: Array, other: Array) -> dict[str, Any]:
+def errors(reference: Array, other: Array) -> TensorError:
     """Deviation of ``other`` from ``reference`` (equal shapes), normalised by RMS(reference).
 
     Returns:
@@ -40,8 +41,8 @@ def errors(reference: Array, other: Array) -> dict[str, Any]:
         nonfinite = int((~finite & ~same).sum())
         r, y, difference = r[finite], y[finite], difference[finite]
     if r.size == 0:
-        nothing = dict.fromkeys(("median", "max", "nrmse", "sqnr_db", "cosine", "max_abs", "rms", "hidden"))
-        return {**nothing, "nonfinite": nonfinite}
+        return {"median": None, "max": None, "nrmse": None, "sqnr_db": None, "cosine": None, "max_abs": None,
+                "rms": None, "hidden": None, "nonfinite": nonfinite}  # fmt: skip
     signal, noise, other_power = _power(r), _power(difference), _power(y)
     rms = float(np.sqrt(signal / r.size))
     unit = rms or 1.0
@@ -96,7 +97,7 @@ def _cosine(signal: float, other: float, noise: float) -> float:
     return max(-1.0, min(1.0, (signal + other - noise) / 2 / float(np.sqrt(signal) * np.sqrt(other))))
 
 
-def same_values(error: Mapping[str, Any], reference: Array) -> bool:
+def same_values(error: TensorError, reference: Array) -> bool:
     """Whether a tensor holds its counterpart's values, up to arithmetic."""
     if error["max_abs"] is None or error["nonfinite"]:
         return False

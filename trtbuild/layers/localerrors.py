@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
 
 from trtbuild.arrays.arrayfile import Array
+from trtbuild.documents.layers import TensorError
 from trtbuild.layers import layererror, taps
 from trtbuild.layers.inspectedgraph import InspectedGraph
 from trtbuild.layers.referencevalues import Fit, ReferenceValues
@@ -23,7 +23,7 @@ class LocalErrors:
     runs: TappedRuns
     pool: Executor
 
-    def of(self, graph: InspectedGraph, wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def of(self, graph: InspectedGraph, wanted: Sequence[str]) -> dict[str, TensorError]:
         """Errors of those of ``wanted`` (a part of ``cuts``) that the graph makes in the reference's shape."""
         made = graph.made
         at = [name for name in self.cuts if name in made]
@@ -31,18 +31,18 @@ class LocalErrors:
         index = self.reference.index
         stored = {name: [name, *(p for p in fed.get(name, ()) if p in index)] for name in wanted if name in made}
         sizes = {name: self.reference.bytes_of(arrays) for name, arrays in stored.items()}
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, TensorError] = {}
         for group in self.runs.groups(sizes, copies=2):
             found |= self._of_group(graph, at, group)
         return found
 
-    def _of_group(self, graph: InspectedGraph, at: Sequence[str], group: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def _of_group(self, graph: InspectedGraph, at: Sequence[str], group: Sequence[str]) -> dict[str, TensorError]:
         cuts = set(at)
         model = taps.cut(graph.model, at, group, {name: kind for name, kind in graph.low.items() if name in cuts})
         session = self.runs.session(model, graph, "none")
         values: dict[str, Array] = session.run({name: self._fed(name) for name in session.inputs})
 
-        def errors(name: str) -> dict[str, Any] | None:
+        def errors(name: str) -> TensorError | None:
             value, reference = values.pop(f"{name}{taps.LOCAL}"), self._values(name)
             return layererror.errors(reference, value) if value.shape == reference.shape else None
 

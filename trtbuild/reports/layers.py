@@ -14,6 +14,7 @@ from trtbuild.documents.layers import (
     Layers,
     ReportedJump,
     ReportedLayers,
+    View,
 )
 from trtbuild.layers.jumps import floor
 from trtbuild.reports.figure import Chart, Trace
@@ -28,7 +29,6 @@ STYLES = (
 NOT_THE_ENGINE = (
     "Layers are those of the lowered graph in ONNX Runtime: an engine shows its outputs alone, not what lies between."
 )
-View = Literal["cumulative", "local"]
 Number = Literal["median", "max", "nrmse", "sqnr_db"]
 NAMED = 5  # tensors that were left out for one reason
 CHANGED = 0.1  # taps that move the outputs by more than this share of the deviation itself spoil the numbers
