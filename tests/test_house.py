@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -139,3 +140,18 @@ def test_a_plan_loads_no_tool() -> None:
 
     assert {"trtbuild.steps.export", "trtbuild.steps.engine", "trtbuild.cli.commands.build"} <= loaded
     assert not loaded & (HEAVY | {"numpy"})
+
+
+def test_every_library_is_declared() -> None:
+    """In pyproject.toml by its own name, or as a part of what is declared there."""
+    declared = set(
+        re.findall(r'^    "([A-Za-z0-9._-]+)[<>=]', (PACKAGE.parent / "pyproject.toml").read_text("utf-8"), re.M)
+    )
+    other_name = {"hydra": "hydra-core", "yaml": "pyyaml", "tensorrt_rtx": "tensorrt-rtx", "tensorflow": "tensorflow-cpu",
+                  "keras": "tensorflow-cpu", "h5py": "tensorflow-cpu", "google": "onnx", "ml_dtypes": "onnx",
+                  "typing_extensions": "onnx", "markupsafe": "jinja2", "fsspec": "dvc"}  # fmt: skip
+    own = {"trtbuild", "pytest"}  # the suite runs inside a pytest that its user has
+    files = [file for file in FILES if folder(file) != "demo"]
+    roots = {name.partition(".")[0] for file in files for name, _ in imports(file)} - own - set(sys.stdlib_module_names)
+
+    assert [root for root in sorted(roots) if other_name.get(root, root) not in declared] == []

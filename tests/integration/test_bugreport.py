@@ -162,7 +162,7 @@ def test_a_fault_of_the_exporter_is_not_laid_on_tensorrt(tmp_path: Path) -> None
     ("words", "status", "said"),
     [
         (["resize-to-1"], 2, "nothing fails: it parses and builds with tensorrt=rtx-1.7; its values are within"),
-        (["resize-aria"], 2, "'resize-aria' is neither a case of the suite nor an .onnx file; did you mean 'resize-area'?"),
+        (["resize-aria"], 2, "neither a case of the suite nor an .onnx file; did you mean 'resize-area'?"),
         (["resize-area", "precision=fp16"], 2, "'precision' is not accepted here"),
         (["scan-forward"], 4, "cannot be exported to ONNX"),
     ],
