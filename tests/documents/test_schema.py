@@ -8,6 +8,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from trtbuild.documents import published
+from trtbuild.documents.comparison import Sweep
+from trtbuild.documents.deviation import Details, Deviation, Histograms
+from trtbuild.documents.engine import Passport, Precision
+from trtbuild.documents.latency import Latency
+from trtbuild.documents.layers import Layers
+from trtbuild.documents.report import Report
 from trtbuild.documents.schema import LATER, Limit, schema_of
 
 
@@ -68,3 +74,10 @@ def test_what_has_no_schema_is_refused() -> None:
 def test_the_published_schemas_are_those_of_the_types(name: str) -> None:
     """Written anew by ``python -m trtbuild.documents.published``."""
     assert (published.FOLDER / name).read_text("utf-8") == published.text(name)
+
+
+@pytest.mark.parametrize("kind", [Report, Sweep, Deviation, Details, Histograms, Layers, Latency, Passport, Precision])
+def test_every_derived_schema_is_a_schema(kind: type) -> None:
+    """Strict, and as documents are read."""
+    for strict in (True, False):
+        Draft202012Validator.check_schema(schema_of(kind, strict=strict))

@@ -16,6 +16,11 @@ class Limit(NamedTuple):
     keyword: str
     value: object
 
+    @property
+    def json(self) -> object:
+        """The value as JSON has it: what stands in an annotation can be hashed, so that its lists are tuples."""
+        return list(self.value) if isinstance(self.value, tuple) else self.value
+
 
 _SIMPLE: Mapping[object, str] = {
     str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null",
@@ -66,7 +71,7 @@ class _Deriving:
         if isinstance(hint, type) and is_typeddict(hint):
             return self._reference(hint)
         if origin is Annotated:
-            return self.schema(inner[0]) | {e.keyword: e.value for e in inner[1:] if isinstance(e, Limit)}
+            return self.schema(inner[0]) | {e.keyword: e.json for e in inner[1:] if isinstance(e, Limit)}
         if origin is Literal:
             kinds = sorted({_SIMPLE[type(value)] for value in inner})
             return {"enum": list(inner)} if self._strict else {"type": kinds if len(kinds) > 1 else kinds[0]}
