@@ -199,8 +199,9 @@ def test_every_document_is_of_its_type(workspace: Path, trtbuild) -> None:
     """By the strict schema: no key is missing, none is unknown.  And the pages refer to nothing on the network."""
     trtbuild("model=tiny", "precision=int8", check=0)
     found = outs(trtbuild, "model=tiny", "precision=int8")
+    assert DOCUMENTS.keys() - found.keys() <= {"latency"}  # which this workspace does not measure
     for step, kinds in DOCUMENTS.items():
-        for name, kind in kinds.items():
+        for name, kind in kinds.items() if step in found else ():
             validate(json.loads((workspace / found[step][name]).read_text()), schema_of(kind))
     report = found["report"]
     for page in ("overview.html", "deviation.html"):
