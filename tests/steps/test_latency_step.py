@@ -33,8 +33,8 @@ from trtbuild.core.spec import (
 from trtbuild.core.spec.model import Input, Onnx, Profile
 from trtbuild.core.spec.validation import LatencyLimits, Validation
 from trtbuild.core.step import File, Step
+from trtbuild.documents import latency as documents
 from trtbuild.documents import reading
-from trtbuild.documents.latency import Latency, Samples
 from trtbuild.machine import device
 from trtbuild.steps import Declarations
 from trtbuild.steps.latency import one_batch, opt_batch
@@ -90,7 +90,7 @@ def test_all_sides_are_measured_in_turns(tmp_path: Path) -> None:
     step = planned(variant(replace(QUICK, baseline="models/old.onnx")), "latency")
     failure, out = run(tmp_path, step)
     page, samples = read(out, "latency.json"), read(out, "samples.json")
-    assert (reading.fault_of(page, Latency), reading.fault_of(samples, Samples)) == ("", "")
+    assert (reading.fault_of(page, documents.Latency), reading.fault_of(samples, documents.Samples)) == ("", "")
 
     assert failure == {}
     assert set(page["sides"]) == {"source", "exported", "lowered", "baseline"}
