@@ -10,7 +10,7 @@
     └── ModelError              4  the model, or a tool's opinion of it
         ├── SourceError         4  the source model cannot be loaded
         ├── ExportError         4  TensorFlow operations that have no ONNX form
-        ├── LowerError          4  the graph cannot be written in the asked precision
+        ├── LowerError          4  the graph cannot be written in the requested precision
         ├── EngineError         4  TensorRT refuses the graph
         └── WorkerDied          4  a step's process crashed (the parser does segfault on some models)
 

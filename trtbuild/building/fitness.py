@@ -1,4 +1,4 @@
-"""Whether this machine has the GPU that a variant's steps need: said before minutes are spent, never while planning."""
+"""Whether this machine has the GPU that a variant's steps need: checked before a build, not while planning."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def unfit(variant: Variant, roles: Mapping[str, Step], judged: Mapping[str, Judg
 
 
 def check_machine(variant: Variant, *, builds: bool) -> None:
-    """Compare the GPU that is here with what a variant wants of it.
+    """Compare the GPU that is here with what a variant requires.
 
     Args:
         builds: its engine, of the flavour tensorrt, has to be built here.

@@ -28,7 +28,7 @@ class Planned:
     plan: Plan
     invalid: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they make no variant
     named: Mapping[str, str] = field(default_factory=dict)  # overrides -> the variant of the plan that they make
-    told_by: tuple[str, ...] | None = ()  # configs beyond conf/ that it hangs on; None: on more than files
+    told_by: tuple[str, ...] | None = ()  # configs beyond conf/ that it depends on; None: on more than files
 
 
 def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: bool, files: bool = True) -> Planned:

@@ -45,7 +45,7 @@ def build_planned(p: Planned, *, install: bool = True, status: Status | None = N
 
 
 def unfit_steps(p: Planned) -> dict[str, TrtbuildError]:
-    """Steps that need a GPU which is not here, by key; a plan without any asks nobody."""
+    """Steps that need a GPU which is not here, by key; a plan without any looks for none."""
     if not any(needs_gpu(step) for step in p.plan.steps):
         return {}
     judged = {step.key: judgement for step, judgement in judge_plan(p.plan, p.store)}

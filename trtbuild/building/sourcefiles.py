@@ -1,4 +1,4 @@
-"""Whether the files that a config names are there and hold the arrays it names: asked before anything is built."""
+"""Whether the files that a config names are there and hold the arrays it names: checked before anything is built."""
 
 from __future__ import annotations
 

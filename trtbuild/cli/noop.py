@@ -1,4 +1,4 @@
-"""The answer of an unchanged build, remembered: what was said, and the stat signature of every file it hung on.
+"""The answer of an unchanged build, remembered: what was said, and the stat signature of every file it depended on.
 
 Nothing to do must cost nothing, so this module imports the standard library only, and little of it.
 """
@@ -59,7 +59,7 @@ Signatures = dict[str, "list[int] | None"]
 def sign(paths: Iterable[str]) -> Signatures:
     """Signatures of everything below ``paths``, of the package and of its environment.
 
-    Take them of what a build is told by (config, templates) before it starts: they may change while it runs.
+    Take those of a build's configuration (config, templates) before it starts: they may change while it runs.
     """
     return {path: stat_signature(path) for path in [*everything(paths), *_environment()]}
 

@@ -1,4 +1,4 @@
-"""Standard output and error that never stop a command: what cannot be written is lost, and told in the exit status."""
+"""Standard output and error that never stop a command: what cannot be written is lost, and shows in the exit status."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def seconds(text: str) -> float:
 
 
 def one_of(valid: Sequence[str]) -> Callable[[str], str]:
-    """A type for an option with few values: a wrong one is told the nearest."""
+    """A type for an option with few values: a wrong one is answered with the nearest."""
 
     def choose(text: str) -> str:
         if text not in valid:

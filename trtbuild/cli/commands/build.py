@@ -70,7 +70,7 @@ def _remember(p: Planned, argv: tuple[str, ...], told_by: noop.Signatures, answe
 
 
 def told_by_paths(root: Path) -> list[str]:
-    """What a build is told by: config, templates, DVC's own files at the top."""
+    """What configures a build: config, templates, DVC's own files at the top."""
     paths = [
         packaged.packaged_conf(),
         root / "conf",
