@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from trtbuild import config
-from trtbuild.base.errors import ConfigError, TrtbuildError
+from trtbuild.base.errors import TrtbuildError
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.sourcefiles import check_files
 from trtbuild.config import sweep as words_of_a_sweep
@@ -44,7 +43,7 @@ def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: boo
     """
     if sweep:
         return plan_combinations(workspace, words_of_a_sweep.expand(workspace.root, overrides), files=files)
-    _refuse_sweep_words(workspace.root, overrides)
+    words_of_a_sweep.check_none(workspace.root, overrides)
     composed = Composed(workspace.private, config.conf_folders(workspace.root))
     variant = config.load_variant(workspace.root, overrides, composed)
     composed.keep()
@@ -102,9 +101,3 @@ def only(p: Planned, names: Iterable[str]) -> Planned:
     steps = post_order(step for roles in wanted.values() for step in roles.values())
     named = {said: name for said, name in p.named.items() if name in wanted}
     return Planned(p.workspace, p.store, Plan(steps, wanted, {n: p.plan.specs[n] for n in wanted}), {}, named)
-
-
-def _refuse_sweep_words(root: Path, overrides: Sequence[str]) -> None:
-    for word in overrides:
-        if any(mark in word for mark in (",", "(")) and len(words_of_a_sweep.expand(root, [word])) > 1:
-            raise ConfigError("it sweeps over several values", where=word, hint="add -m")

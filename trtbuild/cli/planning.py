@@ -12,4 +12,5 @@ from trtbuild.cli import words
 
 def planned(args: argparse.Namespace, *, files: bool = True) -> Planned:
     """The variants of the words, in the workspace of the current folder."""
-    return plan_overrides(find_workspace(Path.cwd()), words.overrides_of(args), sweep=args.multirun, files=files)
+    overrides = words.overrides_of(args)
+    return plan_overrides(find_workspace(Path.cwd()), overrides, sweep=args.multirun, files=files)

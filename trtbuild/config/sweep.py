@@ -19,6 +19,13 @@ def expand(root: Path, overrides: Sequence[str]) -> list[tuple[str, ...]]:
     return list(itertools.product(*(_alternatives(root, word) for word in overrides)))
 
 
+def check_none(root: Path, overrides: Sequence[str]) -> None:
+    """Raise ConfigError for a word with several values: it makes a sweep, which has to be announced."""
+    for word in overrides:
+        if any(mark in word for mark in (",", "(")) and len(expand(root, [word])) > 1:
+            raise ConfigError("it sweeps over several values", where=word, hint="add -m")
+
+
 def _alternatives(root: Path, word: str) -> list[str]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import Glob
