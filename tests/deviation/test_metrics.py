@@ -63,7 +63,7 @@ def test_one_output_needs_no_name() -> None:
     labels = np.array([0, 1])
 
     assert score(task("top1"), {"a": np.eye(2)}, labels) == score(task("top1", "b"), outputs, labels) == 1.0
-    with pytest.raises(ConfigError, match="several outputs, so name one; the model has a, b"):
+    with pytest.raises(ConfigError, match="the model has several outputs, so name one; the model has a, b"):
         score(task("top1"), outputs, labels)
     with pytest.raises(ConfigError, match=r"model\.validation\.task\.output: no output 'c'"):
         score(task("top1", "c"), outputs, labels)
@@ -123,11 +123,11 @@ def test_one_hot_labels_of_a_segmentation(axis: int) -> None:
         ("top1", np.full(4, np.nan), "4 of 4 labels are NaN or infinite"),
         ("mean_iou", np.array([0, 1, np.inf, 1]), "1 of 4 labels are NaN or infinite"),
         ("mse", np.where(SOFT > 0.5, np.nan, SOFT), "labels are NaN"),
-        ("top1", np.array([0.5, 1, 2, 0]), "labels are no classes: one of them is 0.5; give class indices"),
-        ("top1", SOFT, "labels are no classes: one of them is 0.7"),
-        ("top1", np.eye(3)[TRUTH] * 0.9, "labels are no classes: one of them is 0.9"),
-        ("top1", np.array([0, 1, 3, 1]), "labels reach from 0 to 3, the output has 3 classes"),
-        ("top1", np.array([0, 1, -1, 1]), "labels reach from -1 to 1, the output has 3 classes"),
+        ("top1", np.array([0.5, 1, 2, 0]), "labels are not classes: one of them is 0.5; give class indices"),
+        ("top1", SOFT, "labels are not classes: one of them is 0.7"),
+        ("top1", np.eye(3)[TRUTH] * 0.9, "labels are not classes: one of them is 0.9"),
+        ("top1", np.array([0, 1, 3, 1]), "labels range from 0 to 3, the output has 3 classes"),
+        ("top1", np.array([0, 1, -1, 1]), "labels range from -1 to 1, the output has 3 classes"),
         ("top1", np.array([[0], [1], [2], [1]]), r"labels of shape \[4, 1\] do not fit"),
         ("top1", np.eye(5)[TRUTH], r"labels of shape \[4, 5\] do not fit"),
         ("mse", SOFT.T, r"labels of shape \[3, 4\] do not fit an output of shape \[4, 3\]"),

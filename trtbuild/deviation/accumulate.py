@@ -1,4 +1,4 @@
-"""Numbers gathered over many blocks: sums that keep what rounding loses, and the largest with their places."""
+"""Numbers accumulated over many blocks: sums that keep what rounding loses, and the largest values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Sum:
 
 
 class Largest:
-    """The ``count`` largest of the numbers shown to it that are not 0, of equal ones the first, with what is kept."""
+    """The ``count`` largest non-zero numbers it has seen (the first of equal ones), each with a note."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -42,7 +42,7 @@ class Largest:
         self._notes: dict[int, Any] = {}
 
     def add(self, values: Array, first: int) -> list[tuple[int, float]]:
-        """Look at ``values`` with the indices ``first``, …; the newly found as (index, value)."""
+        """Look at ``values`` with the indices ``first``, …; the new ones among the largest as (index, value)."""
         full = len(self._found) == self._count
         candidates = np.flatnonzero(values > (self._found[-1][0] if full else 0.0))
         if len(candidates) > self._count:
@@ -64,5 +64,5 @@ class Largest:
 
 
 def short(value: float) -> float | None:
-    """Six significant digits: for pictures and lists of which there are many."""
+    """Six significant digits, for pictures and long lists."""
     return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Which hop moved the outputs: a decision on the numbers of each hop, for one output and for the whole model."""
+"""Which hop moved the outputs: decided from the numbers of each hop, for one output and for the whole model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Hops = Mapping[str, Mapping[str, object]]  # hop -> statistics of one output on 
 
 
 def guilty_hop(hops: Hops) -> Guilty:
-    """The hop that made NaN or infinity, else the one with the largest root mean square error, else nobody.
+    """The hop that introduced NaN or infinity, else the one with the largest root mean square error, else nobody.
 
     >>> guilty_hop({"export": {"rmse": 1e-7}, "precision": {"rmse": 0.02}, "total": {"rmse": 0.02}})
     'precision'
@@ -25,7 +25,7 @@ def guilty_hop(hops: Hops) -> Guilty:
 def guilty_of_model(outputs: Mapping[str, Hops]) -> Guilty:
     """The hop with the largest squared error over all outputs, each in units of its reference's mean square.
 
-    So a hop that ruins one output of many is named, and an output of large numbers does not outvote the others.
+    So a hop that ruins one output of many is named, and an output with large numbers does not outvote the others.
     """
     weights: dict[str, tuple[float, float]] = {}
     for hops in outputs.values():

@@ -13,11 +13,11 @@ from trtbuild.deviation.errorblocks import Block
 from trtbuild.deviation.layout import Classes, NoClasses, channel_axis
 
 WORST_CHANNELS, WORST_SAMPLES = 20, 10
-CHANNELS_HELD = 1 << 16  # an axis longer than that is no channel axis
+CHANNELS_HELD = 1 << 16  # a longer axis is not a channel axis
 MAP_CELLS = 32  # along each axis of a heat map: 1024 numbers
 STRIP_GROUPS = 256  # along the strip of samples
 RTOL = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
-# Bins of log10 |error| against log10 |reference|: two a decade; the first is for 0, the second for less, the last more.
+# Bins of log10 |error| against log10 |reference|, two per decade: first 0, then all below, the bins, and all above.
 PER_DECADE, ERROR_LOWEST, REFERENCE_LOWEST, HIGHEST = 2, -12, -8, 6
 ERROR_BINS = (HIGHEST - ERROR_LOWEST) * PER_DECADE + 3
 REFERENCE_BINS = (HIGHEST - REFERENCE_LOWEST) * PER_DECADE + 3
@@ -59,7 +59,7 @@ class Channels:
 
 
 class Positions:
-    """Mean and largest error along two axes, over all others; long axes are cut into at most MAP_CELLS cells."""
+    """Mean and largest error along two axes, over all others; each axis is cut into at most MAP_CELLS cells."""
 
     def __init__(self, shape: tuple[int, ...], axes: tuple[int, int]) -> None:
         self._axes = axes
@@ -93,7 +93,7 @@ class Positions:
 
 
 class PerSample:
-    """Largest and root mean square error of each sample: the worst ones, and all as a strip of groups."""
+    """Largest and root mean square error of each sample: the worst samples, and all of them as a strip of groups."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -123,7 +123,7 @@ class PerSample:
         groups = len(self._max)
         return {
             "count": self._count,
-            "first": [-(-i * self._count // groups) for i in range(groups)],  # of each group
+            "first": [-(-i * self._count // groups) for i in range(groups)],  # sample of each group
             "max": [short(v) for v in self._max],
             "rmse": [short(v) for v in rmse],
             "least_max": short(self._least) if math.isfinite(self._least) else None,
@@ -132,7 +132,7 @@ class PerSample:
 
 
 class Agreement:
-    """How often both sides choose another class, and on which samples most."""
+    """How often the two sides choose different classes, and on which samples most often."""
 
     def __init__(self, classes: Classes, *, per_sample: bool) -> None:
         self._classes, self._per_sample = classes, per_sample
@@ -166,7 +166,7 @@ class Agreement:
 
 
 class Tolerance:
-    """For each rtol the smallest atol with |y - r| <= atol + rtol |r| for every element, evaluated in float64."""
+    """For each rtol, the smallest atol with |y - r| <= atol + rtol |r| for every element, evaluated in float64."""
 
     def __init__(self) -> None:
         self._atol = dict.fromkeys(RTOL, 0.0)
@@ -186,7 +186,7 @@ class Tolerance:
 
 
 class Breakdown:
-    """All of the above over one pass."""
+    """All of the above in one pass."""
 
     def __init__(self, shape: tuple[int, ...], *, per_sample: bool, classes: Classes | NoClasses) -> None:
         dimensions, empty = len(shape), not math.prod(shape)
@@ -203,7 +203,7 @@ class Breakdown:
         self._joint = np.zeros(ERROR_BINS * REFERENCE_BINS, np.int64)
 
     def add(self, block: Block, bins: Array) -> None:
-        """``bins``: of the histogram of log10 |error|, for the finite elements."""
+        """``bins``: the bin in the histogram of log10 |error| of every finite element."""
         if not block.error.size:
             return
         size = np.abs(block.chosen(block.reference))
@@ -237,7 +237,7 @@ def cell_starts(length: int, cells: int) -> list[int]:
 
 
 def _error_bins(bins: Array) -> Array:
-    """Two bins a decade out of the histogram's eight."""
+    """Two bins per decade from the histogram's eight."""
     return np.where(bins < 2, bins, (bins - 2) // 4 + 2)
 
 

@@ -15,7 +15,7 @@ from trtbuild.arrays.arrayfile import Array, rows_of
 class Block:
     """Rows of both sides from row ``start`` on, as float64, and their error.
 
-    ``finite`` is None when every element of both sides is; else where it is False, ``reference``, ``other``,
+    ``finite`` is None when all elements of both sides are finite.  Where it is False, ``reference``, ``other``,
     ``signed`` (other - reference) and ``error`` (its absolute value) are 0.
     """
 
@@ -28,7 +28,7 @@ class Block:
     finite: Array | None
 
     def chosen(self, array: Array) -> Array:
-        """The finite elements of one of the four, flat."""
+        """The finite elements of one of these four arrays, flattened."""
         return array.ravel() if self.finite is None else array[self.finite]
 
 
@@ -53,8 +53,8 @@ def _wide_integers(reference: Array, other: Array) -> bool:
 
 
 def _difference(reference: Array, other: Array) -> Array:
-    """Exact before it is rounded: as float64, integers above 2^53 that differ could look equal."""
-    r, y = reference.view(np.uint64), other.view(np.uint64)  # arithmetic modulo 2^64 undoes any wrap
+    """The exact difference, rounded at the end: different integers above 2^53 could look equal as float64."""
+    r, y = reference.view(np.uint64), other.view(np.uint64)  # arithmetic modulo 2^64 undoes any overflow
     up = other >= reference
     distance: Array = np.where(up, y - r, r - y).astype(np.float64)
     return np.where(up, distance, -distance)

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-ABOUT = ("set", "output", "log10_error")  # then one column of counts for each hop
+ABOUT = ("set", "output", "log10_error")  # followed by one column of counts for each hop
 EXACT_LEFT_OF_EDGES = 1.0  # decades: exact equality has no logarithm, so its bar stands apart
 
 
 def csv_text(sets: Mapping[str, Mapping[str, Mapping[str, Any]]], edges: Sequence[float]) -> str:
-    """One row for each bin of every output of a set, with a column for each hop (``sets[set][hop][output]``).
+    """One row for each bin of each output in a set, with a column for each hop (``sets[set][hop][output]``).
 
-    Exact equality stands one decade left of the first edge; what lies below or above all edges half a bin outside.
+    Exact equality is one decade left of the first edge; errors below or above all edges are half a bin outside.
     """
     width = edges[1] - edges[0]
     middles = [edges[0] - EXACT_LEFT_OF_EDGES, edges[0] - width / 2]

@@ -1,4 +1,4 @@
-"""What the axes of an output stand for, as far as its shape, its dtype and the model's task tell."""
+"""What the axes of an output stand for, as far as its shape, its dtype and the model's task reveal it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Classes:
-    """``axis`` holds the scores of classes (None: the elements are classes themselves); ``by``: how that is known."""
+    """``axis`` holds class scores (None: the elements are classes themselves); ``by`` says how that is known."""
 
     axis: int | None
     by: Literal["shape", "task", "integers"]
@@ -20,15 +20,15 @@ class NoClasses:
 
 
 def channel_axis(shape: tuple[int, ...]) -> int:
-    """Of the two conventions (axis 1, last axis) the shorter one; TensorFlow's, the last, when they are equal."""
+    """The shorter of the two conventional axes, 1 and the last; TensorFlow's, the last, when they are equal."""
     return 1 if shape[1] < shape[-1] else len(shape) - 1
 
 
 def classes_of(shape: tuple[int, ...], dtype: Any, metric: str | None) -> Classes | NoClasses:
-    """Whether one output holds class scores: as its task says, else by its shape.
+    """Whether an output holds class scores, according to its task, else to its shape.
 
     Args:
-        metric: of the config's ``validation.task``, when that is about this output.
+        metric: the metric of the config's ``validation.task``, when that task is about this output.
     """
     if len(shape) < 2 and dtype.kind == "f":
         return NoClasses("a single number for each entry has no classes")

@@ -1,7 +1,7 @@
 """Task metrics: how well outputs agree with labels.  A config may name any importable callable instead.
 
-Labels are read before anything is computed from them (``class_labels``): a number from labels that mean something else
-looks like any other.
+Labels are checked before anything is computed from them (``class_labels``): a score from labels that mean something
+else looks like any other score.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from trtbuild.base.errors import ConfigError, DataError
 from trtbuild.core.taskmetrics import BUILT_IN as NAMES
 
 WHERE = "model.validation.task.labels"
-GUESSES = 1.645  # standard deviations: 95 % of guesses score less
+GUESSES = 1.645  # standard deviations: 95 % of random guesses score less
 
 
 def mean_iou(output: Array, labels: Array) -> float:
-    """Mean intersection over union over the classes that labels or predictions contain.
+    """Mean intersection over union, averaged over the classes that labels or predictions contain.
 
     ``output``: [..., classes] or [n, classes, ...] scores, or class indices of the labels' shape.
     """
@@ -56,10 +56,10 @@ def _mse(output: Array, labels: Array) -> float:
 
 
 def _classes(output: Array, labels: Array, ignored: int | None = None) -> tuple[Array, Array]:
-    """Predicted class and label of every element that counts, of one shape.
+    """Predicted class and label of every element that counts, as arrays of the same shape.
 
     Raises:
-        DataError: labels that are no classes of this output; a miss would be counted for each.
+        DataError: a label is not a class of this output; each would count as a miss.
     """
     labels, axis = class_labels(output, labels)
     if axis is not None:
@@ -78,22 +78,22 @@ def _classes(output: Array, labels: Array, ignored: int | None = None) -> tuple[
             )
         predicted, labels = predicted[kept], labels[kept]
     if not labels.size:
-        raise DataError("there is no label", where=WHERE)
+        raise DataError("there are no labels", where=WHERE)
     if labels.min() < 0 or (classes is not None and labels.max() >= classes):
-        what = f"labels reach from {labels.min()} to {labels.max()}, the output has {classes or 'no negative'} classes"
+        what = f"labels range from {labels.min()} to {labels.max()}, the output has {classes or 'no negative'} classes"
         hint = "model.validation.task.ignore_label leaves one value out"
         raise DataError(what, where=WHERE, hint=hint)
     return predicted, labels
 
 
 def class_labels(output: Array, labels: Array) -> tuple[Array, int | None]:
-    """Labels as class indices, and the axis of the output's scores, None where it holds classes itself.
+    """Labels as class indices, and the axis of the output's scores: None where it holds classes itself.
 
-    Class indices may be stored as floats that are whole numbers; one-hot labels (of the scores' shape, one 1 along the
-    axis of the classes, else 0) are read as the class of their 1.
+    Class indices may be stored as floats that are whole numbers; one-hot labels (in the scores' shape, with a single 1
+    along the class axis and 0 elsewhere) are read as the class of their 1.
 
     Raises:
-        DataError: NaN, fractions (soft labels), or a shape that fits no reading.
+        DataError: NaN, fractions (soft labels), or a shape that fits neither form.
     """
     if labels.dtype.kind == "f":
         _refuse_nonfinite(labels)
@@ -126,7 +126,7 @@ def _refuse_nonfinite(labels: Array) -> None:
     if bad:
         what = f"{bad} of {labels.size} labels are NaN or infinite"
         raise DataError(
-            what, where=WHERE, hint="mark what does not count by a number: model.validation.task.ignore_label"
+            what, where=WHERE, hint="mark elements that do not count with a number: model.validation.task.ignore_label"
         )
 
 
@@ -134,11 +134,11 @@ def _refuse_fractions(labels: Array) -> None:
     if labels.dtype.kind == "f" and not _whole(labels):
         odd = labels[labels != np.round(labels)].ravel()[0]
         hint = "give class indices, such as numpy.argmax(labels, axis=-1), or one-hot labels"
-        raise DataError(f"labels are no classes: one of them is {odd:g}", where=WHERE, hint=hint)
+        raise DataError(f"labels are not classes: one of them is {odd:g}", where=WHERE, hint=hint)
 
 
 def _values(output: Array, labels: Array, ignored: float | None = None) -> tuple[Array, Array]:
-    """Both sides of a regression, of one shape; axes of length 1 do not count."""
+    """Both sides of a regression in the same shape; axes of length 1 do not count."""
     if labels.dtype.kind == "f":
         _refuse_nonfinite(labels)
     if [n for n in output.shape if n != 1] != [n for n in labels.shape if n != 1]:
@@ -162,10 +162,10 @@ _BY_CLASSES: Mapping[str, Pair] = {"mean_iou": _mean_iou, "top1": _top1}
 
 
 def score(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array) -> float:
-    """The task's metric of ``outputs``, NaN where it is none; a callable gets all outputs by name, and the labels.
+    """The task's metric of ``outputs``, NaN where it is undefined; a callable gets all outputs by name, and the labels.
 
     Raises:
-        DataError: labels that the metric cannot read.  ConfigError: no such output, a callable that failed.
+        DataError: the metric cannot read the labels.  ConfigError: there is no such output, or the callable failed.
     """
     name = task["metric"]
     if name not in NAMES:
@@ -187,16 +187,16 @@ def _chosen(task: Mapping[str, Any], outputs: Mapping[str, Array]) -> str:
     chosen: str = task["output"] or (next(iter(outputs)) if len(outputs) == 1 else "")
     if chosen not in outputs:
         have = ", ".join(sorted(outputs))
-        what = f"no output '{chosen}'" if chosen else "several outputs, so name one"
+        what = f"no output '{chosen}'" if chosen else "the model has several outputs, so name one"
         raise ConfigError(what, where="model.validation.task.output", hint=f"the model has {have}")
     return chosen
 
 
 def doubt(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array, found: float) -> str:
-    """Why the source model's own score ``found`` looks wrong, empty where it does not.
+    """Why the source model's own score ``found`` looks wrong; empty where it does not.
 
-    A score of nothing where more is better, or one that an answer without a model gets: always the most frequent class,
-    a guess (95 % of guesses on so many labels score less), always the mean.
+    It is 0 where higher is better, or one that needs no model: always answering the most frequent class or the mean,
+    or guessing (95 % of guesses on as many labels score less).
     """
     name = task["metric"]
     if higher_is_better(task) and found == 0:

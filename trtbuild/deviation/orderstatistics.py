@@ -1,7 +1,7 @@
 """Exact percentiles of numbers that do not fit in memory, by radix selection on their bits over several passes.
 
-The bit pattern of a float64 that is not negative grows with its value (IEEE 754), so a histogram of its leading bits
-says between which bits the k-th smallest lies; each pass adds 16 bits, until what is left can be sorted in memory.
+The bit pattern of a non-negative float64 grows with its value (IEEE 754), so a histogram of the leading bits shows
+which of them the k-th smallest has; each pass adds 16 bits, until the numbers that share them can be sorted in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from trtbuild.arrays.arrayfile import Array
 
 HELD_ELEMENTS = 1 << 20  # sorted in memory at once: 8 MB
-_STEP = 16  # bits a pass
+_STEP = 16  # bits per pass
 
 
 def percentiles(values: Callable[[], Iterator[Array]], count: int, wanted: Sequence[float]) -> list[float]:
@@ -21,7 +21,7 @@ def percentiles(values: Callable[[], Iterator[Array]], count: int, wanted: Seque
 
     Args:
         values: starts one pass over ``count`` float64 numbers >= 0 (no NaN), in blocks.
-        wanted: in [0, 100].
+        wanted: percentages in [0, 100].
     """
     # numpy/lib/_function_base_impl.py, method "linear": the same operations in the same order.
     places = [(count - 1) * (q / 100) for q in wanted]
@@ -36,8 +36,8 @@ def _between(low: float, high: float, share: float) -> float:
 
 
 def order_statistics(values: Callable[[], Iterator[Array]], count: int, ranks: Sequence[int]) -> dict[int, float]:
-    """The numbers at ``ranks`` (0 is the smallest) of ``count`` values, as :func:`percentiles` takes them."""
-    # Prefix (leading bits) -> the ranks that lie in it, relative to its smallest element, and how many elements it has.
+    """The numbers at ``ranks`` (0 is the smallest) among ``count`` values, given as to :func:`percentiles`."""
+    # Prefix (leading bits) -> the ranks that fall in it, relative to its smallest element; and its number of elements.
     open_ranks: dict[int, dict[int, int]] = {0: {rank: rank for rank in ranks}}
     sizes, bits = {0: count}, 0
     while bits < 64 and sum(sizes.values()) > HELD_ELEMENTS:
@@ -49,7 +49,7 @@ def order_statistics(values: Callable[[], Iterator[Array]], count: int, ranks: S
                 counted += np.bincount(_inside(leading, prefix, _STEP) & np.uint64(0xFFFF), minlength=1 << _STEP)
         open_ranks, sizes = _narrow(open_ranks, counts)
         bits += _STEP
-    if bits == 64:  # all bits are known: equal numbers, however many
+    if bits == 64:  # all bits are known: the numbers are equal, however many
         whole = np.array(list(open_ranks), np.uint64).view(np.float64)
         return {rank: float(v) for v, inside in zip(whole, open_ranks.values(), strict=True) for rank in inside}
     held: dict[int, list[Array]] = {prefix: [] for prefix in open_ranks}

@@ -1,4 +1,4 @@
-"""How far one array is from another: the numbers and the histogram of a deviation report.  numpy only, exact.
+"""How far one array is from another: the numbers and the histogram of a deviation report, exact, with numpy alone.
 
 Arrays are read in blocks of rows, several times; memory does not grow with their length.
 """
@@ -19,17 +19,17 @@ from trtbuild.deviation.errorblocks import Block, block_of, blocks
 from trtbuild.deviation.layout import Classes, NoClasses
 from trtbuild.deviation.orderstatistics import percentiles
 
-# Edges of log10 of the absolute error: fixed, so that histograms of different builds lie on top of one another.
+# Edges of log10 of the absolute error: fixed, so that histograms of different builds can be overlaid.
 BINS_PER_DECADE, LOWEST, HIGHEST = 8, -12, 6
 LOG10_EDGES = np.linspace(LOWEST, HIGHEST, (HIGHEST - LOWEST) * BINS_PER_DECADE + 1)
 PERCENTILES = {"median": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
-RELATIVE_FLOOR = 1e-3  # of the reference's RMS: below it an element's own size says nothing about what an error means
+RELATIVE_FLOOR = 1e-3  # of the reference's RMS: a smaller element's own size says nothing about what an error means
 _NUMBERS = ("mean_abs", "rmse", "bias", "cosine", "sqnr_db", "exact_share", "reference_rms", "relative_floor", "worst")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """``summary``: the metrics; ``histogram``: of log10 |error|; ``detail``: where the errors are."""
+    """``summary``: the metrics; ``histogram``: counts of log10 |error|; ``detail``: where the errors are."""
 
     summary: dict[str, Any]
     histogram: dict[str, Any]
@@ -37,10 +37,12 @@ class Measured:
 
 
 class Comparison:
-    """Everything about the deviation of one array from another that one pass can tell.
+    """Everything that one pass reveals about the deviation of one array from another.
 
     Args:
-        shape: of the whole arrays; per_sample: their rows are samples; classes: how argmax is taken, or why it is not.
+        shape: shape of the whole arrays.
+        per_sample: whether their rows are samples.
+        classes: how argmax is taken, or why it is not.
     """
 
     def __init__(self, shape: tuple[int, ...], *, per_sample: bool, classes: Classes | NoClasses) -> None:
@@ -74,7 +76,7 @@ class Comparison:
         self.breakdown.add(block, bins)
 
     def result(self) -> Measured:
-        """All but the percentiles."""
+        """Everything but the percentiles."""
         finite = int(self._bins.sum())
         zero, below, *counts, above = (int(c) for c in self._bins)
         histogram = {"zero": zero, "below": below, "above": above, "counts": counts}
@@ -124,11 +126,11 @@ def measure(
 ) -> Measured:
     """Deviation of ``other`` from ``reference`` (arrays or stored arrays of one shape), computed in float64.
 
-    Elements that are NaN or infinite on either side are counted and left out of the rest.  ``sqnr_db`` is
+    Elements that are NaN or infinite on either side are counted and left out of all other numbers.  ``sqnr_db`` is
     10 log10(sum r^2 / sum e^2), None when there is no error at all; ``cosine`` is 1 for two zero vectors and 0 when
     just one is zero.  ``*_abs`` are percentiles of e = |y - r|, ``*_rel`` of e / (|r| + relative_floor) with a floor of
-    1e-3 RMS(r); they interpolate linearly (numpy's default) and equal numpy's on the whole array.  Sums do not depend
-    on how the rows are cut beyond 1e-12 of the sum of absolute values.
+    1e-3 RMS(r); they interpolate linearly (numpy's default) and equal numpy's on the whole array.  How the rows are cut
+    into blocks changes a sum by at most 1e-12 of the sum of absolute values.
     """
     reference, other = (a if a.ndim else np.atleast_1d(a) for a in (reference, other))
     comparison = Comparison(
@@ -152,7 +154,7 @@ def measure(
     wanted = list(PERCENTILES.values())
     columns = {
         "abs": percentiles(absolute, finite, wanted) if finite else None,
-        "rel": percentiles(relative, finite, wanted) if finite and floor else None,  # of zeros nothing is a share
+        "rel": percentiles(relative, finite, wanted) if finite and floor else None,  # nothing is a share of zero
     }
     for kind, values in columns.items():
         for i, name in enumerate(PERCENTILES):
@@ -161,7 +163,7 @@ def measure(
 
 
 def compare(reference: Any, other: Any) -> dict[str, Any]:
-    """The metrics of :func:`measure` alone."""
+    """Only the metrics of :func:`measure`."""
     return measure(reference, other).summary
 
 
@@ -173,7 +175,7 @@ def histogram(reference: Any, other: Any) -> dict[str, Any]:
 def log_bins(error: Array) -> Array:
     """Bin of each error: 0 exact, 1 below the edges, then the bins of LOG10_EDGES (the last one closed), then above.
 
-    The edges are eighths, so ``floor(8 log10 e)`` is exactly what a comparison with them would find.
+    The edges are eighths, so ``floor(8 log10 e)`` gives exactly what comparing with them would.
     """
     with np.errstate(divide="ignore"):
         log = np.log10(error)
@@ -198,7 +200,7 @@ def _decibel(signal: float, noise: float) -> float | None:
 
 
 def _number(value: float) -> float | None:
-    """None for what float64 cannot hold: squares of numbers beyond 1e154, which no limit may pass."""
+    """None where float64 overflows (squares of numbers beyond 1e154), so that no such number passes a limit."""
     return float(value) if math.isfinite(value) else None
 
 

@@ -30,7 +30,7 @@ class VerdictChange(TypedDict):
 
 
 class Pair(TypedDict):
-    """A number on both sides; ``ratio``: new / old, above 1 means more; None where that has no meaning."""
+    """A number on both sides; ``ratio`` is new / old, above 1 means more, and None where it has no meaning."""
 
     new: float | None
     old: float | None
@@ -87,7 +87,7 @@ class LayersChange(TypedDict):
 
 
 class Fact(TypedDict):
-    """What the two were made with; None where a side does not have it."""
+    """A fact about how the two reports were made; None where a side does not have it."""
 
     name: str
     new: str | None
@@ -96,7 +96,7 @@ class Fact(TypedDict):
 
 
 class ComparedNumbers(TypedDict):
-    """All of a comparison but what is concluded from it."""
+    """A comparison without the conclusions drawn from it."""
 
     new: Who
     old: Who
@@ -113,14 +113,14 @@ class ComparedNumbers(TypedDict):
 
 
 class Comparison(ComparedNumbers):
-    """Two reports, new and old; ``worst_rmse``: of the output whose error grew most."""
+    """Two reports, new and old; ``worst_rmse`` belongs to the output whose error grew most."""
 
     worst_rmse: WorstPair | None
     summary: str
 
 
 class SweepCheck(TypedDict):
-    """``margin``: how far inside its limit it is, in the check's own unit; negative outside."""
+    """``margin``: the distance to its limit, in the check's own unit; negative outside the limit."""
 
     name: str
     observed: float | None
@@ -162,7 +162,7 @@ class SweepEngine(TypedDict):
 
 
 class SweepNumbers(TypedDict):
-    """What a report says of its variant; of one without a report, nothing."""
+    """What a report says about its variant; all empty for a variant without a report."""
 
     p50_ms: MaybeBounds | None
     p50_why: str
@@ -279,7 +279,7 @@ class Sweep(TypedDict):
 
 
 class SweepEntry(Axes):
-    """What the pages of a sweep are told of one variant; ``folder`` of its report is relative to those pages."""
+    """One variant as the pages of a sweep take it; its report's ``folder`` is relative to those pages."""
 
     id: str
     precision_rank: int

@@ -1,4 +1,4 @@
-"""What ``report.json`` has of the compiled engine: its layers with scope and cost, totals, memory and findings."""
+"""The compiled engine in ``report.json``: its layers with scope and cost, totals, memory and findings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class EngineTotal(TypedDict):
-    """Of a group of layers; the bytes of ``unknown`` ones are not in ``bytes``."""
+    """Totals of a group of layers; ``bytes`` leaves out the ``unknown`` layers, whose bytes are not known."""
 
     layers: int
     bytes: int
@@ -15,7 +15,7 @@ class EngineTotal(TypedDict):
 
 
 class EngineFinding(TypedDict):
-    """``rows`` are indices of layers."""
+    """A finding; ``rows`` are indices of layers."""
 
     kind: str
     what: str
@@ -25,7 +25,7 @@ class EngineFinding(TypedDict):
 
 
 class UnreadEntry(TypedDict):
-    """What was not understood, with its line in the log; 0 where there are no lines."""
+    """Text that was not understood, with its line in the log; 0 where the source has no lines."""
 
     line: int
     text: str
@@ -33,7 +33,7 @@ class UnreadEntry(TypedDict):
 
 
 class EngineTensor(TypedDict):
-    """-1 is a dynamic dimension; an unknown type or layout is empty."""
+    """A tensor; -1 is a dynamic dimension, and an unknown type or layout is empty."""
 
     type: str
     shape: list[int]
@@ -41,7 +41,7 @@ class EngineTensor(TypedDict):
 
 
 class ReportedEngineLayer(TypedDict):
-    """One layer, in execution order; null where the engine's record does not tell."""
+    """One layer, in execution order; null where the engine's record does not say."""
 
     index: int
     name: str
@@ -63,7 +63,7 @@ class _CompiledEngine(TypedDict):
 
 
 class CompiledEngine(_CompiledEngine, total=False):
-    """All but ``unread`` and ``memory`` is missing where the record was not ``understood``."""
+    """The compiled engine; only ``unread`` and ``memory`` are present where the record was not ``understood``."""
 
     schema: int
     source: str

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypedDict
 from trtbuild.documents.schema import LATER, Limit
 from trtbuild.documents.verdict import WithWarnings
 
-Row = Literal["sample", "call", "other"]  # what one row of an output stands for; "other": the data decides
+Row = Literal["sample", "call", "other"]  # what one row of an output stands for; "other": it depends on the data
 Guilty = Literal["export", "precision", "engine", "nobody"]
 Metric = Literal[
     "max_abs", "mean_abs", "median_abs", "p90_abs", "p99_abs", "p999_abs", "rmse", "bias", "cosine", "sqnr_db",
@@ -25,7 +25,7 @@ class _RuntimeFacts(TypedDict):
 
 
 class RuntimeFacts(_RuntimeFacts, total=False):
-    """Which runtime computed numbers, and what may be said of how."""
+    """The runtime that computed the numbers, and how it did."""
 
     providers: list[str]
     optimisation: str | None
@@ -35,7 +35,7 @@ class RuntimeFacts(_RuntimeFacts, total=False):
 
 
 class RecordedOutputs(RuntimeFacts):
-    """runtime.json: a runtime's facts, and what it recorded: samples, and what one row of each output stands for."""
+    """runtime.json: a runtime's facts, how many samples it ran, and what one row of each output stands for."""
 
     samples: int
     rows: dict[str, Row]
@@ -168,8 +168,8 @@ class Detail(Breakdown):
 
 
 HOPS: Final = Limit("required", ("export", "precision", "total"))  # and "engine", where one was executed
-SIDES: Final = Limit("required", ("reference", "exported", "lowered"))  # and "engine"
-DataSource = str | dict[str, object]  # a path, or what generates the data
+SIDES: Final = Limit("required", ("reference", "exported", "lowered"))  # and "engine", likewise
+DataSource = str | dict[str, object]  # a path, or the settings of a generator
 
 
 class _Deviation(TypedDict):
@@ -179,7 +179,7 @@ class _Deviation(TypedDict):
 
 
 class SetDeviation(_Deviation):
-    """Of a further set of inputs, which is not judged."""
+    """The deviation on a further set of inputs, which is not judged."""
 
     source: DataSource
     random: bool
@@ -221,5 +221,5 @@ def metric(statistics: Mapping[str, object], name: str) -> float | None:
 
 
 def metrics(statistics: Statistics) -> dict[str, float | None]:
-    """All that are numbers, by name."""
+    """All metrics that are numbers, by name."""
     return {name: metric(statistics, name) for name in statistics if name != "worst"}

@@ -1,4 +1,4 @@
-"""precision.json and passport.json: what a graph was lowered to, and the proof that its engine computes so."""
+"""precision.json and passport.json: what a graph was lowered to, and the proof that its engine computes that way."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class _Precision(WithWarnings):
 
 
 class Precision(_Precision, total=False):
-    """precision.json: the dtype promised for every compute node, its work, and what the lowering says.
+    """precision.json: the dtype promised for every compute node, its work, and the notes of the lowering.
 
-    ``compute``: node -> dtype; ``unpromised``: node -> op type; ``kept_float32``: nodes, with the reason in int8.
+    ``compute``: node -> dtype; ``unpromised``: node -> op type; ``kept_float32``: nodes, in int8 with the reason.
     """
 
     kept_float32: list[str] | dict[str, str]
@@ -95,7 +95,7 @@ class CompiledNodes(_CompiledNodes, total=False):
 
 
 class Passport(_Passport, total=False):
-    """passport.json; an engine of TensorRT also has the GPU that it was built on."""
+    """passport.json; for TensorRT it also names the GPU on which the engine was built."""
 
     compiled: CompiledNodes
 

@@ -1,4 +1,4 @@
-"""estimate.json: a lower bound of every engine layer's time on a device, and what report.json keeps of it."""
+"""estimate.json: a lower bound of every engine layer's time on a device, and the part that report.json keeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Bounded = Literal["memory", "arithmetic", "launch", "nothing"]
 
 class LayerEstimate(TypedDict):
     name: str
-    operation: str  # of TensorFlow, "" where none is known
+    operation: str  # in TensorFlow, "" where it is not known
     kind: str
     type: str  # of the largest input
     us: float
@@ -19,7 +19,7 @@ class LayerEstimate(TypedDict):
 
 
 class DeviceNumbers(TypedDict):
-    """By data sheet: 10^9 bytes and 10^12 operations a second."""
+    """A device by its data sheet, in 10^9 bytes and 10^12 operations per second."""
 
     name: str
     compute_capability: str
@@ -30,7 +30,7 @@ class DeviceNumbers(TypedDict):
 
 
 class _Estimated(TypedDict):
-    """``says``: that nothing was measured."""
+    """estimate.json; ``says`` states that nothing was measured."""
 
     schema_version: Literal[1]
     says: str
@@ -56,7 +56,7 @@ class RankedLayer(LayerEstimate):
 
 
 class ReportedEstimate(_Estimated):
-    """All but the layers that are not among the slowest; ``counted``: those that cost anything."""
+    """The estimate with only the slowest layers; ``counted`` is the number of layers that cost anything."""
 
     layers: int
     counted: int

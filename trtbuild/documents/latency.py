@@ -19,7 +19,7 @@ class Bounds(TypedDict):
 
 
 class MaybeBounds(TypedDict):
-    """A value whose interval so few calls may not give."""
+    """A value whose interval is None where there are too few calls."""
 
     value: float
     low: float | None
@@ -40,7 +40,7 @@ class Outliers(TypedDict):
 
 
 class SideNumbers(TypedDict, total=False):
-    """Statistics of one side's calls (latency/timing.py); a percentile that they do not allow is None."""
+    """Statistics of one side's calls (latency/timing.py); a percentile is None where there are too few calls."""
 
     n: int
     n_eff: float
@@ -62,7 +62,7 @@ class _MeasuredOrNot(TypedDict):
 
 
 class Side(_MeasuredOrNot, SideNumbers, total=False):
-    """What one side took; one that its runtime cannot run has ``why`` in place of all numbers."""
+    """The times of one side; where its runtime cannot run it, ``why`` replaces all numbers."""
 
     about: RuntimeFacts
     why: str
@@ -97,7 +97,7 @@ class ProfileNumbers(TypedDict, total=False):
 
 
 class Profile(_MeasuredOrNot, ProfileNumbers, total=False):
-    """Of what is shipped, with its ``kernels`` by op type; or ``why`` there is none."""
+    """The profile of the side that is shipped, with ``kernels`` by op type; or ``why`` there is none."""
 
     kernels: dict[str, int]
     why: str
@@ -111,7 +111,7 @@ class Settings(TypedDict):
 
 
 class LatencyVerdict(TypedDict):
-    """Better or worse than the baseline, by ratios beyond ``noise``."""
+    """Better or worse than the baseline, judged by ratios beyond ``noise``."""
 
     label: Label
     noise: float
@@ -127,7 +127,7 @@ class _Environment(TypedDict):
 
 
 class Environment(_Environment, total=False):
-    """The machine that measured (machine/device.py), and its GPU where one computed."""
+    """The machine that measured (machine/device.py), and its GPU where that computed."""
 
     gpu: str
     compute_capability: str
@@ -151,7 +151,7 @@ class _Measurement(TypedDict):
 
 
 class Latency(_Measurement):
-    """latency.json; ``ratios``: what is shipped / other side, by the other."""
+    """latency.json; ``ratios``: the shipped side / another side, by the name of the other."""
 
     sides: dict[str, Side]
 
@@ -162,7 +162,7 @@ class SideSamples(TypedDict):
 
 
 class Samples(TypedDict):
-    """samples.json: every call, round by round, and when each round began."""
+    """samples.json: the time of every call, round by round, and when each round began."""
 
     unit: Literal["us"]
     sides: dict[str, SideSamples]
@@ -192,7 +192,7 @@ class Pictures(TypedDict):
 
 
 class ReportedLatency(_Measurement):
-    """The latency of report.json; ``subject``: the side that is shipped, ``on``: what computed it."""
+    """The latency in report.json; ``subject``: the side that is shipped, ``on``: the device that computed it."""
 
     sides: list[ReportedSide]
     subject: Annotated[Literal["lowered", "engine"], LATER]

@@ -1,4 +1,4 @@
-"""layers.json: the error of every compared tensor, as the graphs run and of each layer by itself."""
+"""layers.json: the error of every compared tensor, both as the graphs run and of each layer by itself."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Layer(LayerFacts):
 
 
 class Jump(TypedDict):
-    """A layer that makes an error (layers/jumps.py)."""
+    """A layer that causes an error (layers/jumps.py)."""
 
     name: str
     why: JumpReason
@@ -63,7 +63,7 @@ class Jump(TypedDict):
 
 
 class TappedOutputs(TypedDict):
-    """Final outputs of tapped runs against those of the runs without taps."""
+    """Final outputs of tapped runs compared with those of untapped runs."""
 
     compared: list[str]
     equal: bool
@@ -115,7 +115,7 @@ class JumpPlace(TypedDict):
 
 
 class ReportedJump(Jump, JumpPlace):
-    """With where it is, and the sentence about it."""
+    """A jump with its place, and the sentence about it."""
 
     says: str
 
@@ -129,7 +129,7 @@ class LayerRow(LayerFacts):
 
 
 class LayerGroup(TypedDict):
-    """Layers of one scope or type; ``first``: the index of the first of them."""
+    """The layers of one scope or type; ``first`` is the index of the first of them."""
 
     name: str
     count: int
@@ -140,7 +140,7 @@ class LayerGroup(TypedDict):
 
 
 class ReportedLayers(_Inspection):
-    """The layers of report.json."""
+    """The layers in report.json."""
 
     rows: list[LayerRow]
     jumps: dict[str, list[ReportedJump]]

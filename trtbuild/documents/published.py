@@ -18,13 +18,13 @@ FILES: Mapping[str, tuple[type, str]] = {
 
 
 def text(file: str) -> str:
-    """What a schema's file holds."""
+    """The text of a schema's file."""
     kind, title = FILES[file]
     return f"{{\n{_members(schema_of(kind, title=title), 1)}\n}}\n"
 
 
 def _members(schema: Mapping[str, object], depth: int) -> str:
-    """A line for each key, property and type: a change of one is a change of one line."""
+    """One line for each key, property and type, so that changing one of them changes one line."""
     lines = []
     for key, value in schema.items():
         inner = f"{{\n{_members(value, 2)}\n }}" if depth == 1 and isinstance(value, dict) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""The door for JSON documents: read, checked against the schema of their type, and typed from there on."""
+"""The door for JSON documents: they are read, checked against the schema of their type, and typed from there on."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _FITTING: Mapping[str, tuple[type, ...]] = {
 
 
 def read(path: Path, kind: type[T], *, error: type[TrtbuildError] = PlaceError, hint: str = DAMAGED) -> T:
-    """A document of a type, from a file.
+    """A document of a type, read from a file.
 
     Raises:
-        TrtbuildError: of the class ``error``: it cannot be read, is not JSON, or does not fit: the first such place.
+        TrtbuildError: of class ``error``: it cannot be read, is not JSON, or does not fit its type (the first place).
     """
     return checked(read_json(path, error=error, hint=hint), kind, where=str(path), error=error, hint=hint)
 
 
 def read_json(path: Path, *, error: type[TrtbuildError] = PlaceError, hint: str = DAMAGED) -> object:
-    """A file's JSON, not checked yet; NaN and infinity, which Python's parser would take, are not JSON."""
+    """A file's JSON, not yet checked; NaN and infinity, which Python's parser would accept, are not JSON."""
     try:
         found: object = json.loads(path.read_bytes(), parse_constant=_not_a_number)
     except OSError as cause:
@@ -49,7 +49,7 @@ def checked(
     value: object, kind: type[T], *, where: str, error: type[TrtbuildError] = PlaceError, hint: str = DAMAGED,
     name: str = "",
 ) -> T:  # fmt: skip
-    """``value`` as what it is shown to be; ``name``: what it should be, for the message (the file's name)."""
+    """``value``, checked to be a ``kind``; ``name`` is what messages call the document (the file's name)."""
     if not fits(value, kind):
         what = f"not a {name or printable(Path(where).name)}: {fault_of(value, kind)}"
         raise error(what, where=where, hint=hint)
@@ -57,12 +57,12 @@ def checked(
 
 
 def fits(value: object, kind: type[T]) -> TypeGuard[T]:
-    """Whether a document is of a type, as a reader asks who also takes those of other versions."""
+    """Whether a document is of a type, for readers that also accept documents of other versions."""
     return not fault_of(value, kind)
 
 
 def fault_of(value: object, kind: type) -> str:
-    """The first place in a document that does not fit its type, and what was expected there; empty if all fits."""
+    """The first place in a document that does not fit its type, with what was expected there; empty if all fits."""
     fault = next(_validator(kind).iter_errors(value), None)
     return "" if fault is None else _sentence(fault)
 
@@ -75,8 +75,8 @@ def _validator(kind: type) -> Validator:
     return fast(schema_of(kind, strict=False))
 
 
-# jsonschema takes some 20 microseconds for each number, and pictures have tens of thousands.  What a value's own type
-# settles is settled without it; everything else is the library's.
+# jsonschema takes some 20 microseconds for each number, and pictures have tens of thousands.  Whatever a value's Python
+# type settles is settled without jsonschema; it checks everything else.
 
 
 def _items(validator: Validator, items: Schema, instance: object, schema: Schema) -> Iterator[ValidationError]:
@@ -97,7 +97,7 @@ def _properties(
 
 
 def _right(schema: Schema) -> Sequence[type]:
-    """Types whose every value fits a schema."""
+    """The Python types whose values all fit a schema."""
     if len(schema) != 1 or "type" not in schema:
         return ()
     kinds = schema["type"]
@@ -105,7 +105,7 @@ def _right(schema: Schema) -> Sequence[type]:
 
 
 def _sentence(fault: ValidationError) -> str:
-    """One line; of a union, what its first member says: the others are null."""
+    """One line; for a union, what its first member says, since the others are null."""
     while fault.validator == "anyOf" and fault.context:
         fault = fault.context[0]
     place = "".join(f"[{p}]" if isinstance(p, int) else f".{printable(str(p))}" for p in fault.absolute_path)

@@ -24,7 +24,7 @@ from trtbuild.documents.schema import LATER, Limit
 from trtbuild.documents.verdict import CollectedWarning, Verdict
 
 VERSION: Final = 2
-VERSIONS: Final = (1, 2)  # those that are read; 1 had the notes under "warnings"
+VERSIONS: Final = (1, 2)  # the versions that can be read; 1 had the notes under "warnings"
 
 
 class Versioned(TypedDict):
@@ -68,7 +68,7 @@ class MeasuredOutputs(TypedDict):
 
 
 class ReportedSet(MeasuredOutputs):
-    """A further set of inputs, which is not judged."""
+    """The deviation on a further set of inputs, which is not judged."""
 
     samples: Annotated[int, Limit("minimum", 1)]
     runtimes: dict[str, RuntimeFacts]
@@ -77,7 +77,7 @@ class ReportedSet(MeasuredOutputs):
 
 
 class ReportedEngine(Passport):
-    """The passport is of the build alone; here ``executed`` says whether the engine also ran."""
+    """The passport, which covers the build alone; ``executed`` says whether the engine also ran."""
 
 
 class ReportedPrecision(TypedDict):
@@ -107,7 +107,7 @@ class _Report(MeasuredDeviation):
 
 
 class Report(_Report, total=False):
-    """report.json; with ``layers`` and ``latency`` where they were measured, ``estimate`` where a device is named."""
+    """report.json; it has ``layers`` and ``latency`` where they were measured, ``estimate`` where a device is named."""
 
     compiled: CompiledEngine
     latency: ReportedLatency | None

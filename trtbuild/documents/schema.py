@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 Schema = dict[str, object]
-LATER: Final = "LATER"  # marks keys that documents of the first versions lack: Annotated[int, LATER]
+LATER: Final = "LATER"  # marks keys that the first versions' documents lack: Annotated[int, LATER]
 
 
 class Limit(NamedTuple):
@@ -18,7 +18,7 @@ class Limit(NamedTuple):
 
     @property
     def json(self) -> object:
-        """The value as JSON has it: what stands in an annotation can be hashed, so that its lists are tuples."""
+        """The value as JSON has it; annotations must be hashable, so their lists are tuples."""
         return list(self.value) if isinstance(self.value, tuple) else self.value
 
 
@@ -28,12 +28,13 @@ _SIMPLE: Mapping[object, str] = {
 
 
 def schema_of(kind: type, *, title: str = "", strict: bool = True) -> Schema:
-    """JSON Schema (draft 2020-12) of a TypedDict, and of those in it, none of which holds itself.
+    """JSON Schema (draft 2020-12) of a TypedDict and of the TypedDicts in it, none of which contains itself.
 
     Args:
-        strict: what is written: every required key, no other than the type's, and only its literals.  Otherwise what
-            is read, be it of an older or newer version: keys marked LATER may be missing, and unknown keys and
-            literals are allowed; types within are written out, not referred to, which is checked twice as fast.
+        strict: the schema for writing: every required key, no unknown keys, and only the type's literals.  Otherwise
+            the schema for reading, which accepts older and newer versions: keys marked LATER may be missing, and
+            unknown keys and literals are allowed; types within are written out, not referred to, which checks twice as
+            fast.
     """
     deriving = _Deriving(strict)
     made: Schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
@@ -44,7 +45,7 @@ def schema_of(kind: type, *, title: str = "", strict: bool = True) -> Schema:
 
 
 class _Deriving:
-    """One schema in the making; ``shared`` holds the schemas of the types within, by name."""
+    """Builds one schema; ``shared`` holds the schemas of the types within, by name."""
 
     def __init__(self, strict: bool) -> None:
         self.shared: dict[str, Schema] = {}

@@ -1,4 +1,4 @@
-"""verdict.json: what the thresholds say of a variant; and the warnings that any document of a step may carry."""
+"""verdict.json: what the thresholds say about a variant; and the warnings that any step's document may carry."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class WarningDocument(TypedDict):
 
 
 class CollectedWarning(WarningDocument):
-    """The same with the step kind that found it."""
+    """A warning with the step kind that found it."""
 
     step: str
 
 
 class WithWarnings(TypedDict, total=False):
-    """What every document of a step may have."""
+    """The keys that any step's document may have."""
 
     warnings: list[WarningDocument]
 
@@ -37,7 +37,7 @@ class _Judged(TypedDict):
 
 
 class Check(_Judged, total=False):
-    """One threshold with what was observed; of a task metric also its scores, of a latency the interval's end."""
+    """One threshold and the observed value; a task metric also has its scores, a latency the interval's end."""
 
     metric: str
     reference: float
@@ -52,7 +52,7 @@ class NotJudged(TypedDict):
 
 
 class Verdict(WithWarnings):
-    """verdict.json; ``unjudged``: what is missing for a verdict; ``thresholds``: how many were judged."""
+    """verdict.json; ``unjudged``: what a verdict lacks; ``thresholds``: how many were judged."""
 
     word: Annotated[Word, LATER]
     passed: bool

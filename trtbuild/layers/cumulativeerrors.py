@@ -1,4 +1,4 @@
-"""Errors of tensors as both graphs run, each against the reference and against one another."""
+"""Errors of tensors as both graphs run: each graph against the reference, and the lowered against the exported one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trtbuild.layers.tappedruns import TappedRuns
 
 @dataclass(frozen=True)
 class Compared:
-    """``errors`` by hop; ``same``: the exported tensor holds the reference's values, up to arithmetic."""
+    """``errors`` by hop; ``same``: the exported tensor holds the reference's values, up to rounding."""
 
     errors: dict[str, TensorError]
     same: bool
@@ -62,7 +62,7 @@ def _compare_group(
 def proved(
     names: Sequence[str], exported: InspectedGraph, reference: ReferenceValues, runs: TappedRuns
 ) -> dict[str, Fit]:
-    """Those of ``names`` whose values in the exported graph are the reference's."""
+    """The fits of the tensors in ``names`` whose values in the exported graph equal the reference's."""
     found = {}
     for group in runs.groups({name: reference.bytes_of([name]) for name in names}, copies=2):
         for name, value in runs.run(exported, group).items():

@@ -1,4 +1,4 @@
-"""Final outputs of tapped runs, against those of the runs without taps: whether tapping changed what is computed."""
+"""Final outputs of tapped runs compared with those of untapped runs: whether tapping changed what is computed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trtbuild.layers import layererror
 
 @dataclass(frozen=True)
 class FinalOutputs:
-    """What was ``seen`` of each side's outputs so far."""
+    """The outputs ``seen`` so far on each side."""
 
     seen: dict[str, dict[str, Array]] = field(default_factory=dict)
 
@@ -24,7 +24,7 @@ class FinalOutputs:
         self.seen.setdefault(side, {}).update(values)
 
     def compare(self, side: str, untapped: Path, rows: int | None) -> TappedOutputs:
-        """Largest difference of any output, and relative to the output's RMS; ``equal``: to the last bit."""
+        """Largest difference of any output, absolute and relative to its RMS; ``equal`` means bit for bit."""
         plain = outputs.load(untapped)
         largest = relative = 0.0
         compared, equal = [], True

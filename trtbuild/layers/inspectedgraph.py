@@ -14,7 +14,7 @@ from trtbuild.layers import taps
 
 @dataclass(frozen=True)
 class InspectedGraph:
-    """``model`` is an onnx.ModelProto; the rest is of the graph itself, not of its emulation."""
+    """``model`` is the float32 form that runs; the other fields describe the graph itself, not its emulation."""
 
     name: str
     model: Any
@@ -25,7 +25,7 @@ class InspectedGraph:
 
     @property
     def made(self) -> set[str]:
-        """Names of all results of its top-level nodes."""
+        """Names of all results of the top-level nodes."""
         return {name for node in self.model.graph.node for name in node.output}
 
     @property
@@ -34,7 +34,7 @@ class InspectedGraph:
 
 
 def read_graph(name: str, path: Path) -> InspectedGraph:
-    """The graph of an ONNX file; ``name`` says which it is in messages: exported or lowered."""
+    """The graph in an ONNX file; messages call it by ``name``: exported or lowered."""
     import onnx
 
     model = onnx.load(path)
@@ -42,7 +42,7 @@ def read_graph(name: str, path: Path) -> InspectedGraph:
     kinds = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
     types, activations = element_types(model), taps.activations(model)
     low = {tensor: kind for tensor, kind in types.items() if kind in kinds}
-    # An output that was cast back to float32 at the end was computed in what it was cast from.
+    # An output that is cast back to float32 at the end was computed in the type before the cast.
     for node in model.graph.node:
         if node.op_type == "Cast" and types.get(node.input[0]) in kinds:
             types[node.output[0]] = types[node.input[0]]

@@ -1,7 +1,7 @@
 """Layer by layer: the exported and the lowered graph against the reference's intermediate values, within a budget.
 
-The reference's values lie in files (TensorFlow's, written by tfvalues; or, for a source that is ONNX already, the
-exported graph's own).  Both graphs run with as many tensors as further outputs as fit the budget at a time; then both
+The reference's values are read from files: TensorFlow's, written by tfvalues, or the exported graph's own where the
+source is already ONNX.  Both graphs run with as many tensors as extra outputs as fit the budget at a time; then both
 are cut at every compared tensor and fed with the reference's values, which gives each layer's own error.
 """
 
@@ -35,15 +35,15 @@ def inspect(
     options: Mapping[str, Any],
     from_tensorflow: bool,
 ) -> dict[str, Any]:
-    """Compare every tensor that is mapped.
+    """Compare every tensor that the export maps to the source model.
 
     Args:
         values: folder with ``index.json`` and the reference's arrays; empty when the source is ONNX.
         options: ``mode``, ``scope``, ``op``, ``max_bytes``, ``runtime``, ``compute`` of the step.
 
     Returns:
-        ``layers`` in topological order, ``taps`` (what was compared, what was not, and why), ``final``: the final
-        outputs of the tapped runs, ``reference``: what the values are.
+        ``layers`` in topological order, ``taps`` (what was compared, what was not, and why), ``final`` (the final
+        outputs of the tapped runs), ``reference`` (where the values come from).
     """
     high, low = read_graph("exported", exported), read_graph("lowered", lowered)
     runs = runs_of(options, feeds)
@@ -51,7 +51,7 @@ def inspect(
         reference = referencevalues.of_tensorflow(values, scopes)
     else:
         reference = referencevalues.of_graph(values, high, runs)
-    # What ONNX holds in floating point may be an integer in TensorFlow (a mask, say): nothing to compare or feed.
+    # A floating-point tensor in ONNX may be an integer in TensorFlow (a mask, say): nothing to compare or feed.
     mapped = [n for n in high.activations if n in reference.index and reference.stored(n).dtype.kind == "f"]
     unmapped = [name for name in high.activations if name not in set(mapped)]
     known = origins(mapped, high.model, scopes)
@@ -104,7 +104,7 @@ def inspect(
 
 
 def _feeding(chosen: Sequence[str], mapped: Sequence[str], exported: InspectedGraph) -> list[str]:
-    """Mapped tensors that were not asked for, but feed those that were."""
+    """Mapped tensors that were not chosen but feed those that were."""
     parents = taps.parents(exported.model, set(mapped))
     wanted = {parent for name in chosen for parent in parents[name]} - set(chosen)
     return [name for name in mapped if name in wanted]
@@ -113,7 +113,7 @@ def _feeding(chosen: Sequence[str], mapped: Sequence[str], exported: InspectedGr
 def _own_errors(
     names: Sequence[str], exported: InspectedGraph, lowered: InspectedGraph, local: LocalErrors
 ) -> dict[str, dict[str, Any]]:
-    """Each layer's own error on both sides, by hop; an exported graph that is the reference has none."""
+    """Each layer's own error in both graphs, by hop; an exported graph that is itself the reference has none."""
     export = local.of(exported, names) if local.reference.from_tensorflow else {}
     hops = {"export": export, "total": local.of(lowered, names)}
     return {name: {hop: errors[name] for hop, errors in hops.items() if name in errors} for name in names}
@@ -128,13 +128,13 @@ def _described(name: str, origin: Origin, compared: Compared) -> dict[str, Any]:
 
 
 def _dtype(own: str, nodes: Collection[str], compute: Mapping[str, str]) -> str:
-    """The lowest of ``lower``'s promises for the convolutions and products in a layer; else its result's type."""
+    """The lowest dtype that ``lower`` promised for a convolution or product in the layer; else its result's dtype."""
     promised = {compute.get(node) for node in nodes}
     return next((kind for kind in ("int8", "bfloat16", "float16") if kind in promised), own)
 
 
 def _proof(compared: Compared, own: Mapping[str, Any]) -> str:
-    """How it is known that a tensor is its TensorFlow counterpart."""
+    """How a tensor was proved to be its TensorFlow counterpart."""
     if compared.same:
         return "value"
     export = own.get("export", {"nrmse": None, "nonfinite": 0})

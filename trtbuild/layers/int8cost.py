@@ -1,7 +1,7 @@
-"""What int8 has to cost each quantised layer: the exported graph quantised afresh, for this very input.
+"""The unavoidable int8 error of each quantised layer: the exported graph, quantised afresh for this very input.
 
-Scales come from the reference's own largest values, weights from the exported graph: a wrong scale or weight of the
-lowered graph shows as an excess over this.
+Scales come from the reference's largest values and weights from the exported graph, so a wrong scale or weight in the
+lowered graph shows up as an excess over this error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def expected_nrmse(
     lowered: InspectedGraph,
     local: LocalErrors,
 ) -> dict[str, float]:
-    """RMS error over RMS of those of ``names`` that come out of ``quantised`` nodes of the exported graph."""
+    """RMS error / RMS of each tensor in ``names`` that a ``quantised`` node of the exported graph computes."""
     if not quantised:
         return {}
     import onnx
@@ -44,7 +44,7 @@ def expected_nrmse(
 
 
 def _range(name: str, local: LocalErrors, otherwise: float) -> float:
-    """The largest magnitude of a tensor, by the reference's values; for one that is not mapped, ``otherwise``."""
+    """The largest magnitude in the reference's values of a tensor; ``otherwise`` where it is not mapped."""
     value = local.runs.feeds.get(name)
     if value is None and name in local.reference.index:
         value = local.reference.stored(name)
@@ -52,7 +52,7 @@ def _range(name: str, local: LocalErrors, otherwise: float) -> float:
 
 
 def scales_of(model: Any) -> Mapping[str, float]:
-    """Scale of every tensor that is quantised as a whole."""
+    """The scale of every tensor that is quantised per tensor."""
     import onnx
 
     constants = {tensor.name: tensor for tensor in model.graph.initializer}

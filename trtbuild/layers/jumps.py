@@ -1,4 +1,4 @@
-"""Which layer made the error: the first one that adds far more than its inputs carried and its like add."""
+"""Which layer caused the error: the first one that adds far more than its inputs carry and comparable layers add."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from statistics import median
 
 from trtbuild.documents.layers import Jump, JumpReason, Layer, View
 
-# Relative error (RMS of the error / RMS of the tensor) that arithmetic of a dtype makes by itself in one layer: for
+# Relative error (RMS of the error / RMS of the tensor) that a dtype's arithmetic alone causes in one layer: for
 # float32 some rounding units after sums of hundreds of terms; half a unit of the mantissa for the others, doubled.
 FLOOR = {"float32": 3e-6, "tf32": 1e-3, "float16": 1e-3, "bfloat16": 8e-3, "int8": 1e-2, "float8": 6e-2}
-GROWTH = 10.0  # an error ten times what came in is made here
-OUTLIER = 5.0  # five times what layers of the same dtype make by themselves stands out
-EXCESS = 2.5  # so does 2.5 times the error that quantising this layer has to make, and its like do make
-ENOUGH = 3  # layers whose median says what is usual
-CLEAR = 3.0  # in any case the error has to lie this far above the floor
+GROWTH = 10.0  # an error ten times that of the inputs was caused here
+OUTLIER = 5.0  # five times the own error of other layers of the same dtype stands out
+EXCESS = 2.5  # so does 2.5 times the unavoidable error of quantising this layer
+ENOUGH = 3  # layers needed before their median says what is usual
+CLEAR = 3.0  # in any case the error must be this many times the floor
 
 
 def floor(dtype: str) -> float:
-    """Rounding of one layer; an unknown dtype counts as float32, which suspects more."""
+    """Rounding error of one layer; an unknown dtype counts as float32, which suspects more."""
     return FLOOR.get(dtype, FLOOR["float32"])
 
 
 def find_jumps(layers: Sequence[Layer], hop: str) -> list[Jump]:
-    """Layers that make an error, in topological order; the first is the one to look at.
+    """Layers that cause an error, in topological order; the first is the one to look at.
 
-    A layer fed with the reference's inputs is judged by its local error, which is causal: it stands out from the layers
-    of its dtype ("outlier"), or from what quantising it has to cost ("excess").  A layer that makes none is not blamed,
-    however far it amplifies what comes in (a softmax, a saturating activation, a small part of a split).  Only where no
-    local error is known does the cumulative error have to grow over the largest of the layer's inputs' ("growth").  NaN
-    or infinity out of the reference's inputs always counts ("nonfinite").
+    A layer fed with the reference's inputs is judged by its local error, which is causal: it stands out from layers of
+    the same dtype ("outlier"), or exceeds the unavoidable error of quantising it ("excess").  A layer that adds no
+    error is not blamed, however much it amplifies that of its inputs (a softmax, a saturating activation, a small part
+    of a split).  Only where the local error is unknown is the cumulative error compared with the largest among the
+    layer's inputs ("growth").  NaN or infinity computed from the reference's inputs always counts ("nonfinite").
 
     Args:
         layers: ``name``, ``parents`` (names of the nearest compared tensors), ``dtype``, ``expected_nrmse``, and the
@@ -70,19 +70,19 @@ def find_jumps(layers: Sequence[Layer], hop: str) -> list[Jump]:
 
 
 def _excess(layers: Sequence[Layer], local: Mapping[str, float | None]) -> dict[str, float]:
-    """Local error over the error that quantising the layer has to make, where that is known."""
+    """Local error over the unavoidable error of quantising the layer, where that is known."""
     pairs = ((layer["name"], local[layer["name"]], layer["expected_nrmse"]) for layer in layers)
     return {name: made / expected for name, made, expected in pairs if made is not None and expected}
 
 
 def _typical(name: str, local: Mapping[str, float | None], dtypes: Mapping[str, str]) -> float:
-    """Median local error of the other layers of its dtype that make any; too few of them say nothing."""
+    """Median local error of the other layers of the same dtype that have any; too few of them say nothing."""
     others = [value for other, value in local.items() if value and other != name and dtypes[other] == dtypes[name]]
     return median(others) if len(others) >= ENOUGH else 0.0
 
 
 def _nrmse(layer: Layer, view: View, hop: str) -> float | None:
-    """The error of the whole tensor, or of the part that large constants in it would hide."""
+    """The error of the whole tensor, or of the part that its large constants would hide."""
     error = layer[view].get(hop)
     whole = None if error is None else error["nrmse"]
     return None if error is None or whole is None else max(whole, error.get("hidden") or 0.0)

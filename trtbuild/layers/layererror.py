@@ -11,11 +11,11 @@ from trtbuild.arrays.arrayfile import Array
 from trtbuild.documents.layers import TensorError
 
 # A mapped tensor holds TensorFlow's values when no element is further off than this share of the largest: far above
-# float32 arithmetic, far below a wrong tensor.
+# float32 rounding, far below the difference to a wrong tensor.
 SAME_VALUES = 2e-3
-HIDING = 1e3  # constants this many times the rest of a tensor, in RMS: no activation spreads so far by itself
-SMALL_PART = 1e-2  # the rest: what is smaller than this share of the RMS
-OTHER_VALUES = 100.0  # an error this many times that of all that is computed from the tensor is not passed on
+HIDING = 1e3  # constants this many times the RMS of a tensor's other elements: no activation spreads so far by itself
+SMALL_PART = 1e-2  # the other elements: those below this share of the RMS
+OTHER_VALUES = 100.0  # an error this many times that of everything computed from the tensor is not passed on
 
 
 def errors(reference: Array, other: Array) -> TensorError:
@@ -24,8 +24,8 @@ def errors(reference: Array, other: Array) -> TensorError:
     Returns:
         ``median``, ``max`` of |e| / RMS(r), ``nrmse`` = RMS(e) / RMS(r), ``sqnr_db`` = 10 log10(sum r^2 / sum e^2)
         (None: no error, or no signal), ``cosine``, ``max_abs``, ``rms`` = RMS(r), ``nonfinite``: elements that are NaN
-        or infinite on one side only (they are left out of the rest), ``hidden``: nrmse of the part that is hidden
-        behind large constants (None: there are none).  A reference of zeros is not normalised.
+        or infinite on one side only (all other numbers leave them out), ``hidden``: nrmse of the part that large
+        constants hide (None: there are none).  A reference of zeros is not normalised.
     """
     r, y = reference.reshape(-1), other.reshape(-1)
     if r.dtype != np.float32:
@@ -63,9 +63,9 @@ def errors(reference: Array, other: Array) -> TensorError:
 
 
 def _hidden(reference: Array, difference: Array, rms: float) -> float | None:
-    """Error of the elements among which a mask of -1e9, say, has put its constants: the constants' size hides it."""
+    """Error of the elements beside a mask's constants (-1e9, say), whose size would hide it."""
     if rms < HIDING:
-        return None  # no constant of such size: most tensors are spared the passes below
+        return None  # no constant that large: most tensors are spared the passes below
     part = np.abs(reference) < SMALL_PART * rms
     part &= reference != 0
     signal = _power(reference[part])
@@ -98,7 +98,7 @@ def _cosine(signal: float, other: float, noise: float) -> float:
 
 
 def same_values(error: TensorError, reference: Array) -> bool:
-    """Whether a tensor holds its counterpart's values, up to arithmetic."""
+    """Whether a tensor holds its counterpart's values, up to rounding."""
     if error["max_abs"] is None or error["nonfinite"]:
         return False
     top = float(np.abs(reference[np.isfinite(reference)]).max(initial=0.0))
@@ -106,7 +106,7 @@ def same_values(error: TensorError, reference: Array) -> bool:
 
 
 def fit_layout(values: Array, shape: tuple[int, ...], layout: str | None) -> list[Array]:
-    """TensorFlow's array in the ONNX tensor's shape: one candidate, or two where shapes cannot tell the layout."""
+    """TensorFlow's array in the ONNX tensor's shape: one candidate, or two where shapes leave the layout open."""
     moved = values.transpose(0, 3, 1, 2) if values.ndim == 4 else None
     if layout == "NCHW" and moved is not None and moved.shape == shape:
         return [moved]
@@ -119,7 +119,7 @@ def fit_layout(values: Array, shape: tuple[int, ...], layout: str | None) -> lis
 
 
 def groups(sizes: Mapping[str, int], budget: int) -> list[list[str]]:
-    """Consecutive names whose bytes fit the budget together; what is larger than the budget stands alone."""
+    """Groups of consecutive names whose bytes fit the budget; a tensor larger than the budget gets its own group."""
     found: list[list[str]] = [[]]
     total = 0
     for name, size in sizes.items():

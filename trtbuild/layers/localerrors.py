@@ -16,7 +16,7 @@ from trtbuild.layers.tappedruns import TappedRuns
 
 @dataclass(frozen=True)
 class LocalErrors:
-    """``cuts``: the tensors that graphs are cut at, and how the reference's values become theirs."""
+    """``cuts``: the tensors at which graphs are cut, each with how it takes on the reference's values."""
 
     cuts: Mapping[str, Fit]
     reference: ReferenceValues
@@ -24,7 +24,7 @@ class LocalErrors:
     pool: Executor
 
     def of(self, graph: InspectedGraph, wanted: Sequence[str]) -> dict[str, TensorError]:
-        """Errors of those of ``wanted`` (a part of ``cuts``) that the graph makes in the reference's shape."""
+        """Errors of the ``wanted`` tensors (all in ``cuts``) that the graph computes in the reference's shape."""
         made = graph.made
         at = [name for name in self.cuts if name in made]
         fed = taps.parents(graph.model, set(at))
@@ -50,7 +50,7 @@ class LocalErrors:
         return {name: made for name, made in done if made is not None}
 
     def _fed(self, name: str) -> Array:
-        """What a graph input is fed: the model's own inputs, or the reference's values at a cut."""
+        """The feed of a graph input: the model's own input, or the reference's values at a cut."""
         feeds = self.runs.feeds
         return feeds[name] if name in feeds else self._values(name.removesuffix(taps.FED))
 

@@ -1,4 +1,4 @@
-"""What is known of a tensor of the exported graph: TensorFlow's tensor, op type and scope, and the ONNX op."""
+"""Where a tensor of the exported graph comes from: TensorFlow's tensor, op type and scope, and the ONNX op."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from trtbuild.graphs.scopes import in_scope
 
 @dataclass(frozen=True)
 class Origin:
-    """``type`` and ``path`` are TensorFlow's, or ONNX's own where nothing is mapped; ``scope``: the path's folder.
+    """``type`` and ``path`` are TensorFlow's, or ONNX's own where nothing is mapped; ``scope`` is the path's folder.
 
-    ``members``: paths of what was folded into the operation.
+    ``members`` are the paths of the operations that were folded into this one.
     """
 
     tensor: str
@@ -26,7 +26,7 @@ class Origin:
 
 
 def origins(names: Iterable[str], model: Any, scopes: Mapping[str, Any]) -> dict[str, Origin]:
-    """Of each name, by the export's ``scopes`` map."""
+    """The origin of each name, from the export's ``scopes`` map."""
     made_by = producers(model.graph)
     return {name: _origin(name, made_by[name], scopes) for name in names}
 
@@ -40,7 +40,7 @@ def _origin(name: str, node: Any, scopes: Mapping[str, Any]) -> Origin:
 
 
 def is_asked_for(origin: Origin, scope: str | None, op: str | None) -> bool:
-    """Whether a tensor is in the scope, and made by the op type, of TensorFlow or ONNX; None asks for all."""
+    """Whether a tensor is in ``scope`` and computed by op type ``op`` of TensorFlow or ONNX; None takes any."""
     if scope and not any(in_scope(n, scope) for n in (f"{origin.scope}/{origin.tensor}", origin.path, *origin.members)):
         return False
     return not op or op in (origin.type, origin.op)

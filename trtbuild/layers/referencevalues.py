@@ -1,4 +1,4 @@
-"""The values that graphs are judged by: TensorFlow's tensors in files, in the layout that the graph has them in."""
+"""The values that graphs are judged by: TensorFlow's tensors, read from files into the graph's own layout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class ReferenceValues:
-    """``index``: tensor -> file in ``folder``; ``layouts``: what the exporter knows of TensorFlow's tensors."""
+    """``index``: tensor -> file in ``folder``; ``layouts``: what the exporter knows about TensorFlow's tensors."""
 
     folder: Path
     index: Mapping[str, str]
@@ -37,7 +37,7 @@ class ReferenceValues:
     from_tensorflow: bool
 
     def stored(self, name: str) -> Array:
-        """As it lies in the file, mapped into memory."""
+        """The array as stored in the file, mapped into memory."""
         stored: Array = np.load(self.folder / self.index[name], mmap_mode="r", allow_pickle=False)
         return stored
 
@@ -45,7 +45,7 @@ class ReferenceValues:
         return sum(self.stored(name).nbytes for name in names)
 
     def fit(self, name: str, value: Array) -> Fit | None:
-        """Where shapes cannot tell the layout, the graph's own ``value`` does; None: no layout fits."""
+        """Where shapes leave the layout open, the graph's own ``value`` decides; None: no layout fits."""
         if not self.from_tensorflow:
             return Fit(value.shape)
         candidates = self._candidates(name, value.shape)
@@ -55,7 +55,7 @@ class ReferenceValues:
         return Fit(value.shape) if candidates else None
 
     def values(self, name: str, fit: Fit) -> Array:
-        """float32, in the graph's layout."""
+        """The values as float32, in the graph's layout."""
         if not self.from_tensorflow:
             return np.asarray(self.stored(name), dtype=np.float32)
         return np.ascontiguousarray(self._candidates(name, fit.shape)[fit.candidate], dtype=np.float32)
@@ -65,13 +65,13 @@ class ReferenceValues:
 
 
 def of_tensorflow(folder: Path, scopes: Mapping[str, Any]) -> ReferenceValues:
-    """What tfvalues has written; ``scopes`` is the export's map."""
+    """The values that tfvalues has written; ``scopes`` is the export's map."""
     layouts = {name: entry.get("layout") for name, entry in scopes["tensors"].items()}
     return ReferenceValues(folder, json.loads((folder / INDEX).read_text("utf-8")), layouts, True)
 
 
 def of_graph(folder: Path, graph: InspectedGraph, runs: TappedRuns) -> ReferenceValues:
-    """The graph's own values, one after another so that the budget holds."""
+    """The graph's own values, computed group by group so that they fit the budget."""
     index: dict[str, str] = {}
     batch = max(len(np.atleast_1d(array)) for array in runs.feeds.values())
     shapes = _static_shapes(graph.model, batch)
@@ -86,7 +86,7 @@ def of_graph(folder: Path, graph: InspectedGraph, runs: TappedRuns) -> Reference
 
 
 def _static_shapes(model: Any, batch: int) -> dict[str, tuple[int, ...]]:
-    """Shapes that inference knows, the first dimension filled with the batch."""
+    """Shapes known to shape inference, with the batch as first dimension."""
     found = {}
     for value in inferred(model).value_info:
         dims = [d.dim_value for d in value.type.tensor_type.shape.dim]

@@ -1,4 +1,4 @@
-"""Running inspected graphs as the mode asks: sessions with tapped tensors, in groups that fit the budget."""
+"""Runs of inspected graphs as the mode demands: sessions with tapped tensors, in groups that fit the budget."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from trtbuild.layers import layererror, taps
 from trtbuild.layers.finaloutputs import FinalOutputs
 from trtbuild.layers.inspectedgraph import InspectedGraph
 
-# How far the runtime may optimise: fusion-preserving taps and single conversions are about what it does by itself.
+# How far the runtime may optimise: fusion-preserving taps and single conversions show what it does on its own.
 LEVELS = {"all": "none", "fusion": "extended", "per_op": "all"}
 
 
 @dataclass(frozen=True)
 class TappedRuns:
-    """All runs are of the same ``feeds``; what they give as final outputs is kept in ``final``."""
+    """All runs take the same ``feeds``; their final outputs are kept in ``final``."""
 
     feeds: Mapping[str, Array]
     mode: str
@@ -28,10 +28,10 @@ class TappedRuns:
     final: FinalOutputs = field(default_factory=FinalOutputs)
 
     def session(self, model: Any, graph: InspectedGraph, level: Any, optimised: Path | None = None) -> Any:
-        """A session of ``model``, which was made from ``graph`` for it and is emptied.
+        """A session of ``model``, which was made from ``graph`` for this session and is emptied.
 
         Args:
-            optimised: file for the model as the runtime has optimised it.
+            optimised: where to write the model as the runtime optimised it.
         """
         from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession
 
@@ -43,7 +43,7 @@ class TappedRuns:
         )
 
     def run(self, graph: InspectedGraph, names: Sequence[str]) -> dict[str, Array]:
-        """Values of those of ``names`` that the graph makes."""
+        """Values of the tensors in ``names`` that the graph computes."""
         made, finals = graph.made, graph.outputs
         tapped = [name for name in names if name in made]
         model = taps.with_outputs(graph.model, tapped, only=self.mode == "per_op" and bool(tapped))
@@ -62,10 +62,10 @@ class TappedRuns:
         return kept
 
     def groups(self, sizes: Mapping[str, int], copies: int) -> list[list[str]]:
-        """Names of each run, so that ``copies`` of their arrays fit; in per-op mode a run for each name.
+        """The names of each run, so that ``copies`` of their arrays fit; in per-op mode each name has its own run.
 
         Args:
-            sizes: name -> bytes of all that it brings into memory.
+            sizes: name -> bytes of everything it brings into memory.
         """
         if self.mode == "per_op":
             return [[name] for name in sizes]
@@ -73,7 +73,7 @@ class TappedRuns:
 
 
 def runs_of(options: Mapping[str, Any], feeds: Mapping[str, Array]) -> TappedRuns:
-    """As the step's options say."""
+    """Runs with the step's options."""
     runtime = options["runtime"]
     tf32 = bool(runtime.get("tf32", False))
     return TappedRuns(feeds, options["mode"], options["max_bytes"], runtime["providers"], tf32)

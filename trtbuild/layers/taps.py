@@ -1,4 +1,4 @@
-"""Looking inside an ONNX graph: tensors as further outputs, and a graph cut into layers that are fed from outside."""
+"""Looking inside an ONNX graph: tensors as extra outputs, and a graph cut into layers that are fed from outside."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from trtbuild.graphs.graph import drop_unused_initialisers, element_types, subgr
 if TYPE_CHECKING:
     import onnx
 
-LOCAL = "//local"  # suffix of a cut tensor's own result; the plain name is what its consumers are fed
-FED = "//fed"  # suffix of a graph input whose values are rounded before consumers see them
+LOCAL = "//local"  # suffix of a cut tensor's own result; its consumers are fed the plain name
+FED = "//fed"  # suffix of a graph input whose values are rounded before its consumers read them
 
 
 def activations(model: onnx.ModelProto) -> list[str]:
-    """Names of all floating-point results of top-level nodes that hang on an input, in graph order.
+    """Names of all floating-point results of top-level nodes that depend on an input, in graph order.
 
     Results inside the bodies of loops and branches cannot be tapped and are not in the list.
     """
@@ -33,7 +33,7 @@ def activations(model: onnx.ModelProto) -> list[str]:
 
 
 def reads(node: onnx.NodeProto) -> list[str]:
-    """Tensors a node reads, those that its bodies capture included."""
+    """Tensors that a node reads, including those that its bodies capture."""
     found = [name for name in node.input if name]
     for body in subgraphs(node):
         made = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
@@ -45,7 +45,7 @@ def reads(node: onnx.NodeProto) -> list[str]:
 
 
 def parents(model: onnx.ModelProto, watched: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """For each watched tensor the nearest watched tensors and graph inputs that it is computed from."""
+    """For each watched tensor, the nearest watched tensors and graph inputs that it is computed from."""
     sources: dict[str, frozenset[str]] = {value.name: frozenset([value.name]) for value in model.graph.input}
     for tensor in model.graph.initializer:
         sources[tensor.name] = frozenset()
@@ -61,7 +61,7 @@ def parents(model: onnx.ModelProto, watched: Collection[str]) -> dict[str, tuple
 
 
 def segments(model: onnx.ModelProto, watched: Collection[str]) -> dict[str, frozenset[str]]:
-    """For each watched tensor the names of the nodes between it and the nearest watched tensors before it."""
+    """For each watched tensor, the names of the nodes between it and the nearest watched tensors before it."""
     since: dict[str, frozenset[str]] = {}
     found = {}
     for node in model.graph.node:
@@ -75,7 +75,7 @@ def segments(model: onnx.ModelProto, watched: Collection[str]) -> dict[str, froz
 
 
 def with_outputs(model: onnx.ModelProto, names: Iterable[str], *, only: bool = False) -> onnx.ModelProto:
-    """A copy of ``model`` that gives ``names`` as well (``only``: and nothing else, with no more nodes than needed)."""
+    """A copy of ``model`` that also outputs ``names`` (with ``only``: nothing else, and no more nodes than needed)."""
     import onnx
 
     copy = onnx.ModelProto()
@@ -113,12 +113,12 @@ def cut(
 ) -> onnx.ModelProto:
     """The graph cut at every tensor of ``at``: consumers read a new graph input, ``NAME//local`` is the result.
 
-    Feeding the reference's values gives the error that each layer makes by itself.
+    Feeding the reference's values gives each layer's own error.
 
     Args:
-        model: float32 arithmetic (an emulated graph for low precisions); it is not changed.
-        wanted: tensors that shall be outputs; of those of ``at`` the local results.
-        rounded: tensors that hold a low precision's values -> onnx.TensorProto type; what is fed is rounded to it.
+        model: computes in float32 (an emulated graph for low precisions); it is not changed.
+        wanted: tensors that become outputs; for those in ``at``, their local results.
+        rounded: tensors that hold values of a low precision -> onnx.TensorProto type, to which feeds are rounded.
     """
     import onnx
 

@@ -1,6 +1,6 @@
 """A job: values of TensorFlow's intermediate tensors, written to files; one run fetches as many as fit the budget.
 
-In a process of its own, TensorFlow's half a gigabyte is gone when it ends, and a crash is an error.
+It runs in its own process, so TensorFlow's half a gigabyte is freed when it ends, and a crash is an ordinary error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def write_aside(
     frozen: Path, wanted: Mapping[str, str], feeds: Mapping[str, Array], folder: Path, max_bytes: int, *,
     environment: Mapping[str, str] | None = None, limit_s: float | None = None, own_log: bool = False,
 ) -> Path:  # fmt: skip
-    """:func:`write_values` in a process of its own; the folder with the files.
+    """Run :func:`write_values` in its own process; returns the folder with the files.
 
     Raises:
         SourceError: TensorFlow cannot run the graph.  WorkerDied: it crashed, or took longer than the limit.
@@ -53,11 +53,13 @@ def run(job: Job) -> None:
 def write_values(
     frozen: Path, wanted: Mapping[str, str], feeds: Mapping[str, Array], folder: Path, max_bytes: int
 ) -> None:
-    """Run the frozen graph and write ``folder/<i>.npy`` for the i-th wanted tensor, and ``index.json``: name -> file.
+    """Run the frozen graph; write the i-th wanted tensor to ``folder/<i>.npy``, and ``index.json`` (name -> file).
 
     Args:
         frozen: the optimised GraphDef that was exported; wanted: our name -> TensorFlow tensor (``op:0``).
-        feeds: TensorFlow tensor -> array.  What cannot be fetched (a branch not taken, say) is left out of the index.
+        feeds: TensorFlow tensor -> array.
+
+    A tensor that cannot be fetched (in a branch not taken, say) is missing from the index.
     """
     import tensorflow as tf
 
@@ -95,7 +97,7 @@ def _tensor(graph: tf.Graph, name: str) -> tf.Tensor | None:
 def _sizes(
     tf: ModuleType, graph: tf.Graph, tensors: Mapping[str, tf.Tensor], feeds: Mapping[str, Array]
 ) -> dict[str, int]:
-    """Bytes of every tensor that can be fetched, by a run that keeps no values: shapes may be known to it alone."""
+    """Bytes of every tensor that can be fetched, from a run that keeps no values: only a run knows every shape."""
     plain = {name: tensor for name, tensor in tensors.items() if tensor.dtype.is_numpy_compatible}
     with graph.as_default():
         counts = {name: tf.size(tensor, tf.int64) for name, tensor in plain.items()}
@@ -109,7 +111,7 @@ def _sizes(
 def _fetchable(
     tf: ModuleType, graph: tf.Graph, tensors: Mapping[str, tf.Tensor], feeds: Mapping[str, Array], refusals: list[str]
 ) -> dict[str, Array]:
-    """All at once; by halves where that fails, since one dead tensor fails the whole run."""
+    """Fetch all at once; by halves where that fails, since one dead tensor fails the whole run."""
     try:
         return _run(tf, graph, tensors, feeds)
     except tf.errors.InvalidArgumentError as error:
@@ -124,7 +126,7 @@ def _fetchable(
 def _run(
     tf: ModuleType, graph: tf.Graph, tensors: Mapping[str, tf.Tensor], feeds: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """In a session of its own: one that lives on keeps a copy of the weights for every set of tensors it fetched."""
+    """Fetch in a new session: a session keeps a copy of the weights for every set of tensors that it has fetched."""
     with tf.compat.v1.Session(graph=graph, config=_as_written(tf)) as session:
         values: dict[str, Array] = session.run(dict(tensors), feeds)
         return values

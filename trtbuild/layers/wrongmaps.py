@@ -1,4 +1,4 @@
-"""Tensors that the exporter's map leads to the wrong TensorFlow tensor: suspected by values, proved by feeding them."""
+"""Tensors that the exporter maps to the wrong TensorFlow tensor: suspected by their values, proved by feeding them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def suspects(
     names: Sequence[str], parents: Mapping[str, Sequence[str]], compared: Mapping[str, Compared],
     certain: Collection[str],
 ) -> dict[str, list[str]]:  # fmt: skip
-    """Tensors that differ from their counterpart although all that is computed from them agrees -> what that is.
+    """Tensors that differ from their counterpart although everything computed from them agrees -> those tensors.
 
-    A wrong value would be passed on, unless what follows saturates: a suspicion, not a proof.
+    A wrong value would be passed on, unless a later layer saturates: a suspicion, not a proof.
 
     Args:
         names: in graph order; ``parents`` of each among them.
@@ -36,7 +36,7 @@ def suspects(
     for name in names:
         for parent in parents[name]:
             children.setdefault(parent, []).append(name)
-    unknown = {name for name in names if name not in compared}  # looked through, as suspects are
+    unknown = {name for name in names if name not in compared}  # looked through, like suspects
     found: dict[str, list[str]] = {}
     for name in reversed(names):
         judged: dict[str, None] = {}
@@ -58,10 +58,10 @@ def disproved(
     suspected: Mapping[str, Sequence[str]], compared: Mapping[str, Compared], graph: InspectedGraph,
     reference: ReferenceValues, runs: TappedRuns,
 ) -> set[str]:  # fmt: skip
-    """Those of the suspects whose counterparts' values, in their place, spoil what is computed from them.
+    """The suspects whose counterparts' values, fed in their place, spoil the tensors computed from them.
 
-    The graph runs on all of them at once; what is not spoilt then leaves those before it unproved.  The others are
-    fed one by one, for a wrong one spoils what is computed from its neighbours as well.
+    First the graph is fed all of them at once; a suspect that spoils nothing then is not proved.  The others are fed
+    one by one, since a wrong one also spoils the tensors computed from its neighbours.
     """
 
     def spoilt(fed: Iterable[str]) -> set[str]:
