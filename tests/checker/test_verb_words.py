@@ -10,13 +10,13 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.cli import main as cli
 
 MISTAKES = [
-    ([], "expects a model of the config, or one path"),
-    (["a.onnx", "b.onnx"], "expects a model of the config, or one path"),
-    (["a.onnx", "model=tiny"], "a path takes no 'model'"),
+    ([], "expects a model from the config, or one path"),
+    (["a.onnx", "b.onnx"], "expects a model from the config, or one path"),
+    (["a.onnx", "model=tiny"], "'model' cannot be set for a path"),
     (["a.onnx", "precision=int9"], "did you mean 'int8'?"),
     (["a.onnx", "tensorrt=rtx-9"], "unknown tensorrt 'rtx-9'"),
     (["a.onnx"], "No such file"),
-    (["a.onnx", "--sarif", "."], "--sarif .: it is a folder; give the name of a file"),
+    (["a.onnx", "--sarif", "."], "--sarif .: is a folder; give the name of a file"),
     (["a.onnx", "opset=13"], "an ONNX file has its own opset"),
     (["saved_model", "opset=x"], "'x' is not a number"),
     (["a.keras", "signature=x"], "only a SavedModel has signatures"),

@@ -84,7 +84,7 @@ def test_any_change_forgets_it(root: Path, change: Callable[[Path], None]) -> No
     assert noop.recall(str(root), WORDS) is None
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"signatures": {}}', '{"signatures": 3, "said": [], "status": 0}'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"signatures": {}}', '{"signatures": 3, "output": [], "status": 0}'])
 def test_a_broken_memory_is_no_answer(root: Path, text: str) -> None:
     """It costs a build that finds nothing to do."""
     (memory,) = (root / ".trtbuild" / "noop").iterdir()

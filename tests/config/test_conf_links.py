@@ -14,7 +14,7 @@ import pytest
 from tests.config.test_config import workspace
 from trtbuild.base.errors import ConfigError
 from trtbuild.cli import noop
-from trtbuild.cli.commands.build import told_by_paths
+from trtbuild.cli.commands.build import configuration
 from trtbuild.config import composed, conf_folders, load_variant
 from trtbuild.config.composed import Composed
 
@@ -130,11 +130,11 @@ def opset(root: Path) -> int:
 
 def remember(root: Path) -> bool:
     """What a build does to remember its answer; whether it did."""
-    before = noop.sign(told_by_paths(root))
+    before = noop.sign(configuration(root))
     kept = Composed(root / ".trtbuild", conf_folders(root))
     load_variant(root, WORDS, kept)
     kept.keep()
-    if kept.told_by is None or not set(kept.told_by) <= before.keys():
+    if kept.other_configs is None or not set(kept.other_configs) <= before.keys():
         return False
     noop.remember(str(root), WORDS, before, [], noop.Answer(["", ""], 0))
     return True

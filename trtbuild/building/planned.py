@@ -27,7 +27,7 @@ class Planned:
     plan: Plan
     invalid: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they make no variant
     named: Mapping[str, str] = field(default_factory=dict)  # overrides -> the variant of the plan that they make
-    told_by: tuple[str, ...] | None = ()  # configs beyond conf/ that it depends on; None: on more than files
+    other_configs: tuple[str, ...] | None = ()  # configs beyond conf/ that it depends on; None: on more than files
 
 
 def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: bool, files: bool = True) -> Planned:
@@ -52,7 +52,7 @@ def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: boo
         check_files(variant.spec, store)
     plan = make_plan([variant], WANTED, Declarations())
     named = {" ".join(overrides): next(iter(plan.variants))}
-    return Planned(workspace, store, plan, {}, named, composed.told_by)
+    return Planned(workspace, store, plan, {}, named, composed.other_configs)
 
 
 def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]], *, files: bool = True) -> Planned:
@@ -84,7 +84,7 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
     plan = make_plan(variants.values(), WANTED, declarations)
     names = {_recipes(plan.specs[name], roles): name for name, roles in plan.variants.items()}
     named = {said: names[found] for said, found in steps.items()}
-    return Planned(workspace, store, plan, invalid, named, composed.told_by)
+    return Planned(workspace, store, plan, invalid, named, composed.other_configs)
 
 
 _Recipes = tuple[str, frozenset[tuple[str, str]]]

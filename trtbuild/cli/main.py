@@ -1,4 +1,4 @@
-"""The command line's way in: the remembered answer, else a verb; errors to one line and an exit status."""
+"""The console script: the remembered answer, or else a verb; an error becomes one line and an exit status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(argv: Sequence[str]) -> int:
     root = noop.find_root(os.getcwd())
     answer = noop.recall(root, argv) if root else None
     if answer is not None:
-        for stream, text in zip((sys.stdout, sys.stderr), answer.said, strict=True):
+        for stream, text in zip((sys.stdout, sys.stderr), answer.output, strict=True):
             stream.write(text)
         return answer.status
     from trtbuild.cli import words
@@ -36,13 +36,13 @@ def run(argv: Sequence[str]) -> int:
 
 
 def main() -> NoReturn:
-    """The console script: the only place that exits, and that catches everything."""
+    """The entry point: the only place that exits, and that catches everything."""
     signal.signal(signal.SIGTERM, _interrupt)
     out = streams.take_over()
     try:
         status = run(sys.argv[1:])
     except KeyboardInterrupt:
-        print("trtbuild: interrupted; finished steps are kept, run it again to go on", file=sys.stderr)
+        print("trtbuild: interrupted; finished steps are kept; run it again to continue", file=sys.stderr)
         status = 130
     except BrokenPipeError as error:
         status = _unwritten(error)
@@ -54,10 +54,10 @@ def main() -> NoReturn:
 
 
 def _unwritten(error: OSError) -> int:
-    """The work is done, and its answer did not arrive."""
-    if isinstance(error, BrokenPipeError):  # the reader has what it wanted, and left
+    """The exit status when the work was done but its output could not be written."""
+    if isinstance(error, BrokenPipeError):  # the reader (head, say) has read enough and closed the pipe
         return 128 + signal.SIGPIPE
-    hint = "what was done is kept: run it again with another output"
+    hint = "finished work is kept: run it again with another output"
     print(f"trtbuild: stdout: cannot be written: {error.strerror or error}; {hint}", file=sys.stderr)
     return 3
 

@@ -1,6 +1,6 @@
-"""The answer of an unchanged build, remembered: what was said, and the stat signature of every file it depended on.
+"""The remembered answer of an unchanged build: its output, and the stat signature of every file it depended on.
 
-Nothing to do must cost nothing, so this module imports the standard library only, and little of it.
+A build with nothing to do must cost nothing, so this module imports only a little of the standard library.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import NamedTuple
 from trtbuild.base import shortcut
 from trtbuild.base.signatures import everything, stat_signature
 
-# Time stamps of common file systems step by up to 10 ms: a file changed within one step of being signed could change
-# again unseen.
+# Time stamps on common file systems advance in steps of up to 10 ms: a file that changed within one step of being
+# signed could change again unnoticed.
 _STEP_NS = 20_000_000
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _KEPT_ANSWERS = 256
 
 
 class Answer(NamedTuple):
-    said: list[str]  # what stdout and stderr were given
+    output: list[str]  # the text written to stdout and to stderr
     status: int
 
 
 def find_root(start: str) -> str | None:
-    """The nearest folder above with a .dvc folder, as find_workspace finds it."""
+    """The nearest folder at or above ``start`` that has a .dvc folder, as in find_workspace."""
     folder = os.path.abspath(start)
     while not os.path.isdir(os.path.join(folder, ".dvc")):
         parent = os.path.dirname(folder)
@@ -41,14 +41,14 @@ def find_root(start: str) -> str | None:
 
 
 def recall(root: str, words: Sequence[str]) -> Answer | None:
-    """The remembered answer and exit status, when every signature still holds."""
+    """The remembered answer and exit status, if every signature still holds."""
     try:
         answer = shortcut.load(_file(root, words))
         if not isinstance(answer, dict):
             return None
         if any(stat_signature(path) != signature for path, signature in answer["signatures"].items()):
             return None
-        return Answer(answer["said"], answer["status"])
+        return Answer(answer["output"], answer["status"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -59,13 +59,13 @@ Signatures = dict[str, "list[int] | None"]
 def sign(paths: Iterable[str]) -> Signatures:
     """Signatures of everything below ``paths``, of the package and of its environment.
 
-    Take those of a build's configuration (config, templates) before it starts: they may change while it runs.
+    Sign a build's configuration (config, templates) before the build starts: it may change while the build runs.
     """
     return {path: stat_signature(path) for path in [*everything(paths), *_environment()]}
 
 
 def remember(root: str, words: Sequence[str], before: Signatures, paths: Iterable[str], answer: Answer) -> None:
-    """Keep the answer, with what was signed ``before`` the build and everything below ``paths`` now."""
+    """Keep the answer, with the signatures taken ``before`` the build and those of everything below ``paths`` now."""
     signatures = {**{path: stat_signature(path) for path in everything(paths)}, **before}
     newest = max((s[0] for s in signatures.values() if s), default=0)
     wait_ns = newest + _STEP_NS - time.time_ns()
@@ -83,14 +83,14 @@ def remember(root: str, words: Sequence[str], before: Signatures, paths: Iterabl
 
 
 def _file(root: str, words: Sequence[str]) -> str:
-    # Another machine that shares the workspace measures its own latency, and no file's signature would tell.
+    # Another machine that shares the workspace measures its own latency, which no file's signature shows.
     host = [os.uname().nodename, str(len(os.sched_getaffinity(0))), os.environ.get("CUDA_VISIBLE_DEVICES", "")]
     key = hashlib.sha256("\0".join([sys.prefix, _PACKAGE, *host, *words]).encode()).hexdigest()[:24]
     return os.path.join(root, ".trtbuild", "noop", f"{key}.json")
 
 
 def _environment() -> list[str]:
-    """Our own code, and the folder whose stamp changes when a package is installed or removed."""
+    """Our own code, and the folder whose time stamp changes when a package is installed or removed."""
     import importlib.util
 
     spec = importlib.util.find_spec("onnx")

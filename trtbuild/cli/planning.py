@@ -1,4 +1,4 @@
-"""Arguments of a command line -> what is planned: where every verb on variants starts."""
+"""Command-line arguments -> a plan: where every verb that works on variants starts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from trtbuild.cli import words
 
 
 def planned(args: argparse.Namespace, *, files: bool = True) -> Planned:
-    """The variants of the words, in the workspace of the current folder."""
+    """Plan the variants that the words name, in the workspace of the current folder."""
     overrides = words.overrides_of(args)
     return plan_overrides(find_workspace(Path.cwd()), overrides, sweep=args.multirun, files=files)

@@ -1,4 +1,4 @@
-"""Standard output and error that never stop a command: what cannot be written is lost, and shows in the exit status."""
+"""Standard output and error that never stop a command: a failed write is remembered, for the exit status."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 
 class Stream(io.FileIO):
-    """A descriptor whose failures are kept in ``failed``, the first of them; the work goes on."""
+    """A descriptor whose first failed write is kept in ``failed``; later writes go on."""
 
     failed: OSError | None = None
 
@@ -23,10 +23,10 @@ class Stream(io.FileIO):
 
 
 def take_over() -> Stream | None:
-    """Put such streams in place of Python's own; returns standard output, None where somebody has replaced it already.
+    """Put such streams in place of Python's own; returns standard output, or None where it was replaced already.
 
-    Characters that a stream's encoding lacks are replaced.  A closed descriptor is opened: else the next file that a
-    build opens would have its number, and what libraries write to standard error would go into it.
+    Characters that a stream's encoding lacks are replaced.  A closed descriptor is opened: otherwise the next file that
+    a build opens would get its number, and receive what libraries write to standard error.
     """
     for number in range(3):
         _keep_open(number)
@@ -40,7 +40,7 @@ def take_over() -> Stream | None:
 
 
 def finish(out: Stream | None) -> OSError | None:
-    """Write what is left; the error that kept standard output from being written in full."""
+    """Flush both streams; returns the error that kept standard output from being written in full."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
@@ -51,7 +51,7 @@ def _keep_open(number: int) -> None:
     try:
         os.fstat(number)
     except OSError:
-        # Not to be written where it is standard output: an answer that nobody gets is a failure.
+        # Standard output is opened read-only: an answer that nobody receives is a failure.
         os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)
 
 

@@ -1,4 +1,4 @@
-"""Words of a command line -> a verb and its arguments, as the files of ``commands/`` declare them."""
+"""Command-line words -> a verb and its arguments, as the files in ``commands/`` declare them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NoReturn, Protocol, cast
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.names import did_you_mean
 
-BUILD = "build"  # the verb of words that name none
+BUILD = "build"  # the verb when the words do not name one
 GROUPS = {
     "build": "build", "compare": "compare and upgrade", "convert": "does it convert?", "share": "share and set up",
 }  # fmt: skip
@@ -22,21 +22,21 @@ LONGEST_S = 86_400.0
 class Command(Protocol):
     """A file of ``commands/``, whose name is the verb's."""
 
-    GROUP: str  # of GROUPS
+    GROUP: str  # a key of GROUPS
     HELP: str  # one line
-    EXAMPLES: str  # command lines, each with what it does
+    EXAMPLES: str  # command lines, with what each does where that is not plain
 
     def options(self, parser: argparse.ArgumentParser) -> None:
-        """Declare what the verb takes."""
+        """Declare the arguments that the verb takes."""
         ...
 
     def run(self, args: argparse.Namespace) -> int:
-        """Do it; returns the exit status, raises TrtbuildError."""
+        """Run the verb; returns the exit status, raises TrtbuildError."""
         ...
 
 
 def verbs() -> list[str]:
-    """Every verb there is: the file system is the registry."""
+    """Every verb: the file system is the registry."""
     folder = Path(__file__).with_name("commands")
     return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
 
@@ -49,7 +49,7 @@ def split_verb(argv: Sequence[str]) -> tuple[str, list[str]]:
     """The verb, wherever it stands, and the other words.
 
     Raises:
-        ConfigError: the first word is not a verb, and none of the others is.
+        ConfigError: neither the first word nor any other is a verb.
     """
     known = verbs()
     plain = [i for i, word in enumerate(argv) if not is_override(word) and not word.startswith("-")]
@@ -62,10 +62,10 @@ def split_verb(argv: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The arguments of the verb among these words, and the verb as ``verb``.
+    """The arguments of the verb among these words, and the verb itself as ``verb``.
 
     Raises:
-        ConfigError: a word that the verb does not take, an option without its value, or one that is given twice.
+        ConfigError: a word that the verb does not take, an option without its value, or an option given twice.
     """
     verb, words = split_verb(argv)
     parser = parser_of(verb)
@@ -85,7 +85,7 @@ def parser_of(verb: str) -> Parser:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with the package's errors, no abbreviations, and options that are given once."""
+    """argparse with the package's errors, no abbreviations, and no repeated options."""
 
     def __init__(self, *, prog: str = "trtbuild", description: str = "", epilog: str = "") -> None:
         super().__init__(
@@ -100,13 +100,13 @@ class Parser(argparse.ArgumentParser):
             where, what = found[1], found[2]
         if found := re.fullmatch(r"the following arguments are required: (.*)", what):
             where, what = self.prog.removeprefix("trtbuild "), f"expects {found[1]}"
-        said = {"expected one argument": "expects a value", "ignored explicit argument": "takes no value"}
-        what = next((better for words, better in said.items() if what.startswith(words)), what)
+        plainer = {"expected one argument": "expects a value", "ignored explicit argument": "takes no value"}
+        what = next((better for words, better in plainer.items() if what.startswith(words)), what)
         raise ConfigError(what, where=where, hint="" if where.startswith("-") else f"see {self.prog} --help")
 
 
 class _Once(argparse.Action):
-    """Keeps a value; an option that is given twice is a mistake, and neither value is taken."""
+    """Stores a value; giving an option twice is a mistake, and neither value is used."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object,
@@ -118,7 +118,7 @@ class _Once(argparse.Action):
 
 
 def _unknown(word: str, verb: str, parser: argparse.ArgumentParser) -> ConfigError:
-    """A word that is left over: the nearest option of the verb, or whose it is."""
+    """The error for a leftover word: it names the verb's nearest option, or the verbs that do take the word."""
     if not word.startswith("-"):
         hint = f"see trtbuild {verb} --help"
         return ConfigError(f"unexpected word '{word}'", where=verb, hint=hint)
@@ -136,31 +136,31 @@ def options_of(verb: str) -> list[str]:
 
 
 def is_override(word: str) -> bool:
-    """Whether a word is in Hydra's grammar: ``key=value``, or ``~key`` to delete."""
+    """Whether a word is an override in Hydra's grammar: ``key=value``, or ``~key`` to delete."""
     return word.startswith("~") or ("=" in word and not word.startswith("-"))
 
 
 def split_overrides(words: Iterable[str]) -> tuple[list[str], list[str]]:
     """Plain words and overrides."""
-    found: tuple[list[str], list[str]] = ([], [])
+    split: tuple[list[str], list[str]] = ([], [])
     for word in words:
-        found[is_override(word)].append(word)
-    return found
+        split[is_override(word)].append(word)
+    return split
 
 
-# What several verbs take, declared once.
+# Arguments that several verbs share.
 
 
 def variant_words(parser: argparse.ArgumentParser, *, multirun: bool = True) -> None:
     """Overrides that name a variant, or with ``-m`` every variant of a sweep."""
-    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="an override, in Hydra's grammar")
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="a config override, in Hydra's syntax")
     if multirun:
-        parser.add_argument("-m", "--multirun", action="store_true", help="a sweep: every combination of the values")
+        parser.add_argument("-m", "--multirun", action="store_true", help="sweep over every combination of values")
     json_option(parser)
 
 
 def json_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
 
 
 def install_option(parser: argparse.ArgumentParser) -> None:
@@ -173,17 +173,17 @@ def install_option(parser: argparse.ArgumentParser) -> None:
 
 
 def remote_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--remote", metavar="NAME", help="a remote of DVC's configuration, instead of the default one")
+    parser.add_argument("--remote", metavar="NAME", help="the DVC remote to use instead of the default one")
 
 
 def limit_option(parser: argparse.ArgumentParser, default_s: float, of_what: str) -> None:
     parser.add_argument(
-        "--limit", type=seconds, metavar="SECONDS", help=f"time limit of {of_what} (default: {default_s:g})"
+        "--limit", type=seconds, metavar="SECONDS", help=f"time limit for {of_what} (default: {default_s:g})"
     )
 
 
 def seconds(text: str) -> float:
-    """A time limit in seconds, more than none and less than a day."""
+    """A time limit in seconds: more than zero, less than a day."""
     try:
         value = float(text)
     except ValueError:
@@ -194,7 +194,7 @@ def seconds(text: str) -> float:
 
 
 def one_of(valid: Sequence[str]) -> Callable[[str], str]:
-    """A type for an option with few values: a wrong one is answered with the nearest."""
+    """A type for an option with few values; the error for a wrong one suggests the nearest."""
 
     def choose(text: str) -> str:
         if text not in valid:
@@ -205,7 +205,7 @@ def one_of(valid: Sequence[str]) -> Callable[[str], str]:
 
 
 def overrides_of(args: argparse.Namespace) -> list[str]:
-    """The words of a verb that takes overrides alone.
+    """The words of a verb that takes only overrides.
 
     Raises:
         ConfigError: a word is not an override.
@@ -218,30 +218,30 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
 
 
 def one_argument(args: argparse.Namespace, what: str) -> tuple[str, list[str]]:
-    """A path or name with overrides of its own, or "" and overrides that name a variant.
+    """A path or name with its own overrides, or "" and the overrides that name a variant.
 
     Raises:
-        ConfigError: nothing, or more than one thing.
+        ConfigError: nothing is given, or more than one path or name.
     """
     plain, overrides = split_overrides(args.words)
     if len(plain) > 1 or not (plain or overrides):
         hint = f"see trtbuild {args.verb} --help"
-        raise ConfigError(f"expects a model of the config, or {what}", where=args.verb, hint=hint)
+        raise ConfigError(f"expects a model from the config, or {what}", where=args.verb, hint=hint)
     return (plain[0] if plain else ""), overrides
 
 
 def overview() -> str:
-    """What ``trtbuild --help`` says: every verb in its group."""
+    """The text of ``trtbuild --help``: every verb, by group."""
     lines = ["usage: trtbuild [VERB] [KEY=VALUE …] [OPTION …]", "",
              "  trtbuild model=segnet precision=int8           build, validate, report",
-             "  trtbuild -m model=a,b precision=fp16,int8      a sweep: every combination, planned as one"]  # fmt: skip
+             "  trtbuild -m model=a,b precision=fp16,int8      sweep: every combination, as one plan"]  # fmt: skip
     for group, title in GROUPS.items():
         lines += ["", f"{title}:"]
         for verb in verbs():
             declared = command(verb)
             if group == declared.GROUP:
                 lines.append(f"  {verb:<11} {declared.HELP}")
-    lines += ["", "trtbuild VERB --help tells what a verb takes; trtbuild --version",
+    lines += ["", "see also: trtbuild VERB --help, trtbuild --version",
               "exit status: 0 within thresholds · 1 a threshold failed · 2 config · 3 environment ·",
               "             4 the model or TensorRT said no · 70 a bug in trtbuild · 130 interrupted"]  # fmt: skip
     return "".join(f"{line}\n" for line in lines)

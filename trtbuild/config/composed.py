@@ -57,7 +57,7 @@ class Composed:
             self._changed = True
 
     @property
-    def told_by(self) -> tuple[str, ...] | None:
+    def other_configs(self) -> tuple[str, ...] | None:
         """Paths beyond the folders that compositions depended on; None where more than files decided."""
         return tuple(sorted(self._beyond)) if self._files_decide else None
 

@@ -56,7 +56,7 @@ def test_a_case_is_never_replaced(capsys: pytest.CaptureFixture[str]) -> None:
         (["net.onnx", "--limit", "soon"], "expected seconds between 0 and 86400, found 'soon'"),
         (["none.onnx"], "none.onnx: No such file"),
         (["net.onnx", "model=a"], "model=a: 'model' is not accepted here"),
-        (["net.onnx", "good.onnx"], "expects a model of the config, or an .onnx file"),
+        (["net.onnx", "good.onnx"], "expects a model from the config, or an .onnx file"),
         (["net"], "'net' is not an .onnx file"),
     ],
 )

@@ -71,8 +71,8 @@ def test_what_is_part_of_this_environment_stays(capsys: pytest.CaptureFixture[st
     assert toolchain("remove", "rtx-1.7", "rtx-1.4") == 0
 
     said = capsys.readouterr().err
-    assert "in this environment already" in said
-    assert "stays as it is" in said
+    assert "already in this environment" in said
+    assert "is left alone" in said
     assert "rtx-1.4: is not installed" in said
 
 

@@ -8,7 +8,7 @@ from trtbuild.cli import planning, words
 from trtbuild.pipeline import comparison
 
 GROUP = "compare"
-HELP = "record a built variant as the accepted baseline, in baselines/; git keeps it"
+HELP = "record a built variant as its accepted baseline, in baselines/ (kept in git)"
 EXAMPLES = """\
   trtbuild accept model=segnet precision=int8
 """
@@ -16,7 +16,7 @@ EXAMPLES = """\
 
 def options(parser: argparse.ArgumentParser) -> None:
     words.variant_words(parser)
-    parser.add_argument("--force", action="store_true", help="also what fails its thresholds")
+    parser.add_argument("--force", action="store_true", help="accept a variant that fails its thresholds, too")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``trtbuild bisect``: the TensorRT version at which something about a variant changed."""
+"""``trtbuild bisect``: find the TensorRT version at which something about a variant changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trtbuild.cli import words
 from trtbuild.pipeline import bisect
 
 GROUP = "compare"
-HELP = "the TensorRT version at which a variant's verdict, output or build changed, with few builds"
+HELP = "find the TensorRT version at which a variant's verdict, output or build changed, in few builds"
 EXAMPLES = """\
   trtbuild bisect model=segnet precision=int8 tensorrt=rtx-1.4,rtx-1.5,rtx-1.6,rtx-1.7
   trtbuild bisect model=segnet precision=int8 tensorrt=rtx-1.4,rtx-1.7 --what built
@@ -20,7 +20,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     words.install_option(parser)
     parser.add_argument(
         "--what", type=words.one_of(bisect.WHAT), default=bisect.WHAT[0], metavar="|".join(bisect.WHAT),
-        help=f"what changed (default: {bisect.WHAT[0]})",
+        help=f"what to compare (default: {bisect.WHAT[0]})",
     )  # fmt: skip
 
 

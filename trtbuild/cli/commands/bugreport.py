@@ -1,4 +1,4 @@
-"""``trtbuild bugreport``: reduce what fails, and write a folder and zip that a maintainer can work with."""
+"""``trtbuild bugreport``: reduce a failure, and write a folder and zip file that a maintainer can work with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def note(line: str) -> None:
 
 
 GROUP = "convert"
-HELP = "a folder and zip with everything a maintainer asks for, and nothing of yours"
+HELP = "write a folder and zip file with everything a maintainer needs, and none of your data"
 EXAMPLES = """\
   trtbuild bugreport model=segnet precision=int8 -o report
   trtbuild bugreport detector.onnx
@@ -37,7 +37,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     failure_options(parser)
     parser.add_argument("-o", "--output", metavar="DIR", default="", help="the folder to write (default: bug_NAME)")
     parser.add_argument(
-        "--keep-weights", action="store_true", help="values that the failure needs may be in the report"
+        "--keep-weights", action="store_true", help="let the report contain weights that the failure needs"
     )
 
 
@@ -45,13 +45,13 @@ def run(args: argparse.Namespace) -> int:
     """0: the folder and its zip are written.
 
     Raises:
-        ConfigError: nothing fails, bad words, the folder exists, or the user's values would have to be in it.
+        ConfigError: nothing fails, bad words, the folder exists, or it would have to hold the user's own values.
     """
-    asked = request(args, "an .onnx file, or a case of the suite")
+    reduction = request(args, "an .onnx file, or a case of the suite")
     given = args.output
     if given:
         folder.check_free(Path(given))
-    with reproducer_of(asked, note, cases=True) as reproducer, tempfile.TemporaryDirectory() as scratch:
+    with reproducer_of(reduction, note, cases=True) as reproducer, tempfile.TemporaryDirectory() as scratch:
         name = args.name or _name(reproducer)
         target = Path(given or f"bug_{name}")
         folder.check_free(target)
@@ -63,36 +63,36 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
         leaks = hidden.found(made.files)
         if leaks:
-            # A word of the report's own may be a model's name as well: nobody but its owner can tell.
-            what = f"the report would have a word that names this machine or model: {leaks[0]}"
-            raise ConfigError(what, where="bugreport", hint="rename the file or model if the word is the report's own")
+            # A word of the report's own may also be a model's name: only its owner can tell.
+            what = f"the report would contain a word that names this machine or model: {leaks[0]}"
+            raise ConfigError(what, where="bugreport", hint="if the word is the report's own, rename the file or model")
         folder.write(target, made.files)
     _say(target, made, as_json=args.json)
     return 0
 
 
 def _name(reproducer: Reproducer) -> str:
-    """A name after the fault, not after the user's model."""
+    """A name from the fault, not from the user's model."""
     ops = [node.op_type for node in reproducer.model.graph.node]
     failure = reproducer.small.failure
     public = reproducer.subject.case is not None and reproducer.subject.case.packaged
     return reproducer.subject.name if public else casefile.case_id("-".join(ops[:1]) or "graph", failure)
 
 
-def _versions(asked: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
+def _versions(requested: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
     """The named versions if there are several, otherwise every version of the flavour."""
-    if len(asked) > 1:
-        return dict(asked)
+    if len(requested) > 1:
+        return dict(requested)
     from trtbuild.reducing.subject import versions_of
 
-    flavour = next(iter(asked.values())).flavour
+    flavour = next(iter(requested.values())).flavour
     names = config.options(named.root_here(), "tensorrt")
     every = versions_of(",".join(names))
-    return {**{name: spec for name, spec in every.items() if spec.flavour == flavour}, **asked}
+    return {**{name: spec for name, spec in every.items() if spec.flavour == flavour}, **requested}
 
 
 def _blobs(reproducer: Reproducer) -> Iterator[bytes]:
-    """Bytes of the user's own weights that must not be in a report: some from the middle of each."""
+    """Bytes that must not be in a report: some from the middle of each of the user's own weights."""
     import onnx
 
     from trtbuild.reducing.weights import own_values, tensors
@@ -122,4 +122,4 @@ def _say(target: Path, made: report.Report, *, as_json: bool) -> None:
         print(re.sub(r"\s+", " ", made.title))
         print(f"wrote {target} and {folder.archive_of(target).name}: read report.md before you send it")
     if not reproduced:
-        note(f"repro.py did not reproduce it here (status {made.reproduced}); the report says so")
+        note(f"repro.py did not reproduce the failure here (status {made.reproduced}); the report says so")

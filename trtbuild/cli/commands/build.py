@@ -1,4 +1,4 @@
-"""``trtbuild key=value …``: bring variants up to date, say their verdicts, and remember the answer."""
+"""``trtbuild key=value …``: bring variants up to date, print their verdicts, and remember the answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trtbuild.config import composed
 from trtbuild.machine.gpu import DRIVER_FILES
 
 GROUP = "build"
-HELP = "build, validate and report a variant, or with -m every variant of a sweep; the verb may be left out"
+HELP = "build, validate and report a variant, or every variant of a sweep (-m); the verb can be omitted"
 EXAMPLES = """\
   trtbuild model=segnet precision=int8
   trtbuild -m model=segnet,lenet precision=fp32,fp16,int8 tensorrt=rtx-1.6,rtx-1.7
@@ -32,9 +32,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0: within thresholds; 1: a threshold failed; else the class of the worst failure."""
+    """0: within thresholds; 1: a threshold failed; otherwise the exit status of the worst failure."""
     workspace = find_workspace(Path.cwd())
-    told_by = noop.sign(told_by_paths(workspace.root))
+    signatures = noop.sign(configuration(workspace.root))
     p = plan_overrides(workspace, words.overrides_of(args), sweep=args.multirun)
     outcome = build_planned(p, install=args.install)
     states = variant_states(p, outcome)
@@ -49,28 +49,28 @@ def run(args: argparse.Namespace) -> int:
     sys.stderr.write(summary)
     sys.stdout.write(document)
     code = exit_status(states.values(), p.invalid.values())
-    if not outcome.failures:  # what is invalid is so by the config, which is signed
-        _remember(p, args.argv, told_by, noop.Answer([document, _as_noop(summary)], code))
+    if not outcome.failures:  # invalid variants are due to the config, which is signed
+        _remember(p, args.argv, signatures, noop.Answer([document, _as_noop(summary)], code))
     return code
 
 
 def _as_noop(summary: str) -> str:
-    """The same words for the next time, when there will be nothing to do."""
+    """The summary as the next run prints it, when there will be nothing to do."""
     return summary if summary.endswith(f"{NOTHING_TO_DO}\n") else f"{summary}{NOTHING_TO_DO}\n"
 
 
-def _remember(p: Planned, argv: tuple[str, ...], told_by: noop.Signatures, answer: noop.Answer) -> None:
-    """Keep the answer for the next time, if the workspace still is what it was given for."""
+def _remember(p: Planned, argv: tuple[str, ...], signatures: noop.Signatures, answer: noop.Answer) -> None:
+    """Keep the answer for the next run, if the workspace has not changed since."""
     root = str(p.workspace.root)
-    if p.told_by is None or not set(p.told_by) <= told_by.keys():  # read before they were signed: the next build will
-        return
-    noop.remember(root, argv, told_by, watched(p), answer)
+    if p.other_configs is None or not set(p.other_configs) <= signatures.keys():
+        return  # read before they were signed: the next build will sign them
+    noop.remember(root, argv, signatures, watched(p), answer)
     if any(judgement.state != "fresh" for _, judgement in judge_plan(p.plan, p.store)):
-        noop.forget(root, argv)  # something changed between the build and its signature
+        noop.forget(root, argv)  # something changed between the build and the signing
 
 
-def told_by_paths(root: Path) -> list[str]:
-    """What configures a build: config, templates, DVC's own files at the top."""
+def configuration(root: Path) -> list[str]:
+    """Files and folders that configure a build: config, templates, and DVC's own files at the top."""
     paths = [
         packaged.packaged_conf(),
         root / "conf",
@@ -85,7 +85,7 @@ def told_by_paths(root: Path) -> list[str]:
 
 
 def watched(p: Planned) -> list[str]:
-    """Every file and folder that the steps read and write."""
+    """Every file and folder that the steps read or write."""
     root = p.workspace.root
     paths: list[Path] = []
     for step in p.plan.steps:

@@ -1,4 +1,4 @@
-"""``trtbuild check``: a model of the config, or a file, against one or several TensorRT versions, without a build."""
+"""``trtbuild check``: a model from the config, or a file, against TensorRT versions, without a build."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from trtbuild.config import named
 from trtbuild.core.spec import Onnx, Variant
 
 GROUP = "convert"
-HELP = "does a model or file convert? every failing operation with its line and advice, without a build"
+HELP = "test whether a model or file converts: every failing operation, with its line and advice, without a build"
 EXAMPLES = """\
   trtbuild check model=segnet precision=int8 tensorrt=rtx-1.6,rtx-1.7
   trtbuild check path/to/saved_model precision=fp16
   trtbuild check detector.onnx --sarif findings.sarif
 """
-OF_A_PATH = ("precision", "tensorrt", "opset", "signature")  # all that a path leaves to be chosen; and precision.KEY
+OF_A_PATH = ("precision", "tensorrt", "opset", "signature")  # what can be chosen for a path; precision.KEY, too
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0: it converts; 4: it does not; else the status of what kept it from being checked."""
+    """0: it converts; 4: it does not; otherwise the status of the error that prevented the check."""
     install = args.install
     if args.sarif:
         _refuse_target(Path(args.sarif))
@@ -67,12 +67,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_target(path: Path) -> None:
-    """Before the check: a result that cannot be written is lost."""
+    """Refuse a target that cannot be written, before the check: its result would be lost."""
     if path.is_dir():
-        raise ConfigError("it is a folder", where=f"--sarif {path}", hint="give the name of a file")
+        raise ConfigError("is a folder", where=f"--sarif {path}", hint="give the name of a file")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError(f"nothing can be written to {folder}", where=f"--sarif {path}")
+        raise ConfigError(f"cannot write to {folder}", where=f"--sarif {path}")
 
 
 def _given(overrides: Sequence[str]) -> dict[str, str]:
@@ -81,7 +81,7 @@ def _given(overrides: Sequence[str]) -> dict[str, str]:
         key, _, value = word.partition("=")
         if key not in OF_A_PATH:
             hint = did_you_mean(key, OF_A_PATH)
-            raise ConfigError(f"a path takes no '{key}'", where=word, hint=hint)
+            raise ConfigError(f"'{key}' cannot be set for a path", where=word, hint=hint)
         given[key] = value
     return given
 
@@ -141,7 +141,7 @@ def _of_variant(workspace: Workspace, variant: Variant, how: Options) -> Result:
 
 
 def _present(workspace: Workspace, name: str) -> Path:
-    """The model's file; pulled from DVC's remote where it is not here, as a build does."""
+    """The model's file; one that is missing here is pulled from DVC's remote, as in a build."""
     from trtbuild.remote.models import bring_models
     from trtbuild.store import Store
 

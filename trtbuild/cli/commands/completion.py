@@ -1,4 +1,4 @@
-"""``trtbuild completion``: a shell's completion script, made from the verbs' own declarations."""
+"""``trtbuild completion``: a shell's completion script, generated from the verbs' own declarations."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from trtbuild.cli import words
 from trtbuild.config import named
 
 GROUP = "share"
-HELP = "completion of verbs, options, groups, models and versions for bash, zsh or fish"
+HELP = "print a completion script for bash, zsh or fish: verbs, options, groups, models and versions"
 EXAMPLES = """\
-  source <(trtbuild completion bash)            in ~/.bashrc
+  source <(trtbuild completion bash)            # in ~/.bashrc
   trtbuild completion zsh > ~/.zfunc/_trtbuild
   trtbuild completion fish > ~/.config/fish/completions/trtbuild.fish
 """
 SHELLS = ("bash", "zsh", "fish")
-WORDS = "words"  # what the scripts ask: candidates for one word, a line each
-# A build needs no verb, so words are offered beside the verbs too.  bash breaks words at '=' and wants only what
-# follows; its COMP_LINE has the whole word.
+WORDS = "words"  # what the scripts call: it prints the candidates for one word, one per line
+# A build needs no verb, so config words are offered beside the verbs.  bash splits words at '=' and expects only the
+# part after it; its COMP_LINE has the whole word.
 _PREAMBLE = {
     "bash": """\
 _trtbuild_words() {
@@ -49,11 +49,11 @@ _LAST = {
     "bash": "_shtab_trtbuild_pos_0_COMPGEN=_trtbuild_words",
     "fish": "complete -c trtbuild -n '_shtab_trtbuild_using' -ka '(_trtbuild_words)'",
 }
-_ASKED = {"bash": "_trtbuild_words", "zsh": "_trtbuild_words", "fish": "(_trtbuild_words)"}
+_COMPLETERS = {"bash": "_trtbuild_words", "zsh": "_trtbuild_words", "fish": "(_trtbuild_words)"}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", type=words.one_of((*SHELLS, WORDS)), metavar="|".join(SHELLS), help="whose script")
+    parser.add_argument("shell", type=words.one_of((*SHELLS, WORDS)), metavar="|".join(SHELLS), help="the shell")
     parser.add_argument("word", nargs="?", default="", help=argparse.SUPPRESS)
 
 
@@ -73,7 +73,7 @@ def script(shell: str) -> str:
 
 
 def _every_verb() -> argparse.ArgumentParser:
-    """One parser of all verbs; the words of a build, which needs no verb, stand beside them."""
+    """One parser for all verbs, with a build's words beside them, since a build needs no verb."""
     top = words.Parser()
     verbs = top.add_subparsers(dest="verb", parser_class=argparse.ArgumentParser)
     for verb in words.verbs():
@@ -83,12 +83,12 @@ def _every_verb() -> argparse.ArgumentParser:
     for parser in (top, *verbs.choices.values()):
         for action in parser._actions:
             if action.dest == "words":
-                action.complete = _ASKED  # type: ignore[attr-defined]  # how shtab is told
+                action.complete = _COMPLETERS  # type: ignore[attr-defined]  # shtab's own attribute
     return top
 
 
 def candidates(word: str) -> list[str]:
-    """Groups for the beginning of a word; options of its group behind ``=``, also as a list's next item."""
+    """Before ``=``: the groups that begin so.  After it: the group's options, also as the next item of a list."""
     group, equals, value = word.partition("=")
     if not equals:
         return [f"{name}=" for name in config.GROUPS if name.startswith(group)]

@@ -1,4 +1,4 @@
-"""``trtbuild diff``: two reports by name, or the variants of the overrides against their accepted baselines."""
+"""``trtbuild diff``: two reports by name, or the variants that overrides name against their accepted baselines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     reports, overrides = words.split_overrides(args.words)
     if reports and (overrides or args.multirun):
-        what = f"reports and overrides do not go together: {' '.join(overrides) or '-m'}"
+        what = f"reports and overrides cannot be combined: {' '.join(overrides) or '-m'}"
         raise ConfigError(what, where="diff", hint="trtbuild diff OLD NEW, or trtbuild diff key=value …")
     if reports or not overrides:
         made, code = comparison.diff_sides(reports, Path.cwd()), 0

@@ -1,4 +1,4 @@
-"""``trtbuild explain``: why each step is in its state, and what sets a new step apart from recorded ones."""
+"""``trtbuild explain``: why each step is in its state, and how a new step differs from recorded ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trtbuild.core.step import Step
 from trtbuild.store.tracking import read_yaml
 
 GROUP = "build"
-HELP = "the plan step by step: why a step runs, and what sets it apart from recorded ones"
+HELP = "explain the plan step by step: why a step runs, and how it differs from recorded ones"
 EXAMPLES = """\
   trtbuild explain model=segnet precision=int8
 """

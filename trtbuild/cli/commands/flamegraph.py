@@ -1,4 +1,4 @@
-"""The verb flamegraph: files of a profiler's export to a folder of pictures; needs no workspace."""
+"""``trtbuild flamegraph``: turn a profiler's files into a folder of pictures; needs no workspace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trtbuild.latency.flame.values import MODES, Graph, Mode, Reformats, Rule
 from trtbuild.reports.flamegraph import write_all
 
 GROUP = "share"
-HELP = "layer times of any TensorRT or ONNX Runtime profile, by name scope"
+HELP = "draw the layer times of any TensorRT or ONNX Runtime profile, by name scope"
 EXAMPLES = """\
   trtbuild flamegraph profile.json --layers layers.json -o flame
   trtbuild flamegraph new.json --diff old.json -o flame
@@ -38,17 +38,17 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="DIR", required=True, help="the folder to write")
     add("--layers", metavar="LAYERS.json", help="layer information of the engine (trtexec --exportLayerInfo)")
     add("--mode", type=words.one_of(MODES), default=MODES[0], metavar="|".join(MODES),
-        help=f"whose the time of a fused layer is (default: {MODES[0]})")  # fmt: skip
-    add("--rename", action="append", default=[], metavar="REGEX=NEW", help="on scopes; may come several times")
-    add("--times", metavar="FILE", help="the run's times (trtexec --exportTimes), for its true latency")
-    add("--metadata", metavar="FILE", help="metadata taken from trtexec's log, for the same purpose")
+        help=f"how a fused layer's time is shared among its scopes (default: {MODES[0]})")  # fmt: skip
+    add("--rename", action="append", default=[], metavar="REGEX=NEW", help="rename scopes; can be repeated")
+    add("--times", metavar="FILE", help="times of the run (trtexec --exportTimes), for the true latency")
+    add("--metadata", metavar="FILE", help="metadata from trtexec's log, for the same purpose")
     add("--scopes", metavar="FILE", help="scopes.json of a build")
     add("--reformat", type=words.one_of(REFORMATS), default=REFORMATS[0], metavar="|".join(REFORMATS),
-        help=f"reformats inside the scope of their consumer, or apart (default: {REFORMATS[0]})")  # fmt: skip
-    add("--diff", metavar="OLD.json", help="the old profile that PROFILE is compared with")
+        help=f"show reformats inside their consumer's scope, or apart (default: {REFORMATS[0]})")  # fmt: skip
+    add("--diff", metavar="OLD.json", help="the old profile to compare PROFILE with")
     add("--diff-layers", metavar="FILE", help="layer information of the old engine")
-    add("--diff-scopes", metavar="FILE", help="scopes.json of the old build, where it differs")
-    add("--title", help="the heading")
+    add("--diff-scopes", metavar="FILE", help="scopes.json of the old build, if it differs")
+    add("--title", help="heading of the page")
     words.json_option(parser)
 
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """PROFILE is the new one; ``--diff`` names the old one it is compared with.
 
     Raises:
-        ConfigError: a word is wrong, or a file is; OSError: the folder cannot be written.
+        ConfigError: a wrong word or file.  OSError: the folder cannot be written.
     """
     for name, value in (("--diff-layers", args.diff_layers), ("--diff-scopes", args.diff_scopes)):
         if value and not args.diff:
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     change = None
     if args.diff:
         scopes = args.diff_scopes or args.scopes
-        # A layer file of the new engine does not fit the old one: without its own, the old one goes by names.
+        # The new engine's layer file does not fit the old one: without its own, the old one is attributed by names.
         layers = args.diff_layers
         if mode == "macs" and layers is None:
             raise ConfigError("mode macs needs the old engine's layers too", where="--diff", hint="add --diff-layers")

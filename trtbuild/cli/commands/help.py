@@ -1,4 +1,4 @@
-"""``trtbuild help VERB``: what a verb does and takes."""
+"""``trtbuild help VERB``: what a verb does, and its arguments."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from trtbuild.base.names import did_you_mean
 from trtbuild.cli import words
 
 GROUP = "share"
-HELP = "what a verb does and takes, with examples"
+HELP = "show what a verb does and its arguments, with examples"
 EXAMPLES = """\
   trtbuild help upgrade
 """
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="VERB", help="the verb; without it, all verbs in their groups")
+    parser.add_argument("name", nargs="?", metavar="VERB", help="the verb; without it, all verbs are listed by group")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,17 +16,19 @@ EXAMPLES = """\
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIRECTORY", help="a new folder, or one that is a workspace")
-    parser.add_argument("--from", dest="model", metavar="MODEL", help="SavedModel folder, .keras, .h5, .pb or .onnx")
-    parser.add_argument("--name", help="what to call the model (default: the file's name)")
+    parser.add_argument("directory", metavar="DIRECTORY", help="a new folder, or an existing workspace")
+    parser.add_argument("--from", dest="model", metavar="MODEL", help="a SavedModel, .keras, .h5, .pb or .onnx")
+    parser.add_argument("--name", help="name of the model (default: the file's name)")
     parser.add_argument("--signature", help="the SavedModel's signature (default: serving_default)")
-    parser.add_argument("--tags", metavar="A,B", help="the tags of the SavedModel's graph, where there are several")
+    parser.add_argument("--tags", metavar="A,B", help="the tags of the SavedModel's graph, if it has several")
     parser.add_argument(
         "--shape", action="append", default=[], metavar="NAME=null,224,224,3",
-        help="an input's shape, where the model leaves it open; may come several times",
+        help="shape of an input that the model leaves open; can be repeated",
     )  # fmt: skip
     parser.add_argument("--calibration", metavar="FILE.npz", help="calibration data")
-    parser.add_argument("--validation", metavar="FILE.npz", help="validation data, with labels where a task is judged")
+    parser.add_argument(
+        "--validation", metavar="FILE.npz", help="validation data, with labels if a task metric is judged"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

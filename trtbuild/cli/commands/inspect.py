@@ -1,4 +1,4 @@
-"""``trtbuild inspect``: the compiled engine of a build, or of anybody's layer file or log: findings, bytes, memory."""
+"""``trtbuild inspect``: the compiled engine of a build, a layer file or a log: findings, bytes, memory."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from trtbuild.graphs.scopes import ScopeMap
 
 GROUP = "compare"
-HELP = "what a compiled engine does: layers, types, bytes, memory and findings, without a GPU"
+HELP = "show what a compiled engine does: layers, types, bytes, memory and findings, without a GPU"
 EXAMPLES = """\
   trtbuild inspect model=segnet precision=int8
-  trtbuild inspect layers.json --batch 8          what trtexec --exportLayerInfo wrote
-  trtbuild inspect build.log --json               the log of any build with detailed profiling verbosity
+  trtbuild inspect layers.json --batch 8          # from trtexec --exportLayerInfo
+  trtbuild inspect build.log --json               # the log of any build with detailed profiling verbosity
 """
 OTHER = "fp16"  # what a quantised engine has to beat
 
@@ -37,12 +37,12 @@ OTHER = "fp16"  # what a quantised engine has to beat
 def options(parser: argparse.ArgumentParser) -> None:
     words.variant_words(parser, multirun=False)
     parser.add_argument("--scopes", metavar="FILE", help="scopes.json of a build, for a layer file or a log")
-    parser.add_argument("--batch", type=_size, metavar="N", help="what a dynamic dimension counts as")
-    parser.add_argument("--all", action="store_true", help=f"every layer and scope, instead of {SHOWN}")
+    parser.add_argument("--batch", type=_size, metavar="N", help="the size to assume for a dynamic dimension")
+    parser.add_argument("--all", action="store_true", help=f"show every layer and scope, not just {SHOWN}")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Raises ConfigError: the engine is not built here, or the file is not one of layers."""
+    """Raises ConfigError: the engine is not built here, or the file does not describe layers."""
     name, overrides = words.one_argument(args, "a layer file or a log")
     if name and overrides:
         raise ConfigError(f"a file takes no overrides ('{overrides[0]}')", where=name)
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         scopes = None if args.scopes is None else read_scopes(args.scopes)
         made = inspect(_at(read_engine(name), args.batch), scopes)
     elif args.scopes:
-        raise ConfigError("a model of the config has its own", where="--scopes")
+        raise ConfigError("a model from the config has its own scopes", where="--scopes")
     else:
         made = _of_variant(find_workspace(Path.cwd()), overrides, args.batch)
     if args.json:
@@ -74,7 +74,7 @@ def _of_variant(workspace: Workspace, overrides: Sequence[str], batch: int | Non
 
 
 def _compared(workspace: Workspace, overrides: Sequence[str], batch: int | None, made: Inspection) -> list[Finding]:
-    """With the recorded engine in the other precision; where there is none, that is said."""
+    """Findings against the recorded engine in the other precision; a note on stderr if there is none."""
     others = [word for word in overrides if not word.startswith(("precision=", "precision.", "calibration"))]
     try:
         other = _state(workspace, [*others, f"precision={OTHER}"])

@@ -1,4 +1,4 @@
-"""``trtbuild plan``: what would run, without running it."""
+"""``trtbuild plan``: show what would run, without running it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trtbuild.cli import planning, words
 from trtbuild.workers.status import short_name
 
 GROUP = "build"
-HELP = "what would run: each step as fresh, stale, missing or remote, and why"
+HELP = "show what would run: each step as fresh, stale, missing or remote, and why"
 EXAMPLES = """\
   trtbuild plan model=segnet precision=int8
   trtbuild plan -m model=segnet,lenet precision=fp16,int8 --json

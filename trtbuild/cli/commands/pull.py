@@ -1,4 +1,4 @@
-"""``trtbuild pull``: the artifacts of just these variants from a DVC remote, verified, without building."""
+"""``trtbuild pull``: fetch just these variants' artifacts from a DVC remote, verified, without building."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trtbuild.cli import planning, words
 from trtbuild.pipeline import transfer
 
 GROUP = "share"
-HELP = "the variants' artifacts from a DVC remote: verified, nothing built, TensorFlow not needed"
+HELP = "fetch the variants' artifacts from a DVC remote: verified, nothing built, no TensorFlow needed"
 EXAMPLES = """\
   trtbuild pull model=segnet precision=int8
   trtbuild pull -m model=segnet precision=fp16,int8 --remote bench
@@ -16,7 +16,7 @@ EXAMPLES = """\
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What ``push`` takes, too."""
+    """Declared for ``push`` as well."""
     words.variant_words(parser)
     words.remote_option(parser)
 

@@ -1,4 +1,4 @@
-"""``trtbuild push``: the artifacts of just these variants to a DVC remote."""
+"""``trtbuild push``: send just these variants' artifacts to a DVC remote."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from trtbuild.cli.commands.pull import options, run
 __all__ = ["EXAMPLES", "GROUP", "HELP", "options", "run"]
 
 GROUP = "share"
-HELP = "the variants' artifacts to a DVC remote, verified"
+HELP = "send the variants' artifacts to a DVC remote, verified"
 EXAMPLES = """\
   trtbuild push model=segnet precision=int8
   trtbuild push -m model=segnet precision=fp16,int8 --remote bench

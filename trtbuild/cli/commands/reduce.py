@@ -1,4 +1,4 @@
-"""``trtbuild reduce``: the smallest graph that fails as the model does, as a case of the workspace's own suite."""
+"""``trtbuild reduce``: find the smallest graph that fails as the model does, as a case of the workspace's suite."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def note(line: str) -> None:
 
 
 GROUP = "convert"
-HELP = "the smallest graph that fails as a model does, as a case of your suite/"
+HELP = "find the smallest graph that fails as a model does, and save it as a case in your suite/"
 EXAMPLES = """\
   trtbuild reduce model=segnet precision=int8
   trtbuild reduce detector.onnx tensorrt=rtx-1.6 --for crash
@@ -35,13 +35,17 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def failure_options(parser: argparse.ArgumentParser) -> None:
-    """What the verbs that start from a failure take."""
+    """Declare the arguments of the verbs that start from a failure."""
     words.variant_words(parser, multirun=False)
     words.install_option(parser)
     parser.add_argument(
-        "--for", dest="kind", default="", metavar="KIND", help="crash, parse, misread, build or mismatch"
+        "--for",
+        dest="kind",
+        default="",
+        metavar="KIND",
+        help="kind of failure: crash, parse, misread, build or mismatch",
     )
-    parser.add_argument("--name", help="what to call it")
+    parser.add_argument("--name", help="name of the result")
     words.limit_option(parser, LIMIT_S, "the reduction")
 
 
@@ -54,14 +58,14 @@ def run(args: argparse.Namespace) -> int:
     """0: a case is written.
 
     Raises:
-        ConfigError: nothing fails, bad words, or a case of that name is there.
+        ConfigError: nothing fails, bad words, or a case of that name exists.
     """
-    asked = request(args, "an .onnx file")
+    reduction = request(args, "an .onnx file")
     workspace = workspace_here()
     folder = (workspace.root if workspace else Path.cwd()) / FOLDER
     if args.name:
         casefile.check_free(folder, args.name)
-    with reproducer_of(asked, note, cases=False) as reproducer:
+    with reproducer_of(reduction, note, cases=False) as reproducer:
         name = args.name or casefile.case_id(reproducer.subject.name, reproducer.small.failure)
         compared = isinstance(reproducer.fault, (LoweringFault, SourceFault))
         path = casefile.write(folder, name, reproducer.model, reproducer.small.failure, reproducer.feeds,

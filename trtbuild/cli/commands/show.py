@@ -1,4 +1,4 @@
-"""``trtbuild show``: what there is of a variant: folders, states, outputs, verdict, metrics."""
+"""``trtbuild show``: what exists of a variant: folders, states, outputs, verdict, metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trtbuild.cli import planning, words
 from trtbuild.core import warning
 
 GROUP = "build"
-HELP = "what there is: folders, states, verdict, metrics"
+HELP = "show what exists of a variant: folders, states, verdict, metrics"
 EXAMPLES = """\
   trtbuild show model=segnet precision=int8
   trtbuild show -m model=segnet precision=fp16,int8 --json
@@ -21,7 +21,6 @@ options = words.variant_words
 
 
 def run(args: argparse.Namespace) -> int:
-    """What there is: folders, states, outputs, verdict, metrics."""
     p = planning.planned(args)
     states = variant_states(p)
     document = show_document(p, states)

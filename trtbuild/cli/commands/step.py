@@ -1,4 +1,4 @@
-"""``trtbuild step``: the step of the current folder, in place; what ``dvc repro`` calls."""
+"""``trtbuild step``: run the step of the current folder in place, as ``dvc repro`` does."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from trtbuild.building import rerun
 
 GROUP = "build"
-HELP = "run the step of the current folder; dvc repro calls it"
+HELP = "run the step of the current folder (called by dvc repro)"
 EXAMPLES = """\
   trtbuild step export
 """
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", metavar="KIND", help="the step's kind, as a check")
+    parser.add_argument("kind", metavar="KIND", help="the kind that the step must have")
 
 
 def run(args: argparse.Namespace) -> int:

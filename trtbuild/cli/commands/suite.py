@@ -1,4 +1,4 @@
-"""The verb suite: which cases, which versions, what came of them, and whether that was expected."""
+"""``trtbuild suite``: run cases in TensorRT versions, and compare the results with the expected ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trtbuild.suite.identity import machine_class
 from trtbuild.suite.results import LIMIT_S, Results, examine, note
 
 GROUP = "convert"
-HELP = "over 680 graphs known to trouble TensorRT, and your own, against what is expected of each version"
+HELP = "run over 680 graphs known to trouble TensorRT, and your own, and compare with the expected results"
 EXAMPLES = """\
   trtbuild suite -k "resize and not cubic"
   trtbuild suite tensorrt=rtx-1.6,rtx-1.7 --html suite-pages
@@ -33,11 +33,11 @@ EXAMPLES = """\
 def options(parser: argparse.ArgumentParser) -> None:
     words.variant_words(parser, multirun=False)
     words.install_option(parser)
-    parser.add_argument("-k", "--keyword", default="", metavar="EXPR", help="words with and, or, not, brackets")
-    parser.add_argument("--category", action="append", default=[], help="cases of a category; may come several times")
-    parser.add_argument("--list", action="store_true", help="name the cases, and run none")
-    parser.add_argument("--update", action="store_true", help="write what came out as expected; show what changed")
-    parser.add_argument("--junit", metavar="FILE", help="write JUnit's XML to this file")
+    parser.add_argument("-k", "--keyword", default="", metavar="EXPR", help="words with and, or, not and parentheses")
+    parser.add_argument("--category", action="append", default=[], help="choose a category of cases; can be repeated")
+    parser.add_argument("--list", action="store_true", help="list the cases without running them")
+    parser.add_argument("--update", action="store_true", help="record the results as expected, and show what changed")
+    parser.add_argument("--junit", metavar="FILE", help="write a JUnit XML report to this file")
     parser.add_argument("--html", metavar="DIR", help="write suite.html and suite.json to this folder")
     words.limit_option(parser, LIMIT_S, "a stage of a case")
 
@@ -46,13 +46,13 @@ def run(args: argparse.Namespace) -> int:
     """0: everything as expected; 1: something is not.
 
     Raises:
-        ConfigError: words, cases or expectations are wrong.  PlaceError: a version or a worker cannot be had.
+        ConfigError: wrong words, cases or expectations.  PlaceError: a version or a worker is not available.
     """
     overrides = words.overrides_of(args)
     workspace = workspace_here()
     root = workspace.root if workspace else None
     if root is None and Path(OWN).is_dir():
-        note(f"{OWN}/ is not read: no workspace (git and DVC) is here or above")
+        note(f"{OWN}/ is ignored: there is no workspace (git and DVC) here or above")
     everything = collect(root)
     categories = [part for given in args.category for part in given.split(",")]
     chosen = choose(everything.values(), args.keyword, categories)

@@ -1,4 +1,4 @@
-"""``trtbuild toolchain list | install | remove | path``: the TensorRT versions that conf/tensorrt declares."""
+"""``trtbuild toolchain list | install | remove | path``: manage the TensorRT versions declared in conf/tensorrt."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do one action; the exit status is the worst one met, and a version that fails does not stop the others.
+    """Do one action; a version that fails does not stop the others, and the worst exit status is returned.
 
     Raises:
-        ConfigError: an unknown action or version.  ToolchainError: ``path`` of what is not installed.
+        ConfigError: an unknown action or version.  ToolchainError: ``path`` of a version that is not installed.
     """
     action, names, as_json = args.action, args.names, args.json
     if action not in _ACTIONS:
@@ -56,14 +56,14 @@ def run(args: argparse.Namespace) -> int:
     root = named.root_here()
     if action != "list" and not names:
         have = ", ".join(config.options(root, "tensorrt"))
-        raise ConfigError("expects versions", where=f"toolchain {action}", hint=f"there is {have}")
+        raise ConfigError("expects one or more versions", where=f"toolchain {action}", hint=f"available: {have}")
     if action == "path" and len(names) != 1:
         raise ConfigError("expects one version", where="toolchain path")
     return _ACTIONS[action](root, names, as_json)
 
 
 def _wanted(root: Path, name: str) -> ToolchainRequest:
-    """By the config's name; by an exact version as well, since that is what a recorded step names."""
+    """The version by its name in the config, or by its exact version, which is what a recorded step names."""
     declared = config.options(root, "tensorrt")
     for option in [name] if name in declared else declared:
         spec = named.toolchain(root, option)
@@ -101,9 +101,9 @@ def _entry(root: Path, name: str) -> Entry:
 def _install(root: Path, names: Sequence[str], as_json: bool) -> int:
     def install(want: ToolchainRequest) -> str:
         if toolchains.in_this_environment(want)[0]:
-            return "is in this environment already"
+            return "is already in this environment"
         made = not toolchains.installed(want) and toolchains.make(want, _tell)
-        return "installed" if made else "is installed already"
+        return "installed" if made else "is already installed"
 
     return _each(root, names, install)
 
@@ -113,7 +113,7 @@ def _remove(root: Path, names: Sequence[str], as_json: bool) -> int:
         if toolchains.remove(want):
             return "removed"
         own = toolchains.in_this_environment(want)[0]
-        return "is part of this environment, which stays as it is" if own else "is not installed"
+        return "is part of this environment, which is left alone" if own else "is not installed"
 
     return _each(root, names, remove)
 

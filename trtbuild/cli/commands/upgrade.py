@@ -1,4 +1,4 @@
-"""``trtbuild upgrade``: every recorded model in an old and a new TensorRT version, and a decision for each."""
+"""``trtbuild upgrade``: build every recorded model in an old and a new TensorRT version, and decide for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trtbuild.cli import words
 from trtbuild.pipeline import upgrade
 
 GROUP = "compare"
-HELP = "every recorded model in both versions: go or no-go, and why"
+HELP = "build every recorded model in two TensorRT versions and compare: go or no-go, and why"
 EXAMPLES = """\
   trtbuild upgrade tensorrt=rtx-1.7 from=rtx-1.6
   trtbuild upgrade tensorrt=rtx-1.7 model=segnet,lenet precision=int8 --push --accept
@@ -26,7 +26,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.remote and not args.push:
-        raise ConfigError("goes with --push only", where="--remote")
+        raise ConfigError("can only be used with --push", where="--remote")
     push_to = (args.remote or "") if args.push else None
     overrides = words.overrides_of(args)
     return upgrade.run(overrides, install=args.install, accept=args.accept, push_to=push_to, as_json=args.json)
