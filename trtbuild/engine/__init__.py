@@ -1,6 +1,6 @@
 """What the compiled engine does, read without a GPU: layers, types, bytes, memory; standard library only.
 
-engine = read_engine(path)                 # of a layer file (trtexec --exportLayerInfo) or a build's log
+engine = read_engine(path)                 # from a layer file (trtexec --exportLayerInfo) or a build's log
 """
 
 from trtbuild.engine.reading import engine, read_engine

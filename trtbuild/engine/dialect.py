@@ -1,8 +1,8 @@
 """What differs between versions of TensorRT in the record of a layer: its words for types, layouts and kinds.
 
 RTX 1.4 and TensorRT 10.16 write ``Format/Datatype: Half``, older TensorRT ``Channel major FP16 format where channel %
-8 == 0``, RTX 1.5 and later ``Datatype`` and ``Format`` apart.  Constants are listed since RTX 1.5; TensorRT has
-``Weights: {"Type", "Count"}`` of convolutions instead.
+8 == 0``, RTX 1.5 and later ``Datatype`` and ``Format`` separately.  RTX lists constants since 1.5; TensorRT instead has
+``Weights: {"Type", "Count"}`` for convolutions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TYPES: Mapping[str, str] = {
 }  # fmt: skip
 _WORD = re.compile(r"[A-Za-z]\w*")
 
-# TensorRT's layer types; those that it generates name their operations, which decide: see ``_generated``.
+# TensorRT's layer types; generated layers name their operations, which decide their kind: see ``_generated``.
 _KINDS: Mapping[Kind, tuple[str, ...]] = {
     "convolution": (
         "correlation", "CaskConvolution", "CublasConvolution", "CudnnConvolution", "FusedConvActConvolution",
@@ -64,7 +64,7 @@ _CONVOLVE, _MULTIPLY = {"Corr", "Conv", "Deco"}, {"Fc", "Gemm", "Bmm", "Mha", "F
 
 
 def tensor_type(words: str) -> str:
-    """The type in TensorRT's words for types and layouts; "" where they name none or two.
+    """The type named by TensorRT's words for types and layouts; "" where they name none or two.
 
     >>> tensor_type("Channel major FP16 format where channel % 8 == 0"), tensor_type("BFloat16"), tensor_type("Odd")
     ('float16', 'bfloat16', '')
@@ -74,7 +74,7 @@ def tensor_type(words: str) -> str:
 
 
 def type_and_layout(entry: Mapping[str, Any]) -> tuple[str, str]:
-    """Of a tensor's record; a layout is TensorRT's own words, "" where it tells only the type."""
+    """Type and layout from a tensor's record; the layout in TensorRT's own words, "" where it states only the type."""
     both = entry.get("Format/Datatype")
     if isinstance(both, str):
         return tensor_type(both), "" if both in _TYPES else both
@@ -83,7 +83,7 @@ def type_and_layout(entry: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def operations(name: str) -> tuple[str, ...]:
-    """What a generated kernel does, in the four letters that its name has of each; () of another layer.
+    """The operations of a generated kernel, each by the four letters in its name; () for any other layer.
 
     >>> operations("__myl_MulAddTanh_myl0_2"), operations("conv1 + relu1")
     (('Mul', 'Add', 'Tanh'), ())
@@ -93,7 +93,7 @@ def operations(name: str) -> tuple[str, ...]:
 
 
 def kind(layer_type: str, name: str) -> Kind:
-    """Of a layer; "unknown" where the type is not in the table.
+    """The kind of a layer; "unknown" where its type is not in the table.
 
     >>> kind("correlation", "Conv"), kind("runtime_fusion", "__myl_FcAddTanh_myl0_8"), kind("Odd", "x")
     ('convolution', 'product', 'unknown')
@@ -109,5 +109,5 @@ def kind(layer_type: str, name: str) -> Kind:
 
 
 def multiplies_and_sums(name: str) -> bool:
-    """Whether a generated kernel may be a matrix product written as multiplication and sum (small batches)."""
+    """Whether a generated kernel may be a matrix product, written as multiplication and sum (small batches)."""
     return {"Mul", "Sum"} <= set(operations(name))

@@ -1,8 +1,8 @@
-"""A lower bound of each engine layer's time on a device that is not here: a roofline, and called an estimate.
+"""A lower bound of each engine layer's time on a device that is not at hand: a roofline, and labelled an estimate.
 
-A layer cannot be faster than its bytes take at the memory's full bandwidth, nor than its multiply-accumulates take at
+A layer takes at least as long as its bytes need at the memory's full bandwidth, and as its multiply-accumulates need at
 the peak of their type (Williams, Waterman, Patterson: Roofline, CACM 52/4, 2009); a launch comes on top.  Caches that
-keep a tensor between layers are not counted, so a small network on a large cache can be faster than its bytes say.
+keep a tensor between layers are ignored, so a small network on a large cache can be faster than its bytes suggest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Bound:
 
 
 def roofline(work: Work, type: str, device: Device) -> Bound:
-    """The bound of work with operands of ``type``; what is unknown counts as nothing, which keeps it a lower bound.
+    """The bound of work with operands of ``type``; unknown work counts as none, which keeps this a lower bound.
 
     >>> l4 = Device("L4", "8.9", bandwidth_gb_s=300.0, peak_tops={"float16": 120.0}, launch_us=2.0)
     >>> roofline(Work(read=2_000_000, written=1_000_000, constants=0, macs=60_000_000), "float16", l4)
@@ -49,14 +49,14 @@ def roofline(work: Work, type: str, device: Device) -> Bound:
 
 
 def bound(row: Row, device: Device, *, tf32: bool = False) -> Bound:
-    """Of one layer; ``tf32``: its float32 products may run in TF32."""
+    """The bound of one layer; ``tf32``: its float32 products may run in TF32."""
     if row.layer.kind in _COST_NOTHING:
         return Bound(0.0, "nothing", 0.0, 0.0)
     return roofline(row.work, operand_type(row.layer, tf32=tf32), device)
 
 
 def operand_type(layer: EngineLayer, *, tf32: bool = False) -> str:
-    """The type of the largest input, which decides which units multiply; "" where it is not told."""
+    """The type of the largest input, which decides which units multiply; "" where it is unknown."""
     largest = max(layer.inputs, key=lambda tensor: tensor.elements(1) or 0, default=None)
     found = "" if largest is None else largest.type
     return "tf32" if tf32 and found == "float32" else found
@@ -66,10 +66,10 @@ SAYS = "an estimate: a lower bound from shapes and data sheets, not measured"
 
 
 def document(engine: Inspection, device: Device, notes: Sequence[str], *, tf32: bool = False) -> Estimate:
-    """All layers in execution order.
+    """The estimate of all layers in execution order.
 
     Args:
-        notes: what limits this estimate, besides what could not be counted.
+        notes: limits of this estimate, besides what could not be counted.
     """
     layers = [_layer(row, device, tf32) for row in engine.rows]
     by_limit: dict[str, float] = {}
@@ -100,7 +100,7 @@ def _layer(row: Row, device: Device, tf32: bool) -> LayerEstimate:
 
 
 def _gaps(engine: Inspection, layers: Sequence[LayerEstimate], device: Device) -> list[str]:
-    """What could not be counted, so that the bound is lower than it need be."""
+    """What could not be counted, which makes the bound lower than it need be."""
     notes, optimum = [], engine.engine.optimum
     if not engine.constants_told:
         notes.append("this TensorRT does not list weights: bytes are those of activations alone")

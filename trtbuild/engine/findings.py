@@ -1,7 +1,7 @@
-"""What a user should know of a compiled engine before it is on a device: each kind with its layers, cost and advice.
+"""What a user should know about a compiled engine before deploying it: each kind with its layers, cost and advice.
 
-Pure.  A generated kernel's name says what it does (``__myl_MulMinMaxRounCast``), its tensors in which types; a layer
-whose record tells neither is in no finding.
+Pure.  A generated kernel's name says what it does (``__myl_MulMinMaxRounCast``), its tensors say in which types; a
+layer whose record has neither is not part of any finding.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _EPILOGUE = {
 _QUANTISED = ("int8", "float8", "int4", "float4", "uint8")
 _VALUES = (*_QUANTISED, "float64", "float32", "float16", "bfloat16")  # integers are indices and shapes
 _LARGE_CONSTANT = 4096  # elements; scales and biases are smaller
-_SHARE = 0.1  # of the weights, from which what is none of them is worth a line
+_SHARE = 0.1  # of the weights: padding or copies above this share are worth a line
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``cost_bytes``: moved in one inference (or held, where ``what`` says so); None where shapes do not tell."""
+    """``cost_bytes``: bytes moved in one inference (or held, where ``what`` says so); None if shapes leave it open."""
 
     kind: str
     what: str
@@ -85,7 +85,7 @@ _KINDS: dict[str, _Kind] = {
 
 
 def find(engine: Engine) -> list[Finding]:
-    """Most costly first; kinds without a layer are left out."""
+    """All findings, most costly first; kinds without a layer are left out."""
     writers = {tensor.name: layer for layer in engine.layers for tensor in layer.outputs}
     readers: dict[str, int] = {}
     for layer in engine.layers:
@@ -99,7 +99,7 @@ def find(engine: Engine) -> list[Finding]:
         return _bytes(layer.outputs, engine.optimum)
 
     def crossing(layer: EngineLayer) -> int | None:
-        """What is written wide by the layer before and read again here."""
+        """Bytes that the previous layer writes in the wide type and this one reads back."""
         both = _bytes(_came_from(layer, writers), engine.optimum)
         return None if both is None else 2 * both
 
@@ -121,7 +121,7 @@ def find(engine: Engine) -> list[Finding]:
 
 
 def moves_more(bytes_moved: int | None, other_bytes: int | None, other: str) -> list[Finding]:
-    """A quantised engine against another precision's."""
+    """Whether a quantised engine moves more bytes than another precision's engine."""
     if bytes_moved is None or not other_bytes or bytes_moved <= other_bytes:
         return []
     kind = _KINDS["moves_more"]
@@ -146,7 +146,7 @@ def _types(tensors: Sequence[Tensor]) -> set[str]:
 
 
 def only_converts(layer: EngineLayer) -> bool:
-    """Its values go from one type to another, and nothing else is done to them but scaling and moving."""
+    """Whether a layer only converts values from one type to another, apart from scaling and moving them."""
     read, written = _types(layer.inputs), _types(layer.outputs)
     if not layer.inputs or not layer.outputs or read == written or not (read | written) & set(_VALUES):
         return False
@@ -157,7 +157,7 @@ def only_converts(layer: EngineLayer) -> bool:
 
 
 def only_moves(layer: EngineLayer) -> bool:
-    """The same values in the same type, in another place or order."""
+    """Whether a layer only puts the same values, in the same type, in another place or order."""
     if not layer.inputs or not layer.outputs or _types(layer.inputs) != _types(layer.outputs):
         return False
     if layer.kind == "reformat" or layer.type == "Shuffle":
@@ -167,7 +167,7 @@ def only_moves(layer: EngineLayer) -> bool:
 
 
 def writes_wider(layer: EngineLayer) -> bool:
-    """A convolution or product of quantised values whose result is not quantised."""
+    """Whether a layer is a convolution or product of quantised values with a wider result."""
     if layer.kind not in COMPUTE or not _types(layer.inputs) & set(_QUANTISED):
         return False
     return any(BITS.get(tensor.type, 0) >= 16 for tensor in layer.outputs)
@@ -181,7 +181,7 @@ def from_constants_alone(layer: EngineLayer) -> bool:
 
 
 def _is_epilogue(layer: EngineLayer, writers: dict[str, EngineLayer], readers: dict[str, int]) -> bool:
-    """All that it does could be done to a result before it is written; and one of its inputs is that result alone."""
+    """Whether a layer could be fused into the convolution or product before it, whose result nobody else reads."""
     done = set(dialect.operations(layer.name)) - _MOVE
     if layer.kind != "pointwise" or not done or not done <= _EPILOGUE or only_converts(layer):
         return False
@@ -192,7 +192,7 @@ def _is_epilogue(layer: EngineLayer, writers: dict[str, EngineLayer], readers: d
 
 
 def _came_from(layer: EngineLayer, writers: dict[str, EngineLayer]) -> list[Tensor]:
-    """Inputs in a wider type than this layer's outputs, which were computed from that narrower type."""
+    """Inputs in a wider type than this layer's outputs that were computed from values of the narrower type."""
     if layer.kind not in ("pointwise", "reformat") or not layer.outputs:
         return []
     back = _types(layer.outputs) - {""}
@@ -205,7 +205,7 @@ def _came_from(layer: EngineLayer, writers: dict[str, EngineLayer]) -> list[Tens
 
 
 def _padding(engine: Engine) -> list[Finding]:
-    """Large constants of kernels that multiply with none, neither weights nor scales; and weights that are too many."""
+    """Large constants that a kernel does not multiply by (so not weights or scales), and weights that are too many."""
 
     def large(layer: EngineLayer) -> list[Tensor]:
         if layer.kind in COMPUTE or dialect.multiplies_and_sums(layer.name):

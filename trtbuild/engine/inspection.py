@@ -1,4 +1,4 @@
-"""One compiled engine, put together: rows with scope and work, totals, findings; and all of it as one document."""
+"""One compiled engine, put together: rows with scope and work, totals and findings; also as one document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: where it comes from, what it moves and computes."""
+    """One layer: where it comes from, and what it moves and computes."""
 
     layer: EngineLayer
     place: Place
@@ -29,7 +29,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Total:
-    """Of a group of layers; of ``unknown`` ones the record does not tell the bytes, and ``bytes`` is without them."""
+    """Totals of a group of layers; ``bytes`` leaves out the ``unknown`` layers, whose bytes the record lacks."""
 
     layers: int
     bytes: int
@@ -50,7 +50,7 @@ class Inspection:
 
     @property
     def constants_told(self) -> bool:
-        """Whether the record lists weights; where it does not, bytes are of activations alone."""
+        """Whether the record lists weights; where it does not, bytes cover activations alone."""
         return any(row.layer.constants is not None or row.layer.weights is not None for row in self.rows)
 
     def by_kind(self) -> dict[str, Total]:
@@ -60,7 +60,7 @@ class Inspection:
         return _grouped(self.rows, [row.place.scope for row in self.rows])
 
     def bytes_by_type(self) -> dict[str, int]:
-        """Of every tensor that is read or written, constants included; "" is of unknown type."""
+        """Bytes of all tensors read or written, including constants, by type; "" where it is unknown."""
         found: Counter[str] = Counter()
         for row in self.rows:
             for tensor in row.layer.tensors:
@@ -70,9 +70,9 @@ class Inspection:
         return dict(found.most_common())
 
     def compute_types(self) -> dict[str, dict[str, float]]:
-        """Shares of convolutions and products by the type that they read and that they write.
+        """Shares of convolutions and products by the type that they read, and by the type that they write.
 
-        By multiply-accumulates, or by their number where those of any are not known.
+        Weighted by multiply-accumulates, or by count where any layer's are unknown.
         """
         rows = [row for row in self.rows if row.layer.kind in COMPUTE and row.layer.inputs and row.layer.outputs]
         known = all(row.work.macs for row in rows)
@@ -112,7 +112,7 @@ def _total(rows: Sequence[Row]) -> Total:
 
 
 def document(made: Inspection) -> dict[str, Any]:
-    """Everything, as ``trtbuild inspect --json`` prints it; bytes are integers, null where the record does not tell."""
+    """Everything, as ``trtbuild inspect --json`` prints it; bytes are integers, null where the record lacks them."""
 
     def tensors(side: Sequence[Any]) -> list[dict[str, Any]]:
         return [{"name": t.name, "type": t.type, "shape": list(t.shape), "layout": t.layout} for t in side]

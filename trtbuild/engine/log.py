@@ -1,7 +1,7 @@
 """A build's log -> the document of its engine, in the form of ``trtexec --exportLayerInfo``; pure.
 
-The builder writes it where its logger keeps the lowest level and profiling_verbosity is DETAILED; trtexec does with
---verbose or --dumpLayerInfo.  What stands in the section and is not understood is in the document too, under Unread.
+The builder writes it if its logger keeps the lowest level and profiling_verbosity is DETAILED; trtexec does with
+--verbose or --dumpLayerInfo.  Lines of the section that are not understood are in the document, too, under Unread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ENDS = ("Bindings:", "I/O Tensors:", "Engine Metadata:")
 _PREFIX = re.compile(
     r"^(?:\[[^\]]*\] ?)*(?:\[[VIWEX]\]|\[TRT\]|\[TensorRT\] [A-Z]+:|Severity\.[A-Z_]+)(?: ?\[TRT\])? ?"
 )
-# Key of the document -> what the log says; versions before RTX and 10 leave "bytes" out.
+# Key of the document -> line of the log; versions before RTX and 10 leave "bytes" out.
 MEMORY: dict[str, re.Pattern[str]] = {
     "activation": re.compile(r"Total Activation Memory: (\d+)(?: bytes)?$"),
     "weights": re.compile(r"Total Weights Memory: (\d+)(?: bytes)?$"),
@@ -36,7 +36,7 @@ def is_wanted(message: str) -> bool:
 
 
 def is_log(text: str) -> bool:
-    """Whether the first line has a logger's mark, which may begin as JSON does."""
+    """Whether the first line has a logger's mark, which may begin like JSON."""
     return _PREFIX.match(text.lstrip()) is not None
 
 
@@ -44,7 +44,7 @@ def document(text: str, where: str) -> dict[str, Any]:
     """``{"Layers": […], "Bindings": […], "I/O Tensors": […], "Memory": {…}, "Unread": […]}`` of a log.
 
     Raises:
-        ConfigError: no section of layers, or the sections of several engines.
+        ConfigError: there is no section of layers, or there are the sections of several engines.
     """
     lines = [line.rstrip("\r") for line in text.split("\n")]  # never splitlines(): nodes are separated by U+001E
     sections: list[tuple[int, dict[str, Any]]] = []
@@ -57,19 +57,19 @@ def document(text: str, where: str) -> dict[str, Any]:
         raise ConfigError("there is no section 'Layers:' in this log", where=where, hint=HINT)
     made = sections[-1][1]
     if any(other["Layers"] != made["Layers"] for _, other in sections):
-        what = f"the sections of several engines, at lines {', '.join(str(line) for line, _ in sections)}"
+        what = f"the log has sections of several engines, at lines {', '.join(str(line) for line, _ in sections)}"
         raise ConfigError(what, where=where, hint="give the log of one of them")
     return made | {"Memory": memory(text)}
 
 
 def _detailed(sections: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
-    """One engine may be written in several forms: those that tell most."""
+    """The most detailed sections: an engine may be logged in several forms."""
     full = [one for one in sections if one[1]["Layers"]]
     return [one for one in full if any(isinstance(la, dict) and "StreamId" in la for la in one[1]["Layers"])] or full
 
 
 def _section(lines: list[str], start: int) -> dict[str, Any]:
-    """To the first line that has the logger's own mark, or to the end."""
+    """The section from line ``start`` to the next line with the logger's mark, or to the end."""
     made: dict[str, Any] = {"Layers": [], "Bindings": [], "Unread": []}
     part, names = SECTION, []
     for i in range(start, len(lines)):
@@ -84,7 +84,7 @@ def _section(lines: list[str], start: int) -> dict[str, Any]:
             names.append((i + 1, line))
         else:
             _entry(made, part, line, i + 1)
-    if names and not made["Layers"]:  # the verbosity of names only
+    if names and not made["Layers"]:  # profiling verbosity LAYER_NAMES_ONLY
         made["Layers"] = [name for _, name in names]
     else:
         made["Unread"] += [_unread(number, line, "it does not begin with Name") for number, line in names]
@@ -115,7 +115,7 @@ _SHAPES = re.compile(r"(Min|Opt|Max)Shape: \[([-\d, ]*)\]")
 
 
 def _binding(line: str) -> dict[str, Any]:
-    """``Name: x, …, ProfileInfo: [ { MinShape: […], … }, …]``; the shapes as one mapping for each profile."""
+    """``Name: x, …, ProfileInfo: [ { MinShape: […], … }, …]``, with the shapes as one mapping for each profile."""
     head, found, tail = line.partition(", ProfileInfo: ")
     made = oneline.record(head)
     if found:
@@ -141,7 +141,7 @@ def _short_section(lines: list[str], start: int) -> dict[str, Any]:
 
 
 def memory(text: str) -> dict[str, int]:
-    """In bytes, by the keys of :data:`MEMORY`; the last that is said of each: a builder may try more than once."""
+    """Bytes by the keys of :data:`MEMORY`; the last line of each counts, since a builder may try more than once."""
     found: dict[str, int] = {}
     for line in text.split("\n"):
         if "emory" in line:

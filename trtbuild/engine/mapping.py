@@ -1,7 +1,8 @@
 """Which TensorFlow operations became a layer of the engine, and the scope that it belongs to.
 
-By the ONNX nodes in its record and a build's scopes.json; by the nodes' own names where it has none of them.  A layer
-without nodes (a cast that the compiler put in) belongs to the layer that reads its result, else to the one before.
+It is found by the ONNX nodes in the layer's record and a build's scopes.json, or by the nodes' own names where the map
+has none of them.  A layer without nodes (a cast that the compiler inserted) belongs to the layer that reads its result,
+else to the one before it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _WITHOUT_AUTHOR = ("control", "shape", "nothing")
 
 @dataclass(frozen=True)
 class Place:
-    """``operations`` are paths in TensorFlow, the one that costs most first; ``how`` the scope was found."""
+    """``operations`` are paths in TensorFlow, the most costly first; ``how`` says how the scope was found."""
 
     scope: str = ""
     operations: tuple[str, ...] = ()
@@ -36,7 +37,7 @@ class Place:
 
 
 def places(layers: Sequence[EngineLayer], scopes: ScopeMap | None) -> list[Place]:
-    """One for each layer."""
+    """The place of each layer."""
     names = Names(scopes)
     found = [_place(layer, names) for layer in layers]
     readers: dict[str, list[int]] = {}
@@ -71,15 +72,15 @@ def _place(layer: EngineLayer, names: Names) -> Place:
 
 
 def _of(node: str) -> str:
-    """The node or tensor that a node of the lowering was added to; any other node itself."""
+    """The node or tensor for which the lowering added a node; any other node itself."""
     return _ADDED.sub("", node)
 
 
 def ended(node: str, layers: Sequence[EngineLayer]) -> EngineLayer | None:
-    """The layer that a convolution or product of the graph was compiled into; None where the record does not tell.
+    """The layer that a convolution or product of the graph was compiled into; None where the record leaves it open.
 
-    Nodes are listed also in kernels around it (its scale, its bias), so layers that compute come first, then a
-    generated kernel that multiplies and sums; a node that is listed once is there.
+    A node is also listed by kernels around its layer (its scale, its bias), so layers that compute come first, then a
+    generated kernel that multiplies and sums; where only one layer lists the node, it is that one.
     """
     from trtbuild.engine.dialect import multiplies_and_sums
 

@@ -23,11 +23,11 @@ _SHORT_TENSOR = re.compile(r"(?P<name>.+?)\[(?P<type>\w+)[(\[](?P<dims>-?\d+(?:,
 
 
 class NotUnderstood(ValueError):
-    """The text is of another form; says where it stops to be known."""
+    """The text has another form; the message says where it stops being understood."""
 
 
 def layer(text: str) -> dict[str, Any]:
-    """Raises NotUnderstood."""
+    """The record of one layer's text; raises NotUnderstood."""
     head = _HEAD.match(text)
     if head is None:
         raise NotUnderstood("it does not begin with Name, LayerType and Inputs")
@@ -78,7 +78,7 @@ def record(body: str) -> dict[str, Any]:
 
 
 def _value(text: str, at: int) -> tuple[Any, int]:
-    """Integers, JSON, or text to the next key."""
+    """A value: integers, JSON, or text up to the next key."""
     numbers = _INTEGERS.match(text, at)
     if numbers is not None and _ends(text, numbers.end()):
         return [int(number) for number in _INTEGER.findall(numbers["items"])], numbers.end()
@@ -106,7 +106,7 @@ def short_layer(text: str) -> dict[str, Any]:
     """The form of TensorRT up to 8.x, which has types and shapes but neither layouts nor nodes.
 
     Raises:
-        NotUnderstood: another form.
+        NotUnderstood: the text has another form.
     """
     found = _SHORT.search(text)
     if found is None:

@@ -16,7 +16,7 @@ _QUANTISED = ("int8", "float8", "uint8")
 
 @dataclass(frozen=True)
 class Compiled:
-    """One promised node; ``operands`` are the types of the layer's inputs and of its constants that are no scalars."""
+    """One promised node; ``operands`` are the types of the layer's inputs and of its non-scalar constants."""
 
     node: str
     promised: str
@@ -24,7 +24,7 @@ class Compiled:
     kind: str
     operands: tuple[str, ...]
     results: tuple[str, ...]
-    judged: bool  # whether the record tells enough for a verdict
+    judged: bool  # whether the record says enough to judge
     kept: bool
 
     def complaint(self) -> str:
@@ -33,7 +33,7 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Proof:
-    """``unplaced`` nodes are in no layer's record: folded, or in a layer that lists no nodes."""
+    """``unplaced`` nodes are not in any layer's record: folded, or in a layer that lists no nodes."""
 
     nodes: tuple[Compiled, ...]
     unplaced: tuple[str, ...]
@@ -43,7 +43,7 @@ class Proof:
         return tuple(one for one in self.nodes if one.judged and not one.kept)
 
     def shares(self, macs: Mapping[str, int]) -> dict[str, dict[str, float]]:
-        """Of promised work (of nodes where it is not known) by the type that is read first and that is written."""
+        """Shares of the promised work (of nodes where it is unknown) by the type read first, and by that written."""
         known = all(macs.get(one.node) for one in self.nodes)
         made: dict[str, Counter[str]] = {"operands": Counter(), "results": Counter()}
         for one in self.nodes:
@@ -57,7 +57,7 @@ class Proof:
         }
 
     def document(self, macs: Mapping[str, int]) -> dict[str, Any]:
-        """As the passport has it, under "compiled"."""
+        """The document under "compiled" in the passport."""
         nodes = {
             one.node: {"layer": one.layer, "operands": list(one.operands), "results": list(one.results)}
             for one in self.nodes
@@ -84,8 +84,8 @@ def _compiled(node: str, promised: str, layer: EngineLayer) -> Compiled:
     weights = (layer.weights[0],) if layer.weights and layer.weights[0] else ()
     operands = tuple(dict.fromkeys((*inputs, *constants, *weights)))
     # Quantised arithmetic reads quantised values.  A float layer may read its values in a type and its weights in
-    # another (a pooling before it computes in float32), so that one of both is enough; a kernel that is no convolution
-    # or product tells that only where constants are listed.
+    # another (a pooling before it computes in float32), so one of them is enough; a kernel that is neither a convolution
+    # nor a product reveals its weights' type only where constants are listed.
     kept = promised in (inputs if promised in _QUANTISED else operands)
     computes = layer.kind in COMPUTE or (dialect.multiplies_and_sums(layer.name) and layer.constants is not None)
     judged = computes and promised in BITS and bool(inputs)

@@ -1,4 +1,4 @@
-"""A layer file of anybody's engine, or a build's log -> one typed value."""
+"""A layer file of any engine, or a build's log -> one typed value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXPECTED = 'layer information (trtexec --exportLayerInfo): {"Layers": […]}, or
 
 
 def read_engine(path: Path | str) -> Engine:
-    """Raises ConfigError: the file is missing, broken or another one."""
+    """The engine in a file; raises ConfigError if it is missing, damaged or another kind of file."""
     text, where = read_text(path), str(path)
     is_json = text.lstrip()[:1] in ("{", "[") and not log.is_log(text)
     content: Any = parse_json(text, where, EXPECTED) if is_json else log.document(text, where)
@@ -25,7 +25,7 @@ def read_engine(path: Path | str) -> Engine:
 
 
 def engine(content: Any, where: str) -> Engine:
-    """Of a document, as ``engine_layers.json`` and trtexec have it.
+    """The engine in a document, as in ``engine_layers.json`` or from trtexec.
 
     Raises:
         ConfigError: it has no layers.
@@ -92,7 +92,7 @@ def _tensor(entry: Mapping[str, Any], layer: str, unread: list[Unread]) -> Tenso
 
 
 def _optimum(head: Mapping[str, Any]) -> int | None:
-    """The size that every dynamic dimension has at opt, where they all have one and the same."""
+    """The size of every dynamic dimension at opt, where they all have the same one."""
     sizes: set[int] = set()
     for tensor in _objects(head.get("I/O Tensors")):
         profiles = _objects(tensor.get("ProfileInfo"))
@@ -107,7 +107,7 @@ def _optimum(head: Mapping[str, Any]) -> int | None:
 
 
 def _sizes(value: Any) -> tuple[int, ...] | None:
-    """A shape; None of what is none."""
+    """A shape; None where ``value`` is not one."""
     return tuple(value) if isinstance(value, list) and all(map(_is_size, value)) else None
 
 

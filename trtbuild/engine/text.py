@@ -1,4 +1,4 @@
-"""An inspected engine for a terminal: findings first, then totals, then the layers that move most."""
+"""An inspected engine for a terminal: totals and findings first, then the layers that move most."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMED = 3  # layers of a finding
 
 
 def lines(made: Inspection, shown: int | None = SHOWN) -> list[str]:
-    """Args: shown: how many layers and scopes; None for all."""
+    """The lines to print; ``shown``: how many layers and scopes, None for all."""
     found = [f"engine: {made.engine.source}", *_totals(made), *_findings(made), ""]
     found += _table("by kind", made.by_kind(), None)
     found += _table("by scope", made.by_scope(), shown)
@@ -46,9 +46,9 @@ def _totals(made: Inspection) -> list[str]:
     if not engine.detailed:
         said = [f"{total.layers} layers; the record has their names alone: build with profiling verbosity 'detailed'"]
     if total.unknown:
-        said.append(f"  the bytes of {total.unknown} layer(s) are not known, and not in the sum")
+        said.append(f"  the bytes of {total.unknown} layer(s) are not known and not in the sum")
     if engine.detailed and not made.constants_told:
-        said.append("  this version lists no weights: bytes are of activations alone")
+        said.append("  this version lists no weights: bytes cover activations alone")
     if engine.dynamic:
         counted = f"count as {engine.optimum}" if engine.optimum else "are not known: give --batch"
         said.append(f"  dynamic dimensions {counted}")

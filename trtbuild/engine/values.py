@@ -1,4 +1,4 @@
-"""What is read of a compiled engine: frozen values; ``None`` where TensorRT does not tell."""
+"""What is read from a compiled engine: frozen values; ``None`` where TensorRT does not say."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BITS: Mapping[str, int] = {
 class Tensor:
     """What a layer reads or writes.
 
-    ``shape`` has -1 where the engine's is dynamic; ``type`` is "" and ``layout`` is "" where they are not told.
+    ``shape`` has -1 for a dynamic dimension; ``type`` and ``layout`` are "" where they are unknown.
     """
 
     name: str
@@ -32,13 +32,13 @@ class Tensor:
     layout: str = ""
 
     def elements(self, dynamic: int | None) -> int | None:
-        """Their number, with ``dynamic`` in the place of every -1; None where that is needed and not given."""
+        """The number of elements, with ``dynamic`` in place of every -1; None where that is needed and not given."""
         if any(size < 0 for size in self.shape):
             return None if dynamic is None else prod(dynamic if size < 0 else size for size in self.shape)
         return prod(self.shape)
 
     def bytes(self, dynamic: int | None) -> int | None:
-        """Elements times the size of the type; padding that a vectorised layout adds is not counted."""
+        """Elements times the size of the type, without the padding that a vectorised layout adds."""
         elements, bits = self.elements(dynamic), BITS.get(self.type)
         return None if elements is None or bits is None else -(-elements * bits // 8)
 
@@ -47,8 +47,8 @@ class Tensor:
 class EngineLayer:
     """One layer, in execution order.
 
-    ``type`` and ``tactic`` are TensorRT's words.  ``constants`` and ``nodes`` (ONNX nodes) are None in versions that
-    list none; ``weights`` is (type, count) where the record has that instead of constants.
+    ``type`` and ``tactic`` are TensorRT's words.  ``constants`` and ``nodes`` (ONNX nodes) are None for versions that
+    do not list them; ``weights`` is (type, count) where the record has that instead of constants.
     """
 
     name: str
@@ -70,7 +70,7 @@ class EngineLayer:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes, at the maximum of the profile."""
+    """Memory in bytes, at the profile's maximum."""
 
     activation: int | None = None
     weights: int | None = None
@@ -90,7 +90,7 @@ class Unread:
 
 @dataclass(frozen=True)
 class Engine:
-    """``optimum`` takes the place of dynamic dimensions: the one size that all of them have at the profile's opt."""
+    """``optimum`` stands in for dynamic dimensions: the single size that all of them have at the profile's opt."""
 
     source: str
     layers: tuple[EngineLayer, ...]
@@ -101,7 +101,7 @@ class Engine:
 
     @property
     def detailed(self) -> bool:
-        """Whether more than the layers' names is known."""
+        """Whether the record has more than the layers' names."""
         return any(layer.tensors for layer in self.layers)
 
     @property

@@ -1,4 +1,4 @@
-"""What one layer moves and computes, from the shapes and types in its record; None where they do not tell it."""
+"""What one layer moves and computes, from the shapes and types in its record; None where they leave it open."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from trtbuild.latency.flame.layers import macs as macs_of_record
 
 @dataclass(frozen=True)
 class Work:
-    """Bytes read, written, and of constants; multiply-accumulates; dynamic dimensions at the profile's optimum."""
+    """Bytes read, written and held in constants, and multiply-accumulates, with dynamic dimensions at opt."""
 
     read: int | None
     written: int | None
-    constants: int | None  # 0 in versions that list none: see Inspection.constants_told
+    constants: int | None  # 0 for versions that do not list them: see Inspection.constants_told
     macs: int | None
 
     @property
@@ -34,17 +34,16 @@ def work(layer: EngineLayer, optimum: int | None) -> Work:
 
 
 def total(tensors: tuple[Tensor, ...], optimum: int | None) -> int | None:
-    """Bytes; None if those of one are not known."""
+    """The bytes of some tensors; None if those of any are unknown."""
     sizes = [tensor.bytes(optimum) for tensor in tensors]
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def macs(layer: EngineLayer, optimum: int | None) -> int | None:
-    """Multiply-accumulates, padding of channels that the engine adds included.
+    """Multiply-accumulates, including those of channels that the engine pads.
 
-    Convolution: output elements times weights for each output channel, of a transposed one input elements times weights
-    for each input channel.  Matrix product: output elements times the inner
-    dimension.  0 of layers that are neither.
+    Convolution: output elements times weights per output channel (transposed: input elements times weights per input
+    channel).  Matrix product: output elements times the inner dimension.  0 for all other layers.
     """
     if layer.kind not in ("convolution", "product") and not dialect.multiplies_and_sums(layer.name):
         return 0
@@ -62,7 +61,7 @@ def macs(layer: EngineLayer, optimum: int | None) -> int | None:
 
 
 def _weights(layer: EngineLayer) -> Tensor | None:
-    """The largest constant of a convolution with its result's rank; else an input of its channels, computed weights."""
+    """A convolution's largest constant of its result's rank; else an input that fits its channels: computed weights."""
     out, first = layer.outputs[0].shape, layer.inputs[0].shape
     if layer.constants is None or len(out) < 3 or len(first) < 3:
         return None
@@ -74,11 +73,11 @@ def _weights(layer: EngineLayer) -> Tensor | None:
 
 
 def _product(layer: EngineLayer, elements: int, optimum: int | None) -> int | None:
-    """Output elements times the inner dimension K of the first operand and the largest other one that fits it.
+    """Output elements times the inner dimension K of the first operand and the largest other operand that fits it.
 
-    Of operands [.., M, K] and [.., K, N], each transposed or not, A x B elements are K x K x the output's x the batch
-    that both have.  A kernel that multiplies and sums may read its first operand unflattened: then K is what the
-    constant has for each column.
+    For operands [.., M, K] and [.., K, N], each transposed or not, the product of their element counts is K x K x the
+    output's elements x their common batch.  A kernel that multiplies and sums may read its first operand unflattened;
+    K is then the constant's elements per column.
     """
     sized = [(tensor.shape, tensor.elements(optimum)) for tensor in (*layer.inputs, *(layer.constants or ()))]
     operands = [(shape, count) for shape, count in sized if len(shape) > 1 and count]
