@@ -17,7 +17,7 @@ from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import plan_overrides
 from trtbuild.cli import words as cli_words
 from trtbuild.pipeline import baseline, transfer, upgrade
-from trtbuild.pipeline.upgrading import Pair, upgrade_document
+from trtbuild.pipeline.upgradedocument import Pair, upgrade_document
 from trtbuild.reports.upgrade import render_all
 
 OLD, NEW = "rtx-1.6", "rtx-1.7"

@@ -19,7 +19,7 @@ from trtbuild.arrays.samples import Arrays, Samples, Stored, rows_per_call
 from trtbuild.arrays.samplesizes import collected
 from trtbuild.base.callables import load_callable
 from trtbuild.base.errors import DataError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 
 if TYPE_CHECKING:
     from trtbuild.core.recipes import DataParams, InputParams

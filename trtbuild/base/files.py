@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 
 _LONGEST_NAME = 255  # bytes: NAME_MAX of Linux's file systems
 

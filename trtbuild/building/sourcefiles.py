@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trtbuild.base.errors import ConfigError, DataError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.core.spec import BuildSpec
 from trtbuild.core.spec.data import VALIDATION, DataSource
 from trtbuild.store import Store

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, ModelError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.checker.functions import CheckOptions, check
 from trtbuild.checker.result import Result
 

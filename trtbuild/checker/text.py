@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from os import path
 
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 from trtbuild.checker.problem import Findings, Problem
 from trtbuild.config import named
 

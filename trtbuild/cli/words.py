@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 
 BUILD = "build"  # the verb when the words do not name one
 GROUPS = {

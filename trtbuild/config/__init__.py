@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.names import did_you_mean
 from trtbuild.base.packaged import templates
+from trtbuild.base.text import did_you_mean
 from trtbuild.config import checks
 from trtbuild.config.code import code_of, workspace_code
 from trtbuild.config.composed import Composed

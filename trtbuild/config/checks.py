@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from trtbuild.base.errors import ConfigError, ToolchainError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.config.code import check_callables
 from trtbuild.config.groups import options, unknown
 from trtbuild.core.spec import (

@@ -14,7 +14,7 @@ from trtbuild.core.spec import (
     Factory,
     FactoryData,
 )
-from trtbuild.core.taskmetrics import BUILT_IN
+from trtbuild.core.spec.validation import BUILT_IN
 
 
 def _callables(spec: BuildSpec) -> dict[str, str]:

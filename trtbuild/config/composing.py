@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.config.composed import Composition, reading
 from trtbuild.config.groups import GROUPS, OPTIONAL, check_choices, conf_folders, options
 from trtbuild.core.explain import flat

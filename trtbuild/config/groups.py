@@ -7,8 +7,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.names import did_you_mean
 from trtbuild.base.packaged import packaged_conf
+from trtbuild.base.text import did_you_mean
 from trtbuild.core.spec import (
     BuildSpec,
     Calibration,

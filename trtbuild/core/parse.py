@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar, Union
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 
 T = TypeVar("T")
 Annotation = object  # of a field: a class, or a form of typing, which have no static type in common

@@ -14,7 +14,7 @@ import numpy as np
 from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.callables import load_callable
 from trtbuild.base.errors import ConfigError, DataError
-from trtbuild.core.taskmetrics import BUILT_IN as NAMES
+from trtbuild.core.spec.validation import BUILT_IN as NAMES
 
 WHERE = "model.validation.task.labels"
 GUESSES = 1.645  # standard deviations: 95 % of random guesses score less

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from trtbuild.base.errors import PlaceError, TrtbuildError
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 from trtbuild.documents.schema import Schema, schema_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import inside
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 
 if TYPE_CHECKING:
     import onnx

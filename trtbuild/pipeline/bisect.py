@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from trtbuild.base.errors import ConfigError, PlaceError, TrtbuildError
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
@@ -17,7 +17,7 @@ from trtbuild.config import sweep
 from trtbuild.documents.comparison import SweepEntry
 from trtbuild.documents.report import Report
 from trtbuild.pipeline import sweeppage
-from trtbuild.pipeline.bisection import BisectionResult, bisect
+from trtbuild.pipeline.versionsearch import BisectionResult, bisect
 from trtbuild.reports.changes import output_changes
 from trtbuild.reports.compare import compare
 

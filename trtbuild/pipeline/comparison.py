@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from trtbuild.base.errors import ConfigError, TrtbuildError, WorkspaceError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState, variant_states

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from trtbuild import config
 from trtbuild.base import packaged
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
@@ -21,7 +21,7 @@ from trtbuild.config import named, sweep
 from trtbuild.documents.comparison import SweepEntry
 from trtbuild.documents.report import Report
 from trtbuild.pipeline import baseline, comparison, sweeppage
-from trtbuild.pipeline.upgrading import NO_GO, Pair, UpgradeDocument, lines, passed_ids, upgrade_document
+from trtbuild.pipeline.upgradedocument import NO_GO, Pair, UpgradeDocument, lines, passed_ids, upgrade_document
 
 if TYPE_CHECKING:
     from trtbuild.building.states import Outcome

@@ -61,7 +61,7 @@ def interpreter(name: str, toolchain: Toolchain, *, install: bool) -> Path:
 
 def wanted_kind(words: str) -> str:
     if words and words not in WANTED:
-        from trtbuild.base.names import did_you_mean
+        from trtbuild.base.text import did_you_mean
 
         raise ConfigError(f"'{words}' is not a kind of failure", where="--for", hint=did_you_mean(words, WANTED))
     return words

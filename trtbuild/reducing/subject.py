@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.core.spec import Lowering, Toolchain
 from trtbuild.reducing.sourceparts import Source
 from trtbuild.suite.case import TOLERANCES, Case, Tolerance

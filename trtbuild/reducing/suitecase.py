@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import ConfigError, ExportError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.reducing.subject import Neighbour, Subject, file_words, versions_of
 from trtbuild.suite import worker
 from trtbuild.suite.case import Case

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from trtbuild.base.errors import RemoteError, WorkspaceError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.base.workspace import Workspace
 
 if TYPE_CHECKING:

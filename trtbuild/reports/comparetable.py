@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 
 ALWAYS = ("max_abs", "rmse")  # metrics shown even where they are equal
 WIDEST = 46  # of a value: a longer one is cut in the middle, and whole with --json

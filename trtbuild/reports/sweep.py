@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.core.verdict import WORDS as VERDICTS
 from trtbuild.documents.comparison import Column, FailureReason, FailureState, SweepEntry, SweepModel, SweepVariant
 from trtbuild.documents.layers import LayerRow, ReportedLayers

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 from trtbuild.core.spec.validation import LOWER_BOUNDS
 from trtbuild.core.verdict import WORDS, why_unjudged
 from trtbuild.core.warning import line

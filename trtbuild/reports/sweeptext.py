@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 
 MOST = 40  # lines of a list: a merge request is read by people
 

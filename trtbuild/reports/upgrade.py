@@ -17,7 +17,7 @@ def render_all(document: Mapping[str, Any], templates: Mapping[str, Path]) -> di
     """``upgrade.html``, ``upgrade.md`` and ``upgrade.json``, by name; equal documents give equal bytes.
 
     Args:
-        document: of ``core.upgrading.upgrade_document``.
+        document: of ``pipeline.upgradedocument.upgrade_document``.
     """
     from trtbuild.reports.render import render
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, SourceError, first_line
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import SourceError, first_line
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 
 if TYPE_CHECKING:
     import keras

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trtbuild.base.errors import SourceError
 from trtbuild.base.files import inside
-from trtbuild.base.printable import printable
+from trtbuild.base.text import printable
 
 MAX_BYTES = 2 << 30  # ONNX in one file, which protobuf bounds; more could not be built, nor should it fill a disk
 HINT = "tf2onnx --large_model writes one: trtbuild init --from FILE takes it, and unzip -d FOLDER FILE unpacks it"

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, SourceError, first_line
-from trtbuild.base.names import did_you_mean
-from trtbuild.base.printable import printable
+from trtbuild.base.text import did_you_mean, printable
 from trtbuild.graphs import canonical, externaldata
 from trtbuild.graphs.graph import input_dims, open_dims
 from trtbuild.sources import largemodel, wiring

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.base.files import inside
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -264,7 +264,7 @@ def flat_outputs(result: object) -> dict[str, tf.Tensor]:
 
 def _check_inputs(wanted: Inputs, have: Mapping[str, TensorLike], optional: frozenset[str]) -> None:
     """The config's inputs must be the model's, with its types, and shapes inside the model's own."""
-    from trtbuild.base.names import did_you_mean
+    from trtbuild.base.text import did_you_mean
 
     for name in wanted:
         if name not in have:

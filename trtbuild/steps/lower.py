@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError, LowerError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.core.complaint import place, readers_of
 from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes

@@ -109,7 +109,7 @@ def choose(cases: Iterable[Case], expression: str = "", categories: Sequence[str
     Raises:
         ConfigError: the expression is not one, or a category has no case.
     """
-    from trtbuild.base.names import did_you_mean
+    from trtbuild.base.text import did_you_mean
     from trtbuild.suite.expression import matcher
 
     cases = list(cases)

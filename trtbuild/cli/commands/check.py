@@ -12,7 +12,7 @@ from pathlib import Path
 from trtbuild import config
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.base.workspace import Workspace, find_workspace
 from trtbuild.checker import engine
 from trtbuild.checker import options as settings

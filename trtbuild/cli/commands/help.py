@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.cli import words
 
 GROUP = "share"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trtbuild import config, toolchains
 from trtbuild.base.errors import ConfigError, ToolchainError
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 from trtbuild.cli import words
 from trtbuild.config import named
 from trtbuild.toolchains.request import ToolchainRequest

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from trtbuild.base.names import did_you_mean
-from trtbuild.core.taskmetrics import BUILT_IN
+from trtbuild.base.text import did_you_mean
 
+# Built-in task metrics, and whether higher is better; deviation/metrics.py computes them.
+BUILT_IN: Mapping[str, bool] = {"mean_iou": True, "top1": True, "mse": False}
 # Deviation metrics a threshold can be set on; the sign of "better" is part of the name's meaning.
 UPPER_BOUNDS = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse")
 LOWER_BOUNDS = ("cosine", "sqnr_db", "exact_share")

@@ -55,7 +55,7 @@ def _shaped(inputs: Mapping[str, Declared], given: Mapping[str, list[int | None]
     Raises:
         ConfigError: one of no input, or one that does not fit.  SourceError: the rank of an input is not known.
     """
-    from trtbuild.base.names import did_you_mean
+    from trtbuild.base.text import did_you_mean
     from trtbuild.sources.tfmodel import check_fit
 
     for name in given:

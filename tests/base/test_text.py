@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trtbuild.base.names import did_you_mean
+from trtbuild.base.text import did_you_mean
 
 
 @pytest.mark.parametrize(

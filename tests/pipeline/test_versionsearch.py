@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtbuild.pipeline.bisection import BisectionResult, bisect
+from trtbuild.pipeline.versionsearch import BisectionResult, bisect
 
 
 def search(values: Sequence[str | None], known: Sequence[int] = ()) -> tuple[BisectionResult, list[list[str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.sweeps import entry
-from trtbuild.pipeline.upgrading import Pair, lines, passed_ids, upgrade_document
+from trtbuild.pipeline.upgradedocument import Pair, lines, passed_ids, upgrade_document
 from trtbuild.reports.executed import GRAPHS_ONLY, SOME_GRAPHS
 
 OLD, NEW = "rtx-1.6", "rtx-1.7"

@@ -1,4 +1,4 @@
-"""Nearest valid name for a misspelt one."""
+"""Text for messages: the nearest valid name, and text from elsewhere made safe to print."""
 
 from __future__ import annotations
 
@@ -19,3 +19,12 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     if near:
         return f"did you mean '{near[0]}'?"
     return f"valid: {', '.join(names)}" if names else "there is none"
+
+
+def printable(text: str) -> str:
+    r"""One line without control characters: what cannot be printed is shown as its escape.
+
+    >>> print(printable("red\x1b[31m\nnext"))
+    red\x1b[31m\nnext
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
