@@ -147,10 +147,11 @@ def test_every_library_is_declared() -> None:
     declared = set(
         re.findall(r'^    "([A-Za-z0-9._-]+)[<>=]', (PACKAGE.parent / "pyproject.toml").read_text("utf-8"), re.M)
     )
-    other_name = {"hydra": "hydra-core", "yaml": "pyyaml", "tensorrt_rtx": "tensorrt-rtx",
-                  "tensorflow": "tensorflow-cpu", "keras": "tensorflow-cpu", "h5py": "tensorflow-cpu",
-                  "google": "onnx", "ml_dtypes": "onnx",
-                  "typing_extensions": "onnx", "markupsafe": "jinja2", "fsspec": "dvc"}  # fmt: skip
+    other_name = {
+        "hydra": "hydra-core", "yaml": "pyyaml", "tensorrt_rtx": "tensorrt-rtx", "tensorflow": "tensorflow-cpu",
+        "keras": "tensorflow-cpu", "h5py": "tensorflow-cpu", "google": "onnx", "ml_dtypes": "onnx",
+        "typing_extensions": "onnx", "markupsafe": "jinja2", "fsspec": "dvc",
+    }  # fmt: skip
     own = {"trtbuild", "pytest"}  # the suite runs inside a pytest that its user has
     files = [file for file in FILES if folder(file) != "demo"]
     roots = {name.partition(".")[0] for file in files for name, _ in imports(file)} - own - set(sys.stdlib_module_names)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.signals import interruptible
 from trtbuild.cli.main import main
 
 CONFIG = [
@@ -145,8 +146,9 @@ def test_a_folder_that_is_no_workspace_is_exit_3(tmp_path: Path, trtbuild, git: 
 def test_an_interrupted_build_leaves_nothing_half_done(workspace: Path, trtbuild, number: int) -> None:
     """Exit status 130, no sandbox, no child; the next run completes, and DVC agrees with the records."""
     driver = subprocess.Popen(
-        [sys.executable, "-m", "trtbuild", "model=tiny"], cwd=workspace, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "trtbuild", "model=tiny"], cwd=workspace, stderr=subprocess.PIPE, text=True,
+        preexec_fn=interruptible,
+    )  # fmt: skip
     assert driver.stderr is not None
     driver.stderr.readline()  # the first step has started
     time.sleep(0.2)

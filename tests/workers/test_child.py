@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.signals import interruptible
 from tests.workers.scripts import interpreter
 from trtbuild.base.errors import EngineError, TrtbuildError, WorkerDied
 from trtbuild.core.job import Failure
@@ -183,7 +184,8 @@ def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
         f"with Child('a.job', {{'pids': {str(pids)!r}}}, interpreter=Path({str(python)!r})) as c: c.ask({{}})"
     )
     environment = os.environ | {"TMPDIR": str(scratch)}
-    process = subprocess.Popen([sys.executable, "-c", driver], env=environment, stderr=subprocess.DEVNULL)
+    argv = [sys.executable, "-c", driver]
+    process = subprocess.Popen(argv, env=environment, stderr=subprocess.DEVNULL, preexec_fn=interruptible)
     while not pids.exists() or not pids.read_text():
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)

@@ -10,7 +10,7 @@ from trtbuild.base.errors import ConfigError
 
 
 def load_callable(name: str, where: str) -> Callable[..., Any]:
-    """Import what ``name`` says.
+    """Import the callable that ``name`` refers to.
 
     >>> load_callable("json:dumps", "doc")([1])
     '[1]'

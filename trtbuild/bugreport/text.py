@@ -176,7 +176,7 @@ def _table(facts: Facts) -> list[str]:
     if facts.failure.kind == "mismatch":
         lines += [
             "",
-            "These outcomes are of building the graph in TensorRT, on which the deviation itself does not depend.",
+            "These rows only say whether TensorRT builds the graph; the mismatch does not depend on that.",
         ]
     return lines
 
@@ -186,7 +186,8 @@ def _checks(facts: Facts) -> list[str]:
     few = "no node can be left out" if facts.minimal else "fewer may be possible"
     lines = [
         f"- Reduced: {size}; {few}.{''.join(f' {note}.' for note in facts.reduced)}",
-        "- onnx.checker: passes; names, texts and producer are removed.",
+        "- onnx.checker: passes.",
+        "- Names, texts and producer are removed.",
         f"- Numbers: {facts.weights}.",
         f"- repro.py in a fresh process: {_status(facts.repro)}.",
         f"- ONNX Runtime on the CPU agrees with TensorFlow: {facts.agrees}.",

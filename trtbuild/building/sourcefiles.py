@@ -50,7 +50,7 @@ def _named(spec: BuildSpec) -> Iterator[tuple[str, str]]:
 
 def _data(spec: BuildSpec) -> Iterator[tuple[str, DataSource]]:
     """The sets that this variant reads; only int8 is calibrated."""
-    if spec.precision.lowering == "int8" and spec.model.data.calibration is not None:
+    if spec.precision.calibrated and spec.model.data.calibration is not None:
         yield "calibration", spec.model.data.calibration
     yield from spec.model.data.sets.items()
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 NO_FRAME = "its line is not known: no code outside of TensorFlow and Keras made it"
-NOT_FOUND = "its line is not known: no operation of this name, or several, are in the code's own graph"
+NOT_FOUND = "its line is not known: your code's graph has no operation of this name, or more than one"
 BY_LAYER = "made by layer '{}'; Keras keeps no line for the layers of a functional model"
 LOADED = "loaded from a file, which keeps no lines of code"
 
@@ -40,7 +40,7 @@ class Origins:
         return next((part for part in parts if part in self._layers), "")
 
     def _find(self, name: str) -> tf.Operation | None:
-        """By name; an inlined one in the function that its caller calls; one of a loop's body in any function."""
+        """By name: if it was inlined, in the called function; if it is of a loop's body, in any function."""
         op = _lookup(self._graph, name)
         if op is not None:
             return op

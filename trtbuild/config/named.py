@@ -73,7 +73,7 @@ def precision(root: Path, name: str, overrides: Sequence[str] = ()) -> Lowering:
     """
     said = parse(Precision, _option(root, "precision", name, overrides), f"precision={name}")
     calibration = Calibration("minmax")
-    if said.lowering == "int8":
+    if said.calibrated:
         chosen = default_option(root, "calibration")
         calibration = parse(Calibration, _option(root, "calibration", chosen), f"calibration={chosen}")
     return Lowering.of(name, said, calibration)

@@ -32,7 +32,7 @@ RULES: Mapping[str, Rule] = {
     # them.
     "export": Rule(900 * MB, 20),
     "reference": Rule(600 * MB, 5),
-    "lower": Rule(1000 * MB, 5),  # half of it is what calibration watches (graphs/qdq.py)
+    "lower": Rule(1000 * MB, 5),  # half of it is what calibration watches (runtimes/calibration.py)
     "infer": Rule(300 * MB, 4),
     "engine": Rule(800 * MB, 6),
     "layers": Rule(600 * MB, 6),

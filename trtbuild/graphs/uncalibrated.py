@@ -32,7 +32,7 @@ def lower(model: onnx.ModelProto, lowering: Lowering, keep_nodes: Collection[str
 
     if lowering.kind == "none":
         return {}
-    if lowering.kind != "int8":
+    if not lowering.calibrated:
         hoist_constants(model.graph)
         cast_graph(model, lowering.kind, _keeper(lowering, keep_nodes))
         return {}

@@ -36,7 +36,7 @@ class Failure:
 
 
 def of_answer(answer: Answer, names: Collection[str]) -> tuple[Failure, ...]:
-    """Every failure, the first one first; none for a graph that builds.
+    """All failures, in order; none for a graph that builds.
 
     Args:
         names: names of nodes and tensors, which are left out of reasons.
@@ -80,5 +80,5 @@ def _ending(said: str) -> str:
 
 def choose(found: Collection[Failure], wanted: str) -> Failure | None:
     """The first failure of the wanted kind ("" for any kind)."""
-    kinds = {"": None, "crash": ("crash", "timeout")}.get(wanted, (wanted,))
-    return next((failure for failure in found if kinds is None or failure.kind in kinds), None)
+    kinds = ("crash", "timeout") if wanted == "crash" else (wanted,)
+    return next((failure for failure in found if not wanted or failure.kind in kinds), None)

@@ -1,1 +1,1 @@
-"""One file for each report: artifacts -> page data.  Pure; pages are made of report.json alone."""
+"""Collects artifacts into the data of each page.  Pure; pages are made from report.json alone."""

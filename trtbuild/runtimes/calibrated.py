@@ -33,7 +33,7 @@ def lower(
         LowerError: int8, and nothing to quantise.  ModelError: ONNX Runtime cannot run the graph.
         DataError: a tensor becomes NaN or infinite.
     """
-    if lowering.kind != "int8":
+    if not lowering.calibrated:
         uncalibrated.lower(model, lowering, sorted(keep_nodes))
         return
     nodes = uncalibrated.quantised_nodes(model, lowering, keep_nodes)[0]

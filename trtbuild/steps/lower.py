@@ -48,7 +48,7 @@ def declare(variant: Variant, need: Need) -> Step:
     export = need("export")
     inputs: dict[str, Input] = {"model": export.out("model.onnx"), "scopes": export.out("scopes.json")}
     label, work_bytes = variant.names.precision, 0
-    if precision.lowering == "int8":
+    if precision.calibrated:
         source = model.data.calibration
         if source is None:
             hint = "give a file, or {kind: random, count: 16} to try the tools"

@@ -1,4 +1,4 @@
-"""Where expectations lie, packaged and a workspace's own, and what a run would have them say."""
+"""Where expectations are stored, packaged and in a workspace, and the changes that a run proposes."""
 
 from __future__ import annotations
 

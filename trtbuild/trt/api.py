@@ -174,7 +174,6 @@ def _config(trt: ModuleType, options: BuildOptions) -> CreateConfig:
         return CreateConfigRTX(
             profiles=profiles or None, compute_capabilities=capabilities or None, profiling_verbosity=detailed
         )
-    # Without details the inspector knows only names.
     return CreateConfig(
         profiles=profiles or None,
         hardware_compatibility_level=_compatibility(trt, options["hardware_compatibility"]),

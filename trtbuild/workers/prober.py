@@ -174,8 +174,9 @@ def _read(said: ProbeReply) -> Answer:
 
 def _of_death(death: Death, seconds: float) -> Answer:
     if death.cause == "time":
-        words = (f"{death.how} while {death.stage or 'starting'}",)
-        return Answer("timeout", death.stage, words=words, seconds=seconds, log=death.log)
+        stage = death.stage or "starting"
+        words = (f"{death.how} while {stage}",)
+        return Answer("timeout", stage, words=words, seconds=seconds, log=death.log)
     if not death.stage:
         raise ToolchainError(f"its process {death}", where="tensorrt")
     words = (f"TensorRT {death.how} while {death.stage}",)

@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("expects one or more versions", where=f"toolchain {action}", hint=f"available: {have}")
     if action == "path" and len(names) != 1:
         raise ConfigError("expects one version", where="toolchain path")
+    if as_json and action in ("install", "remove"):
+        raise ConfigError(f"'{action}' prints no document", where="--json", hint="ask toolchain list --json afterwards")
     return _ACTIONS[action](root, names, as_json)
 
 
@@ -85,6 +87,8 @@ def _list(root: Path, names: Sequence[str], as_json: bool) -> int:
 
 
 def _entry(root: Path, name: str) -> Entry:
+    if name not in config.options(root, "tensorrt"):
+        _wanted(root, name)  # an exact version, or an error
     try:
         want = _wanted(root, name)
     except ConfigError as error:

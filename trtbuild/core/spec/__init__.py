@@ -68,7 +68,7 @@ class Variant:
         """``segnet-int8-rtx-1.7-onnxruntime``, then target and calibration where they are not the default."""
         names = self.names
         extra = [names.target] if names.target != "portable" else []
-        if self.spec.precision.lowering == "int8" and names.calibration != "minmax":
+        if self.spec.precision.calibrated and names.calibration != "minmax":
             extra.append(names.calibration)
         return "-".join([names.model, names.precision, names.tensorrt, names.runtime, *extra])
 

@@ -12,6 +12,7 @@ _REQUIREMENT = re.compile(
 )
 CUDA_PROVIDER = "CUDAExecutionProvider"
 LoweringKind = Literal["none", "float16", "bfloat16", "int8"]
+CALIBRATED: tuple[LoweringKind, ...] = ("int8",)  # their scales come from data
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,13 @@ class Precision:
     quantize_ops: tuple[str, ...] = ()
     tf32: bool = False
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether its scales come from data."""
+        return self.lowering in CALIBRATED
+
     def __post_init__(self) -> None:
-        if self.lowering == "int8" and not self.quantize_ops:
+        if self.calibrated and not self.quantize_ops:
             raise ValueError("quantize_ops: int8 needs the types of operations to quantise, such as [Conv, MatMul]")
 
 

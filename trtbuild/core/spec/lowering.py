@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from trtbuild.core.spec.engine import Calibration, LoweringKind, Precision
+from trtbuild.core.spec.engine import CALIBRATED, Calibration, LoweringKind, Precision
 from trtbuild.core.spec.model import Override
 
 # Widest first, as pages show them: kind, and whether float32 may be TF32.
@@ -28,6 +28,11 @@ class Lowering:
     exclude_ops: tuple[str, ...] = ()
     calibration: Calibration = field(default=Calibration("minmax"))
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether its scales come from data."""
+        return self.kind in CALIBRATED
+
     @classmethod
     def of(
         cls, name: str, precision: Precision, calibration: Calibration, override: Override | None = None
@@ -35,7 +40,7 @@ class Lowering:
         made = cls(name, precision.lowering, precision.tf32)
         if override is not None and made.kind != "none":
             made = replace(made, exclude_scopes=override.exclude_scopes, exclude_ops=override.exclude_ops)
-        if made.kind == "int8":
+        if made.calibrated:
             made = replace(made, quantize_ops=precision.quantize_ops, calibration=calibration)
         return made
 
@@ -45,7 +50,7 @@ class Lowering:
         'int8 for Conv, MatMul; in float32: Gemm'
         """
         said: str = "float32" if self.kind == "none" else self.kind
-        said += f" for {', '.join(self.quantize_ops)}" if self.kind == "int8" else ""
+        said += f" for {', '.join(self.quantize_ops)}" if self.calibrated else ""
         said += " with TF32" if self.tf32 else ""
         excluded = ", ".join((*self.exclude_scopes, *self.exclude_ops))
         return f"{said}; in float32: {excluded}" if excluded else said
