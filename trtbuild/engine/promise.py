@@ -84,8 +84,8 @@ def _compiled(node: str, promised: str, layer: EngineLayer) -> Compiled:
     weights = (layer.weights[0],) if layer.weights and layer.weights[0] else ()
     operands = tuple(dict.fromkeys((*inputs, *constants, *weights)))
     # Quantised arithmetic reads quantised values.  A float layer may read its values in a type and its weights in
-    # another (a pooling before it computes in float32), so one of them is enough; a kernel that is neither a convolution
-    # nor a product reveals its weights' type only where constants are listed.
+    # another (a pooling before it computes in float32), so one of them is enough; a kernel that is not a convolution
+    # or a product reveals its weights' type only where constants are listed.
     kept = promised in (inputs if promised in _QUANTISED else operands)
     computes = layer.kind in COMPUTE or (dialect.multiplies_and_sums(layer.name) and layer.constants is not None)
     judged = computes and promised in BITS and bool(inputs)
