@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from trtbuild.layers.cumulativeerrors import Compared
+from trtbuild.layers.cumulativeerrors import TensorComparison
 from trtbuild.layers.referencevalues import Fit
 from trtbuild.layers.wrongmaps import suspects
 
 CHAIN = {"a": ("x",), "b": ("a",), "c": ("b",)}
 
 
-def chain(**nrmse: float) -> dict[str, Compared]:
-    return {name: Compared({"export": {"nrmse": n}}, n < 1e-3, Fit((1,))) for name, n in nrmse.items()}
+def chain(**nrmse: float) -> dict[str, TensorComparison]:
+    return {name: TensorComparison({"export": {"nrmse": n}}, n < 1e-3, Fit((1,))) for name, n in nrmse.items()}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def chain(**nrmse: float) -> dict[str, Compared]:
         (chain(a=0.0, b=0.0, c=0.5), []),  # nothing is computed from it
     ],
 )
-def test_what_is_not_passed_on_is_suspected(compared: dict[str, Compared], wrong: list[str]) -> None:
+def test_what_is_not_passed_on_is_suspected(compared: dict[str, TensorComparison], wrong: list[str]) -> None:
     """Only a difference that every tensor computed from it contradicts."""
     assert sorted(suspects("abc", CHAIN, compared, set())) == wrong
 

@@ -18,7 +18,7 @@ def test_the_first_jump_leads_to_its_row() -> None:
     (jump,) = found["jumps"]["total"]
 
     assert found["rows"][jump["index"]]["path"] == "net/b"
-    assert jump["says"] == "it makes 40 times the error of other layers of its dtype"
+    assert jump["says"] == "its own error is 40 times that of other layers of the same dtype"
     assert found["rows"][1]["jumps"] == ["first jump (total)"]
 
 

@@ -37,7 +37,7 @@ def test_the_first_jump_is_on_the_first_page() -> None:
     (exporter, jump) = findings(page())
 
     assert exporter["text"] == "No layer stands out (exporter)."
-    assert jump["text"].startswith("First jump (in all): net/conv2 (Conv2D, int8): it makes 40 times the error")
+    assert jump["text"].startswith("First jump (in all): net/conv2 (Conv2D, int8): its own error is 40 times that")
     assert jump["text"] in markdown(page())
 
 
@@ -135,7 +135,7 @@ def change(made: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
             {"latency: p99_ms": {"limit": 5.0, "why": "not measured"}},
             "Not judged: latency: p99_ms (limit 5): not measured.",
         ),
-        ("passport/tf32", True, "what TF32 costs on a GPU is not in these numbers."),
+        ("passport/tf32", True, "these numbers do not show what TF32 costs on a GPU."),
     ],
 )
 def test_what_a_reader_must_know(path: str, value: Any, said: str) -> None:

@@ -128,7 +128,7 @@ def test_an_engine_that_is_not_its_passports_does_not_run(tmp_path: Path, role: 
     """Its numbers would be recorded under the name of another one."""
     failure, out = run(tmp_path, roles(variant("tensorrt"))[role], passport={"device": None, "sha256": "0" * 64})
 
-    assert failure.startswith("PlaceError: engine.plan: it is not the engine that its passport.json was made for")
+    assert failure.startswith("PlaceError: engine.plan: it is not the engine that its passport.json describes")
     assert not list(out.iterdir())
 
 
@@ -173,7 +173,7 @@ def test_another_machines_step_is_refused(tmp_path: Path) -> None:
     """A folder that was carried here must not be filled with this GPU's numbers."""
     failure, _ = run(tmp_path, roles(variant("tensorrt", gpu="another GPU"))["infer-engine"])
 
-    assert failure.startswith("PlaceError: runtime: this step is another device's (gpu another GPU -> ")
+    assert failure.startswith("PlaceError: runtime: this step is for another device (gpu another GPU -> ")
 
 
 def test_an_engine_of_another_gpu_is_refused_before_it_is_loaded() -> None:

@@ -28,7 +28,7 @@ _NUMBERS = ("mean_abs", "rmse", "bias", "cosine", "sqnr_db", "exact_share", "ref
 
 
 @dataclass(frozen=True)
-class Measured:
+class ComparisonResult:
     """``summary``: the metrics; ``histogram``: counts of log10 |error|; ``detail``: where the errors are."""
 
     summary: dict[str, Any]
@@ -75,7 +75,7 @@ class Comparison:
             self._worst.keep(place, self._element(place, r0, y0, error))
         self.breakdown.add(block, bins)
 
-    def result(self) -> Measured:
+    def result(self) -> ComparisonResult:
         """Everything but the percentiles."""
         finite = int(self._bins.sum())
         zero, below, *counts, above = (int(c) for c in self._bins)
@@ -85,7 +85,7 @@ class Comparison:
         rate = detail["argmax"]["rate"] if detail["argmax"] else None
         if not finite:
             numbers = {**dict.fromkeys(_NUMBERS), "argmax_disagreement": rate}
-            return Measured({**self._counts, **numbers}, histogram, detail)
+            return ComparisonResult({**self._counts, **numbers}, histogram, detail)
         s = {name: total.value for name, total in self._sums.items()}
         summary = {
             **self._counts,
@@ -100,7 +100,7 @@ class Comparison:
             "argmax_disagreement": rate,
             "worst": {k: worst[0][k] for k in ("index", "reference", "value")} if worst else None,
         }
-        return Measured(summary, histogram, detail)
+        return ComparisonResult(summary, histogram, detail)
 
     def _count(self, block: Block) -> None:
         self._counts["count"] += block.error.size
@@ -123,7 +123,7 @@ class Comparison:
 
 def measure(
     reference: Any, other: Any, *, per_sample: bool = False, classes: Classes | NoClasses | None = None
-) -> Measured:
+) -> ComparisonResult:
     """Deviation of ``other`` from ``reference`` (arrays or stored arrays of one shape), computed in float64.
 
     Elements that are NaN or infinite on either side are counted and left out of all other numbers.  ``sqnr_db`` is

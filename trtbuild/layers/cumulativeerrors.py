@@ -14,7 +14,7 @@ from trtbuild.layers.tappedruns import TappedRuns
 
 
 @dataclass(frozen=True)
-class Compared:
+class TensorComparison:
     """``errors`` by hop; ``same``: the exported tensor holds the reference's values, up to rounding."""
 
     errors: dict[str, TensorError]
@@ -25,9 +25,9 @@ class Compared:
 def compare(
     names: Sequence[str], exported: InspectedGraph, lowered: InspectedGraph, reference: ReferenceValues,
     runs: TappedRuns, pool: Executor,
-) -> dict[str, Compared]:  # fmt: skip
+) -> dict[str, TensorComparison]:  # fmt: skip
     """Every tensor of ``names`` that fits its reference."""
-    found: dict[str, Compared] = {}
+    found: dict[str, TensorComparison] = {}
     for group in runs.groups({name: reference.bytes_of([name]) for name in names}, copies=2):
         found |= _compare_group(group, exported, lowered, reference, runs, pool)
     return found
@@ -36,10 +36,10 @@ def compare(
 def _compare_group(
     group: Sequence[str], exported: InspectedGraph, lowered: InspectedGraph, reference: ReferenceValues,
     runs: TappedRuns, pool: Executor,
-) -> dict[str, Compared]:  # fmt: skip
+) -> dict[str, TensorComparison]:  # fmt: skip
     high, low = runs.run(exported, group), runs.run(lowered, group)
 
-    def compared(name: str) -> Compared | None:
+    def compared(name: str) -> TensorComparison | None:
         value, lowered_value = high.pop(name, None), low.pop(name, None)  # freed as soon as they are compared
         if value is None or (fit := reference.fit(name, value)) is None:
             return None
@@ -53,13 +53,13 @@ def _compare_group(
             if reference.from_tensorflow:
                 errors["precision"] = layererror.errors(value, lowered_value)
             errors["total"] = layererror.errors(want, lowered_value)
-        return Compared(errors, same, fit)
+        return TensorComparison(errors, same, fit)
 
     done = zip(group, pool.map(compared, group), strict=True)
     return {name: made for name, made in done if made is not None}
 
 
-def proved(
+def proved_fits(
     names: Sequence[str], exported: InspectedGraph, reference: ReferenceValues, runs: TappedRuns
 ) -> dict[str, Fit]:
     """The fits of the tensors in ``names`` whose values in the exported graph equal the reference's."""

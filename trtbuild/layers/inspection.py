@@ -17,12 +17,12 @@ import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
 from trtbuild.layers import cumulativeerrors, int8cost, layererror, referencevalues, taps
-from trtbuild.layers.cumulativeerrors import Compared
+from trtbuild.layers.cumulativeerrors import TensorComparison
 from trtbuild.layers.inspectedgraph import InspectedGraph, read_graph
 from trtbuild.layers.localerrors import LocalErrors
 from trtbuild.layers.origins import Origin, is_asked_for, origins
 from trtbuild.layers.tappedruns import runs_of
-from trtbuild.layers.wrongmaps import SHAPE, UNDECIDED, VALUES, disproved, suspects
+from trtbuild.layers.wrongmaps import SHAPE, UNDECIDED, VALUES, disproved_maps, suspects
 
 
 def inspect(
@@ -64,12 +64,12 @@ def inspect(
         compared = cumulativeerrors.compare(chosen, high, low, reference, runs, pool)
         parents = taps.parents(high.model, set(chosen))
         suspected = suspects(chosen, parents, compared, high.outputs) if from_tensorflow else {}
-        disproof = disproved(suspected, compared, high, reference, runs) if suspected else set()
+        disproof = disproved_maps(suspected, compared, high, reference, runs) if suspected else set()
         wrong = {name: SHAPE for name in chosen if name not in compared} | dict.fromkeys(disproof, VALUES)
         chosen = [name for name in chosen if name not in wrong]
         cuts = {name: compared[name].fit for name in chosen}
         feeding = _feeding(chosen, [name for name in mapped if name not in wrong], high)
-        cuts |= cumulativeerrors.proved(feeding, high, reference, runs)
+        cuts |= cumulativeerrors.proved_fits(feeding, high, reference, runs)
         local = LocalErrors(cuts, reference, runs, pool)
         own = _own_errors(chosen, high, low, local)
         undecided = {n: UNDECIDED for n in suspected if n in own and _proof(compared[n], own[n]) == "none"}
@@ -119,7 +119,7 @@ def _own_errors(
     return {name: {hop: errors[name] for hop, errors in hops.items() if name in errors} for name in names}
 
 
-def _described(name: str, origin: Origin, compared: Compared) -> dict[str, Any]:
+def _described(name: str, origin: Origin, compared: TensorComparison) -> dict[str, Any]:
     return {
         "name": name, "tensor": origin.tensor, "path": origin.path, "scope": origin.scope, "type": origin.type,
         "op": origin.op, "members": list(origin.members), "shape": list(compared.fit.shape),
@@ -133,7 +133,7 @@ def _dtype(own: str, nodes: Collection[str], compute: Mapping[str, str]) -> str:
     return next((kind for kind in ("int8", "bfloat16", "float16") if kind in promised), own)
 
 
-def _proof(compared: Compared, own: Mapping[str, Any]) -> str:
+def _proof(compared: TensorComparison, own: Mapping[str, Any]) -> str:
     """How a tensor was proved to be its TensorFlow counterpart."""
     if compared.same:
         return "value"

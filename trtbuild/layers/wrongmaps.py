@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from trtbuild.layers import layererror, taps
-from trtbuild.layers.cumulativeerrors import Compared
+from trtbuild.layers.cumulativeerrors import TensorComparison
 from trtbuild.layers.inspectedgraph import InspectedGraph
 from trtbuild.layers.layererror import OTHER_VALUES
 from trtbuild.layers.referencevalues import ReferenceValues
@@ -20,7 +20,7 @@ UNDECIDED = (
 
 
 def suspects(
-    names: Sequence[str], parents: Mapping[str, Sequence[str]], compared: Mapping[str, Compared],
+    names: Sequence[str], parents: Mapping[str, Sequence[str]], compared: Mapping[str, TensorComparison],
     certain: Collection[str],
 ) -> dict[str, list[str]]:  # fmt: skip
     """Tensors that differ from their counterpart although everything computed from them agrees -> those tensors.
@@ -54,8 +54,8 @@ def suspects(
     return found
 
 
-def disproved(
-    suspected: Mapping[str, Sequence[str]], compared: Mapping[str, Compared], graph: InspectedGraph,
+def disproved_maps(
+    suspected: Mapping[str, Sequence[str]], compared: Mapping[str, TensorComparison], graph: InspectedGraph,
     reference: ReferenceValues, runs: TappedRuns,
 ) -> set[str]:  # fmt: skip
     """The suspects whose counterparts' values, fed in their place, spoil the tensors computed from them.
@@ -64,7 +64,7 @@ def disproved(
     one by one, since a wrong one also spoils the tensors computed from its neighbours.
     """
 
-    def spoilt(fed: Iterable[str]) -> set[str]:
+    def spoilt_by(fed: Iterable[str]) -> set[str]:
         at = list(fed)
         sources: dict[str, list[str]] = {}
         for name in at:
@@ -84,5 +84,5 @@ def disproved(
                     found.add(name)
         return found
 
-    together = spoilt(suspected)
-    return {name for name, judged in suspected.items() if together.intersection(judged) and spoilt([name])}
+    together = spoilt_by(suspected)
+    return {name for name, judged in suspected.items() if together.intersection(judged) and spoilt_by([name])}

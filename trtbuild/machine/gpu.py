@@ -127,5 +127,5 @@ def check_gpu(params: Mapping[str, Any]) -> None:
     here = identity(device)
     changed = [f"{key} {value} -> {here[key]}" for key, value in sorted(asked.items()) if here[key] != value]
     if changed:
-        what = f"this step is another device's ({', '.join(changed)})"
+        what = f"this step is for another device ({', '.join(changed)})"
         raise PlaceError(what, where="runtime", hint="run trtbuild here")

@@ -1,4 +1,4 @@
-"""What a comparison of two reports says to a person: phrases, the most important first, and one line."""
+"""A comparison of two reports for people: phrases, the most important first, and one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOVED = 1.1  # an output's error that changes by a tenth is worth a line; less i
 
 
 def worst_output(comparison: ComparedNumbers, metric: Metric = "rmse") -> tuple[str, Pair] | None:
-    """The output whose error grew most, or shrank least; an error that appeared out of none comes first."""
+    """The output whose error grew most, or shrank least; an error where there was none before comes first."""
 
     def grown(name: str) -> tuple[float, str]:
         numbers = comparison["deviation"][name][metric]
@@ -24,7 +24,7 @@ def worst_output(comparison: ComparedNumbers, metric: Metric = "rmse") -> tuple[
 
 
 def changes(comparison: ComparedNumbers) -> list[str]:
-    """What a person has to know, a phrase each, the most important first; empty when nothing that counts changed."""
+    """What a person needs to know, one phrase each, most important first; empty if nothing that counts changed."""
     found = []
     verdict = comparison["verdict"]
     if verdict["changed"]:
@@ -57,7 +57,7 @@ def changes(comparison: ComparedNumbers) -> list[str]:
 
 
 def output_changes(comparison: ComparedNumbers) -> list[str]:
-    """What changed in the outputs alone, a phrase each; empty when nothing that counts did."""
+    """What changed in the outputs alone, one phrase each; empty if nothing that counts did."""
     found = _outputs(comparison)
     for name, metrics in comparison["deviation"].items():
         broken = metrics["nonfinite_mismatch"]
@@ -70,7 +70,7 @@ def output_changes(comparison: ComparedNumbers) -> list[str]:
 
 
 def _outputs(comparison: ComparedNumbers) -> list[str]:
-    """Those of one side alone."""
+    """Outputs that only one side has."""
     sides = (("new output", comparison["outputs_only_new"]), ("output gone", comparison["outputs_only_old"]))
     return [f"{label}: {_few(names)}" for label, names in sides if names]
 
@@ -105,11 +105,11 @@ def _few(names: Sequence[str], shown: int = 3) -> str:
 
 
 def summary(comparison: ComparedNumbers) -> str:
-    """One line: who, and what changed, or that nothing did."""
+    """One line: which variants, and what changed, or that nothing did."""
     new, old = comparison["new"]["id"], comparison["old"]["id"]
     who = new if new == old else f"{new} against {old}"
     said = changes(comparison)
     if said:
         return f"{who}: {'; '.join(said)}"
     equal = all(row["equal"] for row in comparison["environment"] if row["name"] == "engine sha256")
-    return f"{who}: nothing that counts changed, {'the engine is the same' if equal else 'the engine has other bytes'}"
+    return f"{who}: nothing that counts changed, {'the engine is the same' if equal else 'the engine differs in bytes'}"

@@ -1,4 +1,4 @@
-"""Two report.json documents, new and old, to what changed between them: verdict, numbers, layers, environment."""
+"""Two report.json documents, new and old -> what changed between them: verdict, numbers, layers, environment."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from trtbuild.layers.jumps import floor
 from trtbuild.reports.changes import summary, worst_output
 from trtbuild.reports.comparelatency import compare_latency, lowered_side
 
-# Of the statistics of one output (report.json: outputs.*.hops.total); each as old, new and "times the error".
+# Statistics of one output (report.json: outputs.*.hops.total), each compared as old, new and "times the error".
 METRICS: tuple[Metric, ...] = (
     "max_abs", "mean_abs", "median_abs", "p90_abs", "p99_abs", "p999_abs", "rmse", "bias", "cosine", "sqnr_db",
     "median_rel", "p99_rel", "max_rel", "argmax_disagreement", "nonfinite_mismatch",
 )  # fmt: skip
-LAYER_FACTOR = 3.0  # a layer moved when its error is three times more, or three times less
-MOMENT = ("load_average", "clock_mhz")  # of the environment: other at every measurement, and no reason for anything
+LAYER_FACTOR = 3.0  # a layer moved if one of its two errors is more than three times the other
+MOMENT = ("load_average", "clock_mhz")  # facts that differ at every measurement, and explain nothing
 
 
 def compare(new: Report, old: Report) -> Comparison:
@@ -62,9 +62,9 @@ def compare(new: Report, old: Report) -> Comparison:
 
 
 def error_ratio(metric: str, new: float | None, old: float | None) -> float | None:
-    """How many times the old error the new one is; None where that has no meaning (an old error of 0, a missing one).
+    """The new error as a multiple of the old one; None where that has no meaning (an old error of 0, a missing one).
 
-    A cosine's error is its distance from 1, a signal-to-noise ratio's is an amplitude, a bias counts by its size.
+    A cosine's error is its distance from 1, a signal-to-noise ratio's an amplitude, a bias counts by its magnitude.
 
     >>> error_ratio("sqnr_db", 20.0, 40.0), error_ratio("bias", -2.0, 1.0), error_ratio("rmse", 0.0, 0.0)
     (10.0, 2.0, 1.0)
@@ -118,7 +118,7 @@ def _metrics(new: Output, old: Output) -> dict[str, Pair]:
 
 
 def _task(new: Report, old: Report) -> list[TaskChange]:
-    """Scores on labels, of the tasks that both have."""
+    """Task scores of the tasks that both sides have."""
     found: list[TaskChange] = []
     for name, check in sorted(new["verdict"]["checks"].items()):
         before = old["verdict"]["checks"].get(name)
@@ -134,14 +134,14 @@ def _pair(new: float, old: float) -> Pair:
 
 
 def _shares(new: Mapping[str, float], old: Mapping[str, float]) -> dict[str, Shares]:
-    """Share of the multiply-accumulates by dtype."""
+    """Shares of the multiply-accumulates by dtype."""
     return {dtype: {"new": new.get(dtype, 0.0), "old": old.get(dtype, 0.0)} for dtype in sorted({*new, *old})}
 
 
 def compare_layers(new: ReportedLayers | None, old: ReportedLayers | None) -> LayersChange | None:
     """The first layer, in topological order, whose cumulative error moved; None where a side has no layers.
 
-    It moved when one of the two errors is more than LAYER_FACTOR times the other and above the rounding of its dtype.
+    It moved if one of the two errors is more than LAYER_FACTOR times the other and above the rounding of its dtype.
     """
     if not new or not old:
         return None
@@ -179,7 +179,7 @@ def _jump_change(new: str | None, old: str | None) -> Change:
 
 
 def environment(new: Report, old: Report) -> list[Fact]:
-    """What the two were made with, a row each, whether equal or not."""
+    """The facts about how both reports were made, one row each, whether equal or not."""
     sides = [facts(page) for page in (new, old)]
     names = [*sides[0], *(name for name in sides[1] if name not in sides[0])]
     return [
@@ -190,7 +190,7 @@ def environment(new: Report, old: Report) -> list[Fact]:
 
 
 def facts(page: Report) -> dict[str, str]:
-    """What a report was made with: versions, digests, data, and the machine its latency was measured on."""
+    """The facts about how a report was made: versions, digests, data, and the machine that measured its latency."""
     engine, calibration = page["engine"], page["precision"]["calibration"]
     capabilities = engine["compute_capabilities"]
     found: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""Two measurements of latency: whether they can be compared at all, and if so whether the median changed."""
+"""Two latency measurements: whether they can be compared at all and, if so, whether the median changed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from trtbuild.documents.comparison import LatencyChange
 from trtbuild.documents.latency import MaybeBounds, ReportedLatency, ReportedSide
 from trtbuild.latency.interval import NOISE, subject
 
-# Of the environment: what makes a machine another one.  Clocks and load change by themselves and are shown, not judged.
+# The facts that tell machines apart.  Clocks and load change by themselves: they are shown, not judged.
 DEVICE = ("machine", "cpu", "cores", "cpu_quota", "gpu", "gpu_name", "device", "driver")
 
 
 def lowered_side(latency: ReportedLatency) -> ReportedSide | None:
-    """The measurement of what is shipped: the engine where it was executed, else the lowered graph."""
+    """The measurement of the shipped side: the engine where it was executed, else the lowered graph."""
     chosen = subject([side["name"] for side in latency["sides"]])
     return next((side for side in latency["sides"] if side["name"] == chosen), None)
 
@@ -21,8 +21,8 @@ def lowered_side(latency: ReportedLatency) -> ReportedSide | None:
 def compare_latency(new: ReportedLatency | None, old: ReportedLatency | None) -> LatencyChange:
     """Medians in milliseconds with their 95 % intervals, the ratio new / old, and a label.
 
-    The two were measured apart from each other, not in turns: intervals that overlap say "no change", and what differs
-    less than NOISE does too; "not comparable" comes with its reason in ``why``.
+    The two were measured separately, not in turns, so overlapping intervals mean "no change", as does a difference
+    below NOISE; "not comparable" has its reason in ``why``.
     """
     a, b = _median(new), _median(old)
     reason = _reason(new, old)
@@ -41,7 +41,7 @@ def compare_latency(new: ReportedLatency | None, old: ReportedLatency | None) ->
 
 
 def _ends(bounds: MaybeBounds) -> tuple[float, float]:
-    """Of an interval that is there, as :func:`_reason` has seen."""
+    """A complete interval: :func:`_reason` has checked that it is there."""
     low, high = bounds["low"], bounds["high"]
     assert low is not None and high is not None
     return low, high
@@ -53,7 +53,7 @@ def _median(latency: ReportedLatency | None) -> MaybeBounds | None:
 
 
 def _reason(new: ReportedLatency | None, old: ReportedLatency | None) -> str:
-    """Why the two cannot be compared; empty when they can."""
+    """Why the two cannot be compared; empty if they can."""
     for name, latency in (("new", new), ("old", old)):
         if latency is None:
             return f"the {name} side was built without latency"
@@ -71,7 +71,7 @@ def _reason(new: ReportedLatency | None, old: ReportedLatency | None) -> str:
 
 
 def conditions(latency: ReportedLatency) -> list[tuple[str, object]]:
-    """Name and value of all that has to be equal before two latencies are compared."""
+    """Name and value of everything that must be equal before two latencies are compared."""
     side = lowered_side(latency)
     where: Mapping[str, object] = latency["environment"]
     about: Mapping[str, object] = side["about"] if side is not None and "about" in side else {}

@@ -1,4 +1,4 @@
-"""A comparison as a plain table: what a terminal shows of it, a line each."""
+"""A comparison as a plain-text table, as a terminal shows it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from trtbuild.base.text import printable
 
 ALWAYS = ("max_abs", "rmse")  # metrics shown even where they are equal
-WIDEST = 46  # of a value: a longer one is cut in the middle, and whole with --json
+WIDEST = 46  # characters of a value; a longer one is cut in the middle (--json has all of it)
 Row = tuple[str, str, str, str]
 
 
 def table(comparison: Mapping[str, Any]) -> list[str]:
-    """The summary, then a row for each thing: name, old, new, change.  Names are shown without control characters."""
+    """The summary, then rows of name, old, new and change.  Control characters in names are escaped."""
     old, new = comparison["old"], comparison["new"]
     rows = [*_verdict(comparison), *_deviation(comparison), *_cost(comparison), *_layers(comparison)]
     rows += _environment(comparison)
@@ -45,7 +45,7 @@ def _deviation(c: Mapping[str, Any]) -> Iterable[Row]:
     for output, metrics in c["deviation"].items():
         for metric, pair in metrics.items():
             if metric in ALWAYS or pair["old"] != pair["new"]:
-                digits = 8 if metric == "cosine" else 4  # all its news is behind the nines
+                digits = 8 if metric == "cosine" else 4  # whatever changes comes after the nines
                 yield f"{output}: {metric}", _n(pair["old"], digits), _n(pair["new"], digits), _times(pair)
     for output in c["outputs_only_old"]:
         yield output, "output", "–", "gone"

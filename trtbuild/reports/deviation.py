@@ -1,4 +1,4 @@
-"""deviation: what the deviation page shows of every set of inputs and every output, from the same report.json."""
+"""deviation: what the deviation page shows for every set of inputs and every output, all from report.json."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ TITLES = {
     "engine": "TensorRT: lowered ONNX → engine",
     "total": "total",
 }
-ORDER = ("total", "export", "precision", "engine")  # of columns: what is judged stands where a phone shows it
+ORDER = ("total", "export", "precision", "engine")  # of columns: the judged one first, where a phone shows it
 GUILTY = {"export": "the exporter", "precision": "the precision", "engine": "TensorRT", "nobody": "nobody"}
 PERCENTILES = {"50 %": "median", "90 %": "p90", "99 %": "p99", "99.9 %": "p999", "100 %": "max"}
-# With pictures, in the judged set and in each further one: the page stays a few hundred kB however many there are.
+# Outputs with pictures, in the judged set and in each further one: the page stays at a few hundred kB.
 PICTURED_OUTPUTS, PICTURED_FURTHER = 12, 4
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def _outputs(numbers: SetDeviation | Deviation, histograms: SetHistograms, detai
 
 
 def sections(page: Report) -> list[dict[str, Any]]:
-    """One section for each set, validation first: a row for each output, then its tables and pictures."""
+    """One section for each set, validation first: a row for each output, then each output's tables and pictures."""
     validation: ReportedSet = {
         "random": page["variant"]["random_validation"], "source": {}, "runtimes": page["runtimes"],
         "samples": page["samples"], "guilty": page["guilty"], "outputs": page["outputs"],

@@ -14,7 +14,7 @@ from trtbuild.reports.figure import Figure
 
 
 def figures(output: Output, edges: Sequence[float], place: str, limits: Mapping[str, float]) -> list[Figure]:
-    """All pictures of one output: ``{"chart", "caption", "table"}`` each; ``place`` makes their ids unique."""
+    """All pictures of one output; ``place`` makes their ids unique."""
     detail = output["details"]["total"]
     histograms = {hop: output["histograms"][hop] for hop in LINES if hop in output["histograms"]}
     made = [

@@ -11,7 +11,7 @@ from trtbuild.engine.inspection import document, inspect
 if TYPE_CHECKING:
     from trtbuild.graphs.scopes import ScopeMap
 
-# By the type that a layer reads first: Okabe-Ito colours, told apart by everybody.
+# By the type that a layer reads first: Okabe-Ito colours, distinguishable with any colour vision.
 COLOURS = {
     "float32": "#d55e00", "float16": "#0072b2", "bfloat16": "#56b4e9", "int8": "#009e73", "float8": "#cc79a7",
     "int4": "#e69f00", "float4": "#f0e442",
@@ -21,7 +21,7 @@ NO_SCOPE = "(no scope)"
 
 
 def collect(layers: Mapping[str, Any], scopes: ScopeMap, passport: Mapping[str, Any]) -> dict[str, Any]:
-    """Page data from engine_layers.json; without layers where a version writes them in a way that nobody reads."""
+    """Page data from engine_layers.json; without layers where a version writes them in an unknown form."""
     if not layers["Layers"]:
         return {"understood": False, "unread": layers.get("Unread", []), "memory": layers.get("Memory", {})}
     made = document(inspect(engine(layers, "engine_layers.json"), scopes, plan_bytes=passport["bytes"]))
@@ -40,7 +40,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def charts(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The engine as an icicle by scope, with bytes as width and the type that is read as colour."""
+    """The engine as an icicle chart by scope: width shows bytes, colour the type that is read."""
     rows = [row for row in found.get("rows", ()) if row["bytes"]]
     if not rows:
         return []
@@ -65,7 +65,7 @@ def charts(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def legend(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Type -> colour, of the types that layers read."""
+    """Type -> colour, for the types that layers read."""
     seen = dict.fromkeys(_reads(row) for row in found.get("rows", ()) if row["bytes"])
     return [(kind or "unknown", COLOURS.get(kind, OTHER)) for kind in seen]
 

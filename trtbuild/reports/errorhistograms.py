@@ -1,6 +1,6 @@
 """Figures of how errors are distributed: lines over log10 |error|, one for each hop or variant.
 
-The counts come in bins of fixed edges, so that builds can be laid over each other.
+The bins have fixed edges, so that builds can be overlaid.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from trtbuild.documents.deviation import Histogram
 from trtbuild.reports.figure import Chart, Figure, Trace, plot, rounded, table
 
-# Okabe-Ito colours, told apart by everybody; the total is dashed, since it mostly lies on the hop that causes it.
+# Okabe-Ito colours, distinguishable with any colour vision; the total is dashed, as it mostly covers its main hop.
 LINES: dict[str, dict[str, Any]] = {
     "export": {"color": "#0072b2"},
     "precision": {"color": "#d55e00", "width": 3},
@@ -31,7 +31,7 @@ def histogram(
 ) -> Figure:
     """Distribution of log10 |error|: one line for each key of ``histograms``, all on the same fixed ``edges``.
 
-    ``lines`` and ``names`` say how each key is drawn and called; a name is Plotly markup, so escape what others chose.
+    ``lines`` and ``names`` say how each key is drawn and named; Plotly reads names as markup, so escape foreign text.
     """
     width = edges[1] - edges[0]
     data: list[Trace] = []
@@ -58,14 +58,14 @@ def histogram(
     chart = plot("Distribution of |error|", data, "log10 |error|", "elements", log_y=True)
     chart["layout"]["xaxis"] |= _exact_ticks(data)
     caption = (
-        "Exact equality stands apart, on the left. The edges are fixed, so that builds can be laid over each other."
+        "Exact equality is set apart, on the left. The edges are fixed, so that builds can be overlaid."
     )
     head = ["|error|", *(names[key] for key in histograms)]
     return {"chart": chart, "caption": caption, "table": table(head, rows)}
 
 
 def _exact_ticks(data: Sequence[Trace]) -> Chart:
-    """Ticks at whole decades where there is something, and the word for the bar of exact equality."""
+    """Ticks at the whole decades that have elements, and the label for the bar of exact equality."""
     lines = [trace for trace in data if trace["type"] == "scatter" and trace["y"]]
     low = min((math.floor(t["x0"]) for t in lines), default=-12)
     high = max((math.ceil(t["x0"] + t["dx"] * len(t["y"])) for t in lines), default=0)
@@ -116,13 +116,13 @@ def above(
         for k in range(0, last + 1, step)
         if any(share[max(k - step, 0)] != share[min(k + step, last)] for share in shares.values())
     ]
-    caption = "What lies right of the limit breaks it." if shapes else "No limit is set on the largest error here."
+    caption = "Errors right of the limit break it." if shapes else "No limit is set on the largest error here."
     head = ["above", *(names[key] for key in histograms)]
     return {"chart": chart, "caption": caption, "table": table(head, rows)}
 
 
 def _all(h: Histogram) -> list[int]:
-    """Zero, below, the bins, above."""
+    """All counts in order: zero, below, the bins, above."""
     return [h["zero"], h["below"], *h["counts"], h["above"]]
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from trtbuild.documents.deviation import PositionErrors, SampleErrors, WorstChannels
 from trtbuild.reports.figure import Figure, plot, rounded, table
 
-WIDE = 100  # largest over smallest: a logarithmic axis over less than two decades has hardly a label
-# The 2-D histogram's bins (deviation/breakdown.py): two a decade, after one for 0 and one for what is less.
+WIDE = 100  # largest over smallest: over less than two decades, a logarithmic axis has hardly any labels
+# The 2-D histogram's bins (deviation/breakdown.py): two per decade, after one for 0 and one for all below.
 PER_DECADE, ERROR_LOWEST, REFERENCE_LOWEST = 2, -12, -8
 
 

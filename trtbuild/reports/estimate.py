@@ -20,7 +20,7 @@ TOP = 30
 
 
 def collect(estimate: Estimate) -> ReportedEstimate:
-    """What ``report.json`` keeps: all but the layers that are not among the slowest."""
+    """The part that ``report.json`` keeps: everything except the layers that are not among the slowest."""
     slowest = sorted(enumerate(estimate["layers"]), key=lambda row: (-row[1]["us"], row[0]))
     counted = [layer for _, layer in slowest if layer["limit"] != "nothing"]
     kinds: dict[tuple[str, str], list[float]] = {}

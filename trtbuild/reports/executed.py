@@ -1,4 +1,4 @@
-"""Whether the numbers of reports are an engine's, or those of the graph that it was built from."""
+"""Whether the numbers in reports come from an engine, or from the graph that it was built from."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SOME_GRAPHS = (
 
 
 def executed(report: Mapping[str, Any]) -> bool:
-    """Whether any number of a report.json comes from running the engine itself."""
+    """Whether any number in a report.json comes from running the engine itself."""
     return any(about["executes"] == "engine" for about in report["runtimes"].values())
 
 
 def notes(reports: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What a page of several reports has to say first; nothing where every engine was executed."""
+    """What a page of several reports must say first; nothing if every engine was executed."""
     found = {executed(report) for report in reports}
     return [SOME_GRAPHS if True in found else GRAPHS_ONLY] if False in found else []

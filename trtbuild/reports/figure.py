@@ -1,4 +1,4 @@
-"""What every figure is made of: a Plotly chart, a table of the same numbers, and numbers cut to a few digits."""
+"""The parts of every figure: a Plotly chart, a table of the same numbers, and numbers rounded to a few digits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Figure(TypedDict):
 
 
 def plot(title: str, data: list[Trace], x: str, y: str, *, log_y: bool = False) -> Chart:
-    """A chart of Plotly traces, with the titles of its axes and the legend below."""
+    """A chart of Plotly traces, with titled axes and the legend below."""
     return {
         "title": title,
         "data": data,

@@ -1,4 +1,4 @@
-"""A graph to its files: all are made before the first is written, so that there is all or nothing."""
+"""A flame graph -> its files: all are rendered before the first is written, so there are all or none."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_all(
 
 
 def files(graph: Graph, title: str, templates: Mapping[str, Path], change: Difference | None = None) -> dict[str, str]:
-    """Every file's text by its name; equal graphs give equal text."""
+    """Every file's text by name; equal graphs give equal text."""
     from trtbuild.reports.render import renderer
 
     render = renderer(templates)

@@ -1,4 +1,4 @@
-"""latency: the page's data out of latency.json and samples.json, and its figures."""
+"""latency: the page's data from latency.json and samples.json, and its figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIDES = ("source", "exported", "lowered", "engine", "baseline")
 TITLES = {
     "exported": "exported graph (float32)", "lowered": "lowered graph", "engine": "engine", "baseline": "baseline",
 }  # fmt: skip
-# Okabe-Ito colours; dash and marker tell the sides apart without them.
+# Okabe-Ito colours; dash and marker tell the sides apart without colour.
 COLOURS = {"source": "#0072b2", "exported": "#009e73", "lowered": "#d55e00", "engine": "#d55e00", "baseline": "#888888"}
 DASHES = {"source": "solid", "exported": "dot", "lowered": "solid", "engine": "solid", "baseline": "dash"}
 SYMBOLS = {"source": "square", "exported": "diamond", "lowered": "circle", "engine": "circle", "baseline": "x"}
@@ -62,7 +62,7 @@ def collect(latency: Latency | None, samples: Samples | None = None) -> Reported
 
 
 def device_of(latency: Latency | ReportedLatency) -> str:
-    """What computed: the GPU where there was one."""
+    """The device that computed: the GPU where there was one, else the CPU."""
     where = latency["environment"]
     return str(where.get("gpu") or where["cpu"])
 
@@ -72,7 +72,7 @@ def title(name: str, source_kind: str) -> str:
 
 
 def speedup(ratio: Bounds) -> Bounds:
-    """The ratio the other way round; a runtime that took no time at all has none.
+    """The inverse of a ratio; None for a runtime that took no time at all.
 
     >>> speedup({"value": 0.5, "low": 0.25, "high": 1.0})
     {'value': 2.0, 'low': 1.0, 'high': 4.0}
@@ -82,7 +82,7 @@ def speedup(ratio: Bounds) -> Bounds:
 
 
 def pictures(samples: Mapping[str, SideSamples]) -> Pictures:
-    """Samples in milliseconds, few enough to draw: against time, as histogram, as distribution, by round."""
+    """Samples in milliseconds, few enough to draw: over time, as histogram, as distribution, by round."""
     flat = {name: sorted(us / 1000 for r in samples[name]["rounds"] for us in r) for name in SIDES if name in samples}
     low = min(max(values[0], 1e-3) for values in flat.values())
     high = max(max(values[-1], low * 1.01) for values in flat.values())
@@ -99,8 +99,8 @@ def pictures(samples: Mapping[str, SideSamples]) -> Pictures:
 def strip(rounds: Sequence[Sequence[float]], starts_s: Sequence[float]) -> Strip:
     """Points (seconds since the first call, ms), None between rounds.
 
-    Where there are more than MOST_POINTS, the fastest and the slowest of every ``calls_a_point`` x 2 calls: no spike
-    is lost.
+    Where there are more than MOST_POINTS, only the fastest and the slowest of every ``calls_a_point`` x 2 calls, so
+    that no spike is lost.
     """
     total = sum(len(r) for r in rounds)
     group = 1 if total <= MOST_POINTS else 2 * math.ceil(total / MOST_POINTS)
@@ -132,7 +132,7 @@ def histogram(ordered: Sequence[float], low: float, high: float) -> list[int]:
 
 
 def quantiles(ordered: Sequence[float]) -> list[float]:
-    """The 0th to 100th percent of the samples, nearest rank."""
+    """The 0th to 100th percentile of the samples, by nearest rank."""
     last = len(ordered) - 1
     return [round(ordered[round(last * i / QUANTILES)], 6) for i in range(QUANTILES + 1)]
 

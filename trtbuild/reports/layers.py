@@ -1,4 +1,4 @@
-"""layers: the error of every layer in order, the first jump, and who makes most of it by scope and operation type."""
+"""layers: the error of every layer in order, the first jump, and the largest errors by scope and operation type."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from trtbuild.reports.figure import Chart, Trace
 
 HOPS = {"export": "exporter", "precision": "precision", "total": "total"}
 HOP_NAMES = {"export": "exporter (TensorFlow → ONNX)", "total": "in all (reference → what runs)"}
-# Okabe-Ito colours with a marker each, told apart by everybody and in black and white.
+# Okabe-Ito colours, each with a marker: distinguishable with any colour vision, and in black and white.
 STYLES = (
     ("#d55e00", "circle"), ("#0072b2", "square"), ("#009e73", "diamond"), ("#cc79a7", "cross"), ("#e69f00", "x"),
     ("#56b4e9", "triangle-up"), ("#888888", "star"),
 )  # fmt: skip
 NOT_THE_ENGINE = (
-    "Layers are those of the lowered graph in ONNX Runtime: an engine shows its outputs alone, not what lies between."
+    "Layers are those of the lowered graph in ONNX Runtime: an engine shows only its outputs, not the tensors between."
 )
 Number = Literal["median", "max", "nrmse", "sqnr_db"]
-NAMED = 5  # tensors that were left out for one reason
-CHANGED = 0.1  # taps that move the outputs by more than this share of the deviation itself spoil the numbers
+NAMED = 5  # tensors left out for the same reason
+CHANGED = 0.1  # taps that move the outputs by more than this share of the deviation spoil the numbers
 WHY = {
-    "outlier": "it makes {times_typical:.3g} times the error of other layers of its dtype",
-    "alone": "it makes {times_typical:.3g} times the rounding of its dtype; other layers make less",
-    "excess": "it makes {times_expected:.3g} times the error that quantising it has to make",
-    "growth": "the error grows {growth:.3g}-fold here, and what it makes by itself is not known",
-    "nonfinite": "it makes NaN or infinity out of finite inputs",
+    "outlier": "its own error is {times_typical:.3g} times that of other layers of the same dtype",
+    "alone": "its own error is {times_typical:.3g} times the rounding of its dtype; other layers have less",
+    "excess": "its own error is {times_expected:.3g} times the unavoidable error of quantising it",
+    "growth": "the error grows {growth:.3g}-fold here; the layer's own error is not known",
+    "nonfinite": "it turns finite inputs into NaN or infinity",
 }
 
 
@@ -76,13 +76,13 @@ def _says(jump: Jump) -> str:
 
 
 def _place(row: LayerRow, hop: str) -> JumpPlace:
-    """Where a jump is; before lowering all layers compute in float32."""
+    """Where a jump is; before lowering, all layers compute in float32."""
     dtype = "float32" if hop == "export" else row["dtype"]
     return {"index": row["index"], "path": row["path"], "type": row["type"], "dtype": dtype}
 
 
 def grouped(rows: Sequence[LayerRow], key: Literal["top_scope", "type"]) -> list[LayerGroup]:
-    """Layers by scope or type, the largest local error first: count, worst and median local error, worst cumulative."""
+    """Layers by scope or type, largest local error first: count, worst and median local error, worst cumulative one."""
     groups: dict[str, list[LayerRow]] = {}
     for row in rows:
         groups.setdefault(row[key], []).append(row)
@@ -104,7 +104,7 @@ def _numbers(rows: Sequence[LayerRow], view: View) -> list[float]:
 
 
 def notes(layers: Layers) -> list[str]:
-    """What a reader must know about how the tensors were tapped."""
+    """What a reader must know about the taps."""
     taps = layers["taps"]
     found = []
     if taps["mode"] == "fusion" and not taps["emulated"]:
@@ -112,7 +112,7 @@ def notes(layers: Layers) -> list[str]:
             "Only tensors that the runtime's fusions leave alone were compared; its fused kernels computed them."
         )
     if taps["mode"] == "per_op":
-        found.append("Each tensor was computed by a graph of its own, in which all that lies before it could be fused.")
+        found.append("Each tensor was computed by its own graph, in which everything before it could be fused.")
     if taps["emulated"]:
         found.append(f"{' and '.join(taps['emulated'])} was emulated by rounding every result.")
     last = next((row["cumulative"].get("total") for row in reversed(layers["layers"])), None)
@@ -136,7 +136,7 @@ def notes(layers: Layers) -> list[str]:
 
 
 def charts(variants: Mapping[str, ReportedLayers]) -> list[Chart]:
-    """Figures for one variant, or several of one model laid over one another (variant -> page data)."""
+    """Figures for one variant, or for several variants of a model overlaid (variant -> page data)."""
     single = len(variants) == 1
     order = {name: i for i, name in enumerate(_merged([[row["name"] for row in p["rows"]] for p in variants.values()]))}
     median, local, quality = [], [], []
@@ -159,21 +159,22 @@ def charts(variants: Mapping[str, ReportedLayers]) -> list[Chart]:
         expected = [row["expected_nrmse"] for row in page["rows"]]
         if single and any(expected):
             local.append(
-                {"type": "scatter", "mode": "markers", "name": "what quantising has to cost here",
+                {"type": "scatter", "mode": "markers", "name": "unavoidable error of quantising",
                  "x": [order[row["name"]] for row in page["rows"]], "y": expected,
                  "marker": {"symbol": "line-ew-open", "color": "#888888", "size": 9}}
             )  # fmt: skip
     return [
         _figure("layers-median", "Error of every layer: the graph as it runs", median, "|error| / RMS", log=True),
         _figure(
-            "layers-local", "What each layer adds: fed with the reference's inputs", local, "RMS error / RMS", log=True
+            "layers-local", "Own error of every layer: fed with the reference's inputs", local, "RMS error / RMS",
+            log=True,
         ),
         _figure("layers-sqnr", "Signal to quantisation noise", quality, "SQNR (dB)", log=False),
     ]
 
 
 def _merged(orders: Sequence[Sequence[str]]) -> list[str]:
-    """One topological order of all layers: what a variant has more stands behind its predecessor there."""
+    """One topological order of all layers; a layer that only some variants have follows its predecessor there."""
     merged: list[str] = list(orders[max(range(len(orders)), key=lambda i: len(orders[i]))]) if orders else []
     for names in orders:
         at = 0
@@ -193,7 +194,7 @@ def _styled(variants: Mapping[str, object]) -> list[tuple[str, tuple[str, str]]]
 def _series(
     page: ReportedLayers, order: Mapping[str, int], view: View, hop: str, number: Number, name: str
 ) -> Trace:
-    """One line over the layers; a layer without the number (or exact, on a log axis) is a gap."""
+    """One line over the layers, with gaps where the number is missing (or 0, on a log axis)."""
     values = [None if (error := row[view].get(hop)) is None else error[number] for row in page["rows"]]
     return {
         "type": "scatter", "name": name, "connectgaps": False,
@@ -205,7 +206,7 @@ def _series(
 
 
 def _short(value: float) -> float:
-    """Five significant digits: what a pixel can show."""
+    """Five significant digits: as much as a pixel shows."""
     return float(f"{value:.5g}")
 
 

@@ -1,4 +1,4 @@
-"""overview: one variant's verdict, what was measured by what, who is to blame, and what the engine is."""
+"""overview: one variant's verdict, which runtime measured what, which hop is to blame, and the engine's facts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from trtbuild.reports.latency import device_of
 from trtbuild.reports.render import byte_size
 
 COMPARED = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "cosine", "sqnr_db", "bias")
-# Step kind -> the name of the artifact with its warnings, as the report step knows it.
+# Step kind -> the report step's name for the artifact with that step's warnings.
 ARTIFACTS = {step: file.removesuffix(".json") for step, file in warning.ARTIFACTS.items()}
 
 
 def collect(variant: VariantFacts, artifacts: Mapping[str, Any]) -> Report:
-    """Page data from the artifacts of the steps, by the names that the report step reads them by."""
+    """Page data from the artifacts of the steps, which have the report step's names."""
     deviation: Deviation = artifacts["deviation"]
     precision: Precision = artifacts["precision"]
     passport: Passport = artifacts["passport"]
@@ -37,7 +37,7 @@ def collect(variant: VariantFacts, artifacts: Mapping[str, Any]) -> Report:
         "guilty": numbers["guilty"],
         "log10_edges": numbers["log10_edges"],
         "sets": numbers["sets"],
-        "engine": {**passport, "executed": "engine" in deviation["runtimes"]},  # a passport is of the build alone
+        "engine": {**passport, "executed": "engine" in deviation["runtimes"]},  # a passport covers the build alone
         "precision": {
             "nodes_by_dtype": precision["nodes_by_dtype"],
             "calibration": precision.get("calibration"),
@@ -77,7 +77,7 @@ def notes(variant: VariantFacts, artifacts: Mapping[str, Any]) -> list[str]:
     for name, entry in sorted(artifacts["verdict"]["not_judged"].items()):
         found.append(f"Not judged: {name} (limit {entry['limit']:g}): {entry['why']}.")
     if artifacts["passport"]["tf32"] and not executed and not _on_gpu(lowered):
-        found.append("The runtime computed in float32: what TF32 costs on a GPU is not in these numbers.")
+        found.append("The runtime computed in float32: these numbers do not show what TF32 costs on a GPU.")
     return found
 
 
@@ -86,7 +86,7 @@ def _on_gpu(about: Mapping[str, Any]) -> bool:
 
 
 def findings(page: Report) -> list[dict[str, str]]:
-    """What the layer and latency pages found, one sentence each, with the page that has the rest."""
+    """What the layer, engine and latency pages found, one sentence each, with the page that has the rest."""
     found = []
     for hop, jumps in page.get("layers", {}).get("jumps", {}).items():
         side = "exporter" if hop == "export" else "in all"
@@ -149,7 +149,7 @@ def markdown(page: Report) -> str:
 
 
 def shown_hops(page: Report) -> list[str]:
-    """Hops in the order of the line; the engine's where it was executed."""
+    """Hops in the order of the pipeline; the engine's only if it was executed."""
     return ["export", "precision", *(["engine"] if page["engine"]["executed"] else []), "total"]
 
 

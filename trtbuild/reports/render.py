@@ -14,7 +14,7 @@ def render(templates: Mapping[str, Path], name: str, data: Mapping[str, Any]) ->
 
 
 def renderer(templates: Mapping[str, Path]) -> Callable[[str, Mapping[str, Any]], str]:
-    """``render`` of several pages from one set of templates, each compiled once."""
+    """A function that renders pages from one set of templates, each compiled once."""
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     sources = {file: path.read_text("utf-8") for file, path in templates.items()}
@@ -55,7 +55,7 @@ def byte_size(value: int) -> str:
 
 
 def csp_hash(script: str) -> str:
-    """An inline script's source in a content-security policy: no other script than this one runs."""
+    """An inline script's source in a content-security policy: no inline script but this one runs."""
     import base64
     import hashlib
 

@@ -1,4 +1,4 @@
-"""sweep: the entries of a sweep -> page data of its overview, and all its pages written into one folder."""
+"""sweep: the entries of a sweep -> page data of its overview, and all of its pages, written into one folder."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def collect(entries: Sequence[SweepEntry]) -> dict[str, Any]:
         entries: one for each variant: ``id``; the group options ``model``, ``precision``, ``tensorrt``, ``runtime``,
             ``target``, ``calibration``; ``precision_rank`` (the precision's place among others);
             ``state`` ("pass", "fail", "unjudged", "failed": a step broke, "refused": TensorRT or the model said no,
-            "invalid": the config makes no such variant, "not built"), ``reason``; ``report`` (its report.json, or
+            "invalid": the config allows no such variant, "not built"), ``reason``; ``report`` (its report.json, or
             None), ``folder`` (of the report, relative to the sweep's page, or None), ``baseline`` (an accepted
             report.json, or None).
 
     Raises:
-        ValueError: a state that does not exist, or an id given twice.
+        ValueError: an entry has an unknown state, or two entries have the same id.
     """
     _check(entries)
     pairs = sorted(
@@ -93,7 +93,7 @@ def _check(entries: Sequence[SweepEntry]) -> None:
 
 
 def _reasons(variants: Sequence[SweepVariant]) -> list[FailureReason]:
-    """Failures that no check tells, those with the same reason together."""
+    """Failures that no check explains, grouped by reason."""
     groups: dict[tuple[FailureState, str], list[str]] = {}
     for state in FAILURES:
         for v in variants:
@@ -142,20 +142,20 @@ def _model(
 
 
 def _crowded(variants: Sequence[SweepVariant], axes: Sequence[Axis]) -> list[str]:
-    """Cells that hold several variants: they differ in what is no axis of the page."""
+    """Cells with several variants: these differ in something that is not an axis of the page."""
     several = calibrated(variants)
     places: dict[tuple[str, ...], list[str]] = {}
     for v in variants:
         places.setdefault((v["model"], *_place(v, axes, several)), []).append(v["id"])
     return [
-        f"{', '.join(ids)} share a cell: they differ in an override that is no axis of this page"
+        f"{', '.join(ids)} share a cell: they differ in an override that is not an axis of this page"
         for ids in places.values()
         if len(ids) > 1
     ]
 
 
 def slug(name: str) -> str:
-    """A file name for a model: its own where that is safe, else made safe and told apart by a digest.
+    """A file name for a model: its own name where that is safe, else a safe one, made unique by a digest.
 
     >>> slug("segnet"), slug("a/b")
     ('segnet', 'a_b-c14cddc0')
@@ -165,7 +165,7 @@ def slug(name: str) -> str:
 
 
 def layer_table(pages: Mapping[str, ReportedLayers]) -> list[dict[str, object]]:
-    """A row for each layer of any variant, in the order of the figures; errors by label, None where it has none."""
+    """A row for each layer of any variant, in the order of the figures; errors by label, None where there is none."""
     known: dict[str, LayerRow] = {}
     for page in sorted(pages.values(), key=lambda page: -len(page["rows"])):  # as reports/layers.py orders its figures
         for row in page["rows"]:
@@ -179,7 +179,7 @@ def layer_table(pages: Mapping[str, ReportedLayers]) -> list[dict[str, object]]:
 
 
 def overlays(entries: Sequence[SweepEntry], page: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The pages of each model with several reports: file name -> (template, data); links go into ``page``."""
+    """The pages of each model with several reports: file name -> (template, data); adds their links to ``page``."""
     reports = {e["id"]: e["report"] for e in entries if e["state"] in VERDICTS and e["report"] is not None}
     by_id = {v["id"]: v for v in page["variants"]}
     made: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -212,7 +212,7 @@ def overlays(entries: Sequence[SweepEntry], page: dict[str, Any]) -> dict[str, t
 
 
 def render_all(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> dict[str, str]:
-    """Every file of the sweep but plotly.min.js, by name."""
+    """Every file of the sweep except plotly.min.js, by name."""
     from trtbuild.reports.render import renderer
 
     page = collect(entries)
@@ -237,7 +237,7 @@ def render_all(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> 
 
 
 def _groups(page: Mapping[str, Any]) -> list[dict[str, object]]:
-    """Columns of one TensorRT version stand together."""
+    """The columns, grouped by TensorRT version."""
     counts: dict[str, int] = {}
     for column in page["columns"]:
         counts[column["tensorrt"]] = counts.get(column["tensorrt"], 0) + 1

@@ -1,4 +1,4 @@
-"""One entry of a sweep -> what its cell, its row and its failure say."""
+"""One entry of a sweep -> the content of its cell, its row and its failure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STATES: tuple[State, ...] = (*FAILURES, "not built", "unjudged", "pass")  # in t
 
 
 def variant(entry: SweepEntry) -> SweepVariant:
-    """The entry as page data; a report counts only where something was built."""
+    """The entry as page data; its report counts only if something was built."""
     report = entry["report"] if entry["state"] in WORDS else None
     reason = why_unjudged(report["verdict"]) if report is not None and entry["state"] == "unjudged" else entry["reason"]
     accepted = entry["baseline"]
@@ -89,7 +89,7 @@ def _p50(latency: ReportedLatency | None) -> tuple[MaybeBounds | None, str]:
 
 
 def _worst(checks: Mapping[str, Check]) -> SweepCheck | None:
-    """The check nearest to its limit, or furthest beyond; a failed one before all that hold."""
+    """The check nearest to its limit, or furthest beyond it; a failed check comes before all that passed."""
     judged = {name: c for name, c in checks.items() if c["share_of_limit"] is not None or not c["passed"]}
     if not judged:
         return None
@@ -98,7 +98,7 @@ def _worst(checks: Mapping[str, Check]) -> SweepCheck | None:
 
 
 def _check(name: str, check: Check) -> SweepCheck:
-    """``margin``: how far inside its limit it is, in the check's own unit; negative outside."""
+    """``margin``: the distance to its limit, in the check's own unit; negative outside the limit."""
     observed, limit = check["observed"], check["limit"]
     lower = name.rpartition(": ")[2] in LOWER_BOUNDS
     margin = None if observed is None else observed - limit if lower else limit - observed
@@ -129,7 +129,7 @@ def _first_bad(layers: ReportedLayers | None) -> FirstBad | None:
 
 
 def _links(folder: str | None, report: Report | None) -> dict[str, str]:
-    """Pages of the variant, relative to the sweep's page."""
+    """Links to the variant's pages, relative to the sweep's page."""
     if folder is None or report is None:
         return {}
     base = quote(folder, safe="/._-~+")
@@ -147,12 +147,12 @@ def natural(text: str) -> tuple[object, ...]:
 
 
 def precision_order(v: SweepVariant) -> tuple[int, str]:
-    """Widest first, by what the config says that they are; unknown ones after the known."""
+    """Precisions by the config's ranks, widest first; unknown ones come last."""
     return v["precision_rank"], v["precision"]
 
 
 def sort_key(v: SweepVariant) -> tuple[object, ...]:
-    """Model, then column, then id."""
+    """Sorts by model, then column, then id."""
     return (natural(v["model"]), column_order(v), v["id"])
 
 
@@ -161,7 +161,7 @@ def column_order(v: SweepVariant) -> tuple[object, ...]:
 
 
 def calibrated(variants: Sequence[SweepVariant]) -> set[str]:
-    """Precisions of which there are several calibrations; the others carry an option that they do not use."""
+    """Precisions with several calibrations; the others carry an option that they do not use."""
     found: dict[str, set[str]] = {}
     for v in variants:
         found.setdefault(v["precision"], set()).add(v["calibration"])
@@ -169,7 +169,7 @@ def calibrated(variants: Sequence[SweepVariant]) -> set[str]:
 
 
 def label(v: SweepVariant, variants: Sequence[SweepVariant], axes: Sequence[Axis] = AXES[1:]) -> str:
-    """A variant by the options on ``axes`` that vary between ``variants``; empty where none does."""
+    """A variant's name from the options on ``axes`` that vary between ``variants``; empty if none does."""
     several = calibrated(variants)
     varying: list[Axis] = [
         axis for axis in axes if axis != "calibration" and len({other[axis] for other in variants}) > 1
@@ -180,6 +180,6 @@ def label(v: SweepVariant, variants: Sequence[SweepVariant], axes: Sequence[Axis
 
 
 def labels(variants: Sequence[SweepVariant]) -> dict[str, str]:
-    """A short name for each variant of one model (id -> label); ids where short names would not tell them apart."""
+    """A short name for each variant of one model (id -> label); the id where short names are not unique."""
     made = {v["id"]: label(v, variants) or v["id"] for v in variants}
     return made if len(set(made.values())) == len(made) else {v["id"]: v["id"] for v in variants}

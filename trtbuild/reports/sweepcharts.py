@@ -1,4 +1,4 @@
-"""Pictures of a sweep: latency and error over versions, and a model's deviations laid over each other."""
+"""Pictures of a sweep: latency and error over versions, and a model's deviations overlaid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Look = dict[str, str]
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
-    """Colour, dash and marker of each line: told apart by everybody, in black and white too."""
+    """Colour, dash and marker of each line: distinguishable with any colour vision, and in black and white."""
     styles = layers.STYLES
     return {
         name: {"color": styles[i % len(styles)][0], "symbol": styles[i % len(styles)][1],
@@ -30,7 +30,7 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
 
 
 def thinning(count: int, first: float, last: float) -> list[float]:
-    """Sizes that shrink from line to line, so that one that lies under its equal still shows."""
+    """Sizes that shrink from line to line, so that a line still shows under an equal one."""
     return [round(first - (first - last) * i / max(count - 1, 1), 2) for i in range(count)]
 
 
@@ -42,7 +42,7 @@ def charts(page: Mapping[str, Any]) -> list[Chart]:
 def of_model(index: int, variants: Sequence[SweepVariant]) -> list[Chart]:
     """p50 in ms with its 95 % interval, and the worst output's relative error, over the versions of one model.
 
-    Where there is one version only, over the precisions.
+    Over the precisions if there is only one version.
     """
     versions = {v["tensorrt"] for v in variants}
     axis: Axis
@@ -114,7 +114,7 @@ def _figure(
 def deviation_sections(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
     """Every output of one model with the distributions of all its variants (label -> report.json) on the same edges.
 
-    Variants whose histograms have other edges cannot be laid over; they are named in ``left_out``.
+    Variants whose histograms have other edges cannot be overlaid; they are listed in ``left_out``.
     """
     edges = max((r["log10_edges"] for r in reports.values()), key=lambda e: (len(e), e))
     fitting = {label: r for label, r in reports.items() if r["log10_edges"] == edges}
@@ -146,7 +146,7 @@ def _overlay(
               if (check := reports[label]["verdict"]["checks"].get(f"{name}: max_abs")) is not None}  # fmt: skip
     figures = [
         errorhistograms.histogram(counts, edges, lines, legend),
-        # One limit can be drawn; several (one for each precision, say) would be taken for each other.
+        # One limit can be drawn; several (one for each precision, say) would be confused.
         errorhistograms.above(counts, edges, {"max_abs": limits.pop()} if len(limits) == 1 else {}, lines, legend),
     ]
     if len(limits) > 1:
@@ -164,9 +164,9 @@ def _most(reports: Mapping[str, Report], name: str) -> float:
 
 
 def layer_figures(inspected: Mapping[str, ReportedLayers]) -> list[Chart]:
-    """The layers' figures with every variant of a model; a point leads to its row in the page's own table.
+    """The layers' figures with every variant of a model; a point links to its row in the page's own table.
 
-    Maxima get a picture of their own: a variant is one line in each legend.
+    Maxima get their own picture, so that a variant is one line in each legend.
     """
     figures = layers.charts({escape(label, quote=False): found for label, found in inspected.items()})
     median = figures[0]

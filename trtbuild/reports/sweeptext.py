@@ -7,7 +7,7 @@ from typing import Any
 
 from trtbuild.base.text import printable
 
-MOST = 40  # lines of a list: a merge request is read by people
+MOST = 40  # lines of a list: people read merge requests
 
 
 def markdown(page: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping[str, str]) -> str:
@@ -71,7 +71,7 @@ def _number(value: float | None) -> str:
 
 
 def cell(text: str) -> str:
-    r"""Text as it is, in a table of Markdown: no control character, no markup of Markdown's or of HTML's.
+    r"""Text for a cell of a Markdown table, without control characters, and with Markdown and HTML markup escaped.
 
     >>> print(cell("a|b<script>*"))
     a\|b&lt;script&gt;\*

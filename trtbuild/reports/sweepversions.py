@@ -1,4 +1,4 @@
-"""What a sweep's variants say together: what changed from version to version, their environment, unfair comparisons."""
+"""What a sweep's variants show together: changes from version to version, environment, unfair comparisons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trtbuild.reports.compare import compare
 from trtbuild.reports.comparelatency import conditions
 from trtbuild.reports.sweepcells import label, natural
 
-# Facts that belong to one model or one variant: they are no environment.
+# Facts about one model or one variant, which are not part of the environment.
 OF_THE_VARIANT = (
     "source", "opset", "samples", "calibration", "calibration data sha256", "latency batch", "ONNX sha256",
     "engine sha256", "TF32",
@@ -22,7 +22,7 @@ Pair = tuple[SweepVariant, Report | None]  # a variant's page data, and its repo
 
 
 def version_changes(pairs: Sequence[Pair]) -> VersionChanges:
-    """Changes between each TensorRT version and the one before it, of variants that are alike in all else.
+    """Changes between each TensorRT version and the previous one, for variants that agree in everything else.
 
     Numbers are compared with the last version that was built; ``compared`` counts the steps from version to version.
     """
@@ -58,14 +58,14 @@ def _what(before: SweepVariant, now: Pair, built: Pair | None) -> list[str]:
         said.append(f"{before['state']} → {found['state']}{reason}")
     if report is not None and built is not None and built[1] is not None:
         comparison = compare(report, built[1])
-        what = changes(comparison)[int(comparison["verdict"]["changed"] and bool(said)) :]  # said as the state already
+        what = changes(comparison)[int(comparison["verdict"]["changed"] and bool(said)) :]  # the state already says so
         apart = "" if built[0] is before else f" (against {built[0]['tensorrt']}, the last that was built)"
         said += [phrase + apart for phrase in what]
     return said
 
 
 def environment(variants: Sequence[SweepVariant]) -> list[FactValues]:
-    """Every fact with its values, and which variants have each where there are several."""
+    """Every fact with its values and, where there are several, the variants that have each."""
     names: dict[str, dict[str, list[str]]] = {}
     for found in variants:
         for name, value in found["facts"].items():
@@ -79,7 +79,7 @@ def environment(variants: Sequence[SweepVariant]) -> list[FactValues]:
 
 
 def unfair(pairs: Sequence[Pair]) -> list[str]:
-    """Cells of one model that differ in anything but the swept axes: a line for each thing that does."""
+    """One line for each fact in which cells of one model differ beyond the swept axes."""
     models: dict[str, list[tuple[SweepVariant, Report]]] = {}
     for found, report in pairs:
         if report is not None:
@@ -132,7 +132,7 @@ def _condition(name: str) -> Callable[[Report], str | None]:
     return value
 
 
-# What has to be equal, between variants that agree on these axes, and its value in a report (None: has none).
+# A fact that must be equal among variants that agree on these axes, and its value in a report (None: it has none).
 FAIR: tuple[tuple[str, tuple[Axis, ...], Callable[[Report], str | None]], ...] = (
     ("the kind of source", (), lambda r: str(r["variant"]["source"])),
     ("opset", (), lambda r: str(r["variant"]["opset"])),

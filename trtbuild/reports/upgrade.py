@@ -1,4 +1,4 @@
-"""The document of an upgrade -> its page, its Markdown and its JSON, beside the pages of the sweep it was built by."""
+"""The document of an upgrade -> its page, its Markdown and its JSON, beside the pages of its sweep."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def render_all(document: Mapping[str, Any], templates: Mapping[str, Path]) -> di
     """``upgrade.html``, ``upgrade.md`` and ``upgrade.json``, by name; equal documents give equal bytes.
 
     Args:
-        document: of ``pipeline.upgradedocument.upgrade_document``.
+        document: from ``pipeline.upgradedocument.upgrade_document``.
     """
     from trtbuild.reports.render import render
 
@@ -31,7 +31,7 @@ def render_all(document: Mapping[str, Any], templates: Mapping[str, Path]) -> di
 
 
 def markdown(document: Mapping[str, Any]) -> str:
-    """For a merge request: the counts, and a row for each variant with its reason and what changed."""
+    """The summary for a merge request: counts, and a row for each variant with its reason and what changed."""
     counts = [
         f"{SYMBOLS[decision]} {count} {WORDS[decision]}" for decision, count in document["counts"].items() if count
     ]

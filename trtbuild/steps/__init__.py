@@ -1,7 +1,7 @@
 """One file for each step kind; the file's name is the kind.
 
 Each has VERSION, ``declare(variant, need, **choice) -> Step`` (pure: what to do) and ``run(job)`` (the work, in its
-own process; every heavy import stands inside it).
+own process; every heavy import is inside it).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def kinds() -> list[str]:
 
 
 class Declarations(Mapping[str, Callable[..., Step]]):
-    """``declare`` of every step kind, imported when asked for."""
+    """``declare`` of every step kind, imported on first use."""
 
     def __getitem__(self, kind: str) -> Callable[..., Step]:
         if kind not in kinds():

@@ -1,8 +1,8 @@
 """deviation: how far outputs move on each hop, so that a report can say whose fault it is.
 
 Hops: ``export`` (TensorFlow -> exported ONNX: the exporter), ``precision`` (exported -> lowered ONNX: casts and
-quantisation), ``engine`` (lowered ONNX -> engine: TensorRT; where a runtime executes it), ``total`` (TensorFlow ->
-what runs).  Each named set of inputs is measured by itself; the validation set is the one that is judged.
+quantisation), ``engine`` (lowered ONNX -> engine: TensorRT, where a runtime executes it), ``total`` (TensorFlow ->
+what runs).  Each named set of inputs is measured separately; only the validation set is judged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trtbuild.documents.deviation import RecordedOutputs
 
 VERSION = 2
 SIDES = {"reference": "source model", "exported": "exported graph", "lowered": "lowered graph", "engine": "engine"}
-STAGES = ("export", "precision", "engine")  # what lies between one side and the next
+STAGES = ("export", "precision", "engine")  # between one side and the next
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -80,7 +80,7 @@ def run(job: Job) -> None:
 def _document(
     sets: Mapping[str, Mapping[str, Any]], part: str, facts: tuple[str, ...] = (), about: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """One part of the validation set's numbers, with those of further sets below ``sets``."""
+    """One part of the validation set's numbers, with those of further sets under ``sets``."""
 
     def one(made: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
         return {"hops": made[part], **{key: made[key] for key in keys}}
@@ -94,7 +94,7 @@ def _prefix(name: str) -> str:
 
 
 def hops_between(sides: list[str]) -> dict[str, tuple[str, str]]:
-    """Hop -> the two sides it lies between, for the sides that ran, in order.
+    """Hop -> the two sides that it compares, for the sides that ran, in order.
 
     >>> hops_between(["reference", "exported", "lowered"])["precision"]
     ('exported', 'lowered')
@@ -149,7 +149,7 @@ def _check_alike(arrays: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _metric(task: Mapping[str, Any] | None, name: str, names: list[str]) -> str | None:
-    """The task's metric for the output that it is about; the only output needs no naming."""
+    """The task's metric for the output that it judges; a single output need not be named."""
     if task is None or (task["output"] or (names[0] if len(names) == 1 else None)) != name:
         return None
     metric: str = task["metric"]

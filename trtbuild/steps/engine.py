@@ -1,6 +1,6 @@
-"""engine: the lowered graph -> a TensorRT plan, its passport, and the proof that it computes in the asked precision.
+"""engine: the lowered graph -> a TensorRT plan, its passport, and the proof that it computes in its precision.
 
-Runs in the toolchain's interpreter, which has TensorRT, Polygraphy, onnx and numpy, and nothing else of ours.
+Runs in the toolchain's interpreter, which has TensorRT, Polygraphy, onnx and numpy, but none of our other dependencies.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def declare(variant: Variant, need: Need) -> Step:
     lower = need("lower")
     native = spec.tensorrt.flavour == "tensorrt"
     cache = spec.target.timing_cache
-    # Only where they mean something: RTX engines have neither the options nor the outputs.
+    # Only for TensorRT: RTX engines have neither these options nor these outputs.
     options = {
         "supported": list(spec.tensorrt.compute_capabilities),
         "hardware_compatibility": spec.target.hardware_compatibility,
@@ -75,7 +75,7 @@ _DEFAULT_TARGET = {"tensorrt-rtx": "portable default of the builder", "tensorrt"
 def run(job: Job) -> None:
     from dataclasses import asdict
 
-    import onnx  # noqa: F401  # what is first loaded inside the thread below would move the plan's bytes
+    import onnx  # noqa: F401  # a module first loaded inside the thread below would change the plan's bytes
 
     from trtbuild.engine.log import is_wanted
     from trtbuild.machine import gpu
@@ -101,7 +101,7 @@ def run(job: Job) -> None:
         options["timing_cache"] = job.input("timing_cache").read_bytes()
     shapes = params["shapes"]
     # A plan's bytes depend on addresses (workers/hermetic.py); the main heap's state depends on everything that
-    # Python did before, and a new thread's allocations come from an arena of their own (glibc malloc).
+    # Python did before, whereas a new thread allocates from its own arena (glibc malloc).
     found = in_thread(lambda: diagnosis.diagnose(trt, log, model, shapes, options, job.stage))
     if isinstance(found, diagnosis.Refusal):
         raise _error(job, found)
@@ -147,13 +147,13 @@ def _passport(job: Job, trt: Any, found: Any, model: bytes, options: BuildOption
 
 
 def _layers(job: Job, inspected: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the inspector says of the engine, or the builder's log where there is no GPU to load it on."""
+    """What the inspector says about the engine, or the builder's log where there is no GPU to load it on."""
     from trtbuild.engine import log
 
     text = job.output("build.log").read_text("utf-8")
     try:
         found = log.document(text, "build.log") if inspected is None else {**inspected, "Memory": log.memory(text)}
-    except ConfigError as error:  # a version that writes it in another way
+    except ConfigError as error:  # this version writes its log differently
         unread = {"line": 0, "text": "", "why": error.what}
         found = {"Layers": [], "Bindings": [], "Memory": log.memory(text), "Unread": [unread]}
     return {**found, "Profiles": job.params["profiles"]}
@@ -164,7 +164,7 @@ def _origins(job: Job, model: Any) -> tuple[Entries, dict[str, list[str]]]:
 
 
 def _warnings(job: Job, said: Any) -> list[StepWarning]:
-    """What TensorRT warned of, and what it changes without a word."""
+    """What TensorRT warned about, and what it changes silently."""
     import onnx
 
     from trtbuild.graphs import misreadings
@@ -186,13 +186,13 @@ def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, 
         f"{node}: promised {want}, is {found[node]}" for node, want in promise.items() if found.get(node, want) != want
     ]
     if wrong:
-        what = f"{len(wrong)} node(s) would not compute in the asked precision; first: {wrong[0]}"
+        what = f"{len(wrong)} node(s) would not compute in the promised precision; first: {wrong[0]}"
         raise EngineError(
             what, where="engine", hint="this is a silent loss of precision; report it", details=tuple(wrong)
         )
     if promise and not set(promise) & set(found):
         raise EngineError(
-            "no node of the graph is named in the parsed network, so no precision is proved", where="engine"
+            "the parsed network names no node of the graph, so no precision is proved", where="engine"
         )
     macs: Mapping[str, int] = precision["macs"]
     proved = [node for node in promise if node in found]
@@ -210,7 +210,7 @@ def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, 
 def _prove_compiled(
     layers: Mapping[str, Any], precision: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[WarningDocument]]:
-    """What the compiled engine made of the promise, a broken one being an error; and what nobody understood of it."""
+    """What became of the promise in the compiled engine (a broken one is an error), and what was not understood."""
     from trtbuild.engine import engine, promise
 
     unread = layers.get("Unread", [])
@@ -230,7 +230,7 @@ def _prove_compiled(
 
 
 def _error(job: Job, refusal: Any) -> EngineError:
-    """One line with all the types; details with every node, its TensorFlow operation and TensorRT's own words."""
+    """One line with all op types; the details have every node, its TensorFlow operation and TensorRT's own words."""
     import onnx
 
     version = f"{job.params['flavour']} {job.params['tensorrt']}"

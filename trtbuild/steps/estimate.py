@@ -45,7 +45,7 @@ def run(job: Job) -> None:
 
 
 def compiled_for_another(device: Device, compiled_for: list[str], supported: list[str]) -> list[str]:
-    """What is said where the engine whose layers are counted is not the one that this device would run."""
+    """A note where this device would not run the engine whose layers are counted, but another one."""
     if device.compute_capability in (compiled_for or supported):
         return []
     what = f"compute capability {', '.join(compiled_for)}" if compiled_for else "the portable set of targets"

@@ -1,7 +1,7 @@
 """export: the source model -> canonical ONNX with clean names, and the map back to TensorFlow's scopes.
 
-``frozen.pb`` is the GraphDef that was converted: the names in the map are its tensors, and layer inspection runs it
-without loading the source again (which takes InceptionV3 over 3 GB, running the frozen graph under 1).
+``frozen.pb`` is the GraphDef that was converted: the map names its tensors, and layer inspection runs it without
+loading the source again (for InceptionV3, that takes over 3 GB; running the frozen graph takes under 1).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _fake_quantisation(frozen: bytes) -> tuple[Any, ...]:
 
 
 def _import_onnx(job: Job) -> Any:
-    """A ready-made ONNX file, its opset raised to the asked one."""
+    """A ready-made ONNX file, converted to the requested opset if its own is lower."""
     from trtbuild.graphs.graph import opset_of
     from trtbuild.sources import onnxsource, tfonnx
 

@@ -71,7 +71,7 @@ def _declare_engine(variant: Variant, need: Need, data: str) -> Step:
             **data_inputs(variant, model.data.sets[data]),
         },
         outs=OUTS,
-        slot="gpu-exclusive",  # another engine's memory may not fit beside its own
+        slot="gpu-exclusive",  # the GPU may not have memory for two engines
         environment="runtime",
     )
 
@@ -101,20 +101,20 @@ def run(job: Job) -> None:
 
 
 def check_seal(passport: Mapping[str, Any], engine: Path) -> None:
-    """Raises PlaceError when an engine is not the one that its passport was made for."""
+    """Raises PlaceError when an engine is not the one described by its passport."""
     from trtbuild.base.files import file_sha256
 
     if passport.get("sha256") != file_sha256(engine):
-        hint = "delete both and build again: trtbuild with the same words"
-        what = "it is not the engine that its passport.json was made for (sha256)"
+        hint = "delete both and build again with the same trtbuild command"
+        what = "it is not the engine that its passport.json describes (sha256)"
         raise PlaceError(what, where="engine.plan", hint=hint)
 
 
 def check_engine_fits(passport: Mapping[str, Any], device: Mapping[str, Any]) -> None:
-    """An engine of TensorRT runs on the kind of GPU that it was built on, if it was not built for more.
+    """A TensorRT engine runs on the kind of GPU that it was built on, unless it was built for more.
 
     Raises:
-        PlaceError: it was built on another one.
+        PlaceError: it was built on another kind.
     """
     built = passport.get("device")
     portable = passport.get("hardware_compatibility", "none") != "none"

@@ -1,6 +1,6 @@
 """latency: how long the source model, the exported and the lowered graph take on this machine, measured in turns.
 
-Samples are wall-clock time of one call from NumPy arrays to NumPy arrays.  Where the runtime executes engines, the
+A sample is the wall-clock time of one call, from NumPy arrays to NumPy arrays.  Where the runtime executes engines, the
 engine is measured instead, by events on its GPU and without copies: the others would run on another device.
 """
 
@@ -115,7 +115,7 @@ def _baseline(variant: Variant) -> dict[str, Input]:
 
 
 def opt_batch(model: Model) -> int:
-    """The batch the engine is tuned for: the profiles' opt, or what static shapes say."""
+    """The batch that the engine is tuned for: the profiles' opt, or that of static shapes."""
     return min((i.shapes[1][0] for i in model.inputs.values() if i.shapes[1]), default=1)
 
 
@@ -132,7 +132,7 @@ def run(job: Job) -> None:
         changed = ", ".join(
             f"{k} {asked.get(k)} -> {here.get(k)}" for k in sorted({*asked, *here}) if asked.get(k) != here.get(k)
         )
-        raise PlaceError(f"this step is another device's ({changed})", where="latency", hint="run trtbuild here")
+        raise PlaceError(f"this step is for another device ({changed})", where="latency", hint="run trtbuild here")
     if "passport" in job.inputs:
         passport = job.read_json("passport")
         check_seal(passport, job.input("engine"))
@@ -142,14 +142,14 @@ def run(job: Job) -> None:
     measured, failed, profile = _measure(job, params, folder)
     stolen = device.growth(before, device.counters())
     page = summary(params, measured, failed)
-    # A profile without a latency to stand beside says nothing.
+    # A profile means nothing without a latency to compare it with.
     page["profile"] = _profile_page(profile, page["sides"][subject(page["sides"])])
     page["warnings"] = [*_precision_doubts(page, params["lowering"]), *warnings(page["sides"], facts, cores, stolen)]
     page["environment"] = {**here, **facts, "threads": params["threads"], "stolen": stolen}
     job.write_json("latency.json", page)
     samples = {name: {"rounds": side.rounds, "starts_s": side.starts_s} for name, side in measured.items()}
     job.output("samples.json").write_text(_compact({"unit": "us", "sides": samples}), "utf-8")
-    # In execution order, so not by write_json; an engine's layers in the form that trtexec writes.
+    # In execution order, hence not by write_json; an engine's layers in trtexec's form.
     found = profile if isinstance(profile, dict) else {"times": {}, "rows": [], "layers": {}}
     job.output("profile.json").write_text(_compact(found["rows"] or found["times"]), "utf-8")
     if "engine" in job.inputs:
@@ -157,7 +157,7 @@ def run(job: Job) -> None:
 
 
 def _measure(job: Job, params: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, ModelError], Any]:
-    """Samples and failures by side, and node times of what is shipped, or why there are none."""
+    """Samples and failures by side, and the node times of the shipped side, or why there are none."""
     from trtbuild.arrays import arrayfile, data
     from trtbuild.latency import contender
 
@@ -195,9 +195,9 @@ TITLES = {"lowered": "the lowered graph", "engine": "the engine"}
 
 
 def sides_of(params: Mapping[str, Any], inputs: Iterable[str]) -> list[str]:
-    """What is timed in turns: whatever runs on one device.
+    """The sides that are timed in turns: all that run on the same device.
 
-    TensorFlow computes on the CPU, so beside a graph on a GPU it is left out; an ONNX source runs where the graphs do.
+    TensorFlow computes on the CPU, so it is left out where graphs run on a GPU; an ONNX source runs where they do.
     """
     found = [side for side in GRAPHS if side in inputs]
     on_gpu = "gpu" in params["device"]
@@ -217,7 +217,7 @@ def one_batch(samples: Any, inputs: Mapping[str, Any], batch: int) -> dict[str, 
 
 
 def summary(params: Mapping[str, Any], measured: Mapping[str, Any], failed: Mapping[str, ModelError]) -> dict[str, Any]:
-    """Numbers of every side, ratios of what is shipped / other, and the verdict against the baseline."""
+    """The numbers of every side, the ratios shipped / other, and the verdict against the baseline."""
     import numpy as np
 
     from trtbuild.latency import timing
@@ -258,7 +258,7 @@ def _profile_page(profile: Any, side: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _precision_doubts(page: Mapping[str, Any], lowering: str) -> list[str]:
-    """What the runtime computed in where that is not the precision of the graph, read from its kernels."""
+    """Where the runtime did not compute in the graph's precision, judging by its kernels."""
     from trtbuild.graphs.profile import ON_CPU, integer_share
 
     chosen = subject(page["sides"])

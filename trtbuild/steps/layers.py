@@ -1,7 +1,7 @@
-"""layers: the error of every intermediate tensor that TensorFlow has too, and which layer made it.
+"""layers: the error of every intermediate tensor that TensorFlow has, too, and which layer caused it.
 
-Cumulative: the graph as it runs.  Local: each layer fed with the reference's own values, so that what is seen is what
-the layer adds.  TensorFlow runs in a child process and leaves its values in files; its memory is gone before ONNX
+Cumulative: the graph as it runs.  Local: each layer is fed the reference's own values, so that only the layer's own
+error shows.  TensorFlow runs in a child process and leaves its values in files, so its memory is free before ONNX
 Runtime starts.
 """
 
@@ -100,7 +100,8 @@ def run(job: Job) -> None:
     if not layers:
         chosen = " and ".join(f"layers.{key}={v}" for key in ("scope", "op") if (v := job.params[key]))
         if chosen:
-            raise ConfigError("no compared tensor is in it", where=chosen, hint="layers=default lists scopes and types")
+            hint = "layers=default lists scopes and types"
+            raise ConfigError("it matches none of the compared tensors", where=chosen, hint=hint)
     taps["outputs"] = {
         side: found["final"].compare(side, job.input(f"outputs_{side}"), batch.rows or None)
         for side in ("exported", "lowered")
@@ -123,7 +124,7 @@ NUMBERS = ("median", "max", "nrmse", "sqnr_db", "cosine", "nonfinite")
 
 
 def _csv(layers: list[dict[str, Any]]) -> str:
-    """One line for each layer: what ``dvc plots`` draws; ``own_…`` is the layer fed with the reference's inputs."""
+    """One line for each layer, for ``dvc plots``; ``own_…`` is the error of a layer fed with the reference's inputs."""
     import csv
     import io
 

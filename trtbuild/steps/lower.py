@@ -1,4 +1,4 @@
-"""lower: the exported graph -> the same graph in the asked precision, and a promise of what computes in what.
+"""lower: the exported graph -> the same graph in the chosen precision, and a promise of which node computes in which.
 
 TensorRT builds strongly typed networks only, so the precision is written into the ONNX here, once for all versions.
 """
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     Keep = Callable[[onnx.NodeProto], bool]
 
 VERSION = 2
-# The types that decide an engine's speed; the promise is kept for these.
+# The operations that decide an engine's speed: the promise covers these.
 COMPUTE_OPS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
-# These compute as well, but become many layers each: they stay outside the promise, and the report says so.
+# These compute, too, but each becomes many layers: the promise leaves them out, and the report says so.
 COMPOSITE_OPS = ("LSTM", "GRU", "RNN", "Einsum", "Attention")
 
 
@@ -106,7 +106,7 @@ def run(job: Job) -> None:
 
 
 def _refuse_misread(job: Job, model: onnx.ModelProto) -> None:
-    """No precision mends what every TensorRT would read in another way: said before anything is calibrated."""
+    """Refuse what every TensorRT would misread, before anything is calibrated: no precision mends it."""
     from trtbuild.graphs import misreadings
 
     readers, entries = readers_of(model.graph.node), job.read_json("scopes")["nodes"]
@@ -142,7 +142,7 @@ def _keeper(job: Job, model: onnx.ModelProto) -> Keep:
 
 
 def _none(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
-    """Nothing to write; but a graph that is not in float32 must not pass under its name."""
+    """Nothing to change, but a graph that does not compute in float32 must not be labelled so."""
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.rounding import low_types
 
@@ -150,7 +150,7 @@ def _none(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
     found = ["int8 (Q/DQ)"] if quantised else low_types(model)
     if found:
         what = f"the source model already computes in {' and '.join(found)}, so it is not {job.params['precision']}"
-        raise LowerError(what, where="lower", hint="ask for that precision")
+        raise LowerError(what, where="lower", hint="choose that precision")
     return {}
 
 
@@ -201,13 +201,13 @@ _LOWER: Mapping[str, Callable[[Job, onnx.ModelProto, Keep], dict[str, Any]]] = {
 
 
 def promised(model: onnx.ModelProto) -> dict[str, str]:
-    """The dtype that every compute node shall run in, by node name: int8 when both operands come from int8."""
+    """The dtype in which every compute node is to run, by node name: int8 when both operands come from int8."""
     import onnx
 
     from trtbuild.graphs.graph import all_nodes, element_types, producers
 
     types, made_by = element_types(model), producers(model.graph)
-    nodes = list(all_nodes(model.graph))  # bodies of loops and branches compute, too
+    nodes = list(all_nodes(model.graph))  # the bodies of loops and branches compute, too
 
     def operand(name: str) -> str:
         producer = made_by.get(name)
@@ -226,8 +226,8 @@ def promised(model: onnx.ModelProto) -> dict[str, str]:
 def multiply_accumulates(model: onnx.ModelProto) -> dict[str, int]:
     """Multiply-accumulates of every convolution and matrix product for one sample, where shapes are known.
 
-    Convolution: output elements x weight elements for each output channel.  Matrix product: output elements x inner
-    dimension, of whichever operand states it.  Any other dynamic dimension counts as 1.
+    Convolution: output elements x weight elements per output channel.  Matrix product: output elements x inner
+    dimension, from whichever operand states it.  Any other dynamic dimension counts as 1.
     """
     from math import prod
 
@@ -262,7 +262,7 @@ def _dtype_name(kind: int) -> str:
 
 
 def _digest(parts: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> str:
-    """sha256 over names, shapes, dtypes and values of the calibration arrays: their provenance, whatever the file."""
+    """sha256 over names, shapes, dtypes and values of the calibration arrays, whatever file they came from."""
     import hashlib
 
     from trtbuild.arrays.arrayfile import rows_of

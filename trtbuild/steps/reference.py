@@ -54,7 +54,7 @@ def run(job: Job) -> None:
         from trtbuild.sources import onnxsource
 
         assert source is not None
-        # As one file: ONNX Runtime cannot read shapes that lie in external data.
+        # As a single file: ONNX Runtime cannot read shapes from external data.
         whole = job.output("whole.onnx")
         onnx.save(onnxsource.load_source(source, job.params["source"]["path"], inputs), whole)
         session = onnxruntime.open_session(whole, {"providers": ["CPUExecutionProvider"]})

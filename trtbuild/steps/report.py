@@ -25,7 +25,7 @@ from trtbuild.documents.verdict import Verdict
 from trtbuild.reports.comparelatency import lowered_side
 
 VERSION = 3
-# Made here, not by the latency step: another template draws them anew without measuring anew.
+# Made here, not by the latency step, so that a new template redraws them without measuring again.
 FLAME_FILES = (
     "flamegraph.svg", "flamegraph.html", "flamegraph.folded", "flamegraph.speedscope.json", "flamegraph.trace.json",
     "flamegraph.json",
@@ -133,13 +133,13 @@ _KINDS: Mapping[str, type] = {
 
 
 def _artifacts(job: Job) -> dict[str, Any]:
-    """Every input, checked where its document has a type."""
+    """The documents of all inputs, checked where they have a type."""
     names = [name for name in job.inputs if not name.endswith("_csv")]
     return {n: reading.read(job.input(n), _KINDS[n]) if n in _KINDS else job.read_json(n) for n in names}
 
 
 def _flame_graph(page: Report, artifacts: dict[str, Any], found: dict[str, Path]) -> dict[str, str]:
-    """The flame graph's files; when nothing was profiled, they say why."""
+    """The flame graph's files; if nothing was profiled, they say why."""
     from trtbuild.latency import flame
     from trtbuild.reports import flamegraph
 
@@ -157,7 +157,7 @@ def _flame_graph(page: Report, artifacts: dict[str, Any], found: dict[str, Path]
     try:
         layers = flame.read_layers(described) if described else None
         graph = flame.flame_graph(profile, layers, **known, latency_source=source)
-    except ConfigError as error:  # the inspector names other layers than the profiler: their names alone have to do
+    except ConfigError as error:  # the inspector's layers differ from the profiler's: use the profiler's names alone
         measured["warnings"].append(f"The flame graph does without the inspector's layers: {error.what}.")
         graph = flame.flame_graph(profile, **known, latency_source=source)
     return flamegraph.files(graph, title, found)

@@ -1,4 +1,4 @@
-"""validate: the measured numbers against the model's thresholds -> a verdict."""
+"""validate: the measured numbers, judged by the model's thresholds -> a verdict."""
 
 from __future__ import annotations
 
@@ -84,20 +84,20 @@ def run(job: Job) -> None:
         judging=len(job.params["limits"]) + bool(job.params["task"]),
         why_not=missing_threshold(job.params["precision"], total),
         latency=len(judged),
-        not_judged=not_judged,  # said aloud, so that nobody takes silence for a pass
+        not_judged=not_judged,  # listed, so that nobody mistakes silence for a pass
     )
     job.write_json("verdict.json", {**document, "warnings": warnings})
 
 
 def _whole(job: Job) -> set[str]:
-    """Outputs of the source model that are integers or booleans."""
+    """The source model's outputs that are integers or booleans."""
     from trtbuild.arrays import outputs
 
     return {name for name, array in outputs.load(job.input("reference")).items() if array.dtype.kind in "iub"}
 
 
 def _judge_task(job: Job) -> tuple[Check, list[WarningDocument]]:
-    """The check, and a warning where the source model's own score says that labels or preprocessing are wrong."""
+    """The check, and a warning where the source model's own score suggests wrong labels or preprocessing."""
     from trtbuild.arrays import data, outputs
     from trtbuild.deviation import metrics
 
@@ -118,7 +118,7 @@ def _judge_task(job: Job) -> tuple[Check, list[WarningDocument]]:
     reference = metrics.score(task, source, labels)
     if not math.isfinite(reference):
         what = f"the source model itself scores {reference}"
-        hint = "look at the metric and at the labels"
+        hint = "check the metric and the labels"
         raise ConfigError(what, where=f"model.validation.task.metric: {task['metric']}", hint=hint)
     better = metrics.higher_is_better(task)
     check = task_check(
