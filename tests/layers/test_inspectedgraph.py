@@ -21,7 +21,7 @@ def test_a_float32_graph_is_run_as_it_is(tmp_path: Path) -> None:
 
     assert found.model == model
     assert (list(found.emulated), dict(found.low)) == ([], {})
-    assert found.activations == ["m", "y"] and found.outputs == {"y"} < found.made
+    assert found.activations == ["m", "y"] and found.outputs == {"y"} < found.results
 
 
 def test_an_output_that_is_cast_back_counts_as_what_it_is_cast_from(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class InspectedGraph:
     activations: Sequence[str] = ()
 
     @property
-    def made(self) -> set[str]:
+    def results(self) -> set[str]:
         """Names of all results of the top-level nodes."""
         return {name for node in self.model.graph.node for name in node.output}
 

@@ -25,11 +25,11 @@ class LocalErrors:
 
     def of(self, graph: InspectedGraph, wanted: Sequence[str]) -> dict[str, TensorError]:
         """Errors of the ``wanted`` tensors (all in ``cuts``) that the graph computes in the reference's shape."""
-        made = graph.made
-        at = [name for name in self.cuts if name in made]
+        results = graph.results
+        at = [name for name in self.cuts if name in results]
         fed = taps.parents(graph.model, set(at))
         index = self.reference.index
-        stored = {name: [name, *(p for p in fed.get(name, ()) if p in index)] for name in wanted if name in made}
+        stored = {name: [name, *(p for p in fed.get(name, ()) if p in index)] for name in wanted if name in results}
         sizes = {name: self.reference.bytes_of(arrays) for name, arrays in stored.items()}
         found: dict[str, TensorError] = {}
         for group in self.runs.groups(sizes, copies=2):

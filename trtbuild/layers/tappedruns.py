@@ -44,12 +44,12 @@ class TappedRuns:
 
     def run(self, graph: InspectedGraph, names: Sequence[str]) -> dict[str, Array]:
         """Values of the tensors in ``names`` that the graph computes."""
-        made, finals = graph.made, graph.outputs
-        tapped = [name for name in names if name in made]
+        results, outputs = graph.results, graph.outputs
+        tapped = [name for name in names if name in results]
         model = taps.with_outputs(graph.model, tapped, only=self.mode == "per_op" and bool(tapped))
         session = self.session(model, graph, LEVELS[self.mode])
         values: dict[str, Array] = session.run({name: self.feeds[name] for name in session.inputs})
-        self.final.keep(graph.name, {name: value.copy() for name, value in values.items() if name in finals})
+        self.final.keep(graph.name, {name: value.copy() for name, value in values.items() if name in outputs})
         return {name: values[name] for name in names if name in values}
 
     def unfused(self, graph: InspectedGraph, scratch: Path) -> set[str]:
