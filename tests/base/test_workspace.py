@@ -19,7 +19,7 @@ def test_the_nearest_dvc_folder_is_the_workspace(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("there", "said"),
     [
-        ((), "no git and no DVC repository here or above; make one with: trtbuild init DIRECTORY"),
+        ((), "no git or DVC repository here or above; make one with: trtbuild init DIRECTORY"),
         ((".git",), "no DVC repository here or above; run: dvc init"),
         ((".dvc",), "not in a git repository; run: git init"),
     ],

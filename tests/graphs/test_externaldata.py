@@ -55,7 +55,7 @@ def test_every_reader_refuses_what_lies_outside(leaving: Path) -> None:
         lambda: subject.of_file(leaving, []),
     )
     for read in readers:
-        with pytest.raises(ConfigError, match=r"not below its own folder|leads out of its folder"):
+        with pytest.raises(ConfigError, match=r"not inside its own folder|leads out of its folder"):
             read()
 
 

@@ -130,7 +130,7 @@ def test_inputs_that_do_not_fit_the_model_are_exit_2(workspace: Path, trtbuild, 
 
 
 @pytest.mark.parametrize(
-    ("git", "dvc", "says"), [(False, False, "no git and no DVC"), (True, False, "no DVC"), (False, True, "git")]
+    ("git", "dvc", "says"), [(False, False, "no git or DVC"), (True, False, "no DVC"), (False, True, "git")]
 )
 def test_a_folder_that_is_no_workspace_is_exit_3(tmp_path: Path, trtbuild, git: bool, dvc: bool, says: str) -> None:
     """No git, no DVC repository, or neither."""
@@ -198,7 +198,7 @@ def test_init_of_a_model_that_points_outside_touches_nothing(workspace: Path, tr
 
     said = trtbuild("init", ".", f"--from={folder / 'evil.onnx'}", check=2).stderr
 
-    assert "not below its own folder" in said or "leads out of its folder" in said
+    assert "not inside its own folder" in said or "leads out of its folder" in said
     assert not target.exists() and not (workspace / "models" / "evil").exists()
     assert (workspace / "models.dvc").read_bytes() == before
 

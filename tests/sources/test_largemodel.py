@@ -43,7 +43,7 @@ def test_it_becomes_one_file(tmp_path: Path) -> None:
 def test_no_member_is_written_outside(name: str, tmp_path: Path) -> None:
     """Whatever else is in it."""
     (tmp_path / "folder").mkdir()
-    with pytest.raises(ConfigError, match="not below its own folder"):
+    with pytest.raises(ConfigError, match="not inside its own folder"):
         largemodel.unpack(packed(tmp_path, **{name: "x"}), "large.onnx", tmp_path / "folder")
 
     assert not list(tmp_path.rglob("evil.bin"))

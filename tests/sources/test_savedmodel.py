@@ -153,5 +153,5 @@ def test_assets_lie_in_their_folder(tmp_path: Path) -> None:
     newer(tmp_path / "m")
     edited(tmp_path / "m", lambda graph: graph.asset_file_def.add(filename="../../pw.txt"))
 
-    with pytest.raises(ConfigError, match="not below its own folder"):
+    with pytest.raises(ConfigError, match="not inside its own folder"):
         opened(tmp_path / "m")

@@ -1,1 +1,1 @@
-"""What everything may use: errors, files, workspace, names; standard library only."""
+"""What every folder can use: errors, files, text, the workspace; standard library only."""

@@ -17,24 +17,24 @@ def load_callable(name: str, where: str) -> Callable[..., Any]:
     """
     if ":" in name:
         module, attributes = name.split(":", 1)
-        found = _resolve(module, attributes.split("."))
+        target = _resolve(module, attributes.split("."))
     else:
         parts = name.split(".")
         candidates = ((".".join(parts[:i]), parts[i:]) for i in range(len(parts) - 1, 0, -1))
-        found = next((f for module, rest in candidates if (f := _resolve(module, rest)) is not None), None)
-    if not callable(found):
+        target = next((t for module, rest in candidates if (t := _resolve(module, rest)) is not None), None)
+    if not callable(target):
         hint = "write package.module:name, importable in this environment or from the workspace"
         raise ConfigError(f"cannot import a callable '{name}'", where=where, hint=hint)
-    return found
+    return target
 
 
 def _resolve(module: str, attributes: list[str]) -> object:
     try:
-        found: object = importlib.import_module(module)
+        target: object = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and (module == error.name or module.startswith(error.name + ".")):
             return None
         raise
     for attribute in attributes:
-        found = getattr(found, attribute, None)
-    return found
+        target = getattr(target, attribute, None)
+    return target

@@ -5,14 +5,14 @@
     │   └── DataError           2  calibration or validation arrays do not fit the model
     ├── PlaceError              3  the environment is wrong: workspace, toolchain, device, disk, remote
     │   ├── WorkspaceError      3  no git, no DVC repository, read-only, full disk
-    │   ├── ToolchainError      3  the declared TensorRT is not here, or another one is
+    │   ├── ToolchainError      3  the declared TensorRT is not installed, or another version is
     │   └── RemoteError         3  a DVC remote cannot give or take an object
-    └── ModelError              4  the model, or a tool's opinion of it
+    └── ModelError              4  the model, or what a tool makes of it
         ├── SourceError         4  the source model cannot be loaded
         ├── ExportError         4  TensorFlow operations that have no ONNX form
         ├── LowerError          4  the graph cannot be written in the requested precision
         ├── EngineError         4  TensorRT refuses the graph
-        └── WorkerDied          4  a step's process crashed (the parser does segfault on some models)
+        └── WorkerDied          4  a step's process crashed (TensorRT's parser does, on some models)
 
 Status 1 (built, but a threshold failed) is a verdict, and 130 (interrupted) is Python's KeyboardInterrupt.
 """
@@ -21,9 +21,9 @@ from __future__ import annotations
 
 
 class TrtbuildError(Exception):
-    """What went wrong, where, and how to mend it, as one line.
+    """What went wrong, where, and how to fix it, as one line.
 
-    ``details`` are further lines for those who read on (every failing node, say); the first line stands alone.
+    ``details`` are further lines for the curious (every failing node, say); the first line stands on its own.
     """
 
     exit_status = 70
@@ -37,8 +37,8 @@ class TrtbuildError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        mend = f"; {self.hint}" if self.hint else ""
-        return f"{place}{self.what}{mend}"
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{place}{self.what}{hint}"
 
 
 class ConfigError(TrtbuildError):
@@ -90,7 +90,7 @@ class WorkerDied(ModelError):
 
 
 def error_named(name: str) -> type[TrtbuildError]:
-    """The class a worker's result names; a name unknown here is a bug (exit status 70).
+    """The class that a worker's result names; an unknown name is a bug (exit status 70).
 
     >>> error_named("DataError").exit_status
     2
@@ -100,6 +100,6 @@ def error_named(name: str) -> type[TrtbuildError]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what another tool's error says; its class where it says nothing."""
+    """The first line of another tool's error message; the name of its class if the message is empty."""
     lines = (line.strip() for line in str(error).splitlines())
     return next((line for line in lines if line), type(error).__name__)

@@ -1,4 +1,4 @@
-"""Files: written so that a crash leaves the old one or the new one, and found where foreign words may point to."""
+"""Files: written so that a crash leaves either the old or the new one, and foreign paths kept inside their folder."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _LONGEST_NAME = 255  # bytes: NAME_MAX of Linux's file systems
 
 
 def is_inside(relative: str) -> bool:
-    """Whether a path's words stay in the folder that it is relative to: not empty or absolute, no ``..``, no NUL."""
+    """Whether a relative path stays inside its folder, by its text alone: not empty or absolute, no ``..``, no NUL."""
     parts = PurePosixPath(relative).parts
     return bool(parts) and not relative.startswith("/") and ".." not in parts and "\0" not in relative
 
 
 def inner_path(relative: object) -> str:
-    """A path in a record (dvc.lock, models.dvc, a folder's listing) as DVC writes one: inside its folder, spelled so.
+    """A path from a record (dvc.lock, models.dvc, a folder's listing), checked: inside its folder, and normalised.
 
     Raises:
-        ValueError: it is another thing.
+        ValueError: it is not such a path.
     """
     if not isinstance(relative, str) or not is_inside(relative) or "\\" in relative:
         raise ValueError(f"{relative!r:.80} does not stay in its folder")
@@ -37,26 +37,26 @@ def inner_path(relative: object) -> str:
 
 
 def inside(folder: Path, relative: str, *, where: str, linked: bool = False) -> Path:
-    """``folder / relative``, where ``relative`` comes from a document that somebody else wrote (a model, an archive).
+    """``folder / relative``, where ``relative`` comes from somebody else's document (a model, an archive).
 
-    Every such path, to be read or to be written, goes through here.  ``linked``: the folder is a temporary one of ours,
-    and its links are, too.
+    Every such path, read or written, goes through here.  ``linked``: the folder and the links in it are temporary ones
+    of our own.
 
     Raises:
         ConfigError: it is empty or absolute, goes up with ``..``, or a link on its way leads out of the folder.
     """
     shown = printable(relative)
     if not is_inside(relative):
-        raise ConfigError(f"it names the file '{shown}', which is not below its own folder", where=where)
+        raise ConfigError(f"it names the file '{shown}', which is not inside its own folder", where=where)
     path = folder / relative
     if not linked and not path.resolve().is_relative_to(folder.resolve()):
-        hint = "if you trust it, copy what the link leads to in its place"
+        hint = "if you trust it, replace the link with a copy of its target"
         raise ConfigError(f"its file '{shown}' is a link that leads out of its folder", where=where, hint=hint)
     return path
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write-to-temporary in the same folder, fsync, rename; mode 0644."""
+    """Write to a temporary file in the same folder, fsync, rename; mode 0644."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
@@ -64,7 +64,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 def copy_atomic(source: Path, target: Path, check: Callable[[Path], None] = lambda copy: None) -> None:
     """Copy a file (as a reflink where the file system can) and rename it into place, writable by its owner.
 
-    ``check`` is given the copy before it is renamed; what it raises leaves ``target`` as it was.
+    ``check`` gets the copy before it is renamed; if it raises, ``target`` stays as it was.
     """
     with replacing(target) as temporary:
         _clone(source, temporary)
@@ -73,14 +73,14 @@ def copy_atomic(source: Path, target: Path, check: Callable[[Path], None] = lamb
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, synced and renamed over it when the block ends well, removed otherwise."""
+    """A temporary path beside ``path``, synced and renamed over it if the block succeeds, removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(descriptor)
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp makes 0600, which others in the team could not read
+        temporary.chmod(0o644)  # mkstemp makes 0600, which the rest of a team could not read
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)

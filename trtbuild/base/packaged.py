@@ -1,4 +1,4 @@
-"""Where the packaged defaults lie: inside the installed wheel, or at the top of a source checkout."""
+"""Where the packaged defaults are: inside the installed wheel, or at the top of a source checkout."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def packaged_conf() -> Path:
 
 
 def templates(root: Path) -> dict[str, Path]:
-    """Report templates by file name; the workspace's own replace packaged ones."""
-    found: dict[str, Path] = {}
+    """Report templates by file name; the workspace's own replace the packaged ones."""
+    paths: dict[str, Path] = {}
     for folder in (_folder("reports_templates"), root / "reports_templates"):
-        found |= {path.name: path for path in sorted(folder.glob("*.j2"))}
-    return found
+        paths |= {path.name: path for path in sorted(folder.glob("*.j2"))}
+    return paths
 
 
 def _folder(name: str) -> Path:

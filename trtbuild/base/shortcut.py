@@ -1,4 +1,4 @@
-"""Private JSON files that save time: each begins with its own checksum, and a damaged one counts as none."""
+"""Private JSON files that save time: each begins with its own checksum, and a damaged one counts as absent."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 
 
 def load(path: str) -> object:
-    """What was saved there; None when there is no such file, or it is not what was written."""
+    """The value saved there; None if the file is missing or damaged."""
     try:
         with open(path, "rb") as handle:
             checksum, _, content = handle.read().partition(b"\n")
-        found: object = json.loads(content) if checksum == _checksum(content) else None
-        return found
+        value: object = json.loads(content) if checksum == _checksum(content) else None
+        return value
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -16,9 +16,9 @@ def stat_signature(path: str) -> list[int] | None:
 
 
 def everything(paths: Iterable[str]) -> list[str]:
-    """The paths themselves, and for folders every folder and file below: a new file changes its folder's stamp.
+    """The paths, and for a folder every folder and file below it: a new file changes its folder's time stamp.
 
-    Links are followed, as whoever reads a file follows them; one that leads back to a folder it lies in, once.
+    Links are followed, as they are when a file is read; a link back to a folder above it is not followed again.
     """
     found: list[str] = []
     for path in paths:

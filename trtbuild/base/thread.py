@@ -1,4 +1,4 @@
-"""Work in a thread of its own, to its end."""
+"""Run a function in its own thread and wait for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def in_thread(work: Callable[[], T]) -> T:
     def target() -> None:
         try:
             done.append(work())
-        except BaseException as error:  # handed to the caller's thread, whatever it is
+        except BaseException as error:  # any error is raised again in the caller's thread
             raised.append(error)
 
     thread = Thread(target=target, daemon=True)

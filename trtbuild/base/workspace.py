@@ -1,4 +1,4 @@
-"""Where things lie in a workspace: the folder with conf/, build/, git, and DVC's .dvc/."""
+"""Where things are in a workspace: the folder with conf/, build/, git, and DVC's .dvc/."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Workspace:
 
     @cached_property
     def default_remote(self) -> str:
-        """``core.remote`` of the same config files; "" when there is none."""
-        found = (_read_config(file).get("core", "remote", fallback="") for file in self._configs())
-        return next((name.strip("\"'") for name in found if name), "")
+        """``core.remote`` in the same config files; "" if there is none."""
+        names = (_read_config(file).get("core", "remote", fallback="") for file in self._configs())
+        return next((name.strip("\"'") for name in names if name), "")
 
     def _configs(self) -> list[Path]:
         home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
@@ -55,7 +55,11 @@ class Workspace:
         return [self.dvc / "config.local", self.dvc / "config", *(f / "dvc" / "config" for f in (home, *system))]
 
     def prepare(self) -> None:
-        """Make the private folder, ignored by git; says so when the workspace cannot be written."""
+        """Make the private folder, which git ignores.
+
+        Raises:
+            WorkspaceError: the workspace cannot be written.
+        """
         try:
             self.work.mkdir(parents=True, exist_ok=True)
             ignore = self.private / ".gitignore"
@@ -69,7 +73,7 @@ class Workspace:
 
 
 def find_workspace(start: Path) -> Workspace:
-    """The nearest folder above ``start`` with a .dvc folder; it must lie in a git repository, as DVC's does.
+    """The nearest folder at or above ``start`` that has a .dvc folder; it must be in a git repository, as DVC requires.
 
     Raises:
         WorkspaceError: there is none, or git is missing and .dvc/config does not say ``no_scm = true``.
@@ -82,14 +86,14 @@ def find_workspace(start: Path) -> Workspace:
             return Workspace(folder)
     if _in_git(start):
         raise WorkspaceError("no DVC repository here or above", where=str(start), hint="run: dvc init")
-    raise WorkspaceError("no git and no DVC repository here or above", where=str(start), hint=INIT_HINT)
+    raise WorkspaceError("no git or DVC repository here or above", where=str(start), hint=INIT_HINT)
 
 
 def workspace_here() -> Workspace | None:
-    """The workspace of the current folder, None where there is none: reductions, suites and trainings run anywhere."""
+    """The workspace of the current folder, or None: reductions, suites and trainings run anywhere."""
     try:
         return find_workspace(Path.cwd())
-    except (WorkspaceError, OSError):  # OSError: the folder is gone, or may not be read
+    except (WorkspaceError, OSError):  # OSError: the folder is gone or unreadable
         return None
 
 
@@ -102,7 +106,7 @@ def _no_scm(folder: Path) -> bool:
 
 
 def _read_config(file: Path) -> configparser.ConfigParser:
-    """One of DVC's config files; an absent one is empty.
+    """One of DVC's config files; a missing one counts as empty.
 
     Raises:
         WorkspaceError: it is not in DVC's format.

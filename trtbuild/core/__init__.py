@@ -1,1 +1,1 @@
-"""The pure core: standard library only, no effect, no heavy import."""
+"""The pure core: standard library only, no side effects, no heavy imports."""

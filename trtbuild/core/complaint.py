@@ -1,4 +1,4 @@
-"""What TensorRT says against one node of a graph, and which operation of TensorFlow that node is of."""
+"""TensorRT's complaint about one node of a graph, and the TensorFlow operation that the node comes from."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypedDict
 
-NEAR = 6  # nodes that an exporter makes of one operation, at most
+NEAR = 6  # nodes that an exporter makes from one operation, at most
 
 RefusalStage = Literal["parse", "misread", "build"]
-# Every kind of problem on the way from a network to an engine.  Each keeps its word from where it is found to what is
-# printed and written: in a check's outcome, in a reduced failure, in a case's stage, in a bug report.
+# Every kind of problem on the way from a network to an engine.  The same words are used everywhere: in a check's
+# outcome, a reduced failure, a case's stage, a bug report.
 ProblemKind = Literal["export", "precision", "parse", "misread", "build", "crash", "timeout", "mismatch"]
 PHRASES: Mapping[ProblemKind, str] = {
     "export": "refused at the export", "precision": "not to be had in this precision", "parse": "refused by the parser",
@@ -20,7 +20,7 @@ PHRASES: Mapping[ProblemKind, str] = {
 
 
 class OperationEntry(TypedDict):
-    """An operation of TensorFlow in ``scopes.json``: as it was traced, its type, and its name without wrappers."""
+    """A TensorFlow operation in ``scopes.json``: its traced name, its type, and its name without wrappers."""
 
     op: str
     type: str
@@ -32,9 +32,9 @@ Entries = Mapping[str, OperationEntry]  # ONNX node -> the TensorFlow operation 
 
 @dataclass(frozen=True)
 class Complaint:
-    """What TensorRT refuses: the ONNX node as it names it, at which stage, and TensorRT's own words.
+    """What TensorRT refuses: the ONNX node as TensorRT names it, the stage, and TensorRT's own words.
 
-    At the stage "misread" the words are ours: it takes the graph, but computes something else than that states.
+    At the stage "misread" the words are ours: TensorRT accepts the graph, but computes something other than it states.
     """
 
     node: str
@@ -44,7 +44,7 @@ class Complaint:
 
 
 def place(complaint: Complaint, entries: Entries, readers: Mapping[str, Sequence[str]]) -> str:
-    """The TensorFlow operation of the node, where it has one, and the node's own name where that is another."""
+    """The node's TensorFlow operation, if it has one, and the node's own name if that differs."""
     origin = entries.get(complaint.node) or nearest(readers, entries, complaint.node)
     if origin is None:
         return complaint.node
@@ -55,20 +55,20 @@ def place(complaint: Complaint, entries: Entries, readers: Mapping[str, Sequence
 def nearest(readers: Mapping[str, Sequence[str]], entries: Entries, node: str) -> OperationEntry | None:
     """The TensorFlow operation of a node that the exporter made and named itself.
 
-    Where one operation becomes several nodes the last of them bears its name, so it is looked for downstream.
+    When one operation becomes several nodes, the last of them has its name, so the search goes downstream.
     """
     waiting, seen = [node], {node}
     for _ in range(NEAR):
         waiting = [name for one in waiting for name in readers.get(one, ()) if name not in seen]
         seen.update(waiting)
-        found = next((entries[name] for name in waiting if name in entries), None)
-        if found is not None:
-            return found
+        origin = next((entries[name] for name in waiting if name in entries), None)
+        if origin is not None:
+            return origin
     return None
 
 
 class Node(Protocol):
-    """What is needed of an onnx.NodeProto."""
+    """The part of an onnx.NodeProto that is used here."""
 
     @property
     def name(self) -> str: ...
@@ -79,12 +79,12 @@ class Node(Protocol):
 
 
 def readers_of(nodes: Iterable[Node]) -> dict[str, list[str]]:
-    """Node -> nodes that read its results, by name."""
+    """Node -> the nodes that read its results, by name."""
     nodes = list(nodes)
     makers = {name: node.name for node in nodes for name in node.output}
-    found: dict[str, list[str]] = {}
+    readers: dict[str, list[str]] = {}
     for node in nodes:
         for name in node.input:
             if name in makers:
-                found.setdefault(makers[name], []).append(node.name)
-    return found
+                readers.setdefault(makers[name], []).append(node.name)
+    return readers

@@ -1,4 +1,4 @@
-"""Why a step is fresh or not, as data: its record against its recipe, its inputs and its outputs."""
+"""Why a step is fresh or not, as data: its record compared with its recipe, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ State = Literal["fresh", "stale", "missing", "remote"]
 
 @dataclass(frozen=True)
 class Observation:
-    """What the workspace holds of one step: digests by output name, and which recorded objects the cache has."""
+    """What the workspace holds of one step: digests, and which recorded objects are in the cache."""
 
     record: Record | None
-    inputs: Mapping[str, Digest] | None  # by workspace path; None while an input does not exist
+    inputs: Mapping[str, Digest] | None  # by workspace path; None while an input is missing
     outs: Mapping[str, Digest | None]
     cached: frozenset[str]  # names of recorded outputs whose object is in the local cache
-    unpulled: str = ""  # a tracked source that is not here, so that its digest is not known
+    unpulled: str = ""  # a tracked source that is not in the workspace, so its digest is unknown
 
 
 @dataclass(frozen=True)
 class Judgement:
     state: State
     why: str
-    restorable: bool = False  # the record holds, and the cache has every missing object: no need to run
+    restorable: bool = False  # the record is valid, and the cache has every missing object: no need to run
 
 
 def judge(step: Step, seen: Observation) -> Judgement:
@@ -57,7 +57,7 @@ def judge(step: Step, seen: Observation) -> Judgement:
 
 
 def _all(record: Record, seen: Observation) -> bool:
-    """Whether each output is in the cache, or right in the workspace already (git brings metrics)."""
+    """Whether every output is in the cache, or already correct in the workspace (git brings metrics)."""
     return all(name in seen.cached or same(seen.outs.get(name), digest) for name, digest in record.outs.items())
 
 
@@ -76,7 +76,7 @@ def _recipe_difference(step: Step, record: Record) -> str:
 
 
 def nearest_difference(step: Step, others: Mapping[str, Mapping[str, object]]) -> str:
-    """For a step never built: what sets it apart from the most alike recorded step of its kind.
+    """For a step never built: how it differs from the most similar recorded step of its kind.
 
     ``others`` maps the folders of that kind to their recorded parameters.
     """
@@ -92,14 +92,14 @@ def nearest_difference(step: Step, others: Mapping[str, Mapping[str, object]]) -
 
 
 def flat(value: object, prefix: str = "") -> dict[str, object]:
-    """Nested mappings as dotted keys.
+    """Nested mappings, flattened to dotted keys.
 
     >>> flat({"a": {"b": 1}, "c": [2]})
     {'a.b': 1, 'c': [2]}
     """
     if not isinstance(value, Mapping):
         return {prefix: value}
-    found: dict[str, object] = {}
+    flattened: dict[str, object] = {}
     for key, inner in value.items():
-        found |= flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    return found
+        flattened |= flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return flattened

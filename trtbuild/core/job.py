@@ -1,4 +1,4 @@
-"""The protocol between driver and worker: job.json in, result.json back, in one sandbox folder."""
+"""The protocol between driver and worker: job.json in, result.json out, in one sandbox folder."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Job:
         return Path(self.out, name)
 
     def stage(self, name: str) -> None:
-        """Say what the worker is about to do, for the case that it dies of it."""
+        """Record what the worker is about to do, in case it dies doing it."""
         Path(self.out).with_name("stage").write_text(name, "utf-8")
 
     def questions(self) -> Iterator[Any]:
-        """What the driver asks of a job that it talks to (workers/child.py), until it asks no more."""
+        """The driver's requests to a job that it talks to (workers/child.py), until it closes the channel."""
         channel = self.params["channel"]
         os.set_inheritable(channel, False)  # a program started from here would keep it open
         with open(channel, encoding="utf-8", closefd=False) as lines:
@@ -43,7 +43,7 @@ class Job:
             channel.write(json.dumps(value) + "\n")
 
     def write_json(self, name: str, value: object) -> None:
-        """Write one JSON output: sorted keys, one final newline, so that equal values are equal bytes."""
+        """Write one JSON output: sorted keys and a final newline, so that equal values give equal bytes."""
         text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
         self.output(name).write_text(text + "\n", "utf-8")
 
@@ -53,7 +53,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as data; ``error`` is the name of a class in errors.py, or of a foreign exception."""
+    """An error as data; ``error`` is the name of a class in errors.py, or of a library's exception."""
 
     error: str
     what: str
@@ -87,7 +87,7 @@ def write_result(folder: Path, result: Result) -> None:
 
 
 def read_result(folder: Path) -> Result | None:
-    """The worker's answer; None when it died before it could give one."""
+    """The worker's result; None if it died before writing one."""
     try:
         raw = json.loads((folder / "result.json").read_text("utf-8"))
         failure = Failure(**{**raw["failure"], "details": tuple(raw["failure"]["details"])}) if raw["failure"] else None

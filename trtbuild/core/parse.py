@@ -1,4 +1,4 @@
-"""The one strict parser: a mapping from config files becomes frozen values, or one line says what is wrong."""
+"""The one strict parser: a mapping from config files becomes frozen values, or a one-line error."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.base.text import did_you_mean
 
 T = TypeVar("T")
-Annotation = object  # of a field: a class, or a form of typing, which have no static type in common
+Annotation = object  # of a field: a class or a typing form, which share no static type
 
 
 def parse(cls: type[T], value: object, where: str) -> T:
     """Make a frozen dataclass from ``value``; unknown keys, missing keys and wrong types raise ConfigError.
 
-    A dataclass checks its own meaning in ``__post_init__`` by raising ``ValueError("key: what")``; the place is
-    added here.
+    A dataclass checks its own values in ``__post_init__`` by raising ``ValueError("key: what")``; the place is added
+    here.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Export:
@@ -49,7 +49,7 @@ def parse(cls: type[T], value: object, where: str) -> T:
 
 
 def knows(wanted: Annotation, parts: Sequence[str]) -> bool:
-    """Whether a value of this type may have a key at this path; a mapping's own keys are free.
+    """Whether a value of this type can have a key at this path; a mapping's own keys are free.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Limits:
@@ -71,14 +71,14 @@ def knows(wanted: Annotation, parts: Sequence[str]) -> bool:
 
 
 def keys(wanted: Annotation, where: str) -> list[str]:
-    """Every path that :func:`knows` knows by name, down to the free keys of a mapping."""
+    """Every path that :func:`knows` accepts by name, down to the free keys of a mapping."""
     options = typing.get_args(wanted) if typing.get_origin(wanted) in (Union, types.UnionType) else (wanted,)
-    found = [where]
+    paths = [where]
     for option in options:
         if dataclasses.is_dataclass(option):
             for name, inner in typing.get_type_hints(option).items():
-                found += keys(inner, f"{where}.{name}")
-    return list(dict.fromkeys(found))
+                paths += keys(inner, f"{where}.{name}")
+    return list(dict.fromkeys(paths))
 
 
 def _fields(cls: object) -> tuple[dataclasses.Field[object], ...]:
@@ -109,7 +109,7 @@ def _value(wanted: Annotation, value: object, where: str) -> object:
 
 
 def _union(wanted: Annotation, value: object, where: str) -> object:
-    """The alternative that has the value's shape; mappings are told apart by their ``kind``."""
+    """The alternative that has the value's shape; mappings are distinguished by their ``kind``."""
     options = typing.get_args(wanted)
     if value is None and type(None) in options:
         return None
@@ -124,7 +124,7 @@ def _union(wanted: Annotation, value: object, where: str) -> object:
         return parse(kinds[kind], value, where)
     shaped = tuple(o for o in options if _takes_mapping(o) == isinstance(value, Mapping))
     if len(options) == 1 or (len(shaped) == 1 and isinstance(value, Mapping)):
-        return _value((shaped or options)[0], value, where)  # its own message names the place inside
+        return _value((shaped or options)[0], value, where)  # its own message names the exact place
     for option in shaped:
         with contextlib.suppress(ConfigError):
             return _value(option, value, where)
@@ -158,7 +158,7 @@ def _scalar(wanted: Annotation, value: object, where: str) -> object:
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if wanted is float and isinstance(value, str):
-        # YAML 1.1 reads 1e-3 (no dot) as a string; the author meant the number.
+        # YAML 1.1 reads 1e-3 (no dot) as a string; the author meant a number.
         with contextlib.suppress(ValueError):
             value = float(value)
     _finite(value, where)
@@ -170,7 +170,7 @@ def _scalar(wanted: Annotation, value: object, where: str) -> object:
 
 
 def _finite(value: object, where: str) -> None:
-    """Free values (a factory's arguments) become part of a recipe, which holds no NaN and no infinity."""
+    """Refuse NaN and infinity: free values (a factory's arguments) become part of a recipe, which cannot hold them."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{value} is not a usable number", where=where)
     if isinstance(value, Mapping):

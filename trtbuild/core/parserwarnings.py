@@ -1,4 +1,4 @@
-"""TensorRT's warnings: which change what a graph means, and what they mean; one that nobody knows is said verbatim."""
+"""TensorRT's warnings: which ones change a graph's meaning, and how; unknown ones are quoted verbatim."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from trtbuild.core.complaint import Complaint, Entries, place
 from trtbuild.core.warning import StepWarning
 
-# Quantisation of another kind than the graph states: no warning, but a refusal.
+# Quantisation of another kind than the graph states: not a warning, but a refusal.
 _MISREAD = re.compile(r"UINT8 zero_point .*Defaulting to INT8|For zero_point with type .* will use INT8 instead")
 MISREAD_ADVICE = (
     "quantise symmetrically to int8 (zero point 0); or take the fake quantisation out of the network, and let "
     "precision=int8 calibrate"
 )
-# Of the machine, of bindings that a passport has anyway, and of rewrites that compute the same.
+# About the machine, about bindings that a passport lists anyway, and about rewrites that compute the same.
 _HARMLESS = re.compile(
     r"Make sure (input|output) .* has Int64 binding"
     r"|Scatter was deprecated"
@@ -24,7 +24,7 @@ _HARMLESS = re.compile(
     r"|CUDA lazy loading|determine GPU memory usage|CUDA initialization|cudaGetDevice|CUDA driver"
     r"|linked against cu|loaded cu(DNN|BLAS)|timing cache|deprecated and will be removed"
 )
-# Part of a line -> what it means, and what to do.
+# Part of a line, what it means, and what to do.
 _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (r"out of range\. Clamping|outside the range of .* (was|were) clamped",
      "constants beyond the range of their type in TensorRT are clamped", "give smaller constants"),
@@ -48,37 +48,41 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (r"Unused Input", "an input is not used by the engine", "leave it out of the model"),
 )  # fmt: skip
 _PLACE = re.compile(r"^(\[[^\]]*\] )?[\w/.]+\.(cpp|h|cu):\d+: ")
-SHOWN = 3  # places of one warning that are named
+SHOWN = 3  # places named in one warning
 
 
-def misread(said: Iterable[Complaint]) -> tuple[Complaint, ...]:
-    """Warnings that are refusals: the importer says that it reads another quantisation than the graph's."""
+def misread(complaints: Iterable[Complaint]) -> tuple[Complaint, ...]:
+    """Warnings that are refusals: the importer reads another quantisation than the graph states."""
     return tuple(
-        Complaint(one.node, one.op_type, "misread", _bare(one.words)) for one in said if _MISREAD.search(one.words)
+        Complaint(one.node, one.op_type, "misread", _bare(one.words))
+        for one in complaints
+        if _MISREAD.search(one.words)
     )
 
 
 def misread_words(who: str, lines: Sequence[str]) -> str:
-    """One line of a refusal; ``lines`` are of the nodes."""
+    """The refusal in one line; ``lines``: one for each misread node."""
     return f"{who} would compute {len(lines)} node(s) otherwise than the graph states; first: {lines[0]}"
 
 
-def warnings(said: Iterable[Complaint], entries: Entries, readers: Mapping[str, Sequence[str]]) -> list[StepWarning]:
-    """What a user must know of these lines, alike ones together; harmless ones stay in the log.
+def warnings(
+    complaints: Iterable[Complaint], entries: Entries, readers: Mapping[str, Sequence[str]]
+) -> list[StepWarning]:
+    """What a user must know from these lines, equal ones together; harmless ones stay in the log.
 
     Args:
-        entries, readers: as of :func:`trtbuild.core.complaint.place`.
+        entries, readers: as for :func:`trtbuild.core.complaint.place`.
     """
-    found: dict[tuple[str, str], list[str]] = {}
-    for one in said:
+    meanings: dict[tuple[str, str], list[str]] = {}
+    for one in complaints:
         words = _bare(one.words)
         if _HARMLESS.search(words):
             continue
         meaning = next(((what, hint) for sign, what, hint in _MEANINGS if re.search(sign, words)), None)
-        places = found.setdefault(meaning or (f"TensorRT warns: {words}", ""), [])
+        places = meanings.setdefault(meaning or (f"TensorRT warns: {words}", ""), [])
         if one.node:
             places.append(place(one, entries, readers))
-    return [StepWarning(what, where(places), hint) for (what, hint), places in found.items()]
+    return [StepWarning(what, where(places), hint) for (what, hint), places in meanings.items()]
 
 
 def where(places: Iterable[str]) -> str:
@@ -93,5 +97,5 @@ def where(places: Iterable[str]) -> str:
 
 
 def _bare(words: str) -> str:
-    """Without the place in TensorRT's own sources."""
+    """The words without the place in TensorRT's own sources."""
     return _PLACE.sub("", " ".join(words.split()))

@@ -1,4 +1,4 @@
-"""Variants to plan: the deduplicated post-order of the wanted steps over the whole sweep."""
+"""Variants -> plan: the deduplicated post-order of the wanted steps over the whole sweep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Declare = Callable[..., Step]  # declare(variant, need, **choice) of a steps/ fi
 
 @dataclass(frozen=True)
 class Plan:
-    """``steps`` in an order that can run; a variant's id leads to its steps by role, and to what was asked for."""
+    """``steps`` in an order that can run; ``variants``: their steps by id and role; ``specs``: their specs by id."""
 
     steps: tuple[Step, ...]
     variants: Mapping[str, Mapping[str, Step]]
@@ -45,7 +45,7 @@ def make_plan(variants: Iterable[Variant], wanted: Iterable[str], declarations: 
 
 
 def _unused(name: str, roles: Mapping[str, Step], taken: Mapping[str, Mapping[str, Step]]) -> str:
-    """The variant's id; numbered when another variant of that id has other recipes (a swept override, say)."""
+    """The variant's id; numbered if another variant with that id has other recipes (a swept override, say)."""
     chosen, count = name, 2
     while chosen in taken and {r: s.key for r, s in taken[chosen].items()} != {r: s.key for r, s in roles.items()}:
         chosen, count = f"{name}#{count}", count + 1
@@ -53,7 +53,7 @@ def _unused(name: str, roles: Mapping[str, Step], taken: Mapping[str, Mapping[st
 
 
 def post_order(wanted: Iterable[Step]) -> tuple[Step, ...]:
-    """Every step once, after all it reads from."""
+    """Every step once, after all steps that it reads from."""
     order: dict[str, Step] = {}
 
     def visit(step: Step) -> None:

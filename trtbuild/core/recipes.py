@@ -1,4 +1,4 @@
-"""What several steps declare alike: parameters and file inputs drawn from the config, and back."""
+"""Parameters and file inputs that several steps take from the config, and their way back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TensorParams(TypedDict):
 
 
 class InputParams(TensorParams, total=False):
-    """With what data and engines need as well; a ``profile``'s point is a size or a whole shape."""
+    """An input with what data and engines need as well; a ``profile``'s point is a size or a whole shape."""
 
     profile: Mapping[str, int | list[int]] | None
     range: Sequence[float]
@@ -30,7 +30,7 @@ SourceKind = Literal["saved_model", "keras", "frozen_graph", "onnx", "factory"]
 
 
 class SourceParams(TypedDict, total=False):
-    """A source in a recipe: its ``kind``, and what such a source has."""
+    """A source in a recipe: its ``kind``, and the fields of such a source."""
 
     kind: SourceKind
     path: str
@@ -44,7 +44,7 @@ class SourceParams(TypedDict, total=False):
 
 
 class DataParams(TypedDict, total=False):
-    """A data source that is no file: random numbers, or a callable's."""
+    """A data source that is not a file: random numbers, or a callable's."""
 
     kind: Literal["random", "factory"]
     count: int
@@ -59,16 +59,16 @@ class SetParams(TypedDict):
 
 
 class NamedSetParams(SetParams, total=False):
-    """Inputs and data of one measured set; ``set`` is the name of one that is only inspected."""
+    """Inputs and data of one measured set; ``set``: the name of a set that is only inspected."""
 
     set: str
 
 
-UNDECLARED_RANGE = (0.0, 1.0)  # what random data is drawn from where the config is silent
+UNDECLARED_RANGE = (0.0, 1.0)  # of random data, where the config does not declare one
 
 
 def input_params(model: Model, *, profiles: bool = False) -> dict[str, InputParams]:
-    """Inputs as parameters: dtype and shape, and with ``profiles`` what data and engines need as well."""
+    """Inputs as parameters: dtype and shape, and with ``profiles`` also what data and engines need."""
     wanted = ("dtype", "shape", "profile", "range") if profiles else ("dtype", "shape")
     specs = {name: replace(spec, range=spec.range or UNDECLARED_RANGE) for name, spec in model.inputs.items()}
     params: dict[str, InputParams] = {
@@ -78,7 +78,7 @@ def input_params(model: Model, *, profiles: bool = False) -> dict[str, InputPara
 
 
 def source_params(model: Model) -> SourceParams:
-    """What is not said is left out: a key that most models do not need changes no recipe."""
+    """The source as parameters; None is left out, so that a key most models do not need changes no recipe."""
     params: SourceParams = _plain({key: value for key, value in asdict(model.source).items() if value is not None})
     return params
 
@@ -92,7 +92,7 @@ def source_inputs(variant: Variant) -> dict[str, Input]:
 
 
 def set_params(model: Model, name: str) -> NamedSetParams:
-    """Of a set by its name; validation's recipe does not contain it."""
+    """Parameters of a set, by its name; the recipe of the validation set does not contain the name."""
     params: NamedSetParams = {
         "inputs": input_params(model, profiles=True), "data": data_params(model.data.sets[name]),
     }  # fmt: skip
@@ -102,7 +102,7 @@ def set_params(model: Model, name: str) -> NamedSetParams:
 
 
 def set_place(params: Mapping[str, object]) -> str:
-    """Where the config names the data of a step with :func:`set_params`."""
+    """The config key of the data of a step with :func:`set_params`."""
     return f"model.data.inspection.{params['set']}" if "set" in params else f"model.data.{VALIDATION}"
 
 
@@ -125,7 +125,7 @@ def code_inputs(variant: Variant, callable_name: str, prefix: str = "code") -> d
 
 
 def graph_runtime(variant: Variant, *, tf32: bool = False) -> dict[str, object]:
-    """What runs a graph; on a GPU also which one, and whether float32 may be TF32 there."""
+    """What runs a graph; on a GPU also which one, and whether float32 can be TF32 there."""
     runtime = variant.spec.runtime
     params: dict[str, object] = {"module": runtime.module, "providers": list(runtime.providers)}
     if not runtime.on_gpu:
@@ -134,13 +134,13 @@ def graph_runtime(variant: Variant, *, tf32: bool = False) -> dict[str, object]:
 
 
 def graph_name(variant: Variant) -> str:
-    """What runs the graphs, for folders: a runtime that executes engines shares its graphs' steps."""
+    """The name in folders for what runs the graphs: a runtime that executes engines shares its graphs' steps."""
     runtime = variant.spec.runtime
     return variant.names.runtime if runtime.engine is None else runtime.module
 
 
 def variant_label(variant: Variant) -> str:
-    """What names a step of measured numbers: where an engine is executed, TensorRT and target count too."""
+    """The label of a step that measures: if an engine is executed, TensorRT and target are part of it."""
     names = variant.names
     if variant.spec.runtime.engine is None:
         return f"{names.precision}-{names.runtime}"
@@ -152,7 +152,7 @@ def graph_slot(variant: Variant) -> Slot:
 
 
 def engine_runtime(variant: Variant) -> dict[str, object]:
-    """What executes an engine: the runtime, in exactly the engine's toolchain, on the GPU that is here."""
+    """What executes an engine: the runtime, in exactly the engine's toolchain, on this machine's GPU."""
     toolchain = variant.spec.tensorrt
     return {
         "runtime": {
@@ -168,23 +168,23 @@ def engine_runtime(variant: Variant) -> dict[str, object]:
 
 
 def gpu_of(variant: Variant) -> dict[str, object]:
-    """The GPU as part of a recipe whose result hangs on its arithmetic, and not on its driver."""
+    """The GPU as part of a recipe whose result depends on its arithmetic, but not on its driver."""
     return {key: variant.gpu.get(key) for key in ("gpu", "compute_capability")}
 
 
 def session_options(params: Mapping[str, object]) -> dict[str, object]:
-    """What ``open_session`` and ``open_timed`` of a runtime take, out of a step's parameters."""
+    """The arguments of a runtime's ``open_session`` and ``open_timed``, from a step's parameters."""
     runtime, known = params["runtime"], ("flavour", "tensorrt", "device")
     assert isinstance(runtime, Mapping), "every step that runs something names its runtime"
     return {**runtime, **{key: params[key] for key in known if key in params}}
 
 
 def tools(variant: Variant, *names: str) -> dict[str, str]:
-    """Versions of the libraries whose work a step's bytes depend on."""
+    """Versions of the libraries that a step's bytes depend on."""
     return {name: variant.tools.get(name, "absent") for name in names}
 
 
-def _plain(value: object) -> Any:  # the form is that of the typed parameters that it becomes
+def _plain(value: object) -> Any:  # it has the form of the typed parameters that it becomes
     """Tuples as lists, so that parameters read back from YAML compare equal."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}

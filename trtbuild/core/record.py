@@ -1,4 +1,4 @@
-"""What dvc.lock says about a step: the digests it read and wrote.  Plain values; tracking.py reads and writes them."""
+"""A step's record in dvc.lock: the digests it read and wrote, as plain values; tracking.py reads and writes them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Digest:
 def digest_of(entry: object) -> Digest:
     """The digest in an entry of dvc.lock, models.dvc, the run cache or a folder's listing.
 
-    The door for all of them: a digest becomes the path of an object, so whoever forges one could name any file.
+    All digests are checked here: one becomes the path of an object, so a forged one could name any file.
 
     Raises:
-        ValueError: there is none, or it is not 32 lowercase hex digits (with ``.dir``, of a folder).
+        ValueError: there is none, or it is not 32 lowercase hex digits (with ``.dir`` for a folder).
     """
     if not isinstance(entry, Mapping) or "md5" not in entry:
         raise ValueError("an entry has no md5")
@@ -65,7 +65,7 @@ def dep_path(step: Step, path: str) -> str:
 
 
 def params(step: Step) -> dict[str, object]:
-    """The content of params.yaml: all that is asked for, enough to run the step again from its folder alone."""
+    """The content of params.yaml: the whole request, enough to run the step again from its folder alone."""
     return {
         "kind": step.kind,
         "version": step.version,
@@ -73,7 +73,7 @@ def params(step: Step) -> dict[str, object]:
         "inputs": {name: dep_path(step, source.path) for name, source in step.inputs.items()},
         "outs": [out.name for out in step.outs],
         "params": dict(step.params),
-        "recipe": step.key,  # tells apart what DVC's hash does not (see without_sizes)
+        "recipe": step.key,  # distinguishes what DVC's hash does not (see without_sizes)
     }
 
 
@@ -111,5 +111,5 @@ def sorted_sha256(value: object) -> str:
 
 
 def same(a: Digest | None, b: Digest | None) -> bool:
-    """Equal content; sizes and file counts are only hints."""
+    """Whether the content is equal; sizes and file counts are only hints."""
     return a is not None and b is not None and a.md5 == b.md5

@@ -1,4 +1,4 @@
-"""What may start now: a pure state machine over a plan (ready, running, done, failed, blocked)."""
+"""Which steps can start: a pure state machine over a plan (waiting, running, done, failed, blocked)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = Literal["waiting", "running", "done", "failed", "blocked"]
 
 
 class Schedule:
-    """Told what started and how it ended; answers what is ready, in plan order."""
+    """Records what started and how it ended, and says which steps are ready, in plan order."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self._steps = {step.key: step for step in steps}
@@ -30,7 +30,7 @@ class Schedule:
         self._state[step.key] = "running"
 
     def finished(self, step: Step, *, ok: bool) -> list[Step]:
-        """Record an end; a failure blocks everything downstream, which is returned."""
+        """Record how a step ended; a failure blocks everything downstream.  Returns the blocked steps."""
         self._state[step.key] = "done" if ok else "failed"
         blocked: list[Step] = []
         if not ok:
@@ -55,21 +55,21 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Resources:
-    """What running steps share: so many at once, within so much memory by their own estimates."""
+    """What running steps share: ``cpus`` of them at once, within ``memory_bytes`` by their own estimates."""
 
     cpus: int
     memory_bytes: int
 
 
 def fits(step: Step, running: Sequence[Step], resources: Resources) -> bool:
-    """Whether a step may start beside those that run.
+    """Whether a step can start beside those that are running.
 
     ``exclusive``: it measures, and has the machine to itself.  ``gpu-exclusive``: it measures on the GPU (TensorRT
-    times kernels while it builds) or may fill its memory, and has that to itself.  ``gpu``: it uses the GPU beside
-    others.  A step that would take more memory than there is runs alone.
+    times kernels while it builds) or may fill the GPU's memory, and has the GPU to itself.  ``gpu``: it uses the GPU
+    beside others.  A step that needs more memory than there is runs alone.
 
-    None starves: a plan is finite, every other step ends, and nothing a step waits for waits for it.  Nor are slots
-    kept empty for one, which would idle cores before every measurement instead of once.
+    No step starves: a plan is finite, every other step ends, and nothing a step waits for waits for it.  No slots are
+    kept free for an exclusive step either: that would idle cores before every measurement instead of once.
     """
     if not running:
         return True

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-KEY_LENGTH = 8  # hex digits in a folder's name; a clash inside one model and kind is checked by the record
+KEY_LENGTH = 8  # hex digits in a folder's name; the record detects a clash within one model and kind
 Slot = Literal["cpu", "gpu", "gpu-exclusive", "exclusive"]  # see core/schedule.py
-# toolchain: the TensorRT version's interpreter, with the same memory on every run; runtime: the same one, as it is.
+# toolchain: the TensorRT version's interpreter, with the same memory layout on every run; runtime: the same
+# interpreter, run plainly.
 Environment = Literal["main", "toolchain", "runtime"]
 
 
@@ -26,7 +27,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Out:
-    """One output file of a step; ``cache=False``: small text that git keeps, shown by ``dvc metrics``."""
+    """One output file of a step; ``cache=False``: a small text file kept in git and shown by ``dvc metrics``."""
 
     name: str
     cache: bool = True
@@ -45,13 +46,13 @@ class Step:
     inputs: Mapping[str, Input]
     outs: tuple[Out, ...]
     slot: Slot = "cpu"
-    work_bytes: int = 0  # what it holds beside its libraries and its model: activations of a call, a budget
+    work_bytes: int = 0  # memory besides its libraries and its model: activations of a call, a budget
     memory_bytes: int = 0  # its estimated peak, filled in when it could start (core/memory.py)
     environment: Environment = "main"
 
     @cached_property
     def key(self) -> str:
-        """Digest of the recipe: what is asked for, never what was found (64 hex digits)."""
+        """Digest of the recipe: what is requested, never what was observed (64 hex digits)."""
         return hashlib.sha256(canonical(self.recipe).encode()).hexdigest()
 
     @property
@@ -67,7 +68,7 @@ class Step:
 
     @property
     def upstream(self) -> tuple[Step, ...]:
-        """The steps this one reads from, each once, in the order of the inputs."""
+        """The steps that this one reads from, each once, in the order of the inputs."""
         return tuple({i.step.key: i.step for i in self.inputs.values() if isinstance(i, Output)}.values())
 
     def out(self, name: str) -> Output:

@@ -1,4 +1,4 @@
-"""Numbers against thresholds: pure decisions, each with what was observed, the limit, and the share of it used."""
+"""Numbers against thresholds: pure decisions, each with the observed value, the limit, and the share of it used."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from trtbuild.documents.verdict import Check, NotJudged, Verdict, Word
 
 WORDS: tuple[Word, ...] = get_args(Word)
 Statistics = Mapping[str, object]  # of one output, by name, as deviation.json has them
-EXPORT = "export: "  # begins the names of checks of the hop source model -> exported graph
-# What judges that hop where the config does not.  Measured in float32 against TensorFlow: eight keras.applications
-# 110 dB and more, single operations 72 (bicubic resize, by tables in TensorFlow); a float16 product 71, bfloat16
-# written as float16 48 to 57; exports known to be wrong at most 29 (TensorFlow 1's bicubic resize).
+EXPORT = "export: "  # prefix of the checks of the hop source model -> exported graph
+# The limits for that hop where the config sets none.  Measured in float32 against TensorFlow: eight
+# keras.applications 110 dB and more, single operations at least 72 (bicubic resize, which TensorFlow computes from
+# tables); a float16 product 71, bfloat16 written as float16 48 to 57; exports known to be wrong at most 29
+# (TensorFlow 1's bicubic resize).
 EXPORT_SQNR_DB = 40.0
-EXPORT_MAX_ABS = 1e-6  # errors below it are float32's own, whatever they are a share of: outputs that cancel to zero
-EXPORT_EXACT_SHARE = 0.9  # of whole numbers: a near tie may choose another class, no more than that
-ADVISED = ("cosine", "max_abs")  # metrics that a missing threshold is proposed for, with what was measured
+EXPORT_MAX_ABS = 1e-6  # smaller errors are float32's own, however small the output: some cancel to zero
+EXPORT_EXACT_SHARE = 0.9  # of whole numbers: a near tie can choose another class, but no more than that
+ADVISED = ("cosine", "max_abs")  # metrics proposed for a missing threshold, with their measured values
 
 
 def verdict_document(
@@ -27,10 +28,11 @@ def verdict_document(
     """The verdict on these checks.
 
     Args:
-        judging: how many thresholds there are on deviation or a task metric in this precision.  Without one nothing
-            was judged, whatever else holds: that nothing is NaN, or that it is fast, is no verdict on the outputs.
-        why_not: what is said then (:func:`missing_threshold`).
-        latency: how many latency limits were judged; not_judged: what could not be, and why.
+        judging: the number of thresholds on deviation or a task metric in this precision.  Without any the verdict is
+            unjudged: that nothing is NaN, or that it is fast, says nothing about the outputs.
+        why_not: the explanation in that case (:func:`missing_threshold`).
+        latency: the number of latency limits that were judged.
+        not_judged: what could not be judged, and why.
     """
     failed = not all(check["passed"] for check in checks.values())
     word: Word = "fail" if failed else "pass" if judging else "unjudged"
@@ -41,7 +43,7 @@ def verdict_document(
 
 
 def word_of(verdict: Verdict) -> Word:
-    """The word of a verdict.json, or of the verdict in a report; reports from before there were three have none."""
+    """The word of a verdict.json, or of the verdict in a report; older ones, with two possible verdicts, have none."""
     if not all(check["passed"] for check in verdict["checks"].values()):
         return "fail"
     if verdict.get("word") == "unjudged":
@@ -52,30 +54,30 @@ def word_of(verdict: Verdict) -> Word:
 
 
 def why_unjudged(verdict: Verdict) -> str:
-    """What an unjudged verdict says: what is missing, and the line to add."""
+    """Why a verdict is unjudged: what is missing, and the line to add."""
     return verdict.get("unjudged") or "no threshold is set for this precision"
 
 
 def missing_threshold(precision: str, total: Mapping[str, Statistics]) -> str:
-    """Which line to add where nothing judges a precision, with the worst output's measured value to choose from.
+    """The line to add for a precision without thresholds, with the worst output's measured values as a guide.
 
     >>> missing_threshold("int8", {"y": {"cosine": 0.9991, "max_abs": 0.25}})
     'no threshold for int8; add model.validation.deviation.cosine.int8: … (measured 0.9991) or max_abs.int8: … (0.25)'
     """
-    found: dict[str, str] = {}
+    measured: dict[str, str] = {}
     for name in ADVISED:
         values = [value for stats in total.values() if (value := _number(stats, name)) is not None]
         worst = (min if name in LOWER_BOUNDS else max)(values, default=None)
-        found[name] = "none" if worst is None else f"{worst:.9g}" if name == "cosine" else f"{worst:.6g}"
+        measured[name] = "none" if worst is None else f"{worst:.9g}" if name == "cosine" else f"{worst:.6g}"
     first, second = ADVISED
     return (
         f"no threshold for {precision}; add model.validation.deviation.{first}.{precision}: … "
-        f"(measured {found[first]}) or {second}.{precision}: … ({found[second]})"
+        f"(measured {measured[first]}) or {second}.{precision}: … ({measured[second]})"
     )
 
 
 def deviation_checks(total: Mapping[str, Statistics], limits: Mapping[str, float]) -> dict[str, Check]:
-    """One check for each output and limit; an output with NaN or infinity of its own always fails."""
+    """One check for each output and limit; an output with NaN or infinity that the source lacks always fails."""
     checks: dict[str, Check] = {}
     for output, stats in sorted(total.items()):
         checks |= _output_checks(output, stats, limits)
@@ -85,10 +87,11 @@ def deviation_checks(total: Mapping[str, Statistics], limits: Mapping[str, float
 def export_checks(
     hop: Mapping[str, Statistics], limits: Mapping[str, float], whole: Collection[str]
 ) -> dict[str, Check]:
-    """The same for the hop source model -> exported graph, which no precision is to blame for.
+    """The same for the hop source model -> exported graph, which does not depend on the precision.
 
     Args:
-        limits: of the config; where it is empty, a default holds.  whole: outputs that are integers or booleans.
+        limits: the config's; a default applies where it is empty.
+        whole: outputs that are integers or booleans.
     """
     checks: dict[str, Check] = {}
     for output, stats in sorted(hop.items()):
@@ -100,14 +103,14 @@ def export_checks(
 def _export_default(stats: Statistics, *, whole: bool) -> dict[str, float]:
     max_abs = _number(stats, "max_abs")
     if max_abs is None:
-        return {}  # no element is finite, or there is none: that it is so on both sides is checked anyway
+        return {}  # no element is finite, or there is none; that both sides agree in this is checked anyway
     if whole:
         return {"exact_share": EXPORT_EXACT_SHARE}
     return {"max_abs": EXPORT_MAX_ABS} if max_abs <= EXPORT_MAX_ABS else {"sqnr_db": EXPORT_SQNR_DB}
 
 
 def export_fault(verdict: Verdict) -> str:
-    """Who is to blame for failed checks of the export, in one line; empty where they hold."""
+    """What is to blame for failed checks of the export, in one line; "" if they passed."""
     failed = [name for name, check in verdict["checks"].items() if name.startswith(EXPORT) and not check["passed"]]
     if not failed:
         return ""
@@ -124,9 +127,9 @@ def _output_checks(output: str, stats: Statistics, limits: Mapping[str, float]) 
     for name, limit in sorted(limits.items()):
         observed = _number(stats, name)
         if name in LOWER_BOUNDS:
-            # No error at all has no finite SQNR: it passes.  No finite element at all does not.
+            # Without any error the SQNR is not finite: that passes.  Without any finite element: that does not.
             passed = _number(stats, "max_abs") == 0.0 if observed is None else observed >= limit
-            # A likeness's budget is its distance from 1; decibels have none.
+            # The budget of a similarity is its distance from 1; decibels have none.
             share = _share(1 - observed, 1 - limit) if name != "sqnr_db" and observed is not None else None
         else:
             passed = observed is not None and observed <= limit
@@ -136,7 +139,7 @@ def _output_checks(output: str, stats: Statistics, limits: Mapping[str, float]) 
 
 
 def set_checks(sets: Mapping[str, Mapping[str, Statistics]]) -> dict[str, Check]:
-    """What no further set of inputs may bring out either: NaN or infinity that the source model does not have.
+    """Checks on further sets of inputs: no NaN or infinity that the source model does not have.
 
     ``sets``: the statistics of each output over all hops, by set.
     """

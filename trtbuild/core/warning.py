@@ -1,4 +1,4 @@
-"""Warnings of steps, collected from a variant's artifacts: what fails no build and must be known all the same."""
+"""Warnings of steps, collected from a variant's artifacts: what does not fail a build, but a user must know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trtbuild.documents.verdict import CollectedWarning, WarningDocument
 
-# The artifact of each step kind that has a list "warnings", in the order of the line.
+# The artifact with a list "warnings" of each step kind that has one, in the order of the pipeline.
 ARTIFACTS: Mapping[str, str] = {
     "export": "scopes.json",
     "lower": "precision.json",
@@ -16,12 +16,12 @@ ARTIFACTS: Mapping[str, str] = {
     "layers": "layers.json",
     "validate": "verdict.json",
 }
-MOST = 8  # lines on a terminal for one variant; the page and the JSON documents have them all
+MOST = 8  # lines on a terminal for one variant; the page and the JSON documents have all of them
 
 
 @dataclass(frozen=True)
 class StepWarning:
-    """What was found, where, and how to mend it; ``step`` is the kind that found it, written by :func:`collect`."""
+    """What was found, where, and how to fix it; ``step``: the kind of step that found it, set by :func:`collect`."""
 
     what: str
     where: str = ""
@@ -39,12 +39,12 @@ def collect(documents: Mapping[str, Mapping[str, object]]) -> list[CollectedWarn
     >>> collect({"validate": {"passed": True}, "lower": {"warnings": [{"what": "one sample"}]}})
     [{'what': 'one sample', 'where': '', 'hint': '', 'step': 'lower'}]
     """
-    found = (
-        StepWarning(**{key: str(said.get(key) or "") for key in ("what", "where", "hint")}, step=step)
+    warnings = (
+        StepWarning(**{key: str(entry.get(key) or "") for key in ("what", "where", "hint")}, step=step)
         for step in ARTIFACTS
-        for said in _mappings(documents.get(step, {}).get("warnings"))
+        for entry in _mappings(documents.get(step, {}).get("warnings"))
     )
-    return [{"what": w.what, "where": w.where, "hint": w.hint, "step": w.step} for w in dict.fromkeys(found)]
+    return [{"what": w.what, "where": w.where, "hint": w.hint, "step": w.step} for w in dict.fromkeys(warnings)]
 
 
 def _mappings(value: object) -> list[Mapping[str, object]]:
@@ -52,18 +52,18 @@ def _mappings(value: object) -> list[Mapping[str, object]]:
 
 
 def line(warning: Mapping[str, object]) -> str:
-    """In one line, as errors are said.
+    """A warning in one line, in the form of an error.
 
     >>> line({"what": "one sample", "where": "calibration", "hint": "give more", "step": "lower"})
     'calibration: one sample; give more'
     """
     place = f"{warning['where']}: " if warning["where"] else ""
-    mend = f"; {warning['hint']}" if warning["hint"] else ""
-    return " ".join(f"{place}{warning['what']}{mend}".split())
+    hint = f"; {warning['hint']}" if warning["hint"] else ""
+    return " ".join(f"{place}{warning['what']}{hint}".split())
 
 
 def lines(warnings: Sequence[CollectedWarning]) -> list[str]:
-    """For a terminal: the first few, and how many there are besides."""
-    said = [f"warning: {line(warning)}" for warning in warnings[:MOST]]
+    """The first few warnings for a terminal, and how many more there are."""
+    shown = [f"warning: {line(warning)}" for warning in warnings[:MOST]]
     more = len(warnings) - MOST
-    return said + ([f"and {more} more warning{'s' if more > 1 else ''}, in the report"] if more > 0 else [])
+    return shown + ([f"and {more} more warning{'s' if more > 1 else ''}, in the report"] if more > 0 else [])

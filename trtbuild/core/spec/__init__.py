@@ -1,4 +1,4 @@
-"""One variant as frozen values: all that a user can ask for, and what a person calls it."""
+"""One variant as frozen values: everything a user can request, and its readable names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trtbuild.core.spec.lowering import Lowering
 from trtbuild.core.spec.model import Factory, Model, Onnx, Override
 from trtbuild.core.spec.run import Executor, Latency, Layers
 
-# What other modules ask for besides a variant: its groups, and the few of their parts that steps tell apart.
+# What other modules need besides a variant: its groups, and the few parts of them that steps distinguish.
 __all__ = [
     "VALIDATION", "BuildSpec", "Calibration", "Device", "Executor", "Factory", "FactoryData", "Latency", "Layers",
     "Lowering", "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Runtime", "Target", "Toolchain",
@@ -41,7 +41,7 @@ class BuildSpec:
 
 @dataclass(frozen=True)
 class Names:
-    """The chosen option of every group: what a person calls the variant."""
+    """The chosen option of every group that names a variant."""
 
     model: str
     precision: str
@@ -55,17 +55,17 @@ class Names:
 class Variant:
     names: Names
     spec: BuildSpec
-    # Workspace files that the callables of the config are made of ("pkg.module:name" -> "pkg/module.py", …): their
-    # bytes are inputs, so that an edited factory or metric makes its steps stale.
+    # Workspace files with the code of the config's callables ("pkg.module:name" -> "pkg/module.py", …): they are
+    # inputs, so that an edited factory or metric makes its steps stale.
     code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)  # library -> installed version
-    templates: str = ""  # digest of the report templates in force
+    templates: str = ""  # digest of the report templates in use
     device: Mapping[str, object] = field(default_factory=dict)  # what latency is measured on (device.identity)
     gpu: Mapping[str, object] = field(default_factory=dict)  # what executes engines and CUDA graphs (gpu.identity)
 
     @property
     def id(self) -> str:
-        """``segnet-int8-rtx-1.7-onnxruntime``, then target and calibration where they are not the default."""
+        """``segnet-int8-rtx-1.7-onnxruntime``, then target and calibration if they are not the default."""
         names = self.names
         extra = [names.target] if names.target != "portable" else []
         if self.spec.precision.calibrated and names.calibration != "minmax":
@@ -74,6 +74,6 @@ class Variant:
 
     @property
     def lowering(self) -> Lowering:
-        """How its graph is written in its precision."""
+        """How the variant's graph is written in its precision."""
         spec, name = self.spec, self.names.precision
         return Lowering.of(name, spec.precision, spec.calibration, spec.model.overrides.get(name))

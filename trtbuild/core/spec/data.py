@@ -1,4 +1,4 @@
-"""Sets of samples in a config: to calibrate with, to judge by, and to look at."""
+"""Sets of samples in a config: for calibration, validation and inspection."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 VALIDATION = "validation"
-BATCH = 8  # samples a call, within the profile; large enough to amortise a call, small enough for any memory
+BATCH = 8  # samples per call, within the profile; enough to amortise a call, few enough for any memory
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # part of file names and of step folders
 
 
 def check_seed(seed: int) -> None:
-    """NumPy's and Keras' generators take 32 bits."""
+    """Raise ValueError unless a seed has 32 bits, as NumPy's and Keras' generators require."""
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed: {seed} is not between 0 and {2**32 - 1}")
 
@@ -46,7 +46,7 @@ DataSource = str | RandomData | FactoryData  # text: an .npz file, or a folder w
 
 @dataclass(frozen=True)
 class Data:
-    """``validation`` is judged; the sets of ``inspection`` are measured and shown beside it."""
+    """``validation`` is judged; the sets in ``inspection`` are measured and shown beside it."""
 
     calibration: DataSource | None = None
     validation: DataSource = RandomData()

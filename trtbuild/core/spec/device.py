@@ -1,4 +1,4 @@
-"""The device that an estimate is for: what its data sheet promises, never what was measured on it."""
+"""The device that an estimate is for, by its data sheet, never by measurements."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PEAK_TYPES = ("float32", "tf32", "float16", "bfloat16", "int8", "float8", "float
 class Device:
     """One GPU.  ``name`` null: no device, and no estimate.
 
-    ``bandwidth_gb_s``: of its memory, in 10^9 bytes a second.  ``peak_tops``: dense matrix products, in 10^12
-    operations a second by the type of the operands; a multiply-accumulate is two operations.  A type that is not in it
-    has no published peak.  ``launch_us``: what one layer costs at least.  ``sources``: where each number is published.
+    ``bandwidth_gb_s``: of its memory, in 10^9 bytes per second.  ``peak_tops``: of dense matrix products, in 10^12
+    operations per second by the type of the operands; a multiply-accumulate is two operations.  A type that is not in
+    it has no published peak.  ``launch_us``: the least time of one layer.  ``sources``: where each number is published.
     """
 
     name: str | None = None

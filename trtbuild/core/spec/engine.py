@@ -1,4 +1,4 @@
-"""What is made of the model and what computes it: precision, calibration, TensorRT, target and runtime."""
+"""How a model is built and run: precision, calibration, TensorRT, target and runtime."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CALIBRATED: tuple[LoweringKind, ...] = ("int8",)  # their scales come from data
 
 @dataclass(frozen=True)
 class Precision:
-    """How ``lower`` writes it into the graph (``quantize_ops``: int8 only), and whether float32 may be TF32."""
+    """How ``lower`` writes the precision into the graph (``quantize_ops``: int8 only), and whether TF32 is allowed."""
 
     lowering: LoweringKind
     quantize_ops: tuple[str, ...] = ()
@@ -51,10 +51,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Toolchain:
-    """One exact TensorRT; ``requirements`` are all pinned, since they are a part of every engine's recipe.
+    """One exact TensorRT; all ``requirements`` are pinned, since they are part of every engine's recipe.
 
-    A requirement may be for some Pythons only (PEP 508: ``numpy==2.2.6 ; python_full_version < '3.11'``).  What is for
-    others than this one, which also makes the toolchain's environment, is left out.
+    A requirement can be for some Python versions only (PEP 508: ``numpy==2.2.6 ; python_full_version < '3.11'``).  It
+    is dropped unless this Python, which also makes the toolchain's environment, is one of them.
     """
 
     flavour: Literal["tensorrt-rtx", "tensorrt"]
@@ -68,7 +68,7 @@ class Toolchain:
 
 
 def _for_python(requirement: str, python: tuple[int, int]) -> str:
-    """A requirement without its condition; "" when that does not hold for this Python.
+    """A requirement without its condition; "" if the condition does not hold for this Python.
 
     >>> _for_python("numpy==2.2.6 ; python_full_version < '3.11'", (3, 10))
     'numpy==2.2.6'
@@ -85,10 +85,10 @@ def _for_python(requirement: str, python: tuple[int, int]) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """Compute capabilities the engine is compiled for; empty: RTX's portable default set, TensorRT's own GPU.
+    """Compute capabilities that the engine is compiled for; empty: RTX's portable default set, or this GPU (TensorRT).
 
-    The rest is of the flavour ``tensorrt`` alone.  ``timing_cache``: a file of an earlier build; its tactics are taken
-    and no others are timed, so that a rebuild chooses the same.
+    The other fields are for the flavour ``tensorrt`` only.  ``timing_cache``: a file from an earlier build; its tactics
+    are used and no others are timed, so that a rebuild chooses the same ones.
     """
 
     compute_capabilities: tuple[str, ...] = ()
@@ -99,9 +99,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What computes: ``module`` runs the graphs with its ``providers``, ``engine`` executes the engine (null: nothing).
+    """``module`` runs the graphs with its ``providers``, ``engine`` executes the engine (null: nothing does).
 
-    With an engine the graphs before it are run all the same: the hops to it tell who moved the outputs.
+    The graphs before the engine are run even so: the hops between them show where the outputs changed.
     """
 
     module: str

@@ -1,4 +1,4 @@
-"""How a float32 graph is written in a precision: what an option of conf/precision says, and a model's exclusions."""
+"""How a float32 graph is written in a precision: an option from conf/precision, with a model's exclusions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from trtbuild.core.spec.engine import CALIBRATED, Calibration, LoweringKind, Precision
 from trtbuild.core.spec.model import Override
 
-# Widest first, as pages show them: kind, and whether float32 may be TF32.
+# Widest first, as pages show them: kind, and whether TF32 is allowed.
 _ORDER: tuple[tuple[str, bool], ...] = (
     ("none", False), ("none", True), ("float16", False), ("bfloat16", False), ("int8", False),
 )  # fmt: skip
@@ -15,9 +15,9 @@ _ORDER: tuple[tuple[str, bool], ...] = (
 
 @dataclass(frozen=True)
 class Lowering:
-    """``precision`` is the option's name, which says nothing by itself; the rest is all that the graph depends on.
+    """``precision`` is only the option's name; the graph depends on the other fields.
 
-    ``quantize_ops`` and ``calibration`` are for int8 alone; ``exclude_scopes`` and ``exclude_ops`` stay in float32.
+    ``quantize_ops`` and ``calibration`` are for int8 only; ``exclude_scopes`` and ``exclude_ops`` stay in float32.
     """
 
     precision: str = "fp32"
@@ -49,18 +49,18 @@ class Lowering:
         >>> str(Lowering("mine", "int8", quantize_ops=("Conv", "MatMul"), exclude_ops=("Gemm",)))
         'int8 for Conv, MatMul; in float32: Gemm'
         """
-        said: str = "float32" if self.kind == "none" else self.kind
-        said += f" for {', '.join(self.quantize_ops)}" if self.calibrated else ""
-        said += " with TF32" if self.tf32 else ""
+        text: str = "float32" if self.kind == "none" else self.kind
+        text += f" for {', '.join(self.quantize_ops)}" if self.calibrated else ""
+        text += " with TF32" if self.tf32 else ""
         excluded = ", ".join((*self.exclude_scopes, *self.exclude_ops))
-        return f"{said}; in float32: {excluded}" if excluded else said
+        return f"{text}; in float32: {excluded}" if excluded else text
 
 
 FLOAT32 = Lowering()
 
 
 def rank(kind: str, tf32: bool) -> int:
-    """The place of a precision among others; one of an unknown kind comes last.
+    """The place of a precision in that order; an unknown kind comes last.
 
     >>> rank("none", True) < rank("int8", True) < rank("", False)
     True

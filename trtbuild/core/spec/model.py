@@ -1,4 +1,4 @@
-"""The model of a config: where it comes from, its inputs, how it is exported and what is judged."""
+"""The model in a config: its source, its inputs, how it is exported and what is judged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPSET_MIN, OPSET_MAX = 13, 25  # tf2onnx writes up to 18; onnx's version convert
 
 @dataclass(frozen=True)
 class SavedModel:
-    """``tags`` of its graph, where there are several (TensorFlow 1); default: ``serve``, or the only graph's."""
+    """``tags``: of its graph, if it has several (TensorFlow 1); default: ``serve``, or those of the only graph."""
 
     path: str
     signature: str = "serving_default"
@@ -35,7 +35,7 @@ class Keras:
 
 @dataclass(frozen=True)
 class FrozenGraph:
-    """A TensorFlow 1 ``GraphDef``; ``inputs`` and ``outputs`` give clean names to its tensors (``name: "op:0"``)."""
+    """A TensorFlow 1 ``GraphDef``; ``inputs`` and ``outputs`` give its tensors clean names (``name: "op:0"``)."""
 
     path: str
     inputs: Mapping[str, str]
@@ -67,7 +67,7 @@ Source = SavedModel | Keras | FrozenGraph | Onnx | Factory
 
 @dataclass(frozen=True)
 class Profile:
-    """Optimisation profile of one input: a number for its one dynamic dimension, or whole shapes."""
+    """Optimisation profile of one input: sizes of its only dynamic dimension, or whole shapes."""
 
     min: int | tuple[int, ...]
     opt: int | tuple[int, ...]
@@ -76,9 +76,9 @@ class Profile:
 
 @dataclass(frozen=True)
 class Input:
-    """One model input: ``null`` in ``shape`` is a dynamic dimension.
+    """One model input; ``null`` in ``shape`` is a dynamic dimension.
 
-    ``range`` is what its values lie in, (low, high); random data is drawn from it.  Empty: not declared.
+    ``range``: (low, high) of its values; random data is drawn from it.  Empty: not declared.
     """
 
     dtype: Dtype
@@ -131,7 +131,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Override:
-    """Parts kept in higher precision: TensorFlow scopes (prefixes, whole components) and ONNX op types."""
+    """Parts kept in higher precision: TensorFlow scopes (prefixes of whole components) and ONNX op types."""
 
     exclude_scopes: tuple[str, ...] = ()
     exclude_ops: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""How much a build may take, and how closely it looks: the groups executor, layers and latency."""
+"""How much a build can use, and how closely it looks: the groups executor, layers and latency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BYTE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**1
 
 
 def byte_count(size: int | str) -> int:
-    """A number of bytes, from ``256MB`` or ``1.5GiB`` as well; ValueError for anything else."""
+    """A number of bytes, also from ``256MB`` or ``1.5GiB``; ValueError for anything else."""
     if isinstance(size, int):
         return size
     number = size.rstrip("abigkmABIGKM ")
@@ -18,7 +18,7 @@ def byte_count(size: int | str) -> int:
     try:
         return int(float(number) * _BYTE_UNITS[unit])
     except (KeyError, ValueError, OverflowError):
-        raise ValueError(f"'{size}' is no size; write bytes, 256MB or 1GiB") from None
+        raise ValueError(f"'{size}' is not a size; write bytes, 256MB or 1GiB") from None
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Executor:
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers: {self.workers} is below 1; null means one for each core")
         if self.memory_bytes is not None and self.memory_bytes < 1:
-            raise ValueError(f"memory: {self.memory} is below 1; null means what is free")
+            raise ValueError(f"memory: {self.memory} is below 1; null means the free memory")
 
     @property
     def memory_bytes(self) -> int | None:
@@ -45,8 +45,8 @@ class Executor:
 class Layers:
     """Which intermediate tensors are compared, on how many samples, within how many bytes of arrays at once.
 
-    ``all``: every mapped tensor as an output of one graph; ``fusion``: those that the runtime's fusions leave alone;
-    ``per_op``: a graph of its own for each tensor, of one ``scope`` or TensorFlow ``op`` type; ``off``: no step.
+    ``all``: every mapped tensor, as outputs of one graph; ``fusion``: those that the runtime's fusions leave alone;
+    ``per_op``: a separate graph for each tensor of one ``scope`` or TensorFlow ``op`` type; ``off``: no step.
     """
 
     mode: Literal["all", "fusion", "per_op", "off"] = "all"
@@ -61,7 +61,7 @@ class Layers:
         if self.bytes < 1:
             raise ValueError(f"max_bytes: {self.max_bytes} is below 1")
         if self.mode == "per_op" and not (self.scope or self.op):
-            raise ValueError("mode: per_op wants layers.scope or layers.op; a conversion for every tensor takes long")
+            raise ValueError("mode: per_op needs layers.scope or layers.op; a conversion for every tensor takes long")
 
     @property
     def bytes(self) -> int:
@@ -78,10 +78,10 @@ class Layers:
 
 @dataclass(frozen=True)
 class Latency:
-    """How latency is measured: ``seconds`` of calls a side in all, spread over interleaved ``rounds``.
+    """How latency is measured: ``seconds`` of calls per contender in all, spread over interleaved ``rounds``.
 
-    ``warmup_s`` goes before the first round, and its share before every later one.  ``batch``: null is the profile's
-    opt; ``threads``: null is every core allowed.  ``baseline``: a lowered.onnx of another build, to compare with.
+    ``warmup_s`` precedes the first round, and a share of it every later one.  ``batch``: null is the profile's opt;
+    ``threads``: null is every allowed core.  ``baseline``: a lowered.onnx from another build to compare with.
     """
 
     measure: bool = True

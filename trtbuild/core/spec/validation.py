@@ -9,16 +9,16 @@ from trtbuild.base.text import did_you_mean
 
 # Built-in task metrics, and whether higher is better; deviation/metrics.py computes them.
 BUILT_IN: Mapping[str, bool] = {"mean_iou": True, "top1": True, "mse": False}
-# Deviation metrics a threshold can be set on; the sign of "better" is part of the name's meaning.
+# Deviation metrics that can have a threshold: an upper or a lower bound.
 UPPER_BOUNDS = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse")
 LOWER_BOUNDS = ("cosine", "sqnr_db", "exact_share")
-# What a metric can be: a limit outside would always hold, or never.
+# The values that a metric can have: a limit outside of them would always hold, or never.
 _RANGES = {"cosine": (-1.0, 1.0), "exact_share": (0.0, 1.0), **dict.fromkeys(UPPER_BOUNDS, (0.0, None))}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task metric on ``labels`` (a key of the validation data); ``max_drop`` against TensorFlow's own score."""
+    """A task metric on ``labels`` (a key of the validation data); ``max_drop``: from TensorFlow's own score."""
 
     metric: str
     labels: str
@@ -47,7 +47,7 @@ def _check_range(where: str, metric: str, limit: float | None) -> None:
 
 @dataclass(frozen=True)
 class LatencyLimits:
-    """``max_regression``: by how much of the baseline's median latency it may be slower (0.05 is 5 %)."""
+    """``max_regression``: how much slower it can be, as a share of the baseline's median latency (0.05 is 5 %)."""
 
     p99_ms: float | None = None
     max_regression: float | None = None
@@ -61,7 +61,7 @@ class LatencyLimits:
 
 @dataclass(frozen=True)
 class Validation:
-    """``export`` judges the hop source model -> exported graph in every precision; without it fp32's limits do."""
+    """``export``: limits for the hop source model -> exported graph in every precision; default: fp32's limits."""
 
     deviation: Mapping[str, float | Mapping[str, float] | None] = field(default_factory=dict)
     export: Mapping[str, float] = field(default_factory=dict)
@@ -79,14 +79,14 @@ class Validation:
                     _check_range(f"{key}.{name}{'.' * bool(precision)}{precision}", name, value)
 
     def limits(self, precision: str) -> dict[str, float]:
-        """The deviation thresholds that hold for one precision."""
+        """The deviation thresholds of one precision."""
         chosen = {k: v.get(precision) if isinstance(v, Mapping) else v for k, v in self.deviation.items()}
         return {name: limit for name, limit in chosen.items() if limit is not None}
 
     @property
     def export_limits(self) -> dict[str, float]:
-        """What judges the exported graph, whatever the precision; empty where the default does (``core/verdict.py``).
+        """The limits of the exported graph in every precision; empty where the default applies (``core/verdict.py``).
 
-        An exporter knows no precision: what float32 may not deviate, the exported graph may not either.
+        An exporter does not know the precision, so the limits of float32 are its limits.
         """
         return dict(self.export) or self.limits("fp32")
