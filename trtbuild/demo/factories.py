@@ -1,4 +1,4 @@
-"""Makes keras.applications architectures with random yet realistic weights; it reads no file and downloads none."""
+"""Makes keras.applications models with random but realistic weights; nothing is read or downloaded."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from trtbuild.demo.inputs import smooth_images
+from trtbuild.demo.kernels import (
+    TINY,
+    Floats,
+    centred,
+    depthwise_kernel,
+    mixed_kernel,
+    on_grid,
+    patches_of,
+    product,
+    scale_on_grid,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -21,32 +31,18 @@ SIDE_PX: Final = {"InceptionV3": 299, "InceptionResNetV2": 299, "Xception": 299}
 RESCALES_ITSELF: Final = ("ConvNeXt", "EfficientNet", "MobileNetV3")
 
 # Weights are fitted to this many smooth images of this side. Smaller than the input, because float64 is slow; many,
-# because deep features of n images span n - 1 directions at most.
+# because the deep features of n images span at most n - 1 directions.
 PROBE_COUNT: Final = 16
 PROBE_PX: Final = 144
 PROBE_SEED: Final = 7
-PATCH_COUNT: Final = 64
-# Share (of the standard deviation) of a kernel that is a mixture of its own input's patches; the rest is noise. 0 is a
-# chaotic network: 1 % of noise after MobileNetV2's first convolution changes its logits by 100 %.
-ALIGNMENT: Final = 0.8
-# Directions of the patches weaker than this (in mean variances) are mixed in with less weight. At 1, InceptionV3's
-# logits vary in one direction only; at 0.1, int8 brings MobileNetV2 (seed 3) to cosine 0.97 instead of 0.99.
-WHITENING_FLOOR: Final = 0.3
 
-# Spread (sigma of the logarithm) of the scale of output channels, of classes, and of batch normalisation's gain;
+# Spread (sigma of the logarithm) of the scale of classes, and of batch normalisation's gain;
 # standard deviation of its offset and of biases, in units of the normalised activation.
-CHANNEL_SIGMA: Final = 0.4
 CLASS_SIGMA: Final = 0.5
 GAIN_SIGMA: Final = 0.2
 OFFSET_STD: Final = 0.2
 # Standard deviation of each logit between images: softmax over 1000 classes is then neither flat nor one-hot.
 LOGIT_STD: Final = 1.5
-# Measured numbers are put on this grid: multiples of 1/16 for shifts, powers of 2**(1/16) for scales.
-GRID: Final = 16
-# Keeps a constant (dead) input from a division by zero.
-TINY: Final = 1e-6
-
-Floats = npt.NDArray[np.float64]
 
 
 def keras_application(application: str, seed: int, **arguments: Any) -> keras.Model:
@@ -181,20 +177,20 @@ def _fill_normalisation(layer: keras.layers.BatchNormalization, x: Floats, rng: 
     rows = x.reshape(-1, channels)
     mean = rows.mean(axis=0)
     square = np.einsum("ij,ij->j", rows, rows) / len(rows)
-    std = _scale_on_grid(np.sqrt(np.maximum(square - mean**2, TINY)))
+    std = scale_on_grid(np.sqrt(np.maximum(square - mean**2, TINY)))
     layer.moving_variance.assign(std**2)
-    layer.moving_mean.assign(_on_grid(mean / std) * std)
+    layer.moving_mean.assign(on_grid(mean / std) * std)
 
 
 def _fill_kernel(layer: keras.layers.Layer, x: Floats, rng: np.random.Generator) -> None:
     """Fit the kernel of a Conv2D, DepthwiseConv2D or Dense layer to its input `x`."""
     shape = tuple(layer.kernel.shape)
     size = shape[:2] if len(shape) == 4 else (1, 1)
-    patches, unit = _patches(x, size, getattr(layer, "dilation_rate", (1, 1)), rng)
+    patches, unit = patches_of(x, size, getattr(layer, "dilation_rate", (1, 1)), rng)
     if _is_depthwise(layer, channels=x.shape[-1]):
-        kernel, _ = _depthwise_kernel(patches, int(np.prod(shape[2:])) // x.shape[-1], rng)
+        kernel, _ = depthwise_kernel(patches, int(np.prod(shape[2:])) // x.shape[-1], rng)
     else:
-        kernel, _ = _mixed_kernel(patches.reshape(len(patches), -1), shape[-1], rng)
+        kernel, _ = mixed_kernel(patches.reshape(len(patches), -1), shape[-1], rng)
     layer.kernel.assign(kernel.reshape(shape) / unit)
     if getattr(layer, "bias", None) is not None:
         layer.bias.assign(rng.normal(0, OFFSET_STD, layer.bias.shape))
@@ -210,113 +206,19 @@ def _is_depthwise(layer: keras.layers.Layer, channels: int) -> bool:
 def _fill_separable(layer: keras.layers.SeparableConv2D, x: Floats, rng: np.random.Generator) -> None:
     """Fit the depthwise kernel to `x`, and the pointwise kernel to what the depthwise one makes of it."""
     height, width, _, multiplier = layer.depthwise_kernel.shape
-    patches, unit = _patches(x, (height, width), layer.dilation_rate, rng)
-    kernel, between = _depthwise_kernel(patches, multiplier, rng)
+    patches, unit = patches_of(x, (height, width), layer.dilation_rate, rng)
+    kernel, between = depthwise_kernel(patches, multiplier, rng)
     layer.depthwise_kernel.assign(kernel / unit)
-    patches, unit = _centred(between.reshape(len(between), -1))
-    kernel, _ = _mixed_kernel(patches, layer.filters, rng)
+    patches, unit = centred(between.reshape(len(between), -1))
+    kernel, _ = mixed_kernel(patches, layer.filters, rng)
     layer.pointwise_kernel.assign(kernel.reshape(layer.pointwise_kernel.shape) / unit)
-
-
-def _patches(
-    x: Floats, size: tuple[int, int], dilation: tuple[int, int], rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """PATCH_COUNT centred pieces [count, *size, channels] of `x` [n, height, width, channels] or [n, channels]."""
-    if x.ndim == 2:
-        x = x[:, None, None, :]
-    (row_step, column_step), (height, width) = dilation, size
-    reach = ((height - 1) * row_step + 1, (width - 1) * column_step + 1)
-    missing = [max(0, wanted - have) for wanted, have in zip(reach, x.shape[1:3], strict=True)]
-    if any(missing):
-        x = np.pad(x, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))[..., ::row_step, ::column_step]
-    count, rows, columns = windows.shape[:3]
-    image = np.arange(PATCH_COUNT) % count
-    chosen = windows[image, rng.integers(rows, size=PATCH_COUNT), rng.integers(columns, size=PATCH_COUNT)]
-    return _centred(chosen.transpose(0, 2, 3, 1))
-
-
-def _centred(patches: Floats) -> tuple[Floats, Floats]:
-    """The difference from the mean patch in units of its standard deviation, and that unit.
-
-    To be on the grid makes sums of products exact, so that kernels do not depend on the order of summation.
-    """
-    difference = patches - patches.mean(axis=0)
-    unit = _scale_on_grid(difference.std() + TINY)
-    return _on_grid(difference / unit), unit
-
-
-def _mixture(patches: Floats, shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """Random weights [patches, *shape] of patches [count, values], which make all strong directions count alike."""
-    # Without whitening the strongest direction of a layer wins again in the next one, like in power iteration, and
-    # after some layers all images are the same up to one number. A function of the Gram matrix, and not its
-    # eigenvectors, because these have no sign.
-    import keras
-
-    strength, direction = (np.asarray(part) for part in keras.ops.eigh(_product(patches, patches.T)))
-    strength = np.maximum(strength, 0) * len(patches) / (strength.sum() + TINY)
-    whitening = _product(direction * (strength + WHITENING_FLOOR) ** -0.5, direction.T)
-    weights = _product(whitening, rng.standard_normal((len(patches), int(np.prod(shape)))))
-    return _on_grid(weights * GRID).reshape(-1, *shape) / GRID
-
-
-def _mixed_kernel(patches: Floats, outputs: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Kernel [values, outputs] for patches [count, values], and its response [count, outputs] to them."""
-    fitted = _product(patches.T, _mixture(patches, (outputs,), rng))
-    kernel = _noisy(fitted, 0, rng)
-    response = _product(patches, kernel)
-    scale = _channel_scale(response, rng)
-    return kernel * scale, response * scale
-
-
-def _depthwise_kernel(patches: Floats, multiplier: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Kernel [height, width, channels, multiplier] for patches [count, height, width, channels], and its response."""
-    count, _, _, channels = patches.shape
-    mixture = _mixture(patches.reshape(count, -1), (channels, multiplier), rng)
-    fitted = np.einsum("khwc,kcm->hwcm", patches, mixture)
-    kernel = _noisy(fitted, (0, 1), rng)
-    response = np.einsum("khwc,hwcm->kcm", patches, kernel)
-    scale = _channel_scale(response, rng)
-    return kernel * scale, response * scale
-
-
-def _noisy(fitted: Floats, axes: int | tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """ALIGNMENT of the fitted kernel, brought to variance 1 over `axes`, and noise for the rest of the variance."""
-    rms = np.sqrt((fitted**2).mean(axis=axes, keepdims=True)) + TINY
-    noise = rng.standard_normal(fitted.shape)
-    mixed: Floats = ALIGNMENT * fitted / rms + np.sqrt(1 - ALIGNMENT**2) * noise
-    return mixed
-
-
-def _channel_scale(response: Floats, rng: np.random.Generator) -> Floats:
-    """What makes the response's standard deviation about 1, times each channel's own scale."""
-    spread = np.exp(rng.normal(0, CHANNEL_SIGMA, response.shape[1:]))
-    return spread / _scale_on_grid(response.std() + TINY)
 
 
 def _fill_classifier(layer: keras.layers.Dense, features: Floats, rng: np.random.Generator) -> None:
     """Scale and centre the logits of `features` float64 [n, units], else the mean feature decides top-1 alone."""
     kernel = rng.standard_normal(layer.kernel.shape) * np.exp(rng.normal(0, CLASS_SIGMA, layer.units))
-    logits = _product(features, kernel)
-    scale = _scale_on_grid(LOGIT_STD / (logits.std(axis=0).mean() + TINY))
+    logits = product(features, kernel)
+    scale = scale_on_grid(LOGIT_STD / (logits.std(axis=0).mean() + TINY))
     layer.kernel.assign(kernel * scale)
     if layer.use_bias:
-        layer.bias.assign(rng.normal(0, OFFSET_STD, layer.units) - _on_grid((logits * scale).mean(axis=0)))
-
-
-def _product(a: Floats, b: Floats) -> Floats:
-    """Matrix product. TensorFlow's: OpenBLAS' threads wait for each other, 24 ms instead of 1 ms on busy cores."""
-    import keras
-
-    product: Floats = np.asarray(keras.ops.matmul(a, b))
-    return product
-
-
-def _on_grid(values: Floats) -> Floats:
-    """The nearest multiples of 1/GRID."""
-    return np.round(values * GRID) / GRID
-
-
-def _scale_on_grid(values: Floats) -> Floats:
-    """The nearest powers of 2**(1/GRID); values must be positive."""
-    return np.exp2(np.round(np.log2(values) * GRID) / GRID)
+        layer.bias.assign(rng.normal(0, OFFSET_STD, layer.units) - on_grid((logits * scale).mean(axis=0)))

@@ -1,4 +1,4 @@
-"""Draws smooth colour images for models with random weights, of which it knows the input size only."""
+"""Draws smooth colour images for models with random weights, from nothing but the size of their input."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from trtbuild.demo.noise import Floats, smooth_field
 
 Image = npt.NDArray[np.uint8]
 
-# Cells along the short side of each noise grid. Nothing finer: an image that has no pixel noise compresses.
+# Cells along the short side of each noise grid. Nothing finer: an image without pixel noise compresses well.
 OCTAVES: Final = (2, 4, 8, 16)
 SHAPES_PER_IMAGE: Final = 5
-# Levels per channel are spaced by this much. It is below what any model here can tell apart, and halves the files.
+# Spacing of the levels of a channel: less than any model here can distinguish, and it halves the files.
 LEVEL_STEP: Final = 4
 
 
 class Data(NamedTuple):
-    """The images that one model is given: `calibration` + `validation` square images of `side_px`."""
+    """The images for one model: `calibration` + `validation` square images of `side_px`."""
 
     model: str
     side_px: int
@@ -37,7 +37,7 @@ DATA: Final = (
 
 
 def smooth_images(count: int, height: int, width: int, seed: int) -> Image:
-    """Draw images of blurred colour fields with a few plain shapes on them.
+    """Draw images of blurred colour fields with a few plain shapes.
 
     Returns uint8 [count, height, width, 3]. Image i depends on (seed, i) only, so a longer batch starts with the
     shorter one.
@@ -60,7 +60,7 @@ def _smooth_image(height: int, width: int, rng: np.random.Generator) -> Image:
 
 
 def _with_shape(canvas: Floats, rng: np.random.Generator) -> Floats:
-    """The canvas under one turned ellipse or rectangle of a single, partly transparent colour."""
+    """The canvas with one rotated ellipse or rectangle on it, in a single, partly transparent colour."""
     height, width, _ = canvas.shape
     y, x = np.mgrid[0:height, 0:width]
     angle = rng.uniform(0, np.pi)

@@ -1,4 +1,4 @@
-"""Trains LeNet-5 on scikit-learn's digits, then writes it with the data to build it."""
+"""Trains LeNet-5 on scikit-learn's digits, and writes it with the data for its build."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def top1(model: keras.Model, image: Images, label: Labels) -> float:
 def write(folder: Path, model: keras.Model, digits: Digits) -> None:
     """Write `lenet.keras`, `calibration.npz` (from the training digits) and `validation.npz` (all held-out digits)."""
     folder.mkdir(parents=True, exist_ok=True)
-    # A fresh model: the trained one, and a clone of it too (Keras 3.15), carries its optimizer into the file.
+    # A fresh model: the trained one and its clones (Keras 3.15) would save their optimizer, too.
     clean = lenet5()
     clean.set_weights(model.get_weights())
     clean.save(folder / "lenet.keras")

@@ -1,4 +1,4 @@
-"""Makes smooth random fields out of coarse grids; what they depict is the caller's."""
+"""Makes smooth random fields from coarse grids."""
 
 from __future__ import annotations
 

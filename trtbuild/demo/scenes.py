@@ -1,4 +1,4 @@
-"""Composes street scenes with the class of every pixel, out of the parts in `trtbuild.demo.street`."""
+"""Composes street scenes, with the class of every pixel, from the parts in `trtbuild.demo.street`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Image = npt.NDArray[np.uint8]
 Label = npt.NDArray[np.uint8]
 Painter = Callable[[Canvas, Place, np.random.Generator], None]
 
-# Lowest nearness at which a thing is still a few pixels wide.
+# The smallest nearness at which an object is still a few pixels wide.
 FARTHEST_VEHICLE: Final = 0.16
 FARTHEST_PEDESTRIAN: Final = 0.3
 NEAREST: Final = 0.95
 
 
 class Thing(NamedTuple):
-    """Something upright that has been put somewhere, not yet painted."""
+    """An upright object with its place, not yet painted."""
 
     nearness: float
     centre_px: float
@@ -52,7 +52,7 @@ def scene(rng: np.random.Generator) -> tuple[Image, Label]:
     road = random_road(rng)
     paint_backdrop(canvas, road.horizon_px, rng)
     paint_road(canvas, road, rng)
-    # From far to near, so that what is in front covers what is behind.
+    # From far to near, so that near objects cover far ones.
     for thing in sorted(_things(road, rng), key=lambda thing: thing.nearness):
         foot, scale = road.row(thing.nearness), road.px_per_metre(thing.nearness)
         thing.paint(canvas, Place(foot, thing.centre_px, scale), rng)
@@ -60,7 +60,7 @@ def scene(rng: np.random.Generator) -> tuple[Image, Label]:
 
 
 def _things(road: Road, rng: np.random.Generator) -> list[Thing]:
-    """All vehicles, pedestrians, trees and posts of a scene, in no order."""
+    """All vehicles, pedestrians, trees and posts of a scene, in no particular order."""
     things = [_beside(road, rng, paint_tree) for _ in range(rng.integers(0, 5))]
     things += [_beside(road, rng, paint_post) for _ in range(rng.integers(0, 3))]
     things += [_in_lane(road, rng) for _ in range(rng.integers(1, 5))]
@@ -69,7 +69,7 @@ def _things(road: Road, rng: np.random.Generator) -> list[Thing]:
 
 
 def _beside(road: Road, rng: np.random.Generator, paint: Painter) -> Thing:
-    """Outside the road, left or right."""
+    """A place beside the road, left or right."""
     nearness = rng.uniform(0.08, 0.5)
     across = rng.choice((-1.0, 1.0)) * rng.uniform(1.15, 2.5)
     return Thing(nearness, road.centre(nearness) + across * road.half_width_px * nearness, paint)

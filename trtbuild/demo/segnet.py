@@ -1,4 +1,4 @@
-"""Trains the segmentation network on generated street scenes, then writes it with the data to build it."""
+"""Trains the segmentation network on generated street scenes, and writes it with the data for its build."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VALIDATION_SEED: Final = 2001
 CALIBRATION_SEED: Final = 3001
 VALIDATION_COUNT: Final = 64
 CALIBRATION_COUNT: Final = 128
-# More held-out scenes than are written, so that the printed score is that of the model and not of 64 scenes.
+# More held-out scenes than are written, so that the printed score describes the model, not 64 scenes.
 HELD_OUT_COUNT: Final = 256
 
 WANTED_MEAN_IOU: Final = 0.85
@@ -40,7 +40,7 @@ def train(model: keras.Model, image: Image, label: Label, epochs: int) -> None:
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        # XLA, Keras' default, halved the speed on a CPU: 394 instead of 192 ms a step (TensorFlow 2.21).
+        # XLA, Keras' default, halved the speed on a CPU: 394 instead of 192 ms per step (TensorFlow 2.21).
         jit_compile=False,
     )
     model.fit(_batches(image, label), epochs=epochs, shuffle=False, verbose=2)
@@ -63,7 +63,7 @@ def _batches(image: Image, label: Label) -> tf.data.Dataset:
 
 
 def class_iou(model: keras.Model, image: Image, label: Label) -> npt.NDArray[np.float64]:
-    """Intersection over union of each class, counted over all pixels of all images; float64 [6]."""
+    """Intersection over union of each class, over all pixels of all images; float64 [6]."""
     logits = model.predict(image.astype(np.float32), batch_size=BATCH_SIZE, verbose=0)
     pairs = label.astype(np.int64) * len(CLASSES) + logits.argmax(axis=-1)
     counts = np.bincount(pairs.ravel(), minlength=len(CLASSES) ** 2).reshape(len(CLASSES), len(CLASSES))
@@ -76,8 +76,8 @@ def save(model: keras.Model, folder: Path) -> None:
     """Write a SavedModel with the one signature `serving_default`: `image` in, `logits` out, any batch size."""
     import tensorflow as tf
 
-    # A plain module holds the weights and nothing else: Keras' own export would add a second signature, and saving
-    # the trained model its optimizer.
+    # A plain module holds only the weights: Keras' own export would add a second signature, and saving the trained
+    # model would add its optimizer.
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     image = tf.TensorSpec((None, HEIGHT_PX, WIDTH_PX, 3), tf.float32, name="image")
@@ -86,14 +86,14 @@ def save(model: keras.Model, folder: Path) -> None:
 
 
 def _scoped(model: keras.Model, name: str) -> Callable[..., Tensor]:
-    """A part of the model to be called for inference under exactly its own name scope."""
+    """A part of the model, called for inference under exactly its own name scope."""
     import keras
 
     part = model.get_layer(name)
 
     def call(x: Tensor) -> Tensor:
-        # Keras 3 enters the scope of a layer twice, to build and to call it, and TensorFlow names the second `head_1`.
-        # Inside a scope that the layer itself is said to have opened, it enters none.
+        # Keras 3 enters the scope of a layer twice, to build it and to call it, and TensorFlow names the second `head_1`.
+        # It does not enter a scope that the layer seems to have opened itself.
         with keras.name_scope(name, caller=part):
             return part(x, training=False)
 

@@ -1,4 +1,4 @@
-"""Defines the layers of the segmentation network; training and writing it is `trtbuild.demo.segnet`'s."""
+"""Defines the layers of the segmentation network; `trtbuild.demo.segnet` trains and writes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trtbuild.demo.scenes import CLASSES, HEIGHT_PX, WIDTH_PX
 if TYPE_CHECKING:
     import keras
 
-# Symbolic or real, one or a list: the parts are written once for both.
+# Symbolic or real, one or a list: the parts work with both.
 Tensor = Any
 PARTS: Final = ("encoder", "context", "decoder", "head")
 
@@ -28,7 +28,7 @@ def segnet() -> keras.Model:
 
 
 def joined(image: Tensor, part: Callable[[str], Callable[..., Tensor]]) -> Tensor:
-    """The logits of an image, symbolic or not; `part` gives what to call for a name in PARTS."""
+    """The logits of an image, symbolic or not; `part` returns the callable for a name in PARTS."""
     full, half, quarter, eighth = part("encoder")(image)
     wide = part("context")(eighth)
     return part("head")(part("decoder")([full, half, quarter, wide]))
@@ -92,7 +92,7 @@ def _convolved(x: Tensor, filters: int, name: str, size: int = 3, strides: int =
     x = layers.Conv2D(
         filters, size, strides, padding="same", dilation_rate=dilation, use_bias=False, name=f"{name}_conv"
     )(x)
-    # 0.9 instead of Keras' 0.99: training has a few thousand steps only, and the moments must have settled by then.
+    # 0.9 instead of Keras' 0.99: training takes only a few thousand steps, and the moments must have settled by then.
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 

@@ -1,1 +1,1 @@
-"""The parts of a street scene, one module each; `trtbuild.demo.scenes` puts them together."""
+"""The parts of a street scene, one module each; `trtbuild.demo.scenes` assembles them."""

@@ -1,4 +1,4 @@
-"""Paints the upright things: vehicles, pedestrians, trees and lamp posts, each at its place on the ground."""
+"""Paints the upright objects: vehicles, pedestrians, trees and lamp posts, each at its place on the ground."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ VEHICLE_SHARES: Final = (0.65, 0.2, 0.15)
 
 
 class Place(NamedTuple):
-    """Where a thing stands: its foot in pixels and the scale there."""
+    """Where an object stands: its foot in pixels, and the scale there."""
 
     foot_px: float
     centre_px: float
@@ -114,7 +114,7 @@ def paint_tree(canvas: Canvas, place: Place, rng: np.random.Generator) -> None:
 
 
 def paint_post(canvas: Canvas, place: Place, rng: np.random.Generator) -> None:
-    """A lamp post or a traffic sign: thin, upright, and no pedestrian."""
+    """A lamp post or a traffic sign: thin and upright, but not a pedestrian."""
     height = rng.uniform(2.2, 5) * place.px_per_metre
     half = 0.06 * place.px_per_metre
     foot, middle = place.foot_px, place.centre_px

@@ -16,7 +16,7 @@ GROUNDS: Final = ((80, 120, 60), (115, 130, 75), (150, 140, 125), (135, 115, 85)
 
 
 def paint_backdrop(canvas: Canvas, horizon_px: float, rng: np.random.Generator) -> None:
-    """Paint everything that the road and the traffic come on top of."""
+    """Paint everything behind the road and the traffic."""
     _paint_sky(canvas, rng)
     _paint_houses(canvas, horizon_px, rng)
     _paint_ground(canvas, horizon_px, rng)
@@ -33,7 +33,7 @@ def _paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _paint_houses(canvas: Canvas, horizon_px: float, rng: np.random.Generator) -> None:
-    """Walls with windows along the horizon, with gaps through which the sky is seen."""
+    """Walls with windows along the horizon, with gaps that show the sky."""
     left = rng.uniform(-15, 0)
     while left < WIDTH_PX:
         width = rng.uniform(10, 34)
@@ -63,6 +63,6 @@ def _paint_ground(canvas: Canvas, horizon_px: float, rng: np.random.Generator) -
 
 
 def random_colour(palette: tuple[tuple[int, int, int], ...], rng: np.random.Generator) -> Colour:
-    """One of the palette, a little lighter or darker and off hue; float32 [3]."""
+    """One colour of the palette, slightly lighter or darker and shifted in hue; float32 [3]."""
     base = rgb(*palette[rng.integers(len(palette))])
     return base * np.float32(rng.uniform(0.75, 1.2)) * rng.uniform(0.92, 1.08, 3).astype(np.float32)

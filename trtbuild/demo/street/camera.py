@@ -14,13 +14,13 @@ def photographed(image: Floats, rng: np.random.Generator) -> npt.NDArray[np.uint
     light = _shade(image, rng)
     light = _blurred(light, np.float32(rng.uniform(0, 0.35)))
     light = _exposed(light, rng)
-    # Grey noise, not coloured: sensors have both, but only this one leaves something to compress.
+    # Grey noise, not coloured: sensors have both, but coloured noise would hardly compress.
     noise = rng.standard_normal((HEIGHT_PX, WIDTH_PX, 1), dtype=np.float32) * np.float32(rng.uniform(0.5, 3.5))
     return np.clip(np.round(light + noise), 0, 255).astype(np.uint8)
 
 
 def _shade(image: Floats, rng: np.random.Generator) -> Floats:
-    """Uneven daylight, and now and then the slanting shadow of something outside the picture."""
+    """Uneven daylight, and sometimes the slanting shadow of something outside the picture."""
     light = 1 + np.float32(rng.uniform(0, 0.15)) * smooth_field(HEIGHT_PX, WIDTH_PX, 1, (2, 4), rng)
     if rng.random() < 0.5:
         y, x = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX].astype(np.float32)
@@ -31,7 +31,7 @@ def _shade(image: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _blurred(image: Floats, weight: np.float32) -> Floats:
-    """Mix every pixel with its four neighbours, which get `weight` together; borders repeat."""
+    """Mix every pixel with its four neighbours, which share `weight`; borders repeat."""
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
     neighbours = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
     return image * (1 - weight) + neighbours * (weight / 4)

@@ -60,7 +60,7 @@ def fill_ellipse(canvas: Canvas, box: Box, colour: Colour, class_id: int) -> Non
 
 
 def fill_trapezoid(canvas: Canvas, box: Box, inset_px: float, colour: Colour, class_id: int) -> None:
-    """Paint the rectangle less a triangle at both sides: at the top it is narrower by `inset_px` left and right."""
+    """Paint a trapezium: the rectangle, narrower at the top by `inset_px` on the left and on the right."""
     rows, columns = _window(box)
     y, x = _centres(rows, columns)
     inset = inset_px * (box.bottom - y) / max(box.bottom - box.top, 1)
@@ -70,7 +70,7 @@ def fill_trapezoid(canvas: Canvas, box: Box, inset_px: float, colour: Colour, cl
 
 
 def darken_ellipse(canvas: Canvas, box: Box, strength: float) -> None:
-    """A soft shadow: the image loses up to `strength` (0..1) of its light, the classes stay."""
+    """A soft shadow: the image loses up to `strength` (0..1) of its light; the classes stay."""
     rows, columns = _window(box)
     shade = np.clip(1.5 - _ellipse(box, rows, columns), 0, 1) * strength
     canvas.image[rows, columns] *= 1 - shade[..., None]

@@ -1,4 +1,4 @@
-"""Knows the road's geometry in the picture, and paints its surface and lane marks."""
+"""The road: its geometry in the picture, its surface and its lane marks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trtbuild.demo.street.canvas import HEIGHT_PX, LANE_MARK, ROAD, WIDTH_PX, Ca
 Nearness = TypeVar("Nearness", float, Floats)
 
 LANE_WIDTH_M: Final = 3.3
-# A mark thinner than this is not labelled: nobody could draw its outline in a photograph of this size.
+# A thinner mark is not labelled: nobody could draw its outline in a photograph of this size.
 THINNEST_MARK_PX: Final = 1.2
 
 
