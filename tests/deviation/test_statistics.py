@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trtbuild.deviation.layout import NoClasses
-from trtbuild.deviation.statistics import LOG10_EDGES, Comparison, compare, histogram, measure
+from trtbuild.deviation.statistics import Comparison, compare, histogram, measure
 
 Array = np.ndarray[Any, Any]
 NUMBERS = st.floats(-(2.0**60), 2.0**60, width=32)
@@ -192,21 +192,3 @@ def test_no_share_of_nothing() -> None:
 
     assert (zeros["max_rel"], zeros["max_abs"], zeros["cosine"]) == (None, 1.0, 0.0)
     assert (empty["count"], empty["max_abs"], empty["cosine"]) == (0, None, None)
-
-
-def test_a_histogram_is_numpys() -> None:
-    """Also for errors that are exactly an edge, and beside one."""
-    edges = 10.0**LOG10_EDGES
-    error = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, np.inf), [0.0]])
-    logs = np.log10(error[error > 0])
-
-    assert histogram(np.zeros(len(error)), error)["counts"] == np.histogram(logs, LOG10_EDGES)[0].tolist()
-
-
-def test_a_histogram_has_fixed_edges() -> None:
-    """Eight bins a decade from 1e-12 to 1e6, what is outside beside it."""
-    counted = histogram(np.zeros(5), np.array([0.0, 1e-15, 1.5e-12, 1.5, 1e9]))
-
-    assert (len(LOG10_EDGES), LOG10_EDGES[0], LOG10_EDGES[-1]) == (145, -12.0, 6.0)
-    assert (counted["zero"], counted["below"], counted["above"]) == (1, 1, 1)
-    assert [i for i, count in enumerate(counted["counts"]) if count] == [1, 97]

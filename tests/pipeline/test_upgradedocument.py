@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.sweeps import entry
 from trtbuild.pipeline.upgradedocument import Pair, lines, passed_ids, upgrade_document
-from trtbuild.reports.executed import GRAPHS_ONLY, SOME_GRAPHS
+from trtbuild.reports.sweepversions import GRAPHS_ONLY, SOME_GRAPHS
 
 OLD, NEW = "rtx-1.6", "rtx-1.7"
 

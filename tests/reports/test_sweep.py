@@ -18,9 +18,9 @@ import trtbuild.documents
 from tests.reports.test_render import HOSTILE, ROOT, Parsed
 from tests.support.sweeps import AXES, entry, latency, sweep
 from trtbuild.base.packaged import templates
-from trtbuild.reports.executed import GRAPHS_ONLY
 from trtbuild.reports.sweep import collect, render_all, write
 from trtbuild.reports.sweeptext import cell
+from trtbuild.reports.sweepversions import GRAPHS_ONLY
 
 SCHEMA = Path(trtbuild.documents.__path__[0]) / "sweep.schema.json"
 PAGES = ["deviation-segnet.html", "layers-segnet.html", "sweep.html"]

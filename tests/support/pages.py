@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from trtbuild.core.verdict import deviation_checks, verdict_document
+from trtbuild.deviation.histograms import LOG10_EDGES
 from trtbuild.deviation.layout import Classes
-from trtbuild.deviation.statistics import LOG10_EDGES, measure
+from trtbuild.deviation.statistics import measure
 from trtbuild.layers.jumps import find_jumps
 from trtbuild.reports import deviation, layers, overview
 

@@ -16,12 +16,10 @@ from trtbuild.arrays.arrayfile import Array
 from trtbuild.deviation.accumulate import Largest, Sum
 from trtbuild.deviation.breakdown import Breakdown
 from trtbuild.deviation.errorblocks import Block, block_of, blocks
+from trtbuild.deviation.histograms import LOG10_EDGES, log_bins
 from trtbuild.deviation.layout import Classes, NoClasses
 from trtbuild.deviation.orderstatistics import percentiles
 
-# Edges of log10 of the absolute error: fixed, so that histograms of different builds can be overlaid.
-BINS_PER_DECADE, LOWEST, HIGHEST = 8, -12, 6
-LOG10_EDGES = np.linspace(LOWEST, HIGHEST, (HIGHEST - LOWEST) * BINS_PER_DECADE + 1)
 PERCENTILES = {"median": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
 RELATIVE_FLOOR = 1e-3  # of the reference's RMS: a smaller element's own size says nothing about what an error means
 _NUMBERS = ("mean_abs", "rmse", "bias", "cosine", "sqnr_db", "exact_share", "reference_rms", "relative_floor", "worst")
@@ -170,21 +168,6 @@ def compare(reference: Any, other: Any) -> dict[str, Any]:
 def histogram(reference: Any, other: Any) -> dict[str, Any]:
     """Counts of log10 |error| between LOG10_EDGES; ``zero`` counts exact equality, ``below``/``above`` the rest."""
     return measure(reference, other).histogram
-
-
-def log_bins(error: Array) -> Array:
-    """Bin of each error: 0 exact, 1 below the edges, then the bins of LOG10_EDGES (the last one closed), then above.
-
-    The edges are eighths, so ``floor(8 log10 e)`` gives exactly what comparing with them would.
-    """
-    with np.errstate(divide="ignore"):
-        log = np.log10(error)
-    low, high = LOWEST * BINS_PER_DECADE, HIGHEST * BINS_PER_DECADE
-    place = np.clip(np.floor(log * BINS_PER_DECADE), low - 1, high)
-    place[log == HIGHEST] = high - 1
-    place[error == 0] = low - 2
-    made: Array = (place - (low - 2)).astype(np.int64)
-    return made
 
 
 def _cosine(product: float, signal: float, power: float) -> float | None:

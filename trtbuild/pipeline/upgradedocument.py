@@ -11,7 +11,7 @@ from trtbuild.documents.comparison import State, SweepEntry
 from trtbuild.documents.report import Report
 from trtbuild.reports.changes import changes
 from trtbuild.reports.compare import compare
-from trtbuild.reports.executed import notes
+from trtbuild.reports.sweepversions import execution_notes
 
 SCHEMA_VERSION = 1
 GO: Final = "go"
@@ -100,7 +100,7 @@ def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> UpgradeDocume
             NO_GO: sum(v["decision"] == NO_GO for v in variants),
         },
         "models": models,
-        "notes": notes(reports),
+        "notes": execution_notes(reports),
     }
 
 

@@ -1,8 +1,11 @@
-"""deviation: what the deviation page shows for every set of inputs and every output, all from report.json."""
+"""deviation: what the deviation page shows for every set of inputs and every output, all from report.json.
+
+Figures hold no text that a model or a user chose: Plotly reads some of it as markup.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from trtbuild.core.spec.data import VALIDATION
@@ -20,8 +23,9 @@ from trtbuild.documents.deviation import (
     metric,
 )
 from trtbuild.documents.report import MeasuredDeviation, MeasuredOutputs, Output, Report, ReportedSet
-from trtbuild.reports.deviationcharts import figures
-from trtbuild.reports.figure import Chart, Table, index_text
+from trtbuild.reports import errorplaces
+from trtbuild.reports.errorhistograms import LINES, above, histogram
+from trtbuild.reports.figure import Chart, Figure, Table, index_text
 
 TITLES = {
     "export": "exporter: source model → ONNX",
@@ -120,8 +124,26 @@ def _output(
         "entries": {"sample": "sample", "call": "call", "other": "entry"}[output["rows"]],
         "percentiles": _percentiles(hops), "worst": _worst(detail), "tolerance": _tolerance(details),
         "disagreeing": _disagreeing(detail),
-        "figures": figures(output, edges, place, limits) if pictured else [],
+        "figures": _figures(output, edges, place, limits) if pictured else [],
     }  # fmt: skip
+
+
+def _figures(output: Output, edges: Sequence[float], place: str, limits: Mapping[str, float]) -> list[Figure]:
+    """All pictures of one output; ``place`` makes their ids unique."""
+    detail = output["details"]["total"]
+    histograms = {hop: output["histograms"][hop] for hop in LINES if hop in output["histograms"]}
+    made = [
+        histogram(histograms, edges),
+        above(histograms, edges, limits),
+        errorplaces.by_magnitude(detail["by_magnitude"]),
+        *(errorplaces.channels(found) for found in detail["channels"]),
+        *errorplaces.positions(detail["positions"]),
+        errorplaces.samples(detail["samples"]),
+    ]
+    kept = [figure for figure in made if figure is not None]
+    for number, figure in enumerate(kept):
+        figure["chart"]["id"] = f"chart-{place}-{number}"
+    return kept
 
 
 def _ordered(by_hop: Mapping[str, T]) -> dict[str, T]:

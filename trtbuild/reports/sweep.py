@@ -15,7 +15,6 @@ from trtbuild.documents.comparison import Column, FailureReason, FailureState, S
 from trtbuild.documents.layers import LayerRow, ReportedLayers
 from trtbuild.documents.report import Axis
 from trtbuild.reports import sweepcharts, sweeptext, sweepversions
-from trtbuild.reports.executed import notes
 from trtbuild.reports.figure import Chart
 from trtbuild.reports.sweepcells import FAILURES, calibrated, column_order, labels, sort_key, variant
 
@@ -73,7 +72,7 @@ def collect(entries: Sequence[SweepEntry]) -> dict[str, Any]:
         "versions": sweepversions.version_changes(pairs),
         "environment": sweepversions.environment(variants),
         "warnings": [
-            *notes(entry["report"] for entry in entries if entry["report"] is not None),
+            *sweepversions.execution_notes(entry["report"] for entry in entries if entry["report"] is not None),
             *_crowded(variants, axes),
             *sweepversions.unfair(pairs),
         ],

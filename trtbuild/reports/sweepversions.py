@@ -1,8 +1,9 @@
-"""What a sweep's variants show together: changes from version to version, environment, unfair comparisons."""
+"""What a sweep's variants show together: changes between versions, environment, execution, unfair comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 from trtbuild.documents.comparison import FactValues, SweepVariant, VersionChanges, VersionStep
 from trtbuild.documents.report import Axis, Report
@@ -18,7 +19,26 @@ OF_THE_VARIANT = (
 )  # fmt: skip
 SHOWN_IDS = 3
 ALIKE: tuple[Axis, ...] = ("model", "precision", "runtime", "target", "calibration")
+GRAPHS_ONLY = (
+    "No engine was executed: deviation and latency are those of the graphs that the engines were built from, so "
+    "versions that build the same graph show the same numbers. What can differ here is whether an engine is built, the "
+    "precision proved in it, and its size."
+)
+SOME_GRAPHS = (
+    "Some engines were executed and some were not: deviation and latency of those that were not are their graphs'."
+)
 Pair = tuple[SweepVariant, Report | None]  # a variant's page data, and its report where it was built
+
+
+def execution_notes(reports: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What a page of several reports must say first; nothing if every engine was executed."""
+    found = {_executed(report) for report in reports}
+    return [SOME_GRAPHS if True in found else GRAPHS_ONLY] if False in found else []
+
+
+def _executed(report: Mapping[str, Any]) -> bool:
+    """Whether any number in a report.json comes from running the engine itself."""
+    return any(about["executes"] == "engine" for about in report["runtimes"].values())
 
 
 def version_changes(pairs: Sequence[Pair]) -> VersionChanges:

@@ -66,15 +66,15 @@ def declare(variant: Variant, need: Need) -> Step:
 
 
 def run(job: Job) -> None:
-    from trtbuild.deviation import histogramtable, statistics
+    from trtbuild.deviation import histograms
 
     sets = {name: {**about, **_measure_set(job, _prefix(name))} for name, about in job.params["sets"].items()}
-    edges = [round(float(edge), 6) for edge in statistics.LOG10_EDGES]
+    edges = [round(float(edge), 6) for edge in histograms.LOG10_EDGES]
     job.write_json("deviation.json", _document(sets, "summary", ("samples", "runtimes"), ("source", "random")))
     job.write_json("histograms.json", {"log10_edges": edges, **_document(sets, "histogram")})
     job.write_json("details.json", _document(sets, "detail", ("rows",)))
     counted = {name: made["histogram"] for name, made in sets.items()}
-    job.output("histograms.csv").write_text(histogramtable.csv_text(counted, edges), "utf-8", newline="")
+    job.output("histograms.csv").write_text(histograms.csv_text(counted, edges), "utf-8", newline="")
 
 
 def _document(

@@ -1,4 +1,4 @@
-"""Histograms of log10 |error| as one flat CSV, which ``dvc plots show`` draws."""
+"""Histograms of log10 |error|: fixed bins, and one flat CSV of all counts, which ``dvc plots show`` draws."""
 
 from __future__ import annotations
 
@@ -8,8 +8,30 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from trtbuild.arrays.arrayfile import Array
+
+# Edges of log10 of the absolute error: fixed, so that histograms of different builds can be overlaid.
+BINS_PER_DECADE, LOWEST, HIGHEST = 8, -12, 6
+LOG10_EDGES = np.linspace(LOWEST, HIGHEST, (HIGHEST - LOWEST) * BINS_PER_DECADE + 1)
 ABOUT = ("set", "output", "log10_error")  # followed by one column of counts for each hop
 EXACT_LEFT_OF_EDGES = 1.0  # decades: exact equality has no logarithm, so its bar stands apart
+
+
+def log_bins(error: Array) -> Array:
+    """Bin of each error: 0 exact, 1 below the edges, then the bins of LOG10_EDGES (the last one closed), then above.
+
+    The edges are eighths, so ``floor(8 log10 e)`` gives exactly what comparing with them would.
+    """
+    with np.errstate(divide="ignore"):
+        log = np.log10(error)
+    low, high = LOWEST * BINS_PER_DECADE, HIGHEST * BINS_PER_DECADE
+    place = np.clip(np.floor(log * BINS_PER_DECADE), low - 1, high)
+    place[log == HIGHEST] = high - 1
+    place[error == 0] = low - 2
+    made: Array = (place - (low - 2)).astype(np.int64)
+    return made
 
 
 def csv_text(sets: Mapping[str, Mapping[str, Mapping[str, Any]]], edges: Sequence[float]) -> str:

@@ -1,0 +1,44 @@
+"""Tests of histograms: their bins, and the table that ``dvc plots`` draws."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+
+from trtbuild.deviation.histograms import LOG10_EDGES, csv_text
+from trtbuild.deviation.statistics import histogram
+
+HOSTILE = 'a,"b"\n</script>;\u001e'
+
+
+def test_every_element_is_counted_once_and_names_survive() -> None:
+    """Exact, below, each bin and above, in their order; any name comes back as it was."""
+    found = histogram(np.zeros(5), np.array([0.0, 1e-15, 1.5e-12, 1.5, 1e9]))
+    text = csv_text({"validation": {"total": {HOSTILE: found}, "engine": {}}}, [float(e) for e in LOG10_EDGES])
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    counted = {float(row["log10_error"]): int(row["total"]) for row in rows if row["total"] != "0"}
+
+    assert list(rows[0]) == ["set", "output", "log10_error", "total", "engine"]
+    assert {row["output"] for row in rows} == {HOSTILE}
+    assert (len(rows), rows[0]["set"], rows[0]["engine"]) == (147, "validation", "")
+    assert counted == {-13.0: 1, -12.0625: 1, -11.8125: 1, 0.1875: 1, 6.0625: 1}
+
+
+def test_a_histogram_is_numpys() -> None:
+    """Also for errors that are exactly an edge, and beside one."""
+    edges = 10.0**LOG10_EDGES
+    error = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, np.inf), [0.0]])
+    logs = np.log10(error[error > 0])
+
+    assert histogram(np.zeros(len(error)), error)["counts"] == np.histogram(logs, LOG10_EDGES)[0].tolist()
+
+
+def test_a_histogram_has_fixed_edges() -> None:
+    """Eight bins a decade from 1e-12 to 1e6, what is outside beside it."""
+    counted = histogram(np.zeros(5), np.array([0.0, 1e-15, 1.5e-12, 1.5, 1e9]))
+
+    assert (len(LOG10_EDGES), LOG10_EDGES[0], LOG10_EDGES[-1]) == (145, -12.0, 6.0)
+    assert (counted["zero"], counted["below"], counted["above"]) == (1, 1, 1)
+    assert [i for i, count in enumerate(counted["counts"]) if count] == [1, 97]
