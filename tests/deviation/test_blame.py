@@ -55,7 +55,7 @@ def test_an_output_of_large_numbers_has_no_more_votes() -> None:
 
 
 def test_a_reference_of_zeros_still_has_a_guilty_hop() -> None:
-    """There is no unit, and something moved."""
+    """Its error has no unit, but it counts."""
     zeros = np.zeros(4)
     found = {
         "export": compare(zeros, zeros),

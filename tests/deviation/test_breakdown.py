@@ -28,12 +28,12 @@ def detail(r: Array, y: Array, classes: Classes | None = None) -> dict[str, Any]
 
 @pytest.fixture(autouse=True, params=[7, 1 << 17], ids=["rows", "whole"])
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything holds whether an array is read at once or row by row."""
+    """All results hold whether an array is read at once or row by row."""
     monkeypatch.setattr(arrayfile.rows_of, "__defaults__", (request.param,))
 
 
 def test_the_worst_elements_have_index_sample_and_both_values() -> None:
-    """The ten largest in their order; of equal ones the first."""
+    """The ten largest in order; the first of equal ones."""
     r, y = pair(3, 4, 5)
     y[1, 2, 3], y[2, 0, 0] = r[1, 2, 3] + 8, r[2, 0, 0] - 8
     found = detail(r, y)["worst"]
@@ -112,7 +112,7 @@ def test_the_worst_sample_is_named() -> None:
 
 @pytest.mark.parametrize("axis", [1, 3])
 def test_class_decisions_are_compared(axis: int) -> None:
-    """A rate over all positions, and the samples with most of them."""
+    """A rate over all positions, and the samples with the most differences."""
     r, y = pair(5, 6, 7, 8)
     y[3] = -y[3]
     found = detail(r, y, Classes(axis, "shape"))["argmax"]
@@ -182,7 +182,7 @@ def test_the_smallest_tolerance_passes_and_a_smaller_one_does_not() -> None:
 
 
 def test_errors_are_counted_against_the_size_of_the_reference() -> None:
-    """Two bins a decade each way; 0 has a bin of its own."""
+    """Two bins per decade on each axis; 0 has its own bin."""
     r = np.array([0.0, 1.0, 1.0, 100.0, 1e-12, 1e9])
     y = r + np.array([0.0, 0.0, 0.2, 0.2, 2e-12, 1e7])
 
@@ -191,7 +191,7 @@ def test_errors_are_counted_against_the_size_of_the_reference() -> None:
 
 
 def test_elements_with_nan_are_in_no_count() -> None:
-    """Means of channels, positions and samples are those of the rest."""
+    """Means over channels, positions and samples cover the finite elements."""
     r, y = pair(2, 4, 4, 2)
     y[0, 1, 2, 0] = np.nan
     error = np.ma.masked_invalid(np.abs(y.astype(float) - r))
@@ -205,7 +205,7 @@ def test_elements_with_nan_are_in_no_count() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 3), (2, 0), (5,)])
 def test_shapes_without_channels_or_positions(shape: tuple[int, ...]) -> None:
-    """Empty arrays and plain numbers have none, and break nothing."""
+    """Empty arrays and scalars have none, and nothing breaks."""
     found = detail(np.ones(shape), np.ones(shape))
 
     assert (found["channels"], found["positions"], found["worst"]) == ([], None, [])

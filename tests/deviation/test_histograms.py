@@ -14,7 +14,7 @@ HOSTILE = 'a,"b"\n</script>;\u001e'
 
 
 def test_every_element_is_counted_once_and_names_survive() -> None:
-    """Exact, below, each bin and above, in their order; any name comes back as it was."""
+    """Exact, below, each bin and above, in order; any name comes back unchanged."""
     found = histogram(np.zeros(5), np.array([0.0, 1e-15, 1.5e-12, 1.5, 1e9]))
     text = csv_text({"validation": {"total": {HOSTILE: found}, "engine": {}}}, [float(e) for e in LOG10_EDGES])
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
@@ -27,7 +27,7 @@ def test_every_element_is_counted_once_and_names_survive() -> None:
 
 
 def test_a_histogram_is_numpys() -> None:
-    """Also for errors that are exactly an edge, and beside one."""
+    """Also for errors exactly on an edge, and next to one."""
     edges = 10.0**LOG10_EDGES
     error = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, np.inf), [0.0]])
     logs = np.log10(error[error > 0])
@@ -36,7 +36,7 @@ def test_a_histogram_is_numpys() -> None:
 
 
 def test_a_histogram_has_fixed_edges() -> None:
-    """Eight bins a decade from 1e-12 to 1e6, what is outside beside it."""
+    """Eight bins per decade from 1e-12 to 1e6, and counts of the errors outside."""
     counted = histogram(np.zeros(5), np.array([0.0, 1e-15, 1.5e-12, 1.5, 1e9]))
 
     assert (len(LOG10_EDGES), LOG10_EDGES[0], LOG10_EDGES[-1]) == (145, -12.0, 6.0)

@@ -31,17 +31,17 @@ def test_a_perfect_segmentation(output: Any) -> None:
 
 
 def test_mean_iou_counts_classes_that_occur() -> None:
-    """Class 0: 1 of 2, class 3: 1 of 2, class 1 and 2: nowhere, so no part of the mean."""
+    """Class 0: 1 of 2, class 3: 1 of 2; classes 1 and 2 do not occur, so the mean leaves them out."""
     assert mean_iou(np.array([0, 0, 3]), np.array([0, 3, 3])) == pytest.approx(0.5)
 
 
 def test_mse_is_of_floats() -> None:
-    """Bytes do not wrap, shapes are those of the labels."""
+    """Bytes do not wrap around, and the output takes the labels' shape."""
     assert mse(np.array([[1], [5]], np.uint8), np.array([3, 3], np.uint8)) == 4.0
 
 
 def test_labels_that_do_not_fit() -> None:
-    """Both shapes are said."""
+    """The message has both shapes."""
     with pytest.raises(DataError, match=r"labels of shape \[3\] do not fit an output of shape \[2, 4\]"):
         top1(np.zeros((2, 4)), np.zeros(3))
 
@@ -78,7 +78,7 @@ def test_one_output_needs_no_name() -> None:
     ],
 )
 def test_one_label_may_be_left_out(metric: str, output: Any, found: float) -> None:
-    """Unlabelled elements (255, by custom) count neither as hit nor as miss."""
+    """Unlabelled elements (255, by convention) count neither as hits nor as misses."""
     labels = np.array([0, 1, 255])
 
     assert score({**task(metric), "ignore_label": 255}, {"y": output}, labels) == found
@@ -110,7 +110,7 @@ def test_labels_of_one_meaning_give_one_score(labels: Any) -> None:
 
 @pytest.mark.parametrize("axis", [-1, 1])
 def test_one_hot_labels_of_a_segmentation(axis: int) -> None:
-    """In the layout of the scores; a label may be left out all the same."""
+    """In the layout of the scores; one label may still be left out."""
     scores, labels = (np.moveaxis(values, -1, axis) for values in (SCORES * 0.9, SCORES))
 
     assert score(task("mean_iou"), {"y": scores}, labels) == 1.0
@@ -140,7 +140,7 @@ def test_labels_that_a_metric_cannot_read_are_refused(metric: str, labels: Any, 
 
 
 def test_scores_of_the_labels_shape_are_no_classes() -> None:
-    """A sigmoid would be cut off to 0 everywhere; floats that are whole numbers may be classes."""
+    """A sigmoid would be truncated to 0 everywhere; floats that are whole numbers may be classes."""
     with pytest.raises(DataError, match="holds classes, but this one has fractions"):
         score(task("top1"), {"y": np.array([[0.2], [0.9]])}, np.array([[0], [1]]))
     assert score(task("top1"), {"y": np.array([0.0, 2.0])}, np.array([0, 1])) == 0.5
@@ -160,7 +160,7 @@ def test_scores_of_the_labels_shape_are_no_classes() -> None:
     ],
 )
 def test_a_source_model_that_knows_nothing_is_doubted(metric: str, output: Any, labels: Any, said: str) -> None:
-    """Its labels or its preprocessing are wrong, mostly; then no drop means anything."""
+    """Usually its labels or its preprocessing are wrong, and then no drop means anything."""
     outputs = {"y": output}
 
     assert re.search(said, doubt(task(metric), outputs, labels, score(task(metric), outputs, labels)))
@@ -186,5 +186,5 @@ def test_a_metric_may_be_any_callable() -> None:
     [("mse", True, False), ("top1", False, True), ("pkg:m", False, False), ("pkg:m", True, True)],
 )
 def test_which_way_is_better(metric: str, said: bool, better: bool) -> None:
-    """Built-in metrics know it themselves; a callable's config says it."""
+    """It is fixed for built-in metrics; for a callable, the config says it."""
     assert higher_is_better(task(metric, better=said)) is better

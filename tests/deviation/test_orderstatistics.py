@@ -30,7 +30,7 @@ def found(values: Array, monkeypatch: pytest.MonkeyPatch, held: int) -> list[flo
 
 @pytest.mark.parametrize("held", [0, 3, 1000])
 def test_percentiles_are_numpys_to_the_last_bit(held: int) -> None:
-    """However little is held in memory: sorted at once, after some passes, or told by all 64 bits."""
+    """However little fits in memory: sorted at once, after some passes, or decided by all 64 bits."""
 
     @given(VALUES)
     def check(values: Array) -> None:
@@ -41,12 +41,12 @@ def test_percentiles_are_numpys_to_the_last_bit(held: int) -> None:
 
 
 def test_equal_numbers_need_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A million of one value are never held."""
+    """A million copies of one value are never in memory."""
     assert set(found(np.full(1_000_000, 0.1), monkeypatch, 10)) == {0.1}
 
 
 def test_many_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the kind that errors are: over many decades, with ties."""
+    """Numbers like errors: over many decades, with ties."""
     values = np.abs(np.random.default_rng(0).standard_normal(200_000) ** 5).astype(np.float16).astype(np.float64)
 
     assert found(values, monkeypatch, 1000) == np.percentile(values, WANTED).tolist()

@@ -66,7 +66,7 @@ def test_decibels() -> None:
 
 
 def test_opposite_vectors() -> None:
-    """The cosine tells a flipped sign."""
+    """The cosine reveals a flipped sign."""
     assert compare(numbers(1, 2), numbers(-1, -2))["cosine"] == pytest.approx(-1.0)
 
 
@@ -80,7 +80,7 @@ def test_a_reference_of_zeros(other: tuple[float, ...], cosine: float, positive:
 
 
 def test_nan_and_infinity_are_counted_and_left_out() -> None:
-    """Where both sides agree on them they are no mismatch."""
+    """Where both sides agree on them, they are not a mismatch."""
     found = compare(numbers(np.nan, np.inf, np.inf, 1, 2), numbers(np.nan, np.inf, -np.inf, np.nan, 2.5))
 
     assert {k: found[k] for k in ("count", "nan", "inf", "reference_nonfinite", "nonfinite_mismatch")} == {
@@ -92,7 +92,7 @@ def test_nan_and_infinity_are_counted_and_left_out() -> None:
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_numbers_are_those_of_the_finite_elements(dtype: str, seed: int) -> None:
-    """NaN and infinity anywhere on either side: every number equals plain numpy on what is left."""
+    """NaN and infinity anywhere on either side: every number equals plain numpy on the finite elements."""
     rng = np.random.default_rng(seed)
     r, y = (rng.normal(size=(3, 4, 2)).astype(dtype) for _ in range(2))
     for side in (r, y):
@@ -113,7 +113,7 @@ def test_numbers_are_those_of_the_finite_elements(dtype: str, seed: int) -> None
 
 
 def test_nothing_finite_gives_no_numbers() -> None:
-    """None is said, not zero."""
+    """The numbers are None, not zero."""
     found = compare(numbers(np.nan), numbers(1))
 
     assert found["nonfinite_mismatch"] == 1
@@ -129,7 +129,7 @@ def test_the_worst_element_is_named_by_its_place() -> None:
 
 
 def test_integers_do_not_wrap() -> None:
-    """Class indices of unsigned type differ by their distance."""
+    """Unsigned class indices differ by their distance."""
     assert compare(np.array([1], np.uint8), np.array([3], np.uint8))["bias"] == 2.0
 
 

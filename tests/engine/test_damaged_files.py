@@ -39,13 +39,13 @@ def everything(content: Any) -> None:
 
 @pytest.mark.parametrize("profiles", [1, {"image": 1}, {"image": [[1], [4]]}, {"image": [[1], [4, 4], ["x"]]}])
 def test_damaged_profiles_leave_the_optimum_open(profiles: Any) -> None:
-    """A size that nobody knows is none."""
+    """An unknown size is None."""
     assert engine({"Layers": ["a"], "Profiles": profiles}, "made here").optimum is None
 
 
 @given(data=st.data(), which=st.integers(0, 1))
 def test_a_damaged_layer_file_is_inspected_or_named(data: st.DataObject, which: int) -> None:
-    """Of RTX and of TensorRT; no other error than the one that a user sees in one line."""
+    """From RTX and TensorRT; the only error is the one that a user sees as one line."""
     with contextlib.suppress(ConfigError):
         everything(damaged(data, DOCUMENTS[which]))
 

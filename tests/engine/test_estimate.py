@@ -42,7 +42,7 @@ def test_the_documented_example() -> None:
 def test_a_layer_is_as_fast_as_its_slowest_part(
     bytes: int | None, macs: int | None, type: str, us: float, limit: str
 ) -> None:
-    """The maximum of bytes and arithmetic, and the launch; what is unknown counts as nothing."""
+    """The maximum of bytes and arithmetic, plus the launch; unknown work counts as none."""
     found = roofline(Work(bytes, 0, 0, macs), type, CARD)
 
     assert found.us == pytest.approx(us, abs=1e-3)

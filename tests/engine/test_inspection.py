@@ -1,4 +1,4 @@
-"""Tests of what is made of an engine's layers: scopes, bytes, work and findings, each counted a second time."""
+"""Tests of an inspected engine: scopes, bytes, work and findings, each counted a second way."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_transposed_convolution_spreads_its_input(channels: int, weights: list
 
 
 def test_weights_that_are_computed_are_an_input() -> None:
-    """A convolution with two inputs; a residual that is added is none of its weights."""
+    """A convolution with two inputs; an added residual is not one of its weights."""
     x, w, y = ("x", "Float", [1, 3, 8, 8]), ("w", "Float", [4, 3, 3, 3]), ("y", "Float", [1, 4, 8, 8])
     given = inspect(engine_of({"Layers": [layer("c", "correlation", [x, w], [y])]}, "made here")).rows[0]
     added = inspect(engine_of({"Layers": [layer("c", "correlation", [x, y], [y])]}, "made here")).rows[0]
@@ -132,7 +132,7 @@ def test_weights_that_are_computed_are_an_input() -> None:
 
 @pytest.mark.parametrize("path", sorted(LOGS.glob("*.log")), ids=lambda path: path.stem)
 def test_every_layer_that_computes_has_a_scope(path: Path) -> None:
-    """By the scopes of the build; what the compiler put in belongs to its neighbour."""
+    """By the scopes of the build; a layer that the compiler inserted belongs to its neighbour."""
     made = inspect(read_engine(path), SCOPES)
     compute = [row for row in made.rows if row.layer.kind in ("convolution", "product", "pooling")]
 
@@ -210,7 +210,7 @@ def test_a_transpose_alone_is_a_move_and_a_concatenation_is_none() -> None:
 
 
 def test_work_beside_a_cast_is_no_conversion() -> None:
-    """An addition has to be done somewhere; and a result that others read too is no epilogue."""
+    """An addition must be computed somewhere, and a result that others read, too, is not an epilogue's input."""
     conv = layer("c", "correlation", [("x", "Half", [1, 8, 4, 4])], [("y", "Half", [1, 8, 4, 4])])
     add = layer("__myl_AddCast_myl0_1", "kgen", [("y", "Half", [1, 8, 4, 4])], [("z", "Float", [1, 8, 4, 4])])
     other = layer("p", "maxpool", [("y", "Half", [1, 8, 4, 4])], [("w", "Half", [1, 8, 2, 2])])
@@ -255,7 +255,7 @@ def test_constants_that_were_not_folded() -> None:
 
 
 def test_an_engine_that_moves_more_than_another() -> None:
-    """Said with the ratio; not where it moves less, or where nobody knows."""
+    """With the ratio; no finding where it moves less, or where the bytes are unknown."""
     (found,) = moves_more(107, 36, "fp16")
 
     assert (found.cost_bytes, "2.97 times" in found.what) == (71, True)

@@ -72,6 +72,6 @@ def test_the_short_form_of_old_versions_is_read() -> None:
 
 
 def test_the_short_form_without_tensors_is_refused() -> None:
-    """As every text that is no layer."""
+    """Like any text that is not a layer."""
     with pytest.raises(oneline.NotUnderstood):
         oneline.short_layer("Layer(Reformat): a, Tactic: 0, b -> c")

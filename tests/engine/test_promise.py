@@ -40,7 +40,7 @@ def test_real_engines_keep_their_promise(name: str, kind: str) -> None:
 
 
 def test_int8_operands_and_float_results() -> None:
-    """What 'int8 100 %' of the parsed network does not tell."""
+    """What 'int8 100 %' of the parsed network does not reveal."""
     proof = prove(read_engine(LOGS / "lenet-int8-rtx-1.7.log"), promised("int8"))
     made = proof.document({})
 

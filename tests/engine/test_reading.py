@@ -69,7 +69,7 @@ def test_memory_is_the_builders_word() -> None:
 
 
 def test_generated_kernels_are_what_they_do() -> None:
-    """A fused matrix product is a product; a call of a shape is none."""
+    """A fused matrix product is a product; a shape call is not."""
     kinds = Counter(layer.kind for layer in read("lenet-fp16-rtx-1.7-dynamic").layers)
 
     assert kinds == {"shape": 1, "pointwise": 1, "convolution": 2, "pooling": 2, "product": 3}
@@ -95,7 +95,7 @@ def test_exports_of_tensorrt_are_read_completely(name: str, layers: int, kinds: 
 
 
 def test_names_alone_are_read_as_names() -> None:
-    """All that LAYER_NAMES_ONLY has; each is said to be of no known type."""
+    """LAYER_NAMES_ONLY gives nothing else; each layer's type is reported as unknown."""
     found = read_engine(EXPORTS / "names_only_resnet18_qat.layer_info.json")
 
     assert (len(found.layers), found.detailed, found.memory) == (86, False, Memory())
@@ -122,7 +122,7 @@ def test_what_is_not_understood_is_said_with_its_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", ["[11/01/2024-10:32:57] [V] [TRT] ", "[V] ", "[TensorRT] VERBOSE: ", "[TRT] [V] "])
 def test_logs_of_other_tools_are_read(tmp_path: Path, mark: str) -> None:
-    """trtexec, Polygraphy and scripts put a mark of their own before each message."""
+    """trtexec, Polygraphy and scripts each put their own mark before every message."""
     text = (LOGS / "lenet-int8-rtx-1.7.log").read_text("utf-8")
     text = text.replace("Severity.VERBOSE ", mark).replace("Severity.INFO ", mark)
     path = tmp_path / "trtexec.log"

@@ -1,4 +1,4 @@
-"""Tests of a graph under inspection: what its tensors hold is told of the graph, not of its emulation."""
+"""Tests of a graph under inspection: its tensors' types are those of the graph, not of its emulation."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def names(*rows: dict[str, object], hop: str = "total") -> list[tuple[str, str]]
 
 
 def test_layers_that_are_all_alike_are_not_blamed() -> None:
-    """Quantisation costs every layer its part."""
+    """Quantisation adds some error to every layer."""
     assert names() == []
 
 
@@ -74,7 +74,7 @@ def test_nan_out_of_finite_inputs_is_always_blamed() -> None:
 
 
 def test_exact_layers_do_not_lower_the_measure() -> None:
-    """A reshape makes no error; the median is over those that make one."""
+    """A reshape adds no error; the median is over the layers that do."""
     small = {"total": numbers(2e-6)}
     about = {"dtype": "float32", "expected_nrmse": None, "cumulative": small}
     exact = [layer(f"exact{i}", local=0.0, **about) for i in range(9)]
@@ -94,7 +94,7 @@ def test_a_layer_that_only_amplifies_is_not_blamed() -> None:
 
 
 def test_an_error_that_large_constants_hide_is_blamed_where_it_is_made() -> None:
-    """A sum with a mask of -1e9 hides its error in its size; what is computed from it shows it, and is innocent."""
+    """A mask of -1e9 hides a sum's error; the layers computed from it show it, but are innocent."""
     about = {"dtype": "float32", "expected_nrmse": None}
     hidden = numbers(5e-9) | {"hidden": 0.5}
     mask = layer("mask", **about, cumulative={"total": hidden})

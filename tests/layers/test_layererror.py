@@ -98,13 +98,13 @@ def test_kept_dimensions_do_not_matter() -> None:
 
 
 def test_groups_fit_the_budget_in_order() -> None:
-    """What is larger than the budget stands alone; nothing is left out."""
+    """A tensor larger than the budget has its own group; nothing is left out."""
     assert groups({"a": 4, "b": 4, "c": 9, "d": 1}, 8) == [["a", "b"], ["c"], ["d"]]
     assert groups({}, 8) == []
 
 
 def test_an_error_behind_large_constants_is_measured_by_itself() -> None:
-    """A tenth of the scores, which a mask of -1e9 makes nothing of; and no such part in a wide but usual tensor."""
+    """A tenth of the scores, which a mask of -1e9 dwarfs; a wide but ordinary tensor has no such part."""
     rng = np.random.default_rng(0)
     scores = rng.normal(size=1000).astype(np.float32)
     masked = np.where(np.arange(1000) % 3 == 0, np.float32(-1e9), scores)

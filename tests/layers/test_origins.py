@@ -1,4 +1,4 @@
-"""Tests of what is known of a tensor, and of asking for tensors by it."""
+"""Tests of the origin of tensors, and of choosing tensors by it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCOPES = {
 
 
 def test_a_mapped_tensor_is_told_in_tensorflows_words() -> None:
-    """What the map does not know keeps its ONNX names."""
+    """Tensors missing from the map keep their ONNX names."""
     found = origins(["m", "y"], NET, SCOPES)
     relu = node(NET, "Relu").name
 

@@ -1,4 +1,4 @@
-"""Tests of reference values: they come in the graph's layout, which its own values tell where shapes cannot."""
+"""Tests of reference values: they have the graph's layout, which its own values reveal where shapes cannot."""
 
 from __future__ import annotations
 

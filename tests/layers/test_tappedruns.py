@@ -1,4 +1,4 @@
-"""Tests of tapped runs: what was asked for comes back, the rest is kept or left, and groups fit the budget."""
+"""Tests of tapped runs: the requested tensors come back, final outputs are kept, and groups fit the budget."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def runs(mode: str = "all", max_bytes: int = 100) -> TappedRuns:
 
 @pytest.mark.parametrize(("mode", "kept"), [("all", ["y"]), ("per_op", [])])
 def test_tapped_values_come_back_and_outputs_are_kept(net: InspectedGraph, mode: str, kept: list[str]) -> None:
-    """A single conversion computes no more than its tensor; what a graph does not make is not there."""
+    """A single conversion computes only its tensor; a tensor that the graph does not compute is missing."""
     made = runs(mode)
     values = made.run(net, ["m", "elsewhere"])
 

@@ -23,7 +23,7 @@ def chain() -> onnx.ModelProto:
 
 
 def test_activations_are_the_floating_point_results_in_order() -> None:
-    """Shapes and constants are none."""
+    """Shapes and constants are not among them."""
     assert taps.activations(chain()) == ["a", "b", "z"]
 
 
@@ -60,7 +60,7 @@ def test_taps_are_outputs_beside_the_models_own() -> None:
 
 
 def test_one_tensor_alone_needs_no_more_nodes_than_lie_before_it() -> None:
-    """What lies behind it is gone."""
+    """Everything after it is gone."""
     alone = taps.with_outputs(chain(), ["b"], only=True)
 
     assert [node.op_type for node in alone.graph.node] == ["Mul", "Relu"]
@@ -68,7 +68,7 @@ def test_one_tensor_alone_needs_no_more_nodes_than_lie_before_it() -> None:
 
 
 def test_a_cut_graph_gives_each_layer_what_it_is_fed() -> None:
-    """Not what the layer before has made."""
+    """Not with the results of the layer before."""
     local = taps.cut(chain(), {"a", "b", "z"}, ["b", "z"], {})
     a, b = np.full((2, 3), -1, np.float32), np.full((2, 3), 10, np.float32)
     found = run(local, a=a, b=b)

@@ -53,7 +53,7 @@ def test_a_ratio_above_one_is_more_error(metric: str, new: Any, old: Any, ratio:
 
 
 def test_a_verdict_that_judges_no_more_is_a_change() -> None:
-    """Nothing fails, and yet nobody may take it for a pass."""
+    """Nothing fails, and yet it must not look like a pass."""
     new = report()
     judge(new, "unjudged")
 
@@ -79,7 +79,7 @@ def test_a_limit_that_was_moved_is_told() -> None:
 
 
 def test_the_first_layer_that_moved_is_the_one_in_topological_order() -> None:
-    """Not the one that moved most; a factor of three is still no move."""
+    """Not the one that moved most; a factor of three does not count as a move."""
     found = compare(with_layers(0.03, 0.08, 0.9), with_layers(0.01, 0.02, 0.02))["layers"]
 
     assert (found["first"]["name"], found["first"]["ratio"], found["moved"]) == ("conv1", pytest.approx(4.0), 2)
@@ -98,7 +98,7 @@ def test_rounding_is_no_move() -> None:
                                (None, None, "none")]
 )  # fmt: skip
 def test_a_first_jump_appears_or_vanishes(new: int | None, old: int | None, change: str) -> None:
-    """Or is another layer than before."""
+    """Or names another layer than before."""
     found = compare(with_layers(0.1, 0.1, jump=new), with_layers(0.1, 0.1, jump=old))
     assert found["layers"]["jump"]["change"] == change
 
@@ -137,7 +137,7 @@ def test_a_certain_difference_of_a_percent_is_noise() -> None:
     ],
 )  # fmt: skip
 def test_what_was_measured_otherwise_is_not_compared(new: Any, why: str) -> None:
-    """And the reason stands there; a busier machine is no reason."""
+    """The reason is given; a busier machine is not one."""
     found = compare_latency(new, latency(environment={**MACHINE, "load_average": "9.9"}))
     assert (found["label"], found["why"], found["ratio"]) == ("not comparable", why, None)
 

@@ -38,7 +38,7 @@ def test_bins_stand_in_the_middle_of_their_edges() -> None:
 
 
 def test_the_share_above_an_error_falls_and_the_limit_is_drawn() -> None:
-    """All elements lie above the smallest error; a log axis shows no zero; the limit 0.1 stands at -1."""
+    """All elements are above the smallest error; a log axis shows no zero; the limit 0.1 is at -1."""
     chart = figure("Share")["chart"]
     known = [value for value in chart["data"][1]["y"] if value is not None]
 
@@ -90,7 +90,7 @@ def test_random_sets_are_labelled_and_the_judged_one_is_said() -> None:
 
 
 def test_the_outputs_that_moved_most_have_pictures() -> None:
-    """However many there are, the page is bounded, and says what it leaves out."""
+    """However many there are, the page stays small, and says what it leaves out."""
     made = page(outputs=tuple(f"y{i}" for i in range(PICTURED_OUTPUTS + 3)))
     (section,) = sections(made)
 

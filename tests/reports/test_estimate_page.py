@@ -24,7 +24,7 @@ SCOPES = {"nodes": {}, "tensors": {}}
 
 
 def made(folder: Path, *, compiled_for: tuple[str, ...] = (), supported: tuple[str, ...] = ("8.9",)) -> dict[str, Any]:
-    """What the step writes of LeNet-5 in int8, as RTX 1.7 compiled it."""
+    """The step's document for LeNet-5 in int8, as RTX 1.7 compiled it."""
     engine = log.document((DATA / "lenet-int8-rtx-1.7.log").read_text("utf-8"), "build.log")
     (folder / "engine_layers.json").write_text(json.dumps(engine))
     (folder / "scopes.json").write_text(json.dumps(SCOPES))

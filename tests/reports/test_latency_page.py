@@ -195,7 +195,7 @@ def test_an_onnx_source_is_not_called_tensorflow() -> None:
 
 
 def test_an_executed_engine_is_what_was_measured() -> None:
-    """By which clock, on which GPU, what is left out; no page says that it was not executed."""
+    """The clock, the GPU, and what is left out; no page says that the engine was not executed."""
     made, samples = artifacts(("engine", "baseline"))
     made["environment"] = {**ENVIRONMENT, "gpu": "a GPU", "compute_capability": "8.9", "driver": "580.1"}
     text = rendered({**base_page(engine=0.5), "latency": latency.collect(made, samples)}).text

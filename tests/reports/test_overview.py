@@ -90,7 +90,7 @@ def test_warnings_of_steps_stand_below_the_verdict() -> None:
 
 
 def test_every_step_that_may_warn_is_read_by_the_report() -> None:
-    """What no report reads would be lost in silence."""
+    """A warning that no report reads would be lost silently."""
     (plan,) = make_plan([variant()], ["report"], Declarations()).variants.values()
     report = plan["report"]
     read = {(source.step.kind, source.name) for source in report.inputs.values() if isinstance(source, Output)}
@@ -202,7 +202,7 @@ def test_what_is_assumed_of_biases_is_said_where_products_are_int8() -> None:
 
 
 def test_what_the_compiled_engine_computes_in_is_beside_the_proof() -> None:
-    """int8 operands do not make int8 results; and what is not in the engine's record is counted."""
+    """int8 operands do not imply int8 results; nodes missing from the engine's record are counted."""
     made = page()
     made["engine"]["compiled"]["unplaced"] = ["conv"]
     text = " ".join(render(templates(SCHEMA.parents[2]), "overview.html.j2", template_data(made, "overview")).split())

@@ -133,7 +133,7 @@ def test_a_page_is_the_same_bytes_in_every_process() -> None:
 
 
 def test_an_undefined_value_is_an_error(tmp_path: Path) -> None:
-    """A misspelt name in a template is no empty cell."""
+    """A misspelt name in a template is an error, not an empty cell."""
     (tmp_path / "t.j2").write_text("{{ page.nothing }}", "utf-8")
     with pytest.raises(jinja2.UndefinedError, match="nothing"):
         render({"t.j2": tmp_path / "t.j2"}, "t.j2", {"page": {}})

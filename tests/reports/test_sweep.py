@@ -37,7 +37,7 @@ def rendered(entries: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def test_the_matrix_is_models_by_version_and_precision() -> None:
-    """Only axes that vary are columns; a combination that was not asked for is empty."""
+    """Only axes that vary are columns; a combination that was not requested is empty."""
     page = collect(sweep())
 
     assert page["axes"] == ["tensorrt", "precision"]
@@ -54,7 +54,7 @@ def test_versions_are_in_the_order_of_their_numbers() -> None:
 
 
 def test_columns_are_in_the_order_of_what_precisions_are() -> None:
-    """Widest first, whatever their names; one that nobody knows comes last."""
+    """Widest first, whatever their names; an unknown one comes last."""
     ranked = {"zeta": 2, "fp32": 0, "alpha": 5, "int8": 4}
     page = collect([{**entry(precision=name), "precision_rank": rank} for name, rank in ranked.items()])
 
@@ -203,7 +203,7 @@ def test_a_table_that_can_be_sorted_has_a_cell_in_every_column(name: str) -> Non
 
 
 def hostile() -> list[dict[str, Any]]:
-    """Names and a reason that try to be markup, and a folder that tries to be a script."""
+    """Names and a reason that contain markup, and a folder that contains a script."""
     axes = {"model": HOSTILE, "precision": HOSTILE}
     made = [entry("fail", tensorrt=t, **axes) for t in ("a", "b")]
     made.append(entry("refused", f"{HOSTILE}\x1b[31m", tensorrt="c", **axes))
@@ -212,7 +212,7 @@ def hostile() -> list[dict[str, Any]]:
 
 
 def test_a_hostile_name_is_only_text() -> None:
-    """It adds no element, ends no script, is no address and no file outside the folder."""
+    """It adds no element, ends no script, and becomes neither an address nor a file outside the folder."""
     plain = [entry("fail", tensorrt=t) for t in ("a", "b")] + [entry("refused", "why", tensorrt="c")]
     wanted, files = rendered(plain), rendered(hostile())
 

@@ -86,7 +86,7 @@ def test_further_sets_stand_below_the_validation_set(tmp_path: Path) -> None:
 
 
 def test_equal_arrays_give_equal_bytes(tmp_path: Path) -> None:
-    """Nothing of the clock, of the order of dictionaries or of paths."""
+    """They do not depend on the clock, the order of dictionaries, or paths."""
     made = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -75,7 +75,7 @@ def run(folder: Path, step: Step, **inputs: Any) -> tuple[str, Path]:
 
 
 def test_the_graphs_steps_are_those_of_the_runtime_without_engine() -> None:
-    """What runs on the CPU anyway is shared; what is measured and judged is another step."""
+    """Steps that run on the CPU anyway are shared; those that measure and judge differ."""
     engine, graph = (
         roles(variant()),
         roles(replace(variant(), spec=replace(variant().spec, runtime=of_graph().spec.runtime))),
@@ -89,7 +89,7 @@ def test_the_graphs_steps_are_those_of_the_runtime_without_engine() -> None:
 
 
 def test_every_set_of_inputs_goes_through_the_engine() -> None:
-    """With a name of its own."""
+    """With its own name."""
     base = variant()
     data = Data(None, base.spec.model.data.validation, {"night": RandomData(4, 1)})
     found = roles(replace(base, spec=replace(base.spec, model=replace(base.spec.model, data=data))))
@@ -99,7 +99,7 @@ def test_every_set_of_inputs_goes_through_the_engine() -> None:
 
 
 def test_what_hangs_on_the_gpu_has_it_in_its_recipe() -> None:
-    """Inference its name and compute capability, a measurement the driver as well; nothing else any of it."""
+    """Inference has its name and compute capability, a measurement also the driver; no other step has any."""
     plain = roles(variant())
     changed = {
         what: {role for role, step in roles(variant(**{what: "other"})).items() if step.key != plain[role].key}
@@ -113,7 +113,7 @@ def test_what_hangs_on_the_gpu_has_it_in_its_recipe() -> None:
 
 
 def test_an_engine_is_executed_and_its_outputs_recorded(tmp_path: Path) -> None:
-    """With what executed it, for every page that shows a number of it."""
+    """With the runtime that executed it, for every page that shows its numbers."""
     failure, out = run(tmp_path, roles(variant("tensorrt"))["infer-engine"])
     about = json.loads((out / "runtime.json").read_text("utf-8"))
 
@@ -125,7 +125,7 @@ def test_an_engine_is_executed_and_its_outputs_recorded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", ["infer-engine", "latency"])
 def test_an_engine_that_is_not_its_passports_does_not_run(tmp_path: Path, role: str) -> None:
-    """Its numbers would be recorded under the name of another one."""
+    """Its numbers would be recorded under another engine's name."""
     failure, out = run(tmp_path, roles(variant("tensorrt"))[role], passport={"device": None, "sha256": "0" * 64})
 
     assert failure.startswith("PlaceError: engine.plan: it is not the engine that its passport.json describes")
@@ -177,7 +177,7 @@ def test_another_machines_step_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_engine_of_another_gpu_is_refused_before_it_is_loaded() -> None:
-    """With the target that makes one of its own; one built for more than its GPU is let through."""
+    """The hint names the target that builds for this GPU; an engine built for more than its own GPU may run."""
     here = {"gpu": "NVIDIA H200", "compute_capability": "9.0"}
 
     with pytest.raises(Exception, match="the engine was built on a GPU") as error:
@@ -188,7 +188,7 @@ def test_an_engine_of_another_gpu_is_refused_before_it_is_loaded() -> None:
 
 
 def test_a_version_compatible_engine_may_run_its_own_runtime() -> None:
-    """It holds one; every other may not."""
+    """Such an engine contains one; any other may not bring its own."""
     base = variant("tensorrt")
     compatible = replace(base, spec=replace(base.spec, target=Target(version_compatible=True)))
 
@@ -235,7 +235,7 @@ def test_from_the_model_to_the_page_the_engine_is_what_counts(tmp_path: Path) ->
 
 
 def flame_page(layers: list[dict[str, str]]) -> tuple[dict[str, Any], str]:
-    """The page and the folded stacks of an engine of two layers, by what its inspector says of them."""
+    """The page and the folded stacks of an engine of two layers, as its inspector describes them."""
     rows = [{"count": 3}, {"name": "fused_1", "averageMs": 0.25}, {"name": "fused_2", "averageMs": 0.5}]
     side = {"name": "engine", "p50_ms": {"value": 0.7}}
     page: dict[str, Any] = {"variant": {"id": "m"}, "latency": {"sides": [side], "warnings": []}}
@@ -257,7 +257,7 @@ def test_an_engines_layers_are_attributed_to_scopes_by_its_inspector() -> None:
 
 
 def test_an_inspector_that_names_other_layers_is_done_without_and_said() -> None:
-    """The page is made all the same."""
+    """The page is drawn all the same."""
     page, folded = flame_page([{"Name": "something else"}])
 
     assert "flame graph does without the inspector's layers" in page["latency"]["warnings"][0]

@@ -106,7 +106,7 @@ def test_all_sides_are_measured_in_turns(tmp_path: Path) -> None:
 
 
 def test_what_the_runtime_cannot_run_is_recorded_and_the_step_goes_on(tmp_path: Path) -> None:
-    """A bfloat16 convolution: not measured, why, and no number that could be taken for one."""
+    """A bfloat16 convolution: not measured, with the reason, and without any number that looks like a measurement."""
     weight = np.zeros((1, 1, 1, 1), onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16))
     text = "float[n,2] x, bfloat16[1,1,4,4] i => float[n,2] y, bfloat16[1,1,4,4] c { y = Relu(x) c = Conv(i, w) }"
     failure, out = run(tmp_path, planned(variant(), "latency"), lowered=graph(text, w=weight))
@@ -129,7 +129,7 @@ def test_what_the_runtime_cannot_run_is_recorded_and_the_step_goes_on(tmp_path: 
     ],
 )
 def test_a_wrong_baseline_is_an_error_of_the_config(tmp_path: Path, baseline: Any, said: str) -> None:
-    """It was named by the user, so it is no side to leave out quietly."""
+    """The user named it, so it must not be left out quietly."""
     failure, _ = run(
         tmp_path, planned(variant(replace(QUICK, baseline="models/old.onnx")), "latency"), baseline=baseline
     )
@@ -177,7 +177,7 @@ def test_another_way_to_measure_is_another_step(other: Variant) -> None:
 
 
 def test_limits_are_no_part_of_a_measurement() -> None:
-    """A moved threshold judges anew, it does not roll the dice again."""
+    """A new threshold judges again without measuring again."""
     limited = variant(limits=LatencyLimits(p99_ms=5.0))
 
     assert planned(limited, "latency").key == planned(variant(), "latency").key

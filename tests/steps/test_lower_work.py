@@ -24,7 +24,7 @@ from trtbuild.steps.lower import multiply_accumulates
 def test_a_node_counts_its_output_times_what_is_summed(
     op: str, attributes: dict[str, int], left: list[object], right: tuple[int, ...], out: list[object], macs: int
 ) -> None:
-    """For one sample; an inner dimension that one operand leaves open is the other's."""
+    """For one sample; an inner dimension that one operand leaves open comes from the other."""
     graph = helper.make_graph(
         [helper.make_node(op, ["x", "w"], ["y"], name="node", **attributes)], "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, left)],
