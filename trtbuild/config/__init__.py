@@ -1,4 +1,4 @@
-"""Configs to variants: composed, parsed strictly, checked, and completed by what is installed here."""
+"""Configs -> variants: composed, parsed strictly, checked, and completed with what is installed here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
     "unknown", "workspace_code",
 ]  # fmt: skip
 
-# Libraries whose version is part of a step's recipe, by the name of their distribution.
+# Libraries whose version is part of a step's recipe, with the names of their distributions.
 TOOLS = {
     "tensorflow": ("tensorflow-cpu", "tensorflow"), "keras": ("keras",), "tf2onnx": ("tf2onnx",), "onnx": ("onnx",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"), "numpy": ("numpy",), "jinja2": ("jinja2",),
@@ -39,7 +39,7 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     """Compose, parse and complete one variant.
 
     Args:
-        composed: earlier compositions of this workspace's conf/, which is told this one.
+        composed: earlier compositions of this workspace's conf/; this one is added.
 
     Raises:
         ConfigError: an unknown option, key or type.  ToolchainError: the target is not one of the toolchain's.
@@ -55,7 +55,7 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     for group, cls in GROUPS.items():
         if config.get(group) is None:
             have = ", ".join(options(root, group))
-            raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; there is {have}")
+            raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; available: {have}")
         parts[group] = parse(cls, config[group], group)
     spec = BuildSpec(**parts)
     names = Names(**{field.name: str(choices[field.name]) for field in fields(Names)})
@@ -68,17 +68,17 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
 
 @cache
 def installed() -> dict[str, str]:
-    """Versions of the libraries that make artifacts, as installed in this environment."""
+    """Installed versions of the libraries that make artifacts."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for tool, distributions in TOOLS.items():
         for name in distributions:
             try:
-                found.setdefault(tool, version(name))
+                versions.setdefault(tool, version(name))
             except PackageNotFoundError:
                 continue
-    return found
+    return versions
 
 
 def _templates_digest(root: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a config has to be beyond its types: paths, targets, modules and names that belong together."""
+"""Checks of a config beyond its types: paths, targets, modules and names that must fit together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check(root: Path, spec: BuildSpec, names: Names) -> None:
 
 
 def _check_paths(spec: BuildSpec) -> None:
-    """Files are named relative to the workspace and lie in it: an absolute path would differ on every machine."""
+    """Files must be inside the workspace and named relative to it: an absolute path would differ between machines."""
     named = {"model.source.path": getattr(spec.model.source, "path", None)}
     data = spec.model.data
     sources = {"calibration": data.calibration, "validation": data.validation}
@@ -47,7 +47,7 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
         if capability not in spec.tensorrt.compute_capabilities:
             what = f"{names.tensorrt} cannot compile for compute capability {capability}"
             have = ", ".join(spec.tensorrt.compute_capabilities)
-            raise ToolchainError(what, where=f"target={names.target}", hint=f"it knows {have}")
+            raise ToolchainError(what, where=f"target={names.target}", hint=f"it supports {have}")
     if spec.tensorrt.flavour == "tensorrt":
         if len(spec.target.compute_capabilities) > 1:
             what = f"{names.tensorrt} builds for the one GPU it runs on"
@@ -62,14 +62,14 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
 
 
 def _check_modules(spec: BuildSpec) -> None:
-    """What a config names as a file of the package has to be one, with the function that makes it what is named."""
+    """Modules that a config names must be files of the package, with the function that such a module needs."""
     named = [("quantizers", "def make(", "calibration.algorithm", spec.calibration.algorithm),
              ("runtimes", "def open_session(", "runtime.module", spec.runtime.module),
              ("workers/executors", "def make(", "executor.module", spec.executor.module)]  # fmt: skip
     if spec.runtime.engine is not None:
         named.append(("runtimes", "def open_session(", "runtime.engine", spec.runtime.engine))
     for folder, function, where, name in named:
-        own = {"tensorflow", "onnxruntime" if where == "runtime.engine" else "tensorrt"}  # not to choose
+        own = {"tensorflow", "onnxruntime" if where == "runtime.engine" else "tensorrt"}  # not selectable
         files = (Path(__file__).resolve().parents[1] / folder).glob("*.py")
         valid = sorted(path.stem for path in files if path.stem not in own and function in path.read_text("utf-8"))
         if name not in valid:
@@ -77,7 +77,7 @@ def _check_modules(spec: BuildSpec) -> None:
 
 
 def _check_precision_names(root: Path, spec: BuildSpec) -> None:
-    """A misspelt precision in a threshold or an exclusion would silently never apply."""
+    """Refuse a misspelt precision in a threshold or an exclusion, which would silently never apply."""
     valid = options(root, "precision")
     named = {f"model.overrides.{name}": name for name in spec.model.overrides}
     for metric, limit in spec.model.validation.deviation.items():
@@ -89,7 +89,7 @@ def _check_precision_names(root: Path, spec: BuildSpec) -> None:
 
 
 def _check_latency(spec: BuildSpec) -> None:
-    """A batch that the model cannot take would silently be measured as another one."""
+    """Refuse a batch that the model cannot take, for which another would silently be measured."""
     batch = spec.latency.batch
     if batch is None:
         return

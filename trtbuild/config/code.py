@@ -1,4 +1,4 @@
-"""The user's own code that a config names: where it is, and which workspace files it is made of."""
+"""The user's own code that a config names: where it is, and which workspace files it consists of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trtbuild.core.spec.validation import BUILT_IN
 
 
 def _callables(spec: BuildSpec) -> dict[str, str]:
-    """Every callable that a config names, by its place."""
+    """Every callable that a config names, by its config key."""
     data = spec.model.data
     sources = {"source": spec.model.source, "data.calibration": data.calibration, "data.validation": data.validation}
     sources |= {f"data.inspection.{name}": source for name, source in data.inspection.items()}
@@ -30,12 +30,12 @@ def _callables(spec: BuildSpec) -> dict[str, str]:
 
 
 def check_callables(root: Path, spec: BuildSpec) -> None:
-    """Its module has to be there; what is in it, the step that imports it says."""
+    """Check that the module of every callable exists; the step that imports it checks what is in it."""
     for where, name in _callables(spec).items():
         top = re.split("[:.]", name)[0]
         here = (root / f"{top}.py").is_file() or (root / top).is_dir()
         if not top or not (here or importlib.util.find_spec(top)):
-            hint = "write package.module:name, importable in this environment or lying in the workspace"
+            hint = "write package.module:name, importable in this environment or from the workspace"
             raise ConfigError(f"cannot import '{name}': there is no module '{top}'", where=where, hint=hint)
 
 
@@ -44,15 +44,15 @@ def code_of(root: Path, spec: BuildSpec) -> dict[str, tuple[str, ...]]:
 
 
 def workspace_code(root: Path, callable_name: str) -> tuple[str, ...]:
-    """The workspace files that a callable is made of: its module's, and those of all it imports, directly or not."""
-    found: dict[str, None] = {}
+    """The workspace files of a callable: its module's, and those of everything it imports, directly or not."""
+    files: dict[str, None] = {}
     pending = [path for path in [_module_file(root, callable_name.replace(":", "."))] if path]
     while pending:
         path = pending.pop()
-        if path not in found:
-            found[path] = None
+        if path not in files:
+            files[path] = None
             pending += [f for name in _imports(root / path, path) if (f := _module_file(root, name))]
-    return tuple(sorted(found))
+    return tuple(sorted(files))
 
 
 def _module_file(root: Path, dotted: str) -> str | None:
@@ -67,7 +67,7 @@ def _module_file(root: Path, dotted: str) -> str | None:
 
 
 def _imports(file: Path, path: str) -> list[str]:
-    """Dotted names that a module imports anywhere, relative ones resolved; none for a file that is no Python."""
+    """Dotted names that a module imports anywhere, relative ones resolved; none for a file that is not Python."""
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):

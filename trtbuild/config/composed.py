@@ -1,6 +1,6 @@
-"""Composed configs, kept for the next time: Hydra takes 60 ms for each variant, and all are planned before one starts.
+"""Composed configs, kept for next time: Hydra takes 60 ms per variant, and all are planned before one starts.
 
-Kept in the workspace's private folder, for one content of all that composition reads: any change there forgets them.
+They are kept in the workspace's private folder, and dropped as soon as any file that composition reads has changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trtbuild.base.signatures import everything
 
 MOST = 2000  # entries: a few kilobytes each
 FILE = "composed.json"
-# ${oc.env:X}, ${now:...}: more than files decides what it gives.  OmegaConf's own that read nothing else are left out.
+# ${oc.env:X}, ${now:...}: resolvers whose value depends on more than files.  OmegaConf's pure ones are excluded.
 _RESOLVER = re.compile(rb"\$\{\s*(?!oc\.(?:select|dict|decode|create|deprecated)\b)[\w.]+\s*:")
 _CONFIGS = (".yaml", ".yml")
 
@@ -29,9 +29,9 @@ Composition = tuple[Config, Config]  # the config by group, the chosen option by
 
 
 class Composed:
-    """What these folders were composed to before, by overrides.
+    """Earlier compositions of these folders, by overrides.
 
-    Composition may read ``beyond`` the folders: from Hydra's search path, and where defaults lead with ``..``.
+    Composition can read ``beyond`` the folders: from Hydra's search path, and through ``..`` in defaults.
     """
 
     def __init__(self, private: Path, folders: Sequence[Path]) -> None:
@@ -48,7 +48,7 @@ class Composed:
         return None if found is None else (found[0], found[1])
 
     def add(self, overrides: Sequence[str], composition: Composition, read: Iterable[str] = ()) -> None:
-        """``read``: the files that it was composed of, and the folders that were searched."""
+        """``read``: the files that it was composed from, and the folders that were searched."""
         self._beyond |= {path for path in read if os.path.realpath(path) not in self._inside}
         if any(_RESOLVER.search(word.encode()) for word in overrides):
             self._files_decide = False
@@ -58,14 +58,14 @@ class Composed:
 
     @property
     def other_configs(self) -> tuple[str, ...] | None:
-        """Paths beyond the folders that compositions depended on; None where more than files decided."""
+        """Paths beyond the folders that compositions depended on; None if they depended on more than files."""
         return tuple(sorted(self._beyond)) if self._files_decide else None
 
     def keep(self) -> None:
-        """Write what is new; only where a build has made the private folder, so that a plan writes nothing anew."""
+        """Write new compositions, but only if a build has made the private folder: a plan does not create it."""
         if not self._changed or not self._file.parent.is_dir():
             return
-        # What lies beyond was read before anybody knew to sign it: the next time, it is signed before it is read.
+        # Files beyond the folders were read before they could be signed: next time they are signed first.
         known = self._beyond <= set(self._watched)
         entries = dict(list(self._entries.items())[-MOST:]) if known else {}
         watched = self._watched if known else sorted(self._beyond)
@@ -87,15 +87,15 @@ def watched(private: Path) -> list[str]:
 
 
 def _read(file: Path) -> tuple[list[str], str | None, dict[str, Composition]]:
-    """Watched paths, the digest of all that was read, and what it was composed to."""
+    """Watched paths, the digest of everything that was read, and the compositions."""
     content = shortcut.load(str(file))
-    if not isinstance(content, dict) or content.keys() != {"digest", "beyond", "entries"}:  # of an older trtbuild
+    if not isinstance(content, dict) or content.keys() != {"digest", "beyond", "entries"}:  # from an older trtbuild
         return [], None, {}
     return content["beyond"], content["digest"], content["entries"]
 
 
 def _digest(paths: Sequence[str]) -> str:
-    """Of every config file's name and bytes, links followed, and of what composes them; "" where more decides."""
+    """Digest of every config file's name and bytes, links followed, and of Hydra's version; "" if more matters."""
     sha = hashlib.sha256("\0".join([version("hydra-core"), version("omegaconf")]).encode())
     for path in everything(paths):
         if not path.endswith(_CONFIGS):
@@ -117,9 +117,9 @@ _readers: dict[int, set[str]] = {}
 
 @contextlib.contextmanager
 def reading(read: set[str]) -> Iterator[None]:
-    """Config files that are opened while the block runs are added to ``read``, whoever opens them.
+    """Add every config file that is opened while the block runs to ``read``.
 
-    Hydra does not tell which files it read: a search path, a package or ``..`` in defaults leads anywhere.
+    Hydra does not report which files it reads: a search path, a package or ``..`` in defaults can lead anywhere.
     """
     _watch_opened_files()
     _readers[id(read)] = read
@@ -131,7 +131,7 @@ def reading(read: set[str]) -> Iterator[None]:
 
 @cache
 def _watch_opened_files() -> None:
-    sys.addaudithook(_opened)  # for good: there is no way to take one away
+    sys.addaudithook(_opened)  # for good: an audit hook cannot be removed
 
 
 def _opened(event: str, arguments: tuple[object, ...]) -> None:

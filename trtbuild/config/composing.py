@@ -1,4 +1,4 @@
-"""Hydra's compose API behind one function: overrides -> a mapping; every mistake is one line with the nearest name."""
+"""Hydra's compose API behind one function: overrides -> a mapping; every mistake is a one-line error with a hint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def composed_option(root: Path, group: str, name: str, overrides: Sequence[str] 
     """One option of a group with overrides of its keys, without a model (config/named.py reads plain ones itself).
 
     Raises:
-        ConfigError: it is not there, or not readable.
+        ConfigError: the option does not exist, or is not readable.
     """
     words = [f"{group}={name}", *overrides]
     check_choices(root, words)
@@ -39,12 +39,12 @@ def default_option(root: Path, group: str) -> str:
     chosen = choices.get(group)
     if chosen is None:
         have = ", ".join(options(root, group))
-        raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; there is {have}")
+        raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; available: {have}")
     return str(chosen)
 
 
 def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None = None) -> Composition:
-    """``read`` is told the files that it was composed of, and the folders that were searched."""
+    """Compose a config; the files it was composed from and the folders that were searched are added to ``read``."""
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -54,7 +54,7 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
     folders = conf_folders(root)
     overrides = [_quoted(word) for word in overrides]
     if not (folders[0] / "config.yaml").is_file():
-        raise ConfigError("no config.yaml in it", where=str(folders[0]), hint="run: trtbuild init .")
+        raise ConfigError("it has no config.yaml", where=str(folders[0]), hint="run: trtbuild init .")
     search = _search(folders)
     read = set() if read is None else read
     with reading(read), initialize_config_dir(str(folders[0]), version_base="1.3"):
@@ -71,13 +71,13 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
         except (HydraException, OmegaConfBaseException) as error:
             raise _one_line(error, folders, search, overrides) from error
         except (YAMLError, UnicodeDecodeError, ValueError) as error:
-            said = " ".join(str(error).split())
-            raise ConfigError(f"a config file is not readable: {said}", where=str(folders[0])) from error
+            message = " ".join(str(error).split())
+            raise ConfigError(f"a config file is not readable: {message}", where=str(folders[0])) from error
     return plain, choices
 
 
 def _search(folders: Sequence[Path]) -> list[str]:
-    """The override by which Hydra also searches the packaged folder, after those that config.yaml names itself."""
+    """The override that makes Hydra search the packaged folder, too, after those that config.yaml names."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
@@ -89,7 +89,7 @@ def _search(folders: Sequence[Path]) -> list[str]:
         try:
             own = list(OmegaConf.select(OmegaConf.create(content.decode()), "hydra.searchpath", default=[]))
         except (OmegaConfBaseException, YAMLError, ValueError, TypeError):
-            own = []  # composing will say what is wrong
+            own = []  # composing will report what is wrong
     quoted = ("'" + str(path).replace("'", r"\'") + "'" for path in [*own, *(f"file://{f}" for f in folders[1:])])
     return [f"hydra.searchpath=[{','.join(quoted)}]"]
 
@@ -103,7 +103,7 @@ class _Source(Protocol):
 
 
 def _only_the_users(read: set[str], sources: Iterable[_Source]) -> None:
-    """Leave Hydra's own files out of those that were read, and put the folders in that were searched."""
+    """Remove Hydra's own files from those that were read, and add the folders that were searched."""
     import hydra
 
     own = str(Path(hydra.__file__).parent)
@@ -117,9 +117,9 @@ def _only_the_users(read: set[str], sources: Iterable[_Source]) -> None:
 
 
 def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) -> list[str]:
-    """The overrides, and before them a choice of every optional group that the workspace's defaults do not list.
+    """The overrides, preceded by a choice for every optional group that the workspace's defaults do not list.
 
-    Hydra wants ``+group=option`` for such a group; the user says ``group=option`` in every workspace.
+    Hydra requires ``+group=option`` for such a group; the user writes ``group=option`` in every workspace.
     """
     from hydra import compose
     from hydra.errors import HydraException
@@ -127,12 +127,14 @@ def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) ->
     from yaml import YAMLError
 
     text = (folder / "config.yaml").read_text("utf-8", errors="replace")
-    if all(re.search(rf"^ *- *{group} *:", text, re.M) for group in OPTIONAL):  # mostly so: no need to compose twice
+    if all(
+        re.search(rf"^ *- *{group} *:", text, re.M) for group in OPTIONAL
+    ):  # the usual case: no need to compose twice
         return list(overrides)
     try:
         listed = compose("config", search, return_hydra_config=True).hydra.runtime.choices
     except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, ValueError):
-        return list(overrides)  # composing for good will say what is wrong
+        return list(overrides)  # the real composition will report what is wrong
     unlisted = [group for group in OPTIONAL if group not in listed]
     chosen = {key: word for word in overrides if (key := word.partition("=")[0].lstrip("+")) in unlisted}
     choices = [f"+{chosen.get(group, f'{group}=default').lstrip('+')}" for group in unlisted]
@@ -140,10 +142,10 @@ def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) ->
 
 
 def _with_known_keys(search: list[str], overrides: Sequence[str]) -> list[str]:
-    """The overrides, those of keys that the schema knows as ``++key=value``, which needs no such key in the file.
+    """The overrides, with ``++key=value`` for keys in the schema: it does not need the key to be in the file.
 
     Raises:
-        ConfigError: the key would go below a plain value, which would be lost.
+        ConfigError: the key would be below a plain value, which would be lost.
     """
     from hydra import compose
     from hydra.errors import HydraException
@@ -155,7 +157,7 @@ def _with_known_keys(search: list[str], overrides: Sequence[str]) -> list[str]:
     try:
         there = flat(OmegaConf.to_container(compose("config", [*search, *(w for w in overrides if w not in known)])))
     except (HydraException, OmegaConfBaseException):
-        return list(overrides)  # another word is wrong: composing again will say which
+        return list(overrides)  # another word is wrong: composing again will report which
     for word, key in named:
         if word in known:
             above = next((parent for parent in _parents(key) if there.get(parent) not in (None, {})), None)
@@ -174,19 +176,19 @@ def _in_schema(key: str) -> bool:
 
 
 def _quoted(word: str) -> str:
-    """A chosen option as text: Hydra would take 1e3 or 2024_06_01 for a number."""
+    """A chosen option, quoted: Hydra would read 1e3 or 2024_06_01 as a number."""
     key, equals, value = word.partition("=")
     return f"{key}='{value}'" if key in GROUPS and equals and not value.startswith(("'", '"', "{", "[")) else word
 
 
 def _one_line(error: Exception, folders: list[Path], search: list[str], overrides: Sequence[str]) -> ConfigError:
-    """Hydra's message as what, where and the nearest valid key."""
+    """Hydra's message as an error with what, where and the nearest valid key."""
     from hydra import compose
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    said = _sentences(error)
+    message = _sentences(error)
     for i, given in enumerate(overrides):
         word = given.removeprefix("++")
         if "=" not in word and not word.startswith("~"):
@@ -195,7 +197,7 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
             compose("config", [*search, *overrides[:i], given])
             continue
         except (HydraException, OmegaConfBaseException) as failure:
-            said = _sentences(failure)
+            message = _sentences(failure)
         key = word.partition("=")[0].lstrip("+~")
         try:
             known = flat(OmegaConf.to_container(compose("config", [*search, *overrides[:i]])))
@@ -207,20 +209,20 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
             tail = [name for name in groups if name.endswith("." + key)]
             beside = {name for name in groups if name.rpartition(".")[0] == key.rpartition(".")[0]}
             hint = did_you_mean(key, groups)
-            if tail or not hint.startswith("did"):  # all keys there are would help nobody
+            if tail or not hint.startswith("did"):  # a list of all keys would not help
                 hint = f"did you mean '{min(tail, key=len)}'?" if tail else did_you_mean(key, beside or GROUPS)
             return ConfigError(f"unknown key '{key}'", where=word, hint=hint)
-        return ConfigError(said, where=word)
-    broken = next((f for f in folders if str(f) in said), None)
-    return ConfigError(said, where=str(broken or folders[0]))
+        return ConfigError(message, where=word)
+    broken = next((f for f in folders if str(f) in message), None)
+    return ConfigError(message, where=str(broken or folders[0]))
 
 
 def _sentences(error: Exception) -> str:
-    """The first lines of a message that say something; what follows names internal objects."""
+    """The informative first lines of a message; what follows names internal objects."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("full_key", "object_type", "See ", "To append"))]
+    useful = [line for line in lines if not line.startswith(("full_key", "object_type", "See ", "To append"))]
     cause = str(error.__cause__).splitlines()[:1] if error.__cause__ is not None else []
-    return " ".join([*told[:2], *(line for line in cause if line not in told[:2])]) or type(error).__name__
+    return " ".join([*useful[:2], *(line for line in cause if line not in useful[:2])]) or type(error).__name__
 
 
 def _parents(name: str) -> list[str]:

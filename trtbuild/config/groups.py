@@ -1,4 +1,4 @@
-"""The groups of conf/, and which options each offers in a workspace."""
+"""The groups of conf/, and the options that each offers in a workspace."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GROUPS = {
     "model": Model, "precision": Precision, "tensorrt": Toolchain, "runtime": Runtime, "target": Target,
     "calibration": Calibration, "executor": Executor, "layers": Layers, "latency": Latency, "device": Device,
 }  # fmt: skip
-# Groups younger than some workspace's config.yaml: where it does not list them, their option "default" holds.
+# Groups younger than some workspace's config.yaml: where it does not list them, their option "default" applies.
 OPTIONAL = tuple(field.name for field in fields(BuildSpec) if field.default is not MISSING)
 
 _OTHER_NAMES = {  # what people call a precision elsewhere
@@ -42,7 +42,7 @@ def conf_folders(root: Path) -> list[Path]:
 
 
 def options(root: Path, group: str) -> list[str]:
-    """Names that a group offers in this workspace.  Models are only ever the workspace's own."""
+    """Names of a group's options in this workspace.  Models are always the workspace's own."""
     folders = conf_folders(root)[:1] if group == "model" else conf_folders(root)
     return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
 
@@ -58,7 +58,7 @@ def check_choices(root: Path, overrides: Iterable[str]) -> None:
 
 
 def unknown(group: str, name: str, valid: Collection[str], where: str) -> ConfigError:
-    """The one error for an option that a group does not have, wherever its name is written."""
+    """The error for an option that a group does not have, wherever its name is written."""
     other = _OTHER_NAMES.get(name.lower()) if group == "precision" else None
     hint = f"did you mean '{other}'?" if other in valid else did_you_mean(name, valid)
     return ConfigError(f"unknown {group} '{name}'", where=where, hint=hint)

@@ -1,6 +1,6 @@
-"""One option of a group by its name, without a variant: plain YAML, composed by Hydra only where it asks for it.
+"""One option of a group by its name, without a variant: plain YAML, composed by Hydra only where it needs to be.
 
-Composing takes as long as a run of the suite does, and Hydra has no place in a training process.
+Composing takes as long as a run of the suite, and Hydra has no place in a training process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trtbuild.store.tracking import parse_yaml
 
 
 def root_here() -> Path:
-    """The workspace of the current folder, or what comes with trtbuild where there is none."""
+    """The workspace of the current folder, or the folder with the packaged conf/ if there is none."""
     workspace = workspace_here()
     return packaged_conf().parent if workspace is None else workspace.root
 
@@ -51,14 +51,14 @@ def toolchain(root: Path, name: str) -> Toolchain:
 
 
 def toolchains(root: Path, names: Sequence[str] | None) -> dict[str, Toolchain]:
-    """The versions of these names, each once and in their order; of the default one where ``names`` is None.
+    """The versions with these names, each once and in order; the default one if ``names`` is None.
 
     Raises:
         ConfigError: an unknown version, or no name at all.
     """
     chosen = [default_option(root, "tensorrt")] if names is None else list(dict.fromkeys(map(str, names)))
     if not chosen:
-        hint = f"there is {', '.join(config.options(root, 'tensorrt'))}"
+        hint = f"available: {', '.join(config.options(root, 'tensorrt'))}"
         raise ConfigError("names no version", where="tensorrt", hint=hint)
     return {name: toolchain(root, name) for name in chosen}
 
@@ -81,27 +81,27 @@ def precision(root: Path, name: str, overrides: Sequence[str] = ()) -> Lowering:
 
 @cache
 def packaged_precisions() -> dict[str, Lowering]:
-    """Those that come with trtbuild, by name: one for each file, widest first."""
+    """The precisions that come with trtbuild, by name: one for each file, widest first."""
     root = packaged_conf().parent
     found = [precision(root, name) for name in config.options(root, "precision")]
     return {one.precision: one for one in sorted(found, key=lambda one: rank(one.kind, one.tf32))}
 
 
 def names_of(words: Iterable[str], key: str, who: str, hint: str = "") -> list[str] | None:
-    """What ``key=A,B`` names among words that may have no other key; None where there is no such word.
+    """The names in ``key=A,B`` among words that can have no other key; None if there is no such word.
 
     Raises:
-        ConfigError: another key, or no name behind it.
+        ConfigError: another key, or no name after it.
     """
-    found: list[str] | None = None
+    names: list[str] | None = None
     for word in words:
         given, _, value = word.partition("=")
         if given != key:
-            raise ConfigError(f"{who} takes {key}=… only", where=word, hint=hint)
-        found = [*(found or []), *(name for name in value.split(",") if name)]
-        if not found:
+            raise ConfigError(f"{who} takes only {key}=…", where=word, hint=hint)
+        names = [*(names or []), *(name for name in value.split(",") if name)]
+        if not names:
             raise ConfigError("names no version", where=word)
-    return found
+    return names
 
 
 def _option(root: Path, group: str, name: str, overrides: Sequence[str] = ()) -> object:

@@ -11,7 +11,7 @@ from trtbuild.config import GROUPS, options
 
 
 def expand(root: Path, overrides: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every combination, the last word varying fastest; words that sweep nothing are in all of them.
+    """Every combination, the last word varying fastest; a word that does not sweep is in all of them.
 
     Raises:
         ConfigError: a word that Hydra cannot parse, or that sweeps over nothing.
@@ -20,7 +20,7 @@ def expand(root: Path, overrides: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def check_none(root: Path, overrides: Sequence[str]) -> None:
-    """Raise ConfigError for a word with several values: it makes a sweep, which has to be announced."""
+    """Raise ConfigError for a word with several values: it makes a sweep, which must be requested."""
     for word in overrides:
         if any(mark in word for mark in (",", "(")) and len(expand(root, [word])) > 1:
             raise ConfigError("it sweeps over several values", where=word, hint="add -m")
@@ -43,7 +43,7 @@ def _alternatives(root: Path, word: str) -> list[str]:
     value = override.value()
     if isinstance(value, Glob):
         if key not in GROUPS:
-            raise ConfigError("glob() goes over the options of a group", where=word, hint=", ".join(GROUPS))
+            raise ConfigError("glob() is for the options of a group", where=word, hint=", ".join(GROUPS))
         found = value.filter(options(root, key))
     elif key in GROUPS and "(" not in text:
         found = [part.strip() for part in text.split(",")]  # as text: Hydra reads 1e3 as a number
@@ -52,5 +52,5 @@ def _alternatives(root: Path, word: str) -> list[str]:
     else:
         raise ConfigError("not a finite list", where=word, hint="use choice() or range()")
     if not found:
-        raise ConfigError("it matches nothing", where=word, hint=f"there is {', '.join(options(root, key))}")
+        raise ConfigError("it matches nothing", where=word, hint=f"available: {', '.join(options(root, key))}")
     return [f"{key}={part}" for part in dict.fromkeys(found)]

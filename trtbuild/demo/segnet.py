@@ -92,7 +92,7 @@ def _scoped(model: keras.Model, name: str) -> Callable[..., Tensor]:
     part = model.get_layer(name)
 
     def call(x: Tensor) -> Tensor:
-        # Keras 3 enters the scope of a layer twice, to build it and to call it, and TensorFlow names the second `head_1`.
+        # Keras 3 enters a layer's scope twice, to build it and to call it, and TensorFlow names the second `head_1`.
         # It does not enter a scope that the layer seems to have opened itself.
         with keras.name_scope(name, caller=part):
             return part(x, training=False)

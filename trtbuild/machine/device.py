@@ -1,6 +1,6 @@
-"""What this machine is, and what it does at the moment: identity for recipes, facts and counters for measured numbers.
+"""What this machine is and what it is doing: identity for recipes, facts and counters for measured numbers.
 
-Standard library only, Linux's own files; what cannot be read is "unknown".
+Read from Linux's own files with the standard library only; what cannot be read is "unknown".
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ CPU = "sys/devices/system/cpu"
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process can use."""
     return len(os.sched_getaffinity(0))
 
 
 def identity(root: Path = Path("/")) -> dict[str, object]:
-    """Architecture, CPU model, allowed cores and CPU quota: a device to measure on is another if one differs.
+    """Architecture, CPU model, allowed cores and CPU quota: if one differs, it is another device to measure on.
 
-    Nothing in it changes by the minute, and nothing names the host: equal machines share their numbers.
+    Nothing in it changes from minute to minute or names the host: equal machines share their numbers.
     """
     return {"machine": os.uname().machine, "cpu": cpu_model(root), "cores": cores(), "cpu_quota": cpu_quota(root)}
 
 
 def cpu_model(root: Path = Path("/")) -> str:
-    """As the kernel names it; where it gives no name (Arm), the implementer's and part's numbers."""
+    """The kernel's name for the CPU; if it has none (Arm), the numbers of implementer and part."""
     with contextlib.suppress(OSError), (root / "proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
         found: dict[str, str] = {}
         for line in lines:
@@ -41,7 +41,7 @@ def cpu_model(root: Path = Path("/")) -> str:
             found[key.strip()] = value.strip()
         if name := found.get("model name"):
             known = [f"{k} {found[k]}" for k in ("cpu family", "model", "stepping") if k in found]
-            # Virtual machines often say just "AMD EPYC"; the numbers still tell generations apart.
+            # Virtual machines often say just "AMD EPYC"; the numbers still distinguish generations.
             return f"{name} ({', '.join(known)})" if known else name
         if "CPU part" in found:
             return f"CPU implementer {found.get('CPU implementer', UNKNOWN)}, part {found['CPU part']}"
@@ -49,7 +49,7 @@ def cpu_model(root: Path = Path("/")) -> str:
 
 
 def cpu_quota(root: Path = Path("/")) -> str:
-    """Cores' worth of time that the control group allows, "none" without a limit (cgroup v2, then v1)."""
+    """CPU time that the control group allows, in cores; "none" without a limit (cgroup v2, then v1)."""
     text = _read(root / "sys/fs/cgroup/cpu.max")
     if text is None:
         quota, period = (_read(root / f"sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
@@ -63,7 +63,7 @@ def cpu_quota(root: Path = Path("/")) -> str:
 
 
 def facts(root: Path = Path("/")) -> dict[str, str]:
-    """What holds right now and has to stand beside a measured number: clocks, load, kernel."""
+    """Current conditions to record beside a measured number: clocks, load, kernel."""
     core_clocks = [_read(path) for path in sorted((root / CPU).glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))]
     clocks_khz = [int(text) for text in core_clocks if text is not None and text.isdigit()]
     governors = {_read(path) for path in (root / CPU).glob("cpu[0-9]*/cpufreq/scaling_governor")} - {None}
@@ -77,7 +77,7 @@ def facts(root: Path = Path("/")) -> dict[str, str]:
 
 
 def _nominal_clock(root: Path) -> str:
-    """Without frequency scaling the kernel knows one number, which need not be the clock of this moment."""
+    """The kernel's only number without frequency scaling, which need not be the current clock."""
     text = _read(root / "proc/cpuinfo") or ""
     shown = _spread([float(value) for value in re.findall(r"^cpu MHz\s*:\s*([\d.]+)$", text, re.M)])
     return f"{shown} (nominal)" if shown else UNKNOWN
@@ -89,10 +89,10 @@ def _spread(values: list[float]) -> str:
 
 
 def counters(root: Path = Path("/")) -> dict[str, int]:
-    """Counters that grow when something takes time away; those that this machine has.
+    """Counters that grow when something takes CPU time away, as far as this machine has them.
 
-    ``throttled_us``: the control group's quota was used up.  ``thermal``: times a core was slowed down for its heat.
-    ``steal_ticks`` of ``total_ticks``: a hypervisor gave the core to another machine.
+    ``throttled_us``: the control group's quota was used up.  ``thermal``: how often a core was slowed down because of
+    heat.  ``steal_ticks`` of ``total_ticks``: a hypervisor gave the core to another machine.
     """
     found: dict[str, int] = {}
     statistics = dict(_pairs((_read(root / "sys/fs/cgroup/cpu.stat") or "").splitlines()))
