@@ -26,8 +26,8 @@ def percentiles(values: Callable[[], Iterator[Array]], count: int, wanted: Seque
     # numpy/lib/_function_base_impl.py, method "linear": the same operations in the same order.
     places = [(count - 1) * (q / 100) for q in wanted]
     ranks = sorted({rank for place in places for rank in (int(place), min(int(place) + 1, count - 1))})
-    found = order_statistics(values, count, ranks)
-    return [_between(found[int(p)], found[min(int(p) + 1, count - 1)], p - int(p)) for p in places]
+    statistics = order_statistics(values, count, ranks)
+    return [_between(statistics[int(p)], statistics[min(int(p) + 1, count - 1)], p - int(p)) for p in places]
 
 
 def _between(low: float, high: float, share: float) -> float:
@@ -56,12 +56,12 @@ def order_statistics(values: Callable[[], Iterator[Array]], count: int, ranks: S
     for block in values():
         for prefix, parts in held.items():
             parts.append(block if not bits else block[_matches(block, prefix, bits)])
-    made: dict[int, float] = {}
+    statistics: dict[int, float] = {}
     for prefix, inside in open_ranks.items():
         joined = np.concatenate(held.pop(prefix))
         joined.sort()
-        made |= {rank: float(joined[place]) for rank, place in inside.items()}
-    return made
+        statistics |= {rank: float(joined[place]) for rank, place in inside.items()}
+    return statistics
 
 
 def _matches(block: Array, prefix: int, bits: int) -> Array:

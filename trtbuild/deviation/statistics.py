@@ -136,13 +136,13 @@ def measure(
     )
     for block in blocks(reference, other):
         comparison.add_block(block)
-    found = comparison.result()
-    finite = sum(found.histogram["counts"]) + sum(found.histogram[k] for k in ("zero", "below", "above"))
+    result = comparison.result()
+    finite = sum(result.histogram["counts"]) + sum(result.histogram[k] for k in ("zero", "below", "above"))
 
     def absolute() -> Iterator[Array]:
         return (block.chosen(block.error) for block in blocks(reference, other))
 
-    floor = found.summary["relative_floor"]
+    floor = result.summary["relative_floor"]
 
     def relative() -> Iterator[Array]:
         with np.errstate(over="ignore"):
@@ -156,8 +156,8 @@ def measure(
     }
     for kind, values in columns.items():
         for i, name in enumerate(PERCENTILES):
-            found.summary[f"{name}_{kind}"] = None if values is None else _number(values[i])
-    return found
+            result.summary[f"{name}_{kind}"] = None if values is None else _number(values[i])
+    return result
 
 
 def compare(reference: Any, other: Any) -> dict[str, Any]:

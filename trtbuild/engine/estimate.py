@@ -58,8 +58,8 @@ def bound(row: Row, device: Device, *, tf32: bool = False) -> Bound:
 def operand_type(layer: EngineLayer, *, tf32: bool = False) -> str:
     """The type of the largest input, which decides which units multiply; "" where it is unknown."""
     largest = max(layer.inputs, key=lambda tensor: tensor.elements(1) or 0, default=None)
-    found = "" if largest is None else largest.type
-    return "tf32" if tf32 and found == "float32" else found
+    type = "" if largest is None else largest.type
+    return "tf32" if tf32 and type == "float32" else type
 
 
 SAYS = "an estimate: a lower bound from shapes and data sheets, not measured"
@@ -91,11 +91,11 @@ def _numbers(device: Device) -> DeviceNumbers:
 
 
 def _layer(row: Row, device: Device, tf32: bool) -> LayerEstimate:
-    found = bound(row, device, tf32=tf32)
+    bounds = bound(row, device, tf32=tf32)
     return {
         "name": row.layer.name, "operation": row.place.operations[0] if row.place.operations else "",
         "kind": row.layer.kind, "type": operand_type(row.layer, tf32=tf32),
-        "us": found.us, "limit": found.limit, "memory_us": found.memory_us, "arithmetic_us": found.arithmetic_us,
+        "us": bounds.us, "limit": bounds.limit, "memory_us": bounds.memory_us, "arithmetic_us": bounds.arithmetic_us,
     }  # fmt: skip
 
 
@@ -106,11 +106,11 @@ def _gaps(engine: Inspection, layers: Sequence[LayerEstimate], device: Device) -
         notes.append("this TensorRT does not list weights: bytes are those of activations alone")
     types = {layer["type"] for layer in layers if layer["arithmetic_us"] is None}
     if lacking := sorted(types - set(device.peak_tops) - {""}):
-        said = f"no peak of {device.name} in {', '.join(lacking)} is published"
-        notes.append(f"{said}: those layers count by bytes alone")
+        fact = f"no peak of {device.name} in {', '.join(lacking)} is published"
+        notes.append(f"{fact}: those layers count by bytes alone")
     if blind := sum(layer["memory_us"] is None for layer in layers):
-        said = f"of {blind} of {len(layers)} layers TensorRT does not state all bytes"
-        notes.append(f"{said}: they count by arithmetic alone")
+        fact = f"of {blind} of {len(layers)} layers TensorRT does not state all bytes"
+        notes.append(f"{fact}: they count by arithmetic alone")
     if engine.engine.dynamic and optimum is None:
         notes.append("dynamic dimensions have no single size at the profile's opt, so layers with them count less")
     elif engine.engine.dynamic:

@@ -111,13 +111,13 @@ def find(engine: Engine) -> list[Finding]:
         ("back_and_forth", lambda layer: bool(_came_from(layer, writers)), crossing),
         ("not_folded", from_constants_alone, cost_of_all),
     )
-    found = []
+    findings = []
     for kind, holds, cost in tests:
         layers = [layer for layer in engine.layers if holds(layer)]
         if layers:
-            found.append(_finding(kind, layers, [cost(layer) for layer in layers]))
-    found += _padding(engine)
-    return sorted(found, key=lambda one: -(one.cost_bytes or 0))
+            findings.append(_finding(kind, layers, [cost(layer) for layer in layers]))
+    findings += _padding(engine)
+    return sorted(findings, key=lambda one: -(one.cost_bytes or 0))
 
 
 def moves_more(bytes_moved: int | None, other_bytes: int | None, other: str) -> list[Finding]:
@@ -212,17 +212,17 @@ def _padding(engine: Engine) -> list[Finding]:
             return []
         return [one for one in layer.constants or () if (one.elements(engine.optimum) or 0) >= _LARGE_CONSTANT]
 
-    found = []
+    findings = []
     layers = [layer for layer in engine.layers if large(layer)]
     read = _bytes([tensor for layer in layers for tensor in large(layer)], engine.optimum)
     listed = {tensor.name: tensor for layer in engine.layers for tensor in layer.constants or ()}
     padding = {tensor.name for layer in layers for tensor in large(layer)}
     real = _bytes([tensor for name, tensor in listed.items() if name not in padding], engine.optimum)
     if layers and read is not None and real is not None and read >= _SHARE * real:
-        found.append(_finding("padding_constants", layers, [read, *[0] * (len(layers) - 1)]))
+        findings.append(_finding("padding_constants", layers, [read, *[0] * (len(layers) - 1)]))
     held = engine.memory.weights
     if held and real and held > (1 + _SHARE) * real:
         says = _KINDS["heavy_weights"]
         what = says.what.format(held=held / 1e6, real=real / 1e6)
-        found.append(Finding("heavy_weights", what, tuple(layer.name for layer in layers), held - real, says.advice))
-    return found
+        findings.append(Finding("heavy_weights", what, tuple(layer.name for layer in layers), held - real, says.advice))
+    return findings

@@ -99,8 +99,8 @@ def _grouped(rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Total]:
     groups: dict[str, list[Row]] = {}
     for row, key in zip(rows, keys, strict=True):
         groups.setdefault(key, []).append(row)
-    made = {key: _total(members) for key, members in groups.items()}
-    return dict(sorted(made.items(), key=lambda item: (-item[1].bytes, -item[1].layers, item[0])))
+    totals = {key: _total(members) for key, members in groups.items()}
+    return dict(sorted(totals.items(), key=lambda item: (-item[1].bytes, -item[1].layers, item[0])))
 
 
 def _total(rows: Sequence[Row]) -> Total:

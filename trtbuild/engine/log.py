@@ -49,17 +49,17 @@ def document(text: str, where: str) -> dict[str, Any]:
     lines = [line.rstrip("\r") for line in text.split("\n")]  # never splitlines(): nodes are separated by U+001E
     sections: list[tuple[int, dict[str, Any]]] = []
     for i, line in enumerate(lines):
-        said = _PREFIX.sub("", line)
-        if said in (SECTION, _SHORT_SECTION):
-            sections.append((i + 1, (_section if said == SECTION else _short_section)(lines, i + 1)))
+        message = _PREFIX.sub("", line)
+        if message in (SECTION, _SHORT_SECTION):
+            sections.append((i + 1, (_section if message == SECTION else _short_section)(lines, i + 1)))
     sections = _detailed(sections)
     if not sections:
         raise ConfigError("there is no section 'Layers:' in this log", where=where, hint=HINT)
-    made = sections[-1][1]
-    if any(other["Layers"] != made["Layers"] for _, other in sections):
+    section = sections[-1][1]
+    if any(other["Layers"] != section["Layers"] for _, other in sections):
         what = f"the log has sections of several engines, at lines {', '.join(str(line) for line, _ in sections)}"
         raise ConfigError(what, where=where, hint="give the log of one of them")
-    return made | {"Memory": memory(text)}
+    return section | {"Memory": memory(text)}
 
 
 def _detailed(sections: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
@@ -70,7 +70,7 @@ def _detailed(sections: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dic
 
 def _section(lines: list[str], start: int) -> dict[str, Any]:
     """The section from line ``start`` to the next line with the logger's mark, or to the end."""
-    made: dict[str, Any] = {"Layers": [], "Bindings": [], "Unread": []}
+    section: dict[str, Any] = {"Layers": [], "Bindings": [], "Unread": []}
     part, names = SECTION, []
     for i in range(start, len(lines)):
         line = lines[i]
@@ -83,32 +83,32 @@ def _section(lines: list[str], start: int) -> dict[str, Any]:
         elif part == SECTION and not line.startswith("Name: "):
             names.append((i + 1, line))
         else:
-            _entry(made, part, line, i + 1)
-    if names and not made["Layers"]:  # profiling verbosity LAYER_NAMES_ONLY
-        made["Layers"] = [name for _, name in names]
+            _entry(section, part, line, i + 1)
+    if names and not section["Layers"]:  # profiling verbosity LAYER_NAMES_ONLY
+        section["Layers"] = [name for _, name in names]
     else:
-        made["Unread"] += [_unread(number, line, "it does not begin with Name") for number, line in names]
-    made["Unread"].sort(key=lambda entry: entry["line"])
-    return made
+        section["Unread"] += [_unread(number, line, "it does not begin with Name") for number, line in names]
+    section["Unread"].sort(key=lambda entry: entry["line"])
+    return section
 
 
-def _entry(made: dict[str, Any], part: str, line: str, number: int) -> None:
+def _entry(section: dict[str, Any], part: str, line: str, number: int) -> None:
     try:
         if part == SECTION:
-            made["Layers"].append(oneline.layer(line))
+            section["Layers"].append(oneline.layer(line))
         elif part == "Bindings:":
-            made["Bindings"].append(line.strip())
+            section["Bindings"].append(line.strip())
         elif part == "I/O Tensors:":
             tensor = _binding(line.strip())
-            made.setdefault("I/O Tensors", []).append(tensor)
-            made["Bindings"].append(tensor["Name"])
+            section.setdefault("I/O Tensors", []).append(tensor)
+            section["Bindings"].append(tensor["Name"])
         else:
             key, colon, value = line.strip().partition(": ")
             if not colon:
                 raise NotUnderstood("it is not 'KEY: VALUE'")
-            made.setdefault("Engine Metadata", {})[key] = value
+            section.setdefault("Engine Metadata", {})[key] = value
     except NotUnderstood as error:
-        made["Unread"].append(_unread(number, line, str(error)))
+        section["Unread"].append(_unread(number, line, str(error)))
 
 
 _SHAPES = re.compile(r"(Min|Opt|Max)Shape: \[([-\d, ]*)\]")
@@ -117,36 +117,36 @@ _SHAPES = re.compile(r"(Min|Opt|Max)Shape: \[([-\d, ]*)\]")
 def _binding(line: str) -> dict[str, Any]:
     """``Name: x, …, ProfileInfo: [ { MinShape: […], … }, …]``, with the shapes as one mapping for each profile."""
     head, found, tail = line.partition(", ProfileInfo: ")
-    made = oneline.record(head)
+    tensor = oneline.record(head)
     if found:
         profiles = [{f"{k}Shape": [int(n) for n in v.split(",") if n] for k, v in _SHAPES.findall(part)}
                     for part in tail.split("}, {")]  # fmt: skip
-        made["ProfileInfo"] = profiles
-    return made
+        tensor["ProfileInfo"] = profiles
+    return tensor
 
 
 def _short_section(lines: list[str], start: int) -> dict[str, Any]:
-    made: dict[str, Any] = {"Layers": [], "Bindings": [], "Unread": []}
+    section: dict[str, Any] = {"Layers": [], "Bindings": [], "Unread": []}
     for i in range(start, len(lines)):
-        said = _PREFIX.sub("", lines[i])
-        if not said.startswith("Layer("):
-            if said.strip():
+        message = _PREFIX.sub("", lines[i])
+        if not message.startswith("Layer("):
+            if message.strip():
                 break
             continue
         try:
-            made["Layers"].append(oneline.short_layer(said))
+            section["Layers"].append(oneline.short_layer(message))
         except NotUnderstood as error:
-            made["Unread"].append(_unread(i + 1, lines[i], str(error)))
-    return made
+            section["Unread"].append(_unread(i + 1, lines[i], str(error)))
+    return section
 
 
 def memory(text: str) -> dict[str, int]:
     """Bytes by the keys of :data:`MEMORY`; the last line of each counts, since a builder may try more than once."""
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for line in text.split("\n"):
         if "emory" in line:
-            found |= {key: int(at[1]) for key, pattern in MEMORY.items() if (at := pattern.search(line))}
-    return found
+            sizes |= {key: int(at[1]) for key, pattern in MEMORY.items() if (at := pattern.search(line))}
+    return sizes
 
 
 def _unread(line: int, text: str, why: str) -> dict[str, Any]:

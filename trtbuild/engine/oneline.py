@@ -65,16 +65,16 @@ def _tensors(text: str, at: int, key: str) -> tuple[list[dict[str, Any]], int]:
 
 def record(body: str) -> dict[str, Any]:
     """``Name: a, Dimensions: [1,2], Datatype: Half`` as a mapping; raises NotUnderstood."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     at, text = 0, f", {body}"
     while at < len(text):
         field = _FIELD.match(text, at)
-        if field is None or field["key"] in found:
+        if field is None or field["key"] in fields:
             raise NotUnderstood(f"unexpected {text[at : at + 30]!r} in a tensor")
-        found[field["key"]], at = (_text if field["key"] == "Name" else _value)(text, field.end())
-    if "Name" not in found:
+        fields[field["key"]], at = (_text if field["key"] == "Name" else _value)(text, field.end())
+    if "Name" not in fields:
         raise NotUnderstood("a tensor without a name")
-    return found
+    return fields
 
 
 def _value(text: str, at: int) -> tuple[Any, int]:

@@ -37,9 +37,9 @@ def engine(content: Any, where: str) -> Engine:
     unread = [Unread(_integer(one.get("line")), str(one.get("text", "")), str(one.get("why", "")))
               for one in _objects(head.get("Unread"))]  # fmt: skip
     layers = [_layer(i, entry, where, unread) for i, entry in enumerate(entries)]
-    said = head.get("Memory")
-    said = said if isinstance(said, Mapping) else {}
-    memory = {key: said[key] for key in log.MEMORY if _is_size(said.get(key))}
+    sizes = head.get("Memory")
+    sizes = sizes if isinstance(sizes, Mapping) else {}
+    memory = {key: sizes[key] for key in log.MEMORY if _is_size(sizes.get(key))}
     bindings = head.get("Bindings")
     names = tuple(name for name in bindings if isinstance(name, str)) if isinstance(bindings, list) else ()
     return Engine(where, tuple(layers), names, Memory(**memory), _optimum(head), tuple(unread))

@@ -42,23 +42,23 @@ def size(count: int | None) -> str:
 
 def _totals(made: Inspection) -> list[str]:
     total, engine = made.total, made.engine
-    said = [f"{total.layers} layers, {size(total.bytes)} moved, {total.macs / 1e6:,.1f} million multiply-accumulates"]
+    lines = [f"{total.layers} layers, {size(total.bytes)} moved, {total.macs / 1e6:,.1f} million multiply-accumulates"]
     if not engine.detailed:
-        said = [f"{total.layers} layers; the record has their names alone: build with profiling verbosity 'detailed'"]
+        lines = [f"{total.layers} layers; the record has their names alone: build with profiling verbosity 'detailed'"]
     if total.unknown:
-        said.append(f"  the bytes of {total.unknown} layer(s) are not known and not in the sum")
+        lines.append(f"  the bytes of {total.unknown} layer(s) are not known and not in the sum")
     if engine.detailed and not made.constants_told:
-        said.append("  this version lists no weights: bytes cover activations alone")
+        lines.append("  this version lists no weights: bytes cover activations alone")
     if engine.dynamic:
         counted = f"count as {engine.optimum}" if engine.optimum else "are not known: give --batch"
-        said.append(f"  dynamic dimensions {counted}")
+        lines.append(f"  dynamic dimensions {counted}")
     for side, kinds in made.compute_types().items():
-        said.append(
+        lines.append(
             f"  {side} of convolutions and products: " + ", ".join(f"{k or '?'} {v:.1%}" for k, v in kinds.items())
         )
     memory = _memory(engine.memory)
-    said += [f"  memory at the profile's maximum: {memory}"] if memory else []
-    return [*said, *([f"  plan: {size(made.plan_bytes)}"] if made.plan_bytes else [])]
+    lines += [f"  memory at the profile's maximum: {memory}"] if memory else []
+    return [*lines, *([f"  plan: {size(made.plan_bytes)}"] if made.plan_bytes else [])]
 
 
 def _memory(memory: Memory) -> str:
@@ -67,27 +67,27 @@ def _memory(memory: Memory) -> str:
 
 
 def _findings(made: Inspection) -> list[str]:
-    found = []
+    lines = []
     for one in made.findings:
         cost = f" ({size(one.cost_bytes)})" if one.cost_bytes is not None else ""
-        found.append(f"finding: {one.what}{cost}")
+        lines.append(f"finding: {one.what}{cost}")
         if one.layers:
             more = f" and {len(one.layers) - _NAMED} more" if len(one.layers) > _NAMED else ""
-            found.append(f"    {', '.join(_short(name, 60) for name in one.layers[:_NAMED])}{more}")
-        found.append(f"    {one.advice}")
-    return found
+            lines.append(f"    {', '.join(_short(name, 60) for name in one.layers[:_NAMED])}{more}")
+        lines.append(f"    {one.advice}")
+    return lines
 
 
 def _table(title: str, groups: dict[str, Total], shown: int | None) -> list[str]:
     rows = list(groups.items())
-    found = [f"{title:<44} {'layers':>7} {'moved':>12} {'M macs':>10}"]
-    found += [
+    lines = [f"{title:<44} {'layers':>7} {'moved':>12} {'M macs':>10}"]
+    lines += [
         f"  {_short(key or '(none)', 42):<42} {t.layers:>7} {size(t.bytes):>12} {t.macs / 1e6:>10,.1f}"
         for key, t in rows[:shown]
     ]
     if shown is not None and len(rows) > shown:
-        found.append(f"  and {len(rows) - shown} more")
-    return [*found, ""]
+        lines.append(f"  and {len(rows) - shown} more")
+    return [*lines, ""]
 
 
 def _layers(made: Inspection, shown: int | None) -> list[str]:
@@ -95,17 +95,17 @@ def _layers(made: Inspection, shown: int | None) -> list[str]:
     if shown is not None and len(rows) > shown:
         rows = sorted(rows, key=lambda row: -(row.work.bytes or 0))[:shown]
     title = "layers" if len(rows) == len(made.rows) else f"layers that move most ({len(rows)} of {len(made.rows)})"
-    found = [f"{title:<44} {'kind':<14} {'types':<22} {'moved':>11}  operations"]
+    lines = [f"{title:<44} {'kind':<14} {'types':<22} {'moved':>11}  operations"]
     for row in rows:
         types = (
             f"{_types(row.layer.inputs)} > {_types(row.layer.outputs)}" if row.layer.inputs or row.layer.outputs else ""
         )
         operations = ", ".join(row.place.operations[:2]) or row.place.scope
         moved = size(row.work.bytes)
-        found.append(
+        lines.append(
             f"  {_short(row.layer.name, 42):<42} {row.layer.kind:<14} {types:<22} {moved:>11}  {_short(operations, 70)}"
         )
-    return found
+    return lines
 
 
 def _types(tensors: Sequence[Tensor]) -> str:

@@ -27,10 +27,10 @@ def compare(
     runs: TappedRuns, pool: Executor,
 ) -> dict[str, TensorComparison]:  # fmt: skip
     """Every tensor of ``names`` that fits its reference."""
-    found: dict[str, TensorComparison] = {}
+    comparisons: dict[str, TensorComparison] = {}
     for group in runs.groups({name: reference.bytes_of([name]) for name in names}, copies=2):
-        found |= _compare_group(group, exported, lowered, reference, runs, pool)
-    return found
+        comparisons |= _compare_group(group, exported, lowered, reference, runs, pool)
+    return comparisons
 
 
 def _compare_group(
@@ -63,7 +63,7 @@ def proved_fits(
     names: Sequence[str], exported: InspectedGraph, reference: ReferenceValues, runs: TappedRuns
 ) -> dict[str, Fit]:
     """The fits of the tensors in ``names`` whose values in the exported graph equal the reference's."""
-    found = {}
+    fits = {}
     for group in runs.groups({name: reference.bytes_of([name]) for name in names}, copies=2):
         for name, value in runs.run(exported, group).items():
             fit = reference.fit(name, value)
@@ -71,5 +71,5 @@ def proved_fits(
                 continue
             want = reference.values(name, fit)
             if not reference.from_tensorflow or layererror.same_values(layererror.errors(want, value), want):
-                found[name] = fit
-    return found
+                fits[name] = fit
+    return fits

@@ -41,7 +41,7 @@ def find_jumps(layers: Sequence[Layer], hop: str) -> list[Jump]:
     total = {layer["name"]: _nrmse(layer, "cumulative", hop) for layer in layers}
     excess = {} if hop == "export" else _excess(layers, local)
     usual_excess = max(1.0, median(excess.values())) if excess else 1.0
-    found: list[Jump] = []
+    jumps: list[Jump] = []
     broken = {layer["name"] for layer in layers if (own := layer["local"].get(hop)) is not None and own["nonfinite"]}
     for layer in layers:
         name = layer["name"]
@@ -62,11 +62,11 @@ def find_jumps(layers: Sequence[Layer], hop: str) -> list[Jump]:
             why = "growth"
         if why:
             times = None if made is None else made / like
-            found.append(
+            jumps.append(
                 {"name": name, "why": why, "growth": growth, "local": made, "times_typical": times,
                  "times_expected": excess.get(name), "alone": others < least}
             )  # fmt: skip
-    return found
+    return jumps
 
 
 def _excess(layers: Sequence[Layer], local: Mapping[str, float | None]) -> dict[str, float]:

@@ -112,20 +112,20 @@ def fit_layout(values: Array, shape: tuple[int, ...], layout: str | None) -> lis
         return [moved]
     if layout == "same" and values.shape == shape:
         return [values]
-    found = [a for a in (values, moved) if a is not None and a.shape == shape]
-    if not found and values.size == int(np.prod(shape)):
-        found = [values.reshape(shape)]  # a global pool that keeps its dimensions in ONNX only
-    return found
+    candidates = [a for a in (values, moved) if a is not None and a.shape == shape]
+    if not candidates and values.size == int(np.prod(shape)):
+        candidates = [values.reshape(shape)]  # a global pool that keeps its dimensions in ONNX only
+    return candidates
 
 
 def groups(sizes: Mapping[str, int], budget: int) -> list[list[str]]:
     """Groups of consecutive names whose bytes fit the budget; a tensor larger than the budget gets its own group."""
-    found: list[list[str]] = [[]]
+    gathered: list[list[str]] = [[]]
     total = 0
     for name, size in sizes.items():
-        if found[-1] and total + size > budget:
-            found.append([])
+        if gathered[-1] and total + size > budget:
+            gathered.append([])
             total = 0
-        found[-1].append(name)
+        gathered[-1].append(name)
         total += size
-    return [group for group in found if group]
+    return [group for group in gathered if group]

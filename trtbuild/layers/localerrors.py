@@ -31,10 +31,10 @@ class LocalErrors:
         index = self.reference.index
         stored = {name: [name, *(p for p in fed.get(name, ()) if p in index)] for name in wanted if name in results}
         sizes = {name: self.reference.bytes_of(arrays) for name, arrays in stored.items()}
-        found: dict[str, TensorError] = {}
+        errors: dict[str, TensorError] = {}
         for group in self.runs.groups(sizes, copies=2):
-            found |= self._of_group(graph, at, group)
-        return found
+            errors |= self._of_group(graph, at, group)
+        return errors
 
     def _of_group(self, graph: InspectedGraph, at: Sequence[str], group: Sequence[str]) -> dict[str, TensorError]:
         cuts = set(at)

@@ -102,10 +102,10 @@ def _sizes(
     with graph.as_default():
         counts = {name: tf.size(tensor, tf.int64) for name, tensor in plain.items()}
     refusals: list[str] = []
-    found = _fetchable(tf, graph, counts, feeds, refusals)
-    if refusals and not found:
+    sizes = _fetchable(tf, graph, counts, feeds, refusals)
+    if refusals and not sizes:
         raise SourceError(f"TensorFlow cannot run the frozen graph: {refusals[0]}", where="layers")
-    return {name: int(found[name]) * int(plain[name].dtype.size) for name in plain if name in found}
+    return {name: int(sizes[name]) * int(plain[name].dtype.size) for name in plain if name in sizes}
 
 
 def _fetchable(

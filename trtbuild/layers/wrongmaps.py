@@ -71,7 +71,7 @@ def disproved_maps(
             for child in suspected[name]:
                 sources.setdefault(child, []).append(name)
         sizes = {name: reference.bytes_of([name, *feeding]) for name, feeding in sources.items()}
-        found: set[str] = set()
+        spoilt: set[str] = set()
         for group in runs.groups(sizes, copies=2):
             session = runs.session(taps.cut(graph.model, at, group, {}), graph, "none")
             feeds = {
@@ -81,8 +81,8 @@ def disproved_maps(
             for name, value in session.run(feeds).items():
                 want = reference.values(name, compared[name].fit)
                 if value.shape != want.shape or not layererror.same_values(layererror.errors(want, value), want):
-                    found.add(name)
-        return found
+                    spoilt.add(name)
+        return spoilt
 
     together = spoilt_by(suspected)
     return {name for name, judged in suspected.items() if together.intersection(judged) and spoilt_by([name])}

@@ -25,35 +25,36 @@ def worst_output(comparison: ComparedNumbers, metric: Metric = "rmse") -> tuple[
 
 def changes(comparison: ComparedNumbers) -> list[str]:
     """What a person needs to know, one phrase each, most important first; empty if nothing that counts changed."""
-    found = []
+    phrases = []
     verdict = comparison["verdict"]
     if verdict["changed"]:
-        found.append(f"{verdict['old'].upper()} → {verdict['new'].upper()}")
+        phrases.append(f"{verdict['old'].upper()} → {verdict['new'].upper()}")
     for label, names in (("now failing", verdict["now_failing"]), ("no longer failing", verdict["no_longer_failing"])):
         if names:
-            found.append(f"{label}: {_few(names)}")
-    found += _outputs(comparison)
+            phrases.append(f"{label}: {_few(names)}")
+    phrases += _outputs(comparison)
     if (said := _error_change(comparison)) is not None:
-        found.append(said)
+        phrases.append(said)
     for task in comparison["task"]:
         if task["change"]:
-            found.append(f"{task['name'].removesuffix(' drop')} {task['old']:.4g} → {task['new']:.4g}")
+            phrases.append(f"{task['name'].removesuffix(' drop')} {task['old']:.4g} → {task['new']:.4g}")
     latency = comparison["latency"]
     old, new, ratio = latency["old"], latency["new"], latency["ratio"]
     if latency["label"] in ("slower", "faster") and old and new and ratio:
-        found.append(f"p50 {old['value']:.4g} → {new['value']:.4g} ms ({latency['label']}, {ratio['value']:.3g} times)")
+        change = f"{latency['label']}, {ratio['value']:.3g} times"
+        phrases.append(f"p50 {old['value']:.4g} → {new['value']:.4g} ms ({change})")
     if (size := comparison["engine_bytes"]["ratio"]) is not None and not 1 / MOVED <= size <= MOVED:
-        found.append(f"engine {size:.3g} times the size")
+        phrases.append(f"engine {size:.3g} times the size")
     if any(abs(share["new"] - share["old"]) > 0.005 for share in comparison["work_share"].values()):
         shares = comparison["work_share"].items()
-        found.append("work in " + ", ".join(f"{k} {100 * s['old']:.3g} → {100 * s['new']:.3g} %" for k, s in shares))
+        phrases.append("work in " + ", ".join(f"{k} {100 * s['old']:.3g} → {100 * s['new']:.3g} %" for k, s in shares))
     layers = comparison["layers"]
     if layers and layers["first"]:
-        found.append(f"first layer that moved: {layers['first']['path']} ({_times(layers['first'])})")
+        phrases.append(f"first layer that moved: {layers['first']['path']} ({_times(layers['first'])})")
     if layers and layers["jump"]["change"] in ("appeared", "vanished", "elsewhere"):
         jump = layers["jump"]
-        found.append(f"first jump {jump['change']}: {jump['new'] if jump['new'] is not None else jump['old']}")
-    return found
+        phrases.append(f"first jump {jump['change']}: {jump['new'] if jump['new'] is not None else jump['old']}")
+    return phrases
 
 
 def output_changes(comparison: ComparedNumbers) -> list[str]:

@@ -77,7 +77,7 @@ def sections(page: Report) -> list[dict[str, Any]]:
         "random": page["variant"]["random_validation"], "source": {}, "runtimes": page["runtimes"],
         "samples": page["samples"], "guilty": page["guilty"], "outputs": page["outputs"],
     }  # fmt: skip
-    made = []
+    shown = []
     for i, (set_name, found) in enumerate([(VALIDATION, validation), *page["sets"].items()]):
         judged = i == 0
         pictured = _most_moved(found["outputs"], PICTURED_OUTPUTS if judged else PICTURED_FURTHER)
@@ -86,14 +86,14 @@ def sections(page: Report) -> list[dict[str, Any]]:
             for j, (name, output) in enumerate(found["outputs"].items())
         ]
         source = found["source"] if isinstance(found["source"], str) else None
-        made.append(
+        shown.append(
             {
                 "name": set_name, "id": f"set-{i}", "judged": judged, "random": found["random"],
                 "source": source, "samples": found["samples"], "guilty": GUILTY[found["guilty"]],
                 "outputs": outputs, "unpictured": len(outputs) - len(pictured),
             }
         )  # fmt: skip
-    return made
+    return shown
 
 
 def charts(page: Report) -> list[Chart]:
@@ -132,7 +132,7 @@ def _figures(output: Output, edges: Sequence[float], place: str, limits: Mapping
     """All pictures of one output; ``place`` makes their ids unique."""
     detail = output["details"]["total"]
     histograms = {hop: output["histograms"][hop] for hop in LINES if hop in output["histograms"]}
-    made = [
+    candidates = [
         histogram(histograms, edges),
         above(histograms, edges, limits),
         errorplaces.by_magnitude(detail["by_magnitude"]),
@@ -140,7 +140,7 @@ def _figures(output: Output, edges: Sequence[float], place: str, limits: Mapping
         *errorplaces.positions(detail["positions"]),
         errorplaces.samples(detail["samples"]),
     ]
-    kept = [figure for figure in made if figure is not None]
+    kept = [figure for figure in candidates if figure is not None]
     for number, figure in enumerate(kept):
         figure["chart"]["id"] = f"chart-{place}-{number}"
     return kept

@@ -90,9 +90,9 @@ def no_files(names: Sequence[str], why: str) -> dict[str, str]:
     """The same files where there is no graph: pictures and page say why, the others are empty."""
     from html import escape
 
-    said = escape(clean(why))
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="40"><text x="8" y="25">{said}</text></svg>\n'
-    page = f'<!doctype html><meta charset="utf-8"><title>{said}</title><p>{said}</p>\n'
+    reason = escape(clean(why))
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="40"><text x="8" y="25">{reason}</text></svg>\n'
+    page = f'<!doctype html><meta charset="utf-8"><title>{reason}</title><p>{reason}</p>\n'
     return {name: {"svg": svg, "html": page, "json": "{}\n"}.get(name.rpartition(".")[2], "") for name in names}
 
 

@@ -106,21 +106,21 @@ def _numbers(rows: Sequence[LayerRow], view: View) -> list[float]:
 def notes(layers: Layers) -> list[str]:
     """What a reader must know about the taps."""
     taps = layers["taps"]
-    found = []
+    lines = []
     if taps["mode"] == "fusion" and not taps["emulated"]:
-        found.append(
+        lines.append(
             "Only tensors that the runtime's fusions leave alone were compared; its fused kernels computed them."
         )
     if taps["mode"] == "per_op":
-        found.append("Each tensor was computed by its own graph, in which everything before it could be fused.")
+        lines.append("Each tensor was computed by its own graph, in which everything before it could be fused.")
     if taps["emulated"]:
-        found.append(f"{' and '.join(taps['emulated'])} was emulated by rounding every result.")
+        lines.append(f"{' and '.join(taps['emulated'])} was emulated by rounding every result.")
     last = next((row["cumulative"].get("total") for row in reversed(layers["layers"])), None)
     deviates = (last["nrmse"] or 0.0) if last else 0.0
     for side, change in taps["outputs"].items():
         moved = change["nrmse"] > max(CHANGED * deviates, floor("float32"))
         if change["compared"] and last and moved:
-            found.append(
+            lines.append(
                 f"Tapping changed the final outputs of the {side} graph by {change['nrmse']:.2g} of their RMS, which "
                 "is not small against the deviation: read the numbers with care, or use layers=fusion."
             )
@@ -129,10 +129,10 @@ def notes(layers: Layers) -> list[str]:
         left_out.setdefault(why, []).append(name)
     for why, names in left_out.items():
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        found.append(f"{', '.join(names[:NAMED])}{more} {'was' if len(names) == 1 else 'were'} left out: {why}.")
+        lines.append(f"{', '.join(names[:NAMED])}{more} {'was' if len(names) == 1 else 'were'} left out: {why}.")
     if not taps["compared"]:
-        found.append("No tensor could be compared.")
-    return found
+        lines.append("No tensor could be compared.")
+    return lines
 
 
 def charts(variants: Mapping[str, ReportedLayers]) -> list[Chart]:

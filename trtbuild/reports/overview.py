@@ -87,7 +87,7 @@ def _on_gpu(about: Mapping[str, Any]) -> bool:
 
 def findings(page: Report) -> list[dict[str, str]]:
     """What the layer, engine and latency pages found, one sentence each, with the page that has the rest."""
-    found = []
+    lines = []
     for hop, jumps in page.get("layers", {}).get("jumps", {}).items():
         side = "exporter" if hop == "export" else "in all"
         if jumps:
@@ -95,10 +95,10 @@ def findings(page: Report) -> list[dict[str, str]]:
             text = f"First jump ({side}): {first['path']} ({first['type']}, {first['dtype']}): {first['says']}."
         else:
             text = f"No layer stands out ({side})."
-        found.append({"page": "layers", "text": text})
+        lines.append({"page": "layers", "text": text})
     compiled = page.get("compiled", {})
     if compiled.get("understood"):
-        found.append({"page": "engine", "text": _says(compiled["findings"])})
+        lines.append({"page": "engine", "text": _says(compiled["findings"])})
     latency = page.get("latency")
     if latency and latency["measured"]:
         shipped = lowered_side(latency)
@@ -108,12 +108,12 @@ def findings(page: Report) -> list[dict[str, str]]:
         text += f"{shipped['about']['runtime']} on {device_of(latency)}"
         if latency["speedup"]:
             text += f"; {latency['speedup']['value']:.2f} times the speed of the source model on the same device"
-        found.append({"page": "latency", "text": f"{text}."})
+        lines.append({"page": "latency", "text": f"{text}."})
     elif latency:
         chosen = lowered_side(latency)
         what = "engine" if chosen and chosen["name"] == "engine" else "lowered graph"
-        found.append({"page": "latency", "text": f"The {what} was not measured."})
-    return found
+        lines.append({"page": "latency", "text": f"The {what} was not measured."})
+    return lines
 
 
 def _says(findings: Sequence[Mapping[str, Any]]) -> str:

@@ -51,9 +51,9 @@ def _phrases(said: list[str]) -> str:
 
 
 def _failure(v: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping[str, str]) -> str:
-    told = [f"{cell(c['name'])} {_number(c['observed'])}, limit {_number(c['limit'])}" for c in v["failed_checks"]]
+    checks = [f"{cell(c['name'])} {_number(c['observed'])}, limit {_number(c['limit'])}" for c in v["failed_checks"]]
     first = f"; first bad layer {cell(v['first_bad']['path'])}" if v["first_bad"] else ""
-    return f"{symbols[v['state']]} **{cell(v['id'])}** {words[v['state']]}: {'; '.join(told)}{first}"
+    return f"{symbols[v['state']]} **{cell(v['id'])}** {words[v['state']]}: {'; '.join(checks)}{first}"
 
 
 def _reason(group: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping[str, str]) -> str:
@@ -62,8 +62,8 @@ def _reason(group: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping
 
 
 def _cell(v: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping[str, str]) -> str:
-    said = f"{symbols[v['state']]} {words[v['state']]}"
-    return f"{said} {_number(v['p50_ms']['value'])} ms" if v["p50_ms"] else said
+    state = f"{symbols[v['state']]} {words[v['state']]}"
+    return f"{state} {_number(v['p50_ms']['value'])} ms" if v["p50_ms"] else state
 
 
 def _number(value: float | None) -> str:

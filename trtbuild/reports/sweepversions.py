@@ -71,17 +71,18 @@ def version_changes(pairs: Sequence[Pair]) -> VersionChanges:
 
 
 def _what(before: SweepVariant, now: Pair, built: Pair | None) -> list[str]:
-    found, report = now
-    said = []
-    if before["state"] != found["state"]:
-        reason = f": {found['reason']}" if found["reason"] and report is None else ""
-        said.append(f"{before['state']} → {found['state']}{reason}")
+    variant, report = now
+    phrases = []
+    if before["state"] != variant["state"]:
+        reason = f": {variant['reason']}" if variant["reason"] and report is None else ""
+        phrases.append(f"{before['state']} → {variant['state']}{reason}")
     if report is not None and built is not None and built[1] is not None:
         comparison = compare(report, built[1])
-        what = changes(comparison)[int(comparison["verdict"]["changed"] and bool(said)) :]  # the state already says so
+        said = comparison["verdict"]["changed"] and bool(phrases)  # by the state
+        what = changes(comparison)[int(said) :]
         apart = "" if built[0] is before else f" (against {built[0]['tensorrt']}, the last that was built)"
-        said += [phrase + apart for phrase in what]
-    return said
+        phrases += [phrase + apart for phrase in what]
+    return phrases
 
 
 def environment(variants: Sequence[SweepVariant]) -> list[FactValues]:

@@ -45,11 +45,11 @@ def markdown(document: Mapping[str, Any]) -> str:
     ]
     for v in sorted(rows, key=lambda v: v["decision"] == "go")[:MOST]:  # what stops the upgrade comes first
         layer = v["first_bad_layer"]
-        told = "; ".join(v["changes"]) or ("nothing that counts" if v["compared_with"] else "not compared")
+        what = "; ".join(v["changes"]) or ("nothing that counts" if v["compared_with"] else "not compared")
         where = "–" if layer is None else f"{cell(layer['path'])}: {cell(layer['says'])}"
         decision = f"{SYMBOLS[v['decision']]} {WORDS[v['decision']]}"
         lines.append(
-            f"| {cell(v['model'])} | {cell(v['label'])} | {decision} | {cell(v['reason'])} | {cell(told)} | {where} |"
+            f"| {cell(v['model'])} | {cell(v['label'])} | {decision} | {cell(v['reason'])} | {cell(what)} | {where} |"
         )
     if len(rows) > MOST:
         lines += ["", f"and {len(rows) - MOST} more, in upgrade.html"]

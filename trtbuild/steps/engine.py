@@ -102,10 +102,10 @@ def run(job: Job) -> None:
     shapes = params["shapes"]
     # A plan's bytes depend on addresses (workers/hermetic.py); the main heap's state depends on everything that
     # Python did before, whereas a new thread allocates from its own arena (glibc malloc).
-    found = in_thread(lambda: diagnosis.diagnose(trt, log, model, shapes, options, job.stage))
-    if isinstance(found, diagnosis.Refusal):
-        raise _error(job, found)
-    built, passport = found.built, _passport(job, trt, found, model, options)
+    diagnosed = in_thread(lambda: diagnosis.diagnose(trt, log, model, shapes, options, job.stage))
+    if isinstance(diagnosed, diagnosis.Refusal):
+        raise _error(job, diagnosed)
+    built, passport = diagnosed.built, _passport(job, trt, diagnosed, model, options)
     job.stage("recording")
     job.output("engine.plan").write_bytes(built.plan)
     inspected = None
@@ -152,11 +152,11 @@ def _layers(job: Job, inspected: Mapping[str, Any] | None) -> dict[str, Any]:
 
     text = job.output("build.log").read_text("utf-8")
     try:
-        found = log.document(text, "build.log") if inspected is None else {**inspected, "Memory": log.memory(text)}
+        document = log.document(text, "build.log") if inspected is None else {**inspected, "Memory": log.memory(text)}
     except ConfigError as error:  # this version writes its log differently
         unread = {"line": 0, "text": "", "why": error.what}
-        found = {"Layers": [], "Bindings": [], "Memory": log.memory(text), "Unread": [unread]}
-    return {**found, "Profiles": job.params["profiles"]}
+        document = {"Layers": [], "Bindings": [], "Memory": log.memory(text), "Unread": [unread]}
+    return {**document, "Profiles": job.params["profiles"]}
 
 
 def _origins(job: Job, model: Any) -> tuple[Entries, dict[str, list[str]]]:
@@ -171,12 +171,13 @@ def _warnings(job: Job, said: Any) -> list[StepWarning]:
 
     model = onnx.load(job.input("model"))
     entries, readers = _origins(job, model)
-    found = warnings(said, entries, readers)
+    warned = warnings(said, entries, readers)
     if narrowed := misreadings.narrowed(model):
         what = f"{len(narrowed)} operation(s) in float64 are computed in float32 by TensorRT"
         places = where(place(one, entries, readers) for one in narrowed)
-        found.append(StepWarning(what, places, "cast to float32 in the network, so that what is measured is what runs"))
-    return found
+        hint = "cast to float32 in the network, so that what is measured is what runs"
+        warned.append(StepWarning(what, places, hint))
+    return warned
 
 
 def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,11 +215,12 @@ def _prove_compiled(
     from trtbuild.engine import engine, promise
 
     unread = layers.get("Unread", [])
-    made = engine(layers, "engine_layers.json") if layers["Layers"] else None
-    said = [one.why for one in made.unread] if made else [one["why"] for one in unread]
+    compiled = engine(layers, "engine_layers.json") if layers["Layers"] else None
+    reasons = [one.why for one in compiled.unread] if compiled else [one["why"] for one in unread]
     hint = "its numbers are incomplete; report it, with engine_layers.json and build.log"
-    what = f"{len(said)} entries on the compiled engine were not understood: {said[0]}" if said else ""
-    proof = promise.prove(made, precision["compute"]) if made else promise.Proof((), tuple(precision["compute"]))
+    what = f"{len(reasons)} entries on the compiled engine were not understood: {reasons[0]}" if reasons else ""
+    nodes = precision["compute"]
+    proof = promise.prove(compiled, nodes) if compiled else promise.Proof((), tuple(nodes))
     if proof.broken:
         wrong = tuple(one.complaint() for one in proof.broken)
         what = f"{len(wrong)} node(s) were compiled into layers of another precision; first: {wrong[0]}"
@@ -226,7 +228,7 @@ def _prove_compiled(
             "TensorRT did not do what the graph states: try another version, or keep these nodes out of it (overrides)"
         )
         raise EngineError(what, where="engine", hint=advice, details=wrong)
-    return proof.document(precision["macs"]), [StepWarning(what, "engine", hint).document()] if said else []
+    return proof.document(precision["macs"]), [StepWarning(what, "engine", hint).document()] if reasons else []
 
 
 def _error(job: Job, refusal: Any) -> EngineError:

@@ -126,17 +126,19 @@ def run(job: Job) -> None:
     cores = device.cores()
     params = {**job.params, "threads": job.params["threads"] or cores}
     gpu.check_gpu(job.params)
-    asked = job.params["device"]
-    here = device.identity() | (gpu.identity(gpu.find_device()) if "gpu" in asked else {})
-    if asked and asked != here:
+    recorded = job.params["device"]
+    here = device.identity() | (gpu.identity(gpu.find_device()) if "gpu" in recorded else {})
+    if recorded and recorded != here:
         changed = ", ".join(
-            f"{k} {asked.get(k)} -> {here.get(k)}" for k in sorted({*asked, *here}) if asked.get(k) != here.get(k)
+            f"{k} {recorded.get(k)} -> {here.get(k)}"
+            for k in sorted({*recorded, *here})
+            if recorded.get(k) != here.get(k)
         )
         raise PlaceError(f"this step is for another device ({changed})", where="latency", hint="run trtbuild here")
     if "passport" in job.inputs:
         passport = job.read_json("passport")
         check_seal(passport, job.input("engine"))
-        check_engine_fits(passport, asked)
+        check_engine_fits(passport, recorded)
     facts, before = device.facts(), device.counters()
     folder = Path(job.out).with_name("sides")
     measured, failed, profile = _measure(job, params, folder)
@@ -199,10 +201,10 @@ def sides_of(params: Mapping[str, Any], inputs: Iterable[str]) -> list[str]:
 
     TensorFlow computes on the CPU, so it is left out where graphs run on a GPU; an ONNX source runs where they do.
     """
-    found = [side for side in GRAPHS if side in inputs]
+    sides = [side for side in GRAPHS if side in inputs]
     on_gpu = "gpu" in params["device"]
-    alone = "engine" in found or (on_gpu and params["source"]["kind"] != "onnx")
-    return found if alone else ["source", *found]
+    alone = "engine" in sides or (on_gpu and params["source"]["kind"] != "onnx")
+    return sides if alone else ["source", *sides]
 
 
 def one_batch(samples: Any, inputs: Mapping[str, Any], batch: int) -> dict[str, Any]:

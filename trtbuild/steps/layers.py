@@ -92,28 +92,28 @@ def run(job: Job) -> None:
         wanted = {name: tensor for name, tensor in tensors.items() if name not in batch.feeds}
         values = tfvalues.write_aside(job.input("frozen"), wanted, feeds, values, budget)
     job.stage("running ONNX Runtime")
-    found = inspection.inspect(
+    inspected = inspection.inspect(
         exported=job.input("exported"), lowered=job.input("lowered"), scopes=scopes, values=values, feeds=batch.feeds,
         options={**job.params, "compute": precision["compute"]}, from_tensorflow="frozen" in job.inputs,
     )  # fmt: skip
-    layers, taps = found["layers"], found["taps"]
+    layers, taps = inspected["layers"], inspected["taps"]
     if not layers:
         chosen = " and ".join(f"layers.{key}={v}" for key in ("scope", "op") if (v := job.params[key]))
         if chosen:
             hint = "layers=default lists scopes and types"
             raise ConfigError("it matches none of the compared tensors", where=chosen, hint=hint)
     taps["outputs"] = {
-        side: found["final"].compare(side, job.input(f"outputs_{side}"), batch.rows or None)
+        side: inspected["final"].compare(side, job.input(f"outputs_{side}"), batch.rows or None)
         for side in ("exported", "lowered")
     }
-    taps["frozen_outputs"] = found["final"].compare("reference", job.input("outputs_reference"), batch.rows or None)
+    taps["frozen_outputs"] = inspected["final"].compare("reference", job.input("outputs_reference"), batch.rows or None)
     hops = ("export", "total") if "frozen" in job.inputs else ("total",)
     jumps = {hop: find_jumps(layers, hop) for hop in hops}
     job.write_json(
         "layers.json",
         {
             "mode": job.params["mode"], "scope": job.params["scope"], "op": job.params["op"],
-            "samples": batch.rows or 1, "reference": found["reference"], "taps": taps,
+            "samples": batch.rows or 1, "reference": inspected["reference"], "taps": taps,
             "layers": layers, "jumps": jumps,
         },
     )  # fmt: skip

@@ -147,9 +147,10 @@ def _none(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
     from trtbuild.graphs.rounding import low_types
 
     quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in all_nodes(model.graph))
-    found = ["int8 (Q/DQ)"] if quantised else low_types(model)
-    if found:
-        what = f"the source model already computes in {' and '.join(found)}, so it is not {job.params['precision']}"
+    precisions = ["int8 (Q/DQ)"] if quantised else low_types(model)
+    if precisions:
+        own = " and ".join(precisions)
+        what = f"the source model already computes in {own}, so it is not {job.params['precision']}"
         raise LowerError(what, where="lower", hint="choose that precision")
     return {}
 
@@ -177,7 +178,7 @@ def _int8(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
     seen = calibration.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)
     ranges = quantizer.ranges()
     report = qdq.insert(model, nodes, ranges)
-    said = degenerate.warnings(seen, ranges, job.params["declared_ranges"])
+    warnings = degenerate.warnings(seen, ranges, job.params["declared_ranges"])
     return {
         "calibration": {
             "algorithm": options["algorithm"],
@@ -188,7 +189,7 @@ def _int8(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
         "scales": report.scales,
         "weights_per_channel": report.weights,
         "kept_float32": dict(sorted(kept.items())),
-        "warnings": [warning.document() for warning in said],
+        "warnings": [warning.document() for warning in warnings],
     }
 
 
