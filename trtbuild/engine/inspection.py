@@ -89,7 +89,7 @@ class Inspection:
 
 
 def inspect(engine: Engine, scopes: ScopeMap | None = None, *, plan_bytes: int | None = None) -> Inspection:
-    """Args: scopes: a build's own ``scopes.json``; plan_bytes: of the engine's file, where it is known."""
+    """An engine with scopes (from a build's ``scopes.json``), work and findings; ``plan_bytes``: its file's size."""
     where = places(engine.layers, scopes)
     rows = [Row(layer, place, work(layer, engine.optimum)) for layer, place in zip(engine.layers, where, strict=True)]
     return Inspection(engine, tuple(rows), tuple(find(engine)), plan_bytes)
@@ -111,7 +111,7 @@ def _total(rows: Sequence[Row]) -> Total:
     )  # fmt: skip
 
 
-def document(made: Inspection) -> dict[str, Any]:
+def document(inspection: Inspection) -> dict[str, Any]:
     """Everything, as ``trtbuild inspect --json`` prints it; bytes are integers, null where the record lacks them."""
 
     def tensors(side: Sequence[Any]) -> list[dict[str, Any]]:
@@ -131,17 +131,17 @@ def document(made: Inspection) -> dict[str, Any]:
 
     return {
         "schema": SCHEMA,
-        "source": made.engine.source,
-        "dynamic_counts_as": made.engine.optimum if made.engine.dynamic else None,
-        "constants_told": made.constants_told,
-        "total": asdict(made.total),
-        "plan_bytes": made.plan_bytes,
-        "memory": asdict(made.engine.memory),
-        "by_kind": {kind: asdict(total) for kind, total in made.by_kind().items()},
-        "by_scope": {scope: asdict(total) for scope, total in made.by_scope().items()},
-        "bytes_by_type": made.bytes_by_type(),
-        "compute": made.compute_types(),
-        "findings": [asdict(finding) for finding in made.findings],
-        "unread": [asdict(one) for one in made.engine.unread],
-        "layers": [row(one) for one in made.rows],
+        "source": inspection.engine.source,
+        "dynamic_counts_as": inspection.engine.optimum if inspection.engine.dynamic else None,
+        "constants_told": inspection.constants_told,
+        "total": asdict(inspection.total),
+        "plan_bytes": inspection.plan_bytes,
+        "memory": asdict(inspection.engine.memory),
+        "by_kind": {kind: asdict(total) for kind, total in inspection.by_kind().items()},
+        "by_scope": {scope: asdict(total) for scope, total in inspection.by_scope().items()},
+        "bytes_by_type": inspection.bytes_by_type(),
+        "compute": inspection.compute_types(),
+        "findings": [asdict(finding) for finding in inspection.findings],
+        "unread": [asdict(one) for one in inspection.engine.unread],
+        "layers": [row(one) for one in inspection.rows],
     }

@@ -15,7 +15,7 @@ _QUANTISED = ("int8", "float8", "uint8")
 
 
 @dataclass(frozen=True)
-class Compiled:
+class PromisedNode:
     """One promised node; ``operands`` are the types of the layer's inputs and of its non-scalar constants."""
 
     node: str
@@ -35,24 +35,24 @@ class Compiled:
 class Proof:
     """``unplaced`` nodes are not in any layer's record: folded, or in a layer that lists no nodes."""
 
-    nodes: tuple[Compiled, ...]
+    nodes: tuple[PromisedNode, ...]
     unplaced: tuple[str, ...]
 
     @property
-    def broken(self) -> tuple[Compiled, ...]:
+    def broken(self) -> tuple[PromisedNode, ...]:
         return tuple(one for one in self.nodes if one.judged and not one.kept)
 
     def shares(self, macs: Mapping[str, int]) -> dict[str, dict[str, float]]:
         """Shares of the promised work (of nodes where it is unknown) by the type read first, and by that written."""
         known = all(macs.get(one.node) for one in self.nodes)
-        made: dict[str, Counter[str]] = {"operands": Counter(), "results": Counter()}
+        work: dict[str, Counter[str]] = {"operands": Counter(), "results": Counter()}
         for one in self.nodes:
             weight = macs[one.node] if known else 1
-            made["operands"][one.operands[0] if one.operands else ""] += weight
-            made["results"][one.results[0] if one.results else ""] += weight
+            work["operands"][one.operands[0] if one.operands else ""] += weight
+            work["results"][one.results[0] if one.results else ""] += weight
         return {
             side: {kind: round(count / found.total(), 6) for kind, count in sorted(found.items())}
-            for side, found in made.items()
+            for side, found in work.items()
             if found.total()
         }
 
@@ -67,18 +67,18 @@ class Proof:
 
 
 def prove(engine: Engine, promise: Mapping[str, str]) -> Proof:
-    """Args: promise: ONNX node -> the type that it shall compute in."""
-    found, unplaced = [], []
+    """What became of a ``promise``: ONNX node -> the type in which it is to compute."""
+    nodes, unplaced = [], []
     for node, wanted in promise.items():
         layer = ended(node, engine.layers)
         if layer is None:
             unplaced.append(node)
         else:
-            found.append(_compiled(node, wanted.partition("_")[0], layer))  # float8_e4m3fn
-    return Proof(tuple(found), tuple(unplaced))
+            nodes.append(_promised_node(node, wanted.partition("_")[0], layer))  # float8_e4m3fn
+    return Proof(tuple(nodes), tuple(unplaced))
 
 
-def _compiled(node: str, promised: str, layer: EngineLayer) -> Compiled:
+def _promised_node(node: str, promised: str, layer: EngineLayer) -> PromisedNode:
     inputs = _types(layer.inputs)
     constants = _types(tuple(one for one in layer.constants or () if len(one.shape) > 1))
     weights = (layer.weights[0],) if layer.weights and layer.weights[0] else ()
@@ -89,7 +89,7 @@ def _compiled(node: str, promised: str, layer: EngineLayer) -> Compiled:
     kept = promised in (inputs if promised in _QUANTISED else operands)
     computes = layer.kind in COMPUTE or (dialect.multiplies_and_sums(layer.name) and layer.constants is not None)
     judged = computes and promised in BITS and bool(inputs)
-    return Compiled(node, promised, layer.name, layer.kind, operands, _types(layer.outputs), judged, kept)
+    return PromisedNode(node, promised, layer.name, layer.kind, operands, _types(layer.outputs), judged, kept)
 
 
 def _types(tensors: tuple[Tensor, ...]) -> tuple[str, ...]:

@@ -11,17 +11,17 @@ SHOWN = 15  # layers and scopes; --all shows every one
 _NAMED = 3  # layers of a finding
 
 
-def lines(made: Inspection, shown: int | None = SHOWN) -> list[str]:
+def lines(inspection: Inspection, shown: int | None = SHOWN) -> list[str]:
     """The lines to print; ``shown``: how many layers and scopes, None for all."""
-    found = [f"engine: {made.engine.source}", *_totals(made), *_findings(made), ""]
-    found += _table("by kind", made.by_kind(), None)
-    found += _table("by scope", made.by_scope(), shown)
-    found += _layers(made, shown)
-    if made.engine.unread:
-        found += ["", f"not understood: {len(made.engine.unread)}"]
+    found = [f"engine: {inspection.engine.source}", *_totals(inspection), *_findings(inspection), ""]
+    found += _table("by kind", inspection.by_kind(), None)
+    found += _table("by scope", inspection.by_scope(), shown)
+    found += _layers(inspection, shown)
+    if inspection.engine.unread:
+        found += ["", f"not understood: {len(inspection.engine.unread)}"]
         found += [
             f"  {f'line {one.line}: ' if one.line else ''}{one.why}: {one.text[:100]}"
-            for one in made.engine.unread[:shown]
+            for one in inspection.engine.unread[:shown]
         ]
     return found
 
@@ -40,25 +40,25 @@ def size(count: int | None) -> str:
     return f"{count} B"
 
 
-def _totals(made: Inspection) -> list[str]:
-    total, engine = made.total, made.engine
+def _totals(inspection: Inspection) -> list[str]:
+    total, engine = inspection.total, inspection.engine
     lines = [f"{total.layers} layers, {size(total.bytes)} moved, {total.macs / 1e6:,.1f} million multiply-accumulates"]
     if not engine.detailed:
         lines = [f"{total.layers} layers; the record has their names alone: build with profiling verbosity 'detailed'"]
     if total.unknown:
         lines.append(f"  the bytes of {total.unknown} layer(s) are not known and not in the sum")
-    if engine.detailed and not made.constants_told:
+    if engine.detailed and not inspection.constants_told:
         lines.append("  this version lists no weights: bytes cover activations alone")
     if engine.dynamic:
         counted = f"count as {engine.optimum}" if engine.optimum else "are not known: give --batch"
         lines.append(f"  dynamic dimensions {counted}")
-    for side, kinds in made.compute_types().items():
+    for side, kinds in inspection.compute_types().items():
         lines.append(
             f"  {side} of convolutions and products: " + ", ".join(f"{k or '?'} {v:.1%}" for k, v in kinds.items())
         )
     memory = _memory(engine.memory)
     lines += [f"  memory at the profile's maximum: {memory}"] if memory else []
-    return [*lines, *([f"  plan: {size(made.plan_bytes)}"] if made.plan_bytes else [])]
+    return [*lines, *([f"  plan: {size(inspection.plan_bytes)}"] if inspection.plan_bytes else [])]
 
 
 def _memory(memory: Memory) -> str:
@@ -66,9 +66,9 @@ def _memory(memory: Memory) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {size(value)}" for name, value in known.items() if value is not None)
 
 
-def _findings(made: Inspection) -> list[str]:
+def _findings(inspection: Inspection) -> list[str]:
     lines = []
-    for one in made.findings:
+    for one in inspection.findings:
         cost = f" ({size(one.cost_bytes)})" if one.cost_bytes is not None else ""
         lines.append(f"finding: {one.what}{cost}")
         if one.layers:
@@ -90,11 +90,12 @@ def _table(title: str, groups: dict[str, Total], shown: int | None) -> list[str]
     return [*lines, ""]
 
 
-def _layers(made: Inspection, shown: int | None) -> list[str]:
-    rows: Sequence[Row] = made.rows
+def _layers(inspection: Inspection, shown: int | None) -> list[str]:
+    rows: Sequence[Row] = inspection.rows
+    count = len(rows)
     if shown is not None and len(rows) > shown:
         rows = sorted(rows, key=lambda row: -(row.work.bytes or 0))[:shown]
-    title = "layers" if len(rows) == len(made.rows) else f"layers that move most ({len(rows)} of {len(made.rows)})"
+    title = "layers" if len(rows) == count else f"layers that move most ({len(rows)} of {count})"
     lines = [f"{title:<44} {'kind':<14} {'types':<22} {'moved':>11}  operations"]
     for row in rows:
         types = (

@@ -14,7 +14,7 @@ from trtbuild.workers.child import Child
 from trtbuild.workers.process import Death
 
 
-class Measured(TypedDict):
+class Round(TypedDict):
     """One round: when it began by the machine's clock, and the durations of its calls in microseconds."""
 
     start_s: float
@@ -65,9 +65,9 @@ class Contender:
         about: RuntimeFacts = self._checked(self._child.answer())
         return about
 
-    def measure(self, warmup_s: float, seconds: float) -> Measured:
-        measured: Measured = self._checked(self._child.ask({"do": "measure", "warmup_s": warmup_s, "seconds": seconds}))
-        return measured
+    def measure(self, warmup_s: float, seconds: float) -> Round:
+        times: Round = self._checked(self._child.ask({"do": "measure", "warmup_s": warmup_s, "seconds": seconds}))
+        return times
 
     def profile(self, seconds: float) -> NodeTimes:
         profile: NodeTimes = self._checked(self._child.ask({"do": "profile", "seconds": seconds}))
