@@ -36,7 +36,7 @@ def outs(trtbuild, *words: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16", "bf16", "int8"])
 def test_every_precision_builds_and_proves_it(workspace: Path, trtbuild, precision: str) -> None:
-    """The passport's compute nodes are in the asked dtype, read back from the parsed network."""
+    """The passport's compute nodes are in the requested dtype, read back from the parsed network."""
     trtbuild("model=tiny", f"precision={precision}", check=0)
 
     passport = json.loads(

@@ -91,7 +91,7 @@ def test_an_engine_that_nobody_understands_says_so() -> None:
 def test_the_overview_names_the_first_finding() -> None:
     """With its cost; or that nothing stands out."""
     page: dict[str, Any] = {"compiled": collected("lenet-int8-rtx-1.7")}
-    assert "finished by a kernel of their own" in overview.findings(page)[0]["text"]
+    assert "only finish a convolution or product" in overview.findings(page)[0]["text"]
 
     page["compiled"]["findings"] = []
     assert overview.findings(page) == [{"page": "engine", "text": "Nothing stands out in the compiled engine."}]

@@ -45,41 +45,41 @@ class _Kind:
 _KINDS: dict[str, _Kind] = {
     "only_requantises": _Kind(
         "{n} kernel(s) only quantise, dequantise or convert",
-        "quantise what lies between two quantised layers too, or keep the layers around it out of int8 (overrides)",
+        "quantise the layer between two quantised layers, too, or keep the layers around it out of int8 (overrides)",
     ),
     "only_moves": _Kind(
         "{n} kernel(s) only reformat, transpose or copy",
         "keep one layout through the network, and channels in multiples of 8 (of 32 in int8)",
     ),
     "unfused_epilogue": _Kind(
-        "{n} convolution(s) or product(s) are finished by a kernel of their own (scale, bias, activation)",
+        "{n} kernel(s) only finish a convolution or product (scale, bias, activation)",
         "compare with fp16, where they are fused; of 18 forms of int8 that were tried, TensorRT-RTX 1.7 fuses none"
         " when it compiles without a GPU",
     ),
     "wide_results": _Kind(
         "{n} layer(s) read quantised values and write wider ones",
-        "take fp16 where memory bandwidth decides; per-tensor scales of weights and a float16 rest make"
-        " TensorRT-RTX 1.7 write float16 instead of float32",
+        "use fp16 where memory bandwidth is the limit; with per-tensor weight scales and float16 elsewhere,"
+        " TensorRT-RTX 1.7 writes float16 instead of float32",
     ),
     "back_and_forth": _Kind(
-        "{n} kernel(s) bring values back to the type they were computed from",
-        "let the types of neighbours agree: quantise the layer between them, or none of the three",
+        "{n} kernel(s) convert values back to the type they were computed from",
+        "make the types of neighbours agree: quantise the layer between them, too, or none of the three",
     ),
     "padding_constants": _Kind(
-        "{n} kernel(s) read a constant as large as an activation, to pad channels with",
+        "{n} kernel(s) read a constant as large as an activation, only to pad channels",
         "keep convolutions with few channels in each group (depthwise, the first) out of int8: overrides.int8",
     ),
     "heavy_weights": _Kind(
         "the engine holds {held:.3f} MB of weights; its convolutions, products, scales and biases have {real:.3f} MB",
-        "see the padding above, if there is any: weights are stored again for it",
+        "look for padding above: it stores weights a second time",
     ),
     "not_folded": _Kind(
         "{n} layer(s) compute from constants alone in every inference",
-        "compute them when the network is built: give the values as constants of the network",
+        "compute them in advance, and make the results constants of the network",
     ),
     "moves_more": _Kind(
         "this engine moves more bytes than {other}: {ratio:.2f} times",
-        "take {other} where memory bandwidth decides, or keep the scopes that move most out of int8",
+        "use {other} where memory bandwidth is the limit, or keep the scopes that move most out of int8",
     ),
 }  # fmt: skip
 

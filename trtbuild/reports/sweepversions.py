@@ -21,11 +21,11 @@ SHOWN_IDS = 3
 ALIKE: tuple[Axis, ...] = ("model", "precision", "runtime", "target", "calibration")
 GRAPHS_ONLY = (
     "No engine was executed: deviation and latency are those of the graphs that the engines were built from, so "
-    "versions that build the same graph show the same numbers. What can differ here is whether an engine is built, the "
+    "versions that build the same graph show the same numbers. Only these can differ: whether an engine is built, the "
     "precision proved in it, and its size."
 )
 SOME_GRAPHS = (
-    "Some engines were executed and some were not: deviation and latency of those that were not are their graphs'."
+    "Some engines were not executed: for those, deviation and latency are those of their graphs."
 )
 Pair = tuple[SweepVariant, Report | None]  # a variant's page data, and its report where it was built
 
