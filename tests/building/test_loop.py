@@ -146,7 +146,7 @@ def test_an_input_that_changes_meanwhile_is_noticed(store: Store, steps: list[St
 
     outcome = build(store, plan(steps[0]), FakeExecutor({"a": edited}))
 
-    assert "it changed while a step read it" in outcome.failures[steps[0].key].what
+    assert "changed while a step was reading it" in outcome.failures[steps[0].key].what
     assert ended(build(store, plan(steps[0])), steps[0]) == ["ran"]
 
 
@@ -160,7 +160,7 @@ def test_an_upstream_output_edited_meanwhile_is_noticed_too(store: Store, steps:
 
     outcome = build(store, plan(steps[1]), FakeExecutor({"b": edited}))
 
-    assert "it changed while a step read it" in outcome.failures[steps[1].key].what
+    assert "changed while a step was reading it" in outcome.failures[steps[1].key].what
 
 
 def test_a_disk_that_fills_while_publishing_fails_one_step(store: Store, steps: list[Step]) -> None:

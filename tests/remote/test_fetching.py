@@ -63,5 +63,5 @@ def test_a_build_goes_on_without_a_remote_that_cannot_be_used(there: Store, step
     status = RecordingStatus()
 
     assert ended(build(there, plan(steps[0]), status=status), steps[0]) == ["ran"]
-    assert [line for line in status.lines if "there is no remote 'gone'" in line and "going on without" in line]
+    assert [line for line in status.lines if "there is no remote 'gone'" in line and "continuing without" in line]
     assert sum("note" in line for line in status.lines) == 1

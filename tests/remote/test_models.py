@@ -82,7 +82,7 @@ def test_a_model_that_is_damaged_everywhere_does_not_come(tracked: tuple[Store, 
     bad, good = ("models/f", "models/m") if what == "file" else ("models/m", "models/f")
     found = bring_models([bad, good], store)
 
-    assert f"{bad} came, and is not what the record says" in str(found[bad])
+    assert f"{bad} arrived, but is not what the record says" in str(found[bad])
     assert isinstance(found[bad], RemoteError) and found[good] is None
     assert [path.name for path in (store.root / "models").iterdir()] == [Path(good).name]
 
@@ -169,7 +169,7 @@ def test_one_of_two_models_pushed_is_built_elsewhere(here: Store, there: Store) 
 
     assert ended(build(there, plan(another), status=status), another) == ["ran"]
     assert (there.root / "models" / "a" / "data").read_text("utf-8") == "a"
-    assert [line for line in status.lines if line.startswith("note") and line.endswith("nothing here needs it")]
+    assert [line for line in status.lines if line.startswith("note") and line.endswith("this build does not need it")]
     (error,) = build(Store(there.workspace), failing).failures.values()
     assert str(error).startswith("models.dvc: models/b is not here, and remote 'r' (")
     assert str(error).endswith("does not have it; push it from a machine that has it (trtbuild push, or dvc push)")
@@ -180,6 +180,6 @@ def test_a_model_from_a_remote_that_is_gone_names_the_remote(here: Store, there:
     (there.root / "models.dvc").write_text(f"outs:\n- {{md5: {'a' * 32}, path: models/f}}\n", "utf-8")
     (error,) = build(Store(there.workspace), plan(step("a", files=("models/f",)))).failures.values()
 
-    assert f"models/f is not here, and remote 'r' ({there.root.parent / 'remote'}): its folder is not there" in str(
+    assert f"models/f is not here, and remote 'r' ({there.root.parent / 'remote'}): its folder does not exist" in str(
         error
     )

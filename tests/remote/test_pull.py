@@ -125,7 +125,7 @@ def test_a_remote_whose_folder_is_gone_says_so(pushed: Store, there: Store, step
     copy_records(pushed, there)
     shutil.rmtree(there.root.parent / "remote")
 
-    with pytest.raises(RemoteError, match=r"remote 'r' .*: its folder is not there"):
+    with pytest.raises(RemoteError, match=r"remote 'r' .*: its folder does not exist"):
         move(pull, there, steps)
 
 

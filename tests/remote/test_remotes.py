@@ -61,7 +61,7 @@ def test_a_transfer_in_which_nothing_moves_is_given_up() -> None:
     def work(item: int) -> None:
         stuck.wait()
 
-    with pytest.raises(RemoteError, match=r"nothing came or went for 0\.1 s"):
+    with pytest.raises(RemoteError, match=r"nothing was transferred for 0\.1 s"):
         Remote("r", "/r", LocalFileSystem(jobs=1), "/r").each([1], work, silence_s=0.1)
     stuck.set()
 

@@ -1,1 +1,1 @@
-"""The build: what is planned -> what was built, and what is said of it."""
+"""The build: a plan -> its outcome, and the report on it."""

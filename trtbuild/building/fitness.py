@@ -12,12 +12,12 @@ from trtbuild.core.step import Step
 from trtbuild.machine import gpu
 
 GPU_PACKAGE = "onnxruntime-gpu"
-# RTX 1.7 of a plan for its default targets: "Supported compute capabilities: 8.0 8.6 8.9 12.0 12.1 >12.0".
+# What RTX 1.7 says about a plan for its default targets: "Supported compute capabilities: 8.0 8.6 8.9 12.0 12.1 >12.0".
 NOT_PORTABLE = ("7.5",)
 
 
 def needs_gpu(step: Step) -> bool:
-    """Whether a step computes on a GPU: an engine of the flavour tensorrt, and whatever has a GPU in its recipe."""
+    """Whether a step computes on a GPU: an engine of the flavour tensorrt, or any step with a GPU in its recipe."""
     device = step.params.get("device")
     if step.kind == "engine":
         return step.params["flavour"] == "tensorrt"
@@ -25,9 +25,9 @@ def needs_gpu(step: Step) -> bool:
 
 
 def unfit(variant: Variant, roles: Mapping[str, Step], judged: Mapping[str, Judgement]) -> dict[str, ToolchainError]:
-    """Steps that would have to run and cannot, by key, with the reason; empty when the variant can be built here.
+    """Steps that have to run but cannot, by key, with the reason; empty if the variant can be built here.
 
-    What is there, in the cache or recorded for a remote needs no GPU.
+    Results that are here, in the cache or recorded for a remote need no GPU.
     """
     waiting = [
         step
@@ -44,13 +44,13 @@ def unfit(variant: Variant, roles: Mapping[str, Step], judged: Mapping[str, Judg
 
 
 def check_machine(variant: Variant, *, builds: bool) -> None:
-    """Compare the GPU that is here with what a variant requires.
+    """Check this machine's GPU against a variant's requirements.
 
     Args:
-        builds: its engine, of the flavour tensorrt, has to be built here.
+        builds: whether its engine, of the flavour tensorrt, has to be built here.
 
     Raises:
-        ToolchainError: no driver, no GPU, another one, or an ONNX Runtime without CUDA.
+        ToolchainError: no driver, no GPU, the wrong one, or an ONNX Runtime without CUDA.
     """
     spec, chosen = variant.spec, f"runtime={variant.names.runtime}"
     title = f"{spec.tensorrt.flavour} {spec.tensorrt.version}"
@@ -68,7 +68,7 @@ def check_machine(variant: Variant, *, builds: bool) -> None:
 
 
 def _check_portable(device: gpu.Device, variant: Variant, title: str) -> None:
-    """RTX's own default set of targets is smaller than what it knows: it leaves Turing out."""
+    """RTX's default set of targets is smaller than what it supports: it leaves out Turing."""
     spec = variant.spec
     portable = spec.tensorrt.flavour == "tensorrt-rtx" and not spec.target.compute_capabilities
     if portable and device.compute_capability in NOT_PORTABLE:
@@ -78,7 +78,7 @@ def _check_portable(device: gpu.Device, variant: Variant, title: str) -> None:
 
 
 def _wanted(variant: Variant) -> tuple[str, ...]:
-    """Compute capabilities that the engine is for; one that is compatible with other hardware says so when loaded."""
+    """Compute capabilities that the engine is for; none for one that is compatible with other hardware."""
     target = variant.spec.target
     return () if target.hardware_compatibility != "none" else target.compute_capabilities
 
@@ -87,6 +87,6 @@ def _check_package(chosen: str) -> None:
     try:
         version(GPU_PACKAGE)
     except PackageNotFoundError:
-        what = f"this environment has no {GPU_PACKAGE}, and the package onnxruntime knows the CPU alone"
-        hint = f"pip uninstall onnxruntime, then pip install {GPU_PACKAGE}, with the CUDA and cuDNN that it names"
+        what = f"this environment has no {GPU_PACKAGE}, and the package onnxruntime supports only the CPU"
+        hint = f"pip uninstall onnxruntime, then pip install {GPU_PACKAGE}, with the CUDA and cuDNN that it needs"
         raise ToolchainError(what, where=chosen, hint=hint) from None

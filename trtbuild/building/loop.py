@@ -33,7 +33,7 @@ from trtbuild.workers.status import Status
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-_LOCKED_POLL_S = 0.2  # another trtbuild holds a step: look again this often
+_LOCKED_POLL_S = 0.2  # how often to look again when another trtbuild holds a step
 Interpreter = Callable[[Step], Path]
 
 
@@ -52,7 +52,7 @@ class Builder:
         self._model_files: Mapping[str, Iterable[str]] = {}
 
     def build(self, plan: Plan) -> Outcome:
-        """Bring every step up to date; a failed step blocks what reads from it, and nothing else."""
+        """Bring every step up to date; a failed step blocks only the steps that read from it."""
         schedule = Schedule(plan.steps)
         self._steps = plan.steps
         self._model_files = memory.model_files(plan.steps)
@@ -78,7 +78,7 @@ class Builder:
         return self.outcome
 
     def _advance(self, step: Step, schedule: Schedule) -> bool:
-        """Do what a ready step needs, or start it; False when it has to wait for a slot or another process."""
+        """Restore or start a ready step; False if it has to wait for a slot or another process."""
         try:
             judgement = judge_step(step, self.store)
             if judgement.state == "fresh":
@@ -90,7 +90,7 @@ class Builder:
             if lock is None:
                 return False
             self._locks[step.key] = lock
-            judgement = judge_step(step, self.store)  # another process may have built it meanwhile
+            judgement = judge_step(step, self.store)  # another process may have built it in the meantime
             if judgement.state == "fresh":
                 return self._done(step, schedule, "fresh")
             if how := self._without_running(step, judgement):
@@ -106,7 +106,7 @@ class Builder:
         return None if digest is None else digest.size
 
     def _without_running(self, step: Step, judgement: Judgement) -> Ending | None:
-        """Restore from the record, a remote or the run cache; returns how, None when the step has to run."""
+        """Restore a step from its record, a remote or the run cache; returns how, or None if it has to run."""
         if judgement.state == "remote":
             if unpulled_sources(step, self.store):
                 self._inputs(step)
@@ -117,7 +117,7 @@ class Builder:
                 return "pulled"
         record = self.store.record(step)
         if record is not None and judgement.restorable and self._restored(step, record):
-            return "pulled" if step.key in self.fetcher.asked else "restored"
+            return "pulled" if step.key in self.fetcher.requested else "restored"
         digests = self._inputs(step)
         remembered = self.store.runs.remembered(step, digests)
         if remembered is not None and self._restored(step, remembered):
@@ -128,7 +128,7 @@ class Builder:
         return None
 
     def _restored(self, step: Step, record: Record) -> bool:
-        """False when an object proves damaged as it is copied: the store has said so, and it counts as absent now."""
+        """False if an object turns out to be damaged: the store has reported it, and it now counts as absent."""
         try:
             self.store.restore(step, record)
         except DamagedObject:
@@ -136,7 +136,7 @@ class Builder:
         return True
 
     def _inputs(self, step: Step) -> Mapping[str, Digest]:
-        """Digests of all inputs; source files that are not there are pulled first."""
+        """Digests of all inputs; missing source files are pulled first."""
         for tracked in unpulled_sources(step, self.store):
             self._bring(tracked)
         digests = self.store.input_digests(step)
@@ -147,15 +147,15 @@ class Builder:
         return digests
 
     def _bring(self, tracked: str) -> None:
-        """A source model that is not here, asked for once in a build; others may come with it, and may fail to."""
+        """Bring a missing source model, once per build; others may come with it, and may fail to."""
         if tracked not in self._brought:
             wanted = [entry for entry in self.store.models.brought_with(tracked) if entry not in self._brought]
             self.status.note(f"pull   {', '.join(wanted)}")
-            found = bring_models(wanted, self.store)
-            self._brought |= found
-            for entry, error in found.items():
+            errors = bring_models(wanted, self.store)
+            self._brought |= errors
+            for entry, error in errors.items():
                 if error is not None and entry != tracked:
-                    self.status.note(f"note   {error}; nothing here needs it")
+                    self.status.note(f"note   {error}; this build does not need it")
         if (known := self._brought[tracked]) is not None:
             raise known
 
@@ -172,9 +172,9 @@ class Builder:
         try:
             sandbox.check(step, ended)
             for path, digest in self._digests[step.key].items():
-                # The bytes themselves, not the records: a file edited under the running step must not be recorded.
+                # The bytes themselves, not the records: a file edited while the step ran must not be recorded.
                 if step.inputs and not same(self.store.digest(path), digest):
-                    raise ConfigError("it changed while a step read it", where=path, hint="run it again")
+                    raise ConfigError("changed while a step was reading it", where=path, hint="run it again")
             self.store.publish(step, self._digests[step.key], ended.sandbox / "out")
         except (TrtbuildError, OSError) as error:
             log = sandbox.keep_log(self.store.workspace.private / "failed", step, ended.sandbox)

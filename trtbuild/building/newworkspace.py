@@ -1,4 +1,4 @@
-"""``trtbuild init``: a folder with git, DVC and conf/, and one model in it with a config read from the model itself."""
+"""``trtbuild init``: make a folder with git, DVC and conf/, and add a model with a config read from the model."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ IGNORE = """\
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"}
 CALIBRATION_SAMPLES, VALIDATION_SAMPLES = 16, 8
-# First limits by what a precision is and whether it is TF32, for every packaged one: without a limit it is unjudged.
+# Initial limits for every packaged precision, by its kind and TF32: a precision without a limit is unjudged.
 LIMITS: Mapping[tuple[LoweringKind, bool], float] = {
     ("none", False): 0.9999, ("none", True): 0.999, ("float16", False): 0.999, ("bfloat16", False): 0.99,
     ("int8", False): 0.98,
@@ -77,7 +77,7 @@ def init(directory: Path, options: Mapping[str, str], shapes: Sequence[str] = ()
         shapes: ``NAME=null,224,224,3`` of inputs that the model leaves open.
 
     Raises:
-        ConfigError: no such file, a name that is taken.  WorkspaceError: git or dvc cannot make the repository.
+        ConfigError: a missing file, or a name that is taken.  WorkspaceError: git or dvc cannot make the repository.
     """
     model = Path(options["--from"]) if "--from" in options else None
     if model is not None and not model.exists():
@@ -87,11 +87,11 @@ def init(directory: Path, options: Mapping[str, str], shapes: Sequence[str] = ()
     name = options.get("--name") or (_default_name(model) if model else "")
     workspace = Workspace(directory.resolve())
     if model is not None and not (_NAME.fullmatch(name) and name.lower() not in _YAML_WORDS):
-        hint = "letters, digits, _ . - and a letter first: --name NAME"
+        hint = "use letters, digits, _ . and -, with a letter first: --name NAME"
         raise ConfigError(f"'{name}' is not a model name", where="--name", hint=hint)
     if model is not None and (workspace.conf / "model" / f"{name}.yaml").exists():
         raise ConfigError(
-            f"there is a model '{name}' already", where=str(directory), hint="choose another: --name NAME"
+            f"model '{name}' already exists", where=str(directory), hint="choose another name: --name NAME"
         )
     directory.mkdir(parents=True, exist_ok=True)
     _repositories(workspace.root)
@@ -129,12 +129,12 @@ def _call(root: Path, argv: list[str]) -> None:
     except FileNotFoundError:
         raise WorkspaceError(f"{argv[0]} is not installed", where=str(root), hint=f"install {argv[0]}") from None
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise WorkspaceError(f"{' '.join(argv[:3])} failed: {said[-1] if said else done.returncode}", where=str(root))
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise WorkspaceError(f"{' '.join(argv[:3])} failed: {lines[-1] if lines else done.returncode}", where=str(root))
 
 
 def _shape(word: str) -> tuple[str, list[int | None]]:
-    """``image=null,224,224,3``"""
+    """The name and shape in ``image=null,224,224,3``."""
     name, _, dims = word.partition("=")
     parts = [part.strip() for part in dims.strip("[]").split(",") if part.strip()]
     if not name or any(part != "null" and not (part.isdigit() and int(part)) for part in parts):
@@ -155,7 +155,7 @@ def _add_model(
         if "--tags" in options:
             source["tags"] = [tag for tag in options["--tags"].split(",") if tag]
     data = {key: _data(folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
-    made: list[Path] = []  # what was not there before
+    made: list[Path] = []  # new files and folders
     try:
         with _inspected(workspace, source, shapes, model) as (about, file):
             path = folder / model.name
@@ -165,7 +165,7 @@ def _add_model(
                     _copy(Path(options[f"--{key}"]).resolve(), root / value, made)
         write_atomic(config, model_yaml({**about["source"], "path": path.as_posix()}, about["inputs"], data).encode())
         _track(root, folder)
-    except BaseException:  # whatever it was, what was there before is there again, and nothing else
+    except BaseException:  # whatever the error, the workspace is as it was before
         config.unlink(missing_ok=True)
         if before is None:
             tracked.unlink(missing_ok=True)
@@ -197,13 +197,13 @@ def _kind(model: Path) -> SourceKind:
 
 
 def _copy(source: Path, target: Path, made: list[Path]) -> None:
-    """A file, or a folder whose links lead nowhere else; ``made`` gets the target if it is new."""
+    """Copy a file, or a folder whose links stay inside it; a new target is added to ``made``."""
     if source == target:
         return
     if target.exists():
-        raise ConfigError("there is already another file", where=str(target), hint="choose another name: --name NAME")
+        raise ConfigError("another file is already there", where=str(target), hint="choose another name: --name NAME")
     if target.is_relative_to(source):
-        raise ConfigError("the workspace cannot lie in the model's own folder", where=str(source))
+        raise ConfigError("the workspace cannot be inside the model's own folder", where=str(source))
     for parent, folders, files in os.walk(source):
         for name in (*folders, *files):
             inside(source, Path(parent, name).relative_to(source).as_posix(), where=str(source))
@@ -225,13 +225,13 @@ def _data(folder: Path, key: str, given: str | None) -> str | DataParams:
 def _inspected(
     workspace: Workspace, source: SourceParams, shapes: Mapping[str, list[int | None]], model: Path
 ) -> Iterator[tuple[ModelAbout, Path]]:
-    """What the model says about itself, and the file to take: the model, or what was made from it.
+    """What the model says about itself, and the file to use: the model, or what was made from it.
 
-    In a child process: loading foreign files can take down the process that does it.
+    This runs in a child process: loading foreign files can crash the process that does it.
     """
     box = workspace.work / f"{os.getpid()}.init.inspect"
     params = {"source": dict(source), "shapes": dict(shapes)}
-    shutil.rmtree(box, ignore_errors=True)  # of another process of this number, which was killed
+    shutil.rmtree(box, ignore_errors=True)  # left by a killed process with the same number
     try:
         out = run_job(
             "workers.jobs.inspect", params, {"source": model}, box, where=model.name, workspace=workspace.root
@@ -243,7 +243,7 @@ def _inspected(
 
 
 def model_yaml(source: SourceParams, inputs: Mapping[str, InputParams], data: Mapping[str, object]) -> str:
-    """conf/model/NAME.yaml with what is known filled in, and comments where the user knows better."""
+    """conf/model/NAME.yaml with the known values filled in, and comments where the user knows better."""
     odd = next((name for name, spec in inputs.items() if spec["dtype"] not in get_args(Dtype)), None)
     if odd is not None:
         what = f"input '{odd}' is of type {inputs[odd]['dtype']}, which an engine does not take"
@@ -263,7 +263,7 @@ def model_yaml(source: SourceParams, inputs: Mapping[str, InputParams], data: Ma
 
 
 def describe_input(spec: InputParams) -> dict[str, object]:
-    """An input's config: what the model said and took, and a first range.
+    """An input's config: what the model declares, and an initial range.
 
     >>> describe_input({"dtype": "uint8", "shape": [1, 8]})["range"]
     [0, 256]
@@ -277,7 +277,7 @@ def describe_input(spec: InputParams) -> dict[str, object]:
 
 
 def _track(root: Path, folder: Path) -> None:
-    """One more entry in models.dvc, digested and cached by DVC itself."""
+    """Add an entry to models.dvc; DVC itself digests and caches the folder."""
     path = root / tracking.MODELS_FILE
     content = tracking.read_yaml(path)
     content = content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""What a workspace holds of each step of a plan, and therefore the state of each step, without running anything."""
+"""What a workspace holds of each step of a plan, and so the state of each step, without running anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def observe(step: Step, store: Store) -> Observation:
     if record is None:
         return Observation(None, None, {}, frozenset())
     outs = {name: store.digest(f"{step.folder}/{name}") for name in record.outs}
-    # The cache is not searched for what is right in the workspace: an object is read in full the first time.
+    # The cache is not searched for outputs that are correct in the workspace: objects are read in full the first time.
     lacking = {name: digest for name, digest in record.outs.items() if not same(outs[name], digest)}
     cached = frozenset(name for name, digest in lacking.items() if store.objects.has(digest))
     inputs = store.input_digests(step)
@@ -24,13 +24,13 @@ def observe(step: Step, store: Store) -> Observation:
 
 
 def unpulled_sources(step: Step, store: Store) -> list[str]:
-    """Entries of models.dvc with a source of the step that is not in the workspace."""
+    """Entries of models.dvc that hold a source of the step which is not in the workspace."""
     absent = [s.path for s in step.inputs.values() if isinstance(s, File) and store.digest(s.path) is None]
     return [tracked for path in absent if (tracked := store.models.tracked_by(path)) is not None]
 
 
 def judge_step(step: Step, store: Store) -> Judgement:
-    """State and reason of one step by itself."""
+    """State and reason of one step on its own."""
     return judge(step, observe(step, store))
 
 

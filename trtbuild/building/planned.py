@@ -1,4 +1,4 @@
-"""Overrides -> workspace, store, variants and plan: what every verb on variants starts from."""
+"""Overrides -> workspace, store, variants and plan: the start of every verb that works on variants."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Planned:
     workspace: Workspace
     store: Store
     plan: Plan
-    invalid: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they make no variant
-    named: Mapping[str, str] = field(default_factory=dict)  # overrides -> the variant of the plan that they make
-    other_configs: tuple[str, ...] | None = ()  # configs beyond conf/ that it depends on; None: on more than files
+    invalid: Mapping[str, TrtbuildError] = field(default_factory=dict)  # overrides -> why they are not a variant
+    named: Mapping[str, str] = field(default_factory=dict)  # overrides -> the id of their variant in the plan
+    other_configs: tuple[str, ...] | None = ()  # configs beyond conf/ that matter; None: more than files does
 
 
 def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: bool, files: bool = True) -> Planned:
     """Compose the variant, or every variant of a sweep, and plan them as one.
 
     Args:
-        files: whether the files that the config names have to be here, as for a build; what was built elsewhere can be
+        files: whether the files that the config names must be here, as for a build; what was built elsewhere can be
             moved, compared and accepted without them.
 
     Raises:
-        ConfigError: a mistake in the words, or a sweep that ``sweep`` does not announce.  In a sweep other errors make
-            a variant ``invalid``, and the others go on; when none can be planned, the first error is raised.
+        ConfigError: a mistake in the words, or several values without ``sweep``.  In a sweep, other errors make a
+            variant ``invalid``, and the others go on; if none can be planned, the first error is raised.
     """
     if sweep:
         return plan_combinations(workspace, words_of_a_sweep.expand(workspace.root, overrides), files=files)
@@ -59,7 +59,7 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
     """Every combination of overrides in one plan; one that cannot be planned is invalid, and the others go on.
 
     Raises:
-        ConfigError: an option that its group does not have.  TrtbuildError: none can be planned: the first reason.
+        ConfigError: an option that its group does not have.  TrtbuildError: none can be planned (the first reason).
     """
     declarations, root, store = Declarations(), workspace.root, Store(workspace)
     composed = Composed(workspace.private, config.conf_folders(root))
@@ -69,21 +69,21 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
     steps: dict[str, _Recipes] = {}
     invalid: dict[str, TrtbuildError] = {}
     for combination in combinations:
-        said = " ".join(combination)
+        words = " ".join(combination)
         try:
             variant = config.load_variant(root, combination, composed)
             if files:
                 check_files(variant.spec, store)
             alone = make_plan([variant], WANTED, declarations)
-            variants[said], steps[said] = variant, _recipes(variant, next(iter(alone.variants.values())))
+            variants[words], steps[words] = variant, _recipes(variant, next(iter(alone.variants.values())))
         except TrtbuildError as error:
-            invalid[said] = error
+            invalid[words] = error
     composed.keep()
     if not variants:
         raise next(iter(invalid.values()))
     plan = make_plan(variants.values(), WANTED, declarations)
     names = {_recipes(plan.specs[name], roles): name for name, roles in plan.variants.items()}
-    named = {said: names[found] for said, found in steps.items()}
+    named = {words: names[recipes] for words, recipes in steps.items()}
     return Planned(workspace, store, plan, invalid, named, composed.other_configs)
 
 
@@ -91,7 +91,7 @@ _Recipes = tuple[str, frozenset[tuple[str, str]]]
 
 
 def _recipes(variant: Variant, roles: Mapping[str, Step]) -> _Recipes:
-    """What makes two variants one: the same id and the same recipes."""
+    """What identifies a variant: its id and its recipes."""
     return variant.id, frozenset((role, step.key) for role, step in roles.items())
 
 
@@ -99,5 +99,5 @@ def only(p: Planned, names: Iterable[str]) -> Planned:
     """The part of a plan that these variants need, without what is invalid."""
     wanted = {name: p.plan.variants[name] for name in dict.fromkeys(names)}
     steps = post_order(step for roles in wanted.values() for step in roles.values())
-    named = {said: name for said, name in p.named.items() if name in wanted}
+    named = {words: name for words, name in p.named.items() if name in wanted}
     return Planned(p.workspace, p.store, Plan(steps, wanted, {n: p.plan.specs[n] for n in wanted}), {}, named)

@@ -1,4 +1,4 @@
-"""One step from its folder alone: by hand, compared with its record, or in place, as ``dvc repro`` calls it."""
+"""Run one step from its folder alone: by hand, compared with its record, or in place, for ``dvc repro``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ DIFFERS = "DIFFERS"
 
 
 def rerun(folder: Path) -> int:
-    """Run the step in a sandbox, its log on the terminal; say of each output whether it equals the record.
+    """Run the step in a sandbox, with its log on the terminal, and report whether each output equals its record.
 
-    Returns 1 when one differs.
+    Returns 1 if one differs.
     """
     workspace = find_workspace(folder if folder.is_dir() else Path.cwd())
     workspace.prepare()
@@ -93,7 +93,7 @@ def _recipe(folder: Path) -> Recipe:
         raise ConfigError(f"not a step folder: it has no {PARAMS_FILE}", where=str(folder), hint="see: trtbuild show")
     recipe = parse(Recipe, content, str(where))
     if not all(is_inside(out) for out in recipe.outs):
-        raise ConfigError("an output is outside of the step's folder", where=str(where))
+        raise ConfigError("an output is outside the step's folder", where=str(where))
     return recipe
 
 

@@ -1,4 +1,4 @@
-"""What is planned -> what was built: the one place that joins plan, executor, toolchains and status."""
+"""A plan -> its outcome: the one place that joins plan, executor, toolchains and status."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from trtbuild.workers.status import Status, make_status
 
 
 def build_planned(p: Planned, *, install: bool = True, status: Status | None = None) -> Outcome:
-    """Bring every variant of a plan up to date, and say on ``status`` (by default stderr) what happens.
+    """Bring every variant of a plan up to date, reporting to ``status`` (default: stderr).
 
     Args:
-        install: whether a TensorRT version that is missing is installed, or fails the steps that need it.
+        install: whether to install a missing TensorRT version; otherwise the steps that need it fail.
     """
     from trtbuild import toolchains
 
     p.workspace.prepare()
     executor = next(iter(p.plan.specs.values())).spec.executor
-    told = status or make_status()
+    reporter = status or make_status()
     try:
         builder = Builder(
             p.store,
             import_module(f"trtbuild.workers.executors.{executor.module}").make(
                 executor.workers, executor.memory_bytes
             ),
-            lambda step: toolchains.of_step(step, install=install, note=told.note),
-            told,
+            lambda step: toolchains.of_step(step, install=install, note=reporter.note),
+            reporter,
         )
         unfit_here = unfit_steps(p)
         for step in p.plan.steps:
             if step.key in unfit_here:
-                told.failed(step, unfit_here[step.key])
+                reporter.failed(step, unfit_here[step.key])
         return refuse(builder.build(without(p.plan, unfit_here)), p.plan, unfit_here)
     finally:
-        told.close()
+        reporter.close()
 
 
 def unfit_steps(p: Planned) -> dict[str, TrtbuildError]:
-    """Steps that need a GPU which is not here, by key; a plan without any looks for none."""
+    """Steps that need a GPU that is not here, by key; without such steps, no GPU is looked for."""
     if not any(needs_gpu(step) for step in p.plan.steps):
         return {}
     judged = {step.key: judgement for step, judgement in judge_plan(p.plan, p.store)}
-    found: dict[str, TrtbuildError] = {}
+    errors: dict[str, TrtbuildError] = {}
     for name, roles in p.plan.variants.items():
-        found |= unfit(p.plan.specs[name], roles, judged)
-    return found
+        errors |= unfit(p.plan.specs[name], roles, judged)
+    return errors
 
 
 def without(plan: Plan, steps: Container[str]) -> Plan:
-    """The part of a plan that the variants without any of these steps need: the others would not come to an end."""
+    """The part of a plan for the variants that need none of these steps: the others could not be finished."""
     kept = {
         name: roles for name, roles in plan.variants.items() if not any(step.key in steps for step in roles.values())
     }
@@ -64,7 +64,7 @@ def without(plan: Plan, steps: Container[str]) -> Plan:
 
 
 def refuse(outcome: Outcome, plan: Plan, errors: Mapping[str, TrtbuildError]) -> Outcome:
-    """What was built, and of the variants that were not begun why."""
+    """The outcome, with the reasons for the variants that were not started."""
     for step in plan.steps:
         if step.key in errors:
             outcome.steps[step.key], outcome.failures[step.key] = "failed", errors[step.key]

@@ -1,4 +1,4 @@
-"""A step's sandbox: a folder with links to its inputs, its job, its log and its outputs; and what its end means."""
+"""A step's sandbox: a folder with links to its inputs, its job, its log and its outputs; and how its end is read."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def prepare(sandbox: Path, kind: str, params: Mapping[str, object], inputs: Mapp
     (sandbox / "in").mkdir()
     links = {}
     for name, path in inputs.items():
-        links[name] = f"in/{name}{path.suffix}"  # Keras tells its formats apart by suffix
+        links[name] = f"in/{name}{path.suffix}"  # Keras distinguishes its formats by suffix
         (sandbox / links[name]).symlink_to(path)
     (sandbox / "in" / "workspace").symlink_to(root)
     write_job(sandbox, Job(kind, params, links, "out", "in/workspace"))
 
 
 def check(step: Step, ended: Completion) -> None:
-    """Raise what a finished step's answer says, or what its silence means; a missing output is a bug."""
+    """Raise the error in a finished step's result, or the meaning of its absence; a missing output is a bug."""
     result = read_result(ended.sandbox)
     if result is None:
         raise died(step, ended)
@@ -45,7 +45,7 @@ def check(step: Step, ended: Completion) -> None:
 
 
 def run_alone(step: Step, folder: Path, interpreter: Path, watch: Callable[[LocalExecutor], Completion]) -> None:
-    """Run one prepared step outside any plan; ``watch`` waits for its end (and may show its log meanwhile)."""
+    """Run one prepared step outside any plan; ``watch`` waits for its end (and can show its log)."""
     executor = LocalExecutor(1)
     try:
         executor.start(step, folder, interpreter)
@@ -55,7 +55,7 @@ def run_alone(step: Step, folder: Path, interpreter: Path, watch: Callable[[Loca
 
 
 def died(step: Step, ended: Completion) -> TrtbuildError:
-    """A worker that gave no answer: full disk, out of memory, or a crash of what it called."""
+    """The error for a worker without a result: full disk, out of memory, or a crash in what it called."""
     free = shutil.disk_usage(ended.sandbox).free
     if free < _FULL_DISK_BYTES:
         return PlaceError(
@@ -65,17 +65,17 @@ def died(step: Step, ended: Completion) -> TrtbuildError:
 
 
 def as_error(error: TrtbuildError | OSError, root: Path) -> TrtbuildError:
-    """Operating system errors (full disk, read-only file system, permission) as an environment error."""
+    """An operating system error (full disk, read-only file system, permission) as an environment error."""
     if isinstance(error, TrtbuildError):
         return error
     return PlaceError(error.strerror or str(error), where=str(error.filename or root))
 
 
 def keep_log(folder: Path, step: Step, sandbox: Path) -> str:
-    """A failed step's job and log stay, until the step fails again; the path, or nothing when it cannot be kept."""
+    """Keep a failed step's job and log until it fails again; returns the log's path, "" if it cannot be kept."""
     target = folder / f"{step.model}.{Path(step.folder).name}"
     try:
-        shutil.rmtree(target, ignore_errors=True)  # nothing of an older failure stays beside a newer one
+        shutil.rmtree(target, ignore_errors=True)  # nothing from an older failure stays beside a newer one
         target.mkdir(parents=True, exist_ok=True)
         for name in ("job.json", "log.txt", "result.json", "out/build.log"):
             if (sandbox / name).exists():

@@ -1,4 +1,4 @@
-"""Whether the files that a config names are there and hold the arrays it names: checked before anything is built."""
+"""Check, before anything is built, that the files a config names exist and hold the arrays it names."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from trtbuild.store import Store
 
 
 def check_files(spec: BuildSpec, store: Store) -> None:
-    """Names only are read: of files, and of arrays from an archive's directory.
+    """Check by names only: of files, and of arrays in an archive's directory.
 
-    What is recorded in ``models.dvc`` and not here yet is pulled by a build, and looked at then.
+    A file that is recorded in ``models.dvc`` but not here yet is pulled by the build, and checked then.
 
     Raises:
-        ConfigError: no such file.  DataError: it has no array of an input or of the labels.
+        ConfigError: a missing file.  DataError: no array for an input or for the labels.
     """
     for where, path in _named(spec):
         if not (store.root / path).exists() and not _to_be_pulled(path, store):
             parent = (store.root / path).parent
             beside = sorted(found.name for found in parent.iterdir()) if parent.is_dir() else []
             near = did_you_mean(Path(path).name, beside) if beside else ""
-            mend = near if near.startswith("did you mean") else "check the path, which starts in the workspace"
-            raise ConfigError("no such file or folder", where=path, hint=f"{where} names it; {mend}")
+            remedy = near if near.startswith("did you mean") else "check the path, which is relative to the workspace"
+            raise ConfigError("no such file or folder", where=path, hint=f"{where} names it; {remedy}")
     task = spec.model.validation.task
     for name, source in _data(spec):
         labels = [task.labels] if task is not None and name == VALIDATION else []
@@ -68,7 +68,7 @@ def _check_arrays(path: Path, shown: str, wanted: list[str]) -> None:
             with zipfile.ZipFile(path) as archive:
                 names = [name.removesuffix(".npy") for name in archive.namelist()]
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
-        return  # not here yet, or no archive: the step that reads it says what is wrong
+        return  # not here yet, or not an archive: the step that reads it reports what is wrong
     for name in wanted:
         if names and name not in names:
             raise DataError(f"no array '{name}'", where=shown, hint=did_you_mean(name, names))

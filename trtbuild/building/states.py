@@ -1,4 +1,4 @@
-"""The state of each variant of a plan: the one answer that every verb gives, from records and a build's outcome."""
+"""The state of each variant of a plan, as every verb reports it, from records and a build's outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trtbuild.documents.verdict import CollectedWarning, Verdict, Word
 VERDICT = warning.ARTIFACTS["validate"]
 
 Ending = Literal["fresh", "restored", "pulled", "ran", "failed", "blocked"]
-# A variant is built when these are up to date: what a person takes from it.
+# A variant is built when these, the results that a person uses, are up to date.
 RESULTS = ("engine", "deviation", "validate", "report")
 _NOT_FRESH = {"missing": "not built", "stale": "built, but something it is made from has changed since"}
 
@@ -38,8 +38,8 @@ class Outcome:
 class VariantState:
     """One variant; mappings are by role, upstream first.
 
-    ``endings`` and ``failures`` are those of the build that was just made, and empty without one.  Verdict and warnings
-    are read from the artifacts below ``root`` when they are first needed.
+    ``endings`` and ``failures`` come from the build that was just made, and are empty without one.  Verdict and
+    warnings are read from the artifacts below ``root`` when they are first needed.
     """
 
     id: str
@@ -51,13 +51,13 @@ class VariantState:
 
     @cached_property
     def steps(self) -> dict[str, State]:
-        """The state of every step; what a build has brought up to date is fresh."""
+        """The state of every step; a step that the build has brought up to date is fresh."""
         undone = {role: self.endings.get(role) in (None, "failed", "blocked") for role in self.roles}
         return {role: self.judgements[role].state if undone[role] else "fresh" for role in self.roles}
 
     @property
     def built(self) -> bool:
-        """Whether its results are up to date; of other steps the records are enough."""
+        """Whether its results are up to date; for other steps the records are enough."""
         whole = not {"failed", "blocked"} & set(self.endings.values())
         return whole and all(self.steps.get(role, "fresh") == "fresh" for role in RESULTS)
 
@@ -68,7 +68,7 @@ class VariantState:
 
     @property
     def error(self) -> TrtbuildError | None:
-        """Why it is not built; None where it is."""
+        """Why it is not built; None if it is."""
         if self.built or self.failure is not None:
             return self.failure
         role = next((role for role in RESULTS if self.steps.get(role, "fresh") != "fresh"), RESULTS[-1])
@@ -78,14 +78,14 @@ class VariantState:
 
     @cached_property
     def verdict(self) -> Verdict | None:
-        """What its thresholds say; None where it is not built.
+        """What its thresholds say; None if it is not built.
 
-        Versions of TensorRT share a verdict on the graph: without an engine it is not one on the variant.
+        TensorRT versions share a verdict on the graph: without an engine it is not a verdict on the variant.
         """
-        found = self._artifact("validate", VERDICT) if self.built else None
-        if found is None:
+        document = self._artifact("validate", VERDICT) if self.built else None
+        if document is None:
             return None
-        return reading.checked(found, Verdict, where=f"{self.roles['validate'].folder}/{VERDICT}")
+        return reading.checked(document, Verdict, where=f"{self.roles['validate'].folder}/{VERDICT}")
 
     @property
     def word(self) -> Word | Literal["not built"]:
@@ -94,19 +94,19 @@ class VariantState:
 
     @cached_property
     def warnings(self) -> list[CollectedWarning]:
-        """What the steps that are up to date warn of, each warning once."""
+        """The warnings of the steps that are up to date, each once."""
         fresh = [role for role, state in self.steps.items() if state == "fresh" and role in warning.ARTIFACTS]
         found = {role: self._artifact(role, warning.ARTIFACTS[role]) for role in fresh}
         return warning.collect({role: document for role, document in found.items() if isinstance(document, dict)})
 
     @property
     def made_anew(self) -> bool:
-        """Whether the build ran a step; restoring a result and drawing the report again do not count."""
+        """Whether the build ran a step; restoring results and drawing the report again do not count."""
         return any(ending in ("ran", "failed") for role, ending in self.endings.items() if role != "report")
 
     @property
     def exit_status(self) -> int:
-        """The highest class of its failures, else 1 where a threshold failed."""
+        """The highest exit status of its failures, otherwise 1 if a threshold failed."""
         return max((error.exit_status for error in self.failures.values()), default=int(self.word == "fail"))
 
     def _artifact(self, role: str, name: str) -> object:
@@ -119,7 +119,7 @@ class VariantState:
 
 
 def variant_states(p: Planned, outcome: Outcome | None = None) -> dict[str, VariantState]:
-    """Every variant of a plan, by id; ``outcome`` is that of a build that was just made."""
+    """Every variant of a plan, by id; ``outcome``: of the build that was just made."""
     judged = {step.key: judgement for step, judgement in judge_plan(p.plan, p.store)}
     steps, failures = (outcome.steps, outcome.failures) if outcome else ({}, {})
     return {
@@ -134,6 +134,6 @@ def variant_states(p: Planned, outcome: Outcome | None = None) -> dict[str, Vari
 
 
 def exit_status(states: Iterable[VariantState], invalid: Iterable[TrtbuildError] = ()) -> int:
-    """The highest class that these variants, and those that could not be planned, have met; failures come first."""
+    """The highest exit status of these variants and of those that could not be planned."""
     failed = [error.exit_status for error in invalid]
     return max([*failed, *(state.exit_status for state in states)], default=0)

@@ -1,4 +1,4 @@
-"""What is said of the variants of a plan: the last lines of a build, and the document of ``show --json``."""
+"""The report on a plan's variants: the last lines of a build, and the document of ``show --json``."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def describe(check: Check) -> str:
 
 
 def show_document(p: Planned, states: Mapping[str, VariantState]) -> SweepDocument:
-    """Folders, states, verdict and metrics of every variant, or the ``error`` that says why it is not built."""
+    """Folders, states, verdict and metrics of every variant, or the ``error`` if it is not built."""
     entries: list[VariantEntry] = []
     for name, state in states.items():
         names, verdict = p.plan.specs[name].names, state.verdict
@@ -147,7 +147,7 @@ def _metrics(state: VariantState) -> Metrics:
         return {}
     numbers = reading.read(state.root / state.roles["deviation"].folder / "deviation.json", Deviation)
     return {
-        "deviation": {name: metrics(found) for name, found in numbers["hops"]["total"].items()},
+        "deviation": {name: metrics(statistics) for name, statistics in numbers["hops"]["total"].items()},
         "hops": {hop: {name: s["rmse"] for name, s in outputs.items()} for hop, outputs in numbers["hops"].items()},
         "checks": state.verdict["checks"] if state.verdict else {},
     }

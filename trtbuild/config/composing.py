@@ -142,7 +142,7 @@ def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) ->
 
 
 def _with_known_keys(search: list[str], overrides: Sequence[str]) -> list[str]:
-    """The overrides, with ``++key=value`` for keys in the schema: it does not need the key to be in the file.
+    """The overrides, with ``++key=value`` for keys in the schema, which need not be in the file.
 
     Raises:
         ConfigError: the key would be below a plain value, which would be lost.

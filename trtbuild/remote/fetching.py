@@ -1,4 +1,4 @@
-"""What a build takes from the default remote instead of running steps: recorded outputs, and results by key."""
+"""What a build fetches from the default remote instead of running steps: recorded outputs, and results by key."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from trtbuild.remote.resolve import remote_record
 from trtbuild.store import Store
 from trtbuild.workers.status import Status
 
-_ANSWER_S = 10.0  # to a build a remote is a help; one that does not answer by then is left alone
+_ANSWER_S = 10.0  # a remote only helps a build; one that does not answer by then is not used
 
 
 class Fetcher:
-    """One build's use of the default remote.  A remote that cannot be used is said once, and then done without.
+    """One build's use of the default remote.  One that cannot be used is reported once, and not used again.
 
-    What is on the remote and is not what it should be is an error, never a reason to build again in silence.
+    Content that is not what it should be is an error, never a reason to silently build again.
     """
 
     def __init__(self, store: Store, status: Status) -> None:
         self.store, self.status = store, status
         self._remote: Remote | None = None
         self._opened = False
-        self.asked: set[str] = set()  # keys of steps whose recorded outputs were asked for
+        self.requested: set[str] = set()  # keys of steps whose recorded outputs were requested
         self._refused: dict[str, TamperedError] = {}
 
     def bring(self, steps: Iterable[Step]) -> None:
-        """Recorded outputs of ``steps`` into the cache, in one go; each step is asked for once."""
-        records = {step: self.store.record(step) for step in steps if step.key not in self.asked}
-        self.asked |= {step.key for step in records}
+        """Fetch the recorded outputs of ``steps`` into the cache, all at once, and each step only once."""
+        records = {step: self.store.record(step) for step in steps if step.key not in self.requested}
+        self.requested |= {step.key for step in records}
         remote = self._open() if records else None
         if remote is None:
             return
@@ -50,15 +50,15 @@ class Fetcher:
                     self._refused[step.key] = bad
 
     def check(self, step: Step) -> None:
-        """Raises TamperedError when one of the step's recorded outputs came, and was not what its record says."""
+        """Raise TamperedError if one of the step's fetched outputs was not what its record says."""
         if step.key in self._refused:
             raise self._refused[step.key]
 
     def result(self, step: Step, digests: Mapping[str, Digest]) -> bool:
-        """Put into the workspace what another machine made of the same action; False when the remote knows none.
+        """Put another machine's result of the same action into the workspace; False if the remote has none.
 
         Raises:
-            TamperedError: it has one that is not what its name, record or passport says.
+            TamperedError: the result is not what its name, record or passport says.
         """
         remote = self._open()
         if remote is None:
@@ -76,7 +76,7 @@ class Fetcher:
         bad = refusal(step, record, refused, remote) or unsealed(step, record, fetched, self.store, remote)
         if isinstance(bad, TamperedError):
             raise bad
-        if bad is not None:  # it went away between two questions
+        if bad is not None:  # it disappeared between two requests
             return False
         put(step, record, digests, self.store)
         return True
@@ -87,7 +87,7 @@ class Fetcher:
             name = self.store.workspace.default_remote
             try:
                 remote = open_remote(self.store.workspace, name) if name else None
-                if remote is not None and answers(remote, _ANSWER_S):  # a folder that nobody pushed to is no fault
+                if remote is not None and answers(remote, _ANSWER_S):  # nobody may have pushed yet
                     self._remote = remote
             except RemoteError as error:
                 self._close(error)
@@ -95,4 +95,4 @@ class Fetcher:
 
     def _close(self, error: RemoteError) -> None:
         self._remote = None
-        self.status.note(f"note   {error.where}: {error.what}; going on without it")
+        self.status.note(f"note   {error.where}: {error.what}; continuing without it")

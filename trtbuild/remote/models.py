@@ -14,20 +14,20 @@ _PUSH_IT = "push it from a machine that has it (trtbuild push, or dvc push)"
 
 
 def bring_models(entries: Iterable[str], store: Store) -> dict[str, RemoteError | None]:
-    """Put entries of ``models.dvc`` into the workspace, from the cache as far as it has them; why one cannot be had.
+    """Put entries of ``models.dvc`` into the workspace, from the cache where possible; returns each entry's error.
 
-    Not by ``dvc pull``, which trusts cache, remote and listing: a listing may name files outside of its folder.
+    ``dvc pull`` is not used: it trusts cache, remote and listing, and a listing could name files outside its folder.
     """
     named = tracking.model_remotes(store.root)
-    found: dict[str, RemoteError | None] = {}
+    errors: dict[str, RemoteError | None] = {}
     for entry in entries:
         try:
             _bring(entry, store, named.get(entry, ""))
-            found[entry] = None
+            errors[entry] = None
         except RemoteError as error:
-            found[entry] = error
+            errors[entry] = error
     store.objects.set_damaged_aside()
-    return found
+    return errors
 
 
 def _bring(entry: str, store: Store, remote: str) -> None:
@@ -61,5 +61,5 @@ def _fetch(entry: str, digests: list[Digest], store: Store, name: str) -> None:
 
 
 def _tampered(entry: str) -> TamperedError:
-    what = f"{entry} came, and is not what the record says (md5)"
+    what = f"{entry} arrived, but is not what the record says (md5)"
     return TamperedError(what, where=tracking.MODELS_FILE, hint=PUSH_AGAIN)

@@ -22,7 +22,7 @@ Open = Callable[[str], Remote]  # a remote by name
 
 
 class Refusal(NamedTuple):
-    """Why an object did not come: ``tampered``, or else it is not there."""
+    """Why an object was not taken: it was ``tampered`` with, or it is not there."""
 
     tampered: bool
 
@@ -36,19 +36,19 @@ class Refusal(NamedTuple):
 
 
 def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> TransferResult:
-    """Bring the recorded outputs of ``steps``, which come after all they read from.
+    """Fetch the recorded outputs of ``steps``, each of which comes after all it reads from.
 
-    Of steps that measure another device than this one, what was recorded there is brought, beside.  What the workspace
-    or the cache has is not fetched.  A step is put into the workspace when all of its objects have
-    arrived and are what its record says, and not at all otherwise.
+    For steps that measure a device other than this one, the results recorded there are fetched as well.  What the
+    workspace or the cache has is not fetched.  A step is put into the workspace only when all of its objects have
+    arrived and are what its record says.
 
     Raises:
-        RemoteError: the remote cannot be used; what has arrived until then stays, verified, in the cache.
+        RemoteError: the remote cannot be used; what had arrived by then stays, verified, in the cache.
     """
     steps, result = tuple(steps), TransferResult()
     _fetch_listings(steps, store, remote, other, result)
     resolved = resolve(steps, store, remote)
-    # What was measured on other devices is worth reading here, and is no part of this machine's build.
+    # Measurements on other devices are worth reading here, but are not part of this machine's build.
     others = twins([found.step for found in resolved.values() if found.elsewhere], store.root)
     resolved = resolve(others, store, remote, resolved)
     others = [step for step in others if resolved[step.key].record is not None]
@@ -76,7 +76,7 @@ def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Tr
 
 
 def _fetch_listings(steps: Iterable[Step], store: Store, remote: Remote, other: Open, result: TransferResult) -> None:
-    """Listings of the tracked folders that sources lie in: they tell the digests of files that nobody needs here."""
+    """Fetch the listings of tracked folders with sources: they have the digests of files that are not needed here."""
     paths = {source.path for step in steps for source in step.inputs.values() if isinstance(source, File)}
     unknown = {store.models.tracked_by(path) for path in paths if store.input_digest(path) is None} - {None}
     named = tracking.model_remotes(store.root)
@@ -96,7 +96,7 @@ def _not_there(found: Resolved, remote: Remote, result: TransferResult) -> None:
 
 
 def lacking(step: Step, record: Record | None, store: Store) -> list[Digest]:
-    """Recorded outputs that neither the workspace nor the cache has."""
+    """Recorded outputs that are neither in the workspace nor in the cache."""
     outs = {} if record is None else record.outs
     return [
         digest
@@ -106,7 +106,7 @@ def lacking(step: Step, record: Record | None, store: Store) -> list[Digest]:
 
 
 def fetch(digests: Iterable[Digest], store: Store, remote: Remote) -> tuple[dict[str, int], dict[str, Refusal]]:
-    """Objects into the cache, each once and only with the right bytes: sizes of those that came, and the others.
+    """Fetch objects into the cache, each once and verified; returns the sizes of those that came, and the refusals.
 
     Raises:
         RemoteError: the remote cannot be used.
@@ -131,7 +131,7 @@ def fetch(digests: Iterable[Digest], store: Store, remote: Remote) -> tuple[dict
 
         remote.each(largest_first, one)
     if refused and not remote.there():
-        raise RemoteError("its folder is not there", where=str(remote), hint="check its url, or mount it")
+        raise RemoteError("its folder does not exist", where=str(remote), hint="check its url, or mount it")
     return fetched, refused
 
 
@@ -147,7 +147,7 @@ def refusal(step: Step, record: Record, refused: Mapping[str, Refusal], remote: 
 def unsealed(
     step: Step, record: Record, fetched: Mapping[str, int], store: Store, remote: Remote
 ) -> RemoteError | None:
-    """A fetched file that is not the one its passport was made for; it is taken out of the cache again."""
+    """The error for a fetched file that does not match its passport, after its removal from the cache."""
     arrived = [record.outs[name] for pair in SEALED.items() for name in pair if name in record.outs]
     arrived = [digest for digest in arrived if digest.md5 in fetched]
     if not arrived or not (what := broken_seal(step, record, store)):
@@ -158,7 +158,7 @@ def unsealed(
 
 
 def put(step: Step, record: Record, digests: Mapping[str, Digest] | None, store: Store) -> None:
-    """Outputs and record into the workspace; the run cache remembers what the record says."""
+    """Put outputs and record into the workspace, and the record into the run cache."""
     store.restore(step, record)
     whole = all(store.objects.has(digest) for digest in record.outs.values())
     if whole and digests is not None and store.runs.remembered(step, digests) is None:

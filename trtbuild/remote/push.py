@@ -1,4 +1,4 @@
-"""Push: recorded outputs of a plan, their run-cache entries and the sources they were made from to a remote."""
+"""Push: send a plan's recorded outputs, their run-cache entries and their sources to a remote."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _BUILD_AGAIN = "build it again: trtbuild with the same words"
 
 @dataclass
 class _Sent:
-    """What became of each object, by its md5."""
+    """What happened to each object, by its md5."""
 
-    sizes: dict[str, int] = field(default_factory=dict)  # of those that went over
-    refused: dict[str, str] = field(default_factory=dict)  # why one could not go
+    sizes: dict[str, int] = field(default_factory=dict)  # of those that were sent
+    refused: dict[str, str] = field(default_factory=dict)  # why one could not be sent
 
 
 def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> TransferResult:
-    """Send what the remote lacks of ``steps``, which come after all they read from.
+    """Send what the remote lacks of ``steps``, each of which comes after all it reads from.
 
-    A step's run-cache entry goes after its objects, and only when the remote has no entry of the same action that is
-    whole: the first writer wins.
+    A step's run-cache entry is sent after its objects, and only if the remote has no complete entry for the same
+    action: the first writer wins.
 
     Raises:
         RemoteError: the remote cannot be used; a rerun goes on with what is still lacking.
@@ -122,7 +122,7 @@ def _not_built(found: Resolved, result: TransferResult) -> None:
 
 
 def _send_entry(found: Resolved, record: Record, store: Store, remote: Remote) -> str:
-    """The run-cache entry, by which machines without the record find the step; a note when another one is there."""
+    """Send the run-cache entry, by which machines without the record find the step; a note if there is another."""
     if found.digests is None or remote.fs.protocol in ("http", "https"):
         return ""
     entry = tracking.lock_entry(record)
@@ -138,12 +138,12 @@ def _send_entry(found: Resolved, record: Record, store: Store, remote: Remote) -
         return ""
     return (
         f"note   {remote} has another result of {found.step.folder}, and keeps it (first writer wins); "
-        "whoever has this workspace's records gets this one"
+        "a workspace with the records of this one gets this result"
     )
 
 
 def _send_sources(steps: Iterable[Step], store: Store, remote: Remote, other: Open, result: TransferResult) -> None:
-    """Source models of ``models.dvc``, to the remote that their entry names, so that others can build again."""
+    """Send source models in ``models.dvc`` to the remote that their entry names, so that others can build again."""
     paths = {source.path for step in steps for source in step.inputs.values() if isinstance(source, File)}
     named = tracking.model_remotes(store.root)
     for tracked in sorted({t for path in paths if (t := store.models.tracked_by(path)) is not None}):
@@ -163,9 +163,9 @@ def _send_sources(steps: Iterable[Step], store: Store, remote: Remote, other: Op
 
 
 def _send_source(digest: Digest, store: Store, remote: Remote, here: Path | None) -> _Sent:
-    """A tracked file, or a tracked folder's files and then, when all are there, its listing.
+    """Send a tracked file, or a tracked folder's files and then, once all are there, its listing.
 
-    ``here``: where the workspace has it, when its bytes are the recorded ones.
+    ``here``: its path in the workspace, if its bytes are the recorded ones.
     """
 
     def file(md5: str, path: Path | None) -> Path | None:

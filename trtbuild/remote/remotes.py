@@ -1,4 +1,4 @@
-"""One DVC remote, by DVC's own configuration and transports: sizes, downloads, uploads, run-cache entries."""
+"""One DVC remote, through DVC's own configuration and transports: sizes, downloads, uploads, run-cache entries."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from trtbuild.base.workspace import Workspace
 if TYPE_CHECKING:
     from dvc.fs import FileSystem
 
-_MOST_JOBS = 8  # at once; more gains nothing over ssh, whose servers allow ten sessions
+_MOST_JOBS = 8  # at once; more are no faster over ssh, whose servers allow ten sessions
 _SILENCE_S = 120.0  # longer than a transport's own time-outs and retries
-_EXTRAS = ("ssh", "s3")  # of ours; DVC's other transports have packages of their own
+_EXTRAS = ("ssh", "s3")  # trtbuild's own extras; DVC's other transports have packages of their own
 _REFUSED = ("PermissionError", "PermissionDenied", "NoCredentialsError", "PartialCredentialsError", "AuthError")
 _UNTRUSTED = ("HostKeyNotVerifiable",)
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Remote:
     url: str
     fs: FileSystem
     root: str
-    _last: list[float] = field(default_factory=lambda: [0.0])  # when something last went over, by the monotonic clock
+    _last: list[float] = field(default_factory=lambda: [0.0])  # when data was last transferred, by the monotonic clock
 
     def __str__(self) -> str:
         return f"remote '{self.name}' ({self.url})"
@@ -100,23 +100,23 @@ class Remote:
     def each(self, items: Iterable[T], work: Callable[[T], None], silence_s: float = _SILENCE_S) -> None:
         """Do ``work`` for every item, several at a time; the first error stops it and is raised.
 
-        The threads are daemons: after an interrupt nobody waits for the object that is under way.
+        The threads are daemons: after an interrupt nobody waits for the object in transit.
 
         Raises:
-            RemoteError: nothing went over for ``silence_s``; a broken network may never say more.
+            RemoteError: nothing was transferred for ``silence_s``; a broken network may never report an error.
         """
         self._last[0] = time.monotonic()
         ended = _in_parallel(int(min(self.fs.jobs, _MOST_JOBS)), items, work)
         for waiting in ended:
             if waiting and time.monotonic() - self._last[0] > silence_s:
                 ended.close()
-                what, hint = f"nothing came or went for {silence_s:g} s", "check the network, then run the same again"
+                what, hint = f"nothing was transferred for {silence_s:g} s", "check the network, then run it again"
                 raise RemoteError(what, where=str(self), hint=hint)
             if not waiting:
                 self._last[0] = time.monotonic()
 
     def _progress(self) -> object:
-        """Notes that bytes go over; a local folder copies faster without."""
+        """A callback that notes transferred bytes; a local folder copies faster without it."""
         if self.fs.protocol == "local":
             return None
         from fsspec.callbacks import Callback
@@ -138,7 +138,7 @@ class Remote:
 
 
 def open_remote(workspace: Workspace, name: str = "") -> Remote:
-    """The named remote of DVC's config, or the default one (``core.remote``).  Nothing is connected to yet.
+    """The named remote in DVC's config, or the default one (``core.remote``).  It does not connect yet.
 
     Raises:
         RemoteError: it is not configured, its transport is not installed, or it is a cloud-versioned one.
@@ -234,19 +234,19 @@ def _in_parallel(jobs: int, items: Iterable[T], work: Callable[[T], None]) -> Ge
 
 
 def _as_remote_error(error: BaseException, where: str) -> RemoteError:
-    """One line: refused, or cannot be reached, with the transport's own words."""
+    """A one-line error, refused or unreachable, with the transport's own words."""
     chain = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
         chain.append(inner)
     kinds = {cls.__name__ for link in chain for cls in type(link).__mro__}
     words = next((text for link in chain if (text := str(link).strip())), type(error).__name__)
-    said = words.splitlines()[0][:300]
+    message = words.splitlines()[0][:300]
     if kinds & set(_UNTRUSTED):
-        return RemoteError(f"its host key is not known: {said}", where=where, hint="connect once with ssh")
-    if kinds & set(_REFUSED) or "Forbidden" in said or "AccessDenied" in said:
-        return RemoteError(f"it refuses: {said}", where=where, hint="check user, key and permissions of the remote")
+        return RemoteError(f"its host key is not known: {message}", where=where, hint="connect once with ssh")
+    if kinds & set(_REFUSED) or "Forbidden" in message or "AccessDenied" in message:
+        return RemoteError(f"it refuses: {message}", where=where, hint="check user, key and permissions of the remote")
     hint = "check that it is up, then run the same again: what has arrived is kept"
-    return RemoteError(f"it cannot be used: {said}", where=where, hint=hint)
+    return RemoteError(f"it cannot be used: {message}", where=where, hint=hint)
 
 
 def _age(entry: Mapping[str, object]) -> float:

@@ -16,15 +16,15 @@ from trtbuild.store.runcache import entry_of, value_hash
 
 @dataclass(frozen=True)
 class Resolved:
-    """``record`` is None when nobody has made the step, as far as can be seen from here: ``why`` says more.
+    """``record`` is None if nobody has built the step, as far as is known here; ``why`` is the reason.
 
-    ``elsewhere``: that is as it should be, since the step, or one that it reads, measures another device.
-    ``blocked``: it is so only because a step that it reads has no record.
+    ``elsewhere``: that is expected, since the step, or one that it reads, measures another device.
+    ``blocked``: the only reason is that a step that it reads has no record.
     """
 
     step: Step
     record: Record | None
-    digests: Mapping[str, Digest] | None = None  # of the inputs; None while one is unknown
+    digests: Mapping[str, Digest] | None = None  # of the inputs; None if one is unknown
     why: str = ""
     elsewhere: bool = False
     blocked: bool = False
@@ -43,7 +43,7 @@ def runs_folder(key: str) -> str:
 def resolve(
     steps: Iterable[Step], store: Store, remote: Remote | None, known: Mapping[str, Resolved] | None = None
 ) -> dict[str, Resolved]:
-    """By step key; ``steps`` come after all they read from, or ``known`` has it.  A remote is asked for single keys.
+    """Resolve ``steps``, by key; each comes after all it reads from, unless ``known`` has that.
 
     Raises:
         RemoteError: the remote cannot be used; as TamperedError, one of its entries is not what its name says.
@@ -112,7 +112,7 @@ def remote_record(step: Step, digests: Mapping[str, Digest], store: Store, remot
 
 
 def _checked(step: Step, digests: Mapping[str, Digest], content: bytes, name: str, remote: Remote) -> Record | None:
-    """An entry is named by its own digest, and lies under the digest of what it was made from."""
+    """An entry's record; its name is its own digest, and its folder the digest of its inputs."""
     try:
         record = entry_of(step, content)
         genuine = value_hash(tracking.parse_yaml(content, name)) == name

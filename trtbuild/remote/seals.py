@@ -1,4 +1,4 @@
-"""Is an engine the one that its passport was made for?"""
+"""Whether an engine is the one that its passport was made for."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SEALED = {"engine.plan": "passport.json"}
 
 
 def broken_seal(step: Step, record: Record, store: Store) -> str:
-    """What is wrong with a recorded output whose sha256 another one holds; "" when nothing is, or they are not here."""
+    """What is wrong with a recorded output whose sha256 another one holds; "" if nothing, or if they are not here."""
     for name, seal in SEALED.items():
         if name in record.outs and seal in record.outs:
             file, passport = (_bytes(step, out, record, store) for out in (name, seal))
-            if file.is_file() and passport.is_file() and _said(passport) != file_sha256(file):
+            if file.is_file() and passport.is_file() and _sha256_in(passport) != file_sha256(file):
                 return f"{step.folder}/{name} is not what its {seal} says (sha256)"
     return ""
 
@@ -30,7 +30,7 @@ def _bytes(step: Step, name: str, record: Record, store: Store) -> Path:
     return store.objects.path(digest.md5) if store.objects.has(digest) else store.root / step.folder / name
 
 
-def _said(passport: Path) -> str:
+def _sha256_in(passport: Path) -> str:
     try:
         return str(json.loads(passport.read_bytes())["sha256"])
     except (ValueError, KeyError, TypeError):

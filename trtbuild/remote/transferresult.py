@@ -9,8 +9,8 @@ from typing import Literal
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.core.step import Step
 
-# moved: at least one object went over; here: there was none to move; left: of another device; failed: it should have
-# moved; blocked: it reads one that failed.
+# moved: at least one object was transferred; here: nothing to transfer; left: it belongs to another device; failed: it
+# could not be transferred; blocked: it reads a step that failed.
 State = Literal["moved", "here", "left", "failed", "blocked"]
 
 
@@ -65,21 +65,21 @@ def document(result: TransferResult, remote: str) -> dict[str, object]:
 
 
 def lines(result: TransferResult, verb: str, names: Sequence[str]) -> list[str]:
-    """The same for people; ``names`` of the steps are in the order of the entries."""
-    said = []
+    """The result for a terminal; ``names``: of the steps, in the order of the entries."""
+    shown = []
     for name, entry in zip(names, result.entries, strict=True):
         if entry.state == "moved":
             count = f"{entry.objects} object{'s' * (entry.objects != 1)}, {amount(entry.bytes)}"
-            said.append(f"{verb:<6} {name}  {count}{f'  ({entry.why})' if entry.why else ''}")
+            shown.append(f"{verb:<6} {name}  {count}{f'  ({entry.why})' if entry.why else ''}")
         elif entry.state == "left":
-            said.append(f"left   {name}  ({entry.why})")
+            shown.append(f"left   {name}  ({entry.why})")
         elif entry.state == "failed":
-            said.append(f"FAILED {name}: {entry.why}")
+            shown.append(f"FAILED {name}: {entry.why}")
     if blocked := [name for name, entry in zip(names, result.entries, strict=True) if entry.state == "blocked"]:
-        said.append(f"skip   {', '.join(blocked)}")
+        shown.append(f"skip   {', '.join(blocked)}")
     if result.sources[0]:
-        said.append(f"{verb:<6} source models  {result.sources[0]} objects, {amount(result.sources[1])}")
-    return [*said, *result.notes]
+        shown.append(f"{verb:<6} source models  {result.sources[0]} objects, {amount(result.sources[1])}")
+    return [*shown, *result.notes]
 
 
 def amount(count: int) -> str:

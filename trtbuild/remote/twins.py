@@ -1,4 +1,4 @@
-"""Steps that measure a device, as they would be on the devices recorded in this workspace."""
+"""Steps that measure a device, as they are on the other devices recorded in this workspace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trtbuild.store.tracking import read_yaml
 
 
 def twins(steps: Sequence[Step], root: Path) -> list[Step]:
-    """``steps`` (each after all it reads from) once for every recorded device, with that device in their recipes."""
+    """``steps`` (each after all it reads from) for every recorded device, with that device in their recipes."""
     made: dict[str, Step] = {}
     for device in _devices(steps, root):
         renamed: dict[str, Step] = {}
@@ -44,7 +44,7 @@ def describe(step: Step) -> str:
         text = f"{device.get('cpu', 'an unknown CPU')}, {device.get('cores', '?')} cores"
         if "gpu" in device:
             text = f"{device['gpu'] or 'no GPU'}, {text}" if "cpu" in device else str(device["gpu"] or "no GPU")
-        return "".join(c if c.isprintable() else "?" for c in text)  # another machine's words on this terminal
+        return "".join(c if c.isprintable() else "?" for c in text)  # another machine's text on this terminal
     return next((text for up in step.upstream if (text := describe(up))), "")
 
 
