@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from trtbuild.documents.comparison import ComparedNumbers, MovedLayer, Pair
 from trtbuild.documents.deviation import Metric
 
-MOVED = 1.1  # an output's error that changes by a tenth is worth a line; less is said in the numbers only
+MOVED = 1.1  # an output's error that changes by a tenth is worth a line; a smaller change shows in the numbers only
 
 
 def worst_output(comparison: ComparedNumbers, metric: Metric = "rmse") -> tuple[str, Pair] | None:

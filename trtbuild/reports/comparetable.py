@@ -55,10 +55,10 @@ def _deviation(c: Mapping[str, Any]) -> Iterable[Row]:
 
 def _cost(c: Mapping[str, Any]) -> Iterable[Row]:
     latency = c["latency"]
-    told = f"{latency['label']}: {latency['why']}" if latency["why"] else latency["label"]
+    remark = f"{latency['label']}: {latency['why']}" if latency["why"] else latency["label"]
     if latency["ratio"]:
-        told = f"{latency['ratio']['value']:.3g} times, {told}"
-    yield "p50 (ms)", _interval(latency["old"]), _interval(latency["new"]), told
+        remark = f"{latency['ratio']['value']:.3g} times, {remark}"
+    yield "p50 (ms)", _interval(latency["old"]), _interval(latency["new"]), remark
     size = c["engine_bytes"]
     yield "engine (bytes)", str(size["old"]), str(size["new"]), _times(size)
     for dtype, share in c["work_share"].items():

@@ -118,8 +118,8 @@ def _of_model(model: str, members: Sequence[tuple[SweepVariant, Report]]) -> Ite
                 groups.setdefault(place, {}).setdefault(seen, []).append(found["id"])
         for values in groups.values():
             if len(values) > 1:
-                told = "; ".join(f"{_clip(seen)} ({_few(ids)})" for seen, ids in values.items())
-                yield f"{model}: compared cells differ in {what}: {told}"
+                facts = "; ".join(f"{_clip(seen)} ({_few(ids)})" for seen, ids in values.items())
+                yield f"{model}: compared cells differ in {what}: {facts}"
 
 
 def _clip(text: str) -> str:
