@@ -75,7 +75,7 @@ def test_accepting_twice_says_so_and_writes_nothing(store: Store, capsys: pytest
 
     assert comparison.accept(p, force=False, as_json=False) == 0
     assert path.stat().st_mtime == 1
-    assert "is accepted already" in capsys.readouterr().err
+    assert "is already accepted" in capsys.readouterr().err
 
 
 def test_a_failed_threshold_is_accepted_by_force_only(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,1 +1,1 @@
-"""What is done with many variants: sweep, upgrade, bisect, accept, diff."""
+"""Work on several variants: sweep, upgrade, bisect, accept, diff, push and pull."""

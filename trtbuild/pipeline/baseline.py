@@ -1,4 +1,4 @@
-"""Accepted baselines: the report.json of a variant that a person took for good, one file each, kept by git."""
+"""Accepted baselines: one report.json for each variant that a person has approved, kept in git."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trtbuild.documents.layers import LayerRow
 from trtbuild.documents.report import VERSION, VERSIONS, Output, Report, Versioned
 
 FOLDER = "baselines"
-# Of an output's details: what the schema asks for, without the pictures.
+# An output's details as the schema requires them, without the pictures.
 _NO_DETAIL: Detail = {"worst": [], "channels": [], "positions": None, "samples": None, "argmax": None,
                       "no_argmax": "left out of a baseline", "tolerance": [], "by_magnitude": []}  # fmt: skip
 
@@ -24,10 +24,10 @@ def path_of(root: Path, model: str, variant: str) -> Path:
 
 
 def read_report(path: Path) -> Report:
-    """A report.json, or a baseline, that can be compared; one of schema 1 in today's form.
+    """A report.json or a baseline, for comparison; one of schema 1 is converted to the current form.
 
     Raises:
-        ConfigError: it cannot be read, is not JSON, or not a report: with the first place that is not as expected.
+        ConfigError: it cannot be read, is not JSON or not a report; it names the first unexpected place.
     """
     where, hint = str(path), "give a report.json that trtbuild wrote"
     page = reading.read_json(path, error=ConfigError, hint=hint)
@@ -64,10 +64,10 @@ def accept(root: Path, page: Report) -> tuple[Path, str]:
 
 
 def slim(page: Report) -> Report:
-    """A report without its pictures: it still fits its schema and compares like the whole one.
+    """A report without its pictures: it still fits its schema and compares like the full one.
 
-    Histograms stay (a new build is laid over them); heat maps, strips and worst elements, further sets of inputs, and
-    the layers' errors on single hops go.
+    Histograms are kept (a new build is drawn over them); heat maps, strips, worst elements, further sets of inputs
+    and the layers' errors on single hops are dropped.
     """
     outputs = {name: _slim_output(output) for name, output in page["outputs"].items()}
     made: Report = {**page, "sets": {}, "outputs": outputs}

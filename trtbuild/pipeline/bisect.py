@@ -27,7 +27,7 @@ Build = Callable[[Planned], Outcome]
 
 
 class VersionRow(TypedDict):
-    """``value`` is None for what could not be tried here, or was not looked at."""
+    """``value`` is None if the version could not be tried here, or was not looked at."""
 
     version: str
     value: str | None
@@ -56,34 +56,34 @@ def run(
     overrides: Sequence[str], what: str = WHAT[0], *, install: bool = True, as_json: bool = False,
     build: Build | None = None,
 ) -> int:  # fmt: skip
-    """0 whatever was found; the status of the reason when an end could not be tried on this machine.
+    """0 whatever the result; the status of the error if an end could not be tried on this machine.
 
     Raises:
         ConfigError: not one variant in two or more versions.
     """
     search = Search(overrides, what, build or (lambda p: build_planned(p, install=install)))
-    found = search.run()
-    document = search.document(found)
+    result = search.run()
+    document = search.document(result)
     print(json.dumps(document, indent=1) if as_json else "\n".join(printable(line) for line in lines(document)))
-    ends = (search.errors.get(version) for version in (found.versions[0], found.versions[-1]))
+    ends = (search.errors.get(version) for version in (result.versions[0], result.versions[-1]))
     return max((error.exit_status for error in ends if isinstance(error, PlaceError)), default=0)
 
 
 class Search:
-    """One variant in several versions, planned at once and built one by one, as the search asks."""
+    """One variant in several versions, planned together and built one by one, as the search needs them."""
 
     def __init__(self, overrides: Sequence[str], what: str, build: Build) -> None:
         workspace = find_workspace(Path.cwd())
         combinations = sweep.expand(workspace.root, overrides)
-        said = {c: [word.partition("=")[2] for word in c if word.startswith("tensorrt=")] for c in combinations}
-        self.versions = tuple(versions[0] for versions in said.values() if versions)
+        chosen = {c: [word.partition("=")[2] for word in c if word.startswith("tensorrt=")] for c in combinations}
+        self.versions = tuple(versions[0] for versions in chosen.values() if versions)
         others = {tuple(word for word in c if not word.startswith("tensorrt=")) for c in combinations}
         if len(others) > 1:
             raise ConfigError("expects one variant: only tensorrt may have several values", where="bisect", hint=HINT)
         if len(self.versions) < 2:
             raise ConfigError("expects two or more versions, in order", where="bisect", hint=HINT)
         self.p = plan_combinations(workspace, combinations)
-        self.words = {versions[0]: " ".join(c) for c, versions in said.items()}
+        self.words = {versions[0]: " ".join(c) for c, versions in chosen.items()}
         self.what, self.build = what, build
         self.entries: dict[str, SweepEntry] = {}
         self.errors: dict[str, TrtbuildError] = {
@@ -107,11 +107,11 @@ class Search:
         return self.words[version] in self.p.invalid
 
     def _name(self, version: str) -> str:
-        """The id of its variant, or its words where they make none."""
+        """The id of its variant, or its words if they are invalid."""
         return self.p.named.get(self.words[version], self.words[version])
 
     def _try(self, versions: Sequence[str]) -> None:
-        """Build these versions as one plan; what cannot be planned needs no build."""
+        """Build these versions as one plan; an invalid one needs no build."""
         wanted = [version for version in versions if not self._invalid(version)]
         outcome = Outcome()
         if wanted:
@@ -128,7 +128,7 @@ class Search:
                 self.errors[version] = failure
 
     def _value(self, version: str) -> str | None:
-        """What is compared; None for what this machine, not the version, could not do."""
+        """The value to compare; None if this machine, not the version, is the reason for a failure."""
         entry = self.entries[version]
         if isinstance(self.errors.get(version), PlaceError) and not self._invalid(version):
             return None
@@ -139,7 +139,7 @@ class Search:
         return entry["state"] if self.what == "verdict" else self._output(entry["report"])
 
     def _output(self, report: Report) -> str:
-        """Whether the outputs are those of the first end that is built: "as in X", or "other than in X"."""
+        """The outputs compared with those of the first end that is built: "as in X", or "other than in X"."""
         for end in (self.versions[0], self.versions[-1]):
             if (first := self.entries[end]["report"]) is not None:
                 return f"other than in {end}" if output_changes(compare(report, first)) else f"as in {end}"
@@ -169,28 +169,28 @@ class Search:
 
 
 def lines(document: BisectDocument) -> list[str]:
-    """The document for a terminal: a line for each version, then what was found."""
-    said = []
+    """The document for a terminal: a line for each version, then the result."""
+    shown = []
     for row in document["versions"]:
         value = (row["value"] or "could not be tried here") if row["looked_at"] else "not looked at"
         how = " (built now)" if row["built_now"] else ""
-        said.append(f"{row['version']}: {value}{how}{': ' + row['reason'] if row['reason'] else ''}")
+        shown.append(f"{row['version']}: {value}{how}{': ' + row['reason'] if row['reason'] else ''}")
     ends = [document["versions"][0], document["versions"][-1]]
     if any(row["value"] is None for row in ends):
-        said.append("nothing is known: both ends have to be tried")
+        shown.append("nothing is known: both ends have to be tried")
     elif document["first"] is None:
         rest = f"; not looked at: {', '.join(document['unseen'])}" if document["unseen"] else ""
-        said.append(f"the ends agree: no change of {document['what']} was found{rest}")
+        shown.append(f"the ends agree: no change of {document['what']} was found{rest}")
     else:
         where = f"first changed in {document['first']}, after {document['before']}"
         if document["between"]:
             where = f"changed after {document['before']} and by {document['first']}"
             where += f"; not tried: {', '.join(document['between'])}"
-        said.append(f"{document['what']} {where}")
-        said += [f"  {change}" for change in document["changes"]]
+        shown.append(f"{document['what']} {where}")
+        shown += [f"  {change}" for change in document["changes"]]
         if document["ends_agree"]:
-            said.append("the ends agree: it changed there and back")
+            shown.append("the ends agree: it changed there and back")
         if not document["monotonic"]:
-            said.append("it changed more than once; this is the first change among the versions that were looked at")
+            shown.append("it changed more than once; this is the first change among the versions that were looked at")
     builds = document["builds"]
-    return [*said, f"{builds} of {len(document['versions'])} versions built now"]
+    return [*shown, f"{builds} of {len(document['versions'])} versions built now"]

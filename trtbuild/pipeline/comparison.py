@@ -1,4 +1,4 @@
-"""The verbs accept and diff: which reports a person means, and what is said about them."""
+"""The verbs accept and diff: which reports a person means, and how they are compared."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from trtbuild.reports.compare import compare
 from trtbuild.reports.comparetable import table
 
 _REPORT_FOLDER = re.compile(r"report-(.*)-[0-9a-f]{8}")
-MOST_NAMES = 12  # of a line that says what there is
+MOST_NAMES = 12  # in a hint that lists what exists
 
 
 def accept(p: Planned, *, force: bool, as_json: bool) -> int:
-    """Record every planned variant that is built, fresh and passes (or all that are built, by force).
+    """Record every planned variant that is up to date and passes (with ``force``, every one that is built).
 
-    A variant that cannot be accepted is a line, and does not keep the others back.  Returns the highest exit status:
-    1 for a failed threshold or a verdict that judged nothing, 2 for what is not built.
+    A variant that cannot be accepted gets a line, and does not hold up the others.  Returns the highest exit status:
+    1 for a failed threshold or an unjudged verdict, 2 for a variant that is not built.
     """
     done, code = [], _say_invalid(p.invalid.values())
     for name, state in variant_states(p).items():
@@ -39,24 +39,24 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
         verdict = page["verdict"]
         failed = [check for check, c in sorted(verdict["checks"].items()) if not c["passed"]]
         if (word := word_of(verdict)) != "pass" and not force:
-            told = f"fails its thresholds ({', '.join(failed) or 'as its verdict says'})"
+            why = f"fails its thresholds ({', '.join(failed) or 'as its verdict says'})"
             if word == "unjudged":
-                told = f"is unjudged ({why_unjudged(verdict)})"
-            print(f"trtbuild: {name}: {told}: not accepted; --force accepts it all the same", file=sys.stderr)
+                why = f"is unjudged ({why_unjudged(verdict)})"
+            print(f"trtbuild: {name}: {why}: not accepted; --force accepts it anyway", file=sys.stderr)
             code = max(code, 1)
             continue
         path, how = baseline.accept(p.workspace.root, page)
         place = path.relative_to(p.workspace.root).as_posix()
         done.append({"id": name, "path": place, "state": how})
-        said = {"new": "accepted", "same": "is accepted already", "replaced": "accepted in place of an earlier one"}
-        print(f"{name}: {said[how]}: {place}", file=sys.stderr)
+        changes = {"new": "accepted", "same": "is already accepted", "replaced": "accepted in place of an earlier one"}
+        print(f"{name}: {changes[how]}: {place}", file=sys.stderr)
     if as_json:
         print(json.dumps({"accepted": done}, indent=1))
     return code
 
 
 def _say_invalid(errors: Iterable[TrtbuildError]) -> int:
-    """A line each; the highest exit status."""
+    """Print a line for each error; returns the highest exit status."""
     code = 0
     for error in errors:
         print(f"trtbuild: {error}", file=sys.stderr)
@@ -68,7 +68,7 @@ def _built(p: Planned, state: VariantState) -> Report:
     """The report of a variant that is up to date.
 
     Raises:
-        ConfigError: it is not, or another variant of this plan has the same name (an override that no name tells).
+        ConfigError: it is not, or another variant of this plan has the same name (they differ in an override).
     """
     if "#" in state.id or f"{state.id}#2" in p.plan.variants:
         hint = "name one variant at a time"
@@ -79,7 +79,7 @@ def _built(p: Planned, state: VariantState) -> Report:
 
 
 def diff_sides(words: Sequence[str], here: Path) -> list[Mapping[str, object]]:
-    """Compare two reports that a person names; the first is the old one, the second the new one."""
+    """Compare two named reports, the old one first."""
     if len(words) != 2:
         hint = "trtbuild diff OLD NEW, or trtbuild diff model=… precision=… against the accepted baseline"
         raise ConfigError(f"expects two reports, found {len(words)}", where="diff", hint=hint)
@@ -88,7 +88,7 @@ def diff_sides(words: Sequence[str], here: Path) -> list[Mapping[str, object]]:
 
 
 def diff_accepted(p: Planned) -> tuple[list[Mapping[str, object]], int]:
-    """Compare every planned variant with its accepted baseline; one that cannot be is a line, as in :func:`accept`.
+    """Compare every planned variant with its accepted baseline; one that cannot be compared gets a line.
 
     Returns the comparisons and the exit status.
     """
@@ -111,10 +111,10 @@ def _against_baseline(root: Path, name: str, new: Report) -> Mapping[str, object
 
 
 def say(comparisons: Sequence[Mapping[str, object]], *, as_json: bool, several: bool = False) -> None:
-    """Tables, or one JSON document: the comparison; of a sweep (``several``) all under "comparisons"."""
+    """Print tables, or one JSON document: the comparison, or for a sweep (``several``) all under "comparisons"."""
     if as_json:
         if not comparisons and not several:
-            return  # what was missing is said on stderr
+            return  # stderr has the reason
         document: Mapping[str, object] = comparisons[0] if not several else {"comparisons": list(comparisons)}
         print(json.dumps(document, indent=1, allow_nan=False))
         return
@@ -126,7 +126,7 @@ def side(word: str, here: Path) -> Report:
     """The report that a word means: a report.json or baseline, a folder with one, or the id of a built variant.
 
     Raises:
-        ConfigError: there is no such thing, or several builds have that id.
+        ConfigError: nothing has that name, or several builds have that id.
     """
     path = here / word
     if path.is_file():

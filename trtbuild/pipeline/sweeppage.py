@@ -1,4 +1,4 @@
-"""The pages of a sweep: its variants, as records and outcome say they are, written into ``build/sweeps/<digest>/``."""
+"""The pages of a sweep, written into ``build/sweeps/<digest>/`` from the state of its variants."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write_entries(found: Sequence[SweepEntry], folder: Path, root: Path) -> str:
 
 
 def own_folder(root: Path, parent: str, names: Iterable[str]) -> Path:
-    """A folder named by a digest of names, made, and left out of git: git has the records that its pages show."""
+    """Make a folder named by a digest of names, ignored by git, which has the records that its pages show."""
     folder = root / parent / hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:8]
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder.parent / ".gitignore"
@@ -73,14 +73,14 @@ def _why_none(failure: TrtbuildError | None) -> State:
 
 
 def _invalid(p: Planned, overrides: str, error: TrtbuildError) -> SweepEntry:
-    """A variant that could not be planned: what its words say, and for the rest what the others have."""
+    """The entry of a variant that could not be planned: options from its words, the rest from the other variants."""
     like = next(iter(p.plan.specs.values())).names
     words: Mapping[str, str] = dict(word.partition("=")[::2] for word in overrides.split())
     names = Names(*(words.get(field.name, getattr(like, field.name)) for field in fields(Names)))
     try:
         lowering = named.precision(p.workspace.root, names.precision)
         place = rank(lowering.kind, lowering.tf32)
-    except ConfigError:  # which may be why there is no such variant
+    except ConfigError:  # which may be why the variant is invalid
         place = rank("", False)
     return {
         "id": overrides, "model": names.model, "precision": names.precision, "tensorrt": names.tensorrt,
@@ -90,7 +90,7 @@ def _invalid(p: Planned, overrides: str, error: TrtbuildError) -> SweepEntry:
 
 
 def _report(root: Path, step: Step) -> Report | None:
-    """The report, where there is one that can be read."""
+    """The report, if there is a readable one."""
     try:
         return baseline.read_report(root / step.folder / "report.json")
     except ConfigError:

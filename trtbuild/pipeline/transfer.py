@@ -1,4 +1,4 @@
-"""Push and pull of what is planned: what moved, as lines, a document and an exit status."""
+"""Push and pull of a plan's artifacts: the result as lines, a document and an exit status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DONE = {"push": "pushed", "pull": "pulled"}
 
 
 def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool = False) -> int:
-    """Exit status 0, or that of the worst failure; steps that measure another device are no failure."""
+    """Exit status 0, or that of the worst failure; a step that measures another device is not a failure."""
 
     @cache
     def opened(named: str) -> Remote:
@@ -43,8 +43,8 @@ def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool 
 
 
 def _not_passed(p: Planned) -> Iterator[str]:
-    """Artifacts are stored whatever their verdict; whoever deploys them from the remote has to know."""
+    """Notes on variants that did not pass: they are pushed anyway, and whoever deploys them must know."""
     for name, state in variant_states(p).items():
         if state.word in ("fail", "unjudged"):
             what = "is unjudged" if state.word == "unjudged" else "fails its thresholds"
-            yield f"note   {name} {what}: pushed all the same"
+            yield f"note   {name} {what}: pushed anyway"

@@ -1,4 +1,4 @@
-"""The verb upgrade: all recorded models in an old and a new TensorRT version, compared, with a decision for each."""
+"""The verb upgrade: build all recorded models in an old and a new TensorRT version, compare, and decide for each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Combination = tuple[str, ...]
 
 @dataclass(frozen=True)
 class UpgradeRequest:
-    """What is built: two versions, and for each pair the overrides without a version."""
+    """What to build: two versions, and for each pair the overrides without a version."""
 
     old: str
     new: str
@@ -84,7 +84,7 @@ def ask(root: Path, overrides: Sequence[str]) -> UpgradeRequest:
     config's; ``from`` to the version of the accepted baselines, or else the config's.
 
     Raises:
-        ConfigError: no new version, or none or several to come from.
+        ConfigError: no new version, or not exactly one old version.
     """
     keys = ("tensorrt", "from", "model", "precision")
     given = {key: [word for word in overrides if word.partition("=")[0] == key] for key in keys}
@@ -95,7 +95,7 @@ def ask(root: Path, overrides: Sequence[str]) -> UpgradeRequest:
     new = _version(root, "tensorrt", given["tensorrt"])
     if not new:
         there = ", ".join(config.options(root, "tensorrt"))
-        raise ConfigError("no new version", where="upgrade", hint=f"write tensorrt=NAME; there is {there}")
+        raise ConfigError("no new version", where="upgrade", hint=f"write tensorrt=NAME; available: {there}")
     models = _values(root, given["model"]) or config.options(root, "model")
     if not models:
         raise ConfigError("no model is recorded", where=str(root / "conf" / "model"), hint="run: trtbuild init")
@@ -121,11 +121,11 @@ def _values(root: Path, found: Sequence[str]) -> list[str]:
 
 
 def _version(root: Path, key: str, found: Sequence[str]) -> str:
-    """The one version of ``tensorrt=`` or ``from=``, "" when the word is not there."""
+    """The one version in ``tensorrt=`` or ``from=``; "" if the word is not given."""
     words = [f"tensorrt={word.partition('=')[2]}" for word in found]
     values = _values(root, words)
     if len(values) > 1:
-        hint = "to look for the version that changed something: trtbuild bisect"
+        hint = "to find the version that changed something, use: trtbuild bisect"
         raise ConfigError("expects one version", where=found[0], hint=hint)
     try:
         config.check_choices(root, words)
@@ -139,7 +139,7 @@ def _accepted(root: Path, model: str) -> list[Report]:
 
 
 def _usual(root: Path, new: str, accepted: Sequence[str]) -> str:
-    """The version to come from when none is named."""
+    """The old version if none is named."""
     others = [version for version in accepted if version != new]
     if len(others) > 1:
         hint = f"write from=NAME; accepted: {', '.join(others)}"
@@ -148,7 +148,7 @@ def _usual(root: Path, new: str, accepted: Sequence[str]) -> str:
         return others[0]
     default = named.default_option(root, "tensorrt")
     if default == new:
-        hint = f"write from=NAME; there is {', '.join(config.options(root, 'tensorrt'))}"
+        hint = f"write from=NAME; available: {', '.join(config.options(root, 'tensorrt'))}"
         what = f"no version to come from: no baseline of another one is accepted, and {new} is the config's own"
         raise ConfigError(what, where="upgrade", hint=hint)
     return default
@@ -164,7 +164,9 @@ def write(p: Planned, states: Mapping[str, VariantState], request: UpgradeReques
     folder = sweeppage.own_folder(root, FOLDER, names)
     entries = {entry["id"]: entry for entry in sweeppage.entries(p, states, folder)}
     found = [_pair(p, entries, request, c) for c in request.combinations]
-    pairs = {(pair.old["id"], pair.new["id"]): pair for pair in found}  # words may differ in what no recipe holds
+    pairs = {
+        (pair.old["id"], pair.new["id"]): pair for pair in found
+    }  # words can differ in values that no recipe holds
     document = upgrade_document(request.old, request.new, pairs.values())
     sweeppage.write_entries(list(entries.values()), folder, root)
     for name, text in pages.render_all(document, packaged.templates(root)).items():
@@ -173,6 +175,6 @@ def write(p: Planned, states: Mapping[str, VariantState], request: UpgradeReques
 
 
 def _pair(p: Planned, entries: Mapping[str, SweepEntry], request: UpgradeRequest, combination: Combination) -> Pair:
-    said = [" ".join((*combination, f"tensorrt={version}")) for version in (request.old, request.new)]
-    old, new = (entries[p.named.get(words, words)] for words in said)
+    both = [" ".join((*combination, f"tensorrt={version}")) for version in (request.old, request.new)]
+    old, new = (entries[p.named.get(words, words)] for words in both)
     return Pair(old, new, old["baseline"] or new["baseline"])

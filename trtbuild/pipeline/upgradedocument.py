@@ -1,4 +1,4 @@
-"""Pairs of variants, in an old and a new TensorRT version, to go or no-go: the document of an upgrade."""
+"""Pairs of variants, in an old and a new TensorRT version -> go or no-go: the document of an upgrade."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Pair:
 
 
 def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> UpgradeDocument:
-    """What ``upgrade.json`` holds: a decision for each pair and model, with its reason and what changed.
+    """The content of ``upgrade.json``: a decision for each pair and model, with its reason and what changed.
 
     A model is go when all its variants are.  The same pairs, in any order, give the same document.
     """
@@ -110,15 +110,15 @@ def passed_ids(document: UpgradeDocument) -> list[str]:
 
 
 def lines(document: UpgradeDocument) -> list[str]:
-    """The document for a terminal: a line for each variant, what changed under it, and the count."""
-    said = []
+    """The document for a terminal: a line for each variant with its changes below it, and the count."""
+    shown = []
     for model in document["models"]:
         for v in model["variants"]:
-            said.append(f"{v['model']} {v['label']}: {v['decision'].upper()}: {v['reason']}")
-            said += [f"  {what}" for what in v["changes"]]
+            shown.append(f"{v['model']} {v['label']}: {v['decision'].upper()}: {v['reason']}")
+            shown += [f"  {what}" for what in v["changes"]]
     counts = document["counts"]
-    said += [f"note: {note}" for note in document["notes"]]
-    return [*said, f"{document['old']} -> {document['new']}: {counts[GO]} go, {counts[NO_GO]} no-go"]
+    shown += [f"note: {note}" for note in document["notes"]]
+    return [*shown, f"{document['old']} -> {document['new']}: {counts[GO]} go, {counts[NO_GO]} no-go"]
 
 
 def _decided(pair: Pair) -> UpgradeVariant:
@@ -142,39 +142,41 @@ def _decided(pair: Pair) -> UpgradeVariant:
 
 
 def _label(entry: SweepEntry) -> str:
-    """The precision, and what else of the variant is not the usual."""
+    """The precision, and every other option that is not the default."""
     usual = {"onnxruntime": entry["runtime"], "portable": entry["target"], "minmax": entry["calibration"]}
     return " ".join([entry["precision"], *(chosen for default, chosen in usual.items() if chosen != default)])
 
 
 def _reference(pair: Pair) -> tuple[Report | None, str]:
-    """What the new version is compared with: the old one as built here, else what was accepted."""
+    """The report to compare with: the old version's, or else the accepted baseline."""
     if pair.old["state"] in BUILT and pair.old["report"] is not None:
         return pair.old["report"], "old version"
     return pair.baseline, "accepted baseline"
 
 
 def _reason(pair: Pair, compared: str) -> str:
-    """Why go or no-go, in one line; what the old version could not do is said, and is not the new one's fault."""
+    """Why go or no-go, in one line; a failure of the old version is mentioned, but does not count against the new."""
     old, new = pair.old, pair.new
     if new["state"] == "pass":
-        told = "within its thresholds"
+        passes = "within its thresholds"
         if old["state"] in ("fail", "unjudged"):
-            return f"{told}; the old version is {'not' if old['state'] == 'fail' else 'unjudged'}"
+            return f"{passes}; the old version is {'not' if old['state'] == 'fail' else 'unjudged'}"
         if not compared:
-            return f"{told}; nothing to compare with: {_not_built(old, 'the old version')}"
-        return told if compared == "old version" else f"{told}; compared with the {compared}: {_not_built(old, 'old')}"
+            return f"{passes}; nothing to compare with: {_not_built(old, 'the old version')}"
+        return (
+            passes if compared == "old version" else f"{passes}; compared with the {compared}: {_not_built(old, 'old')}"
+        )
     if new["state"] == "unjudged" and new["report"] is not None:
         return f"unjudged: {why_unjudged(new['report']['verdict'])}"
     if new["state"] == "fail":
         before = _failed(old) if old["state"] in BUILT else {}
-        failed = [f"{said}{' (failed before too)' if name in before else ''}" for name, said in _failed(new).items()]
+        failed = [f"{text}{' (failed before too)' if name in before else ''}" for name, text in _failed(new).items()]
         return f"fails {'; '.join(failed) or 'as its verdict says'}"
     return _not_built(new, "the new version")
 
 
 def _failed(entry: SweepEntry) -> dict[str, str]:
-    """Failed checks by name, with what was observed."""
+    """Failed checks by name, with the observed values."""
     checks = entry["report"]["verdict"]["checks"] if entry["report"] else {}
     return {
         name: f"{name} {_short(c['observed'])}, limit {_short(c['limit'])}"
@@ -192,7 +194,7 @@ def _short(value: float | None) -> str:
 
 
 def _first_bad(comparison: Mapping[str, Any] | None, report: Report | None) -> FirstBadLayer | None:
-    """The first layer whose error moved between the two; without a comparison, the first where the new one jumps."""
+    """The first layer whose error changed; without a comparison, the first where the new version's error jumps."""
     if comparison is not None and comparison["layers"] is not None:
         first = comparison["layers"]["first"]
         if first is None:

@@ -1,4 +1,4 @@
-"""A search over versions in order: where what is observed changed, with as few observations as possible."""
+"""A binary search over ordered versions for where an observed value changed, with as few observations as possible."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Observe = Callable[[Sequence[str]], Mapping[str, str | None]]
 
 @dataclass(frozen=True)
 class BisectionResult:
-    """What the search saw; values by version, in the order of the versions, None where one could not be observed.
+    """What the search saw: values by version, in order, None for a version that could not be observed.
 
-    ``before`` and ``after`` are the two versions between which the first change that was seen lies; none when nothing
-    changed.  ``between`` are those in the gap that could not be observed: one of them may be the first.
+    ``before`` and ``after``: the two versions around the first change that was seen, or None.  ``between``: versions in
+    that gap that could not be observed; one of them may be the first.
     """
 
     versions: tuple[str, ...]
@@ -35,16 +35,16 @@ class BisectionResult:
 
     @property
     def changes(self) -> tuple[tuple[str, str], ...]:
-        """Every pair of neighbours, among what was observed, that differ."""
+        """Every pair of neighbours among the observed versions whose values differ."""
         return _changes(self.versions, self.values)
 
 
 def bisect(versions: Sequence[str], observe: Observe, known: Mapping[str, str | None] | None = None) -> BisectionResult:
     """Binary search for the first change of a value from the first version to the last.
 
-    Both ends are observed first, in one call, then one version at a time.  What is ``known`` costs nothing and narrows
-    the search; the first gap between versions that differ is searched.  With one change in all, its place is exact;
-    with several, a change is found, and the first of those that were seen.
+    Both ends are observed first, in one call, then one version at a time.  ``known`` values cost nothing and narrow the
+    search, which goes on in the first gap between versions that differ.  A single change is located exactly; of
+    several, the first that was seen is returned.
 
     Raises:
         ValueError: fewer than two versions, or one twice.

@@ -1,4 +1,4 @@
-"""Artifacts of one workspace in DVC's own formats: records of steps, publish in crash-safe order, check out."""
+"""Artifacts of one workspace in DVC's own formats: read records, publish in crash-safe order, check out."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ class Store:
     def __init__(self, workspace: Workspace, note: Callable[[str], None] = print_note) -> None:
         self.workspace = workspace
         self.root = workspace.root
-        self.note = note  # what a user must know of damaged records and objects; a build shows it among its own lines
+        self.note = note  # reports damaged records and objects; a build shows them among its own lines
         self._digests = Digests(self.root, workspace.private / "state.json")
         self.objects = Objects(workspace, self._digests, self._say)
         self.runs = RunCache(workspace, self.objects)
         self.models = TrackedModels(self.root, self.objects)
         self._records: dict[str, tuple[list[int], Record | None]] = {}
-        self._told: set[str] = set()
+        self._noted: set[str] = set()
 
     def _say(self, line: str) -> None:
-        if line not in self._told:
-            self._told.add(line)
+        if line not in self._noted:
+            self._noted.add(line)
             self.note(line)
 
     def digest(self, path: str) -> Digest | None:
-        """DVC's digest of a workspace file or folder; None when it is not there."""
+        """DVC's digest of a workspace file or folder; None if it is missing."""
         return self._digests.of(path)
 
     def input_digest(self, path: str) -> Digest | None:
-        """The bytes in the workspace, or, when they are not there, what ``models.dvc`` says they would be."""
+        """The digest of a workspace file, or, if it is missing, the one recorded in ``models.dvc``."""
         return self.digest(path) or self.models.recorded(path)
 
     def save_state(self) -> None:
-        """Keep what was hashed for the next process."""
+        """Keep the digests for the next process."""
         self._digests.save()
 
     def record(self, step: Step) -> Record | None:
@@ -71,14 +71,14 @@ class Store:
         return known[1]
 
     def _source_digest(self, source: Input) -> Digest | None:
-        """A file's own bytes; an upstream output by its step's record, so that it need not be in the workspace."""
+        """The digest of a file, or of an upstream output by its step's record: it need not be in the workspace."""
         if isinstance(source, File):
             return self.input_digest(source.path)
         record = self.record(source.step)
         return None if record is None else record.outs.get(source.name)
 
     def input_digests(self, step: Step) -> dict[str, Digest] | None:
-        """Digests of all inputs by workspace path; None while one of them does not exist yet."""
+        """Digests of all inputs by workspace path; None while one of them is missing."""
         if not step.inputs:
             content = tracking.params_yaml(step)
             return {f"{step.folder}/params.yaml": Digest(hashlib.md5(content).hexdigest(), len(content))}
@@ -88,7 +88,7 @@ class Store:
 
     def publish(self, step: Step, digests: Mapping[str, Digest], made: Path) -> Record:
         """Take a finished step's files from ``made`` and record them: objects, run cache, outputs, dvc.lock last."""
-        # First writer wins: another process may have finished the same action meanwhile.
+        # The first writer wins: another process may have finished the same action in the meantime.
         record = self.runs.remembered(step, digests)
         if record is None:
             outs = {out.name: self.objects.adopt(made / out.name) for out in step.outs}
@@ -125,7 +125,7 @@ class Store:
         self._digests.remember(target, digest.md5)
 
     def _checkout_folder(self, digest: Digest, target: Path) -> None:
-        """All files of a tracked folder that are not there: the folder comes whole, by a rename, or is completed."""
+        """Check out a tracked folder: a new one appears whole, by a rename; an existing one is completed."""
         target.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
         try:
@@ -144,14 +144,14 @@ class Store:
 
 
 def _write_changed(path: Path, content: bytes) -> None:
-    """Write only when it differs, so that time stamps tell the truth."""
+    """Write only if the content differs, so that time stamps stay meaningful."""
     if not path.is_file() or path.read_bytes() != content:
         write_atomic(path, content)
 
 
 @contextlib.contextmanager
 def scratch(store: Store) -> Iterator[Path]:
-    """A folder for files on their way in or out; a build sweeps it away when its process is gone."""
+    """A folder for files in transit; a later build removes it if its process was killed."""
     store.workspace.prepare()
     folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}.transfer.", dir=store.workspace.work))
     try:

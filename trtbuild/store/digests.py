@@ -24,14 +24,14 @@ _RACY_NS = 50_000_000
 
 
 class Digests:
-    """Of the files under one root; ``state_file`` keeps the signatures for the next process."""
+    """Digests of the files under one root; ``state_file`` keeps the signatures for the next process."""
 
     def __init__(self, root: Path, state_file: Path) -> None:
         self._root, self._state_file = root, state_file
         self._state = _load_state(state_file)
 
     def of(self, path: str) -> Digest | None:
-        """The digest of a file or folder; None when it is not there."""
+        """The digest of a file or folder; None if it is missing."""
         full = self._root / path
         if full.is_dir():
             return self._of_folder(full)
@@ -42,7 +42,7 @@ class Digests:
         return Digest(self.of_file(full, status), status.st_size)
 
     def of_file(self, path: Path, status: os.stat_result) -> str:
-        """The md5 of a file with this status, which need not lie under the root."""
+        """The md5 of a file with this status, which need not be under the root."""
         seen = signature(status)
         known = self._state.get(str(path))
         if known and known[:4] == seen:
@@ -53,11 +53,11 @@ class Digests:
         return md5
 
     def remember(self, path: Path, md5: str) -> None:
-        """A file that has just been written from verified content."""
+        """Remember the md5 of a file that was just written from verified content."""
         self._state[str(path)] = [*signature(path.stat()), md5]
 
     def forget(self, path: Path) -> None:
-        """A file whose bytes are not what was remembered, whatever its signature says."""
+        """Forget a file whose bytes are not what was remembered, whatever its signature says."""
         self._state.pop(str(path), None)
 
     def save(self) -> None:
@@ -84,12 +84,12 @@ class Digests:
         return _dvcignore(self._root / ".dvcignore")
 
     def _ignored(self, path: Path, end: str = "") -> bool:
-        """Whether the workspace's .dvcignore leaves a path out, as DVC does (git's grammar)."""
+        """Whether the workspace's .dvcignore excludes a path, as in DVC (git's syntax)."""
         return self._ignore is not None and self._ignore.match_file(path.relative_to(self._root).as_posix() + end)
 
 
 def signature(status: os.stat_result) -> list[int]:
-    """What changes whenever a file's content does."""
+    """A signature that changes whenever a file's content does."""
     return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
 
 
@@ -111,7 +111,7 @@ def parse_listing(content: bytes) -> list[dict[str, str]]:
     """``md5`` and ``relpath`` of each file in a folder, from DVC's listing of it.
 
     Raises:
-        ValueError: it is not a listing, or names what is not a digest, or a path that leaves the folder.
+        ValueError: it is not a listing, or has an invalid digest or a path that leaves the folder.
     """
     try:
         listing = json.loads(content)
@@ -130,7 +130,7 @@ def parse_listing(content: bytes) -> list[dict[str, str]]:
 
 
 def _dvcignore(path: Path) -> GitIgnoreSpec | None:
-    """The patterns of a .dvcignore, or None when there are none."""
+    """The patterns of a .dvcignore, or None if there are none."""
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     if not any(line.strip() and not line.startswith("#") for line in lines):
         return None
@@ -145,7 +145,7 @@ def _load_state(path: Path) -> dict[str, list[object]]:
 
 
 def _is_state(known: object) -> bool:
-    """A signature and an md5: a damaged entry is none, and its file is read again."""
+    """Whether an entry is a signature and an md5; a damaged entry is dropped, and its file is read again."""
     if not isinstance(known, list) or len(known) != 5:
         return False
     return all(type(number) is int for number in known[:4]) and MD5.fullmatch(str(known[4])) is not None

@@ -1,4 +1,4 @@
-"""DVC's own repository lock, so that a plain dvc command beside us waits instead of reading half a step."""
+"""DVC's own repository lock: a dvc command that runs at the same time waits instead of reading half a step."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LOCK_WAIT_S = 30.0
 
 @contextlib.contextmanager
 def repository_lock(dvc: Path) -> Iterator[None]:
-    """Held while the block runs; ``dvc`` is the workspace's .dvc folder.
+    """Hold the lock while the block runs; ``dvc`` is the workspace's .dvc folder.
 
     Raises:
-        WorkspaceError: a dvc command holds it for longer than we wait.
+        WorkspaceError: a dvc command has held it for too long.
     """
     import fcntl
 
@@ -34,7 +34,7 @@ def repository_lock(dvc: Path) -> Iterator[None]:
                 if error.errno not in (errno.EAGAIN, errno.EACCES):
                     raise
                 if time.monotonic() > deadline:
-                    hint = "let that command end, or stop it"
+                    hint = "wait for that command, or stop it"
                     raise WorkspaceError("a dvc command holds the lock", where=str(path), hint=hint) from None
                 time.sleep(0.05)
         yield

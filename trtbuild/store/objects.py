@@ -1,4 +1,4 @@
-"""The content-addressed objects of a DVC cache: find by digest, take in, copy out; damaged ones are absent."""
+"""The content-addressed objects of a DVC cache: find by digest, take in, copy out; damaged ones count as absent."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from trtbuild.base.workspace import Workspace
 from trtbuild.core.record import MD5, Digest
 from trtbuild.store.digests import Digests, file_md5, parse_listing, signature
 
-DAMAGED_FOLDER = "damaged"  # of the cache: objects that were not what their names say, and a log of them
+DAMAGED_FOLDER = "damaged"  # in the cache: objects that were not what their names say, and a log of them
 _NOT_ITS_NAME = "its bytes are not what its name says (md5)"
 
 
 class DamagedObject(WorkspaceError):
-    """An object that passed for intact, and was not when its bytes were read."""
+    """An object that seemed intact, but was not when its bytes were read."""
 
 
 class Objects:
-    """Objects of one workspace's cache.  ``digests`` remembers what was read, ``note`` is told of a damaged one.
+    """Objects of one workspace's cache.  ``digests`` remembers what was read, ``note`` reports a damaged one.
 
     A damaged object counts as absent everywhere: it is never copied out, pushed, or kept in place of good bytes.
     """
@@ -36,12 +36,12 @@ class Objects:
         self._damaged: dict[Path, tuple[list[int], str]] = {}  # what was read, and why it is not the object
 
     def path(self, md5: str) -> Path:
-        if not MD5.fullmatch(md5):  # the door for records (tracking.digest_of) has let no such thing in
+        if not MD5.fullmatch(md5):  # core.record.digest_of has let no such name in
             raise ValueError(f"not an object's name: {md5!r}")
         return self.workspace.cache / "files" / "md5" / md5[:2] / md5[2:]
 
     def has(self, digest: Digest) -> bool:
-        """Whether the cache holds the object and its bytes are what its name says; read again only when it changed."""
+        """Whether the cache holds the object and its bytes are what its name says; read again only if changed."""
         path = self.path(digest.md5)
         try:
             status = path.stat()
@@ -59,9 +59,9 @@ class Objects:
         return False
 
     def adopt(self, file: Path, md5: str = "") -> Digest:
-        """Move a finished file into the cache (or leave it when its content is there already).
+        """Move a finished file into the cache (or leave it, if its content is already there).
 
-        ``md5``: its object's name, when the caller has just verified it; folder listings end in ``.dir``.
+        ``md5``: its object's name, if the caller has just verified it; folder listings end in ``.dir``.
         """
         digest = Digest(md5 or file_md5(file), file.stat().st_size)
         target = self.path(digest.md5)
@@ -97,7 +97,7 @@ class Objects:
             raise
 
     def listing(self, folder: Digest) -> list[dict[str, str]] | None:
-        """``md5`` and ``relpath`` of every file in a tracked folder; None when the cache does not know."""
+        """``md5`` and ``relpath`` of every file in a tracked folder; None if its listing is not in the cache."""
         if not self.has(folder):
             return None
         try:
@@ -107,10 +107,10 @@ class Objects:
             return None
 
     def set_damaged_aside(self) -> None:
-        """Move what was found damaged out of the way, so that no other tool takes it for the object."""
+        """Move damaged objects out of the way, so that no other tool uses them."""
         while self._damaged:
             path, (seen, why) = self._damaged.popitem()
-            with contextlib.suppress(OSError):  # it is not ours to move, or another process has just done so
+            with contextlib.suppress(OSError):  # it is not ours to move, or another process has just moved it
                 if signature(path.lstat()) == seen:
                     self._set_aside(path, why)
 

@@ -1,4 +1,4 @@
-"""DVC's run cache: the record of every action that was ever run, found by its recipe and the digests of its inputs."""
+"""DVC's run cache: the record of every action ever run, found by its recipe and the digests of its inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RunCache:
     objects: Objects
 
     def remembered(self, step: Step, digests: Mapping[str, Digest]) -> Record | None:
-        """The record of this very action, when all its objects are in the cache (else it is a miss)."""
+        """The record of this exact action, if all its objects are in the cache; otherwise None."""
         folder = self._folder(action_key(step, digests))
         for path in _oldest_first(folder):  # the first writer wins
             try:
@@ -43,7 +43,7 @@ class RunCache:
 
 
 def _oldest_first(folder: Path) -> list[Path]:
-    """Entries of one action; temporary files of other writers come and go meanwhile."""
+    """Entries of one action; temporary files of other writers may come and go."""
     dated = []
     for path in folder.iterdir() if folder.is_dir() else ():
         if not path.name.startswith("."):
@@ -58,7 +58,7 @@ def value_hash(entry: object) -> str:
 
 
 def entry_of(step: Step, content: bytes) -> Record | None:
-    """The record in a run-cache entry's bytes; None when it is no entry of this step.
+    """The record in a run-cache entry's bytes; None if it is not an entry of this step.
 
     Raises:
         WorkspaceError: it is not YAML.

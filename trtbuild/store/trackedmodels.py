@@ -1,4 +1,4 @@
-"""What ``models.dvc`` says of source files: their digests where they are not in the workspace, and what to bring."""
+"""What ``models.dvc`` says about source files: digests of those not in the workspace, and what to bring."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ _BRING_ALL_BYTES = 64 << 20
 
 
 class TrackedModels:
-    """The entries of one workspace's ``models.dvc``, as they were when it was read."""
+    """The entries of one workspace's ``models.dvc``, as first read."""
 
     def __init__(self, root: Path, objects: Objects) -> None:
         self._root, self._objects = root, objects
         self._entries = tracking.recorded_models(root)
 
     def tracked_by(self, path: str) -> str | None:
-        """The entry that a path is, or lies in."""
+        """The entry that a path is, or is inside of."""
         return next((entry for entry in self._entries if path == entry or path.startswith(entry + "/")), None)
 
     def brought_with(self, tracked: str) -> list[str]:
-        """What to bring with one entry: it, and all others that are not here, when ``models.dvc`` is little in all.
+        """What to bring with one entry: if ``models.dvc`` is small in total, all other missing entries as well.
 
-        To DVC, models.dvc is one stage: ``dvc repro`` and ``dvc status`` want every entry of it to be there.
+        To DVC, models.dvc is one stage: ``dvc repro`` and ``dvc status`` need every entry of it.
         """
         total = sum(digest.size or _BRING_ALL_BYTES for digest in self._entries.values())
         others = self._entries if total <= _BRING_ALL_BYTES else ()
         return [tracked, *(one for one in others if one != tracked and not (self._root / one).exists())]
 
     def digest(self, tracked: str) -> Digest:
-        """Of one of the entries."""
+        """The digest of an entry."""
         return self._entries[tracked]
 
     def recorded(self, path: str) -> Digest | None:
-        """Of an entry, or of what lies in one; None when neither ``models.dvc`` nor the cache knows."""
+        """The digest of an entry, or of a path inside one; None if neither ``models.dvc`` nor the cache has it."""
         tracked = self.tracked_by(path)
         if tracked is None or path == tracked:
             return self._entries.get(tracked or "")

@@ -20,7 +20,7 @@ _LIKE_A_NUMBER = re.compile(r"[-+]?\.?\d[\d_.]*([eExXoO][-+\da-fA-F]*)?$")
 
 
 def read_yaml(path: Path) -> object:
-    """The file's content, or None when there is no such file; a broken one is named."""
+    """The file's content, or None if it is missing; the error for a broken one names it."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:
@@ -29,12 +29,12 @@ def read_yaml(path: Path) -> object:
 
 
 def parse_yaml(text: bytes, where: str) -> object:
-    """Raises WorkspaceError, which names ``where``, when it is not YAML."""
+    """The content; raises WorkspaceError, which names ``where``, if it is not YAML."""
     import yaml
 
     try:
         content: object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:  # dates and numbers that are none
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:  # invalid dates and numbers
         what = f"not valid YAML: {getattr(error, 'problem', None) or error}"
         raise WorkspaceError(what, where=where, hint="restore it with git, or delete it") from None
     return content
@@ -56,7 +56,7 @@ def to_yaml(value: object) -> bytes:
 
 
 def stage_yaml(step: Step) -> bytes:
-    """dvc.yaml of a step's folder: one stage with the kind's name."""
+    """The dvc.yaml of a step's folder: one stage with the name of its kind."""
     stage: dict[str, object] = {"cmd": command(step), "deps": sorted(_dep_paths(step)), "params": [{PARAMS_FILE: None}]}
     cached = [out.name for out in step.outs if out.cache]
     metrics = [{out.name: {"cache": False}} for out in step.outs if not out.cache]
@@ -81,7 +81,7 @@ def params_yaml(step: Step) -> bytes:
 
 
 def read_record(lock: Path, kind: str, note: Note = lambda line: None) -> Record | None:
-    """The stage ``kind`` of a dvc.lock; None when the file or the stage is absent, or not a record, which is noted."""
+    """The stage ``kind`` of a dvc.lock; None if the file or stage is missing, or (with a note) not a record."""
     content = read_yaml(lock)
     stages = content.get("stages") if isinstance(content, dict) else None
     if not isinstance(stages, dict) or kind not in stages:
@@ -97,7 +97,7 @@ def record_of(entry: object) -> Record:
     """A stage's entry in dvc.lock or the run cache.
 
     Raises:
-        ValueError: it is damaged: another form, a digest that is none, an output that is not in the step's folder.
+        ValueError: it is damaged: the wrong form, an invalid digest, an output outside the step's folder.
     """
     if not isinstance(entry, dict) or not isinstance(entry.get("cmd"), str):
         raise ValueError("it has another form")
@@ -139,10 +139,10 @@ def _entry(path: str, digest: Digest) -> dict[str, object]:
 
 
 def recorded_models(root: Path) -> dict[str, Digest]:
-    """``models.dvc``: path of every tracked model and its digest.
+    """The path and digest of every tracked model in ``models.dvc``.
 
     Raises:
-        WorkspaceError: it is damaged: another form, a digest that is none, a path that is not in the workspace.
+        WorkspaceError: it is damaged: the wrong form, an invalid digest, a path outside the workspace.
     """
     try:
         return {path: digest_of(out) for path, out in _model_outs(root).items()}
@@ -151,7 +151,7 @@ def recorded_models(root: Path) -> dict[str, Digest]:
 
 
 def model_remotes(root: Path) -> dict[str, str]:
-    """``models.dvc``: path of every tracked model that names its own remote, and that name."""
+    """The path and remote of every tracked model in ``models.dvc`` that names its own remote."""
     return {path: str(out["remote"]) for path, out in _model_outs(root).items() if "remote" in out}
 
 
@@ -184,6 +184,6 @@ def run_dvc(root: Path, arguments: Sequence[str]) -> str:
     done = subprocess.run(argv, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-        said = lines[-1].removeprefix("ERROR: ") if lines else f"exit status {done.returncode}"
-        raise RemoteError(f"dvc {arguments[0]}: {said}", where=str(root))
+        message = lines[-1].removeprefix("ERROR: ") if lines else f"exit status {done.returncode}"
+        raise RemoteError(f"dvc {arguments[0]}: {message}", where=str(root))
     return done.stdout
