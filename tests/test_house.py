@@ -157,3 +157,13 @@ def test_every_library_is_declared() -> None:
     roots = {name.partition(".")[0] for file in files for name, _ in imports(file)} - own - set(sys.stdlib_module_names)
 
     assert [root for root in sorted(roots) if other_name.get(root, root) not in declared] == []
+
+
+def test_what_is_imported_exists_in_the_oldest_python() -> None:
+    """Names of typing that Python 3.10 lacks; mypy looks at a newer one."""
+    newer = ("NotRequired", "Required", "Self", "Never", "LiteralString", "Unpack", "TypeVarTuple", "assert_never",
+             "assert_type", "reveal_type", "dataclass_transform", "override", "TypeAliasType", "ReadOnly")  # fmt: skip
+    names = {f"typing.{name}" for name in newer} | {"enum.StrEnum", "datetime.UTC", "itertools.batched"}
+    modules = {"tomllib", "asyncio.TaskGroup"}
+
+    assert [f"{f}: {name}" for f in FILES for name, _ in imports(f) if name in names | modules] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict, get_args
+from typing import TypedDict, get_args
 
 from trtbuild.core.spec import Toolchain
 from trtbuild.suite.case import Case
@@ -72,16 +72,19 @@ class VersionDocument(TypedDict):
     version: str
 
 
-class SuiteDocument(TypedDict):
-    """``suite.json``."""
-
+class _SuiteDocument(TypedDict):
     machine: str
     matched_by: str
     failures: int
     versions: list[VersionDocument]
     counts: dict[str, dict[Outcome, int]]
     cases: list[CaseResults]
-    proposed: NotRequired[str]  # by --update: what changed in the expectations, as a unified diff
+
+
+class SuiteDocument(_SuiteDocument, total=False):
+    """``suite.json``."""
+
+    proposed: str  # by --update: what changed in the expectations, as a unified diff
 
 
 def about(case: Case) -> CaseDocument:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     import onnx
 
-OutlineNode = TypedDict("OutlineNode", {"op": str, "name": str, "from": list[int], "body": NotRequired[str]})
+_Node = TypedDict("_Node", {"op": str, "name": str, "from": list[int]})
 MOST_NODES = 80
 _ROW, _HEIGHT, _LETTER, _GAP = 44, 24, 7.2, 18
+
+
+class OutlineNode(_Node, total=False):
+    body: str
 
 
 def outline(model: onnx.ModelProto) -> list[OutlineNode]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from trtbuild import toolchains as installed
 from trtbuild.base.workspace import Workspace
@@ -29,11 +29,14 @@ WHOLE = 500  # cases: a run of fewer says nothing about the records of the other
 PROBERS_PAY_FROM = 8  # graphs: starting a toolchain's interpreter takes as long as a few of them
 
 
-class Examined(TypedDict):
+class _Stages(TypedDict):
+    stages: dict[StageName, StageDocument]
+
+
+class Examined(_Stages, total=False):
     """A case's record before TensorRT is asked; without a graph where the export fails."""
 
-    stages: dict[StageName, StageDocument]
-    exported: NotRequired[Graph]
+    exported: Graph
 
 
 @dataclass

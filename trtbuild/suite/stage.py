@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, TypedDict
 
 from trtbuild.workers.prober import Answer
 
@@ -17,13 +17,16 @@ MOST_WORDS = 600
 _AFTERSHOCK = re.compile(r";? ?\[checkMacros\.cpp::catchCudaError::\d+\] Error Code 1: Cuda Runtime \([^)]*\)")
 
 
-class StageDocument(TypedDict):
+class _Result(TypedDict):
+    result: StageResult
+
+
+class StageDocument(_Result, total=False):
     """A stage in records and in ``suite.json``."""
 
-    result: StageResult
-    says: NotRequired[str]
-    node: NotRequired[str]
-    kind: NotRequired[str]
+    says: str
+    node: str
+    kind: str
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,10 @@ class Process:
         finally:
             os.close(watch)
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def fileno(self) -> int:
         """A descriptor that is readable once the process has ended, for ``select``."""
         return self._pidfd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from trtbuild.latency.flame.diff import Difference
 from trtbuild.latency.flame.tree import TIMER_NS, Facts, facts, stack
@@ -15,7 +15,7 @@ SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 TICKS_PER_US = 1024  # a power of two: such times add up exactly in binary floating point
 
 
-class TraceEvent(TypedDict):
+class _TraceEvent(TypedDict):
     name: str
     cat: str
     ph: str
@@ -23,7 +23,10 @@ class TraceEvent(TypedDict):
     dur: float
     pid: int
     tid: int
-    args: NotRequired[dict[str, object]]
+
+
+class TraceEvent(_TraceEvent, total=False):
+    args: dict[str, object]
 
 
 class ScopeRow(TypedDict):
