@@ -13,6 +13,7 @@ from trtbuild.core.explain import State
 from trtbuild.core.verdict import WORDS, export_fault, why_unjudged
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import Deviation, metrics
+from trtbuild.documents.report import Axes
 from trtbuild.documents.verdict import Check, CollectedWarning, Verdict
 
 
@@ -22,16 +23,10 @@ class StepEntry(TypedDict):
     outs: dict[str, str]
 
 
-class VariantEntry(TypedDict):
+class VariantEntry(Axes):
     """One variant of ``show --json`` (docs/json.md)."""
 
     id: str
-    model: str
-    precision: str
-    tensorrt: str
-    runtime: str
-    target: str
-    calibration: str
     verdict: str | None
     unjudged: str | None
     error: str | None
