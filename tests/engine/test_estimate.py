@@ -94,6 +94,14 @@ def test_what_could_not_be_counted_is_noted() -> None:
     assert any("no single size" in note for note in unknown)
 
 
+def test_a_layer_known_by_name_alone_is_noted() -> None:
+    """As in a file of names only: its launch is all that can be counted."""
+    made = estimate(EngineLayer("conv1 + relu1", "unknown"), EngineLayer("wait", "control"))
+
+    assert made["total_us"] == CARD.launch_us
+    assert any("of 1 of 2 layers TensorRT states only the name" in note for note in made["notes"])
+
+
 def test_float32_products_may_be_tf32() -> None:
     """Which have a peak of their own."""
     card = Device("card", "8.9", bandwidth_gb_s=500.0, peak_tops={"float32": 10.0, "tf32": 50.0})

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import pages
+from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import templates
 from trtbuild.core.job import Job
 from trtbuild.core.spec import Device
@@ -45,6 +46,17 @@ def test_the_steps_document_says_that_nothing_was_measured(tmp_path: Path) -> No
     assert {layer["type"] for layer in document["layers"] if layer["kind"] == "convolution"} == {"int8"}
 
 
+def test_a_record_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    """The engine step keeps an empty list of layers then; no estimate of nothing."""
+    inputs = {name: str(tmp_path / f"{name}.json") for name in ("engine_layers", "scopes")}
+    Path(inputs["engine_layers"]).write_text('{"Layers": []}')
+    Path(inputs["scopes"]).write_text(json.dumps(SCOPES))
+    params = {"device": asdict(L4), "compiled_for": (), "supported": ("8.9",), "tf32": False}
+
+    with pytest.raises(ConfigError, match=r"device: .* could not be read, .*; build without device="):
+        step.run(Job("estimate", params, inputs, str(tmp_path), str(tmp_path)))
+
+
 @pytest.mark.parametrize(
     ("compiled_for", "supported", "says"),
     [
@@ -78,9 +90,10 @@ def test_the_picture_is_marked_and_adds_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["estimate", "latency"])
 def test_a_page_calls_it_an_estimate(tmp_path: Path, name: str) -> None:
-    """The latency page leads with it where nothing was measured."""
+    """And says what limits it; the latency page leads with it where nothing was measured."""
     artifacts = pages.artifacts()
-    page = overview.collect(pages.VARIANT, artifacts) | {"latency": None, "estimate": estimate.collect(made(tmp_path))}
+    reported = estimate.collect(made(tmp_path, compiled_for=("8.6",)))
+    page = overview.collect(pages.VARIANT, artifacts) | {"latency": None, "estimate": reported}
     extra = {"compared": overview.COMPARED, "titles": deviation.TITLES, "hop_names": layers.HOP_NAMES}
     data = {"page": page, "charts": [], "current": name, "pages": [name], **extra}
 
@@ -88,3 +101,4 @@ def test_a_page_calls_it_an_estimate(tmp_path: Path, name: str) -> None:
 
     assert "ESTIMATE" in text and "nothing was measured" in text.lower()
     assert "at least" in text and "L4" in text
+    assert "The engine was compiled for compute capability 8.6" in text

@@ -108,6 +108,9 @@ def _gaps(engine: Inspection, layers: Sequence[LayerEstimate], device: Device) -
     if lacking := sorted(types - set(device.peak_tops) - {""}):
         fact = f"no peak of {device.name} in {', '.join(lacking)} is published"
         notes.append(f"{fact}: those layers count by bytes alone")
+    if bare := sum(not row.layer.tensors and row.layer.kind not in _COST_NOTHING for row in engine.rows):
+        fact = f"of {bare} of {len(layers)} layers TensorRT states only the name"
+        notes.append(f"{fact}: they count by their launch alone")
     if blind := sum(layer["memory_us"] is None for layer in layers):
         fact = f"of {blind} of {len(layers)} layers TensorRT does not state all bytes"
         notes.append(f"{fact}: they count by arithmetic alone")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from trtbuild.base.errors import ConfigError
 from trtbuild.core.job import Job
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Device, Variant
@@ -38,7 +39,11 @@ def run(job: Job) -> None:
 
     params = job.params
     device = Device(**params["device"])
-    engine = reading.engine(job.read_json("engine_layers"), "engine_layers.json")
+    record = job.read_json("engine_layers")
+    if not record["Layers"]:  # a version that writes it in another way: the engine step says so in Unread
+        what = "TensorRT's record of this engine's layers could not be read, so there is nothing to estimate from"
+        raise ConfigError(what, where="device", hint="build without device=…")
+    engine = reading.engine(record, "engine_layers.json")
     inspected = inspection.inspect(engine, job.read_json("scopes"))
     notes = compiled_for_another(device, params["compiled_for"], params["supported"])
     job.write_json("estimate.json", estimate.document(inspected, device, notes, tf32=params["tf32"]))
