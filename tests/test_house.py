@@ -18,7 +18,7 @@ PACKAGE = Path(trtbuild.__path__[0])
 FOLDERS = (
     "__main__", "__init__", "api", "cli",
     "pipeline", "bugreport", "reducing", "suite", "checker",
-    "building", "remote", "steps", "reports", "layers", "deviation", "engine", "latency", "workers",
+    "building", "remote", "steps", "reports", "layers", "deviation", "auto", "engine", "latency", "workers",
     "runtimes", "sources", "trt", "graphs", "quantizers", "arrays",
     "config", "store", "toolchains", "machine", "core", "documents", "base", "demo",
 )  # fmt: skip
@@ -26,7 +26,7 @@ HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "t
          "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil",
          "jsonschema"}  # fmt: skip
 # Their files are reached from inside functions only, and may have numpy at the top.
-NUMERIC = {"layers", "deviation", "latency", "runtimes", "trt", "graphs", "quantizers", "arrays", "demo"}
+NUMERIC = {"auto", "layers", "deviation", "latency", "runtimes", "trt", "graphs", "quantizers", "arrays", "demo"}
 STANDARD_LIBRARY_ONLY = (
     "base",
     "core",

@@ -1,0 +1,79 @@
+"""What each precision of each group costs, from compiled engines: the prediction, and what further builds taught.
+
+A prediction comes from one engine for each precision, all groups in it.  The cost of a layer belongs to the groups
+whose operations it computes, or whose operand it quantises or casts.  Fusion and conversions at borders are not
+additive, so engines of mixed assignments correct the prediction, the more the less certain it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from trtbuild.auto.front import Choice
+
+_UNCERTAINTY = 0.5  # of a predicted share of the cost: its standard deviation as a part of it
+_FLOOR = 0.02  # and at least this part of the mean group's
+_NOISE = 0.005  # what is not additive even so, as a part of an engine's cost
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """A layer's cost, and the names of the nodes and tensors of the exported graph that its record lists."""
+
+    names: tuple[str, ...]
+    cost: float
+
+
+@dataclass(frozen=True)
+class Built:
+    """The cost of the engine of an assignment."""
+
+    precisions: tuple[str, ...]
+    cost: float
+
+
+def shared_out(layers: Sequence[LayerCost], owners: Mapping[str, int], count: int) -> tuple[list[float], float]:
+    """The cost of each of ``count`` groups in one engine, and what belongs to none.
+
+    Args:
+        owners: node, or tensor that a node reads -> index of its group.
+
+    >>> shared_out([LayerCost(("a", "b"), 4.0), LayerCost(("pool",), 1.0)], {"a": 0, "b": 1}, 2)
+    ([2.0, 2.0], 1.0)
+    """
+    costs, rest = [0.0] * count, 0.0
+    for layer in layers:
+        found = sorted({owners[name] for name in layer.names if name in owners})
+        for index in found:
+            costs[index] += layer.cost / len(found)
+        if not found:
+            rest += layer.cost
+    return costs, rest
+
+
+def corrected(groups: Sequence[Sequence[Choice]], rest: float, built: Sequence[Built]) -> list[list[Choice]]:
+    """The choices with costs that fit the engines that were built, changed as little as their uncertainty asks for.
+
+    This is the mean of a Gaussian process whose prior is the prediction (linear regression with a prior).
+
+    Args:
+        rest: predicted cost of what belongs to no group; it is kept.
+    """
+    keys = [(index, choice.precision) for index, choices in enumerate(groups) for choice in choices]
+    prior = np.array([choice.cost for choice in chain.from_iterable(groups)])
+    if not built or not keys:
+        return [list(choices) for choices in groups]
+    chosen = np.array([[float(one.precisions[index] == precision) for index, precision in keys] for one in built])
+    costs = np.array([one.cost for one in built])
+    spread = (_UNCERTAINTY * np.maximum(prior, _FLOOR * costs.mean() / len(groups))) ** 2
+    noise = np.diag((_NOISE * costs) ** 2 + 1e-12)
+    weights = np.linalg.solve((chosen * spread) @ chosen.T + noise, costs - rest - chosen @ prior)
+    found = dict(zip(keys, np.maximum(prior + spread * (chosen.T @ weights), 0.0).tolist(), strict=True))
+    return [
+        [replace(choice, cost=found[index, choice.precision]) for choice in choices]
+        for index, choices in enumerate(groups)
+    ]
