@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import onnx
 
     from trtbuild.arrays.arrayfile import Array
+    from trtbuild.graphs.residuals import Shortcut
 
 LARGEST = 127  # -128 is unused: the range is symmetric
 ZERO_RANGE = 1.0  # for what is zero throughout: any scale represents it, and this one keeps products of scales normal
@@ -78,17 +79,21 @@ def activations(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> list
     return list(dict.fromkeys(name for node in nodes for name in node.input[:2] if name not in constants))
 
 
-def insert(model: onnx.ModelProto, nodes: list[onnx.NodeProto], ranges: Mapping[str, float]) -> Quantisation:
-    """Put Q/DQ pairs before the operands of ``nodes`` and int8 weights in place of float32 ones, in ``model``."""
+def insert(
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], ranges: Mapping[str, float],
+    shortcuts: Iterable[Shortcut] = (),
+) -> Quantisation:  # fmt: skip
+    """Put Q/DQ pairs before the operands of ``nodes`` and before ``shortcuts``, and int8 weights in place of float32
+    ones, in ``model``."""
     import onnx
 
-    graph, chosen, writer = model.graph, {node.name for node in nodes}, _PairWriter(model.graph, ranges)
+    slots = {node.name: (0, 1) for node in nodes} | {one.node: (one.slot,) for one in shortcuts}
+    graph, writer = model.graph, _PairWriter(model.graph, ranges)
     ordered = []
     for original in list(graph.node):
         node = onnx.NodeProto.FromString(original.SerializeToString())
-        if node.name in chosen:
-            for slot, name in enumerate(node.input[:2]):
-                node.input[slot] = writer.operand(node, slot, name)
+        for slot in slots.get(node.name, ()):
+            node.input[slot] = writer.operand(node, slot, node.input[slot])
         ordered += [*writer.take(), node]
     del graph.node[:]
     graph.node.extend(ordered)
