@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import types
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
@@ -42,6 +43,19 @@ def schema_of(kind: type, *, title: str = "", strict: bool = True) -> Schema:
         made["title"] = title
     made |= deriving.object_schema(kind)
     return made | ({"$defs": dict(sorted(deriving.shared.items()))} if deriving.shared else {})
+
+
+def config_schema(kind: type, *, title: str) -> Schema:
+    """JSON Schema of the YAML files that become a dataclass; the file may also have Hydra's ``defaults``."""
+    deriving = _OfConfig(strict=True)
+    made = deriving.dataclass_schema(kind)
+    required = made.pop("required", None)
+    if isinstance(made["properties"], dict):
+        made["properties"]["defaults"] = {"type": "array"}
+    if required:
+        made["anyOf"] = [{"required": ["defaults"]}, {"required": required}]
+    shared = {"$defs": dict(sorted(deriving.shared.items()))} if deriving.shared else {}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **made, **shared}
 
 
 class _Deriving:
@@ -98,3 +112,33 @@ class _Deriving:
         if all(set(one) == {"type"} for one in made):
             return {"type": [one["type"] for one in made]}
         return {"anyOf": made}
+
+
+_INTERPOLATION: Schema = {"type": "string", "pattern": r"\$\{"}
+
+
+class _OfConfig(_Deriving):
+    """As above for dataclasses, where an interpolation can stand for every plain value."""
+
+    def dataclass_schema(self, kind: type) -> Schema:
+        hints = get_type_hints(kind)
+        needed = [
+            field.name
+            for field in dataclasses.fields(kind)
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        ]
+        properties = {name: self.schema(hint) for name, hint in hints.items()}
+        made: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        return made | ({"required": needed} if needed else {})
+
+    def schema(self, hint: object) -> Schema:
+        origin, inner = get_origin(hint), get_args(hint)
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            if hint.__name__ not in self.shared:
+                self.shared[hint.__name__] = self.dataclass_schema(hint)
+            return {"$ref": f"#/$defs/{hint.__name__}"}
+        if origin is tuple:
+            return {"type": "array", "items": self.schema(inner[0])}
+        if hint in (int, float, bool) or (origin is Literal and not any("$" in str(value) for value in inner)):
+            return {"anyOf": [super().schema(hint), _INTERPOLATION]}
+        return super().schema(hint)
