@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,13 @@ class Workspace:
         """``core.remote`` in the same config files; "" if there is none."""
         names = (_read_config(file).get("core", "remote", fallback="") for file in self._configs())
         return next((name.strip("\"'") for name in names if name), "")
+
+    @property
+    def remotes(self) -> list[str]:
+        """Names of all remotes in the same config files."""
+        sections = (section for file in self._configs() for section in _read_config(file).sections())
+        named = (re.fullmatch(r"'?remote \"(.+)\"'?", section) for section in sections)
+        return sorted({found[1] for found in named if found})
 
     def _configs(self) -> list[Path]:
         home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))

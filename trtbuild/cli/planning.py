@@ -13,4 +13,4 @@ from trtbuild.cli import words
 def planned(args: argparse.Namespace, *, files: bool = True) -> Planned:
     """Plan the variants that the words name, in the workspace of the current folder."""
     overrides = words.overrides_of(args)
-    return plan_overrides(find_workspace(Path.cwd()), overrides, sweep=args.multirun, files=files)
+    return plan_overrides(find_workspace(Path.cwd()), overrides, sweep=getattr(args, "multirun", False), files=files)
