@@ -138,6 +138,7 @@ def test_a_native_engine_has_outputs_and_parameters_of_its_own(tmp_path: Path) -
         ("model.overrides.int8.exclude_ops", "[Add]", lambda s: s.model.overrides["int8"].exclude_ops == ("Add",)),
         ("model.export.opset", "18", lambda s: s.model.export.opset == 18),
         ("calibration.batch", "2", lambda s: s.calibration.batch == 2),
+        ("calibration.strict", "true", lambda s: s.calibration.strict),
         ("calibration.percentile", "99.0", lambda s: s.calibration.percentile == 99.0),
         ("latency.seconds", "2", lambda s: s.latency.seconds == 2.0),
     ],

@@ -132,6 +132,21 @@ def test_int8_needs_calibration_data() -> None:
         planned(variant("int8", calibration=None))
 
 
+def test_strict_calibration_concerns_the_verdict_alone() -> None:
+    """The graph is the same; a precision without calibration has nothing to be strict about."""
+
+    def strict(precision: str) -> Plan:
+        made = variant(precision)
+        return planned(replace(made, spec=replace(made.spec, calibration=Calibration("minmax", strict=True))))
+
+    def keys(plan: Plan) -> dict[str, str]:
+        return {s.key: s.kind for s in plan.steps}
+
+    plain = keys(planned(variant("int8")))
+    assert {kind for key, kind in keys(strict("int8")).items() if key not in plain} == {"validate", "report"}
+    assert keys(strict("fp16")) == keys(planned(variant("fp16")))
+
+
 def test_a_factory_of_the_workspace_is_an_input() -> None:
     """Its file is read, so that an edited factory makes its steps stale."""
     base = variant()

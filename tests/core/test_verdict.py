@@ -10,6 +10,7 @@ import pytest
 from trtbuild.building.summary import describe
 from trtbuild.core.spec.validation import Validation
 from trtbuild.core.verdict import (
+    calibration_checks,
     deviation_checks,
     export_checks,
     export_fault,
@@ -32,6 +33,14 @@ def passed(limits: dict[str, float], **changed: Any) -> dict[str, bool]:
 def test_an_error_stays_at_or_below_its_limit(limit: float, fits: bool) -> None:
     """The limit itself is allowed."""
     assert passed({"max_abs": limit})["y: max_abs"] is fits
+
+
+@pytest.mark.parametrize(("doubts", "word"), [(0, "unjudged"), (1, "fail")])
+def test_doubtful_calibration_fails_where_it_is_judged(doubts: int, word: str) -> None:
+    """Without doubts it says nothing about the outputs: alone it is not a pass."""
+    document = verdict_document(calibration_checks(doubts), judging=0, why_not="none", latency=0, not_judged={})
+
+    assert word_of(document) == word
 
 
 @pytest.mark.parametrize(("limit", "fits"), [(0.999, True), (0.9991, False)])

@@ -16,6 +16,7 @@ import trtbuild.quantizers
 from trtbuild.quantizers import Quantizer
 from trtbuild.quantizers._histogram import Magnitudes
 from trtbuild.quantizers.entropy import divergence
+from trtbuild.quantizers.mse import squared_error
 
 Array = np.ndarray[Any, Any]
 OPTIONS = {"algorithm": "", "percentile": 99.0, "bins": 512, "batch": 8}
@@ -44,7 +45,7 @@ def normal(count: int = 20_000) -> Array:
 
 def test_there_is_one_file_for_each_algorithm() -> None:
     """The folder is the registry."""
-    assert ALGORITHMS == ["entropy", "minmax", "percentile"]
+    assert ALGORITHMS == ["entropy", "minmax", "mse", "percentile"]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -97,7 +98,7 @@ def test_streaming_equals_one_histogram(batches: list[Array]) -> None:
     if magnitudes.width:
         once = Magnitudes(16)
         once.add(together)
-        assert once.width == magnitudes.width
+        assert once.width == magnitudes.width and magnitudes.zeros == (together == 0).sum()
         np.testing.assert_array_equal(magnitudes.counts, once.counts)
         np.testing.assert_array_equal(
             magnitudes.counts, np.bincount(np.int64(together.astype(float) / once.width), minlength=32)
@@ -213,3 +214,34 @@ def test_divergence_of_the_whole_is_least_when_levels_fit() -> None:
 
     assert divergence(counts[:128], 128) == pytest.approx(0.0, abs=1e-12)
     assert divergence(counts, 128) > 0.0
+
+
+# --- mse ----------------------------------------------------------------------------------------------------------
+
+
+def int8_error(values: Array, largest: float) -> float:
+    scale = np.float64(largest) / 127
+    return float(((np.clip(np.rint(values / scale), -127, 127) * scale - values.astype(np.float64)) ** 2).mean())
+
+
+@pytest.mark.parametrize("shape", ["normal", "outlier", "relu", "uniform", "heavy"])
+def test_mse_finds_what_trying_finds(shape: str) -> None:
+    """No range of a fine grid has a smaller error on the values themselves, but for what a bin hides."""
+    rng = np.random.default_rng(0)
+    values = {
+        "normal": normal(), "outlier": np.append(normal(), np.float32(40)), "relu": np.maximum(normal(), 0),
+        "uniform": rng.uniform(-1, 1, 20_000), "heavy": rng.standard_t(2, 20_000),
+    }[shape].astype(np.float32)  # fmt: skip
+    found = range_of("mse", values, bins=2048)
+    least = min(int8_error(values, top) for top in np.abs(values).max() * np.linspace(0.01, 1, 500))
+
+    assert int8_error(values, found) <= 1.03 * least
+
+
+@given(st.floats(0.01, 3), st.floats(0.001, 0.05))
+def test_the_squared_error_is_an_integral(x: float, scale: float) -> None:
+    """Against the midpoint rule: whole steps, the rest of one, and what saturates."""
+    middles = (np.arange(200_000) + 0.5) * (x / 200_000)
+    exact = (np.minimum(np.rint(middles / scale), 127) * scale - middles) ** 2
+
+    assert squared_error(np.array([x]), scale)[0] == pytest.approx(exact.mean() * x, rel=1e-4)

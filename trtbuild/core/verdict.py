@@ -151,6 +151,15 @@ def set_checks(sets: Mapping[str, Mapping[str, Statistics]]) -> dict[str, Check]
     return checks
 
 
+def calibration_checks(doubts: int) -> dict[str, Check]:
+    """What ``calibration.strict`` asks for: no warning that makes a scale doubtful.
+
+    >>> calibration_checks(2)["calibration: warnings"]["passed"]
+    False
+    """
+    return {"calibration: warnings": _check(doubts, 0, doubts == 0, None)}
+
+
 def task_check(metric: str, reference: float, observed: float, max_drop: float, *, higher_is_better: bool) -> Check:
     """The drop against TensorFlow's own score on the same labels; an observed score that is not a number fails."""
     drop = reference - observed if higher_is_better else observed - reference

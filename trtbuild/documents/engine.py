@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from trtbuild.documents.deviation import DataSource
-from trtbuild.documents.schema import Limit
+from trtbuild.documents.schema import LATER, Limit
 from trtbuild.documents.verdict import WithWarnings
 
 Sha256 = Annotated[str, Limit("pattern", "^[0-9a-f]{64}$")]
 
 
 class CalibrationFacts(TypedDict):
+    """``doubts``: the number of warnings that make its scales doubtful."""
+
     algorithm: str
     samples: int
+    doubts: Annotated[int, LATER, Limit("minimum", 0)]
     source: DataSource
     sha256: str
 

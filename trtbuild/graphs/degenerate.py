@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +15,12 @@ from trtbuild.core.warning import StepWarning
 if TYPE_CHECKING:
     from trtbuild.arrays.arrayfile import Array
 
-# The next sample exceeds n earlier ones with probability 1/(n+1): for fewer than 10 that is about 10 % or more.
-FEW_SAMPLES = 10
-SMALLEST_RANGE = 2.0**-60  # below it, products of two scales leave float32's normal numbers
+# Scales below these lose digits: products of two float32 scales leave the normal numbers; a float16 scale is subnormal.
+SMALLEST_SCALE: Mapping[str, float] = {"float32": 2.0**-67, "float16": 2.0**-14}
 RANGE_SLACK = 1e-3  # of the declared span: rounding in preprocessing is not a fault
 NARROW = 1 / 32  # of the declared span: [0, 1] in place of [0, 255], say
 LEVELS = 127  # a range below the largest value by more than this saturates all that int8 could tell from zero
+SMALLEST_RANGE = LEVELS * SMALLEST_SCALE["float32"]
 _DATA = "model.data.calibration"
 
 
@@ -45,47 +46,76 @@ class Extent:
 
 
 @dataclass
+class InputExtent(Extent):
+    """An input's extent, and those of each of its samples."""
+
+    samples: list[tuple[float, float]] = field(default_factory=list)
+
+    def see_samples(self, values: Array, rows: int) -> None:
+        """The feed of one call whose first ``rows`` rows are samples; 0, or a scalar: all of it is one."""
+        own = values[:rows] if rows and values.ndim else values[np.newaxis]
+        self.see(own)
+        if own.size:
+            flat = own.reshape(len(own), -1)
+            self.samples += zip(map(float, flat.min(axis=1)), map(float, flat.max(axis=1)), strict=True)
+
+    def outside(self, low: float, high: float) -> int:
+        """How many samples have a value below ``low`` or above ``high``."""
+        return sum(least < low or most > high for least, most in self.samples)
+
+
+@dataclass
 class CalibrationStatistics:
     """What calibration saw: ``samples``, and the extents of ``inputs`` of the network and of quantised ``tensors``."""
 
     samples: int = 0
-    inputs: dict[str, Extent] = field(default_factory=dict)
+    inputs: dict[str, InputExtent] = field(default_factory=dict)
     tensors: dict[str, Extent] = field(default_factory=dict)
 
 
 def warnings(
-    seen: CalibrationStatistics, ranges: Mapping[str, float], declared: Mapping[str, Sequence[float]]
-) -> list[StepWarning]:
+    seen: CalibrationStatistics, ranges: Mapping[str, float], declared: Mapping[str, Sequence[float]], least: int,
+    called: Mapping[str, str], scale_type: str = "float32",
+) -> list[StepWarning]:  # fmt: skip
     """What makes the scales doubtful, each kind once, with the first few names.
 
     Args:
         ranges: what the algorithm chose, by tensor; declared: input -> (low, high) of the config.
+        least: the number of samples below which there are too few.
+        called: the name of a tensor in the source model, where it is known.
+        scale_type: the type in which scales are stored.
     """
     found = []
-    if seen.samples < FEW_SAMPLES:
-        what = f"calibrated with {seen.samples} sample{'s' if seen.samples != 1 else ''} only"
-        found.append(StepWarning(what, _DATA, f"give {FEW_SAMPLES} or more; hundreds are usual"))
+    if seen.samples < least:
+        what = f"calibrated with {seen.samples} sample{'s' if seen.samples != 1 else ''} only, fewer than {least}"
+        hint = "give more (hundreds are usual), or lower calibration.min_samples"
+        found.append(StepWarning(what, _DATA, hint))
     found += _inputs(seen.inputs, declared)
-    tensors = seen.tensors
+    tensors, smallest = seen.tensors, SMALLEST_SCALE[scale_type]
     zero = [name for name, extent in tensors.items() if extent.largest == 0.0]
     constant = [name for name, extent in tensors.items() if extent.constant and name not in zero]
-    tiny = [name for name in tensors if name not in zero and ranges[name] < SMALLEST_RANGE]
+    tiny = [name for name in tensors if name not in zero and ranges[name] / LEVELS < smallest]
     cut = [name for name, e in tensors.items() if name not in tiny and 0.0 < ranges[name] < e.largest / LEVELS]
     hint = "give samples that make them vary, or keep their scope in float32 (model.overrides.int8.exclude_scopes)"
-    found += _tensors(zero, tensors, "zero in every calibration sample, so the scale means nothing", hint)
-    found += _tensors(constant, tensors, "constant over all calibration samples", hint)
-    found += _tensors(tiny, tensors, f"below {SMALLEST_RANGE:.0e} in every sample: the scale underflows", hint)
+    said = partial(_tensors, called=called)
+    found += said(zero, tensors, "zero in every calibration sample, so the scale means nothing", hint)
+    found += said(constant, tensors, "constant over all calibration samples", hint)
+    small = f"so small that the scale is below {smallest:.0e}, the least that {scale_type} holds with all its digits"
+    found += said(tiny, tensors, small, hint)
     widen = "nearly all values are zero: use calibration=minmax, or a higher percentile"
-    found += _tensors(cut, tensors, f"cut off below 1/{LEVELS} of the largest value seen", widen)
+    found += said(cut, tensors, f"cut off below 1/{LEVELS} of the largest value seen", widen)
     return found
 
 
-def _tensors(names: Sequence[str], of: Mapping[str, Extent], what: str, hint: str) -> Iterable[StepWarning]:
+def _tensors(
+    names: Sequence[str], of: Mapping[str, Extent], what: str, hint: str, called: Mapping[str, str]
+) -> Iterable[StepWarning]:
     if names:
-        yield StepWarning(f"{len(names)} of {len(of)} quantised tensor(s) are {what}", where(names), hint)
+        places = where(called.get(name, name) for name in names)
+        yield StepWarning(f"{len(names)} of {len(of)} quantised tensor(s) are {what}", places, hint)
 
 
-def _inputs(inputs: Mapping[str, Extent], declared: Mapping[str, Sequence[float]]) -> Iterable[StepWarning]:
+def _inputs(inputs: Mapping[str, InputExtent], declared: Mapping[str, Sequence[float]]) -> Iterable[StepWarning]:
     for name, extent in sorted(inputs.items()):
         if extent.low == extent.high == 0.0:
             yield StepWarning(f"calibration data of input '{name}' is zero throughout", _DATA, "give real samples")
@@ -94,11 +124,12 @@ def _inputs(inputs: Mapping[str, Extent], declared: Mapping[str, Sequence[float]
         low, high = declared[name]
         slack = RANGE_SLACK * (high - low)
         data = f"calibration data of input '{name}' lies in [{extent.low:g}, {extent.high:g}]"
+        span, beyond = f"declared range [{low:g}, {high:g}]", extent.outside(low - slack, high + slack)
         place, hint = (
             f"model.inputs.{name}.range",
             "preprocess it as the network expects it, or declare the right range",
         )
-        if extent.low < low - slack or extent.high > high + slack:
-            yield StepWarning(f"{data}, beyond its declared range [{low:g}, {high:g}]", place, hint)
+        if beyond:
+            yield StepWarning(f"{data}: {beyond} of {len(extent.samples)} samples leave its {span}", place, hint)
         elif not extent.constant and extent.high - extent.low < NARROW * (high - low):
-            yield StepWarning(f"{data}, a small part of its declared range [{low:g}, {high:g}]", place, hint)
+            yield StepWarning(f"{data}, a small part of its {span}", place, hint)

@@ -16,7 +16,7 @@ _CHUNK = 1 << 20  # elements at once: the quotient is float64
 
 
 class Magnitudes:
-    """``counts[i]`` values with magnitude in [i, i+1) * ``width``; zeros are in bin 0.
+    """``counts[i]`` values with magnitude in [i, i+1) * ``width``; ``zeros`` of those in bin 0 are exactly zero.
 
     There are twice as many bins as requested, and at least half are used: the range seen has ``bins`` or more.
     """
@@ -27,6 +27,7 @@ class Magnitudes:
         self.counts = np.zeros(2 * bins, np.int64)
         self.width = 0.0
         self.largest = 0.0
+        self.zeros = 0
 
     def add(self, values: Array) -> None:
         flat = values.ravel()
@@ -36,6 +37,7 @@ class Magnitudes:
     def _add(self, magnitudes: Array) -> None:
         top = float(magnitudes.max(initial=0.0))
         self.largest = max(self.largest, top)
+        self.zeros += magnitudes.size - int(np.count_nonzero(magnitudes))
         if self.width == 0.0 and top > 0.0:
             self.width = GRID * 2.0 ** math.frexp(top / (GRID * len(self.counts)))[1]  # the least above it
         while self.width and top >= self.width * len(self.counts):

@@ -9,7 +9,7 @@ import numpy as np
 
 from trtbuild.arrays.samples import Batch, Samples
 from trtbuild.base.errors import DataError
-from trtbuild.graphs.degenerate import CalibrationStatistics, Extent
+from trtbuild.graphs.degenerate import CalibrationStatistics, Extent, InputExtent
 from trtbuild.quantizers import Quantizer
 from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession, session_of
 
@@ -39,14 +39,14 @@ def calibrate(
     watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in computed)
     session = session_of(watched, "the exported graph") if computed else None
     seen = CalibrationStatistics(
-        sum(part.count for part in parts), {n: Extent() for n in inputs}, {n: Extent() for n in tensors}
+        sum(part.count for part in parts), {n: InputExtent() for n in inputs}, {n: Extent() for n in tensors}
     )
     calls = ((c, part.where) for part in parts for c in part.batches(inputs, _rows(session, part, inputs, batch)))
     for call, where in calls:
         values = session.run(call.feeds) if session else {}
         values |= {name: call.feeds[name] for name in feeds_only}
-        for name, extent in seen.inputs.items():
-            extent.see(call.feeds[name])
+        for name, given in seen.inputs.items():
+            given.see_samples(call.feeds[name], call.rows)
         for name, extent in seen.tensors.items():
             value = values.pop(name)  # freed as soon as it was seen
             if not np.isfinite(value).all():

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Keep = Callable[[onnx.NodeProto], bool]
 
-VERSION = 2
+VERSION = 3
 # The operations that decide an engine's speed: the promise covers these.
 COMPUTE_OPS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 # These compute, too, but each becomes many layers: the promise leaves them out, and the report says so.
@@ -55,7 +55,7 @@ def declare(variant: Variant, need: Need) -> Step:
             raise ConfigError("int8 needs calibration data", where="model.data.calibration", hint=hint)
         params |= {
             "quantize_ops": list(precision.quantize_ops),
-            "calibration": asdict(variant.spec.calibration),
+            "calibration": {k: v for k, v in asdict(variant.spec.calibration).items() if k != "strict"},  # validate's
             "data": data_params(source),
             "inputs": input_params(model, profiles=True),
             "declared_ranges": {name: list(spec.range) for name, spec in model.inputs.items() if spec.range},
@@ -165,7 +165,7 @@ def _cast(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
 def _int8(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
     from trtbuild.arrays import data
     from trtbuild.graphs import degenerate, qdq
-    from trtbuild.graphs.graph import element_types
+    from trtbuild.graphs.graph import element_types, producers
     from trtbuild.runtimes import calibration
 
     options = job.params["calibration"]
@@ -178,11 +178,14 @@ def _int8(job: Job, model: onnx.ModelProto, keep: Keep) -> dict[str, Any]:
     seen = calibration.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)
     ranges = quantizer.ranges()
     report = qdq.insert(model, nodes, ranges)
-    warnings = degenerate.warnings(seen, ranges, job.params["declared_ranges"])
+    entries, made_by = job.read_json("scopes")["nodes"], producers(model.graph)
+    called = {t: entries[made_by[t].name]["name"] for t in tensors if t in made_by and made_by[t].name in entries}
+    warnings = degenerate.warnings(seen, ranges, job.params["declared_ranges"], options["min_samples"], called)
     return {
         "calibration": {
             "algorithm": options["algorithm"],
             "samples": seen.samples,
+            "doubts": len(warnings),
             "source": job.params["data"],
             "sha256": _digest([part.arrays for part in parts], job.params["inputs"]),
         },

@@ -14,6 +14,7 @@ from trtbuild.core.recipes import code_inputs, data_inputs, data_params, input_p
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.core.verdict import (
+    calibration_checks,
     deviation_checks,
     export_checks,
     missing_threshold,
@@ -24,6 +25,7 @@ from trtbuild.core.verdict import (
 from trtbuild.core.warning import StepWarning
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import Deviation
+from trtbuild.documents.engine import Precision
 from trtbuild.documents.latency import Latency
 from trtbuild.documents.verdict import Check, WarningDocument
 from trtbuild.latency.interval import latency_checks
@@ -51,6 +53,9 @@ def declare(variant: Variant, need: Need) -> Step:
     }
     if variant.spec.latency.measure and any(limit is not None for limit in params["latency"].values()):
         inputs["latency"] = need("latency").out("latency.json")
+    if variant.spec.precision.calibrated and variant.spec.calibration.strict:
+        params["strict_calibration"] = True
+        inputs["precision"] = need("lower").out("precision.json")
     if task:
         params |= {"inputs": input_params(model, profiles=True), "data": data_params(model.data.validation)}
         inputs |= data_inputs(variant, model.data.validation)
@@ -76,6 +81,9 @@ def run(job: Job) -> None:
     warnings: list[WarningDocument] = []
     if job.params["task"]:
         checks[f"task: {job.params['task']['metric']} drop"], warnings = _judge_task(job)
+    if "precision" in job.inputs:
+        calibration = reading.read(job.input("precision"), Precision).get("calibration")
+        checks |= calibration_checks(calibration["doubts"] if calibration else 0)
     latency = reading.read(job.input("latency"), Latency) if "latency" in job.inputs else None
     judged, not_judged = latency_checks(latency, job.params["latency"])
     checks |= judged

@@ -11,10 +11,10 @@ from trtbuild.core.spec.engine import Calibration, Toolchain, _for_python
 
 
 @pytest.mark.parametrize(
-    "options", [{"bins": 7}, {"bins": 0}, {"percentile": 0.0}, {"percentile": 101.0}, {"batch": 0}]
+    "options", [{"bins": 7}, {"bins": 0}, {"percentile": 0.0}, {"percentile": 101.0}, {"batch": 0}, {"min_samples": 0}]
 )
 def test_calibration_options_have_limits(options: dict[str, Any]) -> None:
-    """A histogram halves its bins, a percentile lies in (0, 100], a batch holds a sample."""
+    """A histogram halves its bins, a percentile lies in (0, 100], a batch and a set hold a sample."""
     with pytest.raises(ValueError, match=next(iter(options))):
         Calibration("percentile", **options)
 

@@ -35,10 +35,14 @@ class Precision:
 
 @dataclass(frozen=True)
 class Calibration:
+    """``min_samples``: fewer are a warning; ``strict``: a warning of the calibration fails the variant."""
+
     algorithm: str
     percentile: float = 99.99
     bins: int = 2048
     batch: int = 8
+    min_samples: int = 10
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.bins < 2 or self.bins % 2:
@@ -47,6 +51,8 @@ class Calibration:
             raise ValueError(f"percentile: {self.percentile} is not in (0, 100]")
         if self.batch < 1:
             raise ValueError(f"batch: {self.batch} is below 1")
+        if self.min_samples < 1:
+            raise ValueError(f"min_samples: {self.min_samples} is below 1")
 
 
 @dataclass(frozen=True)
