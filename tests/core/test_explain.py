@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fakes import step
-from trtbuild.core.explain import Judgement, Observation, flat, judge, nearest_difference
+from trtbuild.core.explain import Judgement, Observation, flat, judge
 from trtbuild.core.record import Digest, Record, command, dep_path, params
 from trtbuild.core.step import Out
 
@@ -90,28 +90,6 @@ def test_an_output_changed_by_hand(cached: frozenset[str]) -> None:
     verdict = judge(STEP, replace(FRESH, outs={FIRST: Digest("f1"), SECOND: Digest("x")}, cached=cached))
 
     assert verdict == Judgement("stale", f"output was changed by hand: {SECOND}", restorable=SECOND in cached)
-
-
-def test_the_nearest_recorded_step_explains_a_new_one() -> None:
-    """Of several recorded steps of the kind, the one with fewest differences is named."""
-    near, far = params(step("a", x=1, y=1)), params(step("a", x=1, y=1, z=3))
-    wanted = step("a", x=2, y=1)
-
-    assert nearest_difference(wanted, {"far": far, "near": near}) == "differs from near: params.x 1 -> 2"
-
-
-def test_nothing_to_compare_with() -> None:
-    """Without another step there is no difference, and an equal one is none."""
-    wanted = step("a", x=2)
-
-    assert nearest_difference(wanted, {}) == nearest_difference(wanted, {"same": params(wanted)}) == ""
-
-
-def test_three_differences_are_enough() -> None:
-    """A long list helps nobody."""
-    said = nearest_difference(step("a", p=1, q=1, r=1, s=1), {"near": params(step("a", p=2, q=2, r=2, s=2))})
-
-    assert said == "differs from near: params.p 2 -> 1, params.q 2 -> 1, params.r 2 -> 1"
 
 
 def test_flat_keys_are_dotted() -> None:

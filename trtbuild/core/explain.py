@@ -75,22 +75,6 @@ def _recipe_difference(step: Step, record: Record) -> str:
     return ""
 
 
-def nearest_difference(step: Step, others: Mapping[str, Mapping[str, object]]) -> str:
-    """For a step never built: how it differs from the most similar recorded step of its kind.
-
-    ``others`` maps the folders of that kind to their recorded parameters.
-    """
-    wanted = flat(params(step))
-    best: tuple[int, str, list[str]] | None = None
-    for folder, recorded in sorted(others.items()):
-        have = flat(recorded)
-        changed = sorted(k for k in {*wanted, *have} - {"recipe"} if wanted.get(k) != have.get(k))
-        if changed and (best is None or len(changed) < best[0]):
-            shown = [f"{k} {have.get(k)!r} -> {wanted.get(k)!r}" for k in changed[:3]]
-            best = (len(changed), folder, shown)
-    return f"differs from {best[1]}: {', '.join(best[2])}" if best else ""
-
-
 def flat(value: object, prefix: str = "") -> dict[str, object]:
     """Nested mappings, flattened to dotted keys.
 

@@ -1,56 +1,95 @@
-"""``trtbuild explain``: why each step is in its state, and how a new step differs from recorded ones."""
+"""``trtbuild explain``: what changed, and what has to run because of it."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict
 
+from trtbuild.base.text import printable
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.observation import judge_plan
 from trtbuild.cli import planning, words
-from trtbuild.core.explain import nearest_difference
+from trtbuild.core.causes import Cause, Recorded, causes
+from trtbuild.core.explain import Judgement
 from trtbuild.core.record import params
 from trtbuild.core.step import Step
-from trtbuild.store.tracking import read_yaml
+from trtbuild.store.tracking import LOCK_FILE, read_yaml
+from trtbuild.workers.status import short_name
 
 GROUP = "build"
-HELP = "explain the plan step by step: why a step runs, and how it differs from recorded ones"
+HELP = "explain what would run: the key or file that changed first, with what follows from it"
 EXAMPLES = """\
   trtbuild explain model=segnet precision=int8
+  trtbuild explain model=segnet precision=int8 --steps     # every step: state, reason, inputs
 """
 
-options = words.variant_words
+
+def options(parser: argparse.ArgumentParser) -> None:
+    words.variant_words(parser)
+    parser.add_argument("--steps", action="store_true", help="also print each step's state, reason and inputs")
 
 
 def run(args: argparse.Namespace) -> int:
     p = planning.planned(args)
-    entries = []
-    for step, judgement in judge_plan(p.plan, p.store):
-        nearest = nearest_difference(step, _recorded_params(p.workspace, step)) if judgement.state == "missing" else ""
-        inputs = {name: source.path for name, source in step.inputs.items()}
-        entries.append(
-            {
-                "kind": step.kind, "folder": step.folder, "state": judgement.state, "why": judgement.why,
-                "nearest": nearest, "inputs": inputs, "recipe": params(step),
-            }
-        )  # fmt: skip
-        if not args.json:
-            print(f"{step.folder}\n  {judgement.state}: {judgement.why}")
-            print(
-                *([f"  {nearest}"] if nearest else []),
-                *(f"  reads {n}: {path}" for n, path in inputs.items()),
-                sep="\n",
-            )
+    judged = judge_plan(p.plan, p.store)
+    found = causes(judged, lambda step: _records(p.workspace, step))
     if args.json:
-        print(json.dumps({"steps": entries}, indent=1))
+        print(
+            json.dumps({"causes": [_cause(one) for one in found], "steps": [_step(*one) for one in judged]}, indent=1)
+        )
+        return 0
+    for line in [*lines(found, judged), *(_step_lines(judged) if args.steps else [])]:
+        print(printable(line))
     return 0
 
 
-def _recorded_params(workspace: Workspace, step: Step) -> dict[str, Mapping[str, object]]:
-    found: dict[str, Mapping[str, object]] = {}
+def lines(found: Sequence[Cause], judged: Sequence[tuple[Step, Judgement]]) -> list[str]:
+    """Each cause with its changes, what follows from it in one line, and how much is fresh."""
+    shown = []
+    for cause in found:
+        why = "changed" if cause.changes else cause.judgement.why
+        shown.append(f"{short_name(cause.step)}: {why}")
+        shown += [f"  {change}" for change in cause.changes]
+        if cause.since:
+            shown.append(f"  since {cause.since}")
+        if cause.follows:
+            names = ", ".join(dict.fromkeys(step.kind for step in cause.follows))
+            shown.append(f"  so {len(cause.follows)} more run: {names}")
+    fresh = sum(judgement.state == "fresh" for _, judgement in judged)
+    return [*shown, f"{fresh} of {len(judged)} steps are fresh"]
+
+
+def _step_lines(judged: Sequence[tuple[Step, Judgement]]) -> list[str]:
+    shown = []
+    for step, judgement in judged:
+        shown += [step.folder, f"  {judgement.state}: {judgement.why}"]
+        shown += [f"  reads {name}: {source.path}" for name, source in step.inputs.items()]
+    return shown
+
+
+def _cause(one: Cause) -> dict[str, object]:
+    return {
+        "kind": one.step.kind, "folder": one.step.folder, "state": one.judgement.state, "why": one.judgement.why,
+        "since": one.since, "changes": [asdict(change) for change in one.changes],
+        "follows": [step.folder for step in one.follows],
+    }  # fmt: skip
+
+
+def _step(step: Step, judgement: Judgement) -> dict[str, object]:
+    inputs = {name: source.path for name, source in step.inputs.items()}
+    return {
+        "kind": step.kind, "folder": step.folder, "state": judgement.state, "why": judgement.why, "inputs": inputs,
+        "recipe": params(step),
+    }  # fmt: skip
+
+
+def _records(workspace: Workspace, step: Step) -> list[Recorded]:
+    found = []
     for path in sorted((workspace.root / step.folder).parent.glob(f"{step.kind}-*/params.yaml")):
-        content = read_yaml(path)
-        if isinstance(content, dict) and content.get("kind") == step.kind:
-            found[path.parent.name] = content
+        content, lock = read_yaml(path), path.with_name(LOCK_FILE)
+        if isinstance(content, dict) and content.get("kind") == step.kind and lock.is_file():
+            folder = path.parent.relative_to(workspace.root).as_posix()
+            found.append(Recorded(folder, content, lock.stat().st_mtime))
     return found
