@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypedDict
 
 from trtbuild.documents.deviation import Guilty
+from trtbuild.documents.enginecomparison import EngineComparison, Pair
 from trtbuild.documents.latency import Bounds, MaybeBounds
 from trtbuild.documents.report import Axes, Report
 from trtbuild.documents.schema import Limit
@@ -27,14 +28,6 @@ class VerdictChange(TypedDict):
     now_failing: list[str]
     no_longer_failing: list[str]
     limits_changed: list[str]
-
-
-class Pair(TypedDict):
-    """A number on both sides; ``ratio`` is new / old, above 1 means more, and None where it has no meaning."""
-
-    new: float | None
-    old: float | None
-    ratio: float | None
 
 
 class WorstPair(Pair):
@@ -108,6 +101,7 @@ class ComparedNumbers(TypedDict):
     latency: LatencyChange
     engine_bytes: Pair
     work_share: dict[str, Shares]
+    compiled: EngineComparison
     layers: LayersChange | None
     environment: list[Fact]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
+
+from trtbuild.documents.schema import LATER
 
 
 class EngineTotal(TypedDict):
@@ -41,7 +43,10 @@ class EngineTensor(TypedDict):
 
 
 class ReportedEngineLayer(TypedDict):
-    """One layer, in execution order; null where the engine's record does not say."""
+    """One layer, in execution order; null where the engine's record does not say.
+
+    ``own_operations``: those with a node in this layer, rather than only one that lowering added to their result.
+    """
 
     index: int
     name: str
@@ -49,6 +54,7 @@ class ReportedEngineLayer(TypedDict):
     type: str
     scope: str
     operations: list[str]
+    own_operations: Annotated[list[str], LATER]
     placed_by: str
     bytes: int | None
     macs: int | None

@@ -122,6 +122,7 @@ def document(inspection: Inspection) -> dict[str, Any]:
         return {
             "name": layer.name, "kind": layer.kind, "type": layer.type, "tactic": layer.tactic, "stream": layer.stream,
             "scope": one.place.scope, "operations": list(one.place.operations), "placed_by": one.place.how,
+            "own_operations": list(one.place.own),
             "nodes": None if layer.nodes is None else list(layer.nodes),
             "inputs": tensors(layer.inputs), "outputs": tensors(layer.outputs),
             "constants": None if layer.constants is None else tensors(layer.constants),

@@ -25,11 +25,15 @@ _WITHOUT_AUTHOR = ("control", "shape", "nothing")
 
 @dataclass(frozen=True)
 class Place:
-    """``operations`` are paths in TensorFlow, the most costly first; ``how`` says how the scope was found."""
+    """``operations`` are paths in TensorFlow, the most costly first; ``how`` says how the scope was found.
+
+    ``own``: operations with a node in the layer, rather than only one that lowering added to their result.
+    """
 
     scope: str = ""
     operations: tuple[str, ...] = ()
     how: str = "unknown"  # "scopes", "name", "neighbour", "unknown"
+    own: tuple[str, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -52,7 +56,7 @@ def places(layers: Sequence[EngineLayer], scopes: ScopeMap | None) -> list[Place
             near += [writers[tensor.name] for tensor in layer.inputs if tensor.name in writers]
             known = next((found[k] for k in near if found[k].known), None)
             if known is not None:
-                found[i] = replace(known, operations=(), how="neighbour")
+                found[i] = replace(known, operations=(), how="neighbour", own=())
     return found
 
 
@@ -68,7 +72,8 @@ def _place(layer: EngineLayer, names: Names) -> Place:
     order = sorted(known, key=lambda one: (one[1], -one[0].cost))  # nodes that were added for precision come last
     paths = tuple(dict.fromkeys(member.path for member, _ in order))
     anchor = next((path for path in paths if "/" in path), paths[0])
-    return Place(anchor.rpartition("/")[0], paths, how)
+    unaided = tuple(dict.fromkeys(member.path for member, added in order if not added))
+    return Place(anchor.rpartition("/")[0], paths, how, unaided)
 
 
 def _of(node: str) -> str:

@@ -17,7 +17,7 @@ from trtbuild.core.verdict import why_unjudged, word_of
 from trtbuild.documents.report import Report
 from trtbuild.pipeline import baseline
 from trtbuild.reports.compare import compare
-from trtbuild.reports.comparetable import table
+from trtbuild.reports.comparetable import SCOPES, table
 
 _REPORT_FOLDER = re.compile(r"report-(.*)-[0-9a-f]{8}")
 MOST_NAMES = 12  # in a hint that lists what exists
@@ -110,8 +110,13 @@ def _against_baseline(root: Path, name: str, new: Report) -> Mapping[str, object
     return compare(new, old)
 
 
-def say(comparisons: Sequence[Mapping[str, object]], *, as_json: bool, several: bool = False) -> None:
-    """Print tables, or one JSON document: the comparison, or for a sweep (``several``) all under "comparisons"."""
+def say(
+    comparisons: Sequence[Mapping[str, object]], *, as_json: bool, several: bool = False, whole: bool = False
+) -> None:
+    """Print tables, or one JSON document: the comparison, or for a sweep (``several``) all under "comparisons".
+
+    A table has every scope in which the engines differ if it is to be ``whole``.
+    """
     if as_json:
         if not comparisons and not several:
             return  # stderr has the reason
@@ -119,7 +124,7 @@ def say(comparisons: Sequence[Mapping[str, object]], *, as_json: bool, several: 
         print(json.dumps(document, indent=1, allow_nan=False))
         return
     if comparisons:
-        print("\n\n".join("\n".join(table(comparison)) for comparison in comparisons))
+        print("\n\n".join("\n".join(table(comparison, None if whole else SCOPES)) for comparison in comparisons))
 
 
 def side(word: str, here: Path) -> Report:

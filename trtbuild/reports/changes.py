@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from trtbuild.documents.comparison import ComparedNumbers, MovedLayer, Pair
+from trtbuild.documents.comparison import ComparedNumbers, MovedLayer
 from trtbuild.documents.deviation import Metric
+from trtbuild.documents.enginecomparison import Pair
+from trtbuild.reports.compareengine import engine_changes
 
 MOVED = 1.1  # an output's error that changes by a tenth is worth a line; a smaller change shows in the numbers only
 
@@ -45,6 +47,7 @@ def changes(comparison: ComparedNumbers) -> list[str]:
         phrases.append(f"p50 {old['value']:.4g} → {new['value']:.4g} ms ({change})")
     if (size := comparison["engine_bytes"]["ratio"]) is not None and not 1 / MOVED <= size <= MOVED:
         phrases.append(f"engine {size:.3g} times the size")
+    phrases += engine_changes(comparison["compiled"])
     if any(abs(share["new"] - share["old"]) > 0.005 for share in comparison["work_share"].values()):
         shares = comparison["work_share"].items()
         phrases.append("work in " + ", ".join(f"{k} {100 * s['old']:.3g} → {100 * s['new']:.3g} %" for k, s in shares))
@@ -105,12 +108,17 @@ def _few(names: Sequence[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + more
 
 
+def who(comparison: ComparedNumbers) -> str:
+    """The ids of the variants that are compared."""
+    new, old = comparison["new"]["id"], comparison["old"]["id"]
+    return new if new == old else f"{new} against {old}"
+
+
 def summary(comparison: ComparedNumbers) -> str:
     """One line: which variants, and what changed, or that nothing did."""
-    new, old = comparison["new"]["id"], comparison["old"]["id"]
-    who = new if new == old else f"{new} against {old}"
     said = changes(comparison)
     if said:
-        return f"{who}: {'; '.join(said)}"
+        return f"{who(comparison)}: {'; '.join(said)}"
     equal = all(row["equal"] for row in comparison["environment"] if row["name"] == "engine sha256")
-    return f"{who}: nothing that counts changed, {'the engine is the same' if equal else 'the engine differs in bytes'}"
+    engine = "the engine is the same" if equal else "the engine differs in bytes"
+    return f"{who(comparison)}: nothing that counts changed, {engine}"

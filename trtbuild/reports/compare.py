@@ -13,7 +13,6 @@ from trtbuild.documents.comparison import (
     Fact,
     LayersChange,
     MovedLayer,
-    Pair,
     Shares,
     TaskChange,
     VerdictChange,
@@ -21,8 +20,10 @@ from trtbuild.documents.comparison import (
     WorstPair,
 )
 from trtbuild.documents.deviation import Metric
+from trtbuild.documents.enginecomparison import Pair
 from trtbuild.documents.layers import LayerRow, ReportedLayers
 from trtbuild.documents.report import Output, Report
+from trtbuild.engine.comparison import compare_engines
 from trtbuild.layers.jumps import floor
 from trtbuild.reports.changes import summary, worst_output
 from trtbuild.reports.comparelatency import compare_latency, lowered_side
@@ -53,6 +54,9 @@ def compare(new: Report, old: Report) -> Comparison:
         "latency": compare_latency(new.get("latency"), old.get("latency")),
         "engine_bytes": _pair(new["engine"]["bytes"], old["engine"]["bytes"]),
         "work_share": _shares(new["engine"]["work_share"], old["engine"]["work_share"]),
+        "compiled": compare_engines(
+            new.get("compiled"), old.get("compiled"), estimates=(new.get("estimate"), old.get("estimate"))
+        ),
         "layers": compare_layers(new.get("layers"), old.get("layers")),
         "environment": environment(new, old),
     }

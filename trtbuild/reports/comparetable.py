@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from trtbuild.base.text import printable
+from trtbuild.documents.comparison import Comparison
+from trtbuild.documents.enginecomparison import EngineComparison
+from trtbuild.reports import compareengine
+from trtbuild.reports.changes import changes, who
 
+SCOPES = 8  # in which the engines differ, the largest difference first
+ON_ONE_LINE = 2  # changes
 ALWAYS = ("max_abs", "rmse")  # metrics shown even where they are equal
 WIDEST = 46  # characters of a value; a longer one is cut in the middle (--json has all of it)
 Row = tuple[str, str, str, str]
 
 
-def table(comparison: Mapping[str, Any]) -> list[str]:
-    """The summary, then rows of name, old, new and change.  Control characters in names are escaped."""
+def table(comparison: Mapping[str, Any], scopes: int | None = SCOPES) -> list[str]:
+    """The summary, then rows of name, old, new and change.  Control characters in names are escaped.
+
+    Args:
+        scopes: how many of the scopes in which the engines differ, None for all.
+    """
     old, new = comparison["old"], comparison["new"]
-    rows = [*_verdict(comparison), *_deviation(comparison), *_cost(comparison), *_layers(comparison)]
+    rows = [*_verdict(comparison), *_deviation(comparison), *_cost(comparison)]
+    rows += [*_engine(comparison["compiled"], scopes), *_layers(comparison)]
     rows += _environment(comparison)
     shown = [tuple(_clip(printable(cell)) for cell in row) for row in [("", "old", "new", "change"), *rows]]
     widths = [max(len(row[i]) for row in shown) for i in range(4)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
     same = sum(row["equal"] for row in comparison["environment"])
     return [
-        printable(comparison["summary"]), "",
+        *_summary(comparison), *_notes(comparison["compiled"]), "",
         f"old: {printable(old['id'])}", f"new: {printable(new['id'])}", "",
         *lines, "", f"{same} of {len(comparison['environment'])} facts of the environment are equal",
     ]  # fmt: skip
@@ -69,6 +80,27 @@ def _cost(c: Mapping[str, Any]) -> Iterable[Row]:
             now,
             "same" if before == now else f"{100 * (share['new'] - share['old']):+.3g}",
         )
+
+
+def _summary(c: Mapping[str, Any]) -> list[str]:
+    """One line, or a line for each change where these are too many for one."""
+    said = changes(cast("Comparison", c))
+    if len(said) <= ON_ONE_LINE:
+        return [printable(c["summary"])]
+    return [f"{printable(who(cast('Comparison', c)))}:", *(f"  {printable(phrase)}" for phrase in said)]
+
+
+def _notes(found: EngineComparison) -> list[str]:
+    return [f"engines: {printable(note)}" for note in ([found["why"]] if found["why"] else found["notes"])]
+
+
+def _engine(found: EngineComparison, scopes: int | None) -> Iterable[Row]:
+    """The compiled engines: totals other than the plan, which is the engine's size, and the scopes that differ."""
+    yield from (row for row in compareengine.total_rows(found) if row[0] != compareengine.TOTALS["plan_bytes"])
+    yield from ((f"in {name}", *rest) for name, *rest in compareengine.scope_rows(found, scopes))  # type: ignore[misc]
+    rest = len(found["scopes"]) - scopes if scopes is not None else 0
+    if rest > 0:
+        yield f"in {rest} other scopes (--all)", "", "", "differs"
 
 
 def _layers(c: Mapping[str, Any]) -> Iterable[Row]:

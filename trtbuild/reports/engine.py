@@ -33,7 +33,7 @@ def collect(layers: Mapping[str, Any], scopes: ScopeMap, passport: Mapping[str, 
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("name", "kind", "type", "scope", "operations", "bytes", "macs", "placed_by")
+    kept = ("name", "kind", "type", "scope", "operations", "own_operations", "bytes", "macs", "placed_by")
     sides = {side: [{key: one[key] for key in ("type", "shape", "layout")} for one in row[side]]
              for side in ("inputs", "outputs")}  # fmt: skip
     return {key: row[key] for key in kept} | sides

@@ -24,7 +24,7 @@ from trtbuild.documents.report import Report
 from trtbuild.documents.verdict import Verdict
 from trtbuild.reports.comparelatency import lowered_side
 
-VERSION = 3
+VERSION = 4
 # Made here, not by the latency step, so that a new template redraws them without measuring again.
 FLAME_FILES = (
     "flamegraph.svg", "flamegraph.html", "flamegraph.folded", "flamegraph.speedscope.json", "flamegraph.trace.json",

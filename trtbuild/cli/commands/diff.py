@@ -21,6 +21,7 @@ EXAMPLES = """\
 
 def options(parser: argparse.ArgumentParser) -> None:
     words.variant_words(parser)
+    parser.add_argument("--all", action="store_true", help="show every scope in which the compiled engines differ")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         p = plan_overrides(find_workspace(Path.cwd()), overrides, sweep=args.multirun, files=False)
         made, code = comparison.diff_accepted(p)
-    comparison.say(made, as_json=args.json, several=args.multirun)
+    comparison.say(made, as_json=args.json, several=args.multirun, whole=args.all)
     return code
