@@ -9,16 +9,17 @@ import pytest
 
 from tests.support.fakes import step
 from trtbuild.base.errors import EngineError
-from trtbuild.workers.status import PlainStatus, make_status, short_name
+from trtbuild.workers.status import Detail, PlainStatus, make_status, short_name
 
 STEP = step("a", x=1)
 
 
-def said(*events: Callable[[PlainStatus], None]) -> list[str]:
+def said(*events: Callable[[PlainStatus], None], detail: Detail = "usual") -> list[str]:
     stream, ticks = io.StringIO(), iter(range(100))
-    status = PlainStatus(stream, clock=lambda: next(ticks))
+    status = PlainStatus(stream, clock=lambda: next(ticks), detail=detail)
     for event in events:
         event(status)
+    status.close()
     return stream.getvalue().splitlines()
 
 
@@ -40,10 +41,27 @@ def test_one_line_for_each_event() -> None:
     assert lines == [
         "run    m/a  (never built here)",
         "ran    m/a  1.0 s",
-        "fresh  m/a",
+        "fresh  1 step",
         "pull   models/m",
         "skip   m/a, m/b",
     ]
+
+
+@pytest.mark.parametrize(
+    ("detail", "lines"),
+    [
+        ("usual", ["fresh  2 steps", "ran    m/a", "fresh  1 step"]),
+        ("every", ["fresh  m/a", "fresh  m/a", "ran    m/a", "fresh  m/a"]),
+        ("quiet", []),
+    ],
+)
+def test_fresh_steps_are_counted_unless_each_is_wanted(detail: Detail, lines: list[str]) -> None:
+    ended = [lambda s, how=how: s.finished(STEP, how) for how in ("fresh", "fresh", "ran", "fresh")]
+    assert said(*ended, detail=detail) == lines
+
+
+def test_failures_are_reported_even_quietly() -> None:
+    assert said(lambda s: s.failed(STEP, EngineError("refused")), detail="quiet") == ["FAILED m/a: refused"]
 
 
 @pytest.mark.parametrize(("count", "lines"), [(0, 1), (20, 21), (25, 22)])

@@ -24,9 +24,7 @@ def run(argv: Sequence[str]) -> int:
     from trtbuild.cli import words
 
     if "--version" in argv:
-        from trtbuild import __version__
-
-        print(f"trtbuild {__version__}")
+        print("\n".join(_versions()))
         return 0
     if not argv or list(argv) in (["--help"], ["-h"]):
         print(words.overview(), end="", file=sys.stdout if argv else sys.stderr)
@@ -42,8 +40,9 @@ def main() -> NoReturn:
     try:
         status = run(sys.argv[1:])
     except KeyboardInterrupt:
-        print("trtbuild: interrupted; finished steps are kept; run it again to continue", file=sys.stderr)
-        status = 130
+        status, what = 130, "interrupted; finished steps are kept; run it again to continue"
+        print(f"trtbuild: {what}", file=sys.stderr)
+        _document(status, what)
     except BrokenPipeError as error:
         status = _unwritten(error)
     except Exception as error:
@@ -66,6 +65,27 @@ def _interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _versions() -> list[str]:
+    """What a bug report needs: this package first, then all that makes artifacts."""
+    import platform
+    from importlib.metadata import version
+
+    from trtbuild import __version__, config
+
+    tools = {**config.installed(), "dvc": version("dvc"), "python": platform.python_version()}
+    lines = [f"{tool} {tools[tool]}" for tool in sorted(tools)]
+    return [f"trtbuild {__version__}", *lines, f"{platform.system()} {platform.release()} {platform.machine()}"]
+
+
+def _document(status: int, what: str, where: str = "", hint: str = "", details: Sequence[str] = ()) -> None:
+    """With --json, an error is one document, too."""
+    if "--json" in sys.argv:
+        import json
+
+        error = {"status": status, "what": what, "where": where, "hint": hint, "details": list(details)}
+        print(json.dumps({"schema_version": 1, "error": error}, indent=1))
+
+
 def _report(error: Exception) -> int:
     """One line for the user; only a bug shows its traceback."""
     from trtbuild.base.errors import PlaceError, TrtbuildError
@@ -76,9 +96,11 @@ def _report(error: Exception) -> int:
         print(f"trtbuild: {error}", file=sys.stderr)
         for line in error.details:
             print(f"  {line}", file=sys.stderr)
+        _document(error.exit_status, error.what, error.where, error.hint, error.details)
         return error.exit_status
     import traceback
 
     traceback.print_exception(error)
     print("trtbuild: this is a bug in trtbuild; please report it with the lines above", file=sys.stderr)
+    _document(70, f"{type(error).__name__}: {error}", hint="this is a bug in trtbuild; please report it")
     return 70

@@ -172,6 +172,16 @@ def install_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def detail_options(parser: argparse.ArgumentParser) -> None:
+    """How much a build reports while it runs: ``detail`` is a Detail of workers/status.py."""
+    chosen = parser.add_mutually_exclusive_group()
+    for flags, detail, help in (
+        (("-q", "--quiet"), "quiet", "report failures and verdicts only"),
+        (("-v", "--verbose"), "every", "also report each fresh step"),
+    ):
+        chosen.add_argument(*flags, dest="detail", action="store_const", const=detail, default="usual", help=help)
+
+
 def remote_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remote", metavar="NAME", help="the DVC remote to use instead of the default one")
 

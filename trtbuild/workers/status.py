@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.core.step import Step
@@ -35,25 +35,36 @@ class SilentStatus(Status):
     """Says nothing: the caller reads the outcome."""
 
 
-class PlainStatus(Status):
-    """One line for each event."""
+Detail = Literal["quiet", "usual", "every"]
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._clock = stream, clock
+
+class PlainStatus(Status):
+    """One line for each event; fresh steps in a row are counted in one line.
+
+    ``detail``: "quiet" reports failures only, "every" also each fresh step.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic, detail: Detail = "usual") -> None:
+        self._stream, self._clock, self._detail = stream, clock, detail
+        self._fresh = 0  # steps that were fresh, and not reported yet
         self._since: dict[str, float] = {}
         self._told: set[str] = set()
 
     def started(self, step: Step, why: str) -> None:
         self._since[step.key] = self._clock()
-        self._say(f"run    {short_name(step)}  ({why})")
+        self._event(f"run    {short_name(step)}  ({why})")
 
     def finished(self, step: Step, how: str) -> None:
         since = self._since.pop(step.key, None)
         took = f"  {self._clock() - since:.1f} s" if since is not None else ""
-        self._say(f"{how:<6} {short_name(step)}{took}")
+        if how == "fresh" and self._detail != "every":
+            self._fresh += 1
+        else:
+            self._event(f"{how:<6} {short_name(step)}{took}")
 
     def failed(self, step: Step, error: TrtbuildError) -> None:
         self._since.pop(step.key, None)
+        self._count_fresh()
         if str(error) in self._told:  # one mistake in the config fails every step that reads it
             self._say(f"FAILED {short_name(step)}: for the same reason")
             return
@@ -65,14 +76,25 @@ class PlainStatus(Status):
             self._say(f"         … and {len(error.details) - 20} more in the log")
 
     def blocked(self, steps: Sequence[Step]) -> None:
-        self._say(f"skip   {', '.join(short_name(step) for step in steps)}")
+        self._event(f"skip   {', '.join(short_name(step) for step in steps)}")
 
     def note(self, line: str) -> None:
-        self._say(line)
+        self._event(line)
 
     def close(self) -> None:
+        self._count_fresh()
         with contextlib.suppress(BrokenPipeError):
             self._stream.flush()
+
+    def _event(self, line: str) -> None:
+        self._count_fresh()
+        if self._detail != "quiet":
+            self._say(line)
+
+    def _count_fresh(self) -> None:
+        if self._fresh and self._detail != "quiet":
+            self._say(f"fresh  {self._fresh} step{'s' * (self._fresh > 1)}")
+        self._fresh = 0
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # whoever listened has left; the build goes on
@@ -82,8 +104,8 @@ class PlainStatus(Status):
 class LiveStatus(PlainStatus):
     """The same lines, with a spinner line for each running step underneath."""
 
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: TextIO, detail: Detail = "usual") -> None:
+        super().__init__(stream, detail=detail)
         from rich.console import Console
         from rich.live import Live
 
@@ -119,6 +141,7 @@ class LiveStatus(PlainStatus):
         super().close()
 
 
-def make_status(stream: TextIO | None = None) -> Status:
+def make_status(stream: TextIO | None = None, detail: Detail = "usual") -> Status:
     stream = stream or sys.stderr
-    return LiveStatus(stream) if stream.isatty() else PlainStatus(stream)
+    live = stream.isatty() and detail != "quiet"
+    return LiveStatus(stream, detail) if live else PlainStatus(stream, detail=detail)

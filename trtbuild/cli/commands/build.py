@@ -17,6 +17,7 @@ from trtbuild.building.summary import NOTHING_TO_DO, show_document, summarise
 from trtbuild.cli import noop, words
 from trtbuild.config import composed
 from trtbuild.machine.gpu import DRIVER_FILES
+from trtbuild.workers.status import make_status
 
 GROUP = "build"
 HELP = "build, validate and report a variant, or every variant of a sweep (-m); the verb can be omitted"
@@ -29,6 +30,7 @@ EXAMPLES = """\
 def options(parser: argparse.ArgumentParser) -> None:
     words.variant_words(parser)
     words.install_option(parser)
+    words.detail_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     workspace = find_workspace(Path.cwd())
     signatures = noop.sign(configuration(workspace.root))
     p = plan_overrides(workspace, words.overrides_of(args), sweep=args.multirun)
-    outcome = build_planned(p, install=args.install)
+    outcome = build_planned(p, install=args.install, status=make_status(detail=args.detail))
     states = variant_states(p, outcome)
     lines = summarise(states, p.invalid)
     if args.multirun:
