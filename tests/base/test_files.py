@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trtbuild.base.errors import ConfigError
-from trtbuild.base.files import copy_atomic, inside, replacing, write_atomic
+from trtbuild.base.files import copy_atomic, inside, replacing, stray_link, write_atomic
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -63,3 +63,36 @@ def test_a_foreign_path_below_its_folder_is_taken(tmp_path: Path) -> None:
     (tmp_path / "folder").symlink_to(tmp_path / "real")
 
     assert inside(tmp_path / "folder", "a/b.bin", where="m") == tmp_path / "folder" / "a" / "b.bin"
+
+
+def test_what_a_rename_puts_there_replaces_a_link(tmp_path: Path) -> None:
+    """A link in its own place is not followed; one on the way there is."""
+    (tmp_path / "folder").mkdir()
+    for name in ("out", "loop"):
+        (tmp_path / "folder" / name).symlink_to(tmp_path if name == "out" else "loop")
+
+    assert inside(tmp_path / "folder", "out", where="m", replaced=True) == tmp_path / "folder" / "out"
+    with pytest.raises(ConfigError):
+        inside(tmp_path / "folder", "out/x", where="m", replaced=True)
+
+
+def test_links_may_lead_into_a_named_folder(tmp_path: Path) -> None:
+    """As DVC's do into its cache."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").symlink_to(tmp_path / "cache" / "x")
+
+    assert inside(tmp_path / "folder", "a", where="m", beside=[tmp_path / "cache"]).name == "a"
+
+
+def test_a_stray_link_is_found_at_any_depth(tmp_path: Path) -> None:
+    """A file or a folder; a link that stays, or leads round, is none."""
+    deep = tmp_path / "folder" / "a" / "b"
+    deep.mkdir(parents=True)
+    (deep / "round").symlink_to("../..")
+    (deep / "self").symlink_to("self")
+    assert stray_link(tmp_path / "folder", tmp_path / "folder") is None
+
+    (deep / "out").symlink_to(tmp_path)
+    assert stray_link(tmp_path / "folder", tmp_path / "folder") == deep / "out"
+    assert stray_link(tmp_path / "folder", tmp_path) is None

@@ -84,3 +84,27 @@ def test_what_was_built_can_be_moved_without_its_sources(root: Path, files: bool
             expected()
     else:
         assert expected()
+
+
+@pytest.mark.parametrize("named", ["model.source.path=models/out", "model.data.validation=models/deep"])
+def test_a_link_out_of_the_workspace_is_refused(root: Path, tmp_path: Path, named: str) -> None:
+    """A file, or one at any depth of a folder; what it leads to is not read."""
+    (tmp_path / "secret").write_bytes(b"secret")
+    (root / "models" / "out").symlink_to(tmp_path / "secret")
+    (root / "models" / "deep").mkdir()
+    (root / "models" / "deep" / "x.npy").symlink_to("../out")
+    with pytest.raises(ConfigError, match="a link that leads out of the workspace") as error:
+        plan(*INT8, named, workspace=root)
+
+    assert error.value.where in ("models/out", "models/deep/x.npy")
+
+
+def test_links_that_stay_and_those_of_dvc_are_followed(root: Path, tmp_path: Path) -> None:
+    """Within the workspace, and into a cache elsewhere, as with ``cache.type symlink``."""
+    (tmp_path / "cache").mkdir()
+    (root / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n", "utf-8")
+    (root / "models" / "good.npz").rename(tmp_path / "cache" / "object")
+    (root / "models" / "good.npz").symlink_to(tmp_path / "cache" / "object")
+    (root / "models" / "again.npz").symlink_to("good.npz")
+
+    assert plan(*INT8, "model.data.validation=models/again.npz", workspace=root)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.support.fakes import RecordingStatus, build, chain, ended, plan
 from tests.support.publishing import plant
 from trtbuild.base import shortcut
-from trtbuild.base.errors import WorkspaceError
+from trtbuild.base.errors import ConfigError, WorkspaceError
 from trtbuild.base.files import inner_path, is_inside
-from trtbuild.core.record import MD5, digest_of
+from trtbuild.core.record import MD5, Digest, digest_of
 from trtbuild.core.step import Step
 from trtbuild.remote.models import bring_models
 from trtbuild.store import Store, tracking
@@ -139,6 +139,39 @@ def test_a_listing_writes_nothing_outside_its_folder(store: Store, path: str) ->
     assert "models/m" in str(found["models/m"])
     assert not list(store.root.parent.rglob("escaped")) and not Path("/tmp/escaped").exists()
     assert not (store.root / "models" / "m").exists()
+
+
+@pytest.fixture
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("outside")
+
+
+def test_a_listing_writes_nothing_through_a_link(store: Store, outside: Path) -> None:
+    """An existing folder is completed, and a link in it leads out."""
+    content = json.dumps([{"md5": hashlib.md5(b"data").hexdigest(), "relpath": "sub/file"}]).encode()
+    name = hashlib.md5(content).hexdigest() + ".dir"
+    for md5, data in ((name, content), (hashlib.md5(b"data").hexdigest(), b"data")):
+        plant(store.objects.path(md5).parent, {md5[2:]: data.decode()})
+    (store.root / "models" / "m").mkdir(parents=True)
+    (store.root / "models" / "m" / "sub").symlink_to(outside)
+    with pytest.raises(ConfigError, match="leads out"):
+        store.checkout(Digest(name), "models/m")
+
+    assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("link", ["build", "build/m", "step"])
+def test_a_step_is_not_written_through_a_link_that_leads_out(store: Store, outside: Path, link: str) -> None:
+    """The build folder, a model's, or the step's own: one line, and nothing is written there."""
+    (one,) = chain("a")
+    plant(store.root / "models", {"source": "1"})
+    place = store.root / (one.folder if link == "step" else link.replace("m", one.model))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(outside)
+    outcome = build(store, plan(one))
+
+    assert "leads out" in str(outcome.failures[one.key])
+    assert not list(outside.iterdir())
 
 
 @pytest.mark.parametrize("known", [7, [], [1, 2, 3, 4], [1, 2, 3, 4, "../x"], ["a", 2, 3, 4, GOOD], None, {}])

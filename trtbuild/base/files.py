@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from trtbuild.base.errors import ConfigError
@@ -36,11 +36,18 @@ def inner_path(relative: object) -> str:
     return relative
 
 
-def inside(folder: Path, relative: str, *, where: str, linked: bool = False) -> Path:
-    """``folder / relative``, where ``relative`` comes from somebody else's document (a model, an archive).
+def inside(
+    folder: Path, relative: str, *, where: str, linked: bool = False, replaced: bool = False,
+    beside: Sequence[Path] = (),
+) -> Path:  # fmt: skip
+    """``folder / relative``, where ``relative`` comes from a model, a config, an archive or a record.
 
-    Every such path, read or written, goes through here.  ``linked``: the folder and the links in it are temporary ones
-    of our own.
+    Every such path, read or written, goes through here.
+
+    Args:
+        linked: the folder and the links in it are temporary ones of our own.
+        replaced: a rename puts something there, so that a link in its own place is not followed.
+        beside: other folders that links may lead into (DVC's cache).
 
     Raises:
         ConfigError: it is empty or absolute, goes up with ``..``, or a link on its way leads out of the folder.
@@ -49,10 +56,32 @@ def inside(folder: Path, relative: str, *, where: str, linked: bool = False) -> 
     if not is_inside(relative):
         raise ConfigError(f"it names the file '{shown}', which is not inside its own folder", where=where)
     path = folder / relative
-    if not linked and not path.resolve().is_relative_to(folder.resolve()):
+    if not linked and not stays(path.parent if replaced else path, folder, *beside):
         hint = "if you trust it, replace the link with a copy of its target"
         raise ConfigError(f"its file '{shown}' is a link that leads out of its folder", where=where, hint=hint)
     return path
+
+
+def stays(path: Path, *folders: Path) -> bool:
+    """Whether a path is in one of these folders once all links are resolved; links in a circle lead nowhere."""
+    real = os.path.realpath(path)
+    return any(Path(real).is_relative_to(os.path.realpath(folder)) for folder in folders)
+
+
+def stray_link(path: Path, *folders: Path) -> Path | None:
+    """The first link at or below ``path`` that leads out of these folders."""
+    if not stays(path, *folders):
+        return path
+    pending = [path] if path.is_dir() else []
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_symlink():
+                    if not stays(Path(entry.path), *folders):
+                        return Path(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+    return None
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from trtbuild.base.errors import WorkspaceError
+from trtbuild.base.files import inside
 
 INIT_HINT = "make one with: trtbuild init DIRECTORY"
 
@@ -61,6 +62,14 @@ class Workspace:
         home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
         system = [Path(folder) for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
         return [self.dvc / "config.local", self.dvc / "config", *(f / "dvc" / "config" for f in (home, *system))]
+
+    def inside(self, relative: str, *, where: str, replaced: bool = False) -> Path:
+        """A workspace path that a config or a record names; links may lead into DVC's cache (``cache.type symlink``).
+
+        Raises:
+            ConfigError: as :func:`trtbuild.base.files.inside`.
+        """
+        return inside(self.root, relative, where=where, replaced=replaced, beside=[self.cache])
 
     def prepare(self) -> None:
         """Make the private folder, which git ignores.

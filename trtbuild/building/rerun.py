@@ -12,7 +12,8 @@ from pathlib import Path
 from trtbuild import toolchains
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import is_inside
-from trtbuild.base.workspace import find_workspace
+from trtbuild.base.text import printable
+from trtbuild.base.workspace import Workspace, find_workspace
 from trtbuild.building import sandbox
 from trtbuild.core.parse import parse
 from trtbuild.core.record import PARAMS_FILE, Record
@@ -33,9 +34,12 @@ def rerun(folder: Path) -> int:
     workspace = find_workspace(folder if folder.is_dir() else Path.cwd())
     workspace.prepare()
     recipe = _recipe(folder)
-    out = workspace.private / "rerun" / folder.resolve().name
-    _run(workspace.root, folder.resolve(), recipe, out)
     record = tracking.read_record(folder / tracking.LOCK_FILE, recipe.kind, _to_stderr)
+    if record is not None and record.params != tracking.read_yaml(folder / PARAMS_FILE):
+        where, hint = str(folder / PARAMS_FILE), "restore it with git; to try other values, write a config"
+        raise ConfigError(f"it is not what {tracking.LOCK_FILE} recorded", where=where, hint=hint)
+    out = workspace.private / "rerun" / folder.resolve().name
+    _run(workspace, folder.resolve(), recipe, out)
     lines = compare(out, recipe.outs, record)
     for line in [*lines, f"outputs: {os.path.relpath(out)}"]:
         print(line, file=sys.stderr)
@@ -61,7 +65,7 @@ def run_here(kind: str, folder: Path) -> int:
     workspace.prepare()
     made = workspace.work / f"{os.getpid()}.step.{folder.name}.done"
     try:
-        _run(workspace.root, folder, recipe, made)
+        _run(workspace, folder, recipe, made)
         for name in recipe.outs:
             shutil.move(made / name, folder / name)
     finally:
@@ -97,15 +101,12 @@ def _recipe(folder: Path) -> Recipe:
     return recipe
 
 
-def _run(root: Path, folder: Path, recipe: Recipe, out: Path) -> None:
+def _run(workspace: Workspace, folder: Path, recipe: Recipe, out: Path) -> None:
     """Run in a sandbox of its own, streaming the log to stderr; the outputs end up in ``out``."""
     _check_version(recipe, folder)
-    box = root / ".trtbuild" / "work" / f"{os.getpid()}.rerun.{folder.name}"
-    inputs = {name: (folder / path).resolve() for name, path in recipe.inputs.items()}
-    for name, path in inputs.items():
-        if not path.exists():
-            raise ConfigError(f"input {name} is missing", where=str(path), hint="run: trtbuild, or dvc pull")
-    sandbox.prepare(box, recipe.kind, recipe.params, inputs, root)
+    box = workspace.work / f"{os.getpid()}.rerun.{folder.name}"
+    inputs = {name: _input(workspace, folder, name, path) for name, path in recipe.inputs.items()}
+    sandbox.prepare(box, recipe.kind, recipe.params, inputs, workspace.root)
     step = Step(
         recipe.kind, recipe.version, folder.parent.name, "", {}, {}, tuple(Out(name) for name in recipe.outs),
         environment=recipe.environment,
@@ -117,6 +118,17 @@ def _run(root: Path, folder: Path, recipe: Recipe, out: Path) -> None:
         shutil.move(box / "out", out)
     finally:
         shutil.rmtree(box, ignore_errors=True)
+
+
+def _input(workspace: Workspace, folder: Path, name: str, path: str) -> Path:
+    """An input of a recipe, by its path relative to the step's folder."""
+    where = str(folder / PARAMS_FILE)
+    if "/" in name or not is_inside(name):
+        raise ConfigError(f"'{printable(name)}' is not the name of an input", where=where)
+    file = workspace.inside(os.path.relpath(os.path.join(folder, path), workspace.root), where=where)
+    if not file.exists():
+        raise ConfigError(f"input {name} is missing", where=str(file), hint="run: trtbuild, or dvc pull")
+    return file
 
 
 def _follow(executor: LocalExecutor, log: Path) -> Completion:

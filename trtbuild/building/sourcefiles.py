@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trtbuild.base.errors import ConfigError, DataError
-from trtbuild.base.text import did_you_mean
+from trtbuild.base.files import stray_link
+from trtbuild.base.text import did_you_mean, printable
 from trtbuild.core.spec import BuildSpec
 from trtbuild.core.spec.data import VALIDATION, DataSource
 from trtbuild.store import Store
@@ -19,7 +20,7 @@ def check_files(spec: BuildSpec, store: Store) -> None:
     A file that is recorded in ``models.dvc`` but not here yet is pulled by the build, and checked then.
 
     Raises:
-        ConfigError: a missing file.  DataError: no array for an input or for the labels.
+        ConfigError: a missing file, or a link out of the workspace.  DataError: no array for an input or the labels.
     """
     for where, path in _named(spec):
         if not (store.root / path).exists() and not _to_be_pulled(path, store):
@@ -28,11 +29,21 @@ def check_files(spec: BuildSpec, store: Store) -> None:
             near = did_you_mean(Path(path).name, beside) if beside else ""
             remedy = near if near.startswith("did you mean") else "check the path, which is relative to the workspace"
             raise ConfigError("no such file or folder", where=path, hint=f"{where} names it; {remedy}")
+        _check_links(where, path, store)
     task = spec.model.validation.task
     for name, source in _data(spec):
         labels = [task.labels] if task is not None and name == VALIDATION else []
         if isinstance(source, str):
             _check_arrays(store.root / source, source, [*spec.model.inputs, *labels])
+
+
+def _check_links(where: str, path: str, store: Store) -> None:
+    """Links may lead to other places of the workspace and into DVC's cache: what is elsewhere is not recorded."""
+    stray = stray_link(store.root / path, store.root, store.workspace.cache)
+    if stray is not None:
+        shown = printable(stray.relative_to(store.root).as_posix())
+        hint = f"{where} names it; copy its target here, or keep DVC's cache there (dvc cache dir, cache.type symlink)"
+        raise ConfigError("a link that leads out of the workspace", where=shown, hint=hint)
 
 
 def _named(spec: BuildSpec) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, SourceError, first_line
 from trtbuild.base.text import did_you_mean
+from trtbuild.sources import fileaccess
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -32,7 +33,7 @@ def parse(path: Path, where: str) -> GraphDef:
     """The GraphDef.
 
     Raises:
-        SourceError: it is not one.
+        SourceError: it is not one, or it reads or writes files.
     """
     import tensorflow as tf
 
@@ -43,6 +44,7 @@ def parse(path: Path, where: str) -> GraphDef:
         raise SourceError("not a frozen GraphDef", where=where) from error
     if not graph_def.node:
         raise SourceError("an empty GraphDef", where=where)
+    fileaccess.check(graph_def, where)
     return graph_def
 
 

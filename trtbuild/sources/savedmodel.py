@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.base.files import inside
 from trtbuild.base.text import did_you_mean
+from trtbuild.sources import fileaccess
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -46,14 +47,15 @@ def load(source: SourceParams, path: Path) -> Signature:
     """The signature that ``source`` (``model.source`` of the config) names.
 
     Raises:
-        SourceError: not a readable SavedModel.  ConfigError: it has no such signature or graph, several that could be
-        meant, or it names files outside its folder.
+        SourceError: not a readable SavedModel, or one that reads or writes files.  ConfigError: it has no such
+        signature or graph, several that could be meant, or it names files outside its folder.
     """
     where = source["path"]
     graph = _graph(parse(path, where), source.get("tags"), where)
     name = choose_signature(graph, source.get("signature"), where)
     for asset in graph.asset_file_def:
         inside(path / "assets", asset.filename, where=where)
+    fileaccess.check_saved_model(graph, (info.name for info in graph.signature_def[name].outputs.values()), where)
     tags = sorted(graph.meta_info_def.tags)
     try:
         if any(node.op == "Enter" for node in graph.graph_def.node):

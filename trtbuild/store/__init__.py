@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from trtbuild.base.files import write_atomic
+from trtbuild.base.files import inside, write_atomic
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.record import Digest, Record, command, dep_path, params, same
 from trtbuild.core.step import File, Input, Step
@@ -100,7 +100,7 @@ class Store:
 
     def restore(self, step: Step, record: Record) -> None:
         """Put a record's outputs into the step's folder, its dvc.lock last."""
-        folder = self.root / step.folder
+        folder = self.workspace.inside(step.folder, where=step.folder)
         with repository_lock(self.workspace.dvc):
             for name, digest in record.outs.items():
                 if not same(self.digest(f"{step.folder}/{name}"), digest):
@@ -110,14 +110,15 @@ class Store:
             _write_changed(folder / tracking.LOCK_FILE, tracking.lock_yaml(step.kind, record))
 
     def checkout(self, digest: Digest, path: str) -> None:
-        """Put an object into the workspace, as a reflink where possible and a copy elsewhere.
+        """Put an object into the workspace at the path of a record, as a reflink where possible and a copy elsewhere.
 
         Not a hard link: root writes through its 0444 mode, and would change the cache in place.
 
         Raises:
             DamagedObject: its bytes are not the object's; nothing is put there.
+            ConfigError: a link on its way leads out of the workspace, or of the tracked folder.
         """
-        target = self.root / path
+        target = self.workspace.inside(path, where=path, replaced=True)
         if digest.md5.endswith(".dir"):
             self._checkout_folder(digest, target)
             return
@@ -134,8 +135,9 @@ class Store:
             if listing is None:
                 raise DamagedObject("the listing of a tracked folder is not in the cache", where=str(target))
             for file in listing:
-                if not (into / file["relpath"]).exists():
-                    self.objects.copy_out(Digest(file["md5"]), into / file["relpath"])
+                place = inside(into, file["relpath"], where=str(target), replaced=True)
+                if not place.exists():
+                    self.objects.copy_out(Digest(file["md5"]), place)
             if into is made:
                 made.chmod(0o755)  # mkdtemp makes 0700
                 made.rename(target)

@@ -39,3 +39,10 @@ def test_a_requirement_is_pinned_and_has_no_other_condition(text: str) -> None:
     """Nobody would notice that a condition is not understood."""
     with pytest.raises(ValueError, match="is not pinned"):
         Toolchain("tensorrt-rtx", "1", (text,), ())
+
+
+@pytest.mark.parametrize("version", ["1/../../../x", "../x", "", "/x", "1 7"])
+def test_a_version_is_one_part_of_a_path(version: str) -> None:
+    """It names the folder of its environment."""
+    with pytest.raises(ValueError, match="is not a version"):
+        Toolchain("tensorrt-rtx", version, (), ())

@@ -10,6 +10,7 @@ from typing import Literal
 _REQUIREMENT = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+)(?: *; *python_full_version *(<|>=) *'(\d+)\.(\d+)')?"
 )
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")  # part of the name of its environment's folder
 CUDA_PROVIDER = "CUDAExecutionProvider"
 LoweringKind = Literal["none", "float16", "bfloat16", "int8"]
 CALIBRATED: tuple[LoweringKind, ...] = ("int8",)  # their scales come from data
@@ -69,6 +70,8 @@ class Toolchain:
     compute_capabilities: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if not _VERSION.fullmatch(self.version):
+            raise ValueError(f"version: '{self.version}' is not a version, such as 1.7.1.9")
         held = (_for_python(requirement, sys.version_info[:2]) for requirement in self.requirements)
         object.__setattr__(self, "requirements", tuple(requirement for requirement in held if requirement))
 
