@@ -16,9 +16,11 @@ def main(root: Path, name: str, out: Path) -> None:
     import yaml
 
     from trtbuild.arrays import data, outputs
+    from trtbuild.core.spec import Lowering
     from trtbuild.deviation import statistics
     from trtbuild.graphs import canonical, qdq
     from trtbuild.graphs.graph import element_types, hoist_constants
+    from trtbuild.graphs.placement import Placement
     from trtbuild.quantizers import minmax
     from trtbuild.runtimes import calibration, onnxruntime, tensorflow
     from trtbuild.sources import tfonnx
@@ -44,9 +46,8 @@ def main(root: Path, name: str, out: Path) -> None:
     # int8 with min-max calibration.
     graph = onnx.load(out / "model.onnx")
     hoist_constants(graph.graph)
-    nodes, _ = qdq.candidates(
-        graph.graph, element_types(graph), ["Conv", "ConvTranspose", "MatMul", "Gemm"], lambda node: False
-    )
+    lowering = Lowering("int8", "int8", quantize_ops=("Conv", "ConvTranspose", "MatMul", "Gemm"))
+    nodes, _ = qdq.candidates(graph.graph, element_types(graph), Placement(lowering))
     quantizer = minmax.make({})
     calibration.calibrate(graph, qdq.activations(nodes, graph.graph), samples("calibration"), inputs, 8, quantizer)
     qdq.insert(graph, nodes, quantizer.ranges())

@@ -73,7 +73,7 @@ def test_int8_tells_what_stays_in_float(tmp_path: Path) -> None:
     )
 
     assert [(n.severity, n.node, n.words) for n in notes] == [
-        ("note", "MatMul_1", "it stays float32: a vector has no output channels")
+        ("note", "MatMul_1", "it is not quantised: a vector has no output channels")
     ]
     assert "QuantizeLinear" in {node.op_type for node in onnx.load(path).graph.node}
 

@@ -10,7 +10,9 @@ import onnx
 import pytest
 
 from tests.support.graphs import Array, constants, copy, graph, node, nodes, run
+from trtbuild.core.spec import Lowering, LoweringKind
 from trtbuild.graphs.cast import Casts, cast_graph
+from trtbuild.graphs.placement import Placement
 from trtbuild.graphs.rounding import emulate
 
 LOW = {"float16": onnx.TensorProto.FLOAT16, "bfloat16": onnx.TensorProto.BFLOAT16}
@@ -22,18 +24,12 @@ def draw(*shape: int) -> Array:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
-def keep(*op_types: str) -> Callable[[Any], bool]:
-    return lambda node: node.op_type in op_types
-
-
-NOTHING = keep()
-
-
 def lowered(
-    model: onnx.ModelProto, precision: str = "float16", kept: Callable[[Any], bool] = NOTHING
+    model: onnx.ModelProto, precision: LoweringKind = "float16", kept: tuple[str, ...] = ()
 ) -> tuple[onnx.ModelProto, Casts]:
+    """``kept``: types of operations that stay in float32."""
     low = copy(model)
-    done = cast_graph(low, precision, kept)
+    done = cast_graph(low, Placement(Lowering("low", precision, exclude_ops=kept)))
     return low, done
 
 
@@ -133,7 +129,7 @@ def test_everything_between_computes_in_the_low_precision() -> None:
 def test_neighbours_in_float32_exchange_float32() -> None:
     """Two neighbours that are both kept see no rounding between them."""
     model = graph("float[4] x => float[4] y { a = Relu(x) b = Exp(a) c = Log(b) y = Neg(c) }")
-    low, done = lowered(model, kept=keep("Exp", "Log"))
+    low, done = lowered(model, kept=("Exp", "Log"))
 
     assert list(node(low, "Log").input) == list(node(low, "Exp").output)
     assert types(low)[node(low, "Exp").output[0]] == "float32"
@@ -142,7 +138,7 @@ def test_neighbours_in_float32_exchange_float32() -> None:
 
 def test_a_kept_node_beside_an_output_needs_no_cast() -> None:
     """What stays float32 goes straight to a float32 output."""
-    low, _ = lowered(graph("float[4] x => float[4] y { a = Relu(x) y = Exp(a) }"), kept=keep("Exp"))
+    low, _ = lowered(graph("float[4] x => float[4] y { a = Relu(x) y = Exp(a) }"), kept=("Exp",))
 
     assert low.graph.node[-1].op_type == "Exp"
     assert list(low.graph.node[-1].output) == ["y"]
@@ -151,7 +147,7 @@ def test_a_kept_node_beside_an_output_needs_no_cast() -> None:
 def test_a_constant_that_both_precisions_use_exists_in_both() -> None:
     """The kept reader sees its exact value, not a rounded one."""
     model = graph("float[2] x => float[2] y { a = Mul(x, w) y = Add(a, w) }", w=[1.0001, 3.3])
-    low, _ = lowered(model, kept=keep("Add"))
+    low, _ = lowered(model, kept=("Add",))
     added, multiplied = (constants(low)[node(low, kind).input[1]] for kind in ("Add", "Mul"))
 
     np.testing.assert_array_equal(added, np.float32([1.0001, 3.3]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from tests.graphs.test_cast import NETS, keep, loop_net, lowered
+from tests.graphs.test_cast import NETS, loop_net, lowered
 from tests.support.graphs import graph, node, nodes, run
 
 
@@ -26,7 +26,7 @@ def test_a_branch_may_give_back_a_constant() -> None:
 
 def test_a_kept_loop_keeps_its_body() -> None:
     """Nothing inside a node that stays float32 is cast."""
-    low, done = lowered(loop_net(), kept=keep("Loop"))
+    low, done = lowered(loop_net(), kept=("Loop",))
 
     assert done.kept == ["Loop_1"]
     assert all(a.i != onnx.TensorProto.FLOAT16 for n in nodes(low) for a in n.attribute if a.name == "to")

@@ -9,8 +9,10 @@ import onnx
 import pytest
 
 from tests.support.graphs import Array, constants, copy, graph, node, nodes, run
+from trtbuild.core.spec import Lowering
 from trtbuild.graphs import onescale, qdq
 from trtbuild.graphs.graph import element_types
+from trtbuild.graphs.placement import Placement
 
 
 def draw(*shape: int, seed: int = 0) -> Array:
@@ -19,7 +21,8 @@ def draw(*shape: int, seed: int = 0) -> Array:
 
 def quantised(text: str, largest: float = 4.0, **values: Any) -> onnx.ModelProto:
     model = graph(text, **values)
-    chosen, _ = qdq.candidates(model.graph, element_types(model), ("Conv",), lambda _: False)
+    placement = Placement(Lowering("int8", "int8", quantize_ops=("Conv",)))
+    chosen, _ = qdq.candidates(model.graph, element_types(model), placement)
     qdq.insert(model, chosen, dict.fromkeys(qdq.activations(chosen, model.graph), largest))
     return model
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from tests.support.graphs import Array, constants, copy, graph, node, nodes, run
 from trtbuild.base.errors import LowerError
+from trtbuild.core.spec import Lowering
 from trtbuild.graphs import qdq
 from trtbuild.graphs.graph import element_types
+from trtbuild.graphs.placement import Placement
 
 OPS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 
@@ -23,11 +25,16 @@ def draw(*shape: int) -> Array:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
+def int8(*kept: str, ops: tuple[str, ...] = OPS) -> Placement:
+    """``kept``: names of nodes that are excluded."""
+    return Placement(Lowering("int8", "int8", quantize_ops=ops, exclude_scopes=("kept",)), {"kept": kept})
+
+
 def quantised(
     model: onnx.ModelProto, kept: tuple[str, ...] = (), ranges: Mapping[str, float] | None = None
 ) -> tuple[onnx.ModelProto, qdq.Quantisation]:
     low = copy(model)
-    chosen, _ = qdq.candidates(low.graph, element_types(low), OPS, lambda n: n.name in kept)
+    chosen, _ = qdq.candidates(low.graph, element_types(low), int8(*kept))
     found = ranges or dict.fromkeys(qdq.activations(chosen, low.graph), 4.0)
     return low, qdq.insert(low, chosen, found)
 
@@ -136,7 +143,7 @@ def test_a_weight_that_is_read_elsewhere_stays_there_too() -> None:
 def test_excluded_nodes_stay_as_they_are() -> None:
     """They are reported as excluded, and compute in float32."""
     model = two_layers()
-    _, reasons = qdq.candidates(model.graph, element_types(model), OPS, lambda n: n.name == "MatMul_0")
+    _, reasons = qdq.candidates(model.graph, element_types(model), int8("MatMul_0"))
     low, report = quantised(model, kept=("MatMul_0",))
 
     assert reasons == {"MatMul_0": "excluded by overrides"}
@@ -152,7 +159,7 @@ def test_what_cannot_be_int8_says_why() -> None:
         }""",
         w=draw(2, 2),
     )
-    chosen, reasons = qdq.candidates(model.graph, element_types(model), OPS, lambda n: False)
+    chosen, reasons = qdq.candidates(model.graph, element_types(model), int8())
 
     assert reasons == {"MatMul_0": "not float32", "MatMul_1": "constant"}
     assert [n.name for n in chosen] == ["MatMul_2"]

@@ -7,15 +7,18 @@ import onnx
 import pytest
 
 from tests.support.graphs import copy, graph, nodes, run
+from trtbuild.core.spec import Lowering
 from trtbuild.graphs import qdq, residuals
 from trtbuild.graphs.graph import element_types
+from trtbuild.graphs.placement import Placement
 
 W = np.random.default_rng(0).standard_normal((3, 3, 1, 1)).astype(np.float32)
 
 
 def quantised(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[residuals.Shortcut]]:
     low = copy(model)
-    chosen, _ = qdq.candidates(low.graph, element_types(low), ("Conv",), lambda _: False)
+    placement = Placement(Lowering("int8", "int8", quantize_ops=("Conv",)))
+    chosen, _ = qdq.candidates(low.graph, element_types(low), placement)
     found = residuals.shortcuts(low, {one.name for one in chosen})
     names = {*qdq.activations(chosen, low.graph), *(one.name for one in found)}
     qdq.insert(low, chosen, dict.fromkeys(names, 4.0), found)

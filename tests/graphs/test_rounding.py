@@ -7,13 +7,15 @@ import numpy as np
 import onnx
 
 from tests.support.graphs import Array, copy, graph, run
+from trtbuild.core.spec import Lowering
 from trtbuild.graphs.cast import cast_graph
+from trtbuild.graphs.placement import Placement
 from trtbuild.graphs.rounding import emulate, low_types
 
 
 def bf16(model: onnx.ModelProto) -> onnx.ModelProto:
     low = copy(model)
-    cast_graph(low, "bfloat16", lambda node: False)
+    cast_graph(low, Placement(Lowering("bf16", "bfloat16")))
     return low
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import onnx
 
 from tests.support.graphs import graph
+from trtbuild.core.spec import Lowering
 from trtbuild.graphs.cast import cast_graph
+from trtbuild.graphs.placement import Placement
 from trtbuild.layers.inspectedgraph import read_graph
 
 NET = "float[2,4] x => float[2,4] y { m = MatMul(x, w)  y = Relu(m) }"
@@ -27,7 +29,7 @@ def test_a_float32_graph_is_run_as_it_is(tmp_path: Path) -> None:
 def test_an_output_that_is_cast_back_counts_as_what_it_is_cast_from(tmp_path: Path) -> None:
     """It was computed in float16, although its type is float32."""
     model = graph(NET, w=[[1.0] * 4] * 4)
-    cast_graph(model, "float16", lambda n: False)
+    cast_graph(model, Placement(Lowering("fp16", "float16")))
     onnx.save(model, tmp_path / "half.onnx")
     found = read_graph("lowered", tmp_path / "half.onnx")
 

@@ -65,9 +65,7 @@ WIDE = np.float32([[1e4, 1e-2, 1, 3]]) * np.ones((4, 1), np.float32)
 def test_a_reduction_lowers_as_the_config_says(lowering: Lowering, quantised: list[str]) -> None:
     """Types to quantise and exclusions; also once the reduction has given the nodes other names."""
     model = graph(PRODUCT, v=WIDE, w=WIDE)
-    fault = LoweringFault(
-        lowering, TOLERANCES["int8"], {}, kept=frozenset({"Gemm_1"} if lowering.exclude_scopes else ())
-    )
+    fault = LoweringFault(lowering, TOLERANCES["int8"], {}, scoped={"scope": frozenset({"Gemm_1"})})
 
     def ops() -> list[str]:
         lowered = fault.lowered(model)

@@ -16,10 +16,12 @@ from trtbuild.arrays.arrayfile import write_npz
 from trtbuild.base.errors import ConfigError, ModelError
 from trtbuild.core.job import Job
 from trtbuild.core.parse import parse
+from trtbuild.core.spec import Lowering
 from trtbuild.core.spec.data import Data, RandomData
 from trtbuild.deviation.blame import guilty_hop, guilty_of_model
 from trtbuild.graphs import qdq
 from trtbuild.graphs.graph import element_types
+from trtbuild.graphs.placement import Placement
 from trtbuild.steps import deviation
 
 Array = np.ndarray[Any, Any]
@@ -164,7 +166,8 @@ def test_a_fault_planted_in_a_graph_is_named_by_its_hop(
     wrong = {"u": weights["u"] + np.float32(0.7)} if fault == "exporter" else {}
     exported = graphs.graph(NETWORK, **{**weights, **wrong})
     lowered = graphs.copy(exported)
-    chosen, _ = qdq.candidates(lowered.graph, element_types(lowered), ["MatMul"], lambda node: False)
+    products = Placement(Lowering("int8", "int8", quantize_ops=("MatMul",)))
+    chosen, _ = qdq.candidates(lowered.graph, element_types(lowered), products)
     ranges = dict.fromkeys(qdq.activations(chosen, lowered.graph), 16.0)
     qdq.insert(lowered, chosen, ranges | ({"r": 160.0} if fault == "scale" else {}))
     runs = {"reference": source, "exported": exported, "lowered": lowered}

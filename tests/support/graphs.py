@@ -44,8 +44,8 @@ def nodes(model: Any) -> list[Any]:
     return list(walk(model.graph))
 
 
-def node(model: Any, op_type: str) -> Any:
-    (found,) = [n for n in nodes(model) if n.op_type == op_type]
+def node(model: Any, op_type: str, name: str = "") -> Any:
+    (found,) = [n for n in nodes(model) if n.op_type == op_type and name in ("", n.name)]
     return found
 
 

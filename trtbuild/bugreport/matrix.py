@@ -134,9 +134,9 @@ def in_precisions(graph: str, model: onnx.ModelProto, own: Lowering, others: Ite
     from trtbuild.graphs import uncalibrated
 
     entries = [Entry(graph, own.precision, model)]
-    if own.kind != "none":
+    if not own.plain:
         return entries
-    for other in (one for one in others if one.kind != "none"):
+    for other in (one for one in others if not one.plain):
         name = other.precision
         copy = onnx.ModelProto.FromString(model.SerializeToString())
         try:

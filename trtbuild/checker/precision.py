@@ -26,21 +26,20 @@ EXTERNAL_BYTES = 1 << 20
 _CLAMP = "use a bound that {0} holds, such as -1e4 in place of -1e9 for a mask; the build clamps it to {1:g}"
 _EPSILON = "use a larger one (1e-5 is held by {0}), or keep this scope in float32: overrides.{0}.exclude_scopes"
 _INFINITE = "use a large finite number: infinity times zero, and infinity minus infinity, are NaN"
-_STAYS = "nothing to fix; if it has to be int8, give it a constant weight of two dimensions or more"
+_STAYS = "nothing to fix; if it has to be quantised, give it a constant weight of two dimensions or more"
 
 
 def pitfalls(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Problem]:
     """Constants that the precision cannot hold, each once, at the first node that reads it."""
-    kind = how.lowering.kind
-    largest = LARGEST.get(kind)
-    if largest is None:
-        return []
-    vanishes = VANISHES_BELOW.get(kind, 0.0)
+    from trtbuild.graphs.placement import Placement
+
+    placement = Placement(how.lowering, scoped(model, how, finder.nodes))
     found: dict[str, Problem] = {}
-    for node, name, values in _constants(model):
-        if name in found:
+    for node, name, values in _constants(model) if placement.casts else ():
+        kind = placement.of(node).float_type
+        if name in found or kind not in LARGEST:
             continue
-        said = _said(values, largest, vanishes, how.lowering.precision)
+        said = _said(values, LARGEST[kind], VANISHES_BELOW.get(kind, 0.0), placement.of(node).precision)
         if said is not None:
             found[name] = finder.noticed("precision", "warning", node.name, node.op_type, *said)
     return list(found.values())
@@ -88,7 +87,7 @@ def _constants(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str, Ar
 
 
 def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) -> tuple[Path, list[Problem]]:
-    """Write the graph in the requested precision; also report what stays float32 though int8 was requested.
+    """Write the graph in the requested precision; also report what is not quantised though that was requested.
 
     Raises:
         LowerError: the precision cannot be written into this graph.
@@ -96,10 +95,10 @@ def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) 
     import onnx
 
     path = folder / "model.onnx"
-    if how.lowering.kind == "none":
+    if how.lowering.plain:
         path.write_bytes(model.SerializeToString())
         return path, []
-    keep = _kept_nodes(model, how, finder.nodes)
+    keep = scoped(model, how, finder.nodes)
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         path.write_bytes(model.SerializeToString())
         path, kept = _in_child(path, how, keep, folder)
@@ -110,25 +109,26 @@ def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) 
         path.write_bytes(model.SerializeToString())
     kinds = {node.name: node.op_type for node in model.graph.node}
     return path, [
-        finder.noticed("precision", "note", name, kinds.get(name, ""), f"it stays float32: {why}", _STAYS)
+        finder.noticed("precision", "note", name, kinds.get(name, ""), f"it is not quantised: {why}", _STAYS)
         for name, why in kept.items()
         if why != "excluded by overrides"
     ]
 
 
-def _kept_nodes(model: onnx.ModelProto, how: Options, nodes: dict[str, NodeEntry]) -> list[str]:
+def scoped(model: onnx.ModelProto, how: Options, nodes: dict[str, NodeEntry]) -> dict[str, list[str]]:
+    """The nodes in each scope that the precision names."""
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.scopes import nodes_in_scopes
 
-    found = nodes_in_scopes(all_nodes(model.graph), how.lowering.exclude_scopes, {"nodes": nodes, "tensors": {}})
-    return sorted({name for names in found.values() for name in names})
+    names = (*how.lowering.scopes, *how.lowering.exclude_scopes)
+    return nodes_in_scopes(all_nodes(model.graph), names, {"nodes": nodes, "tensors": {}})
 
 
-def _in_child(model: Path, how: Options, keep: list[str], folder: Path) -> tuple[Path, dict[str, str]]:
+def _in_child(model: Path, how: Options, keep: dict[str, list[str]], folder: Path) -> tuple[Path, dict[str, str]]:
     """The same where weights are in a separate file: another process reads them."""
     from trtbuild.workers.child import run_job
 
-    params = {"lowering": asdict(how.lowering), "keep_nodes": keep, "threshold": EXTERNAL_BYTES}
+    params = {"lowering": asdict(how.lowering), "scoped": keep, "threshold": EXTERNAL_BYTES}
     out = run_job(
         "workers.jobs.lowered", params, {"model": model}, folder / "lowering", where="lower", limit_s=how.limit_s
     )

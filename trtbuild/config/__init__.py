@@ -12,7 +12,7 @@ from typing import Any
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import templates
 from trtbuild.base.text import did_you_mean
-from trtbuild.config import checks
+from trtbuild.config import checks, option
 from trtbuild.config.code import code_of, workspace_code
 from trtbuild.config.composed import Composed
 from trtbuild.config.composing import compose_config, composed_option, default_option
@@ -56,7 +56,9 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
         if config.get(group) is None:
             have = ", ".join(options(root, group))
             raise ConfigError(f"no {group} chosen", where="command line", hint=f"write {group}=NAME; available: {have}")
-        parts[group] = parse(cls, config[group], group)
+        parts[group] = (
+            option.precision(root, config[group], group) if group == "precision" else parse(cls, config[group], group)
+        )
     spec = BuildSpec(**parts)
     names = Names(**{field.name: str(choices[field.name]) for field in fields(Names)})
     checks.check(root, spec, names)

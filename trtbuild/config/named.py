@@ -13,8 +13,9 @@ from trtbuild import config
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import workspace_here
+from trtbuild.config import option
 from trtbuild.core.parse import parse
-from trtbuild.core.spec import Calibration, Lowering, Precision, Toolchain
+from trtbuild.core.spec import Calibration, Lowering, Toolchain
 from trtbuild.core.spec.lowering import rank
 from trtbuild.store.tracking import parse_yaml
 
@@ -47,7 +48,7 @@ def toolchain(root: Path, name: str) -> Toolchain:
     Raises:
         ConfigError: an unknown version, or a file that is not a toolchain.
     """
-    return parse(Toolchain, _option(root, "tensorrt", name), f"tensorrt={name}")
+    return parse(Toolchain, option.content(root, "tensorrt", name), f"tensorrt={name}")
 
 
 def toolchains(root: Path, names: Sequence[str] | None) -> dict[str, Toolchain]:
@@ -71,11 +72,11 @@ def precision(root: Path, name: str, overrides: Sequence[str] = ()) -> Lowering:
     Raises:
         ConfigError: an unknown precision, or a file that is not one.
     """
-    said = parse(Precision, _option(root, "precision", name, overrides), f"precision={name}")
+    said = option.precision(root, option.content(root, "precision", name, overrides), f"precision={name}")
     calibration = Calibration("minmax")
     if said.calibrated:
         chosen = default_option(root, "calibration")
-        calibration = parse(Calibration, _option(root, "calibration", chosen), f"calibration={chosen}")
+        calibration = parse(Calibration, option.content(root, "calibration", chosen), f"calibration={chosen}")
     return Lowering.of(name, said, calibration)
 
 
@@ -102,17 +103,3 @@ def names_of(words: Iterable[str], key: str, who: str, hint: str = "") -> list[s
         if not names:
             raise ConfigError("names no version", where=word)
     return names
-
-
-def _option(root: Path, group: str, name: str, overrides: Sequence[str] = ()) -> object:
-    have = config.options(root, group)
-    if name not in have:
-        raise config.unknown(group, name, have, f"{group}={name}")
-    if overrides:
-        return config.composed_option(root, group, name, overrides)
-    path = next(p for folder in config.conf_folders(root) if (p := folder / group / f"{name}.yaml").is_file())
-    text = path.read_bytes()
-    content = parse_yaml(text, str(path))
-    if not isinstance(content, dict) or "defaults" in content or b"${" in text:
-        return config.composed_option(root, group, name)
-    return content

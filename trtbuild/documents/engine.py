@@ -33,10 +33,13 @@ class _Precision(WithWarnings):
 class Precision(_Precision, total=False):
     """precision.json: the dtype promised for every compute node, its work, and the notes of the lowering.
 
-    ``compute``: node -> dtype; ``unpromised``: node -> op type; ``kept_float32``: nodes, in int8 with the reason.
+    ``compute``: node -> dtype; ``unpromised``: node -> op type; ``not_quantised``: node of a type that is to be
+    quantised -> reason; ``scopes``: scope -> precision, of a mixed one.
     """
 
-    kept_float32: list[str] | dict[str, str]
+    kept_float32: list[str]
+    not_quantised: dict[str, str]
+    scopes: dict[str, str]
     clamped_constants: dict[str, float]
     calibration: CalibrationFacts
     scales: dict[str, float]

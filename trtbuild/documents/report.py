@@ -83,7 +83,9 @@ class ReportedEngine(Passport):
 class ReportedPrecision(TypedDict):
     nodes_by_dtype: dict[str, int]
     calibration: CalibrationFacts | None
-    kept_float32: list[str] | dict[str, str]
+    kept_float32: list[str] | dict[str, str]  # the latter in reports before not_quantised
+    not_quantised: Annotated[dict[str, str], LATER]
+    scopes: Annotated[dict[str, str], LATER]
     clamped_constants: dict[str, float]
 
 

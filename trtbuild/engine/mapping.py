@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from trtbuild.graphs.scopes import ScopeMap
 
 # What lowering calls the nodes that it adds (graphs/qdq.py, graphs/cast.py); they belong to the tensor in their name.
-_ADDED = re.compile(r"(?:/axis-?\d+)?/d?q$|(?:_fp16|_bf16|_float16|_bfloat16)?/Cast(?:_\d+)?$")
+_ADDED = re.compile(
+    r"(?:/axis-?\d+)?/(?:q|dq(?:_(?:fp16|bf16|fp32))?)$|"
+    r"(?:_fp16|_bf16|_float16|_bfloat16)?/Cast(?:_\d+)?$"
+)
 _WITHOUT_AUTHOR = ("control", "shape", "nothing")
 
 

@@ -1,17 +1,19 @@
-"""float32 -> float16 or bfloat16 throughout a graph, with casts only where the precision changes.
+"""float32 -> the floating-point type of each node, with casts only where the type changes.
 
-Two neighbours that both stay in float32 exchange float32, a constant that both precisions use exists in both, and pure
-shape arithmetic is left alone: the points where generic converters silently lose precision.
+Two neighbours that both stay in float32 exchange float32, a constant that is used in several types exists in each, and
+pure shape arithmetic is left alone: the points where generic converters silently lose precision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trtbuild.core.spec import Form
+from trtbuild.core.spec.precision import FloatType
 from trtbuild.graphs.graph import drop_unused_initialisers, element_types, opset_of, shape_arithmetic, subgraphs
 
 if TYPE_CHECKING:
@@ -20,49 +22,69 @@ if TYPE_CHECKING:
     Retyped = Callable[[str, int], str]  # tensor and element type -> the tensor that has it
 
     from trtbuild.arrays.arrayfile import Array
+    from trtbuild.graphs.placement import Placement
 
-SUFFIX = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
+SUFFIX: Mapping[FloatType, str] = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 # Index and quantisation arithmetic: exact in float32, meaningless or unsupported in half.
-ALWAYS_FLOAT = frozenset({"Range", "QuantizeLinear", "DequantizeLinear", "NonMaxSuppression", "RoiAlign"})
+ALWAYS_FLOAT = frozenset({"Range", "NonMaxSuppression", "RoiAlign"})
+_PAIR = ("QuantizeLinear", "DequantizeLinear")
+HALF_SCALES = 19  # the opset from which the scales of these can be float16 or bfloat16
 LARGEST_BFLOAT16 = (2 - 2**-7) * 2.0**127
 _DTYPE_ATTRIBUTE = ("EyeLike", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
 
 
 @dataclass
 class Casts:
-    """What the pass did: constants beyond the format's range, by name and largest magnitude; nodes kept in float32."""
+    """Constants beyond their type's range, by name and largest magnitude, and nodes that stay in float32 all the same.
+
+    Those are excluded, or compute with indices or shapes.
+    """
 
     clamped: dict[str, float] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
 
 
-def cast_graph(model: onnx.ModelProto, precision: str, keep: Callable[[onnx.NodeProto], bool]) -> Casts:
-    """Rewrite ``model`` (float32) in place so that it computes in ``precision`` ("float16" or "bfloat16").
+def cast_graph(
+    model: onnx.ModelProto, placement: Placement, dequantised: Mapping[str, FloatType] | None = None
+) -> Casts:
+    """Rewrite ``model`` (float32) in place so that each node computes in its type.
 
-    Graph inputs and outputs keep their types.  ``keep(node)`` says which nodes stay in float32.
+    Graph inputs and outputs keep their types.
+
+    Args:
+        dequantised: DequantizeLinear nodes, by name, with the type that they give.
     """
-    caster = _Caster(model, precision, keep)
-    caster.graph(model.graph, {}, top=True)
+    caster = _Caster(model, placement, dequantised or {})
+    caster.graph(model.graph, {}, outer=None, kept=False)
     return caster.done
 
 
 class _Caster:
-    def __init__(self, model: onnx.ModelProto, precision: str, keep: Callable[[onnx.NodeProto], bool]) -> None:
+    def __init__(self, model: onnx.ModelProto, placement: Placement, dequantised: Mapping[str, FloatType]) -> None:
         import onnx
 
         self.onnx = onnx
         self.float: int = onnx.TensorProto.FLOAT
-        self.low: int = onnx.TensorProto.FLOAT16 if precision == "float16" else onnx.TensorProto.BFLOAT16
-        self.suffix: dict[int, str] = {self.float: SUFFIX["float32"], self.low: SUFFIX[precision]}
+        self.kinds: Mapping[FloatType, int] = {
+            "float32": self.float, "float16": onnx.TensorProto.FLOAT16, "bfloat16": onnx.TensorProto.BFLOAT16,
+        }  # fmt: skip
+        self.suffix = {kind: SUFFIX[name] for name, kind in self.kinds.items()}
         self.types = element_types(model)
         self.opset = opset_of(model)
-        self.keep = keep
+        self.placement, self.dequantised = placement, dequantised
         self.done = Casts()
         self.names: set[str] = set(self.types)
 
-    def graph(self, graph: onnx.GraphProto, outer: dict[str, int], *, top: bool, kept: bool = False) -> None:
-        """Cast one graph; ``outer`` holds the types that captured tensors now have."""
-        now = dict(outer)  # float tensor -> the type it has in the new graph
+    def graph(self, graph: onnx.GraphProto, captured: dict[str, int], *, outer: Form | None, kept: bool) -> None:
+        """Cast one graph.
+
+        Args:
+            captured: the types that tensors from outside now have.
+            outer: what the node that the graph belongs to computes in; None for the whole graph.
+            kept: that node stays in float32 with all that is in it.
+        """
+        now = dict(captured)  # float tensor -> the type it has in the new graph
+        border = self.float if outer is None or kept else self.kinds[outer.float_type]
         constants = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == self.float}
         shapes = shape_arithmetic(graph)
         nodes: list[onnx.NodeProto] = []
@@ -85,43 +107,60 @@ class _Caster:
 
         for value in graph.input:
             if self.types.get(value.name) == self.float:
-                wanted = self.float if top or kept else self.low
-                value.type.tensor_type.elem_type = wanted
-                now[value.name] = wanted
+                value.type.tensor_type.elem_type = border
+                now[value.name] = border
         for original in list(graph.node):
             node = self.onnx.NodeProto.FromString(original.SerializeToString())
-            stays = kept or self._stays(node, shapes)
-            if stays and not kept and any(self.types.get(n) == self.float for n in (*node.input, *node.output)):
+            form = self.placement.of(node, outer)
+            stays = kept or self.placement.excludes(node) or self._exact(node, shapes)
+            if stays and not kept and self._in_spite(node, form):
                 self.done.kept.append(node.name)
-            self._node(node, as_type, now, stays)
+            if not stays and node.op_type in _PAIR:
+                self._pair(node, as_type, now, form)
+            else:
+                self._node(node, as_type, now, form, stays)
             nodes.append(node)
-        self._outputs(graph, nodes, as_type, now, self.float if top or kept else self.low)
+        self._outputs(graph, nodes, as_type, now, border)
         del graph.node[:]
         graph.node.extend(nodes)
         drop_unused_initialisers(graph)
 
-    def _stays(self, node: onnx.NodeProto, shapes: set[str]) -> bool:
-        return node.op_type in ALWAYS_FLOAT or any(name in shapes for name in node.output if name) or self.keep(node)
+    def _in_spite(self, node: onnx.NodeProto, form: Form) -> bool:
+        """Whether a node that stays in float32 would compute in another type by its precision."""
+        floats = any(self.types.get(name) == self.float for name in (*node.input, *node.output))
+        return floats and (self.placement.excludes(node) or form.float_type != "float32")
 
-    def _node(self, node: onnx.NodeProto, as_type: Retyped, now: dict[str, int], stays: bool) -> None:
-        inner = subgraphs(node)
+    def _exact(self, node: onnx.NodeProto, shapes: set[str]) -> bool:
+        if node.op_type in _PAIR:
+            return self.opset < HALF_SCALES
+        return node.op_type in ALWAYS_FLOAT or any(name in shapes for name in node.output if name)
+
+    def _pair(self, node: onnx.NodeProto, as_type: Retyped, now: dict[str, int], form: Form) -> None:
+        """A scale has the type of its floating-point side: what is quantised, or what dequantised values become."""
+        if node.op_type == "QuantizeLinear":
+            node.input[1] = as_type(node.input[1], now.get(node.input[0], self.float))
+        elif self.types.get(node.output[0]) == self.float:
+            kind = self.kinds[self.dequantised.get(node.name, form.float_type)]
+            node.input[1] = as_type(node.input[1], kind)
+            now[node.output[0]] = kind
+
+    def _node(self, node: onnx.NodeProto, as_type: Retyped, now: dict[str, int], form: Form, stays: bool) -> None:
+        inner, low = subgraphs(node), self.float if stays else self.kinds[form.float_type]
         chosen: dict[str, int] = {}  # the op's type variable -> type
         for slot, name in enumerate(node.input):
             if self.types.get(name) == self.float:
                 variable, allowed = (None, True) if inner else self._formal(node, slot, "inputs")
-                want = self.low if allowed and not stays else self.float
+                want = low if allowed else self.float
                 node.input[slot] = as_type(name, want)
                 if variable is not None:
                     chosen[variable] = want
         for body in inner:
-            self.graph(body, now, top=False, kept=stays)
-        source_typed = False if stays else self._set_dtype(node)
+            self.graph(body, now, outer=form, kept=stays)
+        source_typed = low != self.float and self._set_dtype(node, low)
         for slot, name in enumerate(node.output):
             if name and self.types.get(name) == self.float:
-                if inner:
-                    now[name] = self.float if stays else self.low
-                elif source_typed:
-                    now[name] = self.low
+                if inner or source_typed:
+                    now[name] = low
                 else:
                     variable, _ = self._formal(node, slot, "outputs")
                     now[name] = chosen.get(variable or "", self.float)
@@ -140,12 +179,12 @@ class _Caster:
                 return variable, "tensor(float16)" in constraint.allowed_type_strs
         return variable, False
 
-    def _set_dtype(self, node: onnx.NodeProto) -> bool:
+    def _set_dtype(self, node: onnx.NodeProto, low: int) -> bool:
         """Retype ops whose output type is an attribute; True when this is one of them."""
         if node.op_type == "Cast":
             for attribute in node.attribute:
                 if attribute.name == "to" and attribute.i == self.float:
-                    attribute.i = self.low
+                    attribute.i = low
                     return True
             return False
         if node.op_type in ("ConstantOfShape", "Constant"):
@@ -155,13 +194,13 @@ class _Caster:
                 node.attribute.append(self.onnx.helper.make_attribute("value", zero))
                 tensor = node.attribute[-1].t
             if tensor is not None and tensor.data_type == self.float:
-                tensor.CopyFrom(self._constant(tensor, tensor.name, self.low))
+                tensor.CopyFrom(self._constant(tensor, tensor.name, low))
                 return True
             return False
         if node.op_type in _DTYPE_ATTRIBUTE:
             kept = [a for a in node.attribute if a.name != "dtype"]
             del node.attribute[:]
-            node.attribute.extend([*kept, self.onnx.helper.make_attribute("dtype", self.low)])
+            node.attribute.extend([*kept, self.onnx.helper.make_attribute("dtype", low)])
             return True
         return False
 

@@ -7,13 +7,15 @@ bias and activation fuse, and a softmax keeps its range).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trtbuild.base.errors import LowerError
+from trtbuild.core.spec.precision import FloatType
+from trtbuild.graphs.cast import SUFFIX
 from trtbuild.graphs.degenerate import SMALLEST_RANGE
 from trtbuild.graphs.graph import drop_unused_initialisers
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import onnx
 
     from trtbuild.arrays.arrayfile import Array
+    from trtbuild.graphs.placement import Placement
     from trtbuild.graphs.residuals import Shortcut
 
 LARGEST = 127  # -128 is unused: the range is symmetric
@@ -29,25 +32,26 @@ ZERO_RANGE = 1.0  # for what is zero throughout: any scale represents it, and th
 
 @dataclass
 class Quantisation:
-    """Scales of activations, and the number of scales of each weight."""
+    """Scales of activations, the number of scales of each weight, and the type that each DequantizeLinear gives."""
 
     scales: dict[str, float] = field(default_factory=dict)
     weights: dict[str, int] = field(default_factory=dict)
+    dequantised: dict[str, FloatType] = field(default_factory=dict)
 
 
 def candidates(
-    graph: onnx.GraphProto, types: Mapping[str, int], op_types: Iterable[str], keep: Callable[[onnx.NodeProto], bool]
+    graph: onnx.GraphProto, types: Mapping[str, int], placement: Placement
 ) -> tuple[list[onnx.NodeProto], dict[str, str]]:
     """Nodes to quantise, and why others of the wanted types are not."""
     import onnx
 
     constants = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
-    wanted, chosen, kept = set(op_types), [], {}
+    chosen, kept = [], {}
     for node in graph.node:
-        if node.op_type not in wanted:
+        operands, form = list(node.input[:2]), placement.requested(node)
+        if not form.quantised or node.op_type not in form.quantize_ops:
             continue
-        operands = list(node.input[:2])
-        if keep(node):
+        if placement.excludes(node):
             kept[node.name] = "excluded by overrides"
         elif any(types.get(name) != onnx.TensorProto.FLOAT for name in operands):
             kept[node.name] = "not float32"
@@ -60,19 +64,6 @@ def candidates(
     return chosen, kept
 
 
-def nodes_to_quantise(
-    graph: onnx.GraphProto, types: Mapping[str, int], op_types: Collection[str], keep: Callable[[onnx.NodeProto], bool]
-) -> tuple[list[onnx.NodeProto], dict[str, str]]:
-    """As :func:`candidates`; raises LowerError if there are none, since int8 would be float32 under another name."""
-    nodes, kept = candidates(graph, types, op_types, keep)
-    if not nodes:
-        raise LowerError(
-            f"nothing to quantise: the graph has no {', '.join(op_types)} outside loops and exclusions", where="lower",
-            hint="an int8 engine would be float32 under another name; use fp16 or bf16",
-        )  # fmt: skip
-    return nodes, kept
-
-
 def activations(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> list[str]:
     """Tensors whose range has to be measured, in graph order."""
     constants = {tensor.name for tensor in graph.initializer}
@@ -81,14 +72,17 @@ def activations(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> list
 
 def insert(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], ranges: Mapping[str, float],
-    shortcuts: Iterable[Shortcut] = (),
+    shortcuts: Iterable[Shortcut] = (), placement: Placement | None = None,
 ) -> Quantisation:  # fmt: skip
     """Put Q/DQ pairs before the operands of ``nodes`` and before ``shortcuts``, and int8 weights in place of float32
-    ones, in ``model``."""
+    ones, in ``model``.
+
+    All of it is float32 so far; with a ``placement``, scales are such that the types of its nodes hold them.
+    """
     import onnx
 
     slots = {node.name: (0, 1) for node in nodes} | {one.node: (one.slot,) for one in shortcuts}
-    graph, writer = model.graph, _PairWriter(model.graph, ranges)
+    graph, writer = model.graph, _PairWriter(model.graph, ranges, placement)
     ordered = []
     for original in list(graph.node):
         node = onnx.NodeProto.FromString(original.SerializeToString())
@@ -102,14 +96,16 @@ def insert(
 
 
 class _PairWriter:
-    """Makes each Q/DQ pair once; several consumers of a tensor share it."""
+    """Makes each Q/DQ pair once; several consumers of a tensor share it, those of one type its DequantizeLinear."""
 
-    def __init__(self, graph: onnx.GraphProto, ranges: Mapping[str, float]) -> None:
+    def __init__(self, graph: onnx.GraphProto, ranges: Mapping[str, float], placement: Placement | None) -> None:
         import onnx
 
-        self._onnx, self._graph, self._ranges = onnx, graph, ranges
+        self._onnx, self._graph, self._ranges, self._placement = onnx, graph, ranges, placement
+        self._types = placement.float_types if placement else frozenset[FloatType]()
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._made: dict[tuple[str, int | None], str] = {}
+        self._stored: dict[tuple[str, int | None], list[str]] = {}
+        self._made: dict[tuple[str, int | None, FloatType], str] = {}
         self._waiting: list[onnx.NodeProto] = []
         self.report = Quantisation()
 
@@ -119,36 +115,42 @@ class _PairWriter:
         return taken
 
     def operand(self, node: onnx.NodeProto, slot: int, name: str) -> str:
-        """The dequantised form of an operand."""
+        """The dequantised form of an operand, in the type of the node."""
         tensor = self._constants.get(name)
         axis = None if tensor is None else weight_axis(node, slot, len(tensor.dims))
-        if (name, axis) not in self._made:
-            self._made[name, axis] = self._activation(name) if tensor is None else self._weight(name, tensor, axis or 0)
-        return self._made[name, axis]
+        kind: FloatType = self._placement.of(node).float_type if self._placement else "float32"
+        if (name, axis) not in self._stored:
+            stored = self._activation(name) if tensor is None else self._weight(name, tensor, axis or 0)
+            self._stored[name, axis] = stored
+        if (name, axis, kind) not in self._made:
+            stem = name if axis is None else f"{name}/axis{axis}"
+            several = any(other[:2] == (name, axis) for other in self._made)
+            output = f"{stem}/dq_{SUFFIX[kind]}" if several else f"{stem}/dq"
+            self._made[name, axis, kind] = self._node("DequantizeLinear", self._stored[name, axis], output, axis)
+            self.report.dequantised[output] = kind
+        return self._made[name, axis, kind]
 
-    def _activation(self, name: str) -> str:
-        scale = _representable(np.float64(self._ranges[name])).item() / LARGEST
+    def _activation(self, name: str) -> list[str]:
+        scale = held(_representable(np.float64(self._ranges[name])) / LARGEST, self._types, name).item()
         self.report.scales[name] = scale
         constants = [
             self._constant(f"{name}/scale", np.float32(scale)),
             self._constant(f"{name}/zero_point", np.int8(0)),
         ]
-        self._node("QuantizeLinear", [name, *constants], f"{name}/q")
-        return self._node("DequantizeLinear", [f"{name}/q", *constants], f"{name}/dq")
+        return [self._node("QuantizeLinear", [name, *constants], f"{name}/q"), *constants]
 
-    def _weight(self, name: str, tensor: onnx.TensorProto, axis: int) -> str:
+    def _weight(self, name: str, tensor: onnx.TensorProto, axis: int) -> list[str]:
         array = self._onnx.numpy_helper.to_array(tensor)
         if not np.isfinite(array).all():
             raise LowerError(f"weights '{name}' have NaN or infinity", where="lower", hint="train or export it again")
-        values, scales = quantise_weight(array, axis)
+        values, scales = quantise_weight(array, axis, self._types, name)
         self.report.weights[name] = len(scales)
         stem = f"{name}/axis{axis}"
-        constants = [
+        return [
             self._constant(f"{stem}/q", values),
             self._constant(f"{stem}/scale", scales),
             self._constant(f"{stem}/zero_point", np.zeros(len(scales), np.int8)),
         ]
-        return self._node("DequantizeLinear", constants, f"{stem}/dq", axis=axis)
 
     def _constant(self, name: str, array: Array | np.generic) -> str:
         self._graph.initializer.append(
@@ -161,13 +163,39 @@ class _PairWriter:
         return output
 
 
-def quantise_weight(array: Array, axis: int) -> tuple[Array, Array]:
-    """int8 values and one float32 scale for each index of ``axis`` (round half to even, as QuantizeLinear does)."""
+def quantise_weight(
+    array: Array, axis: int, types: Collection[FloatType] = (), name: str = "weight"
+) -> tuple[Array, Array]:
+    """int8 values and one scale for each index of ``axis`` (round half to even, as QuantizeLinear does).
+
+    The scales are float32, and values that ``types`` hold.
+    """
     others = tuple(i for i in range(array.ndim) if i != axis)
-    scales = (_representable(np.abs(array).max(axis=others)) / LARGEST).astype(np.float32)
+    scales = held(_representable(np.abs(array).max(axis=others)) / LARGEST, types, name).astype(np.float32)
     shape = [-1 if i == axis else 1 for i in range(array.ndim)]
     rounded = np.rint(array / scales.reshape(shape))
     return np.clip(rounded, -LARGEST, LARGEST).astype(np.int8), scales
+
+
+def held(scales: Array, types: Collection[FloatType], name: str) -> Array:
+    """The least values from ``scales`` on that each of ``types`` holds, so that both sides of a pair have the same one.
+
+    Rounding up clips nothing.  float32 is left to the nearest one.
+    """
+    import ml_dtypes
+
+    for kind in ("bfloat16", "float16"):
+        if kind in types:
+            dtype = np.dtype(ml_dtypes.bfloat16 if kind == "bfloat16" else np.float16)
+            with np.errstate(over="ignore"):
+                low = scales.astype(np.float32).astype(dtype)
+            up = np.nextafter(low, dtype.type(np.inf))
+            low = np.where(low.astype(np.float64) < scales, up, low).astype(np.float64)
+            if not np.isfinite(low).all():
+                hint = "choose rest: bfloat16 or float32, or keep its scope in float32 (overrides)"
+                raise LowerError(f"'{name}' is too large for a scale in {kind}", where="lower", hint=hint)
+            scales = low
+    return scales
 
 
 def _representable(ranges: Array | np.generic) -> Array:

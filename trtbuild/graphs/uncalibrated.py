@@ -1,4 +1,4 @@
-"""A graph in a precision, without data: what a check asks TensorRT about. All int8 scales in it are the same.
+"""A graph in a precision, without data: what a check asks TensorRT about. All scales of activations are the same.
 
 Which operations exist in a precision does not depend on the values of scales; how good they are does, and a build
 measures that.
@@ -6,7 +6,7 @@ measures that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from trtbuild.core.spec import Lowering
@@ -14,49 +14,29 @@ from trtbuild.core.spec import Lowering
 if TYPE_CHECKING:
     import onnx
 
-_RANGE = 127.0  # so that every scale is 1
+_RANGE = 127.0  # so that every scale of int8 is 1
 
 
-def lower(model: onnx.ModelProto, lowering: Lowering, keep_nodes: Collection[str] = ()) -> dict[str, str]:
-    """Rewrite ``model`` (float32) in place; returns nodes of the quantised types that stay in float32, and why.
+def lower(
+    model: onnx.ModelProto, lowering: Lowering, scoped: Mapping[str, Collection[str]] | None = None
+) -> dict[str, str]:
+    """Rewrite ``model`` (float32) in place; returns nodes of the quantised types that are not quantised, and why.
 
     Args:
-        keep_nodes: what stays in float32 besides ``lowering.exclude_ops``: the nodes of the excluded scopes.
+        scoped: the nodes in each of the lowering's scopes, by name.
 
     Raises:
-        LowerError: int8, and nothing to quantise.
+        LowerError: there is nothing to quantise, or onnx cannot raise the opset.
     """
-    from trtbuild.graphs import qdq
-    from trtbuild.graphs.cast import cast_graph
+    from trtbuild.graphs import lowered, qdq
     from trtbuild.graphs.graph import hoist_constants
+    from trtbuild.graphs.placement import Placement
 
-    if lowering.kind == "none":
+    if lowering.plain:
         return {}
-    if not lowering.calibrated:
-        hoist_constants(model.graph)
-        cast_graph(model, lowering.kind, _keeper(lowering, keep_nodes))
-        return {}
-    nodes, kept = quantised_nodes(model, lowering, keep_nodes)
-    qdq.insert(model, nodes, dict.fromkeys(qdq.activations(nodes, model.graph), _RANGE))
-    return kept
-
-
-def quantised_nodes(
-    model: onnx.ModelProto, lowering: Lowering, keep_nodes: Collection[str]
-) -> tuple[list[onnx.NodeProto], dict[str, str]]:
-    """Nodes that int8 is for, and the reasons for those of its types that stay in float32; hoists constants.
-
-    Raises:
-        LowerError: there are none.
-    """
-    from trtbuild.graphs import qdq
-    from trtbuild.graphs.graph import element_types, hoist_constants
-
     hoist_constants(model.graph)
-    keep = _keeper(lowering, keep_nodes)
-    return qdq.nodes_to_quantise(model.graph, element_types(model), lowering.quantize_ops, keep)
-
-
-def _keeper(lowering: Lowering, keep_nodes: Collection[str]) -> Callable[[onnx.NodeProto], bool]:
-    names, kinds = set(keep_nodes), set(lowering.exclude_ops)
-    return lambda node: node.name in names or node.op_type in kinds
+    placement = Placement(lowering, scoped)
+    lowered.prepare(model, placement)
+    nodes, kept = lowered.quantised_nodes(model, placement)
+    lowered.write(model, placement, nodes, dict.fromkeys(qdq.activations(nodes, model.graph), _RANGE))
+    return kept

@@ -60,20 +60,21 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
         {name: [list(s) for s in spec.shapes] for name, spec in inputs.items() if None in spec.shape},
         lowering, {name: named.toolchain(workspace.root, name) for name in names},
         "a model of a workspace", variant.names.model,
-        TOLERANCES[lowering.kind] if limit is None else Tolerance(limit, 0.0),
-        _kept(exported, lowering, scopes), feeds, _head(steps["reference"] / "outputs.npz", rows), compare=True,
+        TOLERANCES[lowering.coarsest] if limit is None else Tolerance(limit, 0.0),
+        _scoped(exported, lowering, scopes), feeds, _head(steps["reference"] / "outputs.npz", rows), compare=True,
         source=_source(steps["export"], scopes),
         secrets=(variant.names.model, str(workspace.root)),
     )  # fmt: skip
 
 
-def _kept(exported: onnx.ModelProto, lowering: Lowering, scopes: ScopeMap) -> frozenset[str]:
-    """Nodes in the scopes that the model excludes."""
+def _scoped(exported: onnx.ModelProto, lowering: Lowering, scopes: ScopeMap) -> dict[str, frozenset[str]]:
+    """Nodes in the scopes that the precision names and the model excludes."""
     from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.scopes import nodes_in_scopes
 
-    found = nodes_in_scopes(all_nodes(exported.graph), lowering.exclude_scopes, scopes)
-    return frozenset(name for names in found.values() for name in names)
+    names = (*lowering.scopes, *lowering.exclude_scopes)
+    found = nodes_in_scopes(all_nodes(exported.graph), names, scopes)
+    return {scope: frozenset(nodes) for scope, nodes in found.items()}
 
 
 def _source(export: Path, scopes: ScopeMap) -> Source | None:

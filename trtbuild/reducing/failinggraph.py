@@ -102,11 +102,11 @@ def _mismatch(subject: Subject, folder: Path) -> FailingGraph | None:
             if part is None:
                 return FailingGraph(source, subject.exported)
             return FailingGraph(part[1], part[0], subject.exported)
-    if subject.lowering.kind == "none":
+    if subject.lowering.plain:
         return None
     feeds = subject.feeds or graphvalues.random_feeds(subject.exported, subject.shapes)
     tensors = graphvalues.everything(subject.exported, feeds) or feeds
-    lowering = LoweringFault(subject.lowering, subject.tolerance, tensors, kept=subject.kept)
+    lowering = LoweringFault(subject.lowering, subject.tolerance, tensors, scoped=subject.scoped)
     if not lowering.compare(subject.exported):  # raises if it cannot be compared, which is not a match
         return None
     lowering.shows(subject.exported)
@@ -119,12 +119,12 @@ def _nothing(subject: Subject, wanted: str, failures: tuple[Failure, ...]) -> Co
         kinds = ", ".join(dict.fromkeys(failure.kind for failure in failures))
         what, hint = f"it does not fail in that way, but has: {kinds}", f"write --for {failures[0].kind}, or omit it"
     else:
-        compared = "; its values are within the tolerance" if subject.golden or subject.lowering.kind != "none" else ""
+        compared = "; its values are within the tolerance" if subject.golden or not subject.lowering.plain else ""
         asked = "it parses and builds" if wanted != "mismatch" else "no deviation is found"
         version = f" with tensorrt={subject.version}" if wanted != "mismatch" else ""
         what = f"nothing fails: {asked}{version}{compared if wanted != 'mismatch' else ''}"
         hint = "choose the version and precision in which it fails"
-        if wanted == "mismatch" and not subject.golden and subject.lowering.kind == "none":
+        if wanted == "mismatch" and not subject.golden and subject.lowering.plain:
             what = "an ONNX file in float32 has nothing to be compared with"
             hint = "write precision=fp16, bf16 or int8, or name a model with model=NAME"
     return ConfigError(what, where=subject.name, hint=hint)

@@ -68,17 +68,17 @@ class LoweringFault:
 
     The graphs in question are float32.  ``tensors``: values of the whole graph's tensors, as inputs of its pieces; a
     missing one is drawn at random.  ``least``: the relative RMS error that a graph must have, a share of the whole
-    graph's, since pieces and random weights with larger values would pass for the fault otherwise.  ``kept``: nodes
-    that stay in float32, in scopes that the model excludes.
+    graph's, since pieces and random weights with larger values would pass for the fault otherwise.  ``scoped``: nodes
+    in each scope of the precision, and in those that the model excludes.
     """
 
     def __init__(
         self, lowering: Lowering, tolerance: Tolerance, tensors: Mapping[str, Array], least: float = 0.0,
-        kept: frozenset[str] = frozenset(),
+        scoped: Mapping[str, frozenset[str]] | None = None,
     ) -> None:  # fmt: skip
         self.target = self.seen = Failure("mismatch", "lower", "", "", "")
         self.relative = 0.0  # of the last graph that deviated
-        self._lowering, self._kept = lowering, kept
+        self._lowering, self._scoped = lowering, dict(scoped or {})
         self._tolerance, self.tensors, self.least = tolerance, dict(tensors), least
 
     def shows(self, model: onnx.ModelProto) -> bool:
@@ -115,12 +115,15 @@ class LoweringFault:
         from trtbuild.runtimes import calibrated
 
         copy: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
-        calibrated.lower(copy, self._lowering, self.feeds(model), self._kept)
+        calibrated.lower(copy, self._lowering, self.feeds(model), self._scoped)
         return copy
 
     def rename(self, new: Renaming) -> None:
         self.tensors = {new.tensors[name]: value for name, value in self.tensors.items() if name in new.tensors}
-        self._kept = frozenset(new.nodes[name] for name in self._kept if name in new.nodes)
+        self._scoped = {
+            scope: frozenset(new.nodes[name] for name in names if name in new.nodes)
+            for scope, names in self._scoped.items()
+        }
 
     def forget_values(self) -> dict[str, Array]:
         """Use random inputs from now on; returns the previous ones."""

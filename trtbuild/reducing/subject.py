@@ -33,7 +33,7 @@ class Subject:
     """``model`` is what TensorRT is given; ``exported`` is the float32 graph that it was lowered from.
 
     ``feeds`` and ``golden``: inputs of one call, and the source's outputs for them; empty if there is no source.
-    ``kept``: nodes of ``exported`` that stay in float32 because the model excludes their scopes.
+    ``scoped``: nodes of ``exported`` in each scope of the precision, and in those that the model excludes.
     ``secrets``: words that must not appear in what is given to others.
     """
 
@@ -46,7 +46,7 @@ class Subject:
     title: str
     name: str  # for files
     tolerance: Tolerance
-    kept: frozenset[str] = frozenset()
+    scoped: Mapping[str, frozenset[str]] = field(default_factory=dict)
     feeds: Mapping[str, Array] = field(default_factory=dict)
     golden: Mapping[str, Array] = field(default_factory=dict)
     case: Case | None = None
@@ -94,7 +94,7 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     uncalibrated.lower(lowered, lowering)
     return Subject(
         lowered, model, chosen.concrete, chosen.profiles, lowering, versions_of(given.get("tensorrt", "")),
-        "an ONNX file", path.stem, TOLERANCES[lowering.kind],
+        "an ONNX file", path.stem, TOLERANCES[lowering.coarsest],
         secrets=(path.stem, str(path.resolve().parent)),
     )  # fmt: skip
 

@@ -42,6 +42,8 @@ def collect(variant: VariantFacts, artifacts: Mapping[str, Any]) -> Report:
             "nodes_by_dtype": precision["nodes_by_dtype"],
             "calibration": precision.get("calibration"),
             "kept_float32": precision.get("kept_float32", []),
+            "not_quantised": precision.get("not_quantised", {}),
+            "scopes": precision.get("scopes", {}),
             "clamped_constants": precision.get("clamped_constants", {}),
         },
         "warnings": warning.collect({step: artifacts[name] for step, name in ARTIFACTS.items() if name in artifacts}),

@@ -1,4 +1,4 @@
-"""A graph in a precision, int8 with the scales of one call's inputs: what the suite and reductions compare with."""
+"""A graph in a precision, with the scales of one call's inputs: what the suite and reductions compare with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy as np
 from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.errors import DataError
 from trtbuild.core.spec import Lowering
-from trtbuild.graphs import qdq, uncalibrated
+from trtbuild.graphs import lowered, qdq, uncalibrated
+from trtbuild.graphs.graph import hoist_constants
+from trtbuild.graphs.placement import Placement
 from trtbuild.quantizers import Quantizer
 from trtbuild.runtimes.onnxruntime import session_of
 
@@ -21,22 +23,26 @@ if TYPE_CHECKING:
 
 
 def lower(
-    model: onnx.ModelProto, lowering: Lowering, feeds: Mapping[str, Array], keep_nodes: Collection[str] = ()
-) -> None:
+    model: onnx.ModelProto, lowering: Lowering, feeds: Mapping[str, Array],
+    scoped: Mapping[str, Collection[str]] | None = None,
+) -> None:  # fmt: skip
     """Rewrite ``model`` (float32) in place, as the step ``lower`` does.
 
     Args:
-        feeds: inputs of one call, which int8 is calibrated with.
-        keep_nodes: nodes that stay in float32, besides the types of ``lowering.exclude_ops``.
+        feeds: inputs of one call, with which it is calibrated.
+        scoped: the nodes in each of the lowering's scopes, by name.
 
     Raises:
-        LowerError: int8, and nothing to quantise.  ModelError: ONNX Runtime cannot run the graph.
+        LowerError: there is nothing to quantise.  ModelError: ONNX Runtime cannot run the graph.
         DataError: a tensor becomes NaN or infinite.
     """
     if not lowering.calibrated:
-        uncalibrated.lower(model, lowering, sorted(keep_nodes))
+        uncalibrated.lower(model, lowering, scoped)
         return
-    nodes = uncalibrated.quantised_nodes(model, lowering, keep_nodes)[0]
+    hoist_constants(model.graph)
+    placement = Placement(lowering, scoped)
+    lowered.prepare(model, placement)
+    nodes, _ = lowered.quantised_nodes(model, placement)
     quantizer: Quantizer = import_module(f"trtbuild.quantizers.{lowering.calibration.algorithm}").make(
         asdict(lowering.calibration)
     )
@@ -44,7 +50,7 @@ def lower(
         if not np.isfinite(values).all():
             raise DataError(f"'{name}' becomes NaN or infinite during calibration", where="lower")
         quantizer.observe(name, values)
-    qdq.insert(model, nodes, quantizer.ranges())
+    lowered.write(model, placement, nodes, quantizer.ranges())
 
 
 def _values(model: onnx.ModelProto, tensors: Collection[str], feeds: Mapping[str, Array]) -> dict[str, Array]:

@@ -104,7 +104,7 @@ def _settings(variant: Variant) -> dict[str, Any]:
         "warmup_s": options.warmup_s,
         "seconds": options.seconds,
         "rounds": options.rounds,
-        "lowering": variant.spec.precision.lowering,
+        "lowering": "mixed" if variant.spec.precision.scopes else variant.spec.precision.lowering,
         "baseline": options.baseline,
     }
 

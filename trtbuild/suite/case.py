@@ -111,7 +111,7 @@ class Case:
 
     @property
     def tolerance(self) -> Tolerance:
-        return self.own_tolerance or TOLERANCES[self.lowering.kind]
+        return self.own_tolerance or TOLERANCES[self.lowering.coarsest]
 
 
 @dataclass(frozen=True)

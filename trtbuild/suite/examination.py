@@ -165,7 +165,7 @@ def lower_case(case: Case, model: onnx.ModelProto, feeds: Sequence[Mapping[str, 
     from trtbuild.runtimes import calibrated
 
     lowering = case.lowering
-    if lowering.kind == "none":
+    if lowering.plain:
         return model
     copy = onnx.ModelProto()
     copy.CopyFrom(model)

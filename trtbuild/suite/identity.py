@@ -16,9 +16,10 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # Whose code decides what a case exports to and how it is compared; and what TensorRT is asked and how it is read.
 _EXAMINING = (
     "suite/authoring.py", "suite/case.py", "suite/comparison.py", "suite/outline.py", "suite/examination.py",
-    "suite/values.py", "suite/worker.py", "graphs/canonical.py", "graphs/cast.py", "graphs/graph.py", "graphs/qdq.py",
-    "graphs/rounding.py", "graphs/uncalibrated.py", "sources/tfonnx.py", "sources/tf2onnxpatches.py",
-    "sources/inlining.py", "quantizers/minmax.py", "runtimes/calibrated.py", "runtimes/onnxruntime.py",
+    "suite/values.py", "suite/worker.py", "graphs/canonical.py", "graphs/cast.py", "graphs/graph.py",
+    "graphs/lowered.py", "graphs/placement.py", "graphs/qdq.py", "graphs/rounding.py", "graphs/uncalibrated.py",
+    "sources/tfonnx.py", "sources/tf2onnxpatches.py", "sources/inlining.py", "quantizers/minmax.py",
+    "runtimes/calibrated.py", "runtimes/onnxruntime.py",
 )  # fmt: skip
 _PROBING = (
     "trt/diagnosis.py", "trt/refusals.py", "trt/api.py", "graphs/misreadings.py", "workers/prober.py",

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 
 from trtbuild.core.spec.data import VALIDATION, FactoryData
 from trtbuild.core.spec.device import Device
-from trtbuild.core.spec.engine import Calibration, LoweringKind, Precision, Runtime, Target, Toolchain
+from trtbuild.core.spec.engine import Calibration, Runtime, Target, Toolchain
 from trtbuild.core.spec.lowering import Lowering
 from trtbuild.core.spec.model import Factory, Model, Onnx, Override
+from trtbuild.core.spec.precision import Form, LoweringKind, Precision
 from trtbuild.core.spec.run import Executor, Latency, Layers
 
 # What other modules need besides a variant: its groups, and the few parts of them that steps distinguish.
 __all__ = [
-    "VALIDATION", "BuildSpec", "Calibration", "Device", "Executor", "Factory", "FactoryData", "Latency", "Layers",
-    "Lowering", "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Runtime", "Target", "Toolchain",
-    "Variant",
+    "VALIDATION", "BuildSpec", "Calibration", "Device", "Executor", "Factory", "FactoryData", "Form", "Latency",
+    "Layers", "Lowering", "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Runtime", "Target",
+    "Toolchain", "Variant",
 ]  # fmt: skip
 
 

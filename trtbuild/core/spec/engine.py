@@ -1,4 +1,4 @@
-"""How a model is built and run: precision, calibration, TensorRT, target and runtime."""
+"""How a model is built and run: calibration, TensorRT, target and runtime."""
 
 from __future__ import annotations
 
@@ -12,26 +12,6 @@ _REQUIREMENT = re.compile(
 )
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")  # part of the name of its environment's folder
 CUDA_PROVIDER = "CUDAExecutionProvider"
-LoweringKind = Literal["none", "float16", "bfloat16", "int8"]
-CALIBRATED: tuple[LoweringKind, ...] = ("int8",)  # their scales come from data
-
-
-@dataclass(frozen=True)
-class Precision:
-    """How ``lower`` writes the precision into the graph (``quantize_ops``: int8 only), and whether TF32 is allowed."""
-
-    lowering: LoweringKind
-    quantize_ops: tuple[str, ...] = ()
-    tf32: bool = False
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether its scales come from data."""
-        return self.lowering in CALIBRATED
-
-    def __post_init__(self) -> None:
-        if self.calibrated and not self.quantize_ops:
-            raise ValueError("quantize_ops: int8 needs the types of operations to quantise, such as [Conv, MatMul]")
 
 
 @dataclass(frozen=True)

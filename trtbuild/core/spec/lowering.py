@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from trtbuild.core.spec.engine import CALIBRATED, Calibration, LoweringKind, Precision
+from trtbuild.core.spec.engine import Calibration
 from trtbuild.core.spec.model import Override
+from trtbuild.core.spec.precision import CALIBRATED, FloatType, Form, LoweringKind, Precision
 
 # Widest first, as pages show them: kind, and whether TF32 is allowed.
-_ORDER: tuple[tuple[str, bool], ...] = (
+_ORDER: tuple[tuple[LoweringKind, bool], ...] = (
     ("none", False), ("none", True), ("float16", False), ("bfloat16", False), ("int8", False),
 )  # fmt: skip
 
@@ -17,43 +19,71 @@ _ORDER: tuple[tuple[str, bool], ...] = (
 class Lowering:
     """``precision`` is only the option's name; the graph depends on the other fields.
 
-    ``quantize_ops`` and ``calibration`` are for int8 only; ``exclude_scopes`` and ``exclude_ops`` stay in float32.
+    ``kind``, ``quantize_ops`` and ``rest`` apply outside ``scopes``, of which the longest that a node is in decides;
+    ``exclude_scopes`` and ``exclude_ops`` stay in float32, whatever else is said.  ``calibration`` is for kinds whose
+    scales come from data.
     """
 
     precision: str = "fp32"
     kind: LoweringKind = "none"
     tf32: bool = False
     quantize_ops: tuple[str, ...] = ()
+    rest: FloatType = "float32"
+    scopes: Mapping[str, Form] = field(default_factory=dict)
     exclude_scopes: tuple[str, ...] = ()
     exclude_ops: tuple[str, ...] = ()
     calibration: Calibration = field(default=Calibration("minmax"))
 
     @property
+    def base(self) -> Form:
+        """What applies outside the scopes."""
+        return Form(self.precision, self.kind, self.quantize_ops, self.rest)
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """That, and what applies in each scope."""
+        return (self.base, *self.scopes.values())
+
+    @property
+    def plain(self) -> bool:
+        """Whether everything stays in float32."""
+        return all(form.kind == "none" for form in self.forms)
+
+    @property
+    def quantised(self) -> bool:
+        return any(form.quantised for form in self.forms)
+
+    @property
     def calibrated(self) -> bool:
-        """Whether its scales come from data."""
-        return self.kind in CALIBRATED
+        """Whether any of its scales come from data."""
+        return any(form.kind in CALIBRATED for form in self.forms)
+
+    @property
+    def coarsest(self) -> LoweringKind:
+        """The kind that loses most."""
+        return max((form.kind for form in self.forms), key=lambda kind: rank(kind, False))
 
     @classmethod
     def of(
         cls, name: str, precision: Precision, calibration: Calibration, override: Override | None = None
     ) -> Lowering:
-        made = cls(name, precision.lowering, precision.tf32)
-        if override is not None and made.kind != "none":
+        own = precision.form(name)
+        made = cls(name, own.kind, precision.tf32, own.quantize_ops, own.rest, dict(precision.scopes))
+        if override is not None and not made.plain:
             made = replace(made, exclude_scopes=override.exclude_scopes, exclude_ops=override.exclude_ops)
-        if made.calibrated:
-            made = replace(made, quantize_ops=precision.quantize_ops, calibration=calibration)
-        return made
+        return replace(made, calibration=calibration) if made.calibrated else made
 
     def __str__(self) -> str:
         """
         >>> str(Lowering("mine", "int8", quantize_ops=("Conv", "MatMul"), exclude_ops=("Gemm",)))
         'int8 for Conv, MatMul; in float32: Gemm'
+        >>> str(Lowering("mixed", "float16", scopes={"head": Form("fp32", "none"), "stem": Form("bf16", "bfloat16")}))
+        'float16; head in float32; stem in bfloat16'
         """
-        text: str = "float32" if self.kind == "none" else self.kind
-        text += f" for {', '.join(self.quantize_ops)}" if self.calibrated else ""
-        text += " with TF32" if self.tf32 else ""
+        parts = [f"{self.base} with TF32" if self.tf32 else str(self.base)]
+        parts += [f"{scope} in {form}" for scope, form in self.scopes.items()]
         excluded = ", ".join((*self.exclude_scopes, *self.exclude_ops))
-        return f"{text}; in float32: {excluded}" if excluded else text
+        return "; ".join([*parts, *([f"in float32: {excluded}"] if excluded else [])])
 
 
 FLOAT32 = Lowering()

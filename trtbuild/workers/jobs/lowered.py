@@ -15,7 +15,7 @@ def run(job: Job) -> None:
     model = onnx.load(job.input("model"), load_external_data=False)
     externaldata.read(model, job.input("model").parent, "check", linked=True)
     p = job.params
-    kept = uncalibrated.lower(model, parse(Lowering, p["lowering"], "lowering"), p["keep_nodes"])
+    kept = uncalibrated.lower(model, parse(Lowering, p["lowering"], "lowering"), p["scoped"])
     path = job.output("lowered.onnx")
     onnx.save(model, path, save_as_external_data=True, location="lowered.bin", size_threshold=p["threshold"])
     job.write_json("kept.json", kept)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from trtbuild.steps.lower import multiply_accumulates
+from trtbuild.graphs.compute import multiply_accumulates
 
 
 @pytest.mark.parametrize(

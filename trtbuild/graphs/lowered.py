@@ -1,0 +1,79 @@
+"""A lowering written into a float32 graph: Q/DQ pairs, then casts, in the opset that its types need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trtbuild.base.errors import LowerError, first_line
+from trtbuild.core.spec import Form
+from trtbuild.graphs import qdq
+from trtbuild.graphs.cast import HALF_SCALES, Casts, cast_graph
+from trtbuild.graphs.graph import all_nodes, element_types, opset_of
+from trtbuild.graphs.qdq import Quantisation
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtbuild.graphs.placement import Placement
+
+
+@dataclass(frozen=True)
+class LoweredGraph:
+    """What was written: scales, and casts."""
+
+    quantisation: Quantisation
+    casts: Casts
+
+
+def prepare(model: onnx.ModelProto, placement: Placement) -> None:
+    """Raise the opset of ``model`` to what its types will need; node names stay.
+
+    Raises:
+        LowerError: onnx cannot convert it.
+    """
+    pairs = placement.lowering.quantised or any(n.op_type == "QuantizeLinear" for n in all_nodes(model.graph))
+    if pairs and placement.casts and opset_of(model) < HALF_SCALES:
+        _raise_opset(model, HALF_SCALES, "half-precision scales")
+
+
+def quantised_nodes(model: onnx.ModelProto, placement: Placement) -> tuple[list[onnx.NodeProto], dict[str, str]]:
+    """Nodes to quantise, and why others of the wanted types are not.
+
+    Raises:
+        LowerError: a quantised precision, or a scope of one, has nothing to quantise: it would be that only by name.
+    """
+    lowering = placement.lowering
+    if not lowering.quantised:
+        return [], {}
+    nodes, kept = qdq.candidates(model.graph, element_types(model), placement)
+    used = {placement.scope_of(node) for node in nodes}
+    forms: list[tuple[str | None, Form]] = [(None, lowering.base), *lowering.scopes.items()]
+    for scope, form in forms:
+        if form.quantised and scope not in used:
+            ops, where = ", ".join(form.quantize_ops), "the graph" if scope is None else f"scope '{scope}'"
+            what = f"nothing to quantise: {where} has no {ops} outside loops and exclusions"
+            hint = f"{form.kind} would be {form.float_type} under another name; use fp16 or bf16"
+            raise LowerError(what, where="lower", hint=hint)
+    return nodes, kept
+
+
+def write(
+    model: onnx.ModelProto, placement: Placement, nodes: list[onnx.NodeProto], ranges: Mapping[str, float]
+) -> LoweredGraph:
+    """Rewrite ``model`` in place; ``ranges``: of the activations of ``nodes``, which are quantised."""
+    quantisation = qdq.insert(model, nodes, ranges, placement=placement) if nodes else Quantisation()
+    casts = cast_graph(model, placement, quantisation.dequantised) if placement.casts else Casts()
+    return LoweredGraph(quantisation, casts)
+
+
+def _raise_opset(model: onnx.ModelProto, opset: int, why: str) -> None:
+    import onnx.version_converter
+
+    try:
+        model.CopyFrom(onnx.version_converter.convert_version(model, opset))
+        del model.graph.value_info[:]  # types that are not to stay
+    except Exception as error:  # the converter's C++ errors come as RuntimeError or its own ConvertError
+        what = f"{why} need opset {opset}, to which onnx cannot convert the graph: {first_line(error)}"
+        raise LowerError(what, where="lower", hint="choose rest: float32, or export in that opset") from error

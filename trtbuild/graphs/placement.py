@@ -1,0 +1,49 @@
+"""Which precision each node of a graph computes in: a lowering, and the nodes that are in its scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from trtbuild.core.spec import Form, Lowering
+from trtbuild.core.spec.precision import FloatType, longest_last
+
+if TYPE_CHECKING:
+    import onnx
+
+EXCLUDED = Form("fp32", "none")
+
+
+class Placement:
+    """``scoped``: scope -> names of the nodes in it, for the lowering's scopes and its excluded ones."""
+
+    def __init__(self, lowering: Lowering, scoped: Mapping[str, Collection[str]] | None = None) -> None:
+        found = scoped or {}
+        self.lowering = lowering
+        self._scopes = {name: scope for scope in longest_last(lowering.scopes) for name in found.get(scope, ())}
+        self._excluded = {name for scope in lowering.exclude_scopes for name in found.get(scope, ())}
+
+    def of(self, node: onnx.NodeProto, outer: Form | None = None) -> Form:
+        """``outer``: what the loop or branch that a node is in computes in; it passes on to nodes in no scope."""
+        return EXCLUDED if self.excludes(node) else self.requested(node, outer)
+
+    def requested(self, node: onnx.NodeProto, outer: Form | None = None) -> Form:
+        """The same before exclusions."""
+        scope = self.scope_of(node)
+        return self.lowering.scopes[scope] if scope is not None else outer or self.lowering.base
+
+    def scope_of(self, node: onnx.NodeProto) -> str | None:
+        """The longest of the lowering's scopes that a node is in."""
+        return self._scopes.get(node.name)
+
+    def excludes(self, node: onnx.NodeProto) -> bool:
+        return node.name in self._excluded or node.op_type in self.lowering.exclude_ops
+
+    @property
+    def float_types(self) -> frozenset[FloatType]:
+        """What the graph's floating-point tensors have inside; excluded nodes and shape arithmetic have float32."""
+        return frozenset(form.float_type for form in self.lowering.forms)
+
+    @property
+    def casts(self) -> bool:
+        return self.float_types != {"float32"}
