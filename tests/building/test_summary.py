@@ -67,7 +67,23 @@ def test_a_terminal_gets_the_first_warnings(tmp_path: Path) -> None:
 def test_what_nothing_judged_is_no_pass_and_says_which_line_to_add(tmp_path: Path) -> None:
     """In the line that a person looks for PASS in; the exit status is that of a build within its thresholds."""
     why = missing_threshold("int8", {"y": {"cosine": 0.99, "max_abs": 0.5}})
-    verdict = verdict_document({}, judging=0, why_not=why, latency=0, not_judged={})
+    verdict = verdict_document({}, judging=0, why_not=why, further=0, not_judged={})
     said = lines(tmp_path, {"validate": verdict})
 
     assert said[0].startswith("v: UNJUDGED (0 of 0 checks): no threshold for int8; add model.validation.deviation.cos")
+
+
+def test_a_limit_that_could_not_be_judged_is_said(tmp_path: Path) -> None:
+    """Nobody takes silence for a pass; a ratio says what it was made of."""
+    ratio = {"observed": 3.0, "limit": 1.0, "passed": False, "share_of_limit": 3.0, "says": "3 MB against 1 MB of fp16"}
+    unknown = {"limit": 9.0, "why": "TensorRT's log does not state it"}
+    verdict = {
+        "passed": False, "word": "fail", "checks": {"engine: max_bytes_moved_vs fp16": ratio},
+        "not_judged": {"engine: max_activation_mb": unknown},
+    }  # fmt: skip
+    said = lines(tmp_path, {"validate": verdict})
+
+    assert said[1:3] == [
+        "  engine: max_bytes_moved_vs fp16: 3, limit 1 (3 MB against 1 MB of fp16)  <- FAILED",
+        "  engine: max_activation_mb: not judged (limit 9): TensorRT's log does not state it",
+    ]

@@ -86,6 +86,10 @@ def test_a_group_younger_than_the_workspace_has_its_default(
         ("latency.seconds=4000", "seconds: 4000"), ("latency.threads=two", "threads"),
         ("+model.validation.latency.p99_ms=0", "p99_ms: 0 is not above 0"),
         ("+model.validation.latency.max_regression=-1", "max_regression: -1 is below 0"),
+        ("model.validation.engine.max_plan=2", "did you mean 'model.validation.engine.max_plan_mb'?"),
+        ("model.validation.engine.max_plan_mb={fp1: 2}", "engine.max_plan_mb.fp1: unknown precision 'fp1'; did you"),
+        ("model.validation.engine.max_bytes_moved_vs=fp61", "max_bytes_moved_vs: unknown precision 'fp61'; did you"),
+        ("model.validation.engine.max_bytes_moved_vs={precison: fp16}", "unknown precision 'precison'"),
     ],
 )  # fmt: skip
 def test_how_to_measure_is_checked(tmp_path: Path, word: str, said: str) -> None:
@@ -206,3 +210,15 @@ def test_what_only_a_late_step_would_refuse_is_refused_when_it_is_read(
     with pytest.raises(ConfigError, match=re.escape(said)) as error:
         load_variant(workspace(tmp_path), ["model=m", *words])
     assert error.value.exit_status == 2
+
+
+def test_the_variant_that_an_engine_is_compared_with(tmp_path: Path) -> None:
+    """The same in the other precision as its file says it; without a threshold, or for itself, there is none."""
+    words = ["model=m", "model.validation.engine.max_bytes_moved_vs=bf16"]
+    root = workspace(tmp_path)
+    made = load_variant(root, [*words, "precision=fp32", "precision.tf32=true", "target=sm89"])
+    assert made.against is not None
+
+    assert made.against.id == "m-bf16-rtx-1.7-onnxruntime-sm89"
+    assert (made.against.spec.precision.lowering, made.against.spec.precision.tf32) == ("bfloat16", False)
+    assert load_variant(root, [*words, "precision=bf16"]).against is None

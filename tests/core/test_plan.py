@@ -29,6 +29,7 @@ from trtbuild.core.spec import (
 )
 from trtbuild.core.spec.data import Data, RandomData
 from trtbuild.core.spec.model import Export, Factory, Input, Onnx, Profile
+from trtbuild.core.spec.validation import EngineLimits, Validation
 from trtbuild.steps import Declarations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,6 +146,21 @@ def test_strict_calibration_concerns_the_verdict_alone() -> None:
     plain = keys(planned(variant("int8")))
     assert {kind for key, kind in keys(strict("int8")).items() if key not in plain} == {"validate", "report"}
     assert keys(strict("fp16")) == keys(planned(variant("fp16")))
+
+
+def test_a_threshold_on_the_engine_adds_the_one_that_it_is_compared_with() -> None:
+    """In the other precision for the same version; what both need is planned once, and the verdict is of a version."""
+    limits = Validation(engine=EngineLimits(max_bytes_moved_vs={"int8": "fp16"}))
+    int8, fp16 = (replace(v, spec=replace(v.spec, model=replace(v.spec.model, validation=limits)))
+                  for v in (variant("int8"), variant("fp16")))  # fmt: skip
+    plan = planned(replace(int8, against=fp16))
+    roles = plan.variants["m-int8-rtx-1.7-onnxruntime"]
+
+    assert [role for role in roles if role.endswith("-fp16")] == ["lower-fp16", "engine-fp16"]
+    assert count(plan, "export") == 1
+    assert roles["validate"].inputs["compared_layers"].identity == f"{roles['engine-fp16'].key}/engine_layers.json"
+    assert roles["engine-fp16"].key == planned(fp16).variants["m-fp16-rtx-1.7-onnxruntime"]["engine"].key
+    assert roles["validate"].label == "int8-rtx-1.7-onnxruntime"
 
 
 def test_a_factory_of_the_workspace_is_an_input() -> None:

@@ -117,7 +117,7 @@ def test_a_score_that_is_no_number_fails() -> None:
 
 def document(judging: int = 0, latency: int = 0, **changed: Any) -> dict[str, Any]:
     checks = deviation_checks({"y": {**STATS, **changed}}, {"max_abs": 0.5} if judging else {})
-    return verdict_document(checks, judging=judging, why_not="add this line", latency=latency, not_judged={})
+    return verdict_document(checks, judging=judging, why_not="add this line", further=latency, not_judged={})
 
 
 def test_what_nothing_judges_is_unjudged() -> None:
@@ -200,8 +200,8 @@ def test_an_output_without_a_finite_element_has_nothing_for_a_default_to_judge()
 def test_a_fault_of_the_export_blames_the_exporter() -> None:
     """Not the precision; a default that holds judges nothing of the precision either."""
     checks = exported({}, sqnr_db=0.05)
-    made = verdict_document(checks, judging=0, why_not="", latency=0, not_judged={})
+    made = verdict_document(checks, judging=0, why_not="", further=0, not_judged={})
 
     assert made["word"] == "fail" and export_fault(made).startswith("the exporter is to blame")
-    made = verdict_document(exported({}), judging=0, why_not="add this", latency=0, not_judged={})
+    made = verdict_document(exported({}), judging=0, why_not="add this", further=0, not_judged={})
     assert (made["word"], export_fault(made)) == ("unjudged", "")

@@ -59,7 +59,7 @@ def artifacts(
     rows = dict.fromkeys(outputs, "sample")
     checks = deviation_checks(hops["total"], {"max_abs": 0.1})
     return {
-        "verdict": verdict_document(checks, judging=1, why_not="", latency=0, not_judged={}),
+        "verdict": verdict_document(checks, judging=1, why_not="", further=0, not_judged={}),
         "deviation": {
             "hops": hops, "samples": 2, "sets": dict.fromkeys(sets, further),
             "runtimes": {"reference": TENSORFLOW, "exported": ONNXRUNTIME, "lowered": ONNXRUNTIME,

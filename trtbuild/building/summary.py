@@ -14,7 +14,7 @@ from trtbuild.core.verdict import WORDS, export_fault, why_unjudged
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import Deviation, metrics
 from trtbuild.documents.report import Axes
-from trtbuild.documents.verdict import Check, CollectedWarning, Verdict
+from trtbuild.documents.verdict import Check, CollectedWarning, NotJudged, Verdict
 
 
 class StepEntry(TypedDict):
@@ -41,6 +41,7 @@ class Metrics(TypedDict, total=False):
     deviation: dict[str, dict[str, float | None]]
     hops: dict[str, dict[str, float | None]]
     checks: dict[str, Check]
+    not_judged: dict[str, NotJudged]
 
 
 class InvalidVariant(TypedDict):
@@ -91,6 +92,8 @@ def _verdict_lines(name: str, verdict: Verdict, word: str, warnings: list[str]) 
     for check_name, check in checks.items():
         if not check["passed"] or "metric" in check:
             lines.append(f"  {check_name}: {describe(check)}{'' if check['passed'] else '  <- FAILED'}")
+    for check_name, entry in verdict.get("not_judged", {}).items():
+        lines.append(f"  {check_name}: not judged (limit {entry['limit']:g}): {entry['why']}")
     if blame := export_fault(verdict):
         lines.append(f"  {blame}")
     return lines
@@ -104,8 +107,9 @@ def _count(words: list[str]) -> str:
 
 def describe(check: Check) -> str:
     observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
+    says = f" ({check['says']})" if "says" in check else ""
     scores = f" (source model {check['reference']:.4f}, here {check['score']:.4f})" if "score" in check else ""
-    return f"{observed}, limit {check['limit']:g}{scores}"
+    return f"{observed}, limit {check['limit']:g}{says}{scores}"
 
 
 def show_document(p: Planned, states: Mapping[str, VariantState]) -> SweepDocument:
@@ -145,4 +149,5 @@ def _metrics(state: VariantState) -> Metrics:
         "deviation": {name: metrics(statistics) for name, statistics in numbers["hops"]["total"].items()},
         "hops": {hop: {name: s["rmse"] for name, s in outputs.items()} for hop, outputs in numbers["hops"].items()},
         "checks": state.verdict["checks"] if state.verdict else {},
+        "not_judged": state.verdict.get("not_judged", {}) if state.verdict else {},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from trtbuild.base.packaged import templates
 from trtbuild.base.text import did_you_mean
 from trtbuild.config import checks, option
 from trtbuild.config.code import code_of, workspace_code
-from trtbuild.config.composed import Composed
+from trtbuild.config.composed import Composed, Composition
 from trtbuild.config.composing import compose_config, composed_option, default_option
 from trtbuild.config.groups import GROUPS, check_choices, conf_folders, options, unknown
 from trtbuild.core.parse import parse
-from trtbuild.core.spec import BuildSpec, Names, Variant
+from trtbuild.core.spec import BuildSpec, Names, Precision, Variant
 from trtbuild.machine import gpu
 from trtbuild.machine.device import identity
 
@@ -45,10 +45,7 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
         ConfigError: an unknown option, key or type.  ToolchainError: the target is not one of the toolchain's.
     """
     check_choices(root, overrides)
-    known, read = None if composed is None else composed.recall(overrides), set[str]()
-    config, choices = known or compose_config(root, overrides, read)
-    if composed is not None and known is None:
-        composed.add(overrides, (config, choices), read)
+    config, choices = _composed(root, overrides, composed)
     for key in sorted(set(config) - set(GROUPS)):
         raise ConfigError(f"unknown key '{key}'", where="config", hint=did_you_mean(key, GROUPS))
     parts: dict[str, Any] = {}
@@ -62,10 +59,29 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     spec = BuildSpec(**parts)
     names = Names(**{field.name: str(choices[field.name]) for field in fields(Names)})
     checks.check(root, spec, names)
-    return Variant(
+    variant = Variant(
         names, spec, code=code_of(root, spec), tools=installed(), templates=_templates_digest(root), device=identity(),
         gpu=gpu.identity(gpu.find_device()) if spec.runtime.engine or spec.runtime.on_gpu else {},
     )  # fmt: skip
+    moved = spec.model.validation.engine.budget(names.precision).moved
+    return variant if moved is None else replace(variant, against=_in(moved.precision, variant, root, composed))
+
+
+def _in(precision: str, variant: Variant, root: Path, composed: Composed | None) -> Variant:
+    """The same in another precision, as its file says; overrides of this precision's keys are not that one's."""
+    config, _ = _composed(root, [f"precision={precision}"], composed)
+    said = parse(Precision, config["precision"], f"precision={precision}")
+    names = replace(variant.names, precision=precision)
+    return replace(variant, names=names, spec=replace(variant.spec, precision=said))
+
+
+def _composed(root: Path, overrides: Sequence[str], composed: Composed | None) -> Composition:
+    """The config of these overrides; what was composed before is not composed again."""
+    known, read = None if composed is None else composed.recall(overrides), set[str]()
+    found = known or compose_config(root, overrides, read)
+    if composed is not None and known is None:
+        composed.add(overrides, found, read)
+    return found
 
 
 @cache

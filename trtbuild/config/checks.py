@@ -83,7 +83,8 @@ def _check_precision_names(root: Path, spec: BuildSpec) -> None:
     for metric, limit in spec.model.validation.deviation.items():
         if isinstance(limit, Mapping):
             named |= {f"model.validation.deviation.{metric}.{name}": name for name in limit}
-    for where, name in named.items():
+    limits = spec.model.validation.engine.precisions()
+    for where, name in [*named.items(), *((f"model.validation.engine.{place}", name) for place, name in limits)]:
         if name not in valid:
             raise unknown("precision", name, valid, where)
 

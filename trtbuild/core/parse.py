@@ -123,12 +123,18 @@ def _union(wanted: Annotation, value: object, where: str) -> object:
             raise ConfigError(f"unknown kind {_show(kind)}", where=f"{where}.kind", hint=did_you_mean(str(kind), kinds))
         return parse(kinds[kind], value, where)
     shaped = tuple(o for o in options if _takes_mapping(o) == isinstance(value, Mapping))
+    if isinstance(value, Mapping):  # a value with any key of a dataclass is meant as that
+        shaped = tuple(o for o in shaped if dataclasses.is_dataclass(o) and set(value) & _keys_of(o)) or shaped
     if len(options) == 1 or (len(shaped) == 1 and isinstance(value, Mapping)):
         return _value((shaped or options)[0], value, where)  # its own message names the exact place
     for option in shaped:
         with contextlib.suppress(ConfigError):
             return _value(option, value, where)
     raise ConfigError(f"got {_show(value)}, expected one of: {', '.join(_name(o) for o in options)}", where=where)
+
+
+def _keys_of(cls: object) -> set[str]:
+    return {field.name for field in _fields(cls)}
 
 
 def _takes_mapping(option: Annotation) -> bool:

@@ -29,19 +29,37 @@ def make_plan(variants: Iterable[Variant], wanted: Iterable[str], declarations: 
     wanted = tuple(wanted)
     for variant in variants:
         roles: dict[str, Step] = {}
-
-        def need(kind: str, variant: Variant = variant, roles: dict[str, Step] = roles, **choice: str) -> Step:
-            role = "-".join([kind, *choice.values()])
-            if role not in roles:
-                declared = declarations[kind](variant, need, **choice)
-                roles[role] = unique.setdefault(declared.key, declared)
-            return roles[role]
-
+        need = _need(variant, roles, unique, declarations)
         for kind in wanted:
             need(kind)
         name = _unused(variant.id, roles, by_variant)
         by_variant[name], specs[name] = roles, variant
     return Plan(post_order(step for roles in by_variant.values() for step in roles.values()), by_variant, specs)
+
+
+def _need(
+    variant: Variant, roles: dict[str, Step], unique: dict[str, Step], declarations: Mapping[str, Declare]
+) -> Need:
+    """What ``declare`` asks for other steps: ``need(kind)``, of the variant that is compared with ``against=True``.
+
+    Steps that only that one has are among the roles too, as ``engine-fp16``: a build brings them up to date as well.
+    """
+    compared: dict[str, Step] = {}
+    other = None if variant.against is None else _need(variant.against, compared, unique, declarations)
+
+    def need(kind: str, *, against: bool = False, **choice: str) -> Step:
+        if against:
+            assert variant.against is not None and other is not None, "no variant to compare with"
+            step, precision = other(kind, **choice), variant.against.names.precision
+            roles.update({f"{role}-{precision}": s for role, s in compared.items() if s not in roles.values()})
+            return step
+        role = "-".join([kind, *choice.values()])
+        if role not in roles:
+            declared = declarations[kind](variant, need, **choice)
+            roles[role] = unique.setdefault(declared.key, declared)
+        return roles[role]
+
+    return need
 
 
 def _unused(name: str, roles: Mapping[str, Step], taken: Mapping[str, Mapping[str, Step]]) -> str:

@@ -23,7 +23,7 @@ ADVISED = ("cosine", "max_abs")  # metrics proposed for a missing threshold, wit
 
 
 def verdict_document(
-    checks: Mapping[str, Check], *, judging: int, why_not: str, latency: int, not_judged: Mapping[str, NotJudged]
+    checks: Mapping[str, Check], *, judging: int, why_not: str, further: int, not_judged: Mapping[str, NotJudged]
 ) -> Verdict:
     """The verdict on these checks.
 
@@ -31,14 +31,14 @@ def verdict_document(
         judging: the number of thresholds on deviation or a task metric in this precision.  Without any the verdict is
             unjudged: that nothing is NaN, or that it is fast, says nothing about the outputs.
         why_not: the explanation in that case (:func:`missing_threshold`).
-        latency: the number of latency limits that were judged.
+        further: the number of limits on latency and on the engine that were judged.
         not_judged: what could not be judged, and why.
     """
     failed = not all(check["passed"] for check in checks.values())
     word: Word = "fail" if failed else "pass" if judging else "unjudged"
     return {
         "word": word, "passed": word == "pass", "unjudged": None if judging else why_not,
-        "checks": dict(checks), "thresholds": judging + latency, "not_judged": dict(not_judged),
+        "checks": dict(checks), "thresholds": judging + further, "not_judged": dict(not_judged),
     }  # fmt: skip
 
 

@@ -37,13 +37,17 @@ class _Judged(TypedDict):
 
 
 class Check(_Judged, total=False):
-    """One threshold and the observed value; a task metric also has its scores, a latency the interval's end."""
+    """One threshold and the observed value; a task metric also has its scores, a latency the interval's end.
+
+    ``says`` is what a ratio was made of.
+    """
 
     metric: str
     reference: float
     score: float
     higher_is_better: bool
     upper: float
+    says: str
 
 
 class NotJudged(TypedDict):

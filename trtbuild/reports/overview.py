@@ -137,6 +137,7 @@ def markdown(page: Report) -> str:
     lines += ["| check | observed | limit | |", "|---|---|---|---|"]
     for name, check in sorted(verdict["checks"].items(), key=lambda item: item[1]["passed"]):  # failures first
         observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
+        observed += f" ({check['says']})" if "says" in check else ""
         lines.append(
             f"| {_cell(name)} | {observed} | {check['limit']:g} | {'pass' if check['passed'] else '**FAIL**'} |"
         )

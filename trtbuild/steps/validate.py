@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.core.job import Job
+from trtbuild.core.parse import parse
 from trtbuild.core.plan import Need
 from trtbuild.core.recipes import code_inputs, data_inputs, data_params, input_params, variant_label
 from trtbuild.core.spec import Variant
+from trtbuild.core.spec.validation import EngineBudget
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.core.verdict import (
     calibration_checks,
@@ -25,10 +27,13 @@ from trtbuild.core.verdict import (
 from trtbuild.core.warning import StepWarning
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import Deviation
-from trtbuild.documents.engine import Precision
+from trtbuild.documents.engine import Passport, Precision
 from trtbuild.documents.latency import Latency
-from trtbuild.documents.verdict import Check, WarningDocument
+from trtbuild.documents.verdict import Check, NotJudged, WarningDocument
 from trtbuild.latency.interval import latency_checks
+
+if TYPE_CHECKING:
+    from trtbuild.engine import Engine
 
 VERSION = 3
 
@@ -56,6 +61,12 @@ def declare(variant: Variant, need: Need) -> Step:
     if variant.spec.precision.calibrated and variant.spec.calibration.strict:
         params["strict_calibration"] = True
         inputs["precision"] = need("lower").out("precision.json")
+    budget = model.validation.engine.budget(names.precision)
+    if budget:
+        params["engine"] = asdict(budget)
+        inputs |= {name: need("engine").out(f"{name}.json") for name in ("passport", "engine_layers")}
+        if budget.moved is not None:
+            inputs["compared_layers"] = need("engine", against=True).out("engine_layers.json")
     if task:
         params |= {"inputs": input_params(model, profiles=True), "data": data_params(model.data.validation)}
         inputs |= data_inputs(variant, model.data.validation)
@@ -64,7 +75,7 @@ def declare(variant: Variant, need: Need) -> Step:
         kind="validate",
         version=VERSION,
         model=names.model,
-        label=variant_label(variant),
+        label=variant.id.removeprefix(f"{names.model}-") if budget else variant_label(variant),
         params=params,
         inputs=inputs,
         outs=(Out("verdict.json", cache=False),),
@@ -86,15 +97,38 @@ def run(job: Job) -> None:
         checks |= calibration_checks(calibration["doubts"] if calibration else 0)
     latency = reading.read(job.input("latency"), Latency) if "latency" in job.inputs else None
     judged, not_judged = latency_checks(latency, job.params["latency"])
+    of_engine, unknown = _judge_engine(job)
+    judged, not_judged = {**judged, **of_engine}, {**not_judged, **unknown}
     checks |= judged
     document = verdict_document(
         checks,
         judging=len(job.params["limits"]) + bool(job.params["task"]),
         why_not=missing_threshold(job.params["precision"], total),
-        latency=len(judged),
+        further=len(judged),
         not_judged=not_judged,  # listed, so that nobody mistakes silence for a pass
     )
     job.write_json("verdict.json", {**document, "warnings": warnings})
+
+
+def _judge_engine(job: Job) -> tuple[dict[str, Check], dict[str, NotJudged]]:
+    """The thresholds on the compiled engine, where there are any."""
+    from trtbuild.engine import budget
+
+    if "engine" not in job.params:
+        return {}, {}
+    passport = reading.read(job.input("passport"), Passport)
+    limits = parse(EngineBudget, job.params["engine"], "validate.engine")
+    return budget.engine_checks(
+        limits, passport["bytes"], *(_engine(job, n) for n in ("engine_layers", "compared_layers"))
+    )
+
+
+def _engine(job: Job, name: str) -> Engine | None:
+    """None where there is none, or where its version writes the layers in a way that nobody reads."""
+    from trtbuild.engine import engine
+
+    layers = job.read_json(name) if name in job.inputs else {"Layers": []}
+    return engine(layers, f"{name}.json") if layers["Layers"] else None
 
 
 def _whole(job: Job) -> set[str]:

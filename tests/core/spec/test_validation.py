@@ -9,7 +9,7 @@ import pytest
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.core.parse import parse
-from trtbuild.core.spec.validation import Task, Validation
+from trtbuild.core.spec.validation import BytesMoved, EngineBudget, EngineLimits, Task, Validation
 
 
 def test_a_threshold_is_set_on_a_known_metric() -> None:
@@ -50,3 +50,43 @@ def test_what_could_never_hold_or_never_fail_is_refused(value: dict[str, Any], s
 def test_a_drop_of_what_has_no_bounds_has_none(metric: str) -> None:
     """A callable's score, and a squared error, are in units of their own."""
     assert parse(Task, {"metric": metric, "labels": "y", "max_drop": 7}, "task").max_drop == 7.0
+
+
+def test_what_holds_for_the_engine_of_one_precision() -> None:
+    """A number or a precision holds for all, a table for those it names; none is compared with itself."""
+    limits = parse(
+        EngineLimits, {"max_plan_mb": {"int8": 9}, "max_activation_mb": 20, "max_bytes_moved_vs": "fp16"}, "engine"
+    )
+
+    assert limits.budget("int8") == EngineBudget(9.0, 20.0, BytesMoved("fp16", 1.0))
+    assert limits.budget("fp16") == EngineBudget(None, 20.0, None)
+    assert not EngineLimits().budget("int8")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"precision": "fp16", "factor": 1.5}, {"int8": {"precision": "fp16", "factor": 1.5}, "bf16": "fp16"}],
+)
+def test_an_engine_may_move_a_multiple_of_another_ones_bytes(value: dict[str, Any]) -> None:
+    """For all precisions, or by precision."""
+    limits = parse(EngineLimits, {"max_bytes_moved_vs": value}, "engine")
+
+    assert limits.budget("int8").moved == BytesMoved("fp16", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"max_plan": 9}, "engine: unknown key 'max_plan'; did you mean 'max_plan_mb'?"),
+        ({"max_plan_mb": 0}, "engine: max_plan_mb: 0 is not above 0"),
+        ({"max_activation_mb": {"int8": -1}}, "engine: max_activation_mb.int8: -1 is not above 0"),
+        ({"max_bytes_moved_vs": {"int8": "int8"}}, "max_bytes_moved_vs.int8: compares int8 with itself"),
+        ({"max_bytes_moved_vs": {"precision": "fp16", "facto": 2}}, "unknown key 'facto'; did you mean 'factor'?"),
+        ({"max_bytes_moved_vs": {"precision": "fp16", "factor": 0}}, "factor: 0 is not above 0"),
+        ({"max_bytes_moved_vs": 2}, "engine.max_bytes_moved_vs: got 2, expected one of: text"),
+    ],
+)
+def test_limits_of_engines_that_are_wrong(value: dict[str, Any], said: str) -> None:
+    """One line says where and what."""
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        parse(EngineLimits, value, "engine")

@@ -63,6 +63,7 @@ class Variant:
     templates: str = ""  # digest of the report templates in use
     device: Mapping[str, object] = field(default_factory=dict)  # what latency is measured on (device.identity)
     gpu: Mapping[str, object] = field(default_factory=dict)  # what executes engines and CUDA graphs (gpu.identity)
+    against: Variant | None = None  # the same in another precision, whose engine a threshold compares this one's with
 
     @property
     def id(self) -> str:

@@ -1,9 +1,10 @@
-"""Thresholds of a config: on deviation, on a task metric, on latency."""
+"""Thresholds of a config: on deviation, on a task metric, on latency, on the compiled engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from trtbuild.base.text import did_you_mean
 
@@ -60,6 +61,83 @@ class LatencyLimits:
 
 
 @dataclass(frozen=True)
+class BytesMoved:
+    """At most ``factor`` times the bytes that this model's engine in another precision moves in one inference."""
+
+    precision: str
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.factor <= 0:
+            raise ValueError(f"factor: {self.factor:g} is not above 0; 1.0 allows as many bytes as {self.precision}'s")
+
+
+@dataclass(frozen=True)
+class EngineBudget:
+    """What holds for the engine of one precision; an MB is 10^6 bytes everywhere."""
+
+    plan_mb: float | None = None
+    activation_mb: float | None = None
+    moved: BytesMoved | None = None
+
+    def __bool__(self) -> bool:
+        return self != EngineBudget()
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """Each for all precisions, or by precision; a precision is not compared with itself."""
+
+    max_plan_mb: float | Mapping[str, float] | None = None
+    max_activation_mb: float | Mapping[str, float] | None = None
+    max_bytes_moved_vs: str | BytesMoved | Mapping[str, str | BytesMoved] | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("max_plan_mb", "max_activation_mb"):
+            for place, value in _by_precision(key, getattr(self, key)).items():
+                if value <= 0:
+                    raise ValueError(f"{place}: {value:g} is not above 0")
+        if isinstance(self.max_bytes_moved_vs, Mapping):
+            for name, other in self.max_bytes_moved_vs.items():
+                if _moved(other).precision == name:
+                    raise ValueError(f"max_bytes_moved_vs.{name}: compares {name} with itself")
+
+    def budget(self, precision: str) -> EngineBudget:
+        moved = self.max_bytes_moved_vs
+        other = moved.get(precision) if isinstance(moved, Mapping) else moved
+        bound = None if other is None else _moved(other)
+        bound = None if bound is not None and bound.precision == precision else bound
+        return EngineBudget(_of(self.max_plan_mb, precision), _of(self.max_activation_mb, precision), bound)
+
+    def precisions(self) -> list[tuple[str, str]]:
+        """Every precision that is named here, after its place; a place may name two."""
+        found: list[tuple[str, str]] = []
+        for key in ("max_plan_mb", "max_activation_mb", "max_bytes_moved_vs"):
+            value = getattr(self, key)
+            found += [(f"{key}.{name}", name) for name in value] if isinstance(value, Mapping) else []
+        others: dict[str, str | BytesMoved] = _by_precision("max_bytes_moved_vs", self.max_bytes_moved_vs)
+        return [*found, *((place, _moved(other).precision) for place, other in others.items())]
+
+
+T = TypeVar("T")
+
+
+def _of(limit: T | Mapping[str, T] | None, precision: str) -> T | None:
+    return limit.get(precision) if isinstance(limit, Mapping) else limit
+
+
+def _by_precision(key: str, limit: T | Mapping[str, T] | None) -> dict[str, T]:
+    """The values of a limit, by their place."""
+    if isinstance(limit, Mapping):
+        return {f"{key}.{name}": value for name, value in limit.items()}
+    return {} if limit is None else {key: limit}
+
+
+def _moved(other: str | BytesMoved) -> BytesMoved:
+    return BytesMoved(other) if isinstance(other, str) else other
+
+
+@dataclass(frozen=True)
 class Validation:
     """``export``: limits for the hop source model -> exported graph in every precision; default: fp32's limits."""
 
@@ -67,6 +145,7 @@ class Validation:
     export: Mapping[str, float] = field(default_factory=dict)
     task: Task | None = None
     latency: LatencyLimits = LatencyLimits()
+    engine: EngineLimits = EngineLimits()
 
     def __post_init__(self) -> None:
         for key, limits in (("deviation", self.deviation), ("export", self.export)):
