@@ -38,7 +38,7 @@ def test_an_error_stays_at_or_below_its_limit(limit: float, fits: bool) -> None:
 @pytest.mark.parametrize(("doubts", "word"), [(0, "unjudged"), (1, "fail")])
 def test_doubtful_calibration_fails_where_it_is_judged(doubts: int, word: str) -> None:
     """Without doubts it says nothing about the outputs: alone it is not a pass."""
-    document = verdict_document(calibration_checks(doubts), judging=0, why_not="none", latency=0, not_judged={})
+    document = verdict_document(calibration_checks(doubts), judging=0, why_not="none", further=0, not_judged={})
 
     assert word_of(document) == word
 
