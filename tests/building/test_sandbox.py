@@ -96,15 +96,22 @@ def test_a_full_or_closed_disk_is_the_places_fault(number: int, tmp_path: Path) 
 
 
 def test_sandboxes_of_dead_drivers_are_swept(store: Store, steps: list[Step]) -> None:
-    """What a killed driver left is removed; what a living one uses is not."""
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    names = [f"{gone.pid}.m.a", f"{os.getppid()}.m.a", "notes"]
-    for name in names:
-        (store.workspace.work / name).mkdir()
+    """What a killed driver left is removed; what a living one uses, and what is not ours, is not."""
+    work = store.workspace.work
+    lines = "import os, sys, time; from pathlib import Path; from trtbuild.base.claim import claimed\n"
+    lines += "with claimed(Path(sys.argv[1]), 'build') as made: print(made.name, flush=True); input()"
+    drivers = [subprocess.Popen([sys.executable, "-c", lines, str(work)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                text=True) for _ in range(2)]  # fmt: skip
+    dead, alive = (driver.stdout.readline().strip() for driver in drivers if driver.stdout)
+    (work / "notes").mkdir()
+    drivers[0].kill()
+    drivers[0].wait()
+    assert (work / dead).is_dir()
     build(store, plan(steps[0]))
 
-    assert sorted(path.name for path in store.workspace.work.iterdir()) == sorted(names[1:])
+    assert sorted(path.name for path in work.iterdir()) == sorted(["notes", alive, f"{alive}.lock"])
+    drivers[1].communicate("\n")
+    assert [path.name for path in work.iterdir()] == ["notes"]
 
 
 def test_a_sandbox_links_its_inputs_under_their_suffix(store: Store, source: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,23 @@ def test_another_machine_has_no_answer(root: Path, monkeypatch: pytest.MonkeyPat
     allowed = os.sched_getaffinity(0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {*allowed, 4096})
 
+    assert noop.recall(str(root), WORDS) is None
+
+
+def test_a_copy_of_a_workspace_has_no_answer(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Its answers are about the files of the original, which are unchanged."""
+    copy = tmp_path_factory.mktemp("copy") / "ws"
+    shutil.copytree(root, copy)
+
+    assert noop.recall(str(copy), WORDS) is None
+
+
+def test_an_answer_is_of_the_folder_where_it_was_given(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The places in it are relative; the same folder behind a link is the same."""
+    (root / "link").symlink_to(Path.cwd())
+    monkeypatch.chdir(root / "link")
+    assert noop.recall(str(root), WORDS) == ANSWER
+    monkeypatch.chdir(root / "conf")
     assert noop.recall(str(root), WORDS) is None
 
 

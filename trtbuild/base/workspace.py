@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from trtbuild.base.claim import claimed, sweep
 from trtbuild.base.errors import WorkspaceError
 from trtbuild.base.files import inside
 
@@ -82,11 +85,21 @@ class Workspace:
             ignore = self.private / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", "utf-8")
-            if not os.access(self.root, os.W_OK):
-                raise PermissionError(13, "Permission denied", str(self.root))
+            for folder in (self.root, self.work):  # another user may have made the second
+                if not os.access(folder, os.W_OK):
+                    raise PermissionError(13, "Permission denied", str(folder))
         except OSError as error:
             what = f"the workspace cannot be written: {error.strerror}"
-            raise WorkspaceError(what, where=str(self.root), hint="free space, or mount it writable") from None
+            place = str(error.filename or self.root)
+            raise WorkspaceError(what, where=place, hint="free space, mount it writable, or ask its owner") from None
+
+    @contextlib.contextmanager
+    def scratch(self, name: str) -> Iterator[Path]:
+        """A folder for work in progress, of this process alone; what killed processes left there is removed."""
+        self.prepare()
+        sweep(self.work)
+        with claimed(self.work, name) as folder:
+            yield folder
 
 
 def find_workspace(start: Path) -> Workspace:

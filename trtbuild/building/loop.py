@@ -6,7 +6,6 @@ an upstream rebuilt to the same bytes changes nothing downstream).  Store: DVC's
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -50,13 +49,18 @@ class Builder:
         self._brought: dict[str, RemoteError | None] = {}
         self._steps: tuple[Step, ...] = ()
         self._model_files: Mapping[str, Iterable[str]] = {}
+        self._sandboxes = Path()
 
     def build(self, plan: Plan) -> Outcome:
         """Bring every step up to date; a failed step blocks only the steps that read from it."""
         schedule = Schedule(plan.steps)
         self._steps = plan.steps
         self._model_files = memory.model_files(plan.steps)
-        sandbox.sweep(self.store.workspace.work)
+        with self.store.workspace.scratch("build") as self._sandboxes:
+            self._run(schedule)
+        return self.outcome
+
+    def _run(self, schedule: Schedule) -> None:
         try:
             while not schedule.over:
                 progress = False
@@ -71,11 +75,9 @@ class Builder:
         finally:
             self.executor.stop()
             self.store.objects.set_damaged_aside()
-            sandbox.sweep(self.store.workspace.work, mine=True)
             for lock in self._locks.values():
                 lock.release()
             self.store.save_state()
-        return self.outcome
 
     def _advance(self, step: Step, schedule: Schedule) -> bool:
         """Restore or start a ready step; False if it has to wait for a slot or another process."""
@@ -161,7 +163,7 @@ class Builder:
 
     def _start(self, step: Step, judgement: Judgement) -> None:
         interpreter = self.interpreter(step)
-        folder = self.store.workspace.work / f"{os.getpid()}.{step.model}.{Path(step.folder).name}"
+        folder = self._sandboxes / f"{step.model}.{Path(step.folder).name}"
         inputs = {name: self.store.root / source.path for name, source in step.inputs.items()}
         sandbox.prepare(folder, step.kind, step.params, inputs, self.store.root)
         self.status.started(step, judgement.why)

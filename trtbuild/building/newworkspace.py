@@ -229,17 +229,13 @@ def _inspected(
 
     This runs in a child process: loading foreign files can crash the process that does it.
     """
-    box = workspace.work / f"{os.getpid()}.init.inspect"
     params = {"source": dict(source), "shapes": dict(shapes)}
-    shutil.rmtree(box, ignore_errors=True)  # left by a killed process with the same number
-    try:
+    with workspace.scratch("init") as box:
         out = run_job(
             "workers.jobs.inspect", params, {"source": model}, box, where=model.name, workspace=workspace.root
         )
         made = out / "model"
         yield json.loads((out / "model.json").read_text("utf-8")), made if made.exists() else model
-    finally:
-        shutil.rmtree(box, ignore_errors=True)
 
 
 def model_yaml(source: SourceParams, inputs: Mapping[str, InputParams], data: Mapping[str, object]) -> str:

@@ -32,7 +32,6 @@ def rerun(folder: Path) -> int:
     Returns 1 if one differs.
     """
     workspace = find_workspace(folder if folder.is_dir() else Path.cwd())
-    workspace.prepare()
     recipe = _recipe(folder)
     record = tracking.read_record(folder / tracking.LOCK_FILE, recipe.kind, _to_stderr)
     if record is not None and record.params != tracking.read_yaml(folder / PARAMS_FILE):
@@ -62,14 +61,10 @@ def run_here(kind: str, folder: Path) -> int:
     if recipe.kind != kind:
         raise ConfigError(f"this folder holds a {recipe.kind} step, not {kind}", where=str(folder))
     workspace = find_workspace(folder)
-    workspace.prepare()
-    made = workspace.work / f"{os.getpid()}.step.{folder.name}.done"
-    try:
-        _run(workspace, folder, recipe, made)
+    with workspace.scratch("step") as box:
+        _run(workspace, folder, recipe, box / "made")
         for name in recipe.outs:
-            shutil.move(made / name, folder / name)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+            shutil.move(box / "made" / name, folder / name)
     return 0
 
 
@@ -104,20 +99,18 @@ def _recipe(folder: Path) -> Recipe:
 def _run(workspace: Workspace, folder: Path, recipe: Recipe, out: Path) -> None:
     """Run in a sandbox of its own, streaming the log to stderr; the outputs end up in ``out``."""
     _check_version(recipe, folder)
-    box = workspace.work / f"{os.getpid()}.rerun.{folder.name}"
     inputs = {name: _input(workspace, folder, name, path) for name, path in recipe.inputs.items()}
-    sandbox.prepare(box, recipe.kind, recipe.params, inputs, workspace.root)
     step = Step(
         recipe.kind, recipe.version, folder.parent.name, "", {}, {}, tuple(Out(name) for name in recipe.outs),
         environment=recipe.environment,
     )  # fmt: skip
-    try:
+    with workspace.scratch("rerun") as scratch:
+        box = scratch / folder.name
+        sandbox.prepare(box, recipe.kind, recipe.params, inputs, workspace.root)
         sandbox.run_alone(step, box, _interpreter(recipe), lambda executor: _follow(executor, box / "log.txt"))
         shutil.rmtree(out, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(box / "out", out)
-    finally:
-        shutil.rmtree(box, ignore_errors=True)
 
 
 def _input(workspace: Workspace, folder: Path, name: str, path: str) -> Path:

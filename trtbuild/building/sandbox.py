@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from trtbuild.base.errors import PlaceError, TrtbuildError
@@ -83,27 +81,3 @@ def keep_log(folder: Path, step: Step, sandbox: Path) -> str:
         return str(target / "log.txt")
     except OSError:
         return ""
-
-
-def sweep(work: Path, *, mine: bool = False) -> None:
-    """Remove sandboxes of drivers that are gone, or with ``mine`` this driver's own."""
-    for sandbox in sandboxes(work):
-        pid = sandbox.name.partition(".")[0]
-        own = pid == str(os.getpid())
-        if own if mine else pid.isdigit() and not own and not _alive(int(pid)):
-            shutil.rmtree(sandbox, ignore_errors=True)
-
-
-def sandboxes(work: Path) -> Iterator[Path]:
-    with contextlib.suppress(FileNotFoundError):
-        yield from work.iterdir()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

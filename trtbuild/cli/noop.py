@@ -85,7 +85,10 @@ def remember(root: str, words: Sequence[str], before: Signatures, paths: Iterabl
 def _file(root: str, words: Sequence[str]) -> str:
     # Another machine that shares the workspace measures its own latency, which no file's signature shows.
     host = [os.uname().nodename, str(len(os.sched_getaffinity(0))), os.environ.get("CUDA_VISIBLE_DEVICES", "")]
-    key = hashlib.sha256("\0".join([sys.prefix, _PACKAGE, *host, *words]).encode()).hexdigest()[:24]
+    # A copy of a workspace has the answers of the original, about whose files they are; places in an answer are
+    # relative to the current folder.
+    parts = [os.path.realpath(root), os.path.realpath(os.curdir), sys.prefix, _PACKAGE, *host, *words]
+    key = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:24]
     return os.path.join(root, ".trtbuild", "noop", f"{key}.json")
 
 

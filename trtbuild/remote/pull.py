@@ -13,7 +13,7 @@ from trtbuild.remote.resolve import Resolved, object_file, resolve
 from trtbuild.remote.seals import SEALED, broken_seal
 from trtbuild.remote.transferresult import Entry, TransferResult
 from trtbuild.remote.twins import describe, twins
-from trtbuild.store import Store, scratch, tracking
+from trtbuild.store import Store, tracking
 from trtbuild.store.digests import file_md5
 
 PUSH_AGAIN = "it was changed or damaged there: delete it there, and push it again from a machine that has it"
@@ -116,7 +116,7 @@ def fetch(digests: Iterable[Digest], store: Store, remote: Remote) -> tuple[dict
     largest_first = sorted({d.md5: d for d in digests}.values(), key=lambda digest: -(digest.size or 0))
     if not largest_first:
         return fetched, refused
-    with scratch(store) as folder:
+    with store.workspace.scratch("transfer") as folder:
 
         def one(digest: Digest) -> None:
             file = folder / digest.md5

@@ -13,7 +13,7 @@ from trtbuild.remote.remotes import Remote
 from trtbuild.remote.resolve import Resolved, object_file, remote_record, resolve, runs_folder
 from trtbuild.remote.seals import broken_seal
 from trtbuild.remote.transferresult import Entry, TransferResult
-from trtbuild.store import Store, scratch, tracking
+from trtbuild.store import Store, tracking
 from trtbuild.store.digests import file_md5
 from trtbuild.store.runcache import value_hash
 
@@ -129,7 +129,7 @@ def _send_entry(found: Resolved, record: Record, store: Store, remote: Remote) -
     folder = runs_folder(action_key(found.step, found.digests))
     first = remote_record(found.step, found.digests, store, remote)
     if first is None:
-        with scratch(store) as here:
+        with store.workspace.scratch("transfer") as here:
             file = here / value_hash(entry)
             file.write_bytes(tracking.to_yaml(entry))
             remote.send(file, f"{folder}/{file.name}")

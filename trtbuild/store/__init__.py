@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from trtbuild.base.files import inside, write_atomic
@@ -149,14 +147,3 @@ def _write_changed(path: Path, content: bytes) -> None:
     """Write only if the content differs, so that time stamps stay meaningful."""
     if not path.is_file() or path.read_bytes() != content:
         write_atomic(path, content)
-
-
-@contextlib.contextmanager
-def scratch(store: Store) -> Iterator[Path]:
-    """A folder for files in transit; a later build removes it if its process was killed."""
-    store.workspace.prepare()
-    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}.transfer.", dir=store.workspace.work))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

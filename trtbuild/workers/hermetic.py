@@ -7,11 +7,11 @@ the environment's size and on the length of every path the process has seen.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
-import shutil
 from pathlib import Path
 
+from trtbuild.base.claim import Claim, claim
 from trtbuild.base.errors import PlaceError
 
 WORKER = Path(__file__).resolve().with_name("run.py")
@@ -29,34 +29,24 @@ _FIXED = {
 }
 
 
-def alias(name: str, interpreter: Path, sandbox: Path) -> Path:
+def alias(name: str, interpreter: Path, sandbox: Path) -> Claim:
     """A folder with links to environment, package and sandbox, so that paths have one length everywhere.
 
     Named by the step's key and a digit, because other workspaces and users may be building the same step now.
     """
     for digit in "0123456789abcdef":
-        folder = Path("/tmp", f"trtbuild-{name[:15]}{digit}")
-        _remove_stale(folder)
         try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        (folder / "driver").symlink_to(str(os.getpid()))
-        (folder / "env").symlink_to(interpreter.parent.parent)
-        (folder / "lib").symlink_to(WORKER.parents[2])
-        (folder / "job").symlink_to(sandbox)
-        return folder
+            made = claim(Path("/tmp", f"trtbuild-{name[:15]}{digit}"), mode=0o700)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.ELOOP):
+                raise
+            continue  # another user's
+        if made is not None:
+            (made.folder / "env").symlink_to(interpreter.parent.parent)
+            (made.folder / "lib").symlink_to(WORKER.parents[2])
+            (made.folder / "job").symlink_to(sandbox)
+            return made
     raise PlaceError("sixteen builds of one step at once", where="/tmp", hint="wait until they end")
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove what a killed driver left behind."""
-    try:
-        os.kill(int((folder / "driver").readlink().name), 0)
-    except ProcessLookupError:
-        shutil.rmtree(folder, ignore_errors=True)
-    except (OSError, ValueError):
-        return
 
 
 def command(folder: Path, interpreter: Path) -> list[str]:
@@ -67,9 +57,3 @@ def command(folder: Path, interpreter: Path) -> list[str]:
 
 def environment() -> dict[str, str]:
     return _FIXED | {name: os.environ[name] for name in _PASSED if name in os.environ}
-
-
-def remove(folder: Path | None) -> None:
-    if folder is not None:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(folder)

@@ -223,7 +223,7 @@ def test_links_of_a_toolchain_process_go_with_it(executor: LocalExecutor, tmp_pa
     assert running.alias is not None
     finish(executor)
 
-    assert not running.alias.exists()
+    assert not running.alias.folder.exists()
 
 
 def test_two_workspaces_may_build_the_same_step(executor: LocalExecutor, tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_two_workspaces_may_build_the_same_step(executor: LocalExecutor, tmp_pat
     assert running.alias is not None
     start(executor, second, "toolchain")
 
-    assert (running.alias / "job").resolve() == first.resolve()
+    assert (running.alias.folder / "job").resolve() == first.resolve()
 
 
 DRIVER = """

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from trtbuild.base.claim import Claim
 from trtbuild.core.schedule import Resources, fits
 from trtbuild.core.step import Step
 from trtbuild.workers import hermetic
@@ -19,7 +20,7 @@ class _Running:
     step: Step
     sandbox: Path
     process: Process
-    alias: Path | None
+    alias: Claim | None
 
 
 class LocalExecutor:
@@ -32,17 +33,19 @@ class LocalExecutor:
         return fits(step, [running.step for running in self._running.values()], self.resources)
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
-        alias: Path | None = None
+        alias: Claim | None = None
         try:
             if step.environment == "toolchain":
                 alias = hermetic.alias(step.key, interpreter, sandbox)
-                command, environment = hermetic.command(alias, interpreter), hermetic.environment()
+                command, environment = hermetic.command(alias.folder, interpreter), hermetic.environment()
             else:
                 command = [str(interpreter), "-s", str(hermetic.WORKER), str(sandbox)]
                 environment = inherited()
-            process = Process(command, cwd=alias or sandbox, environment=environment, log=sandbox / "log.txt")
+            cwd = alias.folder if alias else sandbox
+            process = Process(command, cwd=cwd, environment=environment, log=sandbox / "log.txt")
         except BaseException:
-            hermetic.remove(alias)
+            if alias is not None:
+                alias.release()
             raise
         self._running[process.fileno()] = _Running(step, sandbox, process, alias)
 
@@ -63,7 +66,8 @@ class LocalExecutor:
     @staticmethod
     def _end(running: _Running) -> int:
         returncode = running.process.end()
-        hermetic.remove(running.alias)
+        if running.alias is not None:
+            running.alias.release()
         return returncode
 
 
