@@ -129,9 +129,13 @@ class CheckCounts(TypedDict):
 
 
 class TaskScore(TypedDict):
+    """``drop``: how much worse than the source model's own score, whether higher or lower is better."""
+
     name: str
+    metric: str
     score: float
     reference: float
+    drop: float
 
 
 class WorstError(TypedDict):
@@ -254,6 +258,27 @@ Counts = TypedDict(
 )
 
 
+class RankedCalibration(TypedDict):
+    """``relative``: RMS error of the worst output over its RMS; scores are None where no task metric is judged."""
+
+    id: str
+    calibration: str
+    score: float | None
+    reference: float | None
+    drop: float
+    relative: float
+
+
+class CalibrationRanking(TypedDict):
+    """Variants that differ in their calibration only, the best first, and ``why`` it is."""
+
+    model: str
+    label: str
+    metric: str | None
+    rows: list[RankedCalibration]
+    why: str
+
+
 class Sweep(TypedDict):
     """sweep.json."""
 
@@ -268,6 +293,7 @@ class Sweep(TypedDict):
     not_built: list[str]
     accepted: Accepted
     versions: VersionChanges
+    calibrations: list[CalibrationRanking]
     environment: list[FactValues]
     warnings: list[str]
 

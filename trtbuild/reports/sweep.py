@@ -14,7 +14,7 @@ from trtbuild.core.verdict import WORDS as VERDICTS
 from trtbuild.documents.comparison import Column, FailureReason, FailureState, SweepEntry, SweepModel, SweepVariant
 from trtbuild.documents.layers import LayerRow, ReportedLayers
 from trtbuild.documents.report import Axis
-from trtbuild.reports import sweepcharts, sweeptext, sweepversions
+from trtbuild.reports import sweepcalibrations, sweepcharts, sweeptext, sweepversions
 from trtbuild.reports.figure import Chart
 from trtbuild.reports.sweepcells import FAILURES, calibrated, column_order, labels, sort_key, variant
 
@@ -70,6 +70,7 @@ def collect(entries: Sequence[SweepEntry]) -> dict[str, Any]:
             "without": [v["id"] for v in variants if v["engine"] is not None and not v["accepted"]],
         },
         "versions": sweepversions.version_changes(pairs),
+        "calibrations": sweepcalibrations.rankings(variants),
         "environment": sweepversions.environment(variants),
         "warnings": [
             *sweepversions.execution_notes(entry["report"] for entry in entries if entry["report"] is not None),

@@ -67,7 +67,8 @@ def _measured(report: Report) -> SweepNumbers:
         "worst": _worst(checks),
         "checks": {"passed": sum(c["passed"] for c in checks.values()), "all": len(checks)},
         "failed_checks": [_check(name, check) for name, check in sorted(checks.items()) if not check["passed"]],
-        "task": [{"name": name, "score": c["score"], "reference": c["reference"]}
+        "task": [{"name": name, "metric": c["metric"], "score": c["score"], "reference": c["reference"],
+                  "drop": c["reference"] - c["score"] if c["higher_is_better"] else c["score"] - c["reference"]}
                  for name, c in sorted(checks.items()) if "score" in c],
         "error": _error(report["outputs"]), "guilty": report["guilty"],
         "first_bad": _first_bad(report.get("layers")),

@@ -11,7 +11,7 @@ MOST = 40  # lines of a list: people read merge requests
 
 
 def markdown(page: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping[str, str]) -> str:
-    """Counts, failures, the matrix, what changed since the accepted baselines and between versions, warnings."""
+    """Counts, failures, matrix, best calibrations, changes since accepted baselines and between versions, warnings."""
     by_id = {v["id"]: v for v in page["variants"]}
     counts = [f"{symbols[state]} {count} {words[state]}" for state, count in page["counts"].items() if count]
     lines = [f"## Sweep: {', '.join(counts) or 'nothing'}", ""]
@@ -25,6 +25,11 @@ def markdown(page: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping
     for model in page["models"]:
         cells = ["<br>".join(_cell(by_id[i], symbols, words) for i in ids) or "–" for ids in model["cells"]]
         lines.append(f"| {cell(model['name'])} | {' | '.join(cells)} |")
+    if page["calibrations"]:
+        lines += ["", "### Best calibration", ""]
+        lines += [f"- {cell(r['model'])} {cell(r['label'])}: **{cell(r['rows'][0]['calibration'])}**, {cell(r['why'])}"
+                  for r in page["calibrations"][:MOST]]  # fmt: skip
+        lines += _more(len(page["calibrations"]))
     accepted = page["accepted"]
     if accepted["changed"] or accepted["same"]:
         lines += ["", f"### Against the accepted baseline ({len(accepted['same'])} unchanged)", ""]
