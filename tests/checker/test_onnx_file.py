@@ -43,6 +43,29 @@ def test_a_dropout_that_drops_is_a_warning(tmp_path: Path) -> None:
     assert [(p.node_type, p.node) for p in found] == [("Dropout", "Dropout_0")]
 
 
+def test_what_tensorrt_may_compute_differently_is_a_warning(tmp_path: Path) -> None:
+    """Its own warnings too, each with advice; the file converts."""
+    text = "float[2,4] x => float[2,4] y { d = Cast<to = 1>(c) a = Mul(x, d) y = LogSoftmax(a) }"
+    path = tmp_path / "doubtful.onnx"
+    path.write_bytes(graph(text, c=np.array([1e300])).SerializeToString())
+    result = trt_checker.check(path)
+
+    assert result and {(p.severity, p.node, p.stage, bool(p.advice)) for p in result.problems} == {
+        ("warning", "c", "parse", True), ("warning", "LogSoftmax_2", "misread", True),
+    }  # fmt: skip
+
+
+def test_a_graph_that_tensorrt_reads_in_another_way_does_not_convert(tmp_path: Path) -> None:
+    """With advice for this operation."""
+    text = "float[4] x => float[4] y { y = Clip(x, low, high) }"
+    path = tmp_path / "misread.onnx"
+    path.write_bytes(graph(text, low=np.array(3, np.float32), high=np.array(1, np.float32)).SerializeToString())
+    (problem,) = trt_checker.check(path).problems
+
+    assert (problem.stage, problem.node) == ("misread", "Clip_0")
+    assert problem.advice.startswith("exchange the limits")
+
+
 def test_every_refused_node_of_a_file_is_a_problem(bad: Path) -> None:
     """Nodes without names, too."""
     model = onnx.load(bad)

@@ -21,7 +21,6 @@ def said(words: str, node: str = "conv") -> Complaint:
          "constants beyond the range of their type in TensorRT are clamped"),
         ("onnxOpImporters.cpp:5202: TensorRT currently ignores the \"seed\" field in RandomUniform or RandomNormal op.",
          "the seed of random numbers is ignored"),
-        ("ModelImporter.cpp:416: UINT8 data z0 is being converted to INT32.", "uint8 constants are computed as int32"),
         ("a.cpp:1: Something nobody has seen\n before", "TensorRT warns: Something nobody has seen before"),
     ],
 )  # fmt: skip
@@ -47,9 +46,19 @@ def test_harmless_lines_stay_in_the_log() -> None:
     lines = [
         "ModelImporter.cpp:1071: Make sure input x has Int64 binding.", "CUDA lazy loading is not enabled.",
         "Empty initializer const__23 was provided with non-empty data. Overriding data to nullptr",
+        "ModelImporter.cpp:416: UINT8 data z0 is being converted to INT32.", "Detected layernorm nodes in FP16.",
+        "[RemoveDeadLayers] Input Tensor like is unused or used only at compile-time, but is not being removed.",
     ]  # fmt: skip
 
     assert warnings(map(said, lines), SCOPES, {}) == []
+
+
+def test_a_doubt_is_in_its_own_words() -> None:
+    """With advice about what it is."""
+    words = "int64 indices are computed as int32: those beyond 2^31 wrap around"
+    (warning,) = warnings([Complaint("conv", "OneHot", "misread", words)], SCOPES, {})
+
+    assert (warning.what, warning.hint) == (words, "keep values within int32")
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,17 @@ def test_generated_numbers_do_not_count() -> None:
     assert to_bytes(canonical(other)) == to_bytes(canonical(exported()))
 
 
+def test_defaults_that_tensorrt_shortens_are_stated() -> None:
+    """TensorRT takes 1.6732 and 1.0507 for Selu's; what the graph states itself stays."""
+    bare = graph("float[2] x => float[2] y { y = Selu(x) }")
+    half = graph("float[2] x => float[2] y { y = Selu<alpha = 2.0>(x) }")
+    canonicalise(bare)
+    canonicalise(half)
+
+    assert {a.name: round(a.f, 7) for a in bare.graph.node[0].attribute} == {"alpha": 1.6732632, "gamma": 1.050701}
+    assert {a.name: round(a.f, 7) for a in half.graph.node[0].attribute} == {"alpha": 2.0, "gamma": 1.050701}
+
+
 def test_another_constant_is_another_model() -> None:
     """One changed weight changes the bytes."""
     other = exported()

@@ -45,6 +45,15 @@ def test_tensorrts_answer_is_two_results(answer: Answer, said: str) -> None:
     assert overall(of_answer(answer)) == said
 
 
+def test_warnings_are_said_of_a_graph_that_builds() -> None:
+    """Those that change something, with their nodes."""
+    doubt = Complaint("n", "LogSoftmax", "misread", "the logarithm of a softmax")
+    answer = Answer("ok", warnings=(doubt, Complaint("", "", "build", "CUDA lazy loading is not enabled.")))
+
+    assert of_answer(answer)["builds"].says == "LogSoftmax n: the logarithm of a softmax"
+    assert of_answer(Answer("ok"))["builds"].says == ""
+
+
 def test_what_tensorrt_adds_without_a_driver_is_no_part_of_the_message() -> None:
     """It would look like the cause."""
     tail = "[checkMacros.cpp::catchCudaError::229] Error Code 1: Cuda Runtime (In catchCudaError at /_src/x.cpp:229)"

@@ -24,7 +24,7 @@ from trtbuild.checker.probers import Probers
 from trtbuild.checker.problem import Problem, settled
 from trtbuild.checker.result import Result
 from trtbuild.config import named
-from trtbuild.core.parserwarnings import MISREAD_ADVICE
+from trtbuild.core.parserwarnings import advice
 from trtbuild.workers.prober import Answer, Question
 
 _ORDER = ("ok", "misread", "build", "parse", "timeout", "crash")
@@ -144,7 +144,7 @@ def check_onnx(
     except LowerError as error:
         # No version is asked then, so what all of them would misread is looked up here.
         misread = [
-            finder.noticed("misread", "error", c.node, c.op_type, c.words, MISREAD_ADVICE)
+            finder.noticed("misread", "error", c.node, c.op_type, c.words, advice(c.words))
             for c in misreadings.misread(exported.model)
         ]
         return [*problems, *misread, finder.noticed("precision", "error", "", "", error.what, error.hint)], {}
@@ -170,7 +170,7 @@ def _ask(
             return probers.ask_one(version, one)
 
         answers[version] = pieces.ask_through(ask, question, answer, folder, deadline, exported.shapes)
-    found = finder.refused(answers)
+    found = [*finder.refused(answers), *finder.warned(answers)]
     return [replace(p, rule=f"{p.stage}/timeout") if LATE in p.words else p for p in found], answers
 
 

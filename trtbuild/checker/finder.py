@@ -13,7 +13,7 @@ from trtbuild.checker.exported import ExportedGraph
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.problem import Problem, Severity, Stage
 from trtbuild.core.complaint import NEAR, Complaint, nearest, readers_of
-from trtbuild.core.parserwarnings import MISREAD_ADVICE
+from trtbuild.core.parserwarnings import SEED, advice, meaning
 from trtbuild.workers.prober import Answer
 
 if TYPE_CHECKING:
@@ -64,6 +64,27 @@ class Finder:
                 merged[key] = replace(known, versions=versions, words=words)
         return [self._with_version_advice(problem, answers) for problem in merged.values()]
 
+    def warned(self, answers: Mapping[str, Answer]) -> list[Problem]:
+        """What the versions warn of, or may compute differently without a warning, each once.
+
+        Seeds are left out: random numbers are a problem of their own (checker/usage.py).
+        """
+        merged: dict[tuple[str, ...], Problem] = {}
+        for version, answer in answers.items():
+            for complaint in answer.warnings:
+                said = meaning(complaint)
+                if said is None or said[0] == SEED:
+                    continue
+                op, kind = self._origin(complaint.node)
+                problem = self._problem(
+                    complaint.stage, op, kind, complaint.node, complaint.op_type, said[0], "warning"
+                )
+                problem = replace(problem, advice=said[1] or problem.advice, versions=(version,))
+                known = merged.setdefault((problem.op or problem.node, problem.words), problem)
+                if version not in known.versions:
+                    merged[known.op or known.node, known.words] = replace(known, versions=(*known.versions, version))
+        return list(merged.values())
+
     @staticmethod
     def _whole(answer: Answer) -> Iterable[Complaint]:
         """A refusal of the whole graph, where TensorRT names no node."""
@@ -83,7 +104,7 @@ class Finder:
             op, kind = self._runnerless(complaint.words) or (op, kind)
         problem = self._problem(stage, op, kind, node, kind_of_node, complaint.words)
         if stage == "misread" and complaint.node:
-            return replace(problem, advice=MISREAD_ADVICE)
+            return replace(problem, advice=advice(complaint.words))
         if stage == "misread":
             name = _INPUT.match(complaint.words)
             entry = self._exported.entries.get(name[1], "") if name else ""

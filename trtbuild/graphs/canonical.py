@@ -12,25 +12,42 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import SourceError
-from trtbuild.graphs.graph import all_graphs, all_nodes
+from trtbuild.graphs.graph import all_graphs, all_nodes, opset_of
 
 if TYPE_CHECKING:
     import onnx
 
 LARGEST_BYTES = 2**31 - 1  # of any serialised protobuf message
+# Operations whose defaults the importer writes with fewer digits than ONNX: stated, they are the same everywhere.
+_STATED = ("Selu",)
 _GENERATED = re.compile(r"__\d+(?=$|[:/_])")
 
 
 def canonicalise(model: onnx.ModelProto, keep: Collection[str] = ()) -> None:
     """Rewrite ``model`` (onnx.ModelProto) in place: equal initialisers merged, generated names renumbered by first use.
 
+    Defaults that TensorRT reads in another way are stated.
+
     ``keep`` holds names that come from the source model and stay as they are (TensorFlow's operation names).
     """
     _name_dimensions(model.graph)
+    _state_defaults(model)
     _merge_initialisers(model.graph)
     _rename(model.graph, frozenset(keep))
     _sort_initialisers(model.graph)
     strip(model)
+
+
+def _state_defaults(model: onnx.ModelProto) -> None:
+    import onnx
+
+    for node in all_nodes(model.graph):
+        if node.op_type not in _STATED or node.domain not in ("", "ai.onnx"):
+            continue
+        stated = {attribute.name for attribute in node.attribute}
+        for name, known in onnx.defs.get_schema(node.op_type, opset_of(model)).attributes.items():
+            if name not in stated and known.default_value.name:
+                node.attribute.append(known.default_value)
 
 
 def names(model: onnx.ModelProto) -> set[str]:

@@ -1,8 +1,9 @@
 """Where TensorRT's importer silently reads a graph differently from what ONNX states, as seen in the graph.
 
-Both flavours share the parser.  Measured with RTX 1.7: uint8 Q/DQ, with a zero point of that type or with none (which
-means uint8 in ONNX), is imported as int8 with the same scale, so that values above half of the range saturate; a zero
-point that is computed from an input is dropped; float64 is computed in float32.
+Quantisation and float64 are here, other operations in graphs/semantics.py.  Both flavours share the parser.  Measured
+with RTX 1.7: uint8 Q/DQ, with a zero point of that type or with none (which means uint8 in ONNX), is imported as int8
+with the same scale, so that values above half of the range saturate; a zero point that is computed from an input is
+dropped; float64 is computed in float32.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trtbuild.core.complaint import Complaint
+from trtbuild.graphs import semantics
 from trtbuild.graphs.graph import all_graphs, all_nodes, element_types, subgraphs
 
 if TYPE_CHECKING:
@@ -26,6 +28,15 @@ _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 def misread(model: onnx.ModelProto) -> tuple[Complaint, ...]:
     """The nodes that an engine would compute differently, subgraphs included; stage "misread"."""
+    return (*_quantisation(model), *semantics.refused(model))
+
+
+def doubtful(model: onnx.ModelProto) -> tuple[Complaint, ...]:
+    """The nodes that an engine may compute differently, for some values; stage "misread"."""
+    return (*narrowed(model), *semantics.doubtful(model))
+
+
+def _quantisation(model: onnx.ModelProto) -> tuple[Complaint, ...]:
     nodes = [node for node in all_nodes(model.graph) if node.op_type in _PAIR]
     if not nodes:
         return ()

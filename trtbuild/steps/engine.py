@@ -14,7 +14,7 @@ from trtbuild.base.errors import ConfigError, EngineError
 from trtbuild.base.thread import in_thread
 from trtbuild.core.complaint import Entries, place, readers_of
 from trtbuild.core.job import Job
-from trtbuild.core.parserwarnings import MISREAD_ADVICE, misread_words, warnings, where
+from trtbuild.core.parserwarnings import advice, misread_words, warnings
 from trtbuild.core.plan import Need
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import File, Out, Step
@@ -24,7 +24,7 @@ from trtbuild.documents.verdict import WarningDocument
 if TYPE_CHECKING:
     from trtbuild.trt.api import BuildOptions
 
-VERSION = 4
+VERSION = 5
 OUTS = (Out("engine.plan"), Out("passport.json"), Out("engine_layers.json"), Out("build.log"))
 NATIVE_OUTS = (Out("timing.cache"),)
 _ADVICE = "rewrite these operations, or keep the model on a version that has them"
@@ -167,17 +167,7 @@ def _warnings(job: Job, said: Any) -> list[StepWarning]:
     """What TensorRT warned about, and what it changes silently."""
     import onnx
 
-    from trtbuild.graphs import misreadings
-
-    model = onnx.load(job.input("model"))
-    entries, readers = _origins(job, model)
-    warned = warnings(said, entries, readers)
-    if narrowed := misreadings.narrowed(model):
-        what = f"{len(narrowed)} operation(s) in float64 are computed in float32 by TensorRT"
-        places = where(place(one, entries, readers) for one in narrowed)
-        hint = "cast to float32 in the network, so that what is measured is what runs"
-        warned.append(StepWarning(what, places, hint))
-    return warned
+    return warnings(said, *_origins(job, onnx.load(job.input("model"))))
 
 
 def _prove(found: Mapping[str, str], precision: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,7 +234,7 @@ def _error(job: Job, refusal: Any) -> EngineError:
         return EngineError(what, where="build", hint=hint, details=tuple(lines) or refusal.words)
     if lines and refusal.stage == "misread":
         what = misread_words(version, lines)
-        return EngineError(what, where="engine", hint=MISREAD_ADVICE, details=tuple(lines))
+        return EngineError(what, where="engine", hint=advice(refusal.complaints[0].words), details=tuple(lines))
     if lines:
         kinds = ", ".join(sorted({c.op_type for c in refusal.complaints if c.op_type})) or "the graph"
         what = f"{version} refuses {len(lines)} node(s) ({kinds}) at {refusal.stage}; first: {lines[0]}"

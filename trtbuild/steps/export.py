@@ -16,7 +16,7 @@ from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Out, Step
 from trtbuild.documents.verdict import WarningDocument
 
-VERSION = 3
+VERSION = 4
 
 
 def declare(variant: Variant, need: Need) -> Step:

@@ -18,7 +18,7 @@ from trtbuild.core.complaint import place, readers_of
 from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.parse import parse
-from trtbuild.core.parserwarnings import MISREAD_ADVICE, misread_words
+from trtbuild.core.parserwarnings import advice, misread_words
 from trtbuild.core.plan import Need
 from trtbuild.core.recipes import data_inputs, data_params, input_params, tools
 from trtbuild.core.spec import Form, Lowering, Override, Variant
@@ -134,9 +134,11 @@ def _refuse_misread(job: Job, model: onnx.ModelProto) -> None:
     from trtbuild.graphs import misreadings
 
     readers, entries = readers_of(model.graph.node), job.read_json("scopes")["nodes"]
-    lines = [f"{c.op_type} ({place(c, entries, readers)}): {c.words}" for c in misreadings.misread(model)]
+    found = misreadings.misread(model)
+    lines = [f"{c.op_type} ({place(c, entries, readers)}): {c.words}" for c in found]
     if lines:
-        raise LowerError(misread_words("TensorRT", lines), where="lower", hint=MISREAD_ADVICE, details=tuple(lines))
+        hint = advice(found[0].words)
+        raise LowerError(misread_words("TensorRT", lines), where="lower", hint=hint, details=tuple(lines))
 
 
 def _placement(job: Job, model: onnx.ModelProto, lowering: Lowering) -> Placement:

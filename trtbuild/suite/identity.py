@@ -23,7 +23,9 @@ _EXAMINING = (
 )  # fmt: skip
 _PROBING = (
     "trt/diagnosis.py", "trt/refusals.py", "trt/api.py", "graphs/misreadings.py", "workers/prober.py",
-    "workers/jobs/probe.py", "suite/stage.py",
+    "workers/jobs/probe.py", "suite/stage.py", "trt/rewriting.py", "graphs/agreement.py", "graphs/semantics.py",
+    "graphs/values.py", "graphs/recurrence.py", "graphs/bounds.py", "graphs/facts.py", "graphs/loops.py",
+    "core/parserwarnings.py",
 )  # fmt: skip
 _TOOLS = ("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+from trtbuild.core.parserwarnings import meaning
 from trtbuild.workers.prober import Answer
 
 StageName = Literal["exports", "parses", "builds", "matches"]
@@ -66,12 +67,18 @@ def of_answer(answer: Answer) -> Stages:
     """What TensorRT said of a graph, as the stages ``parses`` and ``builds``."""
     says, node = _words(answer)
     if answer.outcome == "ok":
-        return {"parses": Stage("yes"), "builds": Stage("yes")}
+        return {"parses": Stage("yes"), "builds": Stage("yes", _warned(answer))}
     if answer.outcome == "crash" or answer.outcome == "timeout":
         died = Stage(answer.outcome, says)
         return {"parses": Stage("yes"), "builds": died} if answer.stage == "building" else {"parses": died}
     refused = Stage("no", says, node, answer.outcome)
     return {"parses": refused} if answer.outcome == "parse" else {"parses": Stage("yes"), "builds": refused}
+
+
+def _warned(answer: Answer) -> str:
+    """What TensorRT warned of on the way to an engine, or may compute differently without a warning."""
+    said = [(one, found[0]) for one in answer.warnings if (found := meaning(one))]
+    return shorten("; ".join(dict.fromkeys(f"{one.op_type} {one.node}: {what}".lstrip(": ") for one, what in said)))
 
 
 def _words(answer: Answer) -> tuple[str, str]:

@@ -6,6 +6,7 @@ The ``engine`` step and the prober ask here, so that what is checked before a bu
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,19 @@ from typing import TYPE_CHECKING
 from trtbuild.base.errors import EngineError
 from trtbuild.core import parserwarnings
 from trtbuild.core.complaint import Complaint, RefusalStage
-from trtbuild.graphs import agreement, misreadings
-from trtbuild.trt import api, network, refusals
+from trtbuild.graphs import agreement, loops, misreadings
+from trtbuild.trt import api, network, refusals, rewriting
 from trtbuild.trt.api import BuildOptions, ParsedNetwork, SerialisedEngine
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+    import onnx
+
     from trtbuild.trt.refusals import Shapes
     from trtbuild.trt.trtlog import Log
 
+_LOOP = re.compile(r"For loop node (.+) both a trip limit and a loop termination condition")
 _SHAPE_INPUT = "the values of input '{}' decide shapes, which an engine has to know: make it a constant of the network"
 
 
@@ -43,7 +47,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Compilation:
-    """``warnings`` are TensorRT's own, all of them."""
+    """``warnings``: TensorRT's own, and what it may compute differently without one (stage "misread")."""
 
     parsed: ParsedNetwork
     built: SerialisedEngine
@@ -93,7 +97,9 @@ def diagnose(
     except EngineError as error:
         return _of_build(trt, log, model, shapes, options, error, say, every, path)
     wrong = _misread_types(model, parsed)
-    return Refusal("misread", (), wrong) if wrong else Compilation(parsed, built, tuple(log.warnings[before:]))
+    if wrong:
+        return Refusal("misread", (), wrong)
+    return Compilation(parsed, built, _warnings(trt, model, parsed, log.warnings[before:]))
 
 
 def _misread(model: bytes, parsed: ParsedNetwork, warnings: Sequence[Complaint]) -> tuple[Complaint, ...]:
@@ -107,6 +113,33 @@ def _misread(model: bytes, parsed: ParsedNetwork, warnings: Sequence[Complaint])
     if not found and not said:
         said = agreement.disagreements(graph, network.tensors(parsed.network))
     return (*found.values(), *{complaint.node: complaint for complaint in said}.values())
+
+
+def _warnings(
+    trt: ModuleType, model: bytes, parsed: ParsedNetwork, said: Sequence[Complaint]
+) -> tuple[Complaint, ...]:
+    """What TensorRT says; what else the graph shows, and what the importer wrote into its network, by node."""
+    import onnx
+
+    graph = onnx.load_from_string(model)
+    shown = misreadings.doubtful(graph)
+    named = {complaint.node for complaint in shown}
+    written = rewriting.doubtful(trt, parsed.network, graph)
+    return (*_of_loops(said, graph), *shown, *(one for one in written if one.node not in named))
+
+
+def _of_loops(said: Sequence[Complaint], graph: onnx.ModelProto) -> list[Complaint]:
+    """A condition that cannot end a loop before its trip limit changes nothing; the parser names a node of the body."""
+    exact: set[str] | None = None
+    kept = []
+    for one in said:
+        if loop := _LOOP.search(one.words):
+            exact = loops.exact(graph) if exact is None else exact
+            if loop[1] in exact:
+                continue
+            one = Complaint(loop[1], "Loop", one.stage, one.words)
+        kept.append(one)
+    return kept
 
 
 def _of_build(
