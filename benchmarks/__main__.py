@@ -146,6 +146,13 @@ def estimate(scratch: Path) -> None:
     bounds.measure(ROOT / "tests" / "data" / "trt_profiles")
 
 
+def placement(scratch: Path) -> None:
+    """Forms of int8 by version: the bytes that compiled engines move; writes docs/placement.md."""
+    from benchmarks import placement as forms
+
+    forms.measure(ROOT, scratch)
+
+
 def suite(scratch: Path) -> None:
     """The incompatible graphs: one version, a second, and nothing to do."""
     from benchmarks import suite as cases
@@ -166,6 +173,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "many": many,
     "suite": suite,
     "estimate": estimate,
+    "placement": placement,
 }
 
 

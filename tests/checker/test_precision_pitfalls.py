@@ -13,8 +13,9 @@ from trtbuild.base.errors import LowerError
 from trtbuild.checker.exported import ExportedGraph
 from trtbuild.checker.finder import Finder
 from trtbuild.checker.options import Options
-from trtbuild.checker.precision import pitfalls, refuse_low, written
+from trtbuild.checker.precision import pitfalls, refuse_low, slower_than_fp16, written
 from trtbuild.config.named import packaged_precisions
+from trtbuild.workers.prober import Answer
 
 TEXT = "float[2] x => float[2] y { y = Add(x, c) }"
 
@@ -84,3 +85,14 @@ def test_a_network_in_half_is_no_float32() -> None:
     (problem,) = refuse_low(model, Options(), Finder(ExportedGraph(model, {}, {}), None))
 
     assert problem.severity == "error" and "already computes in float16" in problem.words
+
+
+def test_versions_whose_int8_engines_move_more_are_noted() -> None:
+    """For those that take the graph, where something is recorded of them; other precisions have no such note."""
+    answers = {"rtx-1.6": Answer("ok"), "rtx-1.7": Answer("ok")}
+    notes = slower_than_fp16(Options(lowering=PACKAGED["int8"]), answers)
+
+    assert [(note.severity, note.versions) for note in notes] == [("note", ("rtx-1.7",))]
+    assert "fp16 engines moved fewer bytes" in notes[0].words
+    assert not slower_than_fp16(Options(lowering=PACKAGED["int8"]), {"rtx-1.7": Answer("build")})
+    assert not slower_than_fp16(Options(lowering=PACKAGED["fp16"]), answers)

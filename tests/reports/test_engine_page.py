@@ -24,9 +24,10 @@ VARIANT = {"id": "lenet-int8", "model": "lenet", "precision": "int8", "tensorrt"
 NODES = {"lenet5_1/c1_1/BiasAdd": {"op": "c", "type": "Conv2D", "name": "lenet5/c1/convolution", "scope": "lenet5/c1"}}
 
 
-def collected(name: str) -> dict[str, Any]:
+def collected(name: str, version: str = "1.7.1.116") -> dict[str, Any]:
     layers = log.document((DATA / f"{name}.log").read_text("utf-8"), "build.log")
-    return engine.collect(layers, {"nodes": NODES, "tensors": {}}, {"bytes": 1_139_476})
+    passport = {"bytes": 1_139_476, "flavour": "tensorrt-rtx", "version": version}
+    return engine.collect(layers, {"nodes": NODES, "tensors": {}}, passport)
 
 
 def drawn(found: dict[str, Any]) -> str:
@@ -45,6 +46,28 @@ def test_the_page_leads_with_the_findings() -> None:
     assert "int8 100.0 %" in text and "float32 100.0 %" in text and "1.14 MB" in text
     assert text.count('id="layer-') == 15 and 'href="#layer-14"' in text
     assert "lenet5/c1/convolution" in text and "(NHWC) Channel major format" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "stated"),
+    [
+        ("lenet-int8-rtx-1.7", "1.7.1.116", True),
+        ("lenet-int8-rtx-1.7", "1.6.1.120", False),  # nothing is recorded of it
+        ("lenet-fp16-rtx-1.7-dynamic", "1.7.1.116", False),
+    ],
+)
+def test_an_int8_engine_without_an_int8_result_is_compared_with_what_is_recorded(
+    name: str, version: str, stated: bool
+) -> None:
+    """With its own bytes and those of the recorded engines, on the page and in the overview's findings."""
+    found = collected(name, version)
+    why = found["fp16_instead"]
+    lines = [line["text"] for line in overview.findings({**overview.collect(VARIANT, artifacts()), "compiled": found})]
+
+    assert bool(why) is stated
+    assert (f"it moves {found['total']['bytes'] / 1e6:.1f} MB" in why) is stated
+    assert any("fp16 is the better engine" in line for line in lines) is stated
+    assert ("fp16 may be the better engine" in drawn(found)) is stated
 
 
 def test_the_icicle_adds_up() -> None:
@@ -93,5 +116,5 @@ def test_the_overview_names_the_first_finding() -> None:
     page: dict[str, Any] = {"compiled": collected("lenet-int8-rtx-1.7")}
     assert "only finish a convolution or product" in overview.findings(page)[0]["text"]
 
-    page["compiled"]["findings"] = []
+    page["compiled"] |= {"findings": [], "fp16_instead": ""}
     assert overview.findings(page) == [{"page": "engine", "text": "Nothing stands out in the compiled engine."}]

@@ -155,7 +155,7 @@ def check_onnx(
         tf32=how.lowering.tf32,
     )  # fmt: skip
     refused, answers = _ask(question, exported, finder, how, probers, folder)
-    return [*problems, *notes, *refused], answers
+    return [*problems, *notes, *refused, *precision.slower_than_fp16(how, answers)], answers
 
 
 def _ask(

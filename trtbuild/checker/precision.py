@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.checker.options import Options
 from trtbuild.checker.problem import QAT, Problem
+from trtbuild.config import named
 
 if TYPE_CHECKING:
     import onnx
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from trtbuild.arrays.arrayfile import Array
     from trtbuild.checker.finder import Finder
     from trtbuild.graphs.scopes import NodeEntry
+    from trtbuild.workers.prober import Answer
 
 LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38}
 # Half of float16's smallest number; bfloat16 has float32's exponents, so nothing vanishes in it.
@@ -84,6 +86,20 @@ def _constants(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str, Ar
         for name in node.input:
             if name in arrays:
                 yield node, name, arrays[name]
+
+
+def slower_than_fp16(how: Options, answers: Mapping[str, Answer]) -> list[Problem]:
+    """Notes on the versions that take the graph in int8, but whose recorded engines moved fewer bytes in fp16."""
+    from trtbuild.engine import recorded
+
+    notes = []
+    for version in (name for name, answer in answers.items() if answer.outcome == "ok" and how.lowering.kind == "int8"):
+        spec = named.toolchain(named.root_here(), version)
+        found = recorded.comparison(spec.flavour, spec.version)
+        if found is not None and found.for_fp16:
+            notes.append(Problem("precision", "note", "", "", str(found), recorded.HINT, versions=(version,),
+                                 rule="precision/fp16"))  # fmt: skip
+    return notes
 
 
 def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) -> tuple[Path, list[Problem]]:

@@ -69,7 +69,10 @@ class _CompiledEngine(TypedDict):
 
 
 class CompiledEngine(_CompiledEngine, total=False):
-    """The compiled engine; only ``unread`` and ``memory`` are present where the record was not ``understood``."""
+    """The compiled engine; only ``unread`` and ``memory`` are present where the record was not ``understood``.
+
+    ``fp16_instead``: why fp16 may be the better engine than this one in int8; "" where nothing recorded says so.
+    """
 
     schema: int
     source: str
@@ -82,4 +85,5 @@ class CompiledEngine(_CompiledEngine, total=False):
     bytes_by_type: dict[str, int]
     compute: dict[str, dict[str, float]]
     findings: list[EngineFinding]
+    fp16_instead: str
     rows: list[ReportedEngineLayer]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trtbuild.engine import engine
+from trtbuild.engine import engine, recorded
 from trtbuild.engine.inspection import document, inspect
 
 if TYPE_CHECKING:
@@ -29,7 +29,20 @@ def collect(layers: Mapping[str, Any], scopes: ScopeMap, passport: Mapping[str, 
     numbers = {row["name"]: row["index"] for row in rows}
     for finding in made["findings"]:
         finding["rows"] = [numbers[name] for name in finding.pop("layers")]
-    return {"understood": True, **made, "rows": rows}
+    return {"understood": True, **made, "fp16_instead": _fp16_instead(made, passport), "rows": rows}
+
+
+def _fp16_instead(made: Mapping[str, Any], passport: Mapping[str, Any]) -> str:
+    """What an int8 engine without an int8 result says of itself, and what is recorded of others of its version."""
+    sides = made["compute"]
+    if not sides.get("operands", {}).get("int8") or sides["results"].get("int8"):
+        return ""
+    found = recorded.comparison(passport["flavour"], passport["version"])
+    if found is None or not found.for_fp16:
+        return ""
+    moved = "" if made["total"]["unknown"] else f", and it moves {made['total']['bytes'] / 1e6:.1f} MB in one inference"
+    own = f"no convolution or product of this engine writes int8{moved}"
+    return f"{own}; {found}; {recorded.HINT}"
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -101,6 +101,8 @@ def findings(page: Report) -> list[dict[str, str]]:
     compiled = page.get("compiled", {})
     if compiled.get("understood"):
         lines.append({"page": "engine", "text": _says(compiled["findings"])})
+        if why := compiled.get("fp16_instead"):
+            lines.append({"page": "engine", "text": f"{why[0].upper()}{why[1:]}."})
     latency = page.get("latency")
     if latency and latency["measured"]:
         shipped = lowered_side(latency)
