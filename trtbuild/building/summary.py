@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from trtbuild.base.errors import TrtbuildError
+from trtbuild.building.advice import next_step
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState
 from trtbuild.core import warning
@@ -76,7 +77,8 @@ def _lines(state: VariantState) -> list[str]:
     if state.verdict is None:
         kinds = ", ".join(sorted({state.roles[role].kind for role in state.failures}))
         return [f"{state.id}: NOT BUILT ({f'{kinds} failed' if kinds else _reason(state)})", *warnings]
-    return [*_verdict_lines(state.id, state.verdict, state.word, warnings),
+    advice = next_step(state)
+    return [*_verdict_lines(state.id, state.verdict, state.word, warnings), *([f"  {advice}"] if advice else []),
             f"  report: {state.roles['report'].folder}/overview.html"]  # fmt: skip
 
 
@@ -109,7 +111,7 @@ def describe(check: Check) -> str:
     observed = "none" if check["observed"] is None else f"{check['observed']:.6g}"
     says = f" ({check['says']})" if "says" in check else ""
     scores = f" (source model {check['reference']:.4f}, here {check['score']:.4f})" if "score" in check else ""
-    return f"{observed}, limit {check['limit']:g}{says}{scores}"
+    return f"{observed}, limit {check['limit']:.9g}{says}{scores}"
 
 
 def show_document(p: Planned, states: Mapping[str, VariantState]) -> SweepDocument:
