@@ -65,7 +65,7 @@ class Fake:
         ids = {s.key: name for name, roles in p.plan.variants.items() for s in roles.values()}
 
         def work(job: Job) -> None:
-            step = steps[Path(job.out).parent.name.partition(".")[2]]
+            step = steps[Path(job.out).parent.name]
             name = ids[step.key]
             if step.kind == "engine":
                 self.built.append(name)
