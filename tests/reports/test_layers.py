@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.pages import layer, layers_json, numbers
 from trtbuild.layers.jumps import find_jumps
 from trtbuild.reports.layers import charts, collect, grouped, notes
+from trtbuild.reports.scopebands import bands
 
 ROWS = [layer("a"), layer("b", "a", local=0.4), layer("c", "b", scope="head/out", type="MatMul")]
 LIKE = [layer(f"like{i}") for i in range(3)]
@@ -29,13 +32,52 @@ def test_groups_start_with_the_largest_error_of_their_own() -> None:
     assert [(g["name"], g["count"], g["worst_local"]) for g in groups] == [("net", 2, 0.4), ("head/out", 1, 0.01)]
 
 
-def test_an_exact_layer_is_a_gap_on_a_log_axis() -> None:
-    """Zero has no logarithm."""
-    exact = layer("exact", cumulative={"total": numbers(0.0)})
-    figure = charts({"v": collect(layers_json(ROWS[0], exact))})[0]
-    (median,) = [trace for trace in figure["data"] if trace["name"] == "total: median"]
+def test_an_exact_layer_stands_on_a_line_of_its_own() -> None:
+    """Half a decade below the smallest error of a logarithmic axis, labelled 0; what was not compared is a gap."""
+    exact = layer("exact", cumulative={"total": {**numbers(0.0), "nrmse": 0.0, "sqnr_db": None}})
+    median, _, quality = charts({"v": collect(layers_json(ROWS[0], exact, layer("none", cumulative={})))})
+    (line,) = [trace for trace in median["data"] if trace["name"] == "total: median"]
 
-    assert median["y"] == [0.01, None]
+    assert line["y"] == [0.01, None, 10**-8.5, None, None]
+    assert line["customdata"] == ["#layer-0", None, "#layer-1", None, "#layer-2"]
+    assert [note["text"] for note in median["layout"]["annotations"]] == ["0"]
+    assert median["layout"]["annotations"][0]["y"] == -8.5 and median["layout"]["yaxis"]["range"][0] < -8.5
+    assert line["text"][2].endswith("<br>0")
+    assert [note["text"] for note in quality["layout"]["annotations"]] == ["exact"]
+    json.dumps(quality, allow_nan=False)
+
+
+def test_an_axis_without_exact_layers_has_no_such_line() -> None:
+    """It scales as before."""
+    figure = charts({"v": collect(layers_json(*ROWS))})[0]
+
+    assert "annotations" not in figure["layout"] and "range" not in figure["layout"]["yaxis"]
+
+
+def test_layers_have_their_scopes_on_the_axis() -> None:
+    """One label for each run of layers, in the middle below them."""
+    axis = charts({"v": collect(layers_json(*ROWS))})[0]["layout"]
+
+    assert (axis["xaxis"]["ticktext"], axis["xaxis"]["tickvals"]) == (["net", "head/out"], [0.5, 2.0])
+    assert [(shape["x0"], shape["x1"]) for shape in axis["shapes"]] == [(1.5, 2.5)]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "labels"),
+    [
+        (["m/a/x", "m/a/y", "m/b/z"], ["a/x", "a/y", "b/z"]),
+        ([f"m/block_{i // 2}_{'ab'[i % 2]}" for i in range(20)], [f"block_{i}" for i in range(10)]),
+        (["m/a", "", "m/a"], ["a", "(no scope)", "a"]),
+        ([f"m/{'ab'[i % 2]}{i}/x" for i in range(48)], None),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_bands_are_few_enough_to_read(scopes: list[str], labels: list[str] | None) -> None:
+    """Down to the depth that fits; where none does, neighbours share one."""
+    found = bands(scopes, 12)
+
+    assert len(found) <= 12 and (labels is None or [band.label for band in found] == labels)
+    assert [i for band in found for i in range(band.first, band.last + 1)] == list(range(len(scopes)))
 
 
 def test_variants_lie_over_one_another_by_tensor() -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from trtbuild.documents.deviation import PositionErrors, SampleErrors, WorstChannels
-from trtbuild.reports.figure import Figure, plot, rounded, table
+from trtbuild.reports.figure import Figure, on_floor, plot, rounded, table
 
 WIDE = 100  # largest over smallest: over less than two decades, a logarithmic axis has hardly any labels
 # The 2-D histogram's bins (deviation/breakdown.py): two per decade, after one for 0 and one for all below.
@@ -133,16 +133,19 @@ def samples(found: SampleErrors | None) -> Figure | None:
     series = ((found["max"], "largest", "#d55e00"), (found["rmse"], "RMS", "#0072b2"))
     data = [
         {"type": "scatter", "mode": "markers", "name": name, "x": found["first"],
-         "y": [rounded(v) or None for v in values], "marker": {"color": color, "size": 5, "symbol": symbol}}
+         "y": [rounded(v) for v in values], "marker": {"color": color, "size": 5, "symbol": symbol}}
         for (values, name, color), symbol in zip(series, ("triangle-up", "circle"), strict=True)
     ]  # fmt: skip
-    drawn = [v for values, *_ in series for value in values if (v := rounded(value))]
+    drawn = [v for values, *_ in series for value in values if (v := rounded(value))]  # exact ones stand below
     wide = bool(drawn) and max(drawn) > WIDE * min(drawn)
     chart = plot("Error of each sample", data, "sample", "|error|", log_y=wide)
-    chart["layout"]["yaxis"] |= {} if wide else {"rangemode": "tozero"}
+    if wide:
+        on_floor(chart)
+    else:
+        chart["layout"]["yaxis"] |= {"rangemode": "tozero"}
     grouped = len(found["first"]) < found["count"]
     least = "–" if found["least_max"] is None else f"{found['least_max']:.4g}"
-    caption = f"The largest error of a sample is at least {least}. Total deviation; exact samples are not drawn."
+    caption = f"The largest error of a sample is at least {least}. Total deviation; exact samples stand on the line 0."
     caption += f" Each point is a run of about {found['count'] / len(found['first']):.3g} samples." if grouped else ""
     rows = [[e["sample"], e["max"], e["rmse"]] for e in found["worst"]]
     return {"chart": chart, "caption": caption, "table": table(["worst samples", "largest", "RMS error"], rows)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -14,10 +15,12 @@ from trtbuild.documents.layers import (
     Layers,
     ReportedJump,
     ReportedLayers,
+    TensorError,
     View,
 )
 from trtbuild.layers.jumps import floor
-from trtbuild.reports.figure import Chart, Trace
+from trtbuild.reports import scopebands
+from trtbuild.reports.figure import Chart, Trace, on_ceiling, on_floor
 
 HOPS = {"export": "exporter", "precision": "precision", "total": "total"}
 HOP_NAMES = {"export": "exporter (TensorFlow → ONNX)", "total": "in all (reference → what runs)"}
@@ -160,17 +163,21 @@ def charts(variants: Mapping[str, ReportedLayers]) -> list[Chart]:
         if single and any(expected):
             local.append(
                 {"type": "scatter", "mode": "markers", "name": "unavoidable error of quantising",
-                 "x": [order[row["name"]] for row in page["rows"]], "y": expected,
+                 "x": [order[row["name"]] for row in page["rows"]], "y": [value or None for value in expected],
                  "marker": {"symbol": "line-ew-open", "color": "#888888", "size": 9}}
             )  # fmt: skip
-    return [
-        _figure("layers-median", "Error of every layer: the graph as it runs", median, "|error| / RMS", log=True),
-        _figure(
-            "layers-local", "Own error of every layer: fed with the reference's inputs", local, "RMS error / RMS",
-            log=True,
-        ),
-        _figure("layers-sqnr", "Signal to quantisation noise", quality, "SQNR (dB)", log=False),
+    scopes = {row["name"]: row["scope"] for page in variants.values() for row in page["rows"]}
+    axis = scopebands.layout(scopebands.bands([scopes[name] for name in order]))
+    own = "Own error of every layer: fed with the reference's inputs"
+    figures = [
+        _figure("layers-median", "Error of every layer: the graph as it runs", median, "|error| / RMS", axis, log=True),
+        _figure("layers-local", own, local, "RMS error / RMS", axis, log=True),
+        _figure("layers-sqnr", "Signal to quantisation noise", quality, "SQNR (dB)", axis, log=False),
     ]
+    for figure in figures[:2]:
+        on_floor(figure)
+    on_ceiling(figures[2], "exact")
+    return figures
 
 
 def _merged(orders: Sequence[Sequence[str]]) -> list[str]:
@@ -194,15 +201,26 @@ def _styled(variants: Mapping[str, object]) -> list[tuple[str, tuple[str, str]]]
 def _series(
     page: ReportedLayers, order: Mapping[str, int], view: View, hop: str, number: Number, name: str
 ) -> Trace:
-    """One line over the layers, with gaps where the number is missing (or 0, on a log axis)."""
-    values = [None if (error := row[view].get(hop)) is None else error[number] for row in page["rows"]]
+    """One line over the layers, with gaps where the number is missing; what is exact has an infinite SQNR."""
+    errors = [row[view].get(hop) for row in page["rows"]]
+    values = [None if error is None else _value(error, number) for error in errors]
     return {
         "type": "scatter", "name": name, "connectgaps": False,
-        "x": [order[row["name"]] for row in page["rows"]], "y": [_short(v) if v else None for v in values],
-        "text": [f"{row['path']} ({row['type']}, {row['dtype']})" for row in page["rows"]],
+        "x": [order[row["name"]] for row in page["rows"]], "y": values,
+        "text": [
+            f"{row['path']} ({row['type']}, {row['dtype']})<br>{'–' if value is None else f'{value:.3g}'}"
+            for row, value in zip(page["rows"], values, strict=True)
+        ],
         "customdata": [f"#layer-{row['index']}" for row in page["rows"]],
-        "hovertemplate": "%{text}<br>%{y:.3g}<extra>%{fullData.name}</extra>",
+        "hovertemplate": "%{text}<extra>%{fullData.name}</extra>",
     }  # fmt: skip
+
+
+def _value(error: TensorError, number: Number) -> float | None:
+    value = error[number]
+    if number == "sqnr_db" and value is None and error["nrmse"] == 0 and not error["nonfinite"]:
+        return math.inf
+    return None if value is None else _short(value)
 
 
 def _short(value: float) -> float:
@@ -210,11 +228,12 @@ def _short(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def _figure(identity: str, title: str, data: list[Trace], y: str, *, log: bool) -> Chart:
+def _figure(identity: str, title: str, data: list[Trace], y: str, axis: Chart, *, log: bool) -> Chart:
     return {
         "id": identity, "title": title, "data": data,
         "layout": {
-            "height": 380, "xaxis": {"title": {"text": "layer, in topological order"}},
+            "height": 440, "margin": {"l": 60, "r": 12, "t": 54, "b": 48}, **axis,
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
             "yaxis": {"title": {"text": y}, **({"type": "log", "exponentformat": "power"} if log else {})},
         },
     }  # fmt: skip

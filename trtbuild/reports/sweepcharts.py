@@ -10,7 +10,7 @@ from trtbuild.documents.comparison import SweepVariant
 from trtbuild.documents.layers import ReportedLayers
 from trtbuild.documents.report import Axis, Output, Report
 from trtbuild.reports import errorhistograms, layers
-from trtbuild.reports.figure import Chart, Figure, Trace
+from trtbuild.reports.figure import Chart, Figure, Trace, on_floor
 from trtbuild.reports.sweepcells import label, natural, precision_order
 
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -88,7 +88,7 @@ def _p50(name: str, found: Mapping[str, SweepVariant], places: Sequence[str], lo
 
 def _error(name: str, found: Mapping[str, SweepVariant], places: Sequence[str], look: Look) -> Trace:
     errors = [found[place]["error"] if place in found else None for place in places]
-    return _line(name, places, look, [_short(e["relative"]) or None if e else None for e in errors])
+    return _line(name, places, look, [_short(e["relative"]) if e else None for e in errors])
 
 
 def _short(value: float) -> float:
@@ -102,13 +102,16 @@ def _figure(
     for trace, size in zip(data, thinning(len(data), 11, 6), strict=True):
         trace["marker"]["size"] = size
     drawn = [trace for trace in data if any(value is not None for value in trace["y"])]
-    return {
+    chart: Chart = {
         "id": identity, "title": title, "data": drawn,
         "layout": {
             "height": 270, "margin": {"l": 60, "r": 12, "t": 34, "b": 40}, "showlegend": True, "yaxis": axis,
             "xaxis": {"type": "category", "range": [-0.4, len(places) - 0.6]},
         },
     }  # fmt: skip
+    if log:
+        on_floor(chart)
+    return chart
 
 
 def deviation_sections(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
@@ -184,5 +187,5 @@ def layer_figures(inspected: Mapping[str, ReportedLayers]) -> list[Chart]:
             trace["name"] = trace["name"].removesuffix(": median").removesuffix(": maximum")
             trace |= {"marker": {**trace["marker"], "size": size, "opacity": 1}, "line": {"color": colour, "width": 1},
                       "customdata": [f"#layer-{x}" for x in trace["x"]]}  # fmt: skip
-        figure["layout"] = {**figure["layout"], "height": 400 + 12 * len(inspected), "legend": LEGEND}
+        figure["layout"] = {**figure["layout"], "height": 450 + 12 * len(inspected)}
     return figures
