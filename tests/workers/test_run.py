@@ -159,12 +159,13 @@ def test_only_the_drivers_package_is_mounted(package: Path, sandbox: Path) -> No
 
 
 def test_a_driver_that_is_gone_before_the_worker_is_ready(package: Path, sandbox: Path) -> None:
-    """The worker sees the closed pipe, and does nothing."""
+    """The supervisor sees the closed pipe, and starts nothing."""
     write_job(sandbox, Job("fine", {}, {"x": "in/x"}, "out", "in/workspace"))
     watch, lifeline = os.pipe()
     os.close(lifeline)
-    argv = [sys.executable, "-s", str(package / "workers" / "run.py"), str(sandbox), str(watch)]
-    done = subprocess.run(argv, cwd=sandbox, capture_output=True, pass_fds=[watch])
+    argv = [sys.executable, str(package / "base" / "lifeline.py"), str(watch), sys.executable, "-s"]
+    argv += [str(package / "workers" / "run.py"), str(sandbox)]
+    done = subprocess.run(argv, cwd=sandbox, capture_output=True, pass_fds=[watch], start_new_session=True)
     os.close(watch)
 
     assert done.returncode != 0

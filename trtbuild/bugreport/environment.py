@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 import re
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypedDict
 
 from trtbuild import __version__
+from trtbuild.base import lifeline
 from trtbuild.machine import device
 from trtbuild.workers import hermetic
 
@@ -84,8 +84,7 @@ def _there(interpreter: Path, module: str) -> dict[str, str]:
         f"found[{module!r}] = importlib.import_module({module!r}).__version__\n"
         "print(json.dumps(found))\n"
     )
-    done = subprocess.run([str(interpreter), "-s", "-c", script], capture_output=True, text=True, timeout=120,
-                          env=hermetic.environment())  # fmt: skip
+    done = lifeline.run([str(interpreter), "-s", "-c", script], timeout_s=120, env=hermetic.environment())
     import json
 
     lines = done.stdout.strip().splitlines()
@@ -112,8 +111,7 @@ def _gpu(root: Path) -> GpuEntry:
         "import json\nfrom trtbuild.trt.cuda import find_device\n"
         "d = find_device()\nprint(json.dumps(None if d is None else [d.name, d.compute_capability]))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60,
-                          cwd=Path(__file__).resolve().parents[2])  # fmt: skip
+    done = lifeline.run([sys.executable, "-c", script], timeout_s=60, cwd=Path(__file__).resolve().parents[2])
     found = json.loads(done.stdout) if done.returncode == 0 and done.stdout.strip() else None
     if found is None:
         return {"name": NONE, "compute_capability": NONE, "driver": NONE}

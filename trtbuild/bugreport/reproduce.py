@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trtbuild.base import lifeline
 from trtbuild.reducing.failure import Failure
 from trtbuild.suite.case import Tolerance
 from trtbuild.workers import hermetic
@@ -111,13 +112,12 @@ def run(files: Mapping[str, bytes], command: Sequence[str], folder: Path, interp
     path = os.pathsep.join([str(interpreter.parent), "/usr/bin", "/bin"])
     environment = {**hermetic.environment(), "PATH": path, "PYTHONUNBUFFERED": "1"}
     try:
-        done = subprocess.run(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=RUN_S, start_new_session=True)  # fmt: skip
+        done = lifeline.run(command, cwd=place, env=environment, timeout_s=RUN_S, merged=True)
     except subprocess.TimeoutExpired as error:
-        return ScriptRun(None, (error.stdout or b"").decode("utf-8", "replace"))
+        return ScriptRun(None, (error.output or b"").decode("utf-8", "replace"))
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    return ScriptRun(done.returncode, done.stdout.decode("utf-8", "replace"))
+    return ScriptRun(done.returncode, done.stdout)
 
 
 def can_be_written(arrays: Mapping[str, Array]) -> bool:

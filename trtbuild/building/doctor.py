@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from trtbuild import config, toolchains
+from trtbuild.base import lifeline
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.base.workspace import Workspace
 from trtbuild.config import named
@@ -212,7 +213,7 @@ def _by_use(about: str, works: str, command: list[str], hint: str = "") -> Itera
 def _run(command: list[str]) -> subprocess.CompletedProcess[str] | str:
     """The finished process, or why it did not finish."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=_USE_S, check=False)
+        return lifeline.run(command, timeout_s=_USE_S)
     except subprocess.TimeoutExpired:
         return f"no answer in {_USE_S:g} s"
     except OSError as error:

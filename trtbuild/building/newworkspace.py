@@ -7,12 +7,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, get_args
 
+from trtbuild.base import lifeline
 from trtbuild.base.errors import ConfigError, SourceError, WorkspaceError
 from trtbuild.base.files import inside, write_atomic
 from trtbuild.base.packaged import packaged_conf
@@ -125,7 +125,7 @@ def _repositories(root: Path) -> None:
 
 def _call(root: Path, argv: list[str]) -> None:
     try:
-        done = subprocess.run(argv, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = lifeline.run(argv, cwd=root)
     except FileNotFoundError:
         raise WorkspaceError(f"{argv[0]} is not installed", where=str(root), hint=f"install {argv[0]}") from None
     if done.returncode:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from trtbuild.base import lifeline
 from trtbuild.base.errors import RemoteError, WorkspaceError
 from trtbuild.base.files import inner_path
 from trtbuild.core.record import PARAMS_FILE, Digest, Record, command, dep_path, digest_of, params
@@ -181,7 +181,7 @@ def run_dvc(root: Path, arguments: Sequence[str]) -> str:
         RemoteError: the command failed; its last error line is quoted.
     """
     argv = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(argv, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = lifeline.run(argv, cwd=root)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
         message = lines[-1].removeprefix("ERROR: ") if lines else f"exit status {done.returncode}"

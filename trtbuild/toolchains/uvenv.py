@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from trtbuild.base import lifeline
 from trtbuild.base.errors import ToolchainError
 from trtbuild.toolchains.request import ToolchainRequest
 
@@ -53,10 +53,8 @@ def _uv(want: ToolchainRequest, cwd: Path, lock: int, *words: object) -> None:
     environment = {key: value for key, value in os.environ.items() if key not in dropped}
     # TensorRT's source packages would call pip, which uv's environments lack; with this they list their wheels.
     environment["NVIDIA_TENSORRT_DISABLE_INTERNAL_PIP"] = "1"
-    done = subprocess.run(
-        [uv_program(), "--no-progress", *map(str, words)], cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, errors="replace", pass_fds=[lock],
-    )  # fmt: skip
+    argv = [uv_program(), "--no-progress", *map(str, words)]
+    done = lifeline.run(argv, cwd=cwd, env=environment, pass_fds=[lock])
     if done.returncode == 0:
         return
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
@@ -108,7 +106,7 @@ print(json.dumps(bool(builder)), flush=True)
 def _check(want: ToolchainRequest, python: Path) -> None:
     """The exact version, importable, and able to make a builder."""
     argv = [str(python), "-I", "-c", _PROBE, MODULES[want.flavour]]
-    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+    done = lifeline.run(argv)
     said = [line for line in done.stdout.splitlines() if line.strip()]
     last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
     if not said:

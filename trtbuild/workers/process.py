@@ -1,4 +1,4 @@
-"""One worker process in its own process group: how it is started, how it is stopped, and how it died.
+"""One worker process in its own session: how it is started, how it is stopped, and how it died.
 
 Standard library only, so that it may run inside a training process.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from trtbuild.base import lifeline
 from trtbuild.base.errors import WorkerDied
 
 Cause = Literal["signal", "killed", "status", "time", "protocol"]
@@ -22,6 +23,7 @@ LOG_BYTES = 4000  # of the end of a log
 WORDS = 300  # of its last line
 # TensorFlow's start-up chatter hides the line that matters; hash order must not reach any output.
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
+_END_S = 20.0  # for the supervisor to end everything; a process in a system call may take a while to die
 _LONGEST_MS = 2**31 - 1  # that poll takes
 
 
@@ -85,31 +87,27 @@ class Death:
 
 
 class Process:
-    """A process whose whole group ends with it, with :meth:`end`, and with this process, however that dies."""
+    """A process that ends, with all that it started, by itself, by :meth:`end`, and when this process dies."""
 
     def __init__(
         self, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], log: Path | None,
         pass_fds: Sequence[int] = (),
     ) -> None:  # fmt: skip
-        """Start ``command`` with one more word: the descriptor that run.py watches.
+        """Start ``command``.
 
         Args:
             log: the file for both streams; None leaves them where this process's go.
         """
-        watch, self._lifeline = os.pipe()
+        with contextlib.nullcontext() if log is None else log.open("wb") as output:
+            self._popen, self._lifeline = lifeline.start(
+                command, cwd=cwd, env=dict(environment), stdout=output, pass_fds=pass_fds,
+                stderr=None if log is None else subprocess.STDOUT,
+            )  # fmt: skip
         try:
-            with contextlib.nullcontext() if log is None else log.open("wb") as output:
-                self._popen = subprocess.Popen(
-                    [*command, str(watch)], cwd=cwd, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
-                    stderr=None if log is None else subprocess.STDOUT, pass_fds=[watch, *pass_fds],
-                    start_new_session=True,
-                )  # fmt: skip
             self._pidfd = os.pidfd_open(self._popen.pid)
         except BaseException:
-            os.close(self._lifeline)  # which also ends a process that has started
+            os.close(self._lifeline)  # which also ends what has started
             raise
-        finally:
-            os.close(watch)
 
     @property
     def pid(self) -> int:
@@ -124,16 +122,17 @@ class Process:
         return bool(readable([self._pidfd], limit_s))
 
     def end(self) -> int:
-        """Kill what is left of the group, before its leader is reaped: while the id is surely ours.
+        """End it with everything that it started, whatever session that is in (base/lifeline.py).
 
         Returns:
             The return code; that of a process which had ended on its own is its own.
         """
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
+        os.close(self._lifeline)
+        if not self.wait(_END_S):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, signal.SIGKILL)  # it is not reaped yet: the id is surely ours
         returncode = self._popen.wait()
         os.close(self._pidfd)
-        os.close(self._lifeline)
         return returncode
 
 

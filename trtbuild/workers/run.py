@@ -1,4 +1,4 @@
-"""Run one job in this interpreter: job.json in, result.json out.  ``run.py SANDBOX [fixed-addresses] [WATCH_FD]``
+"""Run one job in this interpreter: job.json in, result.json out.  ``run.py SANDBOX [fixed-addresses]``
 
 Executed by path inside an environment that need not have trtbuild installed, so it mounts the package from its own
 location; ``trtbuild/__init__.py`` runs, and imports nothing.
@@ -30,26 +30,6 @@ def mount_package() -> None:
         module = module_from_spec(spec)
         sys.modules["trtbuild"] = module
         spec.loader.exec_module(module)
-
-
-def die_with_driver(watch: int) -> None:
-    """Have the kernel kill this process group when the driver's end of the pipe closes, however the driver dies.
-
-    F_SETSIG on the read end turns the hang-up into SIGKILL for the whole group: it needs no thread and no lock, so it
-    also reaches a process that is deep inside a C++ call.
-    """
-    import fcntl
-    import signal
-
-    fcntl.fcntl(watch, fcntl.F_SETOWN, -os.getpgrp())
-    fcntl.fcntl(watch, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(watch, fcntl.F_SETFL, fcntl.fcntl(watch, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
-    try:
-        gone = os.read(watch, 1) == b""  # the driver may have died before the kernel was told
-    except BlockingIOError:
-        gone = False
-    if gone:
-        os._exit(1)
 
 
 def fix_addresses() -> None:
@@ -107,8 +87,6 @@ if __name__ == "__main__":
     sandbox, *how = sys.argv[1:]
     if "fixed-addresses" in how:
         fix_addresses()
-    if how and how[-1].isdigit():
-        die_with_driver(int(how[-1]))
     mount_package()
     status = main(Path(sandbox))
     sys.stdout.flush()

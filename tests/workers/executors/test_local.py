@@ -8,22 +8,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 import trtbuild
 from tests.support.fakes import step
+from tests.support.processes import PATIENCE_S, gone, until
 from trtbuild.core.job import Job, write_job
 from trtbuild.workers import hermetic
 from trtbuild.workers.executors import Completion
 from trtbuild.workers.executors.local import LocalExecutor
-
-PATIENCE_S = 20.0  # for a process that must come or go; reached only when it does not
 
 # Says what it sees, starts a child of its own where asked to, and ends as its job says.
 WORKER = """
@@ -31,7 +28,8 @@ import json, os, signal, subprocess, sys, time
 sandbox = sys.argv[1]
 job = json.load(open(os.path.join(sandbox, "job.json")))
 print("to stdout"); print("to stderr", file=sys.stderr, flush=True)
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) if job.get("child") else None
+sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+child = subprocess.Popen(sleeper, start_new_session=job["child"] == "away") if job.get("child") else None
 seen = {"pid": os.getpid(), "child": child and child.pid, "cwd": os.getcwd(), "argv": sys.argv}
 seen["environment"] = dict(os.environ)
 with open(os.path.join(sandbox, "seen.part"), "w") as handle: json.dump(seen, handle)
@@ -61,26 +59,10 @@ def sandbox(folder: Path, name: str = "sandbox", **job: object) -> Path:
     return made
 
 
-def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
 def seen(folder: Path) -> dict[str, object]:
     assert until((folder / "seen.json").exists)
     found: dict[str, object] = json.loads((folder / "seen.json").read_text("utf-8"))
     return found
-
-
-def gone(pid: object) -> bool:
-    """No such process, or one that ended and only waits to be reaped by whoever inherited it."""
-    assert isinstance(pid, int)
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def start(executor: LocalExecutor, folder: Path, environment: str = "main") -> None:
@@ -143,9 +125,12 @@ def test_waiting_has_an_end(executor: LocalExecutor, tmp_path: Path) -> None:
     assert executor.wait(0.0) is None
 
 
-def test_stopping_kills_whole_groups(executor: LocalExecutor, tmp_path: Path) -> None:
-    """A child that the worker started goes with it."""
-    folder = sandbox(tmp_path, sleep=600, child=True)
+@pytest.mark.parametrize("child", [True, "away"])
+def test_stopping_kills_whole_groups(
+    executor: LocalExecutor, tmp_path: Path, child: object
+) -> None:
+    """A child that the worker started goes with it, also one in a session of its own."""
+    folder = sandbox(tmp_path, sleep=600, child=child)
     start(executor, folder)
     about = seen(folder)
     executor.stop()
@@ -155,9 +140,12 @@ def test_stopping_kills_whole_groups(executor: LocalExecutor, tmp_path: Path) ->
     assert executor.free(step("a"))
 
 
-def test_what_a_worker_leaves_running_is_killed(executor: LocalExecutor, tmp_path: Path) -> None:
+@pytest.mark.parametrize("child", [True, "away"])
+def test_what_a_worker_leaves_running_is_killed(
+    executor: LocalExecutor, tmp_path: Path, child: object
+) -> None:
     """A child that outlives its worker does not outlive the step."""
-    folder = sandbox(tmp_path, child=True)
+    folder = sandbox(tmp_path, child=child)
     start(executor, folder)
     finish(executor)
 
@@ -249,7 +237,7 @@ executor.wait(None)
 ORPHAN = """
 def run(job):
     import os, subprocess, sys, time
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     job.write_json("pids.part", [os.getpid(), child.pid])
     os.replace(job.output("pids.part"), job.output("pids"))
     time.sleep(600)
