@@ -153,6 +153,13 @@ def placement(scratch: Path) -> None:
     forms.measure(ROOT, scratch)
 
 
+def findings(scratch: Path) -> None:
+    """Useless pairs of quantisation in compiled engines, against the same graphs without them."""
+    from benchmarks import findings as pairs
+
+    pairs.measure(scratch)
+
+
 def suite(scratch: Path) -> None:
     """The incompatible graphs: one version, a second, and nothing to do."""
     from benchmarks import suite as cases
@@ -174,6 +181,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "suite": suite,
     "estimate": estimate,
     "placement": placement,
+    "findings": findings,
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from trtbuild.engine import dialect
+from trtbuild.engine import dialect, pairs
 from trtbuild.engine.values import BITS, COMPUTE, Engine, EngineLayer, Tensor
 
 # Operations of generated kernels, in the letters of their names.
@@ -19,8 +19,7 @@ _EPILOGUE = {
     "Mul", "Add", "Sub", "Div", "Relu", "Max", "Min", "Tanh", "Sigm", "Exp", "Erf", "Cast", "Roun", "Clip", "Neg",
     "Silu", "Gelu",
 }  # fmt: skip
-_QUANTISED = ("int8", "float8", "int4", "float4", "uint8")
-_VALUES = (*_QUANTISED, "float64", "float32", "float16", "bfloat16")  # integers are indices and shapes
+_VALUES = (*pairs.QUANTISED, "float64", "float32", "float16", "bfloat16")  # integers are indices and shapes
 _LARGE_CONSTANT = 4096  # elements; scales and biases are smaller
 _SHARE = 0.1  # of the weights: padding or copies above this share are worth a line
 
@@ -46,6 +45,14 @@ _KINDS: dict[str, _Kind] = {
     "only_requantises": _Kind(
         "{n} kernel(s) only quantise, dequantise or convert",
         "quantise the layer between two quantised layers, too, or keep the layers around it out of int8 (overrides)",
+    ),
+    "useless_pair": _Kind(
+        "{n} kernel(s) quantise values and dequantise them again, and nothing computes in between",
+        "take these QuantizeLinear and DequantizeLinear nodes out, or quantise the operation behind them, too",
+    ),
+    "idle_pair": _Kind(
+        "{n} pair(s) of QuantizeLinear and DequantizeLinear let nothing run quantised, and cost no bytes here",
+        "take them out: they round values, and TensorRT fuses or removes them only as long as they stand as they do",
     ),
     "only_moves": _Kind(
         "{n} kernel(s) only reformat, transpose or copy",
@@ -116,8 +123,36 @@ def find(engine: Engine) -> list[Finding]:
         layers = [layer for layer in engine.layers if holds(layer)]
         if layers:
             findings.append(_finding(kind, layers, [cost(layer) for layer in layers]))
+    findings += _useless_pairs(engine)
     findings += _padding(engine)
     return sorted(findings, key=lambda one: -(one.cost_bytes or 0))
+
+
+def _useless_pairs(engine: Engine) -> list[Finding]:
+    """A kernel that would be there without the pair counts with its constants alone (scales), any other in full."""
+    found = {layer.name: layer for layer in engine.layers if pairs.within(layer)}
+    for layer, ends in pairs.across(engine.layers):
+        if any(only_converts(one) for one in (layer, *ends)):
+            found |= {one.name: one for one in (layer, *ends) if one.kind in ("pointwise", "reformat")}
+    costs = [
+        _bytes(layer.constants or () if _is_there_anyway(layer, engine) else layer.tensors, engine.optimum)
+        for layer in found.values()
+    ]
+    findings = [_finding("useless_pair", list(found.values()), costs)] if found else []
+    listed = {node for layer in found.values() for node in layer.nodes or ()}
+    if idle := tuple(name for name in engine.idle_pairs if name not in listed):
+        says = _KINDS["idle_pair"]
+        findings.append(Finding("idle_pair", says.what.format(n=len(idle)), idle, 0, says.advice))
+    return findings
+
+
+def _is_there_anyway(layer: EngineLayer, engine: Engine) -> bool:
+    """Whether a kernel also copies a binding, quantises for the next layer, or does what no other kernel could."""
+    if not pairs.within(layer):
+        return False
+    done = set(dialect.operations(layer.name))
+    bound = {tensor.name for tensor in (*layer.inputs, *layer.outputs)} & set(engine.bindings)
+    return bool(bound) or bool(_types(layer.outputs) & set(pairs.QUANTISED)) or not done <= _EPILOGUE | _CONVERT | _MOVE
 
 
 def moves_more(bytes_moved: int | None, other_bytes: int | None, other: str) -> list[Finding]:
@@ -163,12 +198,12 @@ def only_moves(layer: EngineLayer) -> bool:
     if layer.kind == "reformat" or layer.type == "Shuffle":
         return True
     done = set(dialect.operations(layer.name))
-    return layer.kind == "pointwise" and bool(done) and done <= _MOVE - {"Conc"}
+    return layer.kind == "pointwise" and bool(done) and done <= (_MOVE - {"Conc"}) | {"Cast"}  # to the same type
 
 
 def writes_wider(layer: EngineLayer) -> bool:
     """Whether a layer is a convolution or product of quantised values with a wider result."""
-    if layer.kind not in COMPUTE or not _types(layer.inputs) & set(_QUANTISED):
+    if layer.kind not in COMPUTE or not _types(layer.inputs) & set(pairs.QUANTISED):
         return False
     return any(BITS.get(tensor.type, 0) >= 16 for tensor in layer.outputs)
 
@@ -183,7 +218,7 @@ def from_constants_alone(layer: EngineLayer) -> bool:
 def _is_epilogue(layer: EngineLayer, writers: dict[str, EngineLayer], readers: dict[str, int]) -> bool:
     """Whether a layer could be fused into the convolution or product before it, whose result nobody else reads."""
     done = set(dialect.operations(layer.name)) - _MOVE
-    if layer.kind != "pointwise" or not done or not done <= _EPILOGUE or only_converts(layer):
+    if layer.kind != "pointwise" or not done or not done <= _EPILOGUE or only_converts(layer) or only_moves(layer):
         return False
     return any(
         tensor.name in writers and writers[tensor.name].kind in COMPUTE and readers.get(tensor.name) == 1

@@ -40,9 +40,10 @@ def engine(content: Any, where: str) -> Engine:
     sizes = head.get("Memory")
     sizes = sizes if isinstance(sizes, Mapping) else {}
     memory = {key: sizes[key] for key in log.MEMORY if _is_size(sizes.get(key))}
-    bindings = head.get("Bindings")
-    names = tuple(name for name in bindings if isinstance(name, str)) if isinstance(bindings, list) else ()
-    return Engine(where, tuple(layers), names, Memory(**memory), _optimum(head), tuple(unread))
+    names = _names(head.get("Bindings"))
+    return Engine(
+        where, tuple(layers), names, Memory(**memory), _optimum(head), tuple(unread), _names(head.get("IdlePairs"))
+    )
 
 
 def _layer(i: int, entry: Any, where: str, unread: list[Unread]) -> EngineLayer:
@@ -117,6 +118,10 @@ def _is_size(value: Any) -> bool:
 
 def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
 
 
 def _text(value: Any) -> str:

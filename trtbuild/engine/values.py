@@ -98,6 +98,7 @@ class Engine:
     memory: Memory = Memory()
     optimum: int | None = None
     unread: tuple[Unread, ...] = ()
+    idle_pairs: tuple[str, ...] = ()  # QuantizeLinear nodes of the graph that let nothing run quantised
 
     @property
     def detailed(self) -> bool:

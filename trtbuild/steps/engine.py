@@ -148,7 +148,10 @@ def _passport(job: Job, trt: Any, found: Any, model: bytes, options: BuildOption
 
 def _layers(job: Job, inspected: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the inspector says about the engine, or the builder's log where there is no GPU to load it on."""
+    import onnx
+
     from trtbuild.engine import log
+    from trtbuild.graphs import idlepairs
 
     text = job.output("build.log").read_text("utf-8")
     try:
@@ -156,7 +159,8 @@ def _layers(job: Job, inspected: Mapping[str, Any] | None) -> dict[str, Any]:
     except ConfigError as error:  # this version writes its log differently
         unread = {"line": 0, "text": "", "why": error.what}
         document = {"Layers": [], "Bindings": [], "Memory": log.memory(text), "Unread": [unread]}
-    return {**document, "Profiles": job.params["profiles"]}
+    pairs = idlepairs.idle(onnx.load(job.input("model")))
+    return {**document, "Profiles": job.params["profiles"], **({"IdlePairs": list(pairs)} if pairs else {})}
 
 
 def _origins(job: Job, model: Any) -> tuple[Entries, dict[str, list[str]]]:
