@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypedDict
 
 from trtbuild.documents.deviation import Guilty
-from trtbuild.documents.enginecomparison import EngineComparison, Pair
+from trtbuild.documents.enginecomparison import EngineComparison, Pair, SweepCompiled, SweepEngines
 from trtbuild.documents.latency import Bounds, MaybeBounds
 from trtbuild.documents.report import Axes, Report
 from trtbuild.documents.schema import Limit
@@ -173,6 +173,7 @@ class SweepNumbers(TypedDict):
     guilty: Guilty | None
     first_bad: FirstBad | None
     engine: SweepEngine | None
+    compiled: SweepCompiled | None
     facts: dict[str, str]
     warnings: list[str]
 
@@ -293,6 +294,7 @@ class Sweep(TypedDict):
     not_built: list[str]
     accepted: Accepted
     versions: VersionChanges
+    engines: SweepEngines
     calibrations: list[CalibrationRanking]
     environment: list[FactValues]
     warnings: list[str]

@@ -78,3 +78,45 @@ class EngineComparison(TypedDict):
     same_scopes: int
     fusions: list[FusionChange]
     types: list[TypeChange]
+
+
+class SweepCompiled(TypedDict):
+    """What a variant's engine does; None where its record does not state it.
+
+    ``activations_moved_bytes`` leaves out weights, which some versions do not list; ``moved_bytes`` is then None.
+    """
+
+    layers: int
+    moved_bytes: int | None
+    activations_moved_bytes: int | None
+    activation_bytes: int | None
+    weights_bytes: int | None
+    estimate_us: float | None
+    device: str | None
+
+
+class EngineDifference(TypedDict):
+    """A variant's engine against another one of the same model; ``says`` is empty if they do the same.
+
+    ``scopes``: those that differ most, ``other_scopes``: how many more do; ``trtbuild diff`` shows all.
+    """
+
+    id: str
+    against: str
+    model: str
+    label: str
+    axis: Literal["tensorrt", "precision"]
+    old: str
+    new: str
+    why: str
+    notes: list[str]
+    says: list[str]
+    scopes: list[ScopeChange]
+    other_scopes: int
+
+
+class SweepEngines(TypedDict):
+    """``lead``: no engine was executed, so engines are what differs between versions."""
+
+    lead: bool
+    differences: list[EngineDifference]

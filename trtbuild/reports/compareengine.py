@@ -6,9 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
-from trtbuild.documents.enginecomparison import EngineComparison, EngineTotals, FusionChange, Pair, ScopeChange
+from trtbuild.documents.enginecomparison import (
+    EngineComparison,
+    EngineTotals,
+    FusionChange,
+    Pair,
+    ScopeChange,
+    SweepCompiled,
+)
+from trtbuild.documents.report import Report
 from trtbuild.engine.comparison import group
 from trtbuild.engine.text import size
+from trtbuild.engine.units import Side
 from trtbuild.engine.values import COMPUTE
 
 MOVED = 1.05  # bytes, memory and estimates that change by a twentieth are worth a phrase
@@ -70,6 +79,26 @@ def fusions_of(one: ScopeChange) -> str:
 
 def _layers_and_bytes(layers: float | None, moved: float | None) -> str:
     return f"{layers:.0f} layer{'' if layers == 1 else 's'}, {size(int(moved or 0))}" if layers else "–"
+
+
+def engine_numbers(report: Report) -> SweepCompiled | None:
+    """The numbers of a report's engine; None where its layers are not recorded."""
+    compiled, estimate = report.get("compiled"), report.get("estimate")
+    if compiled is None or not compiled["understood"]:
+        return None
+    memory = compiled["memory"]
+    return {
+        "layers": len(compiled["rows"]),
+        "moved_bytes": _moved(Side(compiled)) if compiled["constants_told"] else None,
+        "activations_moved_bytes": _moved(Side(compiled, weights=False)),
+        "activation_bytes": memory.get("activation"), "weights_bytes": memory.get("weights"),
+        "estimate_us": estimate["total_us"] if estimate else None,
+        "device": estimate["device"]["name"] if estimate else None,
+    }  # fmt: skip
+
+
+def _moved(side: Side) -> int | None:
+    return None if side.unknown else side.bytes(side.rows)
 
 
 def amount(key: str, value: float | None) -> str:

@@ -14,7 +14,7 @@ from trtbuild.core.verdict import WORDS as VERDICTS
 from trtbuild.documents.comparison import Column, FailureReason, FailureState, SweepEntry, SweepModel, SweepVariant
 from trtbuild.documents.layers import LayerRow, ReportedLayers
 from trtbuild.documents.report import Axis
-from trtbuild.reports import sweepcalibrations, sweepcharts, sweeptext, sweepversions
+from trtbuild.reports import sweepcalibrations, sweepcharts, sweepengines, sweeptext, sweepversions
 from trtbuild.reports.figure import Chart
 from trtbuild.reports.sweepcells import FAILURES, calibrated, column_order, labels, sort_key, variant
 
@@ -53,13 +53,16 @@ def collect(entries: Sequence[SweepEntry]) -> dict[str, Any]:
     variants = [found for found, _ in pairs]
     axes = [*ALWAYS, *(axis for axis in WHERE_VARIED if _varies(variants, axis))]
     columns = _columns(variants, axes)
+    engines = sweepengines.engines(pairs)
     failures = [v["id"] for state in FAILURES for v in variants if v["state"] == state]
     return {
         "schema_version": SCHEMA_VERSION,
         "counts": {state: sum(v["state"] == state for v in variants) for state in SYMBOLS},
         "axes": axes,
         "columns": columns,
-        "models": [_model(i, model, variants, columns, axes) for i, model in enumerate(_models(variants))],
+        "models": [
+            _model(i, model, variants, columns, axes, engines["lead"]) for i, model in enumerate(_models(variants))
+        ],
         "variants": variants,
         "failures": failures,
         "reasons": _reasons(variants),
@@ -70,6 +73,7 @@ def collect(entries: Sequence[SweepEntry]) -> dict[str, Any]:
             "without": [v["id"] for v in variants if v["engine"] is not None and not v["accepted"]],
         },
         "versions": sweepversions.version_changes(pairs),
+        "engines": engines,
         "calibrations": sweepcalibrations.rankings(variants),
         "environment": sweepversions.environment(variants),
         "warnings": [
@@ -126,8 +130,9 @@ def _columns(variants: Sequence[SweepVariant], axes: Sequence[Axis]) -> list[Col
 
 
 def _model(
-    index: int, model: str, variants: Sequence[SweepVariant], columns: Sequence[Column], axes: Sequence[Axis]
-) -> DrawnModel:
+    index: int, model: str, variants: Sequence[SweepVariant], columns: Sequence[Column], axes: Sequence[Axis],
+    engines_lead: bool,
+) -> DrawnModel:  # fmt: skip
     several = calibrated(variants)
     own = [v for v in variants if v["model"] == model]
     cells: dict[tuple[str, ...], list[str]] = {}
@@ -137,7 +142,7 @@ def _model(
         "name": model, "anchor": f"model-{index}",
         "cells": [cells.get(tuple(column["place"]), []) for column in columns],
         "good": all(v["state"] == "pass" for v in own),
-        "pages": {}, "charts": sweepcharts.of_model(index, own),
+        "pages": {}, "charts": sweepcharts.of_model(index, own, engines_lead=engines_lead),
     }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from trtbuild.documents.report import Axis, Output, Report
 from trtbuild.documents.verdict import Check
 from trtbuild.reports.changes import changes
 from trtbuild.reports.compare import compare, facts
+from trtbuild.reports.compareengine import engine_numbers
 from trtbuild.reports.comparelatency import lowered_side
 
 AXES: tuple[Axis, ...] = ("model", "tensorrt", "precision", "runtime", "target", "calibration")
@@ -55,7 +56,7 @@ def variant(entry: SweepEntry) -> SweepVariant:
 def _nothing() -> SweepNumbers:
     return {
         "p50_ms": None, "p50_why": "", "speedup": None, "worst": None, "checks": None, "failed_checks": [], "task": [],
-        "error": None, "guilty": None, "first_bad": None, "engine": None, "facts": {}, "warnings": [],
+        "error": None, "guilty": None, "first_bad": None, "engine": None, "compiled": None, "facts": {}, "warnings": [],
     }  # fmt: skip
 
 
@@ -76,6 +77,7 @@ def _measured(report: Report) -> SweepNumbers:
             "bytes": engine["bytes"], "sha256": engine["sha256"], "onnx_sha256": engine["onnx_sha256"],
             "flavour": engine["flavour"], "version": engine["version"],
         },
+        "compiled": engine_numbers(report),
         "facts": facts(report), "warnings": [*map(line, report["warnings"]), *report["notes"]],
     }  # fmt: skip
 
@@ -135,6 +137,7 @@ def _links(folder: str | None, report: Report | None) -> dict[str, str]:
         return {}
     base = quote(folder, safe="/._-~+")
     pages = ["overview", "deviation", *(page for page in ("layers", "latency") if page in report)]
+    pages += ["engine"] if "compiled" in report else []
     return {page: f"{base}/{page}.html" for page in pages}
 
 

@@ -39,10 +39,10 @@ def charts(page: Mapping[str, Any]) -> list[Chart]:
     return [chart for model in page["models"] for chart in model["charts"]]
 
 
-def of_model(index: int, variants: Sequence[SweepVariant]) -> list[Chart]:
-    """p50 in ms with its 95 % interval, and the worst output's relative error, over the versions of one model.
+def of_model(index: int, variants: Sequence[SweepVariant], *, engines_lead: bool = False) -> list[Chart]:
+    """p50 in ms with its 95 % interval, the worst output's relative error and the engine, over the versions of a model.
 
-    Over the precisions if there is only one version.
+    Over the precisions if there is only one version.  The engine's pictures are last, or first if they are to lead.
     """
     versions = {v["tensorrt"] for v in variants}
     axis: Axis
@@ -62,7 +62,42 @@ def of_model(index: int, variants: Sequence[SweepVariant]) -> list[Chart]:
     if len(places) > 1 and any(v["error"] and v["error"]["relative"] for v in variants):
         data = [_error(name, found, places, style[name]) for name, found in series.items()]
         made.append(_figure(f"error-{index}", "Error of the worst output", data, places, "RMS error / RMS", log=True))
+    engines = _engine_figures(index, variants, series, places, style) if len(places) > 1 else []
+    return [*engines, *made] if engines_lead else [*made, *engines]
+
+
+def _engine_figures(
+    index: int, variants: Sequence[SweepVariant], series: Mapping[str, Mapping[str, SweepVariant]],
+    places: Sequence[str], style: Mapping[str, Look],
+) -> list[Chart]:  # fmt: skip
+    """The numbers of the engines; one that is equal in all of them has no picture."""
+    built = [v["compiled"] for v in variants if v["compiled"]]
+    listed = all(found["moved_bytes"] is not None for found in built)
+    moved = ("moved_bytes", "Bytes moved in one inference", "MB", 1e-6)
+    if not listed:  # a version that lists no weights would seem to move less
+        moved = ("activations_moved_bytes", "Bytes moved in one inference, without weights", "MB", 1e-6)
+    kinds = [moved, ("layers", "Layers of the engine", "layers", 1.0),
+             ("activation_bytes", "Activation memory at the profile's maximum", "MB", 1e-6),
+             ("plan", "Size of the plan", "MB", 1e-6)]  # fmt: skip
+    devices = {found["device"] for found in built}
+    if len(devices) == 1 and devices != {None} and (listed or all(found["moved_bytes"] is None for found in built)):
+        kinds.append(("estimate_us", f"ESTIMATE for {escape(str(devices.pop()), quote=False)}: lower bound", "µs", 1.0))
+    made = []
+    for key, title, unit, factor in kinds:
+        lines = {name: [_number(found.get(place), key, factor) for place in places] for name, found in series.items()}
+        seen = [value for line in lines.values() for value in line if value is not None]
+        if len(seen) > 1 and len(set(seen)) > 1:
+            data = [_line(name, places, style[name], line) for name, line in lines.items()]
+            made.append(_figure(f"engine-{key}-{index}", title, data, places, unit, log=False))
     return made
+
+
+def _number(v: SweepVariant | None, key: str, factor: float) -> float | None:
+    if v is None or v["compiled"] is None or v["engine"] is None:
+        return None
+    numbers: Mapping[str, object] = {**v["compiled"], "plan": v["engine"]["bytes"]}
+    value = numbers[key]
+    return round(value * factor, 6) if isinstance(value, (int, float)) else None
 
 
 def _order(axis: Axis, v: SweepVariant) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trtbuild.base.text import printable
@@ -25,6 +25,7 @@ def markdown(page: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping
     for model in page["models"]:
         cells = ["<br>".join(_cell(by_id[i], symbols, words) for i in ids) or "–" for ids in model["cells"]]
         lines.append(f"| {cell(model['name'])} | {' | '.join(cells)} |")
+    lines += _engines(page["engines"]["differences"])
     if page["calibrations"]:
         lines += ["", "### Best calibration", ""]
         lines += [f"- {cell(r['model'])} {cell(r['label'])}: **{cell(r['rows'][0]['calibration'])}**, {cell(r['why'])}"
@@ -45,6 +46,16 @@ def markdown(page: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping
         lines += ["", "### Compare with care", "", *(f"- {cell(w)}" for w in page["warnings"][:MOST])]
         lines += _more(len(page["warnings"]))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _engines(differences: Sequence[Mapping[str, Any]]) -> list[str]:
+    differing = [one for one in differences if one["says"]]
+    if not differences:
+        return []
+    shown = [f"- {cell(one['model'])} {cell(one['label'])}, {cell(one['old'])} → {cell(one['new'])}: "
+             f"{_phrases(one['says'])}" for one in differing[:MOST]]  # fmt: skip
+    head = f"### Engines ({len(differing)} of {len(differences)} comparisons differ)"
+    return ["", head, "", *shown, *_more(len(differing))]
 
 
 def _more(count: int) -> list[str]:

@@ -21,8 +21,8 @@ SHOWN_IDS = 3
 ALIKE: tuple[Axis, ...] = ("model", "precision", "runtime", "target", "calibration")
 GRAPHS_ONLY = (
     "No engine was executed: deviation and latency are those of the graphs that the engines were built from, so "
-    "versions that build the same graph show the same numbers. Only these can differ: whether an engine is built, the "
-    "precision proved in it, and its size."
+    "versions that build the same graph show the same numbers. Only the engines can differ: whether one is built, its "
+    "size, layers, types, bytes moved and memory."
 )
 SOME_GRAPHS = (
     "Some engines were not executed: for those, deviation and latency are those of their graphs."
