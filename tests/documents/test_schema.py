@@ -8,13 +8,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from trtbuild.documents import published
-from trtbuild.documents.comparison import Sweep
 from trtbuild.documents.deviation import Details, Deviation, Histograms
 from trtbuild.documents.engine import Passport, Precision
 from trtbuild.documents.latency import Latency
 from trtbuild.documents.layers import Layers
 from trtbuild.documents.report import Report
 from trtbuild.documents.schema import LATER, Limit, schema_of
+from trtbuild.documents.sweep import Sweep
 
 
 class Inner(TypedDict):

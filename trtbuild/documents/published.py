@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from trtbuild.documents.comparison import Sweep
 from trtbuild.documents.report import Report
 from trtbuild.documents.schema import schema_of
+from trtbuild.documents.sweep import Sweep
 
 FOLDER = Path(__file__).parent
 FILES: Mapping[str, tuple[type, str]] = {

@@ -14,8 +14,8 @@ from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
 from trtbuild.building.states import Outcome, VariantState, variant_states
 from trtbuild.config import sweep
-from trtbuild.documents.comparison import SweepEntry
 from trtbuild.documents.report import Report
+from trtbuild.documents.sweep import SweepEntry
 from trtbuild.pipeline import sweeppage
 from trtbuild.pipeline.versionsearch import BisectionResult, bisect
 from trtbuild.reports.changes import output_changes

@@ -17,8 +17,8 @@ from trtbuild.core.spec import Names
 from trtbuild.core.spec.lowering import rank
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import WORDS
-from trtbuild.documents.comparison import State, SweepEntry
 from trtbuild.documents.report import Report
+from trtbuild.documents.sweep import State, SweepEntry
 from trtbuild.pipeline import baseline
 
 FOLDER = "build/sweeps"

@@ -18,8 +18,8 @@ from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
 from trtbuild.building.states import VariantState, exit_status, variant_states
 from trtbuild.config import named, sweep
-from trtbuild.documents.comparison import SweepEntry
 from trtbuild.documents.report import Report
+from trtbuild.documents.sweep import SweepEntry
 from trtbuild.pipeline import baseline, comparison, sweeppage
 from trtbuild.pipeline.upgradedocument import NO_GO, Pair, UpgradeDocument, lines, passed_ids, upgrade_document
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict
 
 from trtbuild.core.verdict import WORDS, why_unjudged
-from trtbuild.documents.comparison import State, SweepEntry
 from trtbuild.documents.report import Report
+from trtbuild.documents.sweep import State, SweepEntry
 from trtbuild.reports.changes import changes
 from trtbuild.reports.compare import compare
 from trtbuild.reports.sweepversions import execution_notes

@@ -11,9 +11,9 @@ from typing import Any
 
 from trtbuild.base.text import did_you_mean
 from trtbuild.core.verdict import WORDS as VERDICTS
-from trtbuild.documents.comparison import Column, FailureReason, FailureState, SweepEntry, SweepModel, SweepVariant
 from trtbuild.documents.layers import LayerRow, ReportedLayers
 from trtbuild.documents.report import Axis
+from trtbuild.documents.sweep import Column, FailureReason, FailureState, SweepEntry, SweepModel, SweepVariant
 from trtbuild.reports import sweepcalibrations, sweepcharts, sweepengines, sweeptext, sweepversions
 from trtbuild.reports.figure import Chart
 from trtbuild.reports.sweepcells import FAILURES, calibrated, column_order, labels, sort_key, variant
@@ -32,7 +32,7 @@ class DrawnModel(SweepModel):
 
 
 def collect(entries: Sequence[SweepEntry]) -> dict[str, Any]:
-    """Page data (``documents/comparison.py``: Sweep), whatever the order of the entries.
+    """Page data (``documents/sweep.py``: Sweep), whatever the order of the entries.
 
     Args:
         entries: one for each variant: ``id``; the group options ``model``, ``precision``, ``tensorrt``, ``runtime``,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trtbuild.documents.comparison import CalibrationRanking, RankedCalibration, SweepVariant
 from trtbuild.documents.report import Axis
+from trtbuild.documents.sweep import CalibrationRanking, RankedCalibration, SweepVariant
 from trtbuild.reports.sweepcells import label
 
 ALIKE: tuple[Axis, ...] = ("model", "precision", "tensorrt", "runtime", "target")

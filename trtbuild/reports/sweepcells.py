@@ -10,7 +10,10 @@ from trtbuild.base.text import printable
 from trtbuild.core.spec.validation import LOWER_BOUNDS
 from trtbuild.core.verdict import WORDS, why_unjudged
 from trtbuild.core.warning import line
-from trtbuild.documents.comparison import (
+from trtbuild.documents.latency import MaybeBounds, ReportedLatency
+from trtbuild.documents.layers import ReportedLayers
+from trtbuild.documents.report import Axis, Output, Report
+from trtbuild.documents.sweep import (
     FailureState,
     FirstBad,
     State,
@@ -20,9 +23,6 @@ from trtbuild.documents.comparison import (
     SweepVariant,
     WorstError,
 )
-from trtbuild.documents.latency import MaybeBounds, ReportedLatency
-from trtbuild.documents.layers import ReportedLayers
-from trtbuild.documents.report import Axis, Output, Report
 from trtbuild.documents.verdict import Check
 from trtbuild.reports.changes import changes
 from trtbuild.reports.compare import compare, facts

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from trtbuild.documents.comparison import SweepVariant
 from trtbuild.documents.layers import ReportedLayers
 from trtbuild.documents.report import Axis, Output, Report
+from trtbuild.documents.sweep import SweepVariant
 from trtbuild.reports import errorhistograms, layers
 from trtbuild.reports.figure import Chart, Figure, Trace, on_floor
 from trtbuild.reports.sweepcells import label, natural, precision_order

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from trtbuild.documents.comparison import SweepVariant
 from trtbuild.documents.enginecomparison import EngineDifference, SweepEngines
 from trtbuild.documents.report import Axis, Report
+from trtbuild.documents.sweep import SweepVariant
 from trtbuild.engine.comparison import compare_engines
 from trtbuild.reports.compareengine import engine_changes
 from trtbuild.reports.sweepcells import label, natural, precision_order

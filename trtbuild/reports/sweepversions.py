@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from trtbuild.documents.comparison import FactValues, SweepVariant, VersionChanges, VersionStep
 from trtbuild.documents.report import Axis, Report
+from trtbuild.documents.sweep import FactValues, SweepVariant, VersionChanges, VersionStep
 from trtbuild.reports.changes import changes
 from trtbuild.reports.compare import compare
 from trtbuild.reports.comparelatency import conditions
