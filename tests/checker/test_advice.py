@@ -72,8 +72,8 @@ def test_rewrites_compute_the_same() -> None:
 
 
 @pytest.mark.slow
-def test_without_fake_quantisation_it_builds_in_int8() -> None:
-    """The advice on it: however many there are, they are one problem."""
+def test_fake_quantisation_with_other_bits_is_refused_with_its_line() -> None:
+    """And with 8 bits it builds in int8, as it does without."""
     import tensorflow as tf
 
     def network(x: Any, quantise: Callable[[Any], Any]) -> Any:
@@ -81,10 +81,12 @@ def test_without_fake_quantisation_it_builds_in_int8() -> None:
         return quantise(tf.nn.relu(tf.matmul(quantise(x), kernel)))
 
     spec = tf.TensorSpec([4, 8], name="x")
-    fake = lambda t: tf.quantization.fake_quant_with_min_max_args(t, 0.0, 6.0)  # noqa: E731
-    (problem,) = trt_checker.check(lambda x: network(x, fake), spec).problems
+    fake = lambda t, bits: tf.quantization.fake_quant_with_min_max_args(t, -1.0, 1.0, bits)  # noqa: E731
+    (problem,) = trt_checker.check(lambda x: network(x, lambda t: fake(t, 4)), spec, precision="int8").errors
 
-    assert problem.op_type == "FakeQuantWithMinMaxArgs" and problem.advice == QAT
+    assert problem.op_type == "FakeQuantWithMinMaxArgs" and problem.advice == QAT and problem.line
+    assert "quantises to 4 bits" in problem.words
+    assert trt_checker.check(lambda x: network(x, lambda t: fake(t, 8)), spec, precision="int8")
     assert trt_checker.check(lambda x: network(x, tf.identity), spec, precision="int8")
 
 

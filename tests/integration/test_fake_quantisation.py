@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,8 @@ class Network(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None, 16, 16, 3], tf.float32, name="image")])
     def __call__(self, image):
         kernel = fake_quantised(self.kernel, -0.5, 0.5, narrow_range=True, name="kernel_quant")
+        if self.activations:
+            image = fake_quantised(image, -1.0, 1.0, name="image_quant")
         y = tf.nn.relu(tf.nn.conv2d(image, kernel, 1, "SAME", name="block/conv"))
         return {"y": fake_quantised(y, 0.0, 6.0, name="relu_quant") if self.activations else y}
 
@@ -36,9 +39,6 @@ for name in ("weights", "both"):
     network = Network(name == "both")
     tf.saved_model.save(network, f"{sys.argv[1]}/{name}", signatures=network.__call__)
 """
-FOLDED = (
-    "1 fake-quantisation operation(s) on weights are folded into float constants: what reads them (Conv2D block/conv)"
-)
 
 
 @pytest.fixture(scope="module")
@@ -56,27 +56,41 @@ def workspace(trtbuild, models: Path, tmp_path: Path) -> Path:
     return tmp_path / "ws"
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_a_relus_fake_quantisation_is_refused_in_every_precision(workspace: Path, trtbuild, precision: str) -> None:
-    """tf2onnx makes uint8 of it, which TensorRT reads as int8: named with its node and its operation."""
-    done = trtbuild("model=both", f"precision={precision}", check=4)
-
-    assert "TensorFlow FakeQuantWithMinMaxVars relu_quant, node" in done.stderr
-    assert "it quantises to uint8: TensorRT reads int8 with the same scale" in done.stderr
-    assert FOLDED in done.stderr and "Error" not in done.stderr.splitlines()[-1]
+def document(workspace: Path, kind: str, name: str) -> dict[str, Any]:
+    (path,) = (workspace / "build").glob(f"*/{kind}-*/{name}")
+    return json.loads(path.read_text("utf-8"))
 
 
-def test_folded_weights_are_a_warning_each_time(workspace: Path, trtbuild) -> None:
-    """On the terminal, when it is built and when there is nothing to do; in documents and on the page."""
-    first = trtbuild("model=weights", "precision=fp16")
-    again = trtbuild("model=weights", "precision=fp16")
-    shown = json.loads(trtbuild("show", "model=weights", "precision=fp16", "--json", check=0).stdout)["variants"][0]
-    report = workspace / shown["steps"]["report"]["folder"]
-    checked = trtbuild("check", "model=weights", "precision=fp16", check=0)
+def test_trained_ranges_are_taken_as_they_are(workspace: Path, trtbuild) -> None:
+    """init says what to do about a ReLU's range; its loss is a hop of its own, and the engine's product is int8."""
+    trtbuild("model=both", "precision=int8", check=0)
+    precision = document(workspace, "lower", "precision.json")
+    deviation = document(workspace, "deviation", "deviation.json")
+    hops = {hop: outputs["y"]["max_abs"] for hop, outputs in deviation["hops"].items()}
 
-    assert FOLDED in first.stderr and FOLDED in again.stderr and FOLDED in checked.stdout
-    assert "nothing to do" in again.stderr and first.returncode == again.returncode
-    assert [warning["step"] for warning in shown["warnings"] if warning["what"].startswith(FOLDED)] == ["export"]
-    assert json.loads((report / "report.json").read_text("utf-8"))["warnings"] == shown["warnings"]
-    assert FOLDED in (report / "report.md").read_text("utf-8")
-    assert FOLDED in (report / "overview.html").read_text("utf-8")
+    assert set(precision["compute"].values()) == {"int8"} and set(precision["provenance"].values()) == {"trained"}
+    assert "calibration" not in precision
+    assert hops["export"] < 1.01 * 6 / 255, "sums in another order reach the next step at most"
+    assert hops["precision"] == 0 and 0 < hops["ranges"] < 12 / 127
+
+
+def test_other_precisions_refuse_it_or_take_the_rounding_out(workspace: Path, trtbuild) -> None:
+    """As the config says; without the word for symmetric ranges, a ReLU's is refused, too."""
+    refused = trtbuild("model=both", "precision=fp16", check=4)
+    stripped = trtbuild("model=both", "precision=fp16", "model.qat.strip=[fp16]", check=0)
+    exact = trtbuild("model=both", "precision=int8", "model.qat.ranges=exact", check=4)
+
+    assert "already computes in int8 (Q/DQ), so it is not fp16" in refused.stderr
+    assert "model.qat.strip: [fp16]" in refused.stderr
+    assert "trained range(s) was taken out: fp16 clamps" in stripped.stderr
+    assert "1 trained range(s) are not symmetric" in exact.stderr and "relu_quant" in exact.stderr
+
+
+def test_what_has_no_trained_range_is_named_or_calibrated(workspace: Path, trtbuild) -> None:
+    """Here the image, which is not fake-quantised."""
+    nothing = trtbuild("model=weights", "precision=int8", check=4)
+    trtbuild("model=weights", "precision=int8", "model.qat.untrained=calibrate", check=0)
+    origin = document(workspace, "lower", "precision.json")["provenance"]
+
+    assert "no operation has trained ranges for both operands" in nothing.stderr
+    assert sorted(origin.values()) == ["calibrated", "trained"]

@@ -44,10 +44,11 @@ def job(folder: Path, runs: dict[str, dict[str, Array]], sets: tuple[str, ...] =
     return Job("deviation", params, inputs, str(folder / "out"), str(folder))
 
 
-def moved(*steps: float, **outputs: float) -> dict[str, dict[str, Array]]:
+def moved(*steps: float, symmetric: bool = False) -> dict[str, dict[str, Array]]:
     base = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
     ends = np.cumsum([0.0, *steps])
-    return {side: {"y": base + np.float32(e)} for side, e in zip(deviation.SIDES, ends, strict=False)}
+    sides = [side for side in deviation.SIDES if symmetric or side != "symmetric"]
+    return {side: {"y": base + np.float32(e)} for side, e in zip(sides, ends, strict=False)}
 
 
 def ran(work: Job) -> dict[str, Any]:
@@ -63,6 +64,15 @@ def test_each_hop_lies_between_its_two_sides(tmp_path: Path) -> None:
         {"export": 0.5, "precision": 0.25, "total": 0.75}, rel=1e-6
     )
     assert (found["samples"], found["runtimes"]["lowered"], found["sets"]) == (3, {**FACTS, "runtime": "lowered"}, {})
+
+
+def test_symmetric_ranges_are_a_hop_of_their_own(tmp_path: Path) -> None:
+    """Between the exporter's and the precision's."""
+    found = ran(job(tmp_path, moved(0.5, 0.125, 0.25, symmetric=True)))["deviation"]["hops"]
+
+    assert {hop: by["y"]["max_abs"] for hop, by in found.items()} == pytest.approx(
+        {"export": 0.5, "ranges": 0.125, "precision": 0.25, "total": 0.875}, rel=1e-6
+    )
 
 
 def test_an_engine_that_ran_is_a_hop_of_its_own(tmp_path: Path) -> None:

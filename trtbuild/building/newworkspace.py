@@ -30,6 +30,7 @@ class ModelAbout(TypedDict):
 
     source: SourceParams
     inputs: dict[str, InputParams]
+    quantised: bool
 
 
 IGNORE = """\
@@ -61,6 +62,16 @@ LIMITS_SAY = """\
 #   bf16   8 bits: coarser than fp16, but it does not overflow
 #   int8   255 steps a tensor: 0.98 is a fifth of the output's size as error; a task metric says whether that matters:
 #          task: {metric: top1, labels: label, max_drop: 0.01}
+"""
+
+
+QAT = """\
+# Trained for quantisation: precision=int8 takes its ranges as they are, and the other precisions refuse it.
+#   ranges     symmetric: TensorRT's int8 has no zero point: what is not symmetric becomes so, and the deviation has a
+#              hop "ranges" for the loss; exact: refuse it
+#   untrained  operations without fake quantisation on both operands: float, or calibrate
+#   strip      precisions that take the rounding out, such as [fp32, fp16]
+qat: {ranges: symmetric, untrained: float, strip: []}
 """
 
 
@@ -163,7 +174,8 @@ def _add_model(
             for key, value in data.items():
                 if isinstance(value, str):
                     _copy(Path(options[f"--{key}"]).resolve(), root / value, made)
-        write_atomic(config, model_yaml({**about["source"], "path": path.as_posix()}, about["inputs"], data).encode())
+        text = model_yaml({**about["source"], "path": path.as_posix()}, about["inputs"], data)
+        write_atomic(config, (text + (QAT if about["quantised"] else "")).encode())
         _track(root, folder)
     except BaseException:  # whatever the error, the workspace is as it was before
         config.unlink(missing_ok=True)
@@ -177,7 +189,8 @@ def _add_model(
             (root / folder).rmdir()
         raise
     say(f"model     {name}: {os.path.relpath(config)} (look it over: profiles, ranges, data, thresholds)")
-    say(f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision=fp16")
+    precision = "int8" if about["quantised"] else "fp16"
+    say(f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision={precision}")
 
 
 def _kind(model: Path) -> SourceKind:

@@ -111,8 +111,7 @@ def _check_one(
     try:
         with quiet():
             stand_in = frozen.freeze(part)
-            weights = {tensor.rpartition(":")[0] for tensor in stand_in.weights}
-            silent = usage.silent(stand_in.graph_def, origins, weights)
+            silent = usage.silent(stand_in.graph_def, origins)
             exported = export(stand_in, how.opset, chosen.concrete, folder)
     except ExportError as error:
         return [*problems, *silent, usage.export_failed(error)], {}
@@ -131,12 +130,17 @@ def check_onnx(
 
     ``ready``: a file exported by somebody else may compute in any precision.
     """
-    from trtbuild.checker import precision
+    from trtbuild.checker import precision, trained
     from trtbuild.graphs import misreadings
 
     if exported.model is None:
         return [], {}
-    problems = [] if ready else precision.refuse_low(exported.model, how, finder)
+    problems = (
+        []
+        if ready
+        else [*trained.problems(exported.model, how, finder), *precision.refuse_low(exported.model, how, finder)]
+    )
+    problems += trained.untrained(finder, exported.doubts)
     problems += precision.pitfalls(exported.model, how, finder)
     present = {value.name for value in exported.model.graph.input}
     try:

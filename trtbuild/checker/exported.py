@@ -30,6 +30,7 @@ class ExportedGraph:
     ``nodes``: ONNX node -> its TensorFlow operation, as in an export's map; ``ops``: TensorFlow operation -> its type;
     ``unknown``: operations without an ONNX form.  ``static``: its inputs have fixed shapes now; ``extra`` are the
     shapes of new ones.  ``entries``: input -> its TensorFlow operation.  ``shapes`` gives what was known about them.
+    ``doubts``: fake quantisation whose range looks untrained, and why.
     """
 
     model: onnx.ModelProto | None
@@ -40,6 +41,7 @@ class ExportedGraph:
     extra: Mapping[str, Sequence[int]] = field(default_factory=dict)
     entries: Mapping[str, str] = field(default_factory=dict)
     shapes: Callable[[], Shapes] = dict
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 def export(frozen: FrozenSubgraph, opset: int, shapes: Mapping[str, Sequence[int]], folder: Path) -> ExportedGraph:
@@ -77,7 +79,7 @@ def export(frozen: FrozenSubgraph, opset: int, shapes: Mapping[str, Sequence[int
     entries = {name: tensor.rpartition(":")[0] for tensor, name in frozen.inputs.items()}
     return ExportedGraph(
         model, mapped["nodes"], kinds, found.unknown, cut is not None, extra=cut.inputs if cut else {}, entries=entries,
-        shapes=lambda: _joined(found.shapes, _static_tensors(frozen, shapes), set()),
+        shapes=lambda: _joined(found.shapes, _static_tensors(frozen, shapes), set()), doubts=found.doubts,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.checker.options import Options
-from trtbuild.checker.problem import QAT, Problem
+from trtbuild.checker.problem import Problem
 from trtbuild.config import named
 
 if TYPE_CHECKING:
@@ -124,11 +124,17 @@ def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) 
         kept = uncalibrated.lower(model, how.lowering, keep)
         path.write_bytes(model.SerializeToString())
     kinds = {node.name: node.op_type for node in model.graph.node}
-    return path, [
-        finder.noticed("precision", "note", name, kinds.get(name, ""), f"it is not quantised: {why}", _STAYS)
-        for name, why in kept.items()
-        if why != "excluded by overrides"
-    ]
+    return path, [_left(finder, name, kinds, why) for name, why in kept.items() if why != "excluded by overrides"]
+
+
+def _left(finder: Finder, node: str, kinds: Mapping[str, str], why: str) -> Problem:
+    """One operation that is not quantised though that was requested."""
+    from trtbuild.graphs.trainedint8 import UNTRAINED, UNTRAINED_HINT
+
+    if why.startswith(UNTRAINED):
+        words = "it is not quantised: an operand has no fake quantisation"
+        return finder.noticed("precision", "warning", node, kinds.get(node, ""), words, UNTRAINED_HINT)
+    return finder.noticed("precision", "note", node, kinds.get(node, ""), f"it is not quantised: {why}", _STAYS)
 
 
 def scoped(model: onnx.ModelProto, how: Options, nodes: dict[str, NodeEntry]) -> dict[str, list[str]]:
@@ -156,14 +162,10 @@ def _in_child(model: Path, how: Options, keep: dict[str, list[str]], folder: Pat
 
 def refuse_low(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Problem]:
     """A network that already computes in a lower precision cannot pass as another: a build refuses it."""
-    from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.rounding import low_types
 
-    quantised = next((n for n in all_nodes(model.graph) if n.op_type in ("QuantizeLinear", "DequantizeLinear")), None)
-    found = ["int8 (Q/DQ)"] if quantised is not None else low_types(model)
-    if not found or how.lowering.kind != "none":
+    found = low_types(model) if how.lowering.kind == "none" else []
+    if not found:
         return []
     what = f"the source model already computes in {' and '.join(found)}, so it is not {how.lowering.precision}"
-    if quantised is not None:
-        return [finder.noticed("precision", "error", quantised.name, quantised.op_type, what, QAT)]
     return [finder.noticed("precision", "error", "", "", what, "ask for that precision, or build it in float32")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import TrtbuildError
@@ -12,7 +12,6 @@ from trtbuild.checker.origins import Origins
 from trtbuild.checker.problem import Problem, Severity
 from trtbuild.checker.shapes import Shapes
 from trtbuild.checker.subgraph import Subgraph, _handle
-from trtbuild.core.parserwarnings import where
 
 if TYPE_CHECKING:
     import onnx
@@ -74,12 +73,8 @@ def tables(capture: Capture, origins: Origins) -> list[Problem]:
     ]
 
 
-def silent(graph_def: GraphDef, origins: Origins, weights: Collection[str] = ()) -> list[Problem]:
-    """Operations that silently convert into something other than what TensorFlow computes.
-
-    Args:
-        weights: placeholders that stand for weights.
-    """
+def silent(graph_def: GraphDef, origins: Origins) -> list[Problem]:
+    """Operations that silently convert into something other than what TensorFlow computes."""
     from trtbuild.graphs.scopes import Cleaner
     from trtbuild.sources import exporterfaults, randomness
 
@@ -93,7 +88,7 @@ def silent(graph_def: GraphDef, origins: Origins, weights: Collection[str] = ())
             clean=lambda op: randomness.named(op, clean))
         for name, kind in randomness.in_graph_def(graph_def).items()
     ]  # fmt: skip
-    return [*_trained_for_quantisation(graph_def, origins, weights), *wrong, *random]
+    return [*wrong, *random]
 
 
 def told_once(silent: list[Problem], unknown: list[Problem]) -> list[Problem]:
@@ -112,20 +107,6 @@ def random_nodes(model: onnx.ModelProto) -> list[Problem]:
         )
         for name, kind in randomness.in_onnx(model).items()
     ]
-
-
-def _trained_for_quantisation(graph_def: GraphDef, origins: Origins, weights: Collection[str]) -> list[Problem]:
-    """One warning for all fake quantisation of weights, at the first; TensorRT is asked about that of activations."""
-    from trtbuild.graphs.scopes import Cleaner
-    from trtbuild.sources import fakequant
-
-    clean = Cleaner(node.name for node in graph_def.node).name
-    found = [one for one in fakequant.find(graph_def, weights) if one.on_weights]
-    if not found:
-        return []
-    first, readers = found[0], where(f"{kind} {clean(name)}" for one in found for kind, name in one.readers)
-    words = f"{len(found)} fake-quantisation operation(s) on weights are {fakequant.FOLDED.format(readers)}"
-    return [_at(first.name, first.kind, words, fakequant.FOLDED_HINT, origins, severity="warning", clean=clean)]
 
 
 def shape_problems(part: Subgraph, chosen: Shapes, origins: Origins) -> list[Problem]:

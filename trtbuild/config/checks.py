@@ -80,6 +80,8 @@ def _check_precision_names(root: Path, spec: BuildSpec) -> None:
     """Refuse a misspelt precision in a threshold or an exclusion, which would silently never apply."""
     valid = options(root, "precision")
     named = {f"model.overrides.{name}": name for name in spec.model.overrides}
+    stripped = spec.model.qat.strip if spec.model.qat is not None else ()
+    named |= {f"model.qat.strip[{i}]": name for i, name in enumerate(stripped)}
     for metric, limit in spec.model.validation.deviation.items():
         if isinstance(limit, Mapping):
             named |= {f"model.validation.deviation.{metric}.{name}": name for name in limit}

@@ -32,6 +32,7 @@ RULES: Mapping[str, Rule] = {
     "export": Rule(900 * MB, 20),
     "reference": Rule(600 * MB, 5),
     "lower": Rule(1000 * MB, 5),  # half of it for the tensors that calibration watches (runtimes/calibration.py)
+    "ranges": Rule(300 * MB, 3),
     "infer": Rule(300 * MB, 4),
     "engine": Rule(800 * MB, 6),
     "layers": Rule(600 * MB, 6),

@@ -10,6 +10,7 @@ from trtbuild.documents.verdict import CollectedWarning, WarningDocument
 # The artifact with a list "warnings" of each step kind that has one, in the order of the pipeline.
 ARTIFACTS: Mapping[str, str] = {
     "export": "scopes.json",
+    "ranges": "ranges.json",
     "lower": "precision.json",
     "engine": "passport.json",
     "deviation": "deviation.json",

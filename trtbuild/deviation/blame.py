@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from trtbuild.documents.deviation import Guilty
 
 TOTAL = "total"
-HOPS: Mapping[str, Guilty] = {"export": "export", "precision": "precision", "engine": "engine"}
+HOPS: Mapping[str, Guilty] = {
+    "export": "export", "ranges": "ranges", "precision": "precision", "engine": "engine",
+}  # fmt: skip
 Hops = Mapping[str, Mapping[str, object]]  # hop -> statistics of one output on it
 
 

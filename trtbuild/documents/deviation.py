@@ -9,7 +9,7 @@ from trtbuild.documents.schema import LATER, Limit
 from trtbuild.documents.verdict import WithWarnings
 
 Row = Literal["sample", "call", "other"]  # what one row of an output stands for; "other": it depends on the data
-Guilty = Literal["export", "precision", "engine", "nobody"]
+Guilty = Literal["export", "ranges", "precision", "engine", "nobody"]
 Metric = Literal[
     "max_abs", "mean_abs", "median_abs", "p90_abs", "p99_abs", "p999_abs", "rmse", "bias", "cosine", "sqnr_db",
     "median_rel", "p90_rel", "p99_rel", "p999_rel", "max_rel", "argmax_disagreement", "exact_share",
@@ -167,8 +167,10 @@ class Detail(Breakdown):
     worst: Annotated[list[WorstElement], Limit("maxItems", 10)]
 
 
-HOPS: Final = Limit("required", ("export", "precision", "total"))  # and "engine", where one was executed
-SIDES: Final = Limit("required", ("reference", "exported", "lowered"))  # and "engine", likewise
+HOPS: Final = Limit(
+    "required", ("export", "precision", "total")
+)  # "ranges" where training chose them, "engine" where it was executed
+SIDES: Final = Limit("required", ("reference", "exported", "lowered"))  # and "symmetric" and "engine", likewise
 DataSource = str | dict[str, object]  # a path, or the settings of a generator
 
 

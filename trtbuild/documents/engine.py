@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from trtbuild.documents.deviation import DataSource
 from trtbuild.documents.schema import LATER, Limit
@@ -34,7 +34,8 @@ class Precision(_Precision, total=False):
     """precision.json: the dtype promised for every compute node, its work, and the notes of the lowering.
 
     ``compute``: node -> dtype; ``unpromised``: node -> op type; ``not_quantised``: node of a type that is to be
-    quantised -> reason; ``scopes``: scope -> precision, of a mixed one.
+    quantised -> reason; ``scopes``: scope -> precision, of a mixed one.  ``provenance``: of the range of each
+    quantised tensor, where training chose some.
     """
 
     kept_float32: list[str]
@@ -44,6 +45,7 @@ class Precision(_Precision, total=False):
     calibration: CalibrationFacts
     scales: dict[str, float]
     weights_per_channel: dict[str, int]
+    provenance: dict[str, Literal["trained", "calibrated"]]
 
 
 class Binding(TypedDict):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import LowerError, first_line
 from trtbuild.core.spec import Form
-from trtbuild.graphs import qdq
+from trtbuild.graphs import qdq, trainedint8
 from trtbuild.graphs.cast import HALF_SCALES, Casts, cast_graph
 from trtbuild.graphs.graph import all_nodes, element_types, opset_of
 from trtbuild.graphs.qdq import Quantisation
+from trtbuild.graphs.trained import OPERATIONS
 
 if TYPE_CHECKING:
     import onnx
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoweredGraph:
-    """What was written: scales, and casts."""
+    """What was written: scales, casts, and the ranges that were there before."""
 
     quantisation: Quantisation
     casts: Casts
+    trained: Quantisation
 
 
 def prepare(model: onnx.ModelProto, placement: Placement) -> None:
@@ -48,6 +50,10 @@ def quantised_nodes(model: onnx.ModelProto, placement: Placement) -> tuple[list[
     if not lowering.quantised:
         return [], {}
     nodes, kept = qdq.candidates(model.graph, element_types(model), placement)
+    if trainedint8.is_trained(model):
+        released = {n.name for n in model.graph.node if n.op_type in OPERATIONS and not placement.of(n).quantised}
+        calibrate = lowering.qat is not None and lowering.qat.calibrates
+        return trainedint8.settle(model, nodes, kept, released, calibrate=calibrate)
     used = {placement.scope_of(node) for node in nodes}
     forms: list[tuple[str | None, Form]] = [(None, lowering.base), *lowering.scopes.items()]
     for scope, form in forms:
@@ -63,9 +69,10 @@ def write(
     model: onnx.ModelProto, placement: Placement, nodes: list[onnx.NodeProto], ranges: Mapping[str, float]
 ) -> LoweredGraph:
     """Rewrite ``model`` in place; ``ranges``: of the activations of ``nodes``, which are quantised."""
+    trained = trainedint8.ranges(model)
     quantisation = qdq.insert(model, nodes, ranges, placement=placement) if nodes else Quantisation()
     casts = cast_graph(model, placement, quantisation.dequantised) if placement.casts else Casts()
-    return LoweredGraph(quantisation, casts)
+    return LoweredGraph(quantisation, casts, trained)
 
 
 def _raise_opset(model: onnx.ModelProto, opset: int, why: str) -> None:

@@ -65,8 +65,9 @@ def candidates(
 
 
 def activations(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> list[str]:
-    """Tensors whose range has to be measured, in graph order."""
+    """Tensors whose range has to be measured, in graph order; what is dequantised already has one."""
     constants = {tensor.name for tensor in graph.initializer}
+    constants |= {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     return list(dict.fromkeys(name for node in nodes for name in node.input[:2] if name not in constants))
 
 
@@ -104,6 +105,7 @@ class _PairWriter:
         self._onnx, self._graph, self._ranges, self._placement = onnx, graph, ranges, placement
         self._types = placement.float_types if placement else frozenset[FloatType]()
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
+        self._trained = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
         self._stored: dict[tuple[str, int | None], list[str]] = {}
         self._made: dict[tuple[str, int | None, FloatType], str] = {}
         self._waiting: list[onnx.NodeProto] = []
@@ -115,7 +117,9 @@ class _PairWriter:
         return taken
 
     def operand(self, node: onnx.NodeProto, slot: int, name: str) -> str:
-        """The dequantised form of an operand, in the type of the node."""
+        """The dequantised form of an operand, in the type of the node; one that is has its range from training."""
+        if name in self._trained:
+            return name
         tensor = self._constants.get(name)
         axis = None if tensor is None else weight_axis(node, slot, len(tensor.dims))
         kind: FloatType = self._placement.of(node).float_type if self._placement else "float32"

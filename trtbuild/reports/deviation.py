@@ -29,12 +29,16 @@ from trtbuild.reports.figure import Chart, Figure, Table, index_text
 
 TITLES = {
     "export": "exporter: source model → ONNX",
+    "ranges": "trained ranges made symmetric: ONNX → symmetric ONNX",
     "precision": "precision: ONNX → lowered ONNX",
     "engine": "TensorRT: lowered ONNX → engine",
     "total": "total",
 }
-ORDER = ("total", "export", "precision", "engine")  # of columns: the judged one first, where a phone shows it
-GUILTY = {"export": "the exporter", "precision": "the precision", "engine": "TensorRT", "nobody": "nobody"}
+ORDER = ("total", "export", "ranges", "precision", "engine")  # of columns: the judged one first, where a phone shows it
+GUILTY = {
+    "export": "the exporter", "ranges": "ranges made symmetric", "precision": "the precision", "engine": "TensorRT",
+    "nobody": "nobody",
+}  # fmt: skip
 PERCENTILES = {"50 %": "median", "90 %": "p90", "99 %": "p99", "99.9 %": "p999", "100 %": "max"}
 # Outputs with pictures, in the judged set and in each further one: the page stays at a few hundred kB.
 PICTURED_OUTPUTS, PICTURED_FURTHER = 12, 4
@@ -109,9 +113,7 @@ def _most_moved(outputs: Mapping[str, Output], count: int) -> set[str]:
     return set(sorted(outputs, key=lambda name: (-moved(name), name))[:count])
 
 
-def _output(
-    page: Report, name: str, output: Output, place: str, *, judged: bool, pictured: bool
-) -> dict[str, Any]:
+def _output(page: Report, name: str, output: Output, place: str, *, judged: bool, pictured: bool) -> dict[str, Any]:
     hops, details = _ordered(output["hops"]), _ordered(output["details"])
     detail = details[TOTAL]
     limits = _limits(page, name) if judged else {}

@@ -16,11 +16,18 @@ from trtbuild.reports.figure import Chart, Figure, Trace, plot, rounded, table
 # Okabe-Ito colours, distinguishable with any colour vision; the total is dashed, as it mostly covers its main hop.
 LINES: dict[str, dict[str, Any]] = {
     "export": {"color": "#0072b2"},
+    "ranges": {"color": "#cc79a7"},
     "precision": {"color": "#d55e00", "width": 3},
     "engine": {"color": "#009e73"},
     "total": {"color": "#888888", "dash": "dash"},
 }
-SHORT = {"export": "exporter", "precision": "precision", "engine": "TensorRT", "total": "total"}
+SHORT = {
+    "export": "exporter",
+    "ranges": "symmetric ranges",
+    "precision": "precision",
+    "engine": "TensorRT",
+    "total": "total",
+}
 EXACT_AT = -13.0  # where the bar of exact equality stands, left of the smallest bin
 SHARE_OF_LIMIT = {"max_abs": None, "p999_abs": 0.001, "p99_abs": 0.01, "median_abs": 0.5}
 Looks = Mapping[str, Mapping[str, Any]]  # how each line is drawn
@@ -57,9 +64,7 @@ def histogram(
     ]
     chart = plot("Distribution of |error|", data, "log10 |error|", "elements", log_y=True)
     chart["layout"]["xaxis"] |= _exact_ticks(data)
-    caption = (
-        "Exact equality is set apart, on the left. The edges are fixed, so that builds can be overlaid."
-    )
+    caption = "Exact equality is set apart, on the left. The edges are fixed, so that builds can be overlaid."
     head = ["|error|", *(names[key] for key in histograms)]
     return {"chart": chart, "caption": caption, "table": table(head, rows)}
 

@@ -154,8 +154,9 @@ def markdown(page: Report) -> str:
 
 
 def shown_hops(page: Report) -> list[str]:
-    """Hops in the order of the pipeline; the engine's only if it was executed."""
-    return ["export", "precision", *(["engine"] if page["engine"]["executed"] else []), "total"]
+    """Hops in the order of the pipeline, those that were measured."""
+    executed, symmetric = page["engine"]["executed"], "symmetric" in page["runtimes"]
+    return ["export", *(["ranges"] if symmetric else []), "precision", *(["engine"] if executed else []), "total"]
 
 
 def _cell(name: str) -> str:

@@ -1,108 +1,134 @@
-"""Quantisation-aware training: the fake-quantisation operations of a frozen graph, and what an export makes of them."""
+"""Fake quantisation of TensorFlow sources: read from the exporter's graph, and kept out of its hands.
+
+tf2onnx 1.17 folds weights through it, converts only 8 bits of wide ranges, and makes uint8 of most.  Here it becomes a
+placeholder with TensorFlow's own grid, which ``graphs/trained.py`` turns into Q/DQ after the conversion.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trtbuild.core.complaint import Entries, nearest, readers_of
-from trtbuild.core.parserwarnings import where
-from trtbuild.core.warning import StepWarning
+from trtbuild.graphs import grid, trained
 
 if TYPE_CHECKING:
-    import onnx
+    import tensorflow as tf
     from tensorflow.core.framework.graph_pb2 import GraphDef
-    from tensorflow.core.framework.node_def_pb2 import NodeDef
+    from tf2onnx.graph import Graph, Node
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
 
-    from trtbuild.graphs.scopes import Cleaner
+    from trtbuild.arrays.arrayfile import Array
 
-KINDS = (
-    "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel",
-    "QuantizeAndDequantize", "QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4",
-)  # fmt: skip
-_PASSING = ("Identity", "Reshape", "Transpose", "Cast", "StopGradient", "ReadVariableOp", "Squeeze", "ExpandDims")
-FOLDED = (
-    "folded into float constants: what reads them ({}) runs in the precision of the build, and training for "
-    "quantisation has no effect on it in this engine"
-)
-FOLDED_HINT = "precision=int8 calibrates and quantises weights anew"
-PAIRS = "kept as QuantizeLinear and DequantizeLinear: an operation computes in int8 only where its weights are, too"
+FAKE = ("FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
+KINDS = (*FAKE, *(f"QuantizeAndDequantize{version}" for version in ("", "V2", "V3", "V4")))
+BITS = "quantises to {} bits, and int8 has 8"
 
 
-@dataclass(frozen=True)
-class FakeQuantisation:
-    """One operation; ``on_weights``: no network input reaches it; ``readers``: type and name of each reader."""
-
-    name: str
-    kind: str
-    on_weights: bool
-    readers: tuple[tuple[str, str], ...]
+def is_in(graph_def: GraphDef) -> bool:
+    """Whether a graph or a function in it has fake quantisation."""
+    bodies = (graph_def.node, *(function.node_def for function in graph_def.library.function))
+    return any(node.op in KINDS for body in bodies for node in body)
 
 
-def find(graph_def: GraphDef, weights: Collection[str] = ()) -> tuple[FakeQuantisation, ...]:
-    """In the order of the graph, bodies of functions last; ``weights`` are placeholders that stand for weights."""
-    found = _in_nodes(graph_def.node, weights)
-    for function in graph_def.library.function:
-        inputs = [argument.name for argument in function.signature.input_arg]
-        found += _in_nodes(function.node_def, weights, inputs)
-    return tuple(found)
+def mend() -> None:
+    """Make tf2onnx leave fake quantisation to this module; in this process, once."""
+    from tf2onnx import tfonnx
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
+
+    if tfonnx.rewrite_quantize_and_dequantize is rewrite:
+        return
+    tfonnx.rewrite_quantize_and_dequantize = rewrite
+    fold, handlers = tfonnx.compute_const_folding_using_tf, TransposeOptimizer._initialize_handlers
+
+    def fold_others(graph: tf.Graph, values: object, outputs: Sequence[str]) -> object:
+        """What is an output is not folded."""
+        kept = [tensor.name for op in graph.get_operations() if op.type in KINDS for tensor in op.outputs]
+        return fold(graph, values, [*outputs, *kept])
+
+    def with_ours(self: TransposeOptimizer) -> None:
+        handlers(self)
+        self._handler_map[trained.KIND] = lambda transpose, node: _pass_transpose(self, transpose, node)
+
+    tfonnx.compute_const_folding_using_tf = fold_others
+    TransposeOptimizer._initialize_handlers = with_ours
 
 
-def _in_nodes(nodes: Iterable[NodeDef], weights: Collection[str], inputs: Iterable[str] = ()) -> list[FakeQuantisation]:
-    by_name = {node.name: node for node in nodes}
-    readers: dict[str, list[NodeDef]] = {}
-    for node in by_name.values():
-        for tensor in node.input:
-            if not tensor.startswith("^"):  # a control edge carries no values
-                readers.setdefault(tensor.partition(":")[0], []).append(node)
-    fed = {node.name for node in by_name.values() if node.op.startswith("Placeholder") and node.name not in weights}
-    waiting = [*fed, *inputs]
-    while waiting:
-        for reader in readers.get(waiting.pop(), ()):
-            if reader.name not in fed:
-                fed.add(reader.name)
-                waiting.append(reader.name)
-    return [
-        FakeQuantisation(node.name, node.op, node.name not in fed, tuple(_real_readers(node.name, readers)))
-        for node in by_name.values()
-        if node.op in KINDS
-    ]
+def _pass_transpose(optimiser: TransposeOptimizer, transpose: Node, node: Node) -> bool:
+    if not optimiser._switch_transpose_and_node(node, transpose):
+        return False
+    if "axis" in node.attr:
+        node.set_attr("axis", transpose.get_attr_value("perm")[node.get_attr_value("axis")])
+    return True
 
 
-def _real_readers(name: str, readers: Mapping[str, list[NodeDef]]) -> Iterable[tuple[str, str]]:
-    for reader in readers.get(name, ()):
-        if reader.op in _PASSING:
-            yield from _real_readers(reader.name, readers)
-        else:
-            yield reader.op, reader.name
+def rewrite(graph: Graph, nodes: Sequence[Node]) -> Sequence[Node]:
+    """A rewriter of tf2onnx; what cannot become int8 stays as it is, and the log says why."""
+    for node in list(nodes):
+        if node.type not in KINDS:
+            continue
+        node.skip_conversion = True
+        found = _read(graph, node)
+        if isinstance(found, str):
+            logging.getLogger("tf2onnx").error("%s: it %s", node.name, found)
+            continue
+        shapes, dtypes = [graph.get_shape(node.output[0])], [graph.get_dtype(node.output[0])]
+        name, source, outputs = node.name, node.input[0], node.output
+        attributes = trained.attributes(found, len(shapes[0]) if shapes[0] is not None else 0)
+        graph.remove_node(name)
+        graph.make_node(
+            trained.KIND, [source], attr=attributes, outputs=outputs, name=name, shapes=shapes, dtypes=dtypes,
+            domain=trained.DOMAIN,
+        )  # fmt: skip
+    made: Sequence[Node] = graph.get_nodes()
+    return made
 
 
-def warnings(found: Iterable[FakeQuantisation], kept: Collection[str], clean: Cleaner) -> list[StepWarning]:
-    """What becomes of quantisation-aware training in an export.
+def _read(graph: Graph, node: Node) -> grid.Grid | str:
+    """The grid of an operation, or what keeps it from int8."""
+    import numpy as np
+    from onnx import TensorProto
 
-    Args:
-        kept: operations that are in the exported graph.
-    """
-    found = list(found)
-    gone = [one for one in found if one.on_weights and one.name not in kept]
-    said = []
-    if gone:
-        readers = where(f"{kind} {clean.name(name)}" for one in gone for kind, name in one.readers)
-        said.append(_warning(gone, f"on weights are {FOLDED.format(readers)}", FOLDED_HINT, clean))
-    if pairs := [one for one in found if one not in gone]:
-        said.append(_warning(pairs, f"are {PAIRS}", FOLDED_HINT, clean))
-    return said
+    fake, values = node.type in FAKE, [_constant(source) for source in node.inputs]
+    bits = node.get_attr_value("num_bits", grid.BITS)
+    if node.type == "QuantizeAndDequantizeV3":
+        bits = None if values[3] is None else int(values[3])
+    if bits != grid.BITS:
+        return BITS.format("an unknown number of" if bits is None else bits)
+    if graph.get_dtype(node.output[0]) != TensorProto.FLOAT:
+        return "computes in another type than float32"
+    if node.type == "QuantizeAndDequantize":
+        return "is deprecated since TensorFlow 1.0: use tf.quantization.quantize_and_dequantize_v2"
+    low: Array | None
+    high: Array | None
+    shape, axis = graph.get_shape(node.output[0]), None
+    last = node.type.endswith("PerChannel")
+    if last or (not fake and node.get_attr_value("axis", -1) >= 0):
+        if shape is None:
+            return "has a range for each channel of a tensor whose rank is not known"
+        axis = len(shape) - 1 if last else node.get_attr_value("axis")
+    if node.type == "FakeQuantWithMinMaxArgs":
+        low, high = (np.array(node.get_attr_value(*end), np.float32) for end in (("min", -6.0), ("max", 6.0)))
+    elif fake or node.get_attr_value("range_given", 0):
+        low, high = values[1], values[2]
+        if low is None or high is None:
+            return "has a range that is computed from the data"
+    else:
+        if values[0] is None:
+            return "takes a new range from every tensor: give it the range that was seen in training (range_given)"
+        others = tuple(i for i in range(values[0].ndim) if i != axis)
+        low, high = values[0].min(axis=others), values[0].max(axis=others)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        return "has a range that is not finite"
+    narrow = bool(node.get_attr_value("narrow_range", 0))
+    if fake:
+        return grid.fake_quant(low, high, narrow=narrow, axis=axis)
+    even = node.get_attr_value("round_mode", b"HALF_TO_EVEN") in (b"HALF_TO_EVEN", "HALF_TO_EVEN")
+    signed = bool(node.get_attr_value("signed_input", 1))
+    return grid.quantise_and_dequantise(low, high, signed=signed, narrow=narrow, axis=axis, even=even)
 
 
-def kept(model: onnx.ModelProto, entries: Entries) -> set[str]:
-    """TensorFlow operations that are still quantisation in the exported graph; ``entries`` are those of scopes.json."""
-    readers = readers_of(model.graph.node)
-    nodes = [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
-    found = (entries.get(node.name) or nearest(readers, entries, node.name) for node in nodes)
-    return {entry["op"] for entry in found if entry is not None}
-
-
-def _warning(found: list[FakeQuantisation], what: str, hint: str, clean: Cleaner) -> StepWarning:
-    places = where(f"{one.kind} {clean.name(one.name)}" for one in found)
-    return StepWarning(f"{len(found)} fake-quantisation operation(s) {what}", places, hint)
+def _constant(node: Node | None) -> Array | None:
+    while node is not None and node.type == "Identity":
+        node = node.inputs[0]
+    return node.get_tensor_value(as_list=False) if node is not None and node.is_const() else None

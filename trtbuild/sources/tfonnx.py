@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ExportError
-from trtbuild.graphs import canonical
+from trtbuild.graphs import canonical, trained
 from trtbuild.graphs.folding import TfOp
 from trtbuild.graphs.graph import all_nodes
-from trtbuild.sources import randomness, standins, tf2onnxpatches
+from trtbuild.sources import fakequant, randomness, standins, tf2onnxpatches
 from trtbuild.sources.inlining import allow_inlining
 from trtbuild.sources.tfmodel import TfModel
 
@@ -38,6 +38,7 @@ class ExportedModel:
     weights: dict[str, bytes]
     constants: frozenset[str]  # outputs that are constants or variables in the source itself
     random: dict[str, str]  # operations that draw random numbers: name -> type
+    doubts: dict[str, str]  # fake quantisation whose range looks untrained, and why
 
     def write_frozen(self, path: Path) -> None:
         standins.write(self.graph_def, self.weights, path)
@@ -60,7 +61,7 @@ def convert(source: TfModel, opset: int) -> ExportedModel:
         raise _unknown_ops(found)
     tensors = {clean: tensor for tensor, clean in (inputs | outputs).items()}
     random = randomness.in_graph_def(graph_def)
-    return ExportedModel(found.model, found.ops, tensors, graph_def, weights, constants, random)
+    return ExportedModel(found.model, found.ops, tensors, graph_def, weights, constants, random, found.doubts)
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,14 @@ class Conversion:
     """A converted graph, with ``unknown`` TensorFlow operations left in it.
 
     ``shapes``: element type and shape of tensors as tf2onnx keeps them, in its layout, None where it does not know.
+    ``doubts``: fake quantisation whose range looks untrained, and why.
     """
 
     model: onnx.ModelProto
     ops: dict[str, TfOp]
     unknown: tuple[Unknown, ...]
     shapes: dict[str, tuple[int, tuple[int | None, ...]]]
+    doubts: dict[str, str]
 
 
 def convert_graph(
@@ -102,11 +105,11 @@ def convert_graph(
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         ops = {op.name: _describe(op) for op in graph.get_operations()}
-        model, shapes, said = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET), weights)
+        model, shapes, said, doubts = _tf2onnx(graph, inputs, outputs, min(opset, TF2ONNX_LAST_OPSET), weights)
     unknown = _unknown(model, said)
     if opset > TF2ONNX_LAST_OPSET and not unknown:
         model = raise_opset(model, opset)
-    return Conversion(model, ops, unknown, shapes)
+    return Conversion(model, ops, unknown, shapes, doubts)
 
 
 def _freeze(
@@ -165,13 +168,14 @@ def _tf2onnx(
     outputs: Mapping[str, str],
     opset: int,
     weights: Mapping[str, bytes] | None,
-) -> tuple[onnx.ModelProto, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str]]:  # fmt: skip
-    """The model, its tensors, and tf2onnx's complaints."""
+) -> tuple[onnx.ModelProto, dict[str, tuple[int, tuple[int | None, ...]]], Sequence[str], dict[str, str]]:
+    """The model, its tensors, tf2onnx's complaints, and ranges that were hardly trained."""
     import tf2onnx.utils
     from tf2onnx import optimizer
     from tf2onnx.tfonnx import process_tf_graph
 
     tf2onnxpatches.mend()
+    fakequant.mend()
     said = _Complaints()
     logger = logging.getLogger("tf2onnx")
     logger.addHandler(said)
@@ -186,6 +190,7 @@ def _tf2onnx(
         # for each of its seven passes is what makes large graphs slow, and a failed pass should be seen.
         onnx_graph = optimizer.optimize_graph(converted, catch_errors=False)
         model = onnx_graph.make_model("model")
+        doubts = trained.write_pairs(model)
         shapes = {
             name: (kind, tuple(None if d < 0 else d for d in shape))
             for node in onnx_graph.get_nodes()
@@ -198,7 +203,7 @@ def _tf2onnx(
         raise ExportError(what, where="export", details=details) from error
     finally:
         logger.removeHandler(said)
-    return model, shapes, said.lines
+    return model, shapes, said.lines, doubts
 
 
 _NO_REASON = ("not supported", "Unsupported ops")  # what tf2onnx says of every one of them

@@ -1,6 +1,7 @@
 """deviation: how far outputs move on each hop, so that a report can say whose fault it is.
 
-Hops: ``export`` (TensorFlow -> exported ONNX: the exporter), ``precision`` (exported -> lowered ONNX: casts and
+Hops: ``export`` (TensorFlow -> exported ONNX: the exporter), ``ranges`` (exported ONNX -> the same with trained ranges
+made symmetric, where there is such a step), ``precision`` (exported -> lowered ONNX: casts and
 quantisation), ``engine`` (lowered ONNX -> engine: TensorRT, where a runtime executes it), ``total`` (TensorFlow ->
 what runs).  Each named set of inputs is measured separately; only the validation set is judged.
 """
@@ -20,20 +21,26 @@ from trtbuild.core.spec.data import VALIDATION, RandomData
 from trtbuild.core.step import Input, Out, Plot, Step
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import RecordedOutputs
+from trtbuild.steps import ranges
 
 VERSION = 2
-SIDES = {"reference": "source model", "exported": "exported graph", "lowered": "lowered graph", "engine": "engine"}
-STAGES = ("export", "precision", "engine")  # between one side and the next
+SIDES = {
+    "reference": "source model", "exported": "exported graph", "symmetric": "symmetric graph",
+    "lowered": "lowered graph", "engine": "engine",
+}  # fmt: skip
+STAGES = {"exported": "export", "symmetric": "ranges", "lowered": "precision", "engine": "engine"}  # up to each side
 
 
 def declare(variant: Variant, need: Need) -> Step:
     data, executes = variant.spec.model.data, variant.spec.runtime.engine is not None
+    symmetric = ranges.applies(variant)
     inputs: dict[str, Input] = {}
     for name in data.sets:
         choice = {} if name == VALIDATION else {"data": name}
         runs = {
             "reference": need("reference", **choice),
             "exported": need("infer", of="export", **choice),
+            **({"symmetric": need("infer", of="ranges", **choice)} if symmetric else {}),
             "lowered": need("infer", of="lower", **choice),
         }
         if executes:
@@ -42,7 +49,8 @@ def declare(variant: Variant, need: Need) -> Step:
         inputs |= {f"{prefix}{side}": run.out("outputs.npz") for side, run in runs.items()}
         inputs |= {f"{prefix}{side}_runtime": run.out("runtime.json") for side, run in runs.items()}
     task = variant.spec.model.validation.task
-    hops = STAGES if executes else STAGES[:-1]
+    left_out = {*(() if executes else ("engine",)), *(() if symmetric else ("ranges",))}
+    hops = [hop for hop in STAGES.values() if hop not in left_out]
     return Step(
         kind="deviation",
         version=VERSION,
@@ -99,7 +107,7 @@ def hops_between(sides: list[str]) -> dict[str, tuple[str, str]]:
     >>> hops_between(["reference", "exported", "lowered"])["precision"]
     ('exported', 'lowered')
     """
-    steps = dict(zip(STAGES, pairwise(sides), strict=False))
+    steps = {STAGES[after]: (before, after) for before, after in pairwise(sides)}
     return {**steps, "total": (sides[0], sides[-1])}
 
 

@@ -6,7 +6,8 @@ loading the source again (for InceptionV3, that takes over 3 GB; running the fro
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ExportError
 from trtbuild.core.job import Job
@@ -14,9 +15,14 @@ from trtbuild.core.plan import Need
 from trtbuild.core.recipes import input_params, source_inputs, source_params, tools
 from trtbuild.core.spec import Onnx, Variant
 from trtbuild.core.step import Out, Step
+from trtbuild.core.warning import StepWarning
 from trtbuild.documents.verdict import WarningDocument
 
+if TYPE_CHECKING:
+    from trtbuild.graphs.folding import TfOp
+
 VERSION = 4
+UNTRAINED_HINT = "train with fake quantisation switched on, and save the model after it"
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -42,10 +48,10 @@ def run(job: Job) -> None:
     import onnx
 
     from trtbuild.graphs import canonical, scopes
-    from trtbuild.sources import fakequant, randomness, wiring
+    from trtbuild.sources import randomness, wiring
 
     warnings: list[WarningDocument] = []
-    trained: tuple[Any, ...] = ()
+    doubts: dict[str, str] = {}
     if job.params["source"]["kind"] == "onnx":
         model, ops, tensors = _import_onnx(job), {}, {}
         keep, constants = canonical.names(model), wiring.constant_outputs(model)
@@ -63,10 +69,11 @@ def run(job: Job) -> None:
         clean = scopes.Cleaner(ops).name
         drawn = {randomness.named(name, clean): kind for name, kind in converted.random.items()}
         random = randomness.warning(drawn, "model.source", randomness.HINT)
+        doubts = converted.doubts
         converted.write_frozen(job.output("frozen.pb"))
         del converted  # its weights
         frozen = job.output("frozen.pb").read_bytes()
-        warnings, trained = exporterfaults.warnings(frozen), _fake_quantisation(frozen)
+        warnings = exporterfaults.warnings(frozen)
         del frozen
     wiring.check(model, job.params["inputs"], constants)
     canonical.canonicalise(model, keep)
@@ -77,18 +84,23 @@ def run(job: Job) -> None:
             f"the exported graph is not valid ONNX: {str(error).splitlines()[0]}", where="export"
         ) from error
     about = scopes.scope_map(model, ops, tensors)
-    folded = fakequant.warnings(trained, fakequant.kept(model, about["nodes"]), scopes.Cleaner(ops))
-    warnings += [warning.document() for warning in (*random, *folded)]
+    untrained = _untrained(doubts, ops)
+    warnings += [warning.document() for warning in (*random, *untrained)]
     job.write_json("scopes.json", {**about, "warnings": warnings})
     job.output("model.onnx").write_bytes(canonical.to_bytes(model))
 
 
-def _fake_quantisation(frozen: bytes) -> tuple[Any, ...]:
-    from tensorflow.core.framework.graph_pb2 import GraphDef
+def _untrained(doubts: Mapping[str, str], ops: Mapping[str, TfOp]) -> list[StepWarning]:
+    """One warning for each way in which a range of fake quantisation looks untrained."""
+    from trtbuild.core.parserwarnings import where
+    from trtbuild.graphs.scopes import Cleaner
 
-    from trtbuild.sources import fakequant
-
-    return fakequant.find(GraphDef.FromString(frozen))
+    clean, found = Cleaner(ops).name, []
+    for words in dict.fromkeys(doubts.values()):
+        names = [name for name, said in doubts.items() if said == words]
+        places = where(f"{ops[name].kind} {clean(name)}" for name in names)
+        found.append(StepWarning(f"{len(names)} range(s) of fake quantisation: each {words}", places, UNTRAINED_HINT))
+    return found
 
 
 def _import_onnx(job: Job) -> Any:

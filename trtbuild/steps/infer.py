@@ -27,9 +27,11 @@ from trtbuild.core.spec import VALIDATION, Variant
 from trtbuild.core.spec.data import BATCH
 from trtbuild.core.step import Out, Step
 from trtbuild.machine import gpu
+from trtbuild.steps import ranges
 
 VERSION = 3
-GRAPHS = {"export": "model.onnx", "lower": "lowered.onnx"}
+GRAPHS = {"export": "model.onnx", "ranges": ranges.GRAPH, "lower": "lowered.onnx"}
+LABELS = {"export": "exported", "ranges": "symmetric"}
 OUTS = (Out("outputs.npz"), Out("runtime.json"))
 
 
@@ -39,7 +41,7 @@ def declare(variant: Variant, need: Need, of: str, data: str = VALIDATION) -> St
         return _declare_engine(variant, need, data)
     model = variant.spec.model
     upstream = need(of)
-    label = "exported" if of == "export" else f"{variant.names.precision}-{graph_name(variant)}"
+    label = LABELS.get(of, f"{variant.names.precision}-{graph_name(variant)}")
     return Step(
         kind="infer",
         version=VERSION,

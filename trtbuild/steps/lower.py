@@ -14,22 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError, LowerError
 from trtbuild.base.text import did_you_mean
-from trtbuild.core.complaint import place, readers_of
+from trtbuild.core.complaint import Complaint, place, readers_of
 from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.parse import parse
 from trtbuild.core.parserwarnings import advice, misread_words
 from trtbuild.core.plan import Need
 from trtbuild.core.recipes import data_inputs, data_params, input_params, tools
-from trtbuild.core.spec import Form, Lowering, Override, Variant
+from trtbuild.core.spec import Form, Lowering, Override, Qat, Variant
 from trtbuild.core.spec.precision import QUANTISED
 from trtbuild.core.step import Input, Out, Step
+from trtbuild.steps import ranges
 
 if TYPE_CHECKING:
     import onnx
 
     from trtbuild.graphs.lowered import LoweredGraph
     from trtbuild.graphs.placement import Placement
+    from trtbuild.graphs.trainedadmission import Admission
 
 VERSION = 3
 
@@ -50,23 +52,24 @@ def declare(variant: Variant, need: Need) -> Step:
         params["rest"] = precision.rest
     if precision.scopes:
         params["scopes"] = {scope: _plain(form) for scope, form in sorted(precision.scopes.items())}
-    export = need("export")
-    inputs: dict[str, Input] = {"model": export.out("model.onnx"), "scopes": export.out("scopes.json")}
+    export, qat = need("export"), model.qat or Qat()
+    graph = need("ranges").out(ranges.GRAPH) if ranges.applies(variant) else export.out("model.onnx")
+    inputs: dict[str, Input] = {"model": graph, "scopes": export.out("scopes.json")}
+    if qat != Qat(qat.ranges):
+        params["qat"] = {"untrained": qat.untrained, "strip": list(qat.strip)}
     label, work_bytes = variant.names.precision, 0
     if precision.calibrated:
         source = model.data.calibration
-        if source is None:
-            hint = "give a file, or {kind: random, count: 16} to try the tools"
-            what = f"{variant.names.precision} needs calibration data"
-            raise ConfigError(what, where="model.data.calibration", hint=hint)
+        if source is None and model.qat is None:
+            raise _no_data(variant.names.precision)
         params |= {
             "calibration": {k: v for k, v in asdict(variant.spec.calibration).items() if k != "strict"},  # validate's
-            "data": data_params(source),
+            **({} if source is None else {"data": data_params(source)}),
             "inputs": input_params(model, profiles=True),
             "declared_ranges": {name: list(spec.range) for name, spec in model.inputs.items() if spec.range},
             "tools": tools(variant, "onnx", "onnxruntime", "numpy"),
         }
-        inputs |= data_inputs(variant, source)
+        inputs |= data_inputs(variant, source) if source is not None else {}
         label += f"-{variant.names.calibration}"
         work_bytes = activation_bytes(model.inputs.values(), 1)
     return Step(
@@ -84,13 +87,14 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     import onnx
 
-    from trtbuild.graphs import canonical, compute, lowered
+    from trtbuild.graphs import canonical, compute, lowered, trainedint8
     from trtbuild.graphs.graph import all_nodes, element_types, hoist_constants
 
     model = onnx.load(job.input("model"))
     hoist_constants(model.graph)
-    _refuse_misread(job, model)
     lowering = _lowering(job.params)
+    admitted = _admission(job, model, lowering).admit(model)
+    _refuse_misread(job, model)
     placement = _placement(job, model, lowering)
     if lowering.kind == "none":
         _refuse_low(job, model)
@@ -98,8 +102,11 @@ def run(job: Job) -> None:
     if not lowering.plain:
         lowered.prepare(model, placement)
         nodes, rest = lowered.quantised_nodes(model, placement)
-        ranges, about = _calibrate(job, model, nodes) if lowering.calibrated else ({}, {})
-        about |= _about(placement, lowered.write(model, placement, nodes, ranges), rest)
+        found, about = _calibrate(job, model, nodes) if lowering.calibrated and nodes else ({}, {})
+        about |= _about(placement, lowered.write(model, placement, nodes, found), rest)
+        admitted += trainedint8.warnings(rest, job.read_json("scopes")["nodes"])
+    if admitted:
+        about["warnings"] = [*(warning.document() for warning in admitted), *about.get("warnings", ())]
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
@@ -120,7 +127,7 @@ def run(job: Job) -> None:
 
 
 def _lowering(params: Mapping[str, Any]) -> Lowering:
-    wanted = ("precision", "quantize_ops", "rest", "scopes", "exclude_scopes", "exclude_ops", "calibration")
+    wanted = ("precision", "quantize_ops", "rest", "scopes", "exclude_scopes", "exclude_ops", "calibration", "qat")
     given = {key: params[key] for key in wanted if key in params}
     return parse(Lowering, {**given, "kind": params["lowering"]}, "lower")
 
@@ -171,14 +178,28 @@ def _scopes_of(operation: str, count: int) -> Iterator[str]:
     yield from ("/".join(parts[i : i + count]) for i in range(len(parts) - count + 1) if all(parts[i : i + count]))
 
 
+def _no_data(precision: str) -> ConfigError:
+    hint = "give a file, or {kind: random, count: 16} to try the tools"
+    return ConfigError(f"{precision} needs calibration data", where="model.data.calibration", hint=hint)
+
+
+def _admission(job: Job, model: onnx.ModelProto, lowering: Lowering) -> Admission:
+    from trtbuild.graphs.trainedadmission import Admission
+
+    readers, entries = readers_of(model.graph.node), job.read_json("scopes")["nodes"]
+    strip = lowering.qat is not None and lowering.precision in lowering.qat.strip
+    uses = any(form.kind == "int8" for form in lowering.forms)
+    return Admission(
+        lowering.precision, uses, strip,
+        lambda node: place(Complaint(node.name, node.op_type, "misread", ""), entries, readers),
+    )  # fmt: skip
+
+
 def _refuse_low(job: Job, model: onnx.ModelProto) -> None:
     """A graph that does not compute in float32 must not be labelled so."""
-    from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.rounding import low_types
 
-    quantised = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in all_nodes(model.graph))
-    precisions = ["int8 (Q/DQ)"] if quantised else low_types(model)
-    if precisions:
+    if precisions := low_types(model):
         own = " and ".join(precisions)
         what = f"the source model already computes in {own}, so it is not {job.params['precision']}"
         raise LowerError(what, where="lower", hint="choose that precision")
@@ -186,16 +207,20 @@ def _refuse_low(job: Job, model: onnx.ModelProto) -> None:
 
 def _about(placement: Placement, written: LoweredGraph, rest: Mapping[str, str]) -> dict[str, Any]:
     """What precision.json says about the lowering; without casts, all that is not quantised is in float32."""
+    from trtbuild.graphs import trainedint8
+
     about: dict[str, Any] = {}
     if placement.casts:
         about |= {"kept_float32": sorted(written.casts.kept), "clamped_constants": written.casts.clamped}
     if placement.lowering.quantised:
         about |= {
-            "scales": written.quantisation.scales,
-            "weights_per_channel": written.quantisation.weights,
+            "scales": {**written.trained.scales, **written.quantisation.scales},
+            "weights_per_channel": {**written.trained.weights, **written.quantisation.weights},
             "not_quantised": dict(sorted(rest.items())),
         }
         about.setdefault("kept_float32", sorted(rest))
+        if written.trained.scales or written.trained.weights:
+            about["provenance"] = trainedint8.provenance(written.trained, written.quantisation)
     if placement.lowering.scopes:
         about["scopes"] = {scope: form.precision for scope, form in sorted(placement.lowering.scopes.items())}
     return about
@@ -210,6 +235,8 @@ def _calibrate(
     from trtbuild.graphs.graph import producers
     from trtbuild.runtimes import calibration
 
+    if "data" not in job.params:
+        raise _no_data(job.params["precision"])
     options = job.params["calibration"]
     path = job.input("data") if "data" in job.inputs else None
     where, scratch = "model.data.calibration", Path(job.out)

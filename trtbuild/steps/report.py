@@ -23,6 +23,7 @@ from trtbuild.documents.layers import Layers
 from trtbuild.documents.report import Report
 from trtbuild.documents.verdict import Verdict
 from trtbuild.reports.comparelatency import lowered_side
+from trtbuild.steps import ranges
 
 VERSION = 4
 # Made here, not by the latency step, so that a new template redraws them without measuring again.
@@ -45,6 +46,8 @@ def declare(variant: Variant, need: Need) -> Step:
         "precision": need("lower").out("precision.json"),
         "scopes": need("export").out("scopes.json"),
     }
+    if ranges.applies(variant):
+        inputs["ranges"] = need("ranges").out("ranges.json")
     pages, outs = ["overview", "deviation", "engine"], []
     if spec.layers.mode != "off":
         pages.append("layers")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trtbuild.core.spec.data import VALIDATION, FactoryData
 from trtbuild.core.spec.device import Device
 from trtbuild.core.spec.engine import Calibration, Runtime, Target, Toolchain
 from trtbuild.core.spec.lowering import Lowering
-from trtbuild.core.spec.model import Factory, Model, Onnx, Override
+from trtbuild.core.spec.model import Factory, Model, Onnx, Override, Qat
 from trtbuild.core.spec.precision import Form, LoweringKind, Precision
 from trtbuild.core.spec.run import Executor, Latency, Layers
 
 # What other modules need besides a variant: its groups, and the few parts of them that steps distinguish.
 __all__ = [
     "VALIDATION", "BuildSpec", "Calibration", "Device", "Executor", "Factory", "FactoryData", "Form", "Latency",
-    "Layers", "Lowering", "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Runtime", "Target",
-    "Toolchain", "Variant",
+    "Layers", "Lowering", "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Qat", "Runtime",
+    "Target", "Toolchain", "Variant",
 ]  # fmt: skip
 
 
@@ -78,4 +78,5 @@ class Variant:
     def lowering(self) -> Lowering:
         """How the variant's graph is written in its precision."""
         spec, name = self.spec, self.names.precision
-        return Lowering.of(name, spec.precision, spec.calibration, spec.model.overrides.get(name))
+        made = Lowering.of(name, spec.precision, spec.calibration, spec.model.overrides.get(name))
+        return replace(made, qat=spec.model.qat or Qat())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from trtbuild.core.spec.engine import Calibration
-from trtbuild.core.spec.model import Override
+from trtbuild.core.spec.model import Override, Qat
 from trtbuild.core.spec.precision import CALIBRATED, FloatType, Form, LoweringKind, Precision
 
 # Widest first, as pages show them: kind, and whether TF32 is allowed.
@@ -33,6 +33,7 @@ class Lowering:
     exclude_scopes: tuple[str, ...] = ()
     exclude_ops: tuple[str, ...] = ()
     calibration: Calibration = field(default=Calibration("minmax"))
+    qat: Qat | None = None  # the model's; None where no config says
 
     @property
     def base(self) -> Form:

@@ -130,6 +130,24 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Qat:
+    """What becomes of fake quantisation in the source.
+
+    ``ranges``: those that are not symmetric are refused (``exact``), or made so, and the loss is measured.
+    ``untrained``: operations of which an operand has no trained range stay in float, or are calibrated.
+    ``strip``: precisions that take the rounding out; others than int8 refuse it.
+    """
+
+    ranges: Literal["exact", "symmetric"] = "exact"
+    untrained: Literal["float", "calibrate"] = "float"
+    strip: tuple[str, ...] = ()
+
+    @property
+    def calibrates(self) -> bool:
+        return self.untrained == "calibrate"
+
+
+@dataclass(frozen=True)
 class Override:
     """Parts kept in higher precision: TensorFlow scopes (prefixes of whole components) and ONNX op types."""
 
@@ -145,6 +163,7 @@ class Model:
     data: Data = field(default=Data())
     validation: Validation = field(default=Validation())
     overrides: Mapping[str, Override] = field(default_factory=dict)
+    qat: Qat | None = None  # null: as Qat(), for a source without fake quantisation
 
     def __post_init__(self) -> None:
         if not self.inputs:

@@ -28,10 +28,14 @@ class Declared(TypedDict):
 
 @dataclass(frozen=True)
 class Read:
-    """A model's inputs, and what readies it for given ones, as :func:`trtbuild.arrays.trial.fit` takes it."""
+    """A model's inputs, and what readies it for given ones, as :func:`trtbuild.arrays.trial.fit` takes it.
+
+    ``quantised``: whether it has fake quantisation, or Q/DQ, called with given inputs.
+    """
 
     inputs: Mapping[str, Declared]
     make: Callable[[Inputs], Run]
+    quantised: Callable[[Inputs], bool]
 
 
 def run(job: Job) -> None:
@@ -46,7 +50,7 @@ def run(job: Job) -> None:
             raise SourceError(what, where=source["path"], hint="export the model without what reads it")
     job.stage("trying to run it")
     fitted = trial.fit(inputs, read.make, trial.draw)
-    job.write_json("model.json", {"source": source, "inputs": fitted})
+    job.write_json("model.json", {"source": source, "inputs": fitted, "quantised": read.quantised(fitted)})
 
 
 def _shaped(inputs: Mapping[str, Declared], given: Mapping[str, list[int | None]]) -> Inputs:
@@ -76,9 +80,12 @@ def _shaped(inputs: Mapping[str, Declared], given: Mapping[str, list[int | None]
 
 def _of_tensorflow(inputs: Mapping[str, Declared], opened: UntracedModel) -> Read:
     from trtbuild.runtimes.tensorflow import TensorFlowSession
-    from trtbuild.sources import tfmodel
+    from trtbuild.sources import fakequant, tfmodel
 
-    return Read(inputs, lambda asked: TensorFlowSession(tfmodel.trace(opened, asked)).run)
+    def quantised(asked: Inputs) -> bool:
+        return fakequant.is_in(tfmodel.trace(opened, asked).function.graph.as_graph_def())
+
+    return Read(inputs, lambda asked: TensorFlowSession(tfmodel.trace(opened, asked)).run, quantised)
 
 
 def _saved_model(source: SourceParams, path: Path, job: Job) -> Read:
@@ -121,6 +128,7 @@ def _named(tensors: list[tf.Tensor]) -> dict[str, tf.Tensor]:
 
 def _onnx(source: SourceParams, path: Path, job: Job) -> Read:
     """A model with weights in other files is put into one."""
+    from trtbuild.graphs import trainedint8
     from trtbuild.graphs.graph import input_dims
     from trtbuild.runtimes.onnxruntime import session_of
     from trtbuild.sources import onnxsource, wiring
@@ -142,7 +150,13 @@ def _onnx(source: SourceParams, path: Path, job: Job) -> Read:
         for value in model.graph.input
         if value.name in dims and value.name not in loose
     }
-    return Read(inputs, lambda asked: session_of(onnxsource.load_source(path, where, asked), where, quiet=True).run)
+    trained = trainedint8.is_trained(model)
+    del model
+
+    def make(asked: Inputs) -> Run:
+        return session_of(onnxsource.load_source(path, where, asked), where, quiet=True).run
+
+    return Read(inputs, make, lambda asked: trained)
 
 
 def _dtype_name(kind: int) -> str:

@@ -1,0 +1,120 @@
+"""The grid of a fake quantisation: what TensorFlow rounds to, bit for bit, as whole numbers and a float32 scale.
+
+``FakeQuantWithMinMax*`` moves its range so that zero is on the grid (``Nudge`` in TensorFlow 2.21,
+``tensorflow/core/kernels/fake_quant_ops_functor.h``); ``QuantizeAndDequantize*`` takes the larger of two scales
+(``ComputeQuantizationRange`` in ``quantize_and_dequantize_op.h``).  Both formulas are evaluated in float32, as there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from trtbuild.arrays.arrayfile import Array
+
+INT8 = (-128, 127)
+BITS = 8
+# TensorFlow puts the zero of a symmetric range at 128, or at 127 where float32 falls to the other side of the half.
+_MIRRORED = (-127, 128)
+_HALF = np.float32(0.5)
+INITIAL = np.array(
+    6, np.float32
+)  # the default of FakeQuantWithMinMaxArgs, and of the Model Optimization Toolkit's quantizers
+
+
+@dataclass(frozen=True)
+class Grid:
+    """``scale * q`` for every whole ``q`` from ``low`` to ``high``: arrays of one element, or of one for each channel.
+
+    ``inverse``: of the scale, as TensorFlow computes it.  ``axis``: of the channels; None: one range for the whole
+    tensor.  ``even``: halves are rounded to even, else up.
+    """
+
+    scale: Array
+    inverse: Array
+    low: Array
+    high: Array
+    axis: int | None = None
+    even: bool = False
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether int8 holds all of it, a last step of a symmetric range excepted (:meth:`cut`)."""
+        return bool((self.low >= INT8[0]).all() and (self.cut().high <= INT8[1]).all())
+
+    @property
+    def doubt(self) -> str:
+        """Why it looks as if it was never trained; empty if it does not."""
+        if not (self.low.any() or self.high.any()):
+            return "is zero, so that it makes zeros of everything"
+        initial = fake_quant(-INITIAL, INITIAL, narrow=bool((self.low > INT8[0]).all()), axis=None)
+        same = bool((self.scale == initial.scale).all()) and not self.even
+        return f"is still {-INITIAL} to {INITIAL}, where TensorFlow's ranges start" if same else ""
+
+    def cut(self) -> Grid:
+        """Without the step 128 of a symmetric range, which int8 does not have."""
+        mirrored = (self.low >= _MIRRORED[0]) & (self.high == _MIRRORED[1])
+        return replace(self, high=np.where(mirrored, INT8[1], self.high))
+
+    @property
+    def zero_point(self) -> Array:
+        """Of the unsigned form: the highest step is 255."""
+        return 255 - self.high
+
+    def quantise(self, array: Array) -> Array:
+        """``q`` of every element, as TensorFlow computes it."""
+        scale, inverse, low, high = (
+            self.spread(part, array.ndim) for part in (self.scale, self.inverse, self.low, self.high)
+        )
+        least, most = (low * scale).astype(np.float32), (high * scale).astype(np.float32)
+        clamped = np.clip(array, least, most)
+        if self.even:
+            steps = np.rint(clamped * inverse)
+        else:
+            zero = np.floor(-least * inverse + _HALF)
+            steps = np.floor((clamped - least) * inverse - zero + _HALF)
+        made: Array = np.clip(steps, low, high).astype(np.int32)
+        return made
+
+    def spread(self, values: Array, rank: int) -> Array:
+        """One value for each channel, in the shape of a tensor of this rank."""
+        spread: Array = values.reshape([-1 if i == self.axis else 1 for i in range(rank)] if rank else [])
+        return spread
+
+
+def fake_quant(low: Array, high: Array, *, narrow: bool, axis: int | None) -> Grid:
+    """The grid of ``FakeQuantWithMinMax*``; a range of zeros makes zeros.
+
+    >>> fake_quant(np.float32([-1]), np.float32([1]), narrow=True, axis=None).low
+    array([-127])
+    """
+    least, most = np.float32(1 if narrow else 0), np.float32(255)
+    low, high = np.atleast_1d(low).astype(np.float32), np.atleast_1d(high).astype(np.float32)
+    empty = (low == 0) & (high == 0)
+    width = np.where(empty, np.float32(255), high - low).astype(np.float32)
+    scale = width / (most - least)
+    exact = least - low / scale
+    # std::round: halves away from zero, and what is rounded here is never negative
+    zero = np.floor(np.clip(exact, least, most).astype(np.float64) + 0.5).astype(np.int64)
+    bounds = (np.where(empty, 0, int(least) - zero), np.where(empty, 0, int(most) - zero))
+    return Grid(scale.astype(np.float32), (most - least) / width, *bounds, axis)
+
+
+def quantise_and_dequantise(
+    low: Array, high: Array, *, signed: bool, narrow: bool, axis: int | None, even: bool
+) -> Grid:
+    """The grid of ``QuantizeAndDequantizeV2`` to ``V4``, whose zero stays where it is."""
+    low, high = np.atleast_1d(low).astype(np.float32), np.atleast_1d(high).astype(np.float32)
+    least, most = (INT8[0] + narrow, INT8[1]) if signed else (0, 255)
+    largest = np.finfo(np.float32).max
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        below = np.where(least * low > 0, np.float32(least) / low, largest).astype(np.float32)
+        above = np.where(most * high > 0, np.float32(most) / high, largest).astype(np.float32)
+        from_low = low / np.float32(least) if least else np.zeros_like(low)
+        scale = np.where(below < above, from_low, high / np.float32(most)).astype(np.float32)
+    empty, inverse, one = ~(scale > 0), np.minimum(below, above), np.float32(1)
+    bounds = (np.where(empty, 0, least), np.where(empty, 0, most))
+    return Grid(np.where(empty, one, scale), np.where(empty, one, inverse), *bounds, axis, even)
