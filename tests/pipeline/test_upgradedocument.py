@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from tests.support.engines import float_engine, int8_engine
 from tests.support.sweeps import entry
+from trtbuild.base.packaged import templates
 from trtbuild.pipeline.upgradedocument import Pair, lines, passed_ids, upgrade_document
 from trtbuild.reports.sweepversions import GRAPHS_ONLY, SOME_GRAPHS
+from trtbuild.reports.upgrade import render_all
 
 OLD, NEW = "rtx-1.6", "rtx-1.7"
 
@@ -100,6 +104,37 @@ def test_the_first_layer_that_moved_is_named() -> None:
 
     assert model["variants"][0]["first_bad_layer"]["path"] == "net/conv1"
     assert "50 times" in model["variants"][0]["first_bad_layer"]["says"]
+
+
+def with_engines(new: dict[str, Any], old: dict[str, Any], model: str = "segnet") -> Pair:
+    pair = Pair(entry(tensorrt=OLD, model=model), entry(tensorrt=NEW, model=model))
+    for side, made in ((pair.new, new), (pair.old, old)):
+        side["report"]["compiled"] = made
+    return pair
+
+
+def test_engines_that_move_more_bytes_are_counted_and_stop_nothing() -> None:
+    """By scope in the comparison; on the page, in the summary and on the terminal."""
+    pairs = [with_engines(int8_engine(), float_engine()), with_engines(float_engine(), float_engine(), "lenet")]
+    document = upgrade_document(OLD, NEW, pairs)
+    (other, segnet) = (v for model in document["models"] for v in model["variants"])
+    says = "engines: 1 of 2 differ; 1 model: bytes moved more than 5% up (segnet)"
+    pages = render_all(document, templates(Path(__file__).parents[2]))
+
+    assert document["engines"]["more_bytes"] == document["engines"]["differ"] == [segnet["id"]]
+    assert segnet["decision"] == other["decision"] == "go"
+    assert segnet["comparison"] is not None and segnet["comparison"]["compiled"]["scopes"][0]["scope"] == "net/a"
+    assert says in lines(document) and says in pages["upgrade.md"] and "net/a: 1 → 2 layers" in pages["upgrade.html"]
+
+
+def test_engines_without_layers_are_named_as_such() -> None:
+    """Of older records: nothing is claimed about them."""
+    document = upgrade_document(OLD, NEW, [Pair(entry(tensorrt=OLD), entry(tensorrt=NEW))])
+    page = render_all(document, templates(Path(__file__).parents[2]))["upgrade.html"]
+
+    assert document["engines"] == {"compared": 0, "differ": [], "more_bytes": [], "says": "",
+                                   "not_compared": [document["models"][0]["variants"][0]["id"]]}  # fmt: skip
+    assert "Not compared, because a record has no layers: segnet-int8" in page
 
 
 def test_a_model_is_go_when_all_its_variants_are() -> None:

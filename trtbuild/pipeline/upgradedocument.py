@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict
 
 from trtbuild.core.verdict import WORDS, why_unjudged
+from trtbuild.documents.comparison import Comparison
 from trtbuild.documents.report import Report
 from trtbuild.documents.sweep import State, SweepEntry
 from trtbuild.reports.changes import changes
 from trtbuild.reports.compare import compare
+from trtbuild.reports.compareengine import MOVED, engine_changes, grew
 from trtbuild.reports.sweepversions import execution_notes
 
 SCHEMA_VERSION = 1
 GO: Final = "go"
 NO_GO: Final = "no-go"
 BUILT = WORDS
+NAMED = 3  # models in a line
 Decision = Literal["go", "no-go"]
 
 
@@ -44,7 +47,7 @@ class UpgradeVariant(TypedDict):
     compared_with: str
     changes: list[str]
     first_bad_layer: FirstBadLayer | None
-    comparison: Mapping[str, object] | None
+    comparison: Comparison | None
     old_folder: str | None
     new_folder: str | None
 
@@ -55,6 +58,19 @@ class UpgradeModel(TypedDict):
     variants: list[UpgradeVariant]
 
 
+class UpgradeEngines(TypedDict):
+    """The compiled engines of all variants: ids of those that differ, that move more bytes, and that have no layers.
+
+    ``says`` is a line about them; it decides nothing, thresholds do (``validation.engine``).
+    """
+
+    compared: int
+    differ: list[str]
+    more_bytes: list[str]
+    not_compared: list[str]
+    says: str
+
+
 class UpgradeDocument(TypedDict):
     """upgrade.json."""
 
@@ -63,6 +79,7 @@ class UpgradeDocument(TypedDict):
     new: str
     counts: dict[Decision, int]
     models: list[UpgradeModel]
+    engines: UpgradeEngines
     notes: list[str]
 
 
@@ -100,8 +117,24 @@ def upgrade_document(old: str, new: str, pairs: Iterable[Pair]) -> UpgradeDocume
             NO_GO: sum(v["decision"] == NO_GO for v in variants),
         },
         "models": models,
+        "engines": _engines(variants),
         "notes": execution_notes(reports),
     }
+
+
+def _engines(variants: Sequence[UpgradeVariant]) -> UpgradeEngines:
+    found = [(v, v["comparison"]["compiled"]) for v in variants if v["comparison"] is not None]
+    compared = [(v, engines) for v, engines in found if not engines["why"]]
+    differ = [v for v, engines in compared if engine_changes(engines)]
+    more = [v for v, engines in compared if grew(engines)]
+    models = list(dict.fromkeys(v["model"] for v in more))
+    count = f"{len(models)} model{'' if len(models) == 1 else 's'}" if models else "no model"
+    names = f" ({', '.join(models[:NAMED])}{', …' if len(models) > NAMED else ''})" if models else ""
+    says = f"engines: {len(differ)} of {len(compared)} differ; {count}: bytes moved more than {MOVED - 1:.0%} up{names}"
+    return {
+        "compared": len(compared), "differ": [v["id"] for v in differ], "more_bytes": [v["id"] for v in more],
+        "not_compared": [v["id"] for v, engines in found if engines["why"]], "says": says if compared else "",
+    }  # fmt: skip
 
 
 def passed_ids(document: UpgradeDocument) -> list[str]:
@@ -117,6 +150,7 @@ def lines(document: UpgradeDocument) -> list[str]:
             shown.append(f"{v['model']} {v['label']}: {v['decision'].upper()}: {v['reason']}")
             shown += [f"  {what}" for what in v["changes"]]
     counts = document["counts"]
+    shown += [says] if (says := document["engines"]["says"]) else []
     shown += [f"note: {note}" for note in document["notes"]]
     return [*shown, f"{document['old']} -> {document['new']}: {counts[GO]} go, {counts[NO_GO]} no-go"]
 

@@ -39,6 +39,7 @@ def markdown(document: Mapping[str, Any]) -> str:
     lines = [
         f"## Upgrade from {cell(document['old'])} to {cell(document['new'])}: {', '.join(counts)}",
         "",
+        *((cell(document["engines"]["says"]), "") if document["engines"]["says"] else ()),
         *(line for note in document["notes"] for line in (note, "")),
         "| model | variant | decision | reason | what changed | first bad layer |",
         "|---|---|---|---|---|---|",
