@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,18 @@ def test_the_inner_dimension_of_a_product(left: list[int], right: list[int], out
     (row,) = inspect(engine_of({"Layers": [entry]}, "made here")).rows
 
     assert row.work.macs == (None if inner is None else prod(out) * inner)
+
+
+def test_a_convolution_with_counted_weights_and_a_dynamic_batch_counts_at_opt() -> None:
+    """As TensorRT writes it: 32 kernels of 5x5 over one channel; without opt, nothing is known."""
+    entry = layer("conv", "CaskConvolution", [("x", "Float", [-1, 1, 28, 28])], [("y", "Float", [-1, 32, 28, 28])])
+    del entry["Constants"]
+    entry |= {"ParameterType": "Convolution", "OutMaps": 32, "Weights": {"Type": "Float", "Count": 800}}
+    made = engine_of({"Layers": [entry]}, "made here")
+    (known,), (unknown,) = inspect(replace(made, optimum=3)).rows, inspect(made).rows
+
+    assert known.work.macs == 3 * 28 * 28 * 800
+    assert unknown.work.macs is None and "1 layer(s) are not known" in "\n".join(lines(inspect(made)))
 
 
 @pytest.mark.parametrize(

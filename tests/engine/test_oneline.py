@@ -71,6 +71,19 @@ def test_the_short_form_of_old_versions_is_read() -> None:
     assert [(t["Name"], t["Dimensions"]) for t in made["Outputs"]] == [("y, z", [1]), ("w", [])]
 
 
+def test_the_short_form_of_tensorrt_10_is_read() -> None:
+    """Types in round brackets, channels in vectors."""
+    name = "Reformatting CopyNode for Input Tensor 0 to {ForeignNode[a...b]}"
+    tensors = "p (Half[-1,32:8,14,14]) -> y (Float[-1,10]), z [Identity]_output (Int64[])"
+    made = oneline.short_layer(f"Layer(Myelin): {name}, Tactic: 0x0, {tensors}")
+
+    assert (made["Name"], made["LayerType"]) == (name, "Myelin")
+    assert made["Inputs"] == [{"Name": "p", "Dimensions": [-1, 32, 14, 14], "Format/Datatype": "Half"}]
+    assert [(t["Name"], t["Dimensions"], t["Format/Datatype"]) for t in made["Outputs"]] == [
+        ("y", [-1, 10], "Float"), ("z [Identity]_output", [], "Int64"),
+    ]  # fmt: skip
+
+
 def test_the_short_form_without_tensors_is_refused() -> None:
     """Like any text that is not a layer."""
     with pytest.raises(oneline.NotUnderstood):

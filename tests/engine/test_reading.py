@@ -144,9 +144,37 @@ def test_the_short_form_is_read_from_a_log(tmp_path: Path) -> None:
     assert found.memory == Memory(activation=24064)
 
 
+def test_a_script_may_print_before_the_section_of_an_inspector(tmp_path: Path) -> None:
+    """Its first line may begin like JSON."""
+    text = (LOGS / "lenet-int8-rtx-1.7.log").read_text("utf-8")
+    section = text[text.index("Layers:") :]
+    path = tmp_path / "inspector.log"
+    path.write_text(f"[Cookbook] Version: 1.0\nEngine information:\n{section}", "utf-8")
+
+    assert read_engine(path).layers == read("lenet-int8-rtx-1.7").layers
+
+
+def test_of_several_optimisation_profiles_the_first_counts(tmp_path: Path) -> None:
+    """Each has all the layers anew; generated kernels do not say which they belong to."""
+
+    def layer(name: str, tensor: str) -> dict[str, object]:
+        tensors = [{"Name": tensor, "Dimensions": [2], "Format/Datatype": "Half"}]
+        return {"Name": name, "LayerType": "kgen", "Inputs": tensors, "Outputs": tensors}
+
+    layers = [layer("conv", "x"), layer("__myl_Exp_myl0_1", "k"), layer("conv [profile 1]", "x [profile 1]"),
+              layer("__myl_Exp_myl1_1", "k"), layer("__myl_Cast_myl2_1", "y [profile 2]")]  # fmt: skip
+    (tmp_path / "layers.json").write_text(json.dumps({"Layers": layers}), "utf-8")
+    (tmp_path / "names.json").write_text(json.dumps({"Layers": [one["Name"] for one in layers]}), "utf-8")
+    found, names = read_engine(tmp_path / "layers.json"), read_engine(tmp_path / "names.json")
+
+    assert ([one.name for one in found.layers], found.profiles) == (["conv", "__myl_Exp_myl0_1"], 3)
+    assert (len(names.layers), names.profiles) == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("[V] Engine Layer Information:\nLayer(Reformat): a, Tactic: 0, b -> c", "no layer of this log .*; line 2"),
         ("", "no section 'Layers:'"),
         ("[I] nothing here", "profiling verbosity 'detailed'"),
         ("{", "is not JSON"),

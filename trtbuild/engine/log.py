@@ -27,6 +27,7 @@ MEMORY: dict[str, re.Pattern[str]] = {
     "host_persistent": re.compile(r"Total (?:per-runner )?host persistent memory(?: is|:) (\d+)(?: bytes)?$", re.I),
     "device_persistent": re.compile(r"Total (?:per-runner )?device persistent memory(?: is|:) (\d+)(?: bytes)?$", re.I),
 }  # fmt: skip
+_HEADING = re.compile(rf"^[^\"{{}}]*(?:{SECTION}|{_SHORT_SECTION})\r?$", re.MULTILINE)
 HINT = "it is there with profiling verbosity 'detailed' and a logger that keeps the lowest level (trtexec --verbose)"
 
 
@@ -36,8 +37,8 @@ def is_wanted(message: str) -> bool:
 
 
 def is_log(text: str) -> bool:
-    """Whether the first line has a logger's mark, which may begin like JSON."""
-    return _PREFIX.match(text.lstrip()) is not None
+    """Whether the first line has a logger's mark, which may begin like JSON, or a section of layers follows."""
+    return _PREFIX.match(text.lstrip()) is not None or _HEADING.search(text) is not None
 
 
 def document(text: str, where: str) -> dict[str, Any]:
@@ -52,7 +53,11 @@ def document(text: str, where: str) -> dict[str, Any]:
         message = _PREFIX.sub("", line)
         if message in (SECTION, _SHORT_SECTION):
             sections.append((i + 1, (_section if message == SECTION else _short_section)(lines, i + 1)))
+    unread = next((one["Unread"][0] for _, one in sections if one["Unread"]), None)
     sections = _detailed(sections)
+    if not sections and unread is not None:
+        what = f"no layer of this log is understood; line {unread['line']}: {unread['why']}"
+        raise ConfigError(what, where=where, hint="report it, with the log")
     if not sections:
         raise ConfigError("there is no section 'Layers:' in this log", where=where, hint=HINT)
     section = sections[-1][1]

@@ -15,11 +15,15 @@ _FIELD = re.compile(r", (?P<key>[A-Za-z][\w/]*): ?")
 _OBJECT = re.compile(r"\{ (?P<body>.*?) \}(?=, \{|\])", re.DOTALL)
 _INTEGERS = re.compile(r"\[(?P<items>(?:-?\d+(?:, ?-?\d+)*)?)\]")
 _INTEGER = re.compile(r"-?\d+")
-# The form of TensorRT up to 8.x: Layer(Kind): name, Tactic: 0x1, in[Float(1,3,8,8)] -> out[Int8(1,3,8,8)]
+# Layer(Kind): name, Tactic: 0x1, in[Float(1,3,8,8)] -> out[Int8(1,3,8,8)] up to 8.x; in (Float[1,3,8,8]) since;
+# 32:8 are 32 channels in vectors of 8.
 _SHORT = re.compile(
     r"Layer\((?P<type>\w+)\): (?P<name>.*), Tactic: (?P<tactic>[^,\s]*), ?(?P<ins>.*?) ?-> (?P<outs>.*)$"
 )
-_SHORT_TENSOR = re.compile(r"(?P<name>.+?)\[(?P<type>\w+)[(\[](?P<dims>-?\d+(?:,-?\d+)*)?[)\]]\](?:, |$)")
+_DIMS = r"(?:-?\d+(?::\d+)?(?:,-?\d+(?::\d+)?)*)?"
+_SHORT_TENSOR = re.compile(
+    rf"(?P<name>.+?)(?:\[(?P<type>\w+)[(\[](?P<dims>{_DIMS})[)\]]\]| \((?P<since>\w+)\[(?P<sizes>{_DIMS})\]\))(?:, |$)"
+)
 
 
 class NotUnderstood(ValueError):
@@ -103,7 +107,7 @@ def _ends(text: str, at: int) -> bool:
 
 
 def short_layer(text: str) -> dict[str, Any]:
-    """The form of TensorRT up to 8.x, which has types and shapes but neither layouts nor nodes.
+    """The short form, which has types and shapes but neither layouts nor nodes.
 
     Raises:
         NotUnderstood: the text has another form.
@@ -127,7 +131,8 @@ def _short_tensors(text: str) -> list[dict[str, Any]]:
         found = _SHORT_TENSOR.match(text, at)
         if found is None:
             raise NotUnderstood(f"unexpected {text[at : at + 30]!r} among the tensors")
-        sizes = [max(int(size), -1) for size in (found["dims"] or "").split(",") if size]
-        made.append({"Name": found["name"], "Dimensions": sizes, "Format/Datatype": found["type"]})
+        dims = found["dims"] or found["sizes"] or ""
+        sizes = [max(int(size.partition(":")[0]), -1) for size in dims.split(",") if size]
+        made.append({"Name": found["name"], "Dimensions": sizes, "Format/Datatype": found["type"] or found["since"]})
         at = found.end()
     return made

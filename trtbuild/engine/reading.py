@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ EXPECTED = 'layer information (trtexec --exportLayerInfo): {"Layers": […]}, or
 def read_engine(path: Path | str) -> Engine:
     """The engine in a file; raises ConfigError if it is missing, damaged or another kind of file."""
     text, where = read_text(path), str(path)
-    is_json = text.lstrip()[:1] in ("{", "[") and not log.is_log(text)
+    is_json = text.lstrip()[:1] in ("{", "[") and not log.is_log(text)  # a script may print a line of its own first
     content: Any = parse_json(text, where, EXPECTED) if is_json else log.document(text, where)
     return engine(content, where)
 
@@ -36,14 +37,29 @@ def engine(content: Any, where: str) -> Engine:
     head: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
     unread = [Unread(_integer(one.get("line")), str(one.get("text", "")), str(one.get("why", "")))
               for one in _objects(head.get("Unread"))]  # fmt: skip
+    entries, profiles = _first_profile(entries)
     layers = [_layer(i, entry, where, unread) for i, entry in enumerate(entries)]
     sizes = head.get("Memory")
     sizes = sizes if isinstance(sizes, Mapping) else {}
     memory = {key: sizes[key] for key in log.MEMORY if _is_size(sizes.get(key))}
     names = _names(head.get("Bindings"))
     return Engine(
-        where, tuple(layers), names, Memory(**memory), _optimum(head), tuple(unread), _names(head.get("IdlePairs"))
+        where, tuple(layers), names, Memory(**memory), _optimum(head), tuple(unread), _names(head.get("IdlePairs")),
+        profiles,
     )
+
+
+_PROFILE = re.compile(r"\[profile (\d+)\]")
+
+
+def _first_profile(entries: Sequence[Any]) -> tuple[Sequence[Any], int]:
+    """The layers of the first optimisation profile, and how many profiles there are: each has all the layers anew.
+
+    The names of layers and tensors of further profiles say so, except those of generated kernels.
+    """
+    marks = [max(map(int, _PROFILE.findall(str(entry))), default=0) for entry in entries]
+    first = next((i for i, mark in enumerate(marks) if mark), len(entries))
+    return entries[:first] or entries, 1 + max(marks, default=0)
 
 
 def _layer(i: int, entry: Any, where: str, unread: list[Unread]) -> EngineLayer:

@@ -45,8 +45,12 @@ def _totals(inspection: Inspection) -> list[str]:
     lines = [f"{total.layers} layers, {size(total.bytes)} moved, {total.macs / 1e6:,.1f} million multiply-accumulates"]
     if not engine.detailed:
         lines = [f"{total.layers} layers; the record has their names alone: build with profiling verbosity 'detailed'"]
+    if engine.profiles > 1:
+        lines.append(f"  {engine.profiles} optimisation profiles: layers and bytes are those of the first")
     if total.unknown:
         lines.append(f"  the bytes of {total.unknown} layer(s) are not known and not in the sum")
+    if uncounted := sum(row.work.macs is None for row in inspection.rows):
+        lines.append(f"  the multiply-accumulates of {uncounted} layer(s) are not known and not in the sum")
     if engine.detailed and not inspection.constants_told:
         lines.append("  this version lists no weights: bytes cover activations alone")
     if engine.dynamic:

@@ -99,6 +99,7 @@ class Engine:
     optimum: int | None = None
     unread: tuple[Unread, ...] = ()
     idle_pairs: tuple[str, ...] = ()  # QuantizeLinear nodes of the graph that let nothing run quantised
+    profiles: int = 1  # optimisation profiles; the layers are those of the first
 
     @property
     def detailed(self) -> bool:

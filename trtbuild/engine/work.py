@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from trtbuild.engine import dialect
 from trtbuild.engine.values import EngineLayer, Tensor
@@ -48,7 +50,7 @@ def macs(layer: EngineLayer, optimum: int | None) -> int | None:
     if layer.kind not in ("convolution", "product") and not dialect.multiplies_and_sums(layer.name):
         return 0
     if layer.weights is not None or "Kernel" in layer.entry:
-        return macs_of_record(layer.entry)
+        return macs_of_record(_fixed(layer.entry, optimum))
     if not layer.inputs or not layer.outputs:
         return None
     elements = layer.outputs[0].elements(optimum)
@@ -58,6 +60,22 @@ def macs(layer: EngineLayer, optimum: int | None) -> int | None:
         each = layer.inputs[0].elements(optimum) if layer.type == "deconv" else elements
         return None if weights is None or each is None else each * prod(weights.shape[1:])
     return None if elements is None else _product(layer, elements, optimum)
+
+
+def _fixed(entry: Mapping[str, Any], optimum: int | None) -> Mapping[str, Any]:
+    """A record whose dynamic dimensions are the profile's opt, if that is known."""
+    if optimum is None:
+        return entry
+
+    def side(key: str) -> list[Any]:
+        tensors = entry.get(key)
+        return [
+            {**one, "Dimensions": [optimum if size == -1 else size for size in one["Dimensions"]]}
+            if isinstance(one, Mapping) and isinstance(one.get("Dimensions"), list) else one
+            for one in (tensors if isinstance(tensors, list) else [])
+        ]  # fmt: skip
+
+    return {**entry, "Inputs": side("Inputs"), "Outputs": side("Outputs")}
 
 
 def _weights(layer: EngineLayer) -> Tensor | None:
