@@ -51,7 +51,7 @@ CALIBRATION_SAMPLES, VALIDATION_SAMPLES = 16, 8
 # Initial limits for every packaged precision, by its kind and TF32: a precision without a limit is unjudged.
 LIMITS: Mapping[tuple[LoweringKind, bool], float] = {
     ("none", False): 0.9999, ("none", True): 0.999, ("float16", False): 0.999, ("bfloat16", False): 0.99,
-    ("int8", False): 0.98,
+    ("int8", False): 0.98, ("float8", False): 0.98, ("int4", False): 0.95, ("float4", False): 0.95,
 }  # fmt: skip
 LIMITS_SAY = """\
 # Limits by metric and precision: first ones, of no task in particular; choose them by what your task can bear.
@@ -62,6 +62,8 @@ LIMITS_SAY = """\
 #   bf16   8 bits: coarser than fp16, but it does not overflow
 #   int8   255 steps a tensor: 0.98 is a fifth of the output's size as error; a task metric says whether that matters:
 #          task: {metric: top1, labels: label, max_drop: 0.01}
+#   fp8    as much range as a tensor needs, but only 4 bits of significand
+#   int4, nvfp4: 15 steps in each block of weights; networks without training for it lose visibly
 """
 
 

@@ -8,19 +8,24 @@ from pathlib import Path
 
 from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.base.text import did_you_mean
+from trtbuild.config import option
 from trtbuild.config.code import check_callables
 from trtbuild.config.groups import options, unknown
+from trtbuild.core.parse import parse
 from trtbuild.core.spec import (
     BuildSpec,
     Names,
     Target,
+    capability,
 )
+from trtbuild.machine import gpu
 
 
 def check(root: Path, spec: BuildSpec, names: Names) -> None:
     """Raise ConfigError, or ToolchainError where the target is not one of the toolchain's."""
     _check_paths(spec)
     _check_target(spec, names)
+    _check_types(root, spec, names)
     _check_modules(spec)
     _check_precision_names(root, spec)
     _check_latency(spec)
@@ -43,9 +48,9 @@ def _check_paths(spec: BuildSpec) -> None:
 
 
 def _check_target(spec: BuildSpec, names: Names) -> None:
-    for capability in spec.target.compute_capabilities:
-        if capability not in spec.tensorrt.compute_capabilities:
-            what = f"{names.tensorrt} cannot compile for compute capability {capability}"
+    for wanted in spec.target.compute_capabilities:
+        if wanted not in spec.tensorrt.compute_capabilities:
+            what = f"{names.tensorrt} cannot compile for compute capability {wanted}"
             have = ", ".join(spec.tensorrt.compute_capabilities)
             raise ToolchainError(what, where=f"target={names.target}", hint=f"it supports {have}")
     if spec.tensorrt.flavour == "tensorrt":
@@ -59,6 +64,35 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
             what = f"{names.tensorrt} has no such option; only the flavour tensorrt has"
             hint = "RTX engines are made portable by target.compute_capabilities"
             raise ConfigError(what, where=f"target.{field.name}", hint=hint)
+
+
+def _check_types(root: Path, spec: BuildSpec, names: Names) -> None:
+    """Refuse a precision that a device of the target does not have, before anything is calibrated."""
+    device = gpu.find_device() if spec.tensorrt.flavour == "tensorrt" else None
+    default = [device.compute_capability] if device else capability.PORTABLE
+    aimed = spec.target.compute_capabilities or (default if device or spec.tensorrt.flavour != "tensorrt" else ())
+    for kind in capability.types_of(spec.precision):
+        if since := capability.too_old(kind, spec.tensorrt.flavour, spec.tensorrt.version):
+            what = f"{names.tensorrt} has no {kind}, which {names.precision} needs"
+            raise ToolchainError(what, where=f"tensorrt={names.tensorrt}", hint=f"it exists since {since}")
+        if old := capability.lacking(kind, aimed):
+            what = (
+                f"{names.precision} needs compute capability {capability.LEAST[kind]} or later ({kind}), "
+                f"but the target has {' and '.join(old)}"
+            )
+            have = [f"target={name}" for name in capability.targets(kind, _targets(root, spec))]
+            hint = f"choose {' or '.join(have)}" if have else f"{names.tensorrt} compiles for no such device"
+            raise ToolchainError(what, where=f"target={names.target}", hint=hint)
+
+
+def _targets(root: Path, spec: BuildSpec) -> dict[str, tuple[str, ...]]:
+    """The targets of this workspace that the toolchain can compile for."""
+    found = {}
+    for name in options(root, "target"):
+        capabilities = parse(Target, option.content(root, "target", name), f"target={name}").compute_capabilities
+        if set(capabilities) <= set(spec.tensorrt.compute_capabilities):
+            found[name] = capabilities
+    return found
 
 
 def _check_modules(spec: BuildSpec) -> None:

@@ -32,7 +32,8 @@ OPTIONAL = tuple(field.name for field in fields(BuildSpec) if field.default is n
 
 _OTHER_NAMES = {  # what people call a precision elsewhere
     "float32": "fp32", "float": "fp32", "float16": "fp16", "half": "fp16", "mixed_float16": "fp16",
-    "bfloat16": "bf16", "mixed_bfloat16": "bf16", "tensorfloat32": "tf32",
+    "bfloat16": "bf16", "mixed_bfloat16": "bf16", "tensorfloat32": "tf32", "float8": "fp8", "e4m3": "fp8",
+    "fp4": "nvfp4", "float4": "nvfp4",
 }  # fmt: skip
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.config.composing import composed_option
 from trtbuild.config.groups import conf_folders, options, unknown
 from trtbuild.core.parse import parse
-from trtbuild.core.spec import Form, Precision
-from trtbuild.core.spec.precision import QUANTISED
+from trtbuild.core.spec import Precision
 from trtbuild.store.tracking import parse_yaml
 
 _MIXED = {"base", "scopes"}
@@ -63,8 +62,8 @@ def precision(root: Path, found: object, where: str) -> Precision:
             raise ConfigError(what, where=f"{where}.scopes.{scope}", hint="name the other float32 precision")
     forms = {}
     for scope, part in parts.items():
-        rest = outside if part.lowering in QUANTISED else "float32"
-        forms[scope] = asdict(Form(str(scopes[scope]), part.lowering, part.quantize_ops, rest))
+        form = part.form(str(scopes[scope]))
+        forms[scope] = asdict(replace(form, rest=outside) if form.quantised else form)
     return parse(Precision, {**asdict(base), "base": str(found["base"]), "scopes": forms}, where)
 
 

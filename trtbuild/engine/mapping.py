@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What lowering calls the nodes that it adds (graphs/qdq.py, graphs/cast.py); they belong to the tensor in their name.
 _ADDED = re.compile(
-    r"(?:/axis-?\d+)?/(?:q|dq(?:_(?:fp16|bf16|fp32))?)$|"
+    r"(?:/(?:axis|blocks)-?\d+)?(?:/scale|/block_scale)?/(?:q|rows|weights|dq(?:_(?:fp16|bf16|fp32))?)$|"
     r"(?:_fp16|_bf16|_float16|_bfloat16)?/Cast(?:_\d+)?$"
 )
 _WITHOUT_AUTHOR = ("control", "shape", "nothing")

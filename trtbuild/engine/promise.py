@@ -11,7 +11,7 @@ from trtbuild.engine import dialect
 from trtbuild.engine.mapping import ended
 from trtbuild.engine.values import BITS, COMPUTE, Engine, EngineLayer, Tensor
 
-_QUANTISED = ("int8", "float8", "uint8")
+_QUANTISED = ("int8", "float8", "float4", "uint8")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def prove(engine: Engine, promise: Mapping[str, str]) -> Proof:
         if layer is None:
             unplaced.append(node)
         else:
-            nodes.append(_promised_node(node, wanted.partition("_")[0], layer))  # float8_e4m3fn
+            nodes.append(_promised_node(node, wanted.partition(" ")[0], layer))  # "float16 with int4 weights"
     return Proof(tuple(nodes), tuple(unplaced))
 
 

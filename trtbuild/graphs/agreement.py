@@ -6,7 +6,7 @@ for uint8 Q/DQ, which is refused before (graphs/misreadings.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -111,4 +111,17 @@ def dtype_name(kind: int) -> str:
     if kind == onnx.TensorProto.UNDEFINED:
         return ""
     name: str = onnx.helper.tensor_dtype_to_np_dtype(kind).name
-    return "float8" if name == "float8_e4m3fn" else name
+    return {"float8_e4m3fn": "float8", "float4_e2m1fn": "float4"}.get(name, name)
+
+
+def together(operands: Sequence[str]) -> str:
+    """The type that a convolution or product of these computes in; weights alone may be stored in a lower one.
+
+    >>> together(["int8", "int8"]), together(["float16", "int4"]), together(["int8", "float16"])
+    ('int8', 'float16 with int4 weights', 'mixed')
+    """
+    if len(set(operands)) == 1:
+        return operands[0]
+    first, *rest = operands
+    weights_only = first.startswith(("float16", "float32", "bfloat")) and rest in (["int4"], ["float4"])
+    return f"{first} with {rest[0]} weights" if weights_only else "mixed"

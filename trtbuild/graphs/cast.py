@@ -30,6 +30,7 @@ ALWAYS_FLOAT = frozenset({"Range", "NonMaxSuppression", "RoiAlign"})
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 HALF_SCALES = 19  # the opset from which the scales of these can be float16 or bfloat16
 LARGEST_BFLOAT16 = (2 - 2**-7) * 2.0**127
+DYNAMIC = "TRT_FP4DynamicQuantize"  # TensorRT's own operation (graphs/blocks.py)
 _DTYPE_ATTRIBUTE = ("EyeLike", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
 
 
@@ -52,7 +53,7 @@ def cast_graph(
     Graph inputs and outputs keep their types.
 
     Args:
-        dequantised: DequantizeLinear nodes, by name, with the type that they give.
+        dequantised: DequantizeLinear nodes and what reshapes their results, by name, with the type that they give.
     """
     caster = _Caster(model, placement, dequantised or {})
     caster.graph(model.graph, {}, outer=None, kept=False)
@@ -115,10 +116,11 @@ class _Caster:
             stays = kept or self.placement.excludes(node) or self._exact(node, shapes)
             if stays and not kept and self._in_spite(node, form):
                 self.done.kept.append(node.name)
+            low = self.float if stays else self.kinds[self.dequantised.get(node.name, form.float_type)]
             if not stays and node.op_type in _PAIR:
-                self._pair(node, as_type, now, form)
+                self._pair(node, as_type, now, low)
             else:
-                self._node(node, as_type, now, form, stays)
+                self._node(node, as_type, now, form, low, stays)
             nodes.append(node)
         self._outputs(graph, nodes, as_type, now, border)
         del graph.node[:]
@@ -131,25 +133,29 @@ class _Caster:
         return floats and (self.placement.excludes(node) or form.float_type != "float32")
 
     def _exact(self, node: onnx.NodeProto, shapes: set[str]) -> bool:
+        if node.name in self.dequantised:
+            return False
         if node.op_type in _PAIR:
             return self.opset < HALF_SCALES
         return node.op_type in ALWAYS_FLOAT or any(name in shapes for name in node.output if name)
 
-    def _pair(self, node: onnx.NodeProto, as_type: Retyped, now: dict[str, int], form: Form) -> None:
+    def _pair(self, node: onnx.NodeProto, as_type: Retyped, now: dict[str, int], low: int) -> None:
         """A scale has the type of its floating-point side: what is quantised, or what dequantised values become."""
         if node.op_type == "QuantizeLinear":
             node.input[1] = as_type(node.input[1], now.get(node.input[0], self.float))
         elif self.types.get(node.output[0]) == self.float:
-            kind = self.kinds[self.dequantised.get(node.name, form.float_type)]
-            node.input[1] = as_type(node.input[1], kind)
-            now[node.output[0]] = kind
+            node.input[1] = as_type(node.input[1], low)
+            now[node.output[0]] = low
 
-    def _node(self, node: onnx.NodeProto, as_type: Retyped, now: dict[str, int], form: Form, stays: bool) -> None:
-        inner, low = subgraphs(node), self.float if stays else self.kinds[form.float_type]
+    def _node(
+        self, node: onnx.NodeProto, as_type: Retyped, now: dict[str, int], form: Form, low: int, stays: bool
+    ) -> None:
+        inner = subgraphs(node)
         chosen: dict[str, int] = {}  # the op's type variable -> type
         for slot, name in enumerate(node.input):
             if self.types.get(name) == self.float:
-                variable, allowed = (None, True) if inner else self._formal(node, slot, "inputs")
+                free = inner or (node.op_type == DYNAMIC and not slot)
+                variable, allowed = (None, True) if free else self._formal(node, slot, "inputs")
                 want = low if allowed else self.float
                 node.input[slot] = as_type(name, want)
                 if variable is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trtbuild.graphs import agreement
+from trtbuild.graphs.cast import DYNAMIC
 from trtbuild.graphs.graph import all_nodes, element_types, inferred, producers
 
 if TYPE_CHECKING:
@@ -15,24 +17,35 @@ COMPOSITE_OPS = ("LSTM", "GRU", "RNN", "Einsum", "Attention")
 
 
 def promised(model: onnx.ModelProto) -> dict[str, str]:
-    """The dtype in which every compute node is to run, by node name: int8 when both operands come from int8."""
+    """The dtype in which every compute node is to run, by node name: int8 when both operands come from int8.
+
+    ``float16 with int4 weights`` computes in float16.
+    """
     import onnx
 
     types, made_by = element_types(model), producers(model.graph)
     nodes = list(all_nodes(model.graph))  # the bodies of loops and branches compute, too
 
-    def operand(name: str) -> str:
-        producer = made_by.get(name)
-        if producer is not None and producer.op_type == "DequantizeLinear":
-            name = producer.input[0]
-        return dtype_name(types.get(name, onnx.TensorProto.UNDEFINED))
+    constants = {tensor.name for tensor in model.graph.initializer}
 
-    promise = {}
-    for node in nodes:
-        if node.op_type in COMPUTE_OPS:
-            kinds = {operand(name) for name in node.input[:2]}
-            promise[node.name] = kinds.pop() if len(kinds) == 1 else "float32"
-    return promise
+    def operand(name: str) -> str:
+        source, producer = name, made_by.get(name)
+        while producer is not None and producer.op_type in ("Reshape", "Transpose"):
+            source, producer = producer.input[0], made_by.get(producer.input[0])
+        if producer is None or producer.op_type != "DequantizeLinear":
+            return dtype_name(types.get(name, onnx.TensorProto.UNDEFINED))
+        stored = producer.input[0]
+        if source != name and stored not in constants:  # only weights take their shape behind it
+            return dtype_name(types.get(name, onnx.TensorProto.UNDEFINED))
+        maker = made_by.get(stored)
+        return "float4" if maker is not None and maker.op_type == DYNAMIC else dtype_name(types.get(stored, 0))
+
+    found = {
+        node.name: agreement.together([operand(name) for name in node.input[:2]])
+        for node in nodes
+        if node.op_type in COMPUTE_OPS
+    }
+    return {name: "float32" if kind == "mixed" else kind for name, kind in found.items()}
 
 
 def multiply_accumulates(model: onnx.ModelProto) -> dict[str, int]:
@@ -66,6 +79,4 @@ def multiply_accumulates(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def dtype_name(kind: int) -> str:
-    import onnx
-
-    return "undefined" if kind == 0 else str(onnx.helper.tensor_dtype_to_np_dtype(kind).name)
+    return agreement.dtype_name(kind) or "undefined"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import LowerError, first_line
 from trtbuild.core.spec import Form
-from trtbuild.graphs import qdq, trainedint8
+from trtbuild.graphs import blocks, qdq, trainedint8
 from trtbuild.graphs.cast import HALF_SCALES, Casts, cast_graph
 from trtbuild.graphs.graph import all_nodes, element_types, opset_of
 from trtbuild.graphs.qdq import Quantisation
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import onnx
 
     from trtbuild.graphs.placement import Placement
+
+
+OPSETS: dict[str, int] = {"float8": 19, "int4": 21, "float4": 23}  # from which Q/DQ have the type
+_IR_VERSIONS = {"float8": 9, "int4": 10, "float4": 11}
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,17 @@ def prepare(model: onnx.ModelProto, placement: Placement) -> None:
     Raises:
         LowerError: onnx cannot convert it.
     """
+    forms = placement.lowering.forms
+    needed = {form.kind: OPSETS[form.kind] for form in forms if form.kind in OPSETS}
     pairs = placement.lowering.quantised or any(n.op_type == "QuantizeLinear" for n in all_nodes(model.graph))
-    if pairs and placement.casts and opset_of(model) < HALF_SCALES:
-        _raise_opset(model, HALF_SCALES, "half-precision scales")
+    if pairs and placement.casts:
+        needed["half-precision scales"] = HALF_SCALES
+    for why, opset in needed.items():
+        if opset_of(model) < opset:
+            _raise_opset(model, opset, why)
+    model.ir_version = max([model.ir_version, *(_IR_VERSIONS[form.kind] for form in forms if form.kind in OPSETS)])
+    if any(form.activations for form in forms):
+        model.opset_import.add(domain=blocks.DOMAIN, version=1)
 
 
 def quantised_nodes(model: onnx.ModelProto, placement: Placement) -> tuple[list[onnx.NodeProto], dict[str, str]]:
@@ -51,6 +63,9 @@ def quantised_nodes(model: onnx.ModelProto, placement: Placement) -> tuple[list[
         return [], {}
     nodes, kept = qdq.candidates(model.graph, element_types(model), placement)
     if trainedint8.is_trained(model):
+        if other := next((form for form in lowering.forms if form.quantised and form.kind != "int8"), None):
+            what = f"the source was trained for int8, so it is not quantised as {other.kind}"
+            raise LowerError(what, where="lower", hint="choose precision=int8")
         released = {n.name for n in model.graph.node if n.op_type in OPERATIONS and not placement.of(n).quantised}
         calibrate = lowering.qat is not None and lowering.qat.calibrates
         return trainedint8.settle(model, nodes, kept, released, calibrate=calibrate)
@@ -59,7 +74,8 @@ def quantised_nodes(model: onnx.ModelProto, placement: Placement) -> tuple[list[
     for scope, form in forms:
         if form.quantised and scope not in used:
             ops, where = ", ".join(form.quantize_ops), "the graph" if scope is None else f"scope '{scope}'"
-            what = f"nothing to quantise: {where} has no {ops} outside loops and exclusions"
+            what = f"nothing to quantise: {where} has no {ops} that can be quantised outside loops and exclusions"
+            what += f" (first: {', '.join(next(iter(kept.items())))})" if kept else ""
             hint = f"{form.kind} would be {form.float_type} under another name; use fp16 or bf16"
             raise LowerError(what, where="lower", hint=hint)
     return nodes, kept
@@ -72,6 +88,7 @@ def write(
     trained = trainedint8.ranges(model)
     quantisation = qdq.insert(model, nodes, ranges, placement=placement) if nodes else Quantisation()
     casts = cast_graph(model, placement, quantisation.dequantised) if placement.casts else Casts()
+    del model.graph.value_info[:]  # types of what has others now
     return LoweredGraph(quantisation, casts, trained)
 
 

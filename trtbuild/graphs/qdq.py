@@ -1,8 +1,8 @@
-"""float32 -> int8 by QuantizeLinear/DequantizeLinear pairs in the graph, in the form that TensorRT accepts.
+"""float32 -> int8 or E4M3 by QuantizeLinear/DequantizeLinear pairs, and weights in blocks, as TensorRT accepts them.
 
-Symmetric (TensorRT refuses a zero point other than 0), activations per tensor, weights per output channel and stored
-as int8, biases left in float32 (an int32 DequantizeLinear is refused), outputs not quantised (so that convolution,
-bias and activation fuse, and a softmax keeps its range).
+Symmetric (TensorRT refuses a zero point other than 0), activations per tensor, weights per output channel (in blocks:
+graphs/blocks.py) and stored in the type, biases left in float (an int32 DequantizeLinear is refused), outputs not
+quantised (so that convolution, bias and activation fuse, and a softmax keeps its range).
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trtbuild.base.errors import LowerError
-from trtbuild.core.spec.precision import FloatType
+from trtbuild.core.spec import Form
+from trtbuild.core.spec.precision import FloatType, LoweringKind
+from trtbuild.graphs import blocks
 from trtbuild.graphs.cast import SUFFIX
 from trtbuild.graphs.degenerate import SMALLEST_RANGE
 from trtbuild.graphs.graph import drop_unused_initialisers
+from trtbuild.graphs.lowtypes import INT8_LARGEST, STORED, held, rounded
 
 if TYPE_CHECKING:
     import onnx
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from trtbuild.graphs.placement import Placement
     from trtbuild.graphs.residuals import Shortcut
 
-LARGEST = 127  # -128 is unused: the range is symmetric
+LARGEST = INT8_LARGEST
 ZERO_RANGE = 1.0  # for what is zero throughout: any scale represents it, and this one keeps products of scales normal
 
 
@@ -45,7 +48,8 @@ def candidates(
     """Nodes to quantise, and why others of the wanted types are not."""
     import onnx
 
-    constants = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    dims = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    constants = {name: len(shape) for name, shape in dims.items()}
     chosen, kept = [], {}
     for node in graph.node:
         operands, form = list(node.input[:2]), placement.requested(node)
@@ -59,24 +63,29 @@ def candidates(
             kept[node.name] = "constant"
         elif any(constants.get(name, 2) < 2 for name in operands):
             kept[node.name] = "a vector has no output channels"
+        elif form.blockwise and (why := blocks.why_not(node, dims, form)):
+            kept[node.name] = why
         else:
             chosen.append(node)
     return chosen, kept
 
 
-def activations(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> list[str]:
+def activations(
+    nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto, placement: Placement | None = None
+) -> list[str]:
     """Tensors whose range has to be measured, in graph order; what is dequantised already has one."""
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
-    return list(dict.fromkeys(name for node in nodes for name in node.input[:2] if name not in constants))
+    ranged = [node for node in nodes if placement is None or placement.of(node).calibrated]
+    return list(dict.fromkeys(name for node in ranged for name in node.input[:2] if name not in constants))
 
 
 def insert(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], ranges: Mapping[str, float],
     shortcuts: Iterable[Shortcut] = (), placement: Placement | None = None,
 ) -> Quantisation:  # fmt: skip
-    """Put Q/DQ pairs before the operands of ``nodes`` and before ``shortcuts``, and int8 weights in place of float32
-    ones, in ``model``.
+    """Put Q/DQ pairs before the operands of ``nodes`` and before ``shortcuts``, and quantised weights in place of
+    float32 ones, in ``model``; all int8 without a ``placement``.
 
     All of it is float32 so far; with a ``placement``, scales are such that the types of its nodes hold them.
     """
@@ -106,8 +115,8 @@ class _PairWriter:
         self._types = placement.float_types if placement else frozenset[FloatType]()
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._trained = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
-        self._stored: dict[tuple[str, int | None], list[str]] = {}
-        self._made: dict[tuple[str, int | None, FloatType], str] = {}
+        self._stored: dict[tuple[str, int | None, LoweringKind], list[str]] = {}
+        self._made: dict[tuple[str, int | None, LoweringKind, FloatType], str] = {}
         self._waiting: list[onnx.NodeProto] = []
         self.report = Quantisation()
 
@@ -117,44 +126,84 @@ class _PairWriter:
         return taken
 
     def operand(self, node: onnx.NodeProto, slot: int, name: str) -> str:
-        """The dequantised form of an operand, in the type of the node; one that is has its range from training."""
+        """The dequantised form of an operand, in the type of the node; the operand itself where it has one already."""
         if name in self._trained:
             return name
+        form = self._placement.of(node) if self._placement else Form("int8", "int8")
         tensor = self._constants.get(name)
+        if form.blockwise:
+            return self._in_blocks(node, name, tensor, form)
+        kind: LoweringKind = form.kind if form.kind in STORED else "int8"
         axis = None if tensor is None else weight_axis(node, slot, len(tensor.dims))
-        kind: FloatType = self._placement.of(node).float_type if self._placement else "float32"
-        if (name, axis) not in self._stored:
-            stored = self._activation(name) if tensor is None else self._weight(name, tensor, axis or 0)
-            self._stored[name, axis] = stored
-        if (name, axis, kind) not in self._made:
-            stem = name if axis is None else f"{name}/axis{axis}"
-            several = any(other[:2] == (name, axis) for other in self._made)
-            output = f"{stem}/dq_{SUFFIX[kind]}" if several else f"{stem}/dq"
-            self._made[name, axis, kind] = self._node("DequantizeLinear", self._stored[name, axis], output, axis)
-            self.report.dequantised[output] = kind
-        return self._made[name, axis, kind]
+        if (name, axis, kind) not in self._stored:
+            several = any(other[:2] == (name, axis) for other in self._stored)
+            stem = f"{name}/{kind}" if several else name
+            self._stored[name, axis, kind] = (
+                self._activation(name, stem, kind) if tensor is None else self._weight(stem, tensor, axis or 0, kind)
+            )
+        made = (name, axis, kind, form.float_type)
+        if made not in self._made:
+            stem = self._stored[made[:3]][0].removesuffix("/q")
+            several = any(other[:3] == made[:3] for other in self._made)
+            output = f"{stem}/dq_{SUFFIX[form.float_type]}" if several else f"{stem}/dq"
+            inputs = self._stored[made[:3]]
+            self._made[made] = self._node("DequantizeLinear", inputs, output, form.float_type, axis=axis)
+        return self._made[made]
 
-    def _activation(self, name: str) -> list[str]:
-        scale = held(_representable(np.float64(self._ranges[name])) / LARGEST, self._types, name).item()
+    def _in_blocks(self, node: onnx.NodeProto, name: str, tensor: onnx.TensorProto | None, form: Form) -> str:
+        axis = None if tensor is None else blocks.input_axis(node, len(tensor.dims))
+        made = (name, axis, form.kind, form.float_type)
+        if tensor is None and not form.activations:
+            return name
+        if made in self._made:
+            return self._made[made]
+        if tensor is None:
+            reach = _representable(np.float64(self._ranges[name])).item()
+            self.report.scales[name] = float(blocks.whole_scale(reach))
+            self._made[made] = blocks.activation(name, reach, form.float_type, self._constant, self._node)
+            self._declare(name, f"{name}/dq", f"{name}/block_scale/dq")
+        else:
+            array = self._finite(name, tensor)
+            self._made[made], self.report.weights[name] = blocks.weight(
+                name, array, axis or 0, form, self._types, self._constant, self._node
+            )
+        return self._made[made]
+
+    def _declare(self, name: str, *floats: str) -> None:
+        """State types that inference cannot find behind an operation of TensorRT's own."""
+        types = self._onnx.TensorProto
+        kinds = {f"{name}/q": types.FLOAT4E2M1, f"{name}/block_scale": types.FLOAT8E4M3FN}
+        kinds |= dict.fromkeys(floats, types.FLOAT)
+        self._graph.value_info.extend(
+            self._onnx.helper.make_tensor_value_info(tensor, kind, None) for tensor, kind in kinds.items()
+        )
+
+    def _activation(self, name: str, stem: str, kind: LoweringKind) -> list[str]:
+        dtype, largest = STORED[kind]
+        scale = held(_representable(np.float64(self._ranges[name])) / largest, self._types, name).item()
         self.report.scales[name] = scale
         constants = [
-            self._constant(f"{name}/scale", np.float32(scale)),
-            self._constant(f"{name}/zero_point", np.int8(0)),
+            self._constant(f"{stem}/scale", np.float32(scale)),
+            self._constant(f"{stem}/zero_point", np.zeros((), dtype)),
         ]
-        return [self._node("QuantizeLinear", [name, *constants], f"{name}/q"), *constants]
+        return [self._node("QuantizeLinear", [name, *constants], f"{stem}/q"), *constants]
 
-    def _weight(self, name: str, tensor: onnx.TensorProto, axis: int) -> list[str]:
-        array = self._onnx.numpy_helper.to_array(tensor)
-        if not np.isfinite(array).all():
-            raise LowerError(f"weights '{name}' have NaN or infinity", where="lower", hint="train or export it again")
-        values, scales = quantise_weight(array, axis, self._types, name)
-        self.report.weights[name] = len(scales)
+    def _weight(self, name: str, tensor: onnx.TensorProto, axis: int, kind: LoweringKind) -> list[str]:
+        array = self._finite(name, tensor)
+        values, scales = quantise_weight(array, axis, self._types, name, kind)
+        self.report.weights[tensor.name] = len(scales)
         stem = f"{name}/axis{axis}"
         return [
             self._constant(f"{stem}/q", values),
             self._constant(f"{stem}/scale", scales),
-            self._constant(f"{stem}/zero_point", np.zeros(len(scales), np.int8)),
+            self._constant(f"{stem}/zero_point", np.zeros(len(scales), values.dtype)),
         ]
+
+    def _finite(self, name: str, tensor: onnx.TensorProto) -> Array:
+        array = self._onnx.numpy_helper.to_array(tensor)
+        if not np.isfinite(array).all():
+            raise LowerError(f"weights '{name}' have NaN or infinity", where="lower", hint="train or export it again")
+        return array
 
     def _constant(self, name: str, array: Array | np.generic) -> str:
         self._graph.initializer.append(
@@ -162,44 +211,29 @@ class _PairWriter:
         )
         return name
 
-    def _node(self, kind: str, inputs: list[str], output: str, axis: int | None = None) -> str:
-        self._waiting.append(self._onnx.helper.make_node(kind, inputs, [output], name=output, axis=axis))
+    def _node(
+        self, op_type: str, inputs: list[str], output: str, kind: FloatType | None = None, *, scales: str | None = None,
+        **attributes: object,
+    ) -> str:  # fmt: skip
+        """``kind``: the floating-point type that it gives; ``scales``: its second output."""
+        outputs = [output] if scales is None else [output, scales]
+        self._waiting.append(self._onnx.helper.make_node(op_type, inputs, outputs, name=output, **attributes))
+        if kind is not None:
+            self.report.dequantised[output] = kind
         return output
 
 
 def quantise_weight(
-    array: Array, axis: int, types: Collection[FloatType] = (), name: str = "weight"
+    array: Array, axis: int, types: Collection[FloatType] = (), name: str = "weight", kind: LoweringKind = "int8"
 ) -> tuple[Array, Array]:
-    """int8 values and one scale for each index of ``axis`` (round half to even, as QuantizeLinear does).
+    """Values and one scale for each index of ``axis`` (round half to even, as QuantizeLinear does).
 
     The scales are float32, and values that ``types`` hold.
     """
     others = tuple(i for i in range(array.ndim) if i != axis)
-    scales = held(_representable(np.abs(array).max(axis=others)) / LARGEST, types, name).astype(np.float32)
+    scales = held(_representable(np.abs(array).max(axis=others)) / STORED[kind][1], types, name).astype(np.float32)
     shape = [-1 if i == axis else 1 for i in range(array.ndim)]
-    rounded = np.rint(array / scales.reshape(shape))
-    return np.clip(rounded, -LARGEST, LARGEST).astype(np.int8), scales
-
-
-def held(scales: Array, types: Collection[FloatType], name: str) -> Array:
-    """The least values from ``scales`` on that each of ``types`` holds, so that both sides of a pair have the same one.
-
-    Rounding up clips nothing.  float32 is left to the nearest one.
-    """
-    import ml_dtypes
-
-    for kind in ("bfloat16", "float16"):
-        if kind in types:
-            dtype = np.dtype(ml_dtypes.bfloat16 if kind == "bfloat16" else np.float16)
-            with np.errstate(over="ignore"):
-                low = scales.astype(np.float32).astype(dtype)
-            up = np.nextafter(low, dtype.type(np.inf))
-            low = np.where(low.astype(np.float64) < scales, up, low).astype(np.float64)
-            if not np.isfinite(low).all():
-                hint = "choose rest: bfloat16 or float32, or keep its scope in float32 (overrides)"
-                raise LowerError(f"'{name}' is too large for a scale in {kind}", where="lower", hint=hint)
-            scales = low
-    return scales
+    return rounded(array / scales.reshape(shape), kind), scales
 
 
 def _representable(ranges: Array | np.generic) -> Array:

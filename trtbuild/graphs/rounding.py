@@ -1,14 +1,16 @@
-"""A float16 or bfloat16 graph as float32 with explicit roundings, for runtimes without such arithmetic.
+"""A graph of low precisions as float32 with explicit roundings, for runtimes without such arithmetic.
 
-Every result is rounded to the low precision and widened again: what a kernel that accumulates in float32 computes.
-ONNX Runtime's CPU provider has no bfloat16 convolution, and runs float16 graphs in float32 throughout (it inserts
-"precision-free casts", at every optimisation level, seen in 1.31): rounding and overflow would not be seen.
+E2M1 (``float4``) is taken out first (graphs/float4emulation.py); E4M3 is computed by ONNX Runtime itself.  Of float16
+and bfloat16, every result is rounded to the low precision and widened again: what a kernel that accumulates in float32
+computes.  ONNX Runtime's CPU provider has no bfloat16 convolution, and runs float16 graphs in float32 throughout (it
+inserts "precision-free casts", at every optimisation level, seen in 1.31): rounding and overflow would not be seen.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trtbuild.graphs import float4emulation
 from trtbuild.graphs.graph import element_types, subgraphs
 
 if TYPE_CHECKING:
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 
 
 def low_types(model: onnx.ModelProto) -> list[str]:
-    """Which of float16 and bfloat16 the graph's tensors use."""
+    """Which of float16, bfloat16 and float4 the graph's tensors use."""
     import onnx
 
-    names: dict[int, str] = {onnx.TensorProto.FLOAT16: "float16", onnx.TensorProto.BFLOAT16: "bfloat16"}
+    kinds = onnx.TensorProto
+    names: dict[int, str] = {kinds.FLOAT16: "float16", kinds.BFLOAT16: "bfloat16", kinds.FLOAT4E2M1: "float4"}
     return sorted({names[kind] for kind in element_types(model).values() if kind in names})
 
 
@@ -31,7 +34,10 @@ def emulate(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnx
 
     copy: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
-    _Emulation(element_types(model)).graph(copy.graph, top=True)
+    types = element_types(model)
+    if onnx.TensorProto.FLOAT4E2M1 in types.values():
+        types |= float4emulation.rewrite(copy)
+    _Emulation(types).graph(copy.graph, top=True)
     return copy
 
 

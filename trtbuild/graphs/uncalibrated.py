@@ -38,5 +38,5 @@ def lower(
     placement = Placement(lowering, scoped)
     lowered.prepare(model, placement)
     nodes, kept = lowered.quantised_nodes(model, placement)
-    lowered.write(model, placement, nodes, dict.fromkeys(qdq.activations(nodes, model.graph), _RANGE))
+    lowered.write(model, placement, nodes, dict.fromkeys(qdq.activations(nodes, model.graph, placement), _RANGE))
     return kept

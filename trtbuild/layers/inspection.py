@@ -129,8 +129,8 @@ def _described(name: str, origin: Origin, compared: TensorComparison) -> dict[st
 
 def _dtype(own: str, nodes: Collection[str], compute: Mapping[str, str]) -> str:
     """The lowest dtype that ``lower`` promised for a convolution or product in the layer; else its result's dtype."""
-    promised = {compute.get(node) for node in nodes}
-    return next((kind for kind in ("int8", "bfloat16", "float16") if kind in promised), own)
+    promised = {word for node in nodes for word in compute.get(node, "").split(" ")}  # "float16 with int4 weights"
+    return next((kind for kind in ("float4", "int4", "float8", "int8", "bfloat16", "float16") if kind in promised), own)
 
 
 def _proof(compared: TensorComparison, own: Mapping[str, Any]) -> str:

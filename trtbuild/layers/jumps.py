@@ -9,7 +9,8 @@ from trtbuild.documents.layers import Jump, JumpReason, Layer, View
 
 # Relative error (RMS of the error / RMS of the tensor) that a dtype's arithmetic alone causes in one layer: for
 # float32 some rounding units after sums of hundreds of terms; half a unit of the mantissa for the others, doubled.
-FLOOR = {"float32": 3e-6, "tf32": 1e-3, "float16": 1e-3, "bfloat16": 8e-3, "int8": 1e-2, "float8": 6e-2}
+FLOOR = {"float32": 3e-6, "tf32": 1e-3, "float16": 1e-3, "bfloat16": 8e-3, "int8": 1e-2, "float8": 6e-2,
+         "int4": 1e-1, "float4": 1e-1}  # fmt: skip
 GROWTH = 10.0  # an error ten times that of the inputs was caused here
 OUTLIER = 5.0  # five times the own error of other layers of the same dtype stands out
 EXCESS = 2.5  # so does 2.5 times the unavoidable error of quantising this layer

@@ -46,7 +46,7 @@ def lower(
     quantizer: Quantizer = import_module(f"trtbuild.quantizers.{lowering.calibration.algorithm}").make(
         asdict(lowering.calibration)
     )
-    for name, values in _values(model, qdq.activations(nodes, model.graph), feeds).items():
+    for name, values in _values(model, qdq.activations(nodes, model.graph, placement), feeds).items():
         if not np.isfinite(values).all():
             raise DataError(f"'{name}' becomes NaN or infinite during calibration", where="lower")
         quantizer.observe(name, values)

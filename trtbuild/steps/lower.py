@@ -22,7 +22,6 @@ from trtbuild.core.parserwarnings import advice, misread_words
 from trtbuild.core.plan import Need
 from trtbuild.core.recipes import data_inputs, data_params, input_params, tools
 from trtbuild.core.spec import Form, Lowering, Override, Qat, Variant
-from trtbuild.core.spec.precision import QUANTISED
 from trtbuild.core.step import Input, Out, Step
 from trtbuild.steps import ranges
 
@@ -46,10 +45,10 @@ def declare(variant: Variant, need: Need) -> Step:
         "exclude_ops": list(override.exclude_ops),
         "tools": tools(variant, "onnx"),
     }
-    if any(kind in QUANTISED for kind in precision.kinds):
+    if precision.quantised:
         params["quantize_ops"] = list(precision.quantize_ops)
-    if precision.rest != "float32":
-        params["rest"] = precision.rest
+    own = {"rest": precision.rest, "block": precision.block, "activations": precision.activations}
+    params |= {key: value for key, value in own.items() if value not in ("float32", 0)}
     if precision.scopes:
         params["scopes"] = {scope: _plain(form) for scope, form in sorted(precision.scopes.items())}
     export, qat = need("export"), model.qat or Qat()
@@ -102,7 +101,8 @@ def run(job: Job) -> None:
     if not lowering.plain:
         lowered.prepare(model, placement)
         nodes, rest = lowered.quantised_nodes(model, placement)
-        found, about = _calibrate(job, model, nodes) if lowering.calibrated and nodes else ({}, {})
+        calibrated = lowering.calibrated and nodes
+        found, about = _calibrate(job, model, nodes, placement) if calibrated else ({}, {})
         about |= _about(placement, lowered.write(model, placement, nodes, found), rest)
         admitted += trainedint8.warnings(rest, job.read_json("scopes")["nodes"])
     if admitted:
@@ -127,7 +127,10 @@ def run(job: Job) -> None:
 
 
 def _lowering(params: Mapping[str, Any]) -> Lowering:
-    wanted = ("precision", "quantize_ops", "rest", "scopes", "exclude_scopes", "exclude_ops", "calibration", "qat")
+    wanted = (
+        "precision", "quantize_ops", "rest", "block", "activations", "scopes", "exclude_scopes", "exclude_ops",
+        "calibration", "qat",
+    )  # fmt: skip
     given = {key: params[key] for key in wanted if key in params}
     return parse(Lowering, {**given, "kind": params["lowering"]}, "lower")
 
@@ -227,7 +230,7 @@ def _about(placement: Placement, written: LoweredGraph, rest: Mapping[str, str])
 
 
 def _calibrate(
-    job: Job, model: onnx.ModelProto, nodes: list[onnx.NodeProto]
+    job: Job, model: onnx.ModelProto, nodes: list[onnx.NodeProto], placement: Placement
 ) -> tuple[Mapping[str, float], dict[str, Any]]:
     """The range of every activation that is to be quantised, and what precision.json says about it."""
     from trtbuild.arrays import data
@@ -242,7 +245,7 @@ def _calibrate(
     where, scratch = "model.data.calibration", Path(job.out)
     parts = data.Source(job.params["data"], path, job.params["inputs"], where, scratch=scratch).parts()
     quantizer = import_module(f"trtbuild.quantizers.{options['algorithm']}").make(options)
-    tensors = qdq.activations(nodes, model.graph)
+    tensors = qdq.activations(nodes, model.graph, placement)
     seen = calibration.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)
     ranges = quantizer.ranges()
     entries, made_by = job.read_json("scopes")["nodes"], producers(model.graph)

@@ -40,7 +40,8 @@ class Tolerance:
 # significand, 8 bits on each side of a short product.
 TOLERANCES: Mapping[LoweringKind, Tolerance] = {
     "none": Tolerance(1e-4, 1e-4), "float16": Tolerance(1e-2, 1e-2), "bfloat16": Tolerance(8e-2, 8e-2),
-    "int8": Tolerance(0.15, 0.1),
+    "int8": Tolerance(0.15, 0.1), "float8": Tolerance(0.2, 0.15), "int4": Tolerance(0.4, 0.3),
+    "float4": Tolerance(0.4, 0.3),
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trtbuild.documents.engine import Binding
-from trtbuild.graphs.agreement import TensorKind
+from trtbuild.graphs.agreement import TensorKind, together
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _DTYPES = {
     "FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "INT32": "int32", "INT64": "int64",
-    "BOOL": "bool", "UINT8": "uint8", "FP8": "float8",
+    "BOOL": "bool", "UINT8": "uint8", "FP8": "float8", "FP4": "float4",
 }  # fmt: skip
 
 
@@ -52,8 +52,8 @@ def _shape(t: trt.ITensor) -> tuple[int | None, ...] | None:
 def compute_dtypes(trt: ModuleType, network: trt.INetworkDefinition) -> dict[str, str]:
     """The dtype in which every convolution and matrix product of the parsed network computes, by ONNX node name.
 
-    In a strongly typed network a layer computes in its inputs' type, and in int8 where they come from a
-    DequantizeLinear that reads INT8.  The node is in the layer's metadata: ``[ONNX Layer: <node>]``.
+    In a strongly typed network a layer computes in its inputs' type, and in a quantised one where they come from a
+    DequantizeLinear that reads it.  The node is in the layer's metadata: ``[ONNX Layer: <node>]``.
     """
     kinds = (trt.LayerType.CONVOLUTION, trt.LayerType.DECONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)
     layers = [network.get_layer(i) for i in range(network.num_layers)]
@@ -71,8 +71,7 @@ def compute_dtypes(trt: ModuleType, network: trt.INetworkDefinition) -> dict[str
     for layer in layers:
         if layer.type in kinds:
             operands = [layer.get_input(j) for j in range(min(2, layer.num_inputs)) if layer.get_input(j) is not None]
-            types = {operand(tensor) for tensor in operands}
-            kind = types.pop() if len(types) == 1 else "mixed"
+            kind = together([operand(tensor) for tensor in operands])
             node = onnx_node(layer)
             found[node] = kind if found.get(node, kind) == kind else "mixed"  # one node may become several layers
     return found

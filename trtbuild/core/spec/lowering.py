@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from trtbuild.core.spec.engine import Calibration
 from trtbuild.core.spec.model import Override, Qat
-from trtbuild.core.spec.precision import CALIBRATED, FloatType, Form, LoweringKind, Precision
+from trtbuild.core.spec.precision import FloatType, Form, LoweringKind, Precision
 
 # Widest first, as pages show them: kind, and whether TF32 is allowed.
 _ORDER: tuple[tuple[LoweringKind, bool], ...] = (
     ("none", False), ("none", True), ("float16", False), ("bfloat16", False), ("int8", False),
+    ("float8", False), ("int4", False), ("float4", False),
 )  # fmt: skip
 
 
@@ -19,9 +20,9 @@ _ORDER: tuple[tuple[LoweringKind, bool], ...] = (
 class Lowering:
     """``precision`` is only the option's name; the graph depends on the other fields.
 
-    ``kind``, ``quantize_ops`` and ``rest`` apply outside ``scopes``, of which the longest that a node is in decides;
-    ``exclude_scopes`` and ``exclude_ops`` stay in float32, whatever else is said.  ``calibration`` is for kinds whose
-    scales come from data.
+    ``kind``, ``quantize_ops``, ``rest``, ``block`` and ``activations`` apply outside ``scopes``, of which the longest
+    that a node is in decides; ``exclude_scopes`` and ``exclude_ops`` stay in float32, whatever else is said.
+    ``calibration`` is for what has scales that come from data.
     """
 
     precision: str = "fp32"
@@ -29,6 +30,8 @@ class Lowering:
     tf32: bool = False
     quantize_ops: tuple[str, ...] = ()
     rest: FloatType = "float32"
+    block: int = 0
+    activations: bool = False
     scopes: Mapping[str, Form] = field(default_factory=dict)
     exclude_scopes: tuple[str, ...] = ()
     exclude_ops: tuple[str, ...] = ()
@@ -38,7 +41,7 @@ class Lowering:
     @property
     def base(self) -> Form:
         """What applies outside the scopes."""
-        return Form(self.precision, self.kind, self.quantize_ops, self.rest)
+        return Form(self.precision, self.kind, self.quantize_ops, self.rest, self.block, self.activations)
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -57,7 +60,7 @@ class Lowering:
     @property
     def calibrated(self) -> bool:
         """Whether any of its scales come from data."""
-        return any(form.kind in CALIBRATED for form in self.forms)
+        return any(form.calibrated for form in self.forms)
 
     @property
     def coarsest(self) -> LoweringKind:
@@ -69,7 +72,10 @@ class Lowering:
         cls, name: str, precision: Precision, calibration: Calibration, override: Override | None = None
     ) -> Lowering:
         own = precision.form(name)
-        made = cls(name, own.kind, precision.tf32, own.quantize_ops, own.rest, dict(precision.scopes))
+        made = cls(
+            name, own.kind, precision.tf32, own.quantize_ops, own.rest, own.block, own.activations,
+            dict(precision.scopes),
+        )  # fmt: skip
         if override is not None and not made.plain:
             made = replace(made, exclude_scopes=override.exclude_scopes, exclude_ops=override.exclude_ops)
         return replace(made, calibration=calibration) if made.calibrated else made

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-LoweringKind = Literal["none", "float16", "bfloat16", "int8"]
+LoweringKind = Literal["none", "float16", "bfloat16", "int8", "float8", "int4", "float4"]
 FloatType = Literal["float32", "float16", "bfloat16"]
-CALIBRATED: tuple[LoweringKind, ...] = ("int8",)  # their scales come from data
-QUANTISED: tuple[LoweringKind, ...] = CALIBRATED
+QUANTISED: tuple[LoweringKind, ...] = ("int8", "float8", "int4", "float4")
+BLOCKWISE: tuple[LoweringKind, ...] = ("int4", "float4")  # scales for blocks of weights along the input channels
+BLOCKS = (16, 32, 64, 128)  # of int4 that RTX 1.7 compiles; those of float4 have 16
 _FLOATS: Mapping[LoweringKind, FloatType] = {"none": "float32", "float16": "float16", "bfloat16": "bfloat16"}
 
 
@@ -17,17 +18,29 @@ _FLOATS: Mapping[LoweringKind, FloatType] = {"none": "float32", "float16": "floa
 class Form:
     """How one node is written.  ``precision``: the name of the option that says so.
 
-    ``quantize_ops`` and ``rest`` (what everything else computes in) are for quantised kinds only.
+    ``quantize_ops`` and ``rest`` (what everything else computes in) are for quantised kinds only, ``block`` for int4,
+    and ``activations`` (quantise them as well as weights) for float4.
     """
 
     precision: str
     kind: LoweringKind
     quantize_ops: tuple[str, ...] = ()
     rest: FloatType = "float32"
+    block: int = 0
+    activations: bool = False
 
     @property
     def quantised(self) -> bool:
         return self.kind in QUANTISED
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its scales come from data."""
+        return self.kind in ("int8", "float8") or self.activations
+
+    @property
+    def blockwise(self) -> bool:
+        return self.kind in BLOCKWISE
 
     @property
     def float_type(self) -> FloatType:
@@ -42,21 +55,25 @@ class Form:
         if not self.quantised:
             return self.float_type
         rest = "" if self.rest == "float32" else f", the rest in {self.rest}"
-        return f"{self.kind} for {', '.join(self.quantize_ops)}{rest}"
+        what = "" if not self.blockwise else " weights and activations" if self.activations else " weights"
+        blocks = f" in blocks of {self.block}" if self.block else ""
+        return f"{self.kind}{what}{blocks} for {', '.join(self.quantize_ops)}{rest}"
 
 
 @dataclass(frozen=True)
 class Precision:
     """How ``lower`` writes a precision into the graph, and whether TF32 is allowed.
 
-    ``quantize_ops``: operations to quantise; ``rest``: what everything else then computes in.  A mixed precision is
-    written as ``base`` and ``scopes`` by name; the other fields then say what the base is (config/mixed.py).
+    ``quantize_ops``, ``rest``, ``block`` and ``activations`` are those of a :class:`Form`.  A mixed precision is
+    written as ``base`` and ``scopes`` by name; the other fields then say what the base is (config/option.py).
     """
 
     lowering: LoweringKind
     quantize_ops: tuple[str, ...] = ()
     tf32: bool = False
     rest: FloatType = "float32"
+    block: int = 0
+    activations: bool = False
     base: str | None = None
     scopes: Mapping[str, Form] = field(default_factory=dict)
 
@@ -67,19 +84,30 @@ class Precision:
         if self.rest != "float32" and self.lowering not in QUANTISED:
             raise ValueError(f"rest: nothing is quantised, so everything computes in {_FLOATS[self.lowering]}")
 
+        if (self.lowering == "int4") != bool(self.block) or (self.block and self.block not in BLOCKS):
+            raise ValueError(f"block: int4 needs one of {', '.join(map(str, BLOCKS))}, and nothing else has it")
+        if self.activations and self.lowering != "float4":
+            raise ValueError("activations: only float4 has the choice")
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """What applies outside the scopes, then in each of them."""
+        return (self.form(""), *self.scopes.values())
+
     @property
     def calibrated(self) -> bool:
         """Whether any of its scales come from data."""
-        return any(kind in CALIBRATED for kind in self.kinds)
+        return any(form.calibrated for form in self.forms)
 
     @property
-    def kinds(self) -> tuple[LoweringKind, ...]:
-        """Its kinds, that of the base first."""
-        return tuple(dict.fromkeys((self.lowering, *(form.kind for form in self.scopes.values()))))
+    def quantised(self) -> bool:
+        return any(form.quantised for form in self.forms)
 
     def form(self, name: str) -> Form:
         """What applies outside the scopes; ``name``: of the option."""
-        return Form(self.base or name, self.lowering, self.quantize_ops, self.rest)
+        return Form(
+            self.base or name, self.lowering, self.quantize_ops, self.rest, self.block, self.activations
+        )
 
 
 def longest_last(scopes: Iterable[str]) -> list[str]:
