@@ -40,7 +40,7 @@ def prepare(model: onnx.ModelProto, placement: Placement) -> None:
         LowerError: onnx cannot convert it.
     """
     forms = placement.lowering.forms
-    needed = {form.kind: OPSETS[form.kind] for form in forms if form.kind in OPSETS}
+    needed: dict[str, int] = {form.kind: OPSETS[form.kind] for form in forms if form.kind in OPSETS}
     pairs = placement.lowering.quantised or any(n.op_type == "QuantizeLinear" for n in all_nodes(model.graph))
     if pairs and placement.casts:
         needed["half-precision scales"] = HALF_SCALES

@@ -32,7 +32,7 @@ def rounded(values: Array, kind: LoweringKind) -> Array:
     """
     dtype, largest = STORED[kind]
     clipped = np.clip(np.rint(values) if dtype.kind == "i" else values, -largest, largest)
-    return clipped.astype(np.float32).astype(dtype)
+    return np.asarray(clipped.astype(np.float32).astype(dtype))
 
 
 def held(scales: Array, types: Collection[FloatType], name: str) -> Array:

@@ -7,7 +7,7 @@ quantised (so that convolution, bias and activation fuse, and a softmax keeps it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -213,11 +213,14 @@ class _PairWriter:
 
     def _node(
         self, op_type: str, inputs: list[str], output: str, kind: FloatType | None = None, *, scales: str | None = None,
-        **attributes: object,
+        domain: str | None = None, **attributes: int | str | Sequence[int] | None,
     ) -> str:  # fmt: skip
         """``kind``: the floating-point type that it gives; ``scales``: its second output."""
         outputs = [output] if scales is None else [output, scales]
-        self._waiting.append(self._onnx.helper.make_node(op_type, inputs, outputs, name=output, **attributes))
+        made = self._onnx.helper.make_node(op_type, inputs, outputs, name=output, domain=domain)
+        given = [self._onnx.helper.make_attribute(key, value) for key, value in attributes.items() if value is not None]
+        made.attribute.extend(sorted(given, key=lambda attribute: attribute.name))
+        self._waiting.append(made)
         if kind is not None:
             self.report.dequantised[output] = kind
         return output
