@@ -77,8 +77,8 @@ def test_a_check_takes_one_and_says_what_it_is(capsys: pytest.CaptureFixture[str
     assert "converts to TensorRT rtx-1.7 in mine (int8 for MatMul)" in capsys.readouterr().out
     assert cli.run(["check", "net.onnx", "precision=half", "tensorrt=rtx-1.7", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["lowering"] == {
-        "kind": "float16", "tf32": False, "quantize_ops": [], "rest": "float32", "scopes": {}, "exclude_scopes": [],
-        "exclude_ops": [],
+        "kind": "float16", "tf32": False, "quantize_ops": [], "rest": "float32", "block": 0, "activations": False,
+        "scopes": {}, "exclude_scopes": [], "exclude_ops": [],
     }  # fmt: skip
 
 
