@@ -111,6 +111,19 @@ def test_a_page_is_readable_without_scripts() -> None:
         assert said in text
 
 
+def test_every_page_with_tables_folds_them_on_a_narrow_screen() -> None:
+    """By the one rule that all pages share: no page scrolls sideways on a phone."""
+    sources = {name: path.read_text("utf-8") for name, path in templates(ROOT).items()}
+    folding = {
+        name for name, text in sources.items() if all(f'include "tables.{kind}.j2"' in text for kind in ("css", "js"))
+    }
+
+    assert "base.html.j2" in folding
+    for name, text in sources.items():
+        if "<table" in text and name != "macros.html.j2":
+            assert name in folding or text.startswith('{% extends "base.html.j2" %}'), name
+
+
 RENDER = """
 import sys
 from tests.reports.test_render import PAGES, rendered

@@ -67,11 +67,10 @@ def _stand(chart: Chart, value: float, at: float, label: Chart) -> bool:
         found = True
         breaks = {i for i, (a, b) in enumerate(pairwise(trace["y"]), 1) if (a == value) != (b == value)}
         trace["y"] = [at if y == value else y for y in trace["y"]]
-        if "lines" in trace["mode"]:
-            for key in ("x", "y", "text", "customdata"):
-                if key in trace:
-                    parted = ([None, entry] if i in breaks else [entry] for i, entry in enumerate(trace[key]))
-                    trace[key] = [entry for part in parted for entry in part]
+        for key in ("x", "y", "text", "customdata"):
+            if key in trace:
+                parted = ([None, entry] if i in breaks else [entry] for i, entry in enumerate(trace[key]))
+                trace[key] = [entry for part in parted for entry in part]
     if found:
         layout, style = chart["layout"], {"color": "#888888", "width": 1, "dash": "dot"}
         line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at, "line": style}
