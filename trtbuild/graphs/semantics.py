@@ -98,6 +98,16 @@ def _conv_transpose(node: onnx.NodeProto, facts: Facts) -> str:
     return ""
 
 
+def _valid_with_pads(node: onnx.NodeProto, facts: Facts) -> str:
+    if text(node, "auto_pad", "NOTSET") != "VALID" or not any(integers(node, "pads")):
+        return ""
+    return "auto_pad=VALID leaves its pads out in ONNX Runtime, and TensorRT applies them"
+
+
+def _transposed(node: onnx.NodeProto, facts: Facts) -> str:
+    return _valid_with_pads(node, facts) or _conv_transpose(node, facts)
+
+
 def _bytes_arithmetic(node: onnx.NodeProto, facts: Facts) -> str:
     """Constants of uint8 become int32 in TensorRT, where nothing wraps around."""
     if facts.kind(node.output[0]) != "UINT8":
@@ -109,7 +119,8 @@ def _bytes_arithmetic(node: onnx.NodeProto, facts: Facts) -> str:
 
 
 _REFUSED: dict[str, Rule] = {
-    "Clip": _clip, "GlobalLpPool": _global_lp_pool, "ConvTranspose": _conv_transpose,
+    "Clip": _clip, "GlobalLpPool": _global_lp_pool, "ConvTranspose": _transposed, "Range": values.other_count,
+    **dict.fromkeys(("Conv", "AveragePool", "MaxPool", "LpPool"), _valid_with_pads),
     "LSTM": recurrence.refused, "GRU": recurrence.refused, "RNN": recurrence.refused,
     **dict.fromkeys(
         ("Add", "Sub", "Mul", "Pow", "Sum", "Neg", "ReduceSum", "ReduceProd", "ReduceSumSquare", "CumSum"),
@@ -119,6 +130,7 @@ _REFUSED: dict[str, Rule] = {
 }  # fmt: skip
 _DOUBTFUL: dict[str, Rule] = {
     "Cast": values.saturates, "OneHot": values.narrowed_indices, "Loop": values.narrowed_trips,
+    "Range": values.rounded_count,
     "Pow": values.integers_as_floats, "Shrink": values.integers_as_floats, "Mod": values.remainder,
     "Selu": values.short_constants, "LogSoftmax": values.underflow, "BatchNormalization": values.rounded_normalisation,
     "ScatterND": values.written_twice, "ScatterElements": values.written_twice, "Scatter": values.written_twice,

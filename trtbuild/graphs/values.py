@@ -59,6 +59,28 @@ def integers_as_floats(node: onnx.NodeProto, facts: Facts) -> str:
     return "integers are computed in float32: values beyond 2^24 lose digits"
 
 
+def other_count(node: onnx.NodeProto, facts: Facts) -> str:
+    """A Range of floats: ONNX Runtime divides as float64, TensorRT as float32."""
+    import numpy as np
+
+    found = facts.constants(node.input)
+    if found is None or facts.is_integer(node.output[0]):
+        return ""
+    start, limit, step = (value.astype(np.float32).flat[0] for value in found)
+    if not step:
+        return ""
+    exact, rounded = math.ceil(float(limit - start) / float(step)), -math.floor(np.float32(start - limit) / step)
+    if max(exact, 0) == max(rounded, 0):
+        return ""
+    return f"it has {exact} elements in ONNX Runtime, and {rounded} in TensorRT, which divides in float32"
+
+
+def rounded_count(node: onnx.NodeProto, facts: Facts) -> str:
+    if facts.is_integer(node.output[0]) or facts.constants(node.input) is not None:
+        return ""
+    return "the number of elements of a Range of floats is computed in float32, and may be one off"
+
+
 def remainder(node: onnx.NodeProto, facts: Facts) -> str:
     if facts.is_integer(node.output[0]):
         return ""

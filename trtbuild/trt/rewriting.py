@@ -26,6 +26,8 @@ _EXACT: Mapping[tuple[str, str], float] = {  # the largest integer up to which a
     ("int32", "bfloat16"): 2.0**8, ("float32", "float16"): 0.0, ("float32", "bfloat16"): 0.0,
     ("float32", "int32"): 0.0, ("float32", "int64"): 0.0,
 }  # fmt: skip
+# The importer limits the number of boxes to int32 before it casts it, and rounds the length of a Range.
+_ROUNDED = ("NonMaxSuppression", "Range")
 _LARGEST_ERROR = 0.001  # of a constant: half a unit in the last place of float16
 
 
@@ -39,8 +41,7 @@ def doubtful(trt: ModuleType, network: trt.INetworkDefinition, model: onnx.Model
         facts, wiring = Facts(model), _Wiring(trt, layers)
         for layer in casts:
             owner = wiring.owner(layer)
-            # The importer limits the number of boxes to int32 before it casts it.
-            if owner and kinds.get(owner) != "NonMaxSuppression" and (words := _lost(layer, wiring, facts)):
+            if owner and kinds.get(owner) not in _ROUNDED and (words := _lost(layer, wiring, facts)):
                 found.setdefault(owner, words)
     for name in _plain_exponentials(trt, layers, kinds):
         found.setdefault(name, "TensorRT computes log(sum(exp(x))) as it stands: above 88 the result is infinite")
