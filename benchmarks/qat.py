@@ -77,9 +77,9 @@ def call(network: Network) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         return q.fake_quant_with_min_max_vars(value, low, high, narrow_range=network.narrow)
 
     def kernel() -> tf.Tensor:
-        if network.form == FORMS[2]:
-            return q.quantize_and_dequantize_v2(
-                tensor, -ends, ends, range_given=True, axis=axis, narrow_range=network.narrow
+        if network.form == FORMS[2]:  # V2 and V4 of TensorFlow 2.21 refuse a given range for each channel
+            return tf.raw_ops.QuantizeAndDequantizeV3(
+                input=tensor, input_min=-ends, input_max=ends, num_bits=8, axis=axis, narrow_range=network.narrow
             )
         many = network.form == FORMS[1]
         form = q.fake_quant_with_min_max_vars_per_channel if many else q.fake_quant_with_min_max_vars
@@ -103,10 +103,11 @@ def input_shape(network: Network) -> list[int | None]:
 
 
 def exported(network: Network) -> onnx.ModelProto:
-    """The graph as a build exports it, and makes it int8."""
+    """The graph as a build exports it and makes it int8: nothing is left to calibrate."""
     import tensorflow as tf
 
-    from trtbuild.graphs import canonical, symmetric
+    from trtbuild.core.spec.lowering import Lowering
+    from trtbuild.graphs import canonical, symmetric, uncalibrated
     from trtbuild.sources import tfmodel, tfonnx
 
     spec = tf.TensorSpec(input_shape(network), tf.float32, "x")
@@ -115,6 +116,7 @@ def exported(network: Network) -> onnx.ModelProto:
     model = tfonnx.convert(tfmodel.trace(opened, {"x": {"dtype": "float32", "shape": input_shape(network)}}), 17).model
     symmetric.make_symmetric(model)
     canonical.canonicalise(model)
+    uncalibrated.lower(model, Lowering("int8", "int8", quantize_ops=("Conv", "MatMul", "Gemm")))
     return model
 
 
@@ -139,6 +141,8 @@ def compare(network: Network) -> Agreement:
     model = exported(network)
     shape = [SAMPLES if size is None else size for size in input_shape(network)]
     x = (np.random.default_rng(1).normal(size=shape) * 2.5).astype(np.float32)
+    halves = np.arange(-130, 130, dtype=np.float32) + np.float32(0.5)  # between all steps, and beyond the ends
+    x.reshape(-1)[: halves.size] = halves * np.float32(2 * RANGE / (254 if network.narrow else 255))
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     ours = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"x": x}), strict=True))
     theirs = {name: tensor.numpy() for name, tensor in call(network)(tf.constant(x)).items()}
@@ -146,7 +150,7 @@ def compare(network: Network) -> Agreement:
     apart = np.rint(np.abs(ours["seen"] - theirs["seen"]) / scale)
     a, b = (side["y"].astype(np.float64).reshape(-1) for side in (ours, theirs))
     cosine = float(a @ b / np.sqrt((a @ a) * (b @ b)))
-    from trtbuild.steps.lower import promised
+    from trtbuild.graphs.compute import promised
 
     kinds = "/".join(sorted(set(promised(model).values())))
     return Agreement(network.name, (kinds, parsed(model)), int(apart.max()), int((apart > 0).sum()), apart.size, cosine)

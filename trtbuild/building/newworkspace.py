@@ -68,6 +68,8 @@ LIMITS_SAY = """\
 
 
 QAT = """\
+  # The export rounds as training did, but sums in another order may reach the next of 255 steps.
+  export: {cosine: 0.999}
 # Trained for quantisation: precision=int8 takes its ranges as they are, and the other precisions refuse it.
 #   ranges     symmetric: TensorRT's int8 has no zero point: what is not symmetric becomes so, and the deviation has a
 #              hop "ranges" for the loss; exact: refuse it

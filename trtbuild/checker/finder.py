@@ -182,6 +182,10 @@ class Finder:
         op, kind = self._origin(node)
         return replace(self._problem(stage, op, kind, node, node_type, words, severity), advice=advice)
 
+    def operation(self, stage: Stage, severity: Severity, op: str, words: str, advice: str) -> Problem:
+        """A finding of our own about a TensorFlow operation."""
+        return replace(self._problem(stage, op, "", "", "", words, severity), advice=advice)
+
     @staticmethod
     def _with_version_advice(problem: Problem, answers: Mapping[str, Answer]) -> Problem:
         """A version that was asked, got as far and did not complain about this is the better advice."""

@@ -1,7 +1,8 @@
 """Variables to stand-ins: a frozen GraphDef that has the build's operations and almost none of its bytes.
 
 What a variable holds before training is not a guide (beta = 0 and gamma = 1 fold away, trained ones do not), so small
-ones become constants of arbitrary values; large ones become placeholders, which turn into weights after the export.
+ones become constants of arbitrary values, but for ranges of fake quantisation (``fakeranges.py``); large ones become
+placeholders, which turn into weights after the export.
 Needs TensorFlow; works in its own graph and touches no session, random state or default graph.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from trtbuild.checker import fakeranges
 from trtbuild.checker.subgraph import Subgraph, VariableSpec, add_reading, add_variable
 
 if TYPE_CHECKING:
@@ -82,7 +84,8 @@ def _freeze(part: Subgraph) -> FrozenSubgraph:
     if data.tensor_data:
         graph_def, _ = converter._replace_variables_by_constants(data)
     graph_def = tf_loader.fix_freezing_errors_part2(graph_def)
-    weights = _fill(graph_def, part.variables)
+    ranges = fakeranges.values(graph_def, part)
+    weights = _fill(graph_def, part.variables, ranges)
     with tf.Graph().as_default():
         tf.import_graph_def(graph_def, name="")
         graph_def = tf_loader.tf_optimize([*inputs, *(f"{name}:0" for name in weights)], outputs, graph_def)
@@ -95,7 +98,9 @@ def _freeze(part: Subgraph) -> FrozenSubgraph:
     )
 
 
-def _fill(graph_def: GraphDef, variables: Mapping[str, VariableSpec]) -> dict[str, VariableSpec]:
+def _fill(
+    graph_def: GraphDef, variables: Mapping[str, VariableSpec], ranges: Mapping[str, Array]
+) -> dict[str, VariableSpec]:
     """Give the smallest variables values and return the others, which are still read from variables.
 
     Those must not be placeholders yet: grappler makes arrays of zeros for all placeholders of known shape.
@@ -111,7 +116,7 @@ def _fill(graph_def: GraphDef, variables: Mapping[str, VariableSpec]) -> dict[st
         dtype = tf.dtypes.as_dtype(held.dtype)
         left -= _bytes(held)
         if dtype.is_floating and left >= 0:
-            values = rng.uniform(0.5, 1.5, held.shape).astype(dtype.as_numpy_dtype)
+            values = ranges.get(name, rng.uniform(0.5, 1.5, held.shape)).astype(dtype.as_numpy_dtype)
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values, dtype, held.shape))
         elif dtype.is_floating:
             weights[name] = held

@@ -130,7 +130,7 @@ def _each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     merged: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
         where = (problem.severity, problem.file, problem.line, problem.place_note)
-        if problem.severity == "error" and (problem.advice == QAT or problem.op_type in FAKE_QUANTISATION):
+        if problem.stage == "export" and problem.severity == "error" and problem.op_type in FAKE_QUANTISATION:
             key: tuple[object, ...] = (*where, QAT)
             problem = replace(problem, advice=QAT)
         else:

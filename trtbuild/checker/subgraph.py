@@ -41,6 +41,7 @@ class Subgraph:
     unused: list[str] = field(default_factory=list)  # inputs, by chosen name, that no output depends on
     shapes: dict[str, tuple[int | None, ...] | None] = field(default_factory=dict)  # of the inputs, by chosen name
     dtypes: dict[str, str] = field(default_factory=dict)
+    handles: dict[str, tf.Tensor] = field(default_factory=dict)  # of variables that hold values now
 
 
 def cut_out(
@@ -180,6 +181,8 @@ class _Cutter:
         if tensor.dtype.name == "resource" and (held := _handle(tensor)) is not None:
             add_variable(self.made.graph_def, op.name, held)
             self.made.variables[op.name] = held
+            if outer is not None:
+                self.made.handles[op.name] = outer
         elif outer is not None and hasattr(outer, "numpy"):
             self._constant(op.name, outer)
         else:

@@ -36,14 +36,13 @@ def problems(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Probl
     if not any(form.kind == "int8" for form in lowering.forms):
         what = trainedadmission.OTHER.format(lowering.precision)
         hint = trainedadmission.OTHER_HINT.format(lowering.precision)
+        trainedstrip.strip(model)  # what else there is to say
         return [finder.noticed("precision", "error", first.name, first.op_type, what, hint)]
     severity: Severity = "error" if qat is not None and qat.ranges == "exact" else "warning"
     found = [
         finder.noticed("precision", severity, node.name, node.op_type, _ASYMMETRIC, _LOSES)
         for node in trainedadmission.asymmetric(model)
     ]
-    if severity == "error" and found:
-        return found
     symmetric.make_symmetric(model)
     for node, scales in trainedgaps.unequal(model):
         said = _ADD.format(" and ".join(f"{scale * symmetric.LARGEST:.3g}" for scale in scales))
@@ -53,6 +52,4 @@ def problems(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Probl
 
 def untrained(finder: Finder, doubts: Mapping[str, str]) -> list[Problem]:
     """Fake quantisation whose range looks as if it was never trained."""
-    return [
-        finder.noticed("precision", "warning", name, "", f"its range {why}", _RANGE) for name, why in doubts.items()
-    ]
+    return [finder.operation("precision", "warning", name, f"its range {why}", _RANGE) for name, why in doubts.items()]

@@ -114,14 +114,21 @@ def dtype_name(kind: int) -> str:
     return {"float8_e4m3fn": "float8", "float4_e2m1fn": "float4"}.get(name, name)
 
 
+_FLOATS = ("float16", "bfloat16", "float32")
+
+
 def together(operands: Sequence[str]) -> str:
     """The type that a convolution or product of these computes in; weights alone may be stored in a lower one.
 
+    Where one operand alone is int8 it is dequantised, and the other's type counts.
+
     >>> together(["int8", "int8"]), together(["float16", "int4"]), together(["int8", "float16"])
-    ('int8', 'float16 with int4 weights', 'mixed')
+    ('int8', 'float16 with int4 weights', 'float16')
     """
     if len(set(operands)) == 1:
         return operands[0]
+    if "int8" in operands and len(others := set(operands) - {"int8"}) == 1 and (other := min(others)) in _FLOATS:
+        return other
     first, *rest = operands
     weights_only = first.startswith(("float16", "float32", "bfloat")) and rest in (["int4"], ["float4"])
     return f"{first} with {rest[0]} weights" if weights_only else "mixed"

@@ -6,6 +6,7 @@ values stand between, the same pair is repeated behind them: what is on a grid s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ _MOVING = {
     "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather", "Expand", "Tile",
     "MaxPool", "Relu", "DepthToSpace", "SpaceToDepth",
 }  # fmt: skip
+_REORDERING = ("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
 UNTRAINED = "no trained range for"
 UNTRAINED_HINT = "add fake quantisation there, or calibrate them: model.qat.untrained: calibrate"
 NOTHING = "no operation has trained ranges for both operands, so nothing would compute in int8"
@@ -38,7 +40,11 @@ def is_trained(model: onnx.ModelProto) -> bool:
 
 
 def settle(
-    model: onnx.ModelProto, nodes: list[onnx.NodeProto], kept: Mapping[str, str], released: Collection[str], *,
+    model: onnx.ModelProto,
+    nodes: list[onnx.NodeProto],
+    kept: Mapping[str, str],
+    released: Collection[str],
+    *,
     calibrate: bool,
 ) -> tuple[list[onnx.NodeProto], dict[str, str]]:
     """Make nodes int8 that trained ranges allow, in place.
@@ -160,6 +166,21 @@ class _Pairs:
         scale, zero = (self._onnx.numpy_helper.to_array(self.constants[name]) for name in pair.input[1:3])
         return float(scale.reshape(-1)[0]), zero.tobytes()
 
+    def _defer(self) -> None:
+        """Take a pair out where only its repetition is read: rounding before or after a transpose is the same."""
+        read = Counter(name for node in self._graph.node for name in node.input)
+        read.update(value.name for value in self._graph.output)
+        for name in self._new:
+            maker, alone = self._makers.get(name), read[name] == 0
+            first = maker
+            while maker is not None and maker.op_type in _REORDERING:
+                first, alone = maker, alone and read[maker.input[0]] == 1
+                maker = self._makers.get(maker.input[0])
+            if alone and maker is not None and maker.op_type == "DequantizeLinear" and first is not None:
+                before = self._makers.get(maker.input[0])
+                if before is not None and before.op_type == "QuantizeLinear":
+                    first.input[0] = before.input[0]
+
     def release(self, node: onnx.NodeProto) -> None:
         """Give a node its operands as they were before Q/DQ: activations unrounded, weights as the floats they are."""
         for slot, name in enumerate(node.input[:2]):
@@ -179,6 +200,7 @@ class _Pairs:
 
     def write(self) -> None:
         """Put the repeated pairs behind what they round, and drop pairs that nobody reads any more."""
+        self._defer()
         ordered = []
         for node in self._graph.node:
             ordered.append(node)

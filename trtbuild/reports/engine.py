@@ -28,7 +28,7 @@ def collect(layers: Mapping[str, Any], scopes: ScopeMap, passport: Mapping[str, 
     rows = [{"index": i, **_row(row)} for i, row in enumerate(made.pop("layers"))]
     numbers = {row["name"]: row["index"] for row in rows}
     for finding in made["findings"]:
-        finding["rows"] = [numbers[name] for name in finding.pop("layers")]
+        finding["rows"] = [numbers[name] for name in finding.pop("layers") if name in numbers]  # some name nodes
     return {"understood": True, **made, "fp16_instead": _fp16_instead(made, passport), "rows": rows}
 
 

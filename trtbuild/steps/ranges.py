@@ -40,7 +40,7 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     import onnx
 
-    from trtbuild.core.complaint import Complaint, place, readers_of
+    from trtbuild.core.complaint import nearest, readers_of
     from trtbuild.core.parserwarnings import where
     from trtbuild.graphs import canonical, symmetric
     from trtbuild.graphs.graph import hoist_constants
@@ -48,9 +48,9 @@ def run(job: Job) -> None:
     model = onnx.load(job.input("model"))
     hoist_constants(model.graph)
     readers, entries = readers_of(model.graph.node), job.read_json("scopes")["nodes"]
-    kinds = {node.name: node.op_type for node in model.graph.node}
     found = symmetric.make_symmetric(model)
-    places = {one.node: place(Complaint(one.node, kinds[one.node], "misread", ""), entries, readers) for one in found}
+    origins = {one.node: entries.get(one.node) or nearest(readers, entries, one.node) for one in found}
+    places = {name: f"{made['type']} {made['name']}" if made else name for name, made in origins.items()}
     warnings = []
     if found:
         what = f'{len(found)} trained range(s) were made symmetric: see the hop "ranges" of the deviation'

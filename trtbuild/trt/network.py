@@ -71,7 +71,8 @@ def compute_dtypes(trt: ModuleType, network: trt.INetworkDefinition) -> dict[str
     for layer in layers:
         if layer.type in kinds:
             operands = [layer.get_input(j) for j in range(min(2, layer.num_inputs)) if layer.get_input(j) is not None]
-            kind = together([operand(tensor) for tensor in operands])
+            held = len(operands) == 1  # the layer has its weights, in the type of what it reads
+            kind = together([dtype_name(t.dtype) if held else operand(t) for t in operands])
             node = onnx_node(layer)
             found[node] = kind if found.get(node, kind) == kind else "mixed"  # one node may become several layers
     return found
