@@ -14,6 +14,8 @@ from trtbuild.store import Store
 # The same examples on every run and every machine; no example database.
 hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same")
+# pytest --hypothesis-profile=long: other examples each time, and many
+hypothesis.settings.register_profile("long", derandomize=False, database=None, deadline=None, max_examples=10_000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

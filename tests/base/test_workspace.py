@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trtbuild.base.errors import SourceError, WorkspaceError
 from trtbuild.base.workspace import Workspace, find_workspace
@@ -70,3 +73,16 @@ def test_an_input_of_strings_is_refused_before_a_config_is_written() -> None:
 
     with pytest.raises(SourceError, match=r"^m.keras: input 'city' is of type string.*before the network"):
         model_yaml({"kind": "keras", "path": "models/m.keras"}, text, {})
+
+
+@given(content=st.binary(max_size=40) | st.text("[]'\" =\n;#%corecache.dirremote", max_size=40).map(str.encode))
+def test_any_bytes_are_a_config_of_dvc_or_named(content: bytes) -> None:
+    """One line with the file, and no other error."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / ".dvc").mkdir()
+        (Path(folder) / ".dvc" / "config").write_bytes(content)
+        found = Workspace(Path(folder))
+        try:
+            assert isinstance(found.cache, Path) and isinstance(found.default_remote, str)
+        except WorkspaceError as error:
+            assert error.where.endswith(".dvc/config") and "PosixPath" not in str(error)

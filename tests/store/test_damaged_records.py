@@ -109,6 +109,19 @@ def test_a_record_of_another_form_is_said(store: Store, text: str) -> None:
     assert sum("not a record of a" in line for line in status.lines) == 1
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe{", b"<<<<<<< HEAD\n", b"stages: {a: " + b"9" * 5000 + b"}"])
+def test_a_record_that_is_not_yaml_fails_no_other_step(store: Store, content: bytes) -> None:
+    """A damaged dvc.lock, or one with a merge conflict: it counts as absent, in one line."""
+    one, two = chain("a", "b")
+    plant(store.root / "models", {"source": "1"})
+    build(store, plan(two))
+    (store.root / one.folder / "dvc.lock").write_bytes(content)
+    status = RecordingStatus()
+
+    assert ended(build(store, plan(two), status=status), one, two) == ["restored", "fresh"]
+    assert sum("counts as absent" in line for line in status.lines) == 1
+
+
 def listing(**changed: Any) -> bytes:
     return json.dumps([{"md5": GOOD, "relpath": "a", **changed}]).encode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from trtbuild import toolchains
 from trtbuild.base.errors import ToolchainError
-from trtbuild.toolchains import request
+from trtbuild.toolchains import health, request
 from trtbuild.toolchains.request import ToolchainRequest
 
 WORKS = (
@@ -62,8 +63,9 @@ def elsewhere(want: ToolchainRequest, then: str = "") -> subprocess.Popen[str]:
 
 
 def left() -> list[str]:
-    """What is in the cache besides locks."""
-    return sorted(path.name for path in request.cache().glob("*") if path.suffix != ".lock")
+    """What is in the cache besides locks and what was checked."""
+    return sorted(path.name for path in request.cache().glob("*")
+                  if path.suffix != ".lock" and path.name != "checked")  # fmt: skip
 
 
 def test_a_missing_version_is_installed_once_and_runs(publish: Publish) -> None:
@@ -210,3 +212,44 @@ def test_a_relative_cache_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "somewhere")
 
     assert request.cache() == Path.home() / ".cache" / "trtbuild" / "toolchains"
+
+
+def empty(library: Path) -> None:
+    library.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [empty, Path.unlink])
+def test_a_library_that_is_gone_or_empty_makes_it_broken(
+    publish: Publish, damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is called broken, by use; an unchanged one is not tried again; the next install mends it."""
+    want, tried = publish(), []
+    toolchains.interpreter(want)
+    (library,) = want.folder.glob("lib/*/site-packages/tensorrt_rtx.py")
+    use = health.use
+    monkeypatch.setattr(health, "use", lambda *words: tried.append(words) or use(*words))
+    monkeypatch.setattr(health, "_known", {})
+    assert toolchains.installed(want) and not tried
+    damage(library)
+
+    assert "cannot be imported" in str(toolchains.flaw(want)) or "has no attribute" in str(toolchains.flaw(want))
+    assert len(tried) == 1
+    for handle in toolchains._HELD.values():
+        toolchains.os.close(handle)
+    monkeypatch.setattr(toolchains, "_HELD", {})
+    with pytest.raises(ToolchainError, match="is installed, but"):
+        toolchains.interpreter(want, install=False)
+    monkeypatch.setattr(toolchains, "_FAILED", {})
+    toolchains.interpreter(want)
+    assert toolchains.installed(want)
+
+
+def test_a_broken_one_of_this_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its packages' records are right; another environment is made instead."""
+    here = importlib.metadata.version("tensorrt-rtx")
+    want = ToolchainRequest("tensorrt-rtx", here, (f"tensorrt-rtx=={here}",))
+    monkeypatch.setattr(health, "flaw", lambda *words: "cannot be imported: ImportError: file too short")
+
+    assert toolchains.in_this_environment(want) == (
+        False, "that of this environment cannot be imported: ImportError: file too short",
+    )  # fmt: skip

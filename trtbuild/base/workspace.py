@@ -142,8 +142,16 @@ def _read_config(file: Path) -> configparser.ConfigParser:
         WorkspaceError: it is not in DVC's format.
     """
     config = configparser.ConfigParser(interpolation=None, strict=False)
+    hint = "restore it with git, or set it with: dvc config"
     try:
-        config.read(file)
+        config.read_string(file.read_text("utf-8"), file.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return config
+    except OSError as error:
+        raise WorkspaceError(f"cannot be read: {error.strerror}", where=str(file)) from None
+    except UnicodeDecodeError:
+        raise WorkspaceError("not a DVC config: not UTF-8 text", where=str(file), hint=hint) from None
     except configparser.Error as error:
-        raise WorkspaceError(f"not a DVC config: {error.message.splitlines()[0]}", where=str(file)) from None
+        what = error.message.splitlines()[0].removesuffix(f": {file.name!r}")
+        raise WorkspaceError(f"not a DVC config: {what}", where=str(file), hint=hint) from None
     return config

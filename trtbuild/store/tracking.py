@@ -82,9 +82,17 @@ def params_yaml(step: Step) -> bytes:
 
 def read_record(lock: Path, kind: str, note: Note = lambda line: None) -> Record | None:
     """The stage ``kind`` of a dvc.lock; None if the file or stage is missing, or (with a note) not a record."""
-    content = read_yaml(lock)
+    try:
+        content = read_yaml(lock)
+    except WorkspaceError as error:
+        note(f"note   {lock}: {error.what}; it counts as absent")
+        return None
     stages = content.get("stages") if isinstance(content, dict) else None
-    if not isinstance(stages, dict) or kind not in stages:
+    if not isinstance(stages, dict):
+        if lock.exists():
+            note(f"note   {lock}: it has no stages; it counts as absent")
+        return None
+    if kind not in stages:
         return None
     try:
         return record_of(stages[kind])

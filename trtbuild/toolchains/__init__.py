@@ -21,7 +21,7 @@ from typing import Any
 
 from trtbuild.base.errors import ToolchainError
 from trtbuild.core.step import Step
-from trtbuild.toolchains import uvenv
+from trtbuild.toolchains import health, uvenv
 from trtbuild.toolchains.request import ToolchainRequest
 
 STAMP = "toolchain.json"
@@ -64,7 +64,9 @@ def interpreter(want: ToolchainRequest, *, install: bool = True, note: Note = la
     try:
         while not _hold(want):
             if not install:
-                what = f"{want.title} is not installed ({why_not})"
+                broken = flaw(want)
+                state = f"is installed, but {broken}" if broken else f"is not installed ({why_not})"
+                what = f"{want.title} {state}"
                 raise ToolchainError(what, where="tensorrt", hint=f"run: {want.command}")
             make(want, note)
     except ToolchainError as error:
@@ -83,22 +85,32 @@ def in_this_environment(want: ToolchainRequest) -> tuple[bool, str]:
             return False, f"this environment has no {name}"
         if have != pinned:
             return False, f"this environment has {name} {have}"
-    return True, ""
+    why = health.flaw(want, Path(sys.executable))
+    return (False, f"that of this environment {why}") if why else (True, "")
 
 
 def installed(want: ToolchainRequest) -> bool:
-    """Whether its environment is there, by its stamp and the packages' own records: a few stat calls."""
-    folder = want.folder
+    """Whether its environment is there and works."""
+    return flaw(want) == ""
+
+
+def flaw(want: ToolchainRequest) -> str | None:
+    """Why its environment does not work, "" if it does; None if there is none.
+
+    By its stamp and the packages' own records, and by use whenever its files have changed.
+    """
+    folder, python = want.folder, want.folder / "bin" / "python"
     try:
         stamp = json.loads((folder / STAMP).read_text("utf-8"))
     except (OSError, ValueError):
-        return False
-    return (
-        isinstance(stamp, dict)
-        and stamp.get("identity") == want.identity
-        and (folder / "bin" / "python").exists()  # a link, and its target may be gone
-        and all((folder / record).is_dir() for record in stamp["records"])
-    )
+        return None
+    records = stamp.get("records") if isinstance(stamp, dict) and stamp.get("identity") == want.identity else None
+    if not isinstance(records, list) or not all(isinstance(record, str) for record in records):
+        return None
+    if not python.exists():  # a link, and its target may be gone
+        return "has lost its Python"
+    lost = next((record for record in records if not (folder / record).is_dir()), None)
+    return f"lacks {Path(lost).name}" if lost else health.flaw(want, python)
 
 
 def _hold(want: ToolchainRequest) -> bool:
@@ -165,6 +177,7 @@ def make(want: ToolchainRequest, note: Note) -> bool:
             stamp = {"identity": want.identity, "records": records}
             (partial / STAMP).write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
             partial.rename(folder)
+            health.flaw(want, folder / "bin" / "python", lambda: "")  # it has just been tried
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -12,9 +11,8 @@ from pathlib import Path
 
 from trtbuild.base import lifeline
 from trtbuild.base.errors import ToolchainError
+from trtbuild.toolchains import health
 from trtbuild.toolchains.request import ToolchainRequest
-
-MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 
 def create(want: ToolchainRequest, folder: Path, lock: int) -> list[str]:
@@ -30,6 +28,9 @@ def create(want: ToolchainRequest, folder: Path, lock: int) -> list[str]:
     where = ["--extra-index-url", want.index, "--index-strategy", "unsafe-best-match"] if want.index else []
     words = ["pip", "install", "--compile-bytecode", "--python", python, *where, *want.requirements]
     _uv(want, folder.parent, lock, *words)
+    if health.use(want, python)[0]:
+        # Its files are hard links to uv's cache: what damages one damages the other.
+        _uv(want, folder.parent, lock, *words, "--reinstall", "--no-cache")
     _check(want, python)
     return _records(want, folder)
 
@@ -94,30 +95,14 @@ def uv_program() -> str:
     return found
 
 
-_PROBE = """
-import importlib, json, sys
-module = importlib.import_module(sys.argv[1])
-print(json.dumps(module.__version__), flush=True)
-builder = module.Builder(module.Logger(module.Logger.ERROR))
-print(json.dumps(bool(builder)), flush=True)
-"""
-
-
 def _check(want: ToolchainRequest, python: Path) -> None:
     """The exact version, importable, and able to make a builder."""
-    argv = [str(python), "-I", "-c", _PROBE, MODULES[want.flavour]]
-    done = lifeline.run(argv)
-    said = [line for line in done.stdout.splitlines() if line.strip()]
-    last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-    if not said:
-        what = f"{want.title} was installed, but cannot be imported: {last}"
-    elif json.loads(said[0]) != want.version:
-        what = f"{want.version} is declared, but {json.loads(said[0])} is what its requirements install"
-    elif done.returncode or said[1:] != ["true"]:
-        what = f"{want.title} was installed, but cannot make a builder: {last}"
-    else:
+    why, details = health.use(want, python)
+    if not why:
         return
-    details = tuple(done.stderr.strip().splitlines()[-12:])
+    what = f"{want.title} was installed, but {why}"
+    if why.startswith("is "):
+        what = f"{want.version} is declared, but {why.removeprefix('is ')} is what its requirements install"
     raise ToolchainError(what, where="tensorrt", hint="see conf/tensorrt and this machine's driver", details=details)
 
 

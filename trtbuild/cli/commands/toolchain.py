@@ -94,12 +94,12 @@ def _entry(root: Path, name: str) -> Entry:
     except ConfigError as error:
         return Entry(name, "", "", "broken", why=str(error))
     if toolchains.in_this_environment(want)[0]:
-        state, python = "here", sys.executable
-    elif toolchains.installed(want):
-        state, python = "installed", str(want.folder / "bin" / "python")
-    else:
-        state, python = "missing", ""
-    return Entry(want.name, want.flavour, want.version, state, python)
+        return Entry(want.name, want.flavour, want.version, "here", sys.executable)
+    broken = toolchains.flaw(want)
+    if broken is None:
+        return Entry(want.name, want.flavour, want.version, "missing", "")
+    state, why = ("broken", f"it {broken}; run: {want.command}") if broken else ("installed", "")
+    return Entry(want.name, want.flavour, want.version, state, str(want.folder / "bin" / "python"), why)
 
 
 def _install(root: Path, names: Sequence[str], as_json: bool) -> int:
