@@ -139,6 +139,13 @@ def many(scratch: Path) -> None:
     sweeps.nothing(scratch, TRTBUILD)
 
 
+def engines(scratch: Path) -> None:
+    """All demonstration models in 5 precisions and 4 versions: their compiled engines, counted a second time."""
+    from benchmarks import engines as compiled
+
+    compiled.measure(ROOT, scratch)
+
+
 def estimate(scratch: Path) -> None:
     """Lower bounds of engine layers against measured times of real exports."""
     from benchmarks import estimate as bounds
@@ -179,6 +186,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "sweep": sweep,
     "many": many,
     "suite": suite,
+    "engines": engines,
     "estimate": estimate,
     "placement": placement,
     "findings": findings,
