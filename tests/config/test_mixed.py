@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from trtbuild import config
@@ -13,6 +14,7 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import Workspace
 from trtbuild.config import named
+from trtbuild.config.schema import group_schema
 from trtbuild.core.spec.lowering import rank
 
 MIXED = "base: {base}\nscopes:\n  encoder: int8\n  encoder/stem: fp32\n"
@@ -77,3 +79,17 @@ def test_a_mistake_is_one_line(here: Path, text: str, says: str) -> None:
     (here / "conf" / "precision" / "other.yaml").write_text(text)
     with pytest.raises(ConfigError, match=says):
         named.precision(here, "other")
+
+
+@pytest.mark.parametrize(
+    ("content", "valid"),
+    [
+        ({"base": "fp16", "scopes": {"a": "int8"}}, True),
+        ({"lowering": "int8", "quantize_ops": ["Conv"], "rest": "float16"}, True),
+        ({"scopes": {"a": "int8"}}, False),
+        ({"base": "fp16", "scopes": {"a": {"kind": "int8"}}}, False),
+    ],
+)
+def test_an_editor_is_told_both_forms(content: dict[str, object], valid: bool) -> None:
+    """Names, not what they stand for."""
+    assert jsonschema.Draft202012Validator(group_schema("precision")).is_valid(content) == valid

@@ -48,6 +48,7 @@ def test_harmless_lines_stay_in_the_log() -> None:
         "Empty initializer const__23 was provided with non-empty data. Overriding data to nullptr",
         "ModelImporter.cpp:416: UINT8 data z0 is being converted to INT32.", "Detected layernorm nodes in FP16.",
         "[RemoveDeadLayers] Input Tensor like is unused or used only at compile-time, but is not being removed.",
+        "(foreignNode) Converting conv activation scales to fp32.",
     ]  # fmt: skip
 
     assert warnings(map(said, lines), SCOPES, {}) == []

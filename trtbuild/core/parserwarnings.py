@@ -49,6 +49,7 @@ _HARMLESS = re.compile(
     r"|Detected layernorm nodes in FP16"  # the next line says what may come of it
     r"|is unused or used only at compile-time"  # "Unused Input" names those that nothing reads
     r"|IShuffleLayer with zeroIsPlaceHolder=true"  # a 0 keeps the dimension in ONNX too
+    r"|Converting conv (activation|weight) scales to fp32"  # float32 holds every float16
     r"|UINT8 data .* converted to INT32"  # arithmetic that may leave 0 to 255 is refused (graphs/semantics.py)
     r"|TensorLocation::k(HOST|DEVICE)"
     r"|CUDA lazy loading|determine GPU memory usage|CUDA initialization|cudaGetDevice|CUDA driver"
