@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.engines import float_engine, int8_engine
 from tests.support.versions import OFF, Fake, workspace
 from trtbuild.base.errors import ConfigError, EngineError, ToolchainError
 from trtbuild.cli import words as cli_words
+from trtbuild.cli.commands import bisect as command
 from trtbuild.pipeline import bisect
 
 VERSIONS = ("rtx-1.4", "rtx-1.5", "rtx-1.6", "rtx-1.7")
@@ -30,7 +32,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(fake: Fake, *words: str, status: int = 0) -> None:
     args = cli_words.parse(["bisect", *WORDS, *OFF, *words])
-    assert bisect.run(args.words, args.what, as_json=args.json, build=fake) == status
+    assert bisect.run(args.words, args.what, scope=args.scope, as_json=args.json, build=fake) == status
 
 
 def found(fake: Fake, capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> dict[str, Any]:
@@ -79,6 +81,53 @@ def test_an_output_that_moved_is_found_with_its_numbers(capsys: pytest.CaptureFi
 
     assert "output first changed in rtx-1.7, after rtx-1.6" in said
     assert "RMS error of scores" in said
+
+
+def engines(*made: dict[str, Any] | None) -> Fake:
+    """Builds whose engines have these layers, by version; None: they are not recorded."""
+    return Fake(compiled={name(v): engine for v, engine in zip(VERSIONS, made, strict=True) if engine is not None})
+
+
+def test_the_version_at_which_layers_changed_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what changed; layers have other names in each version."""
+    renamed = float_engine()
+    for row in renamed["rows"]:
+        row["name"] = f"__myl_{row['index']}"
+    run(engines(float_engine(), renamed, int8_engine(), int8_engine()), "--what", "fusion")
+    said = capsys.readouterr().out
+
+    assert "the layers of the engine first changed in rtx-1.6, after rtx-1.5" in said
+    assert "rtx-1.7: other than in rtx-1.4 (built now)" in said and "rtx-1.5: as in rtx-1.4 (built now)" in said
+    assert "  2 fusions vanished (1 in net/a, 1 in net/b)" in said
+    assert "  now: convolution of net/a/conv (int8 > float32)" in said
+
+
+def test_a_scope_is_searched_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """What changes outside it does not count."""
+    early = float_engine(rows=[*float_engine()["rows"][:2], *int8_engine()["rows"][3:]])
+    fake = engines(float_engine(), early, early, int8_engine())
+    document = found(fake, capsys, "--what", "fusion", "--scope", "net/a/")
+
+    assert (document["scope"], document["first"], document["before"]) == ("net/a", "rtx-1.7", "rtx-1.6")
+    assert all("net/b" not in change for change in document["changes"])
+
+
+def test_a_scope_that_no_engine_has_is_an_error() -> None:
+    """With the nearest one."""
+    with pytest.raises(ConfigError, match="no layer of the engine is in the scope 'net/aa'") as error:
+        run(engines(*[float_engine()] * 4), "--what", "fusion", "--scope", "net/aa")
+    assert error.value.hint == "did you mean 'net/a'?"
+    with pytest.raises(ConfigError, match="can only be used with --what fusion"):
+        command.run(cli_words.parse(["bisect", *WORDS, "--scope", "net"]))
+
+
+def test_layers_that_are_not_recorded_are_gone_around(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are not a change, and the gap is named."""
+    run(engines(float_engine(), None, int8_engine(), int8_engine()), "--what", "fusion")
+    said = capsys.readouterr().out
+
+    assert "rtx-1.5: not known (built now): the layers of its engine are not recorded" in said
+    assert "the layers of the engine changed after rtx-1.4 and by rtx-1.6; not tried: rtx-1.5" in said
 
 
 def test_a_version_that_cannot_be_had_here_is_gone_around(capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,7 +118,7 @@ def test_engines_that_move_more_bytes_are_counted_and_stop_nothing() -> None:
     pairs = [with_engines(int8_engine(), float_engine()), with_engines(float_engine(), float_engine(), "lenet")]
     document = upgrade_document(OLD, NEW, pairs)
     (other, segnet) = (v for model in document["models"] for v in model["variants"])
-    says = "engines: 1 of 2 differ; 1 model: bytes moved more than 5% up (segnet)"
+    says = "engines: 1 of 2 differ; 1 model: bytes moved more than 5 % up (segnet)"
     pages = render_all(document, templates(Path(__file__).parents[2]))
 
     assert document["engines"]["more_bytes"] == document["engines"]["differ"] == [segnet["id"]]

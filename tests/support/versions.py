@@ -53,6 +53,7 @@ class Fake:
     failing: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
     rmse: Mapping[str, float] = field(default_factory=dict)
+    compiled: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # layers of engines, by variant id
     built: list[str] = field(default_factory=list)
 
     def __call__(self, p: Planned) -> Outcome:
@@ -86,6 +87,8 @@ class Fake:
         names = p.plan.specs[name].names
         page = report(**{axis: getattr(names, axis) for axis in AXES})
         page["variant"]["id"] = name
+        if name in self.compiled:
+            page["compiled"] = self.compiled[name]
         if name in self.rmse:
             page["outputs"]["scores"]["hops"]["total"]["rmse"] = self.rmse[name]
         if names.model in self.failing:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
@@ -203,15 +204,16 @@ def seconds(text: str) -> float:
     return value
 
 
-def one_of(valid: Sequence[str]) -> Callable[[str], str]:
-    """A type for an option with few values; the error for a wrong one suggests the nearest."""
+@dataclass(frozen=True)
+class OneOf:
+    """The type of an option with few values; the error for a wrong one suggests the nearest."""
 
-    def choose(text: str) -> str:
-        if text not in valid:
-            raise argparse.ArgumentTypeError(f"unknown value '{text}'; {did_you_mean(text, valid)}")
+    valid: Sequence[str]
+
+    def __call__(self, text: str) -> str:
+        if text not in self.valid:
+            raise argparse.ArgumentTypeError(f"unknown value '{text}'; {did_you_mean(text, self.valid)}")
         return text
-
-    return choose
 
 
 def overrides_of(args: argparse.Namespace) -> list[str]:

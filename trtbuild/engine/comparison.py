@@ -67,14 +67,14 @@ def pair(new: float | None, old: float | None, *, comparable: bool = True) -> Pa
     return {"new": new, "old": old, "ratio": 1.0 if comparable and new is not None and new == old else ratio}
 
 
-def has_layers(engine: CompiledEngine | None) -> bool:
-    """Whether a report has its engine's layers, with the operations that each computes."""
-    return engine is not None and _unrecorded(engine, engine) == ""
+def recorded(engine: CompiledEngine | None) -> CompiledEngine | None:
+    """The engine of a report that has its layers, with the operations that each computes; otherwise None."""
+    return engine if engine is not None and _unrecorded(engine, engine) == "" else None
 
 
 def _unrecorded(new: CompiledEngine, old: CompiledEngine) -> str:
     for name, engine in zip(_SIDES, (new, old), strict=True):
-        if not engine.get("understood") or not engine.get("rows"):
+        if not engine.get("understood") or "rows" not in engine:
             return f"the {name} engine's layers were not understood"
         if any("own_operations" not in row for row in engine["rows"]):
             return f"the {name} report was written before layers were compared; build it again"

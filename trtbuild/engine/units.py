@@ -94,6 +94,14 @@ def layers_of(engine: CompiledEngine, scope: str = "") -> Counter[tuple[str, tup
     )
 
 
+def within(engine: CompiledEngine, scope: str) -> CompiledEngine:
+    """The part of an engine inside a scope; memory and plan are the whole engine's, so that part has none."""
+    if not scope:
+        return engine
+    rows = [row for row in engine["rows"] if inside(row["scope"], scope)]
+    return {**engine, "rows": rows, "memory": {}, "plan_bytes": None}
+
+
 def inside(scope: str, parent: str) -> bool:
     """Whether a scope is another one or lies in it; every scope lies in "".
 

@@ -1,4 +1,4 @@
-"""The verb bisect: the TensorRT version at which a variant's verdict, output or build status changed."""
+"""The verb bisect: the TensorRT version at which a variant's verdict, output, build or engine layers changed."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import TypedDict
 
 from trtbuild.base.errors import ConfigError, PlaceError, TrtbuildError
-from trtbuild.base.text import printable
+from trtbuild.base.text import did_you_mean, printable
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
 from trtbuild.building.states import Outcome, VariantState, variant_states
 from trtbuild.config import sweep
+from trtbuild.documents.compiled import CompiledEngine
 from trtbuild.documents.report import Report
 from trtbuild.documents.sweep import SweepEntry
+from trtbuild.engine.comparison import recorded
+from trtbuild.engine.units import inside, layers_of
 from trtbuild.pipeline import sweeppage
 from trtbuild.pipeline.versionsearch import BisectionResult, bisect
 from trtbuild.reports.changes import output_changes
 from trtbuild.reports.compare import compare
+from trtbuild.reports.compareengine import layer_changes
 
-WHAT = ("verdict", "output", "built")
+FUSION = "fusion"
+WHAT = ("verdict", "output", "built", FUSION)
 HINT = "trtbuild bisect model=M precision=P tensorrt=A,B,C"
 Build = Callable[[Planned], Outcome]
 
@@ -41,6 +46,7 @@ class BisectDocument(TypedDict):
 
     schema_version: int
     what: str
+    scope: str
     versions: list[VersionRow]
     before: str | None
     first: str | None
@@ -53,15 +59,15 @@ class BisectDocument(TypedDict):
 
 
 def run(
-    overrides: Sequence[str], what: str = WHAT[0], *, install: bool = True, as_json: bool = False,
+    overrides: Sequence[str], what: str = WHAT[0], *, scope: str = "", install: bool = True, as_json: bool = False,
     build: Build | None = None,
 ) -> int:  # fmt: skip
     """0 whatever the result; the status of the error if an end could not be tried on this machine.
 
     Raises:
-        ConfigError: not one variant in two or more versions.
+        ConfigError: not one variant in two or more versions, or no layer of any engine is in ``scope``.
     """
-    search = Search(overrides, what, build or (lambda p: build_planned(p, install=install)))
+    search = Search(overrides, what, build or (lambda p: build_planned(p, install=install)), scope)
     result = search.run()
     document = search.document(result)
     print(json.dumps(document, indent=1) if as_json else "\n".join(printable(line) for line in lines(document)))
@@ -72,7 +78,7 @@ def run(
 class Search:
     """One variant in several versions, planned together and built one by one, as the search needs them."""
 
-    def __init__(self, overrides: Sequence[str], what: str, build: Build) -> None:
+    def __init__(self, overrides: Sequence[str], what: str, build: Build, scope: str = "") -> None:
         workspace = find_workspace(Path.cwd())
         combinations = sweep.expand(workspace.root, overrides)
         chosen = {c: [word.partition("=")[2] for word in c if word.startswith("tensorrt=")] for c in combinations}
@@ -84,11 +90,12 @@ class Search:
             raise ConfigError("expects two or more versions, in order", where="bisect", hint=HINT)
         self.p = plan_combinations(workspace, combinations)
         self.words = {versions[0]: " ".join(c) for c, versions in chosen.items()}
-        self.what, self.build = what, build
+        self.what, self.build, self.scope = what, build, scope
         self.entries: dict[str, SweepEntry] = {}
         self.errors: dict[str, TrtbuildError] = {
             v: self.p.invalid[w] for v, w in self.words.items() if w in self.p.invalid
         }
+        self.unrecorded: set[str] = set()
         self.built: list[str] = []  # in the order of their builds
 
     def run(self) -> BisectionResult:
@@ -96,8 +103,17 @@ class Search:
         self._look([v for v in self.versions if not self._invalid(v) and recorded[self._name(v)].built], recorded)
         ends = (self.versions[0], self.versions[-1])
         self._try([version for version in ends if version not in self.entries])
+        self._check_scope()
         known = {version: self._value(version) for version in self.entries}
         return bisect(self.versions, self._observe, known)
+
+    def _check_scope(self) -> None:
+        engines = [engine for version in self.versions if (engine := self._engine(version)) is not None]
+        scopes = {row["scope"] for engine in engines for row in engine["rows"]}
+        if engines and not any(inside(scope, self.scope) for scope in scopes):
+            parents = {"/".join(parts[: i + 1]) for scope in scopes for parts in [scope.split("/")] for i in range(2)}
+            what = f"no layer of the engine is in the scope '{self.scope}'"
+            raise ConfigError(what, where="--scope", hint=did_you_mean(self.scope, (parents | scopes) - {""}))
 
     def _observe(self, versions: Sequence[str]) -> Mapping[str, str | None]:
         self._try(versions)
@@ -136,7 +152,26 @@ class Search:
             return "not built"
         if self.what == "built":
             return "built"
+        if self.what == FUSION:
+            return self._fusion(version)
         return entry["state"] if self.what == "verdict" else self._output(entry["report"])
+
+    def _engine(self, version: str) -> CompiledEngine | None:
+        """The layers of its engine; None where they are not known."""
+        report = self.entries[version]["report"] if version in self.entries else None
+        return None if report is None else recorded(report.get("compiled"))
+
+    def _fusion(self, version: str) -> str | None:
+        """The layers compared with those of the first end whose layers are known."""
+        engine = self._engine(version)
+        if engine is None:
+            self.unrecorded.add(version)
+            return None
+        for end in (self.versions[0], self.versions[-1], version):
+            if (first := self._engine(end)) is not None:
+                equal = layers_of(engine, self.scope) == layers_of(first, self.scope)
+                return f"as in {end}" if equal else f"other than in {end}"
+        return None
 
     def _output(self, report: Report) -> str:
         """The outputs compared with those of the first end that is built: "as in X", or "other than in X"."""
@@ -151,28 +186,49 @@ class Search:
             {
                 "version": version, "value": found.values.get(version), "looked_at": version in found.values,
                 "built_now": version in self.built,
-                "reason": str(self.errors[version]) if version in self.errors else "",
+                "reason": self._why(version),
             }
             for version in self.versions
         ]  # fmt: skip
         changes: list[str] = []
         if found.before is not None and found.after is not None:
-            new, old = self.entries[found.after]["report"], self.entries[found.before]["report"]
-            if new is not None and old is not None:
-                changes = output_changes(compare(new, old))
+            changes = self._changes(found.after, found.before)
         return {
-            "schema_version": 1, "what": self.what, "versions": rows, "before": found.before, "first": found.after,
+            "schema_version": 1, "what": self.what, "scope": self.scope, "versions": rows,
+            "before": found.before, "first": found.after,
             "between": list(found.between), "monotonic": len(found.changes) < 2,
             "ends_agree": found.values[self.versions[0]] == found.values[self.versions[-1]],
             "unseen": list(found.unseen), "builds": len(self.built), "changes": changes,
         }  # fmt: skip
+
+    def _why(self, version: str) -> str:
+        if version in self.errors:
+            return str(self.errors[version])
+        return "the layers of its engine are not recorded" if version in self.unrecorded else ""
+
+    def _changes(self, after: str, before: str) -> list[str]:
+        new, old = self.entries[after]["report"], self.entries[before]["report"]
+        if new is None or old is None:
+            return []
+        if self.what != FUSION:
+            return output_changes(compare(new, old))
+        engines = self._engine(after), self._engine(before)
+        return layer_changes(engines[0], engines[1], self.scope) if engines[0] and engines[1] else []
+
+
+def _subject(document: BisectDocument) -> str:
+    """What changed or did not, as a line begins with it."""
+    if document["what"] != FUSION:
+        return document["what"]
+    return f"the layers of scope {document['scope']}" if document["scope"] else "the layers of the engine"
 
 
 def lines(document: BisectDocument) -> list[str]:
     """The document for a terminal: a line for each version, then the result."""
     shown = []
     for row in document["versions"]:
-        value = (row["value"] or "could not be tried here") if row["looked_at"] else "not looked at"
+        unknown = "not known" if document["what"] == FUSION else "could not be tried here"
+        value = (row["value"] or unknown) if row["looked_at"] else "not looked at"
         how = " (built now)" if row["built_now"] else ""
         shown.append(f"{row['version']}: {value}{how}{': ' + row['reason'] if row['reason'] else ''}")
     ends = [document["versions"][0], document["versions"][-1]]
@@ -180,13 +236,13 @@ def lines(document: BisectDocument) -> list[str]:
         shown.append("nothing is known: both ends have to be tried")
     elif document["first"] is None:
         rest = f"; not looked at: {', '.join(document['unseen'])}" if document["unseen"] else ""
-        shown.append(f"the ends agree: no change of {document['what']} was found{rest}")
+        shown.append(f"the ends agree: no change of {_subject(document)} was found{rest}")
     else:
         where = f"first changed in {document['first']}, after {document['before']}"
         if document["between"]:
             where = f"changed after {document['before']} and by {document['first']}"
             where += f"; not tried: {', '.join(document['between'])}"
-        shown.append(f"{document['what']} {where}")
+        shown.append(f"{_subject(document)} {where}")
         shown += [f"  {change}" for change in document["changes"]]
         if document["ends_agree"]:
             shown.append("the ends agree: it changed there and back")

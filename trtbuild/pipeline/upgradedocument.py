@@ -128,9 +128,10 @@ def _engines(variants: Sequence[UpgradeVariant]) -> UpgradeEngines:
     differ = [v for v, engines in compared if engine_changes(engines)]
     more = [v for v, engines in compared if grew(engines)]
     models = list(dict.fromkeys(v["model"] for v in more))
-    count = f"{len(models)} model{'' if len(models) == 1 else 's'}" if models else "no model"
-    names = f" ({', '.join(models[:NAMED])}{', …' if len(models) > NAMED else ''})" if models else ""
-    says = f"engines: {len(differ)} of {len(compared)} differ; {count}: bytes moved more than {MOVED - 1:.0%} up{names}"
+    up = f"bytes moved more than {round(100 * (MOVED - 1))} % up"
+    names = f"{', '.join(models[:NAMED])}{', …' if len(models) > NAMED else ''}"
+    count = f"{len(models)} model{'' if len(models) == 1 else 's'}: {up} ({names})" if models else f"none has {up}"
+    says = f"engines: {len(differ)} of {len(compared)} differ; {count}"
     return {
         "compared": len(compared), "differ": [v["id"] for v in differ], "more_bytes": [v["id"] for v in more],
         "not_compared": [v["id"] for v, engines in found if engines["why"]], "says": says if compared else "",

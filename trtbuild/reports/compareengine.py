@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
+from trtbuild.documents.compiled import CompiledEngine
 from trtbuild.documents.enginecomparison import (
     EngineComparison,
     EngineTotals,
@@ -15,13 +16,14 @@ from trtbuild.documents.enginecomparison import (
     SweepCompiled,
 )
 from trtbuild.documents.report import Report
-from trtbuild.engine.comparison import group
+from trtbuild.engine.comparison import compare_engines, group
 from trtbuild.engine.text import size
-from trtbuild.engine.units import Side
+from trtbuild.engine.units import Side, layers_of, within
 from trtbuild.engine.values import COMPUTE
 
 MOVED = 1.05  # bytes, memory and estimates that change by a twentieth are worth a phrase
 SCOPES_NAMED = 4
+LAYERS_SHOWN = 5  # of one engine
 NO_SCOPE = "(no scope)"
 # Keys of the totals, as a table names them.
 TOTALS: Mapping[str, str] = {
@@ -42,6 +44,21 @@ def engine_changes(found: EngineComparison) -> list[str]:
     phrases += [_fusions(found, change) for change in ("vanished", "appeared") if _of(found, change)]
     phrases += _types(found)
     return phrases + _amounts(totals, ("activation_bytes", "weights_bytes", "estimate_us"))
+
+
+def layer_changes(new: CompiledEngine, old: CompiledEngine, scope: str = "") -> list[str]:
+    """What differs in the layers inside a scope ("" for all): phrases, then layers that only one engine has."""
+    a, b = within(new, scope), within(old, scope)
+    phrases = engine_changes(compare_engines(a, b))
+    for who, layers in (("before", layers_of(b) - layers_of(a)), ("now", layers_of(a) - layers_of(b))):
+        shown = sorted(layers.elements())
+        phrases += [f"{who}: {_layer(*one)}" for one in shown[:LAYERS_SHOWN]]
+        phrases += [f"{who}: {len(shown) - LAYERS_SHOWN} more layers"] if len(shown) > LAYERS_SHOWN else []
+    return phrases
+
+
+def _layer(kind: str, operations: tuple[str, ...], types: str) -> str:
+    return f"{kind} of {', '.join(operations) or 'no operation of its own'}{f' ({types})' if types else ''}"
 
 
 def grew(found: EngineComparison, factor: float = MOVED) -> bool:

@@ -46,6 +46,7 @@ def bash(tmp_path_factory: pytest.TempPathFactory):
         ("trtbuild plan -m precision=fp16,in", ["fp16,int8"]),
         ("trtbuild upgrade --rem", ["--remote"]),
         ("trtbuild suite --no", ["--no-install"]),
+        ("trtbuild bisect --what fu", ["fusion"]),
     ],
 )
 def test_bash_completes(bash, line: str, offered: list[str]) -> None:

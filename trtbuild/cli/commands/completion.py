@@ -53,7 +53,7 @@ _COMPLETERS = {"bash": "_trtbuild_words", "zsh": "_trtbuild_words", "fish": "(_t
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", type=words.one_of((*SHELLS, WORDS)), metavar="|".join(SHELLS), help="the shell")
+    parser.add_argument("shell", type=words.OneOf((*SHELLS, WORDS)), metavar="|".join(SHELLS), help="the shell")
     parser.add_argument("word", nargs="?", default="", help=argparse.SUPPRESS)
 
 
@@ -84,6 +84,8 @@ def _every_verb() -> argparse.ArgumentParser:
         for action in parser._actions:
             if action.dest == "words":
                 action.complete = _COMPLETERS  # type: ignore[attr-defined]  # shtab's own attribute
+            elif isinstance(action.type, words.OneOf) and action.option_strings:
+                action.choices = action.type.valid
     return top
 
 

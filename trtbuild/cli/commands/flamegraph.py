@@ -37,13 +37,13 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("profile", metavar="PROFILE.json", help="trtexec --exportProfile, IProfiler samples, or ONNX Runtime's profile")
     add("-o", "--output", metavar="DIR", required=True, help="the folder to write")
     add("--layers", metavar="LAYERS.json", help="layer information of the engine (trtexec --exportLayerInfo)")
-    add("--mode", type=words.one_of(MODES), default=MODES[0], metavar="|".join(MODES),
+    add("--mode", type=words.OneOf(MODES), default=MODES[0], metavar="|".join(MODES),
         help=f"how a fused layer's time is shared among its scopes (default: {MODES[0]})")  # fmt: skip
     add("--rename", action="append", default=[], metavar="REGEX=NEW", help="rename scopes; can be repeated")
     add("--times", metavar="FILE", help="times of the run (trtexec --exportTimes), for the true latency")
     add("--metadata", metavar="FILE", help="metadata from trtexec's log, for the same purpose")
     add("--scopes", metavar="FILE", help="scopes.json of a build")
-    add("--reformat", type=words.one_of(REFORMATS), default=REFORMATS[0], metavar="|".join(REFORMATS),
+    add("--reformat", type=words.OneOf(REFORMATS), default=REFORMATS[0], metavar="|".join(REFORMATS),
         help=f"show reformats inside their consumer's scope, or apart (default: {REFORMATS[0]})")  # fmt: skip
     add("--diff", metavar="OLD.json", help="the old profile to compare PROFILE with")
     add("--diff-layers", metavar="FILE", help="layer information of the old engine")
