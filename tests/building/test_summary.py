@@ -56,6 +56,17 @@ def test_a_variant_without_an_engine_has_the_warnings_of_what_was_made(tmp_path:
     assert said == ["v: NOT BUILT (engine failed)", "  warning: calibration: finding 0; mend it"]
 
 
+def test_an_engine_to_compare_with_that_failed_is_named(tmp_path: Path) -> None:
+    """Its own engine was built."""
+    step = fakes.step("engine", outs=(Out("passport.json"),))
+    missing = {"engine-fp16": Judgement("missing", "never built here")}
+    state = VariantState(
+        "v", tmp_path, {"engine-fp16": step}, missing, {"engine-fp16": "failed"}, {"engine-fp16": EngineError("no")}
+    )
+
+    assert summarise({"v": state}, {})[0] == "v: NOT BUILT (engine-fp16 failed)"
+
+
 def test_a_terminal_gets_the_first_warnings(tmp_path: Path) -> None:
     """A model with hundreds of findings must not push its verdict off the screen."""
     said = lines(tmp_path, {"validate": VERDICT, "lower": warnings(MOST + 2)})

@@ -11,6 +11,7 @@ from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState
 from trtbuild.core import warning
 from trtbuild.core.explain import State
+from trtbuild.core.step import Step
 from trtbuild.core.verdict import WORDS, export_fault, why_unjudged
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import Deviation, metrics
@@ -75,11 +76,16 @@ def summarise(states: Mapping[str, VariantState], invalid: Mapping[str, Trtbuild
 def _lines(state: VariantState) -> list[str]:
     warnings = [f"  {line}" for line in warning.lines(state.warnings)]
     if state.verdict is None:
-        kinds = ", ".join(sorted({state.roles[role].kind for role in state.failures}))
+        kinds = ", ".join(sorted({_failed(role, state.roles[role]) for role in state.failures}))
         return [f"{state.id}: NOT BUILT ({f'{kinds} failed' if kinds else _reason(state)})", *warnings]
     advice = next_step(state)
     return [*_verdict_lines(state.id, state.verdict, state.word, warnings), *([f"  {advice}"] if advice else []),
             f"  report: {state.roles['report'].folder}/overview.html"]  # fmt: skip
+
+
+def _failed(role: str, step: Step) -> str:
+    """Its kind; of an engine that this one is compared with, also its precision (``engine-fp16``)."""
+    return role if step.kind in ("lower", "engine") else step.kind
 
 
 def _reason(state: VariantState) -> str:
