@@ -160,6 +160,13 @@ def placement(scratch: Path) -> None:
     forms.measure(ROOT, scratch)
 
 
+def types(scratch: Path) -> None:
+    """All demonstration models in the low number types; writes docs/precisions.md."""
+    from benchmarks import numbertypes
+
+    numbertypes.measure(ROOT, scratch, fresh_workspace(scratch / "types"), TRTBUILD)
+
+
 def findings(scratch: Path) -> None:
     """Useless pairs of quantisation in compiled engines, against the same graphs without them."""
     from benchmarks import findings as pairs
@@ -190,6 +197,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "estimate": estimate,
     "placement": placement,
     "findings": findings,
+    "types": types,
 }
 
 
