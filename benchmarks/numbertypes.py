@@ -19,8 +19,8 @@ TARGETS = {
 def measure(root: Path, scratch: Path, workspace: Path, trtbuild: str) -> None:
     """Write the table; ``workspace``: a clone with its models."""
     del scratch
-    rows = ["| model | precision | built for | its share of multiply-accumulates | SQNR of the outputs | task score | plan |",
-            "|---|---|---|---|---|---|---|"]  # fmt: skip
+    columns = ("model", "precision", "built for", "shares of multiply-accumulates", "SQNR", "task score", "plan")
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for model in MODELS:
         for precision, targets in TARGETS.items():
             words = ["-m", f"model={model}", f"precision={precision}", f"target={','.join(targets)}"]
@@ -46,6 +46,6 @@ def row(model: str, precision: str, reports: Iterable[dict]) -> str:  # type: ig
 
 
 def refused(model: str, precision: str, said: str) -> str:
-    why = next((line.partition("(first: ")[2].partition(")")[0] for line in said.splitlines() if "(first: " in line), "")
-    nothing = f"nothing to quantise: {why.partition(', ')[2]}" if why else "nothing to quantise"
+    why = said.partition("(first: ")[2].partition(")")[0].partition(", ")[2]
+    nothing = f"nothing to quantise: {why}" if why else "nothing to quantise"
     return f"| {model} | `{precision}` | – | {nothing} | – | – | – |"
