@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.arrays.test_data import INPUTS
+from trtbuild.arrays import samplesizes
 from trtbuild.arrays.data import Source
 from trtbuild.arrays.samples import Samples
 from trtbuild.base.errors import DataError
@@ -90,3 +92,11 @@ def test_arrays_of_objects_are_told_of_a_folder(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", image=ragged, allow_pickle=True)
     with pytest.raises(DataError, match=r"array of objects.*; samples of several sizes: a folder of \.npz files"):
         Source("data", tmp_path / "a.npz", SIZES, "model.data.calibration").parts()
+
+
+def test_a_generator_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the bytes that it has yielded, before the disk is full."""
+    monkeypatch.setattr(samplesizes, "MOST_BYTES", 1_000)
+    endless = ({"x": np.zeros(10, np.float32)} for _ in itertools.count())
+    with pytest.raises(DataError, match="and goes on"):
+        samplesizes.collected(endless, "data:endless", ["x"], None)

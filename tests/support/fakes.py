@@ -119,6 +119,8 @@ class RecordingStatus:
     def note(self, line: str) -> None:
         self.lines.append(line)
 
+    def tick(self) -> None: ...
+
     def close(self) -> None:
         self.lines.append("closed")
 

@@ -88,3 +88,31 @@ def test_one_mistake_is_told_once() -> None:
 def test_a_pipe_gets_plain_lines() -> None:
     """Live progress is for terminals."""
     assert type(make_status(io.StringIO())) is PlainStatus
+
+
+def test_a_running_step_is_mentioned_again() -> None:
+    """After a minute, and at twice the time; not once it has ended."""
+    now, stream = [0.0], io.StringIO()
+    status = PlainStatus(stream, clock=lambda: now[0])
+    status.started(STEP, "never built here")
+    for seconds in (10, 61, 62, 121, 180, 239, 241):
+        now[0] = float(seconds)
+        status.tick()
+    status.finished(STEP, "ran")
+    now[0] = 1000.0
+    status.tick()
+
+    assert stream.getvalue().splitlines()[1:] == [
+        "still running  m/a  61 s", "still running  m/a  121 s", "still running  m/a  241 s", "ran    m/a  241.0 s",
+    ]  # fmt: skip
+
+
+def test_control_characters_are_shown_not_sent() -> None:
+    """Of a user's code, of another machine: in errors, their details, and notes."""
+    error = EngineError("a\x1b[2Jb", where="c\x07d", hint="e\rf", details=("g\x1b]0;h",))
+    lines = said(lambda s: s.failed(STEP, error), lambda s: s.note("note   \x1b[31mred"))
+
+    assert lines == [
+        r"FAILED m/a: c\x07d: a\x1b[2Jb; e f", r"         g\x1b]0;h", r"note   \x1b[31mred",
+    ]  # fmt: skip
+    assert "\x1b" not in str(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 from trtbuild.arrays.arrayfile import Array, Rows, StoredArray
 from trtbuild.base.errors import DataError
 
+MOST_BYTES = 64 << 30  # of samples; half of what is free, where that is less: a generator may not end
 Sample = Mapping[str, Array]
 Part = Mapping[str, Array | StoredArray]
 
@@ -40,9 +43,13 @@ def collected(samples: Iterable[Sample], where: str, wanted: Sequence[str], scra
     spools: dict[str, Rows] = {}
     unread: dict[str, Array] = {}
     runs: list[Run] = []
+    most, taken = min(MOST_BYTES, shutil.disk_usage(scratch or tempfile.gettempdir()).free // 2), 0
     for sample in samples:
         unread |= {key: np.empty(0) for key in sample if key not in wanted}
         values = {key: value for key, value in sample.items() if key in wanted}
+        taken += sum(value.nbytes for value in values.values())
+        if taken > most:
+            raise DataError(f"it has yielded {taken / 1e9:.2g} GB, and goes on", where=where, hint="let it end sooner")
         for key, value in values.items():
             if value.dtype.kind not in "fiub":
                 raise DataError(f"'{key}' has dtype {value.dtype}", where=where, hint="yield numbers")

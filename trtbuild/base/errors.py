@@ -19,6 +19,8 @@ Status 1 (built, but a threshold failed) is a verdict, and 130 (interrupted) is 
 
 from __future__ import annotations
 
+from trtbuild.base.text import printable
+
 
 class TrtbuildError(Exception):
     """What went wrong, where, and how to fix it, as one line.
@@ -30,10 +32,11 @@ class TrtbuildError(Exception):
 
     def __init__(self, what: str, *, where: str = "", hint: str = "", details: tuple[str, ...] = ()) -> None:
         super().__init__(what)
-        self.what = " ".join(what.split())
-        self.where = where
-        self.hint = " ".join(hint.split())
-        self.details = tuple(details)
+        # Words of other programs and of users' code: their control characters are shown, not sent to the terminal.
+        self.what = printable(" ".join(what.split()))
+        self.where = printable(where)
+        self.hint = printable(" ".join(hint.split()))
+        self.details = tuple(map(printable, details))
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

@@ -32,6 +32,7 @@ from trtbuild.workers.status import Status
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+_TICK_S = 5.0  # how often the status is told that time passes
 _LOCKED_POLL_S = 0.2  # how often to look again when another trtbuild holds a step
 Interpreter = Callable[[Step], Path]
 
@@ -67,7 +68,8 @@ class Builder:
                 for step in schedule.ready():
                     progress |= self._advance(step, schedule)
                 if schedule.running:
-                    ended = self.executor.wait(_LOCKED_POLL_S if schedule.ready() else None)
+                    ended = self.executor.wait(_LOCKED_POLL_S if schedule.ready() else _TICK_S)
+                    self.status.tick()
                     if ended is not None:
                         self._conclude(ended, schedule)
                 elif not progress:

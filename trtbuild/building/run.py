@@ -29,9 +29,7 @@ def build_planned(p: Planned, *, install: bool = True, status: Status | None = N
     try:
         builder = Builder(
             p.store,
-            import_module(f"trtbuild.workers.executors.{executor.module}").make(
-                executor.workers, executor.memory_bytes
-            ),
+            import_module(f"trtbuild.workers.executors.{executor.module}").make(executor),
             lambda step: toolchains.of_step(step, install=install, note=reporter.note),
             reporter,
         )

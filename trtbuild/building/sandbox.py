@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from trtbuild.base.errors import PlaceError, TrtbuildError
+from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied
 from trtbuild.core.job import Job, read_result, write_job
 from trtbuild.core.step import Step
 from trtbuild.workers.child import error_of
@@ -33,6 +33,9 @@ def prepare(sandbox: Path, kind: str, params: Mapping[str, object], inputs: Mapp
 def check(step: Step, ended: Completion) -> None:
     """Raise the error in a finished step's result, or the meaning of its absence; a missing output is a bug."""
     result = read_result(ended.sandbox)
+    if ended.exceeded:
+        hint = "allow more, or see the log for what it was about"
+        raise WorkerDied(str(Death.of_limit(ended.exceeded, ended.sandbox)), where=step.folder, hint=hint)
     if result is None:
         raise died(step, ended)
     if result.failure is not None:

@@ -55,6 +55,19 @@ def estimate(step: Step, model_bytes: int | None) -> int:
     return rule.libraries_bytes + round(rule.copies * size) + step.work_bytes
 
 
+def time_limit_s(step: Step) -> float:
+    """When a step is taken for one that will not end, unless ``executor.time_limit`` says so: far above any measured.
+
+    Two hours, and two more for each estimated GB: inspecting a large model's layers one by one takes hours.
+    """
+    return 7200.0 * (1 + step.memory_bytes / 1e9)
+
+
+def memory_limit_bytes(step: Step) -> int:
+    """What a step may take, unless ``executor.memory_limit`` says so: four times its estimate, and 4 GB."""
+    return 4 * step.memory_bytes + 4000 * MB
+
+
 def model_files(steps: Iterable[Step]) -> dict[str, set[str]]:
     """Model -> workspace paths of all files that hold its network, in any form."""
     paths: dict[str, set[str]] = {}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
-from trtbuild.base.callables import load_callable
+from trtbuild.base.callables import calling, load_callable
 from trtbuild.base.errors import ConfigError, DataError
 from trtbuild.core.spec.validation import BUILT_IN as NAMES
 
@@ -172,7 +172,8 @@ def score(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array) 
         metric = load_callable(name, "model.validation.task.metric")
         where = f"model.validation.task.metric: {name}"
         try:
-            return float(metric(dict(outputs), labels))
+            with calling(name):
+                return float(metric(dict(outputs), labels))
         except MemoryError:
             raise
         except Exception as error:  # the user's own code

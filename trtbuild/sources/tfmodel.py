@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from trtbuild.base.callables import load_callable
+from trtbuild.base.callables import calling, load_callable
 from trtbuild.base.errors import ConfigError, SourceError, first_line
 from trtbuild.sources.savedmodel import Signature
 
@@ -191,7 +191,8 @@ def _open_factory(source: SourceParams, path: Path | None, inputs: Inputs) -> Un
     if _takes_seed(make):
         arguments.setdefault("seed", source["seed"])
     try:
-        made = make(**arguments)
+        with calling(source["callable"]):
+            made = make(**arguments)
     except Exception as error:  # the user's own code
         raise SourceError(f"the factory failed: {first_line(error)[:300]}", where=source["callable"]) from error
     if isinstance(made, keras.Model):

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from trtbuild.base import lifeline
 from trtbuild.base.errors import WorkerDied
@@ -61,6 +61,11 @@ class Death:
         return cls("time", f"gave no answer within {limit_s:g} s")._with_last_words(folder)
 
     @classmethod
+    def of_limit(cls, how: str, folder: Path) -> Death:
+        """Of a step that was stopped: ``how`` names the limit."""
+        return cls("time", how)._with_last_words(folder, log=False)
+
+    @classmethod
     def of_protocol(cls, how: str, folder: Path) -> Death:
         return cls("protocol", how)._with_last_words(folder)
 
@@ -98,7 +103,7 @@ class Process:
         Args:
             log: the file for both streams; None leaves them where this process's go.
         """
-        with contextlib.nullcontext() if log is None else log.open("wb") as output:
+        with contextlib.nullcontext() if log is None else _new(log) as output:
             self._popen, self._lifeline = lifeline.start(
                 command, cwd=cwd, env=dict(environment), stdout=output, pass_fds=pass_fds,
                 stderr=None if log is None else subprocess.STDOUT,
@@ -134,6 +139,12 @@ class Process:
         returncode = self._popen.wait()
         os.close(self._pidfd)
         return returncode
+
+
+def _new(log: Path) -> IO[bytes]:
+    """To append to: a log may be shortened while it is written (limits.py)."""
+    log.unlink(missing_ok=True)
+    return log.open("ab")
 
 
 def readable(descriptors: Sequence[int], limit_s: float | None) -> list[int]:

@@ -51,11 +51,13 @@ def module_of(kind: str) -> str:
 def main(folder: Path) -> int:
     from importlib import import_module
 
+    from trtbuild.base import callables
     from trtbuild.base.errors import TrtbuildError
     from trtbuild.core.job import Failure, Result, read_job, write_result
 
     job = read_job(folder)
     sys.path.append(job.workspace)  # a workspace's own factories and metrics are importable
+    callables.listener.announce = job.stage
     started = time.monotonic()
     try:
         import_module(f"trtbuild.{module_of(job.kind)}").run(job)

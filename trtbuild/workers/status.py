@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from trtbuild.base.errors import TrtbuildError
+from trtbuild.base.text import printable
 from trtbuild.core.step import Step
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Status:
     def failed(self, step: Step, error: TrtbuildError) -> None: ...
     def blocked(self, steps: Sequence[Step]) -> None: ...
     def note(self, line: str) -> None: ...
+    def tick(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -35,6 +37,7 @@ class SilentStatus(Status):
     """Says nothing: the caller reads the outcome."""
 
 
+STILL_S = 60.0  # until a running step is mentioned again
 Detail = Literal["quiet", "usual", "every"]
 
 
@@ -49,9 +52,20 @@ class PlainStatus(Status):
         self._fresh = 0  # steps that were fresh, and not reported yet
         self._since: dict[str, float] = {}
         self._told: set[str] = set()
+        self._lines: dict[str, tuple[str, float]] = {}  # of running steps: the name, and when to say that it runs
+
+    def tick(self) -> None:
+        """Say once a minute, then at twice the time, which steps are still running."""
+        for key, (name, at) in list(self._lines.items()):
+            if key not in self._since:
+                del self._lines[key]
+            elif (ran := self._clock() - self._since[key]) >= at:
+                self._lines[key] = (name, 2 * at)
+                self._event(f"still running  {name}  {ran:.0f} s")
 
     def started(self, step: Step, why: str) -> None:
         self._since[step.key] = self._clock()
+        self._lines[step.key] = (short_name(step), STILL_S)
         self._event(f"run    {short_name(step)}  ({why})")
 
     def finished(self, step: Step, how: str) -> None:
@@ -98,7 +112,7 @@ class PlainStatus(Status):
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # whoever listened has left; the build goes on
-            print(line, file=self._stream, flush=True)
+            print(printable(line), file=self._stream, flush=True)
 
 
 class LiveStatus(PlainStatus):
@@ -134,7 +148,7 @@ class LiveStatus(PlainStatus):
         super().failed(step, error)
 
     def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, soft_wrap=True)
 
     def close(self) -> None:
         self._live.stop()

@@ -41,3 +41,16 @@ def test_a_variant_is_named_by_its_choices(precision: str, target: str, calibrat
     names = Names("segnet", precision, "rtx-1.7", "onnxruntime", target, calibration)
 
     assert Variant(names, spec).id == identity
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(30, 30), ("90s", 90), ("15m", 900), ("2h", 7200), (None, None)])
+def test_a_time_limit_has_units(limit: float | str | None, seconds: float | None) -> None:
+    assert Executor("local", time_limit=limit).time_limit_s == seconds
+
+
+@pytest.mark.parametrize("limits", [{"time_limit": 0}, {"time_limit": "1d"}, {"time_limit": "inf"}, {"time_limit": "s"},
+                                    {"memory_limit": "-1GB"}, {"memory_limit": "much"}])  # fmt: skip
+def test_limits_that_cannot_be_are_refused(limits: dict[str, object]) -> None:
+    """By the name of their key."""
+    with pytest.raises(ValueError, match=next(iter(limits))):
+        Executor("local", **limits)  # type: ignore[arg-type]

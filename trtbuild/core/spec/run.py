@@ -21,24 +21,59 @@ def byte_count(size: int | str) -> int:
         raise ValueError(f"'{size}' is not a size; write bytes, 256MB or 1GiB") from None
 
 
+def duration_s(text: float | str) -> float:
+    """Seconds, also from ``90s``, ``15m`` or ``2h``; ValueError for anything else."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    try:
+        number, unit = (text[:-1], units[text[-1:]]) if isinstance(text, str) else (text, 1)
+        seconds = float(number) * unit
+    except (KeyError, ValueError, OverflowError):
+        raise ValueError(f"'{text}' is not a duration; write seconds, 15m or 2h") from None
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{text} is not above 0; null means a limit by the step's estimate")
+    return seconds
+
+
 @dataclass(frozen=True)
 class Executor:
+    """``workers`` steps at once, within ``memory``; ``time_limit`` and ``memory_limit`` are for each step."""
+
     module: str
     workers: int | None = None
     memory: int | str | None = None
+    time_limit: float | str | None = None
+    memory_limit: int | str | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers: {self.workers} is below 1; null means one for each core")
         if self.memory_bytes is not None and self.memory_bytes < 1:
             raise ValueError(f"memory: {self.memory} is below 1; null means the free memory")
+        if self.memory_limit_bytes is not None and self.memory_limit_bytes < 1:
+            raise ValueError(f"memory_limit: {self.memory_limit} is below 1; null means a limit by the step's estimate")
+        _ = self.time_limit_s
 
     @property
     def memory_bytes(self) -> int | None:
+        return _bytes("memory", self.memory)
+
+    @property
+    def memory_limit_bytes(self) -> int | None:
+        return _bytes("memory_limit", self.memory_limit)
+
+    @property
+    def time_limit_s(self) -> float | None:
         try:
-            return None if self.memory is None else byte_count(self.memory)
+            return None if self.time_limit is None else duration_s(self.time_limit)
         except ValueError as error:
-            raise ValueError(f"memory: {error}") from None
+            raise ValueError(f"time_limit: {error}") from None
+
+
+def _bytes(key: str, size: int | str | None) -> int | None:
+    try:
+        return None if size is None else byte_count(size)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
 
 
 @dataclass(frozen=True)

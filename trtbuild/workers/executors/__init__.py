@@ -11,11 +11,15 @@ from trtbuild.core.step import Step
 
 @dataclass(frozen=True)
 class Completion:
-    """How a step's process ended: ``returncode`` is negative for a signal, as in subprocess."""
+    """How a step's process ended: ``returncode`` is negative for a signal, as in subprocess.
+
+    ``exceeded``: the limit for which it was stopped, in words.
+    """
 
     step: Step
     sandbox: Path
     returncode: int
+    exceeded: str = ""
 
 
 class Executor(Protocol):

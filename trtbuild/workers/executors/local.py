@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from trtbuild.base.claim import Claim
 from trtbuild.core.schedule import Resources, fits
+from trtbuild.core.spec import Executor
 from trtbuild.core.step import Step
 from trtbuild.workers import hermetic
 from trtbuild.workers.executors import Completion
+from trtbuild.workers.limits import Limits, shorten
 from trtbuild.workers.process import Process, inherited, readable
+
+_LOOK_S = 1.0  # how often running steps are compared with their limits
 
 
 @dataclass(frozen=True)
@@ -21,11 +27,15 @@ class _Running:
     sandbox: Path
     process: Process
     alias: Claim | None
+    since: float
 
 
 class LocalExecutor:
-    def __init__(self, workers: int | None = None, memory_bytes: int | None = None) -> None:
+    def __init__(
+        self, workers: int | None = None, memory_bytes: int | None = None, limits: Limits | None = None
+    ) -> None:
         """``workers``: at once, default one for each core; ``memory_bytes``: for all, default what is free now."""
+        self._limits = limits or Limits()
         self.resources = Resources(workers or len(os.sched_getaffinity(0)), memory_bytes or free_memory_bytes())
         self._running: dict[int, _Running] = {}
 
@@ -47,16 +57,26 @@ class LocalExecutor:
             if alias is not None:
                 alias.release()
             raise
-        self._running[process.fileno()] = _Running(step, sandbox, process, alias)
+        self._running[process.fileno()] = _Running(step, sandbox, process, alias, time.monotonic())
 
     def wait(self, timeout_s: float | None) -> Completion | None:
         if not self._running:
             return None
-        ready = readable(list(self._running), timeout_s)
-        if not ready:
-            return None
-        running = self._running.pop(ready[0])
-        return Completion(running.step, running.sandbox, self._end(running))
+        deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            left = deadline - time.monotonic()
+            if ready := readable(list(self._running), min(left, _LOOK_S)):
+                return self._conclude(ready[0])
+            for number, running in self._running.items():
+                shorten(running.sandbox / "log.txt")
+                if why := self._limits.exceeded(running.step, running.process.pid, running.since):
+                    return self._conclude(number, why)
+            if left <= _LOOK_S:
+                return None
+
+    def _conclude(self, number: int, exceeded: str = "") -> Completion:
+        running = self._running.pop(number)
+        return Completion(running.step, running.sandbox, self._end(running), exceeded)
 
     def stop(self) -> None:
         for running in self._running.values():
@@ -71,8 +91,8 @@ class LocalExecutor:
         return returncode
 
 
-def make(workers: int | None, memory_bytes: int | None) -> LocalExecutor:
-    return LocalExecutor(workers, memory_bytes)
+def make(spec: Executor) -> LocalExecutor:
+    return LocalExecutor(spec.workers, spec.memory_bytes, Limits(spec.time_limit_s, spec.memory_limit_bytes))
 
 
 def free_memory_bytes() -> int:
