@@ -47,6 +47,7 @@ def test_harmless_lines_stay_in_the_log() -> None:
         "ModelImporter.cpp:1071: Make sure input x has Int64 binding.", "CUDA lazy loading is not enabled.",
         "Empty initializer const__23 was provided with non-empty data. Overriding data to nullptr",
         "ModelImporter.cpp:416: UINT8 data z0 is being converted to INT32.", "Detected layernorm nodes in FP16.",
+        "Was not able to infer kOPT value(s) for tensor Reshape__4:0. Using one(s).",
         "[RemoveDeadLayers] Input Tensor like is unused or used only at compile-time, but is not being removed.",
         "(foreignNode) Converting conv activation scales to fp32.",
     ]  # fmt: skip

@@ -46,6 +46,7 @@ _HARMLESS = re.compile(
     r"|Scatter was deprecated"
     r"|Empty initializer .* was provided with non-empty data"  # a Resize without a region: there are no values to keep
     r"|BatchNormalization node with non-"
+    r"|Was not able to infer a? ?kOPT value"  # what it tunes for, not what it computes
     r"|Detected layernorm nodes in FP16"  # the next line says what may come of it
     r"|is unused or used only at compile-time"  # "Unused Input" names those that nothing reads
     r"|IShuffleLayer with zeroIsPlaceHolder=true"  # a 0 keeps the dimension in ONNX too
