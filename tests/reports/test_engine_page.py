@@ -48,6 +48,15 @@ def test_the_page_leads_with_the_findings() -> None:
     assert "lenet5/c1/convolution" in text and "(NHWC) Channel major format" in text
 
 
+def test_a_finding_about_nodes_of_the_graph_names_them() -> None:
+    """No layer is left of a pair that the compiler removed."""
+    layers = log.document((DATA / "lenet-int8-rtx-1.7.log").read_text("utf-8"), "build.log")
+    passport = {"bytes": 1, "flavour": "tensorrt-rtx", "version": "1.7.1.116"}
+    made = engine.collect({**layers, "IdlePairs": ["a/q", "b/q"]}, {"nodes": NODES, "tensors": {}}, passport)
+
+    assert "and cost no bytes here: a/q, b/q" in drawn(made)
+
+
 @pytest.mark.parametrize(
     ("name", "version", "stated"),
     [

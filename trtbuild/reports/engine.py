@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trtbuild.core.parserwarnings import where
 from trtbuild.engine import engine, recorded
 from trtbuild.engine.inspection import document, inspect
 
@@ -28,7 +29,10 @@ def collect(layers: Mapping[str, Any], scopes: ScopeMap, passport: Mapping[str, 
     rows = [{"index": i, **_row(row)} for i, row in enumerate(made.pop("layers"))]
     numbers = {row["name"]: row["index"] for row in rows}
     for finding in made["findings"]:
-        finding["rows"] = [numbers[name] for name in finding.pop("layers") if name in numbers]  # some name nodes
+        names = finding.pop("layers")
+        finding["rows"] = [numbers[name] for name in names if name in numbers]
+        if nodes := [name for name in names if name not in numbers]:  # of the graph: no layer is left of them
+            finding["what"] += f": {where(nodes)}"
     return {"understood": True, **made, "fp16_instead": _fp16_instead(made, passport), "rows": rows}
 
 
