@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tests.support.engines import engine, float_engine, int8_engine, layer
 from tests.support.sweeps import report
 from trtbuild.documents.enginecomparison import EngineComparison
 from trtbuild.engine.comparison import compare_engines
+from trtbuild.pipeline.comparison import write_page
 from trtbuild.reports.compare import compare
 from trtbuild.reports.compareengine import engine_changes, grew, scope_rows, total_rows
 from trtbuild.reports.comparetable import table
+
+ROOT = Path(__file__).parents[2]
 
 
 def compared(new: Any, old: Any) -> EngineComparison:
@@ -66,6 +70,23 @@ def test_the_table_has_scopes_and_totals() -> None:
     assert shown[1] == "net/a" and shown[2].endswith("2.5 times; fusions -1; types 2")
     assert any(line.startswith("in 2 other scopes (--all)") for line in lines)
     assert not any("other scopes" in line for line in table(comparison, None))
+
+
+def test_the_page_says_what_matters_and_folds_the_rest(tmp_path: Path) -> None:
+    """Names from the model are text, and several comparisons share a page."""
+    apart = engine(layer("<script>/conv"), layer("<script>/relu", kind="pointwise"))
+    fused = engine(layer("<script>/conv", "<script>/relu"))
+    sides = [({**report(), "compiled": int8_engine()}, {**report(), "compiled": float_engine()}),
+             ({**report(), "compiled": apart}, {**report(), "compiled": fused}),
+             (report(), report())]  # fmt: skip
+    comparisons = [compare(new, old) for new, old in sides]  # type: ignore[arg-type]
+    write_page(comparisons, tmp_path / "diff.html", ROOT)
+    text = (tmp_path / "diff.html").read_text("utf-8")
+
+    assert text.index("bytes moved 12.000 kB → 20.000 kB") < text.index("3 scopes that differ; 0 do not</summary>")
+    assert "The engines were not compared: the new engine&#39;s layers are not recorded" in text
+    assert "<script>/relu" not in text and "&lt;script&gt;/relu" in text
+    assert "<details open" not in text and '<script src="plotly' not in text
 
 
 def test_an_older_report_says_that_it_has_no_layers() -> None:

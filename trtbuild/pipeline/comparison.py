@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from trtbuild.base.errors import ConfigError, TrtbuildError, WorkspaceError
 from trtbuild.base.text import did_you_mean
@@ -14,6 +15,7 @@ from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState, variant_states
 from trtbuild.core.verdict import why_unjudged, word_of
+from trtbuild.documents.comparison import Comparison
 from trtbuild.documents.report import Report
 from trtbuild.pipeline import baseline
 from trtbuild.reports.compare import compare
@@ -125,6 +127,19 @@ def say(
         return
     if comparisons:
         print("\n\n".join("\n".join(table(comparison, None if whole else SCOPES)) for comparison in comparisons))
+
+
+def write_page(comparisons: Sequence[Mapping[str, object]], path: Path, root: Path) -> None:
+    """Write one HTML page of all comparisons, drawn with the templates of the workspace ``root``."""
+    from trtbuild.base import packaged
+    from trtbuild.base.files import write_atomic
+    from trtbuild.reports import diffpage
+
+    if path.is_dir():
+        raise ConfigError("is a folder", where=str(path), hint="name the HTML file to write")
+    text = diffpage.page([cast("Comparison", one) for one in comparisons], packaged.templates(root))
+    write_atomic(path, text.encode())
+    print(f"written: {path}", file=sys.stderr)
 
 
 def side(word: str, here: Path) -> Report:

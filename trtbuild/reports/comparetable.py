@@ -82,6 +82,14 @@ def _cost(c: Mapping[str, Any]) -> Iterable[Row]:
         )
 
 
+def parts(c: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """The rows of a comparison without those of the compiled engines, by what they are about."""
+    return {
+        "Verdict and deviation": [*_verdict(c), *_deviation(c)], "Latency, size and shares of work": [*_cost(c)],
+        "Layers of the graph": [*_layers(c)], "Environment": [*_environment(c)],
+    }  # fmt: skip
+
+
 def _summary(c: Mapping[str, Any]) -> list[str]:
     """One line, or a line for each change where these are too many for one."""
     said = changes(cast("Comparison", c))

@@ -16,11 +16,13 @@ HELP = "compare two reports (folders, report.json files or variant ids), or a va
 EXAMPLES = """\
   trtbuild diff segnet-fp16-rtx-1.7-onnxruntime segnet-int8-rtx-1.7-onnxruntime
   trtbuild diff model=segnet precision=int8
+  trtbuild diff old/report.json new/report.json -o diff.html
 """
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     words.variant_words(parser)
+    parser.add_argument("-o", "--output", metavar="FILE.html", help="also write the comparison as a page")
     parser.add_argument("--all", action="store_true", help="show every scope in which the compiled engines differ")
 
 
@@ -34,5 +36,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         p = plan_overrides(find_workspace(Path.cwd()), overrides, sweep=args.multirun, files=False)
         made, code = comparison.diff_accepted(p)
+    if args.output and made:
+        comparison.write_page(made, Path(args.output), Path.cwd())
     comparison.say(made, as_json=args.json, several=args.multirun, whole=args.all)
     return code
