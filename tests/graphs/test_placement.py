@@ -159,3 +159,24 @@ def test_a_quantised_precision_with_nothing_to_quantise_is_refused(
     """It would be that by name alone."""
     with pytest.raises(LowerError, match=says):
         written(lowering, scoped)
+
+
+def test_large_weights_do_not_pass_through_the_converter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the same afterwards, and inputs stay what they were."""
+    import onnx.version_converter
+
+    seen: list[int] = []
+    convert = onnx.version_converter.convert_version
+
+    def watched(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+        seen.append(len(model.SerializeToString()))
+        return convert(model, opset)
+
+    monkeypatch.setattr(onnx.version_converter, "convert_version", watched)
+    weight = draw(256, 512)
+    model = graph("float[1,256] x => float[1,512] y { a = MatMul(x, w) y = Softmax(a) }", w=weight)
+    lowered.prepare(model, Placement(Lowering("int8", "int8", quantize_ops=("MatMul",), rest="float16")))
+
+    assert opset_of(model) == 19 and seen[0] < 2000
+    assert [value.name for value in model.graph.input] == ["x"]
+    np.testing.assert_array_equal(constants(model)["w"], weight)

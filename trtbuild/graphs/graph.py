@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnx
 
-_SMALL_BYTES = 1 << 16  # what a shape, axes or pads may take; larger constants are weights
+SMALL_BYTES = 1 << 16  # what a shape, axes or pads may take; larger constants are weights
 
 
 def all_nodes(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
@@ -70,7 +70,7 @@ def inferred(model: onnx.ModelProto) -> onnx.GraphProto:
         getattr(bare.graph, field).extend(getattr(graph, field))
     named = {value.name for value in graph.input}
     for tensor in graph.initializer:
-        if len(tensor.raw_data) <= _SMALL_BYTES:
+        if len(tensor.raw_data) <= SMALL_BYTES:
             bare.graph.initializer.append(tensor)
         elif tensor.name not in named:
             bare.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))

@@ -10,7 +10,7 @@ from trtbuild.base.errors import LowerError, first_line
 from trtbuild.core.spec import Form
 from trtbuild.graphs import blocks, qdq, trainedint8
 from trtbuild.graphs.cast import HALF_SCALES, Casts, cast_graph
-from trtbuild.graphs.graph import all_nodes, element_types, opset_of
+from trtbuild.graphs.graph import SMALL_BYTES, all_nodes, element_types, opset_of
 from trtbuild.graphs.qdq import Quantisation
 from trtbuild.graphs.trained import OPERATIONS
 
@@ -93,11 +93,26 @@ def write(
 
 
 def _raise_opset(model: onnx.ModelProto, opset: int, why: str) -> None:
+    """In place; large constants do not pass through the converter, which copies everything several times."""
     import onnx.version_converter
 
+    graph = model.graph
+    every = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in graph.initializer]
+    kept = {tensor.name: tensor for tensor in every if len(tensor.raw_data) > SMALL_BYTES}
+    declared = {value.name for value in graph.input}
+    del graph.initializer[:]
+    graph.initializer.extend(tensor for tensor in every if tensor.name not in kept)
+    for tensor in kept.values():
+        if tensor.name not in declared:
+            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
     try:
         model.CopyFrom(onnx.version_converter.convert_version(model, opset))
-        del model.graph.value_info[:]  # types that are not to stay
     except Exception as error:  # the converter's C++ errors come as RuntimeError or its own ConvertError
         what = f"{why} need opset {opset}, to which onnx cannot convert the graph: {first_line(error)}"
         raise LowerError(what, where="lower", hint="choose rest: float32, or export in that opset") from error
+    graph = model.graph
+    inputs = [value for value in graph.input if value.name in kept and value.name not in declared]
+    for value in inputs:
+        graph.input.remove(value)
+    graph.initializer.extend(kept.values())
+    del graph.value_info[:]  # types that are not to stay
