@@ -8,6 +8,7 @@ inserts "precision-free casts", at every optimisation level, seen in 1.31): roun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trtbuild.graphs import float4emulation
@@ -24,6 +25,19 @@ def low_types(model: onnx.ModelProto) -> list[str]:
     kinds = onnx.TensorProto
     names: dict[int, str] = {kinds.FLOAT16: "float16", kinds.BFLOAT16: "bfloat16", kinds.FLOAT4E2M1: "float4"}
     return sorted({names[kind] for kind in element_types(model).values() if kind in names})
+
+
+def in_words(types: Sequence[str]) -> str:
+    """How the low types of a graph are computed where a runtime lacks them.
+
+    >>> in_words(["bfloat16", "float4"])
+    'bfloat16 by rounding every result, and float4 by a graph of standard operations that computes the same'
+    """
+    rounded = " and ".join(kind for kind in types if kind != "float4")
+    parts = [f"{rounded} by rounding every result"] if rounded else []
+    if "float4" in types:
+        parts.append("float4 by a graph of standard operations that computes the same")
+    return ", and ".join(parts)
 
 
 def emulate(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -117,7 +117,9 @@ def notes(layers: Layers) -> list[str]:
     if taps["mode"] == "per_op":
         lines.append("Each tensor was computed by its own graph, in which everything before it could be fused.")
     if taps["emulated"]:
-        lines.append(f"{' and '.join(taps['emulated'])} was emulated by rounding every result.")
+        from trtbuild.graphs import rounding
+
+        lines.append(f"Emulated: {rounding.in_words(taps['emulated'])}.")
     last = next((row["cumulative"].get("total") for row in reversed(layers["layers"])), None)
     deviates = (last["nrmse"] or 0.0) if last else 0.0
     for side, change in taps["outputs"].items():

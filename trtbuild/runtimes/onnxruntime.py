@@ -48,6 +48,8 @@ class OnnxRuntimeSession:
     ) -> None:  # fmt: skip
         import onnxruntime as ort
 
+        from trtbuild.graphs import rounding
+
         options = ort.SessionOptions()
         # It warns that an optimised graph fits this machine only; "quiet" is for trying whether a graph runs at all.
         options.log_severity_level = 4 if optimised or quiet else 3
@@ -66,7 +68,7 @@ class OnnxRuntimeSession:
         self.inputs = [value.name for value in self._session.get_inputs()]
         self.about: Mapping[str, object] = {
             "runtime": "onnxruntime", "version": ort.__version__, "providers": list(providers),
-            "executes": "graph", "emulated": f"{' and '.join(emulated)} by rounding every result" if emulated else None,
+            "executes": "graph", "emulated": rounding.in_words(emulated) if emulated else None,
         }  # fmt: skip
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:

@@ -98,6 +98,7 @@ def run(job: Job) -> None:
     if lowering.kind == "none":
         _refuse_low(job, model)
     about: dict[str, Any] = {}
+    work = compute.multiply_accumulates(model)  # before it: behind TensorRT's own operations shapes are not known
     if not lowering.plain:
         lowered.prepare(model, placement)
         nodes, rest = lowered.quantised_nodes(model, placement)
@@ -117,7 +118,7 @@ def run(job: Job) -> None:
         "precision": job.params["precision"],
         "compute": promise,
         "unpromised": {n.name: n.op_type for n in all_nodes(model.graph) if n.op_type in composite},
-        "macs": compute.multiply_accumulates(model),
+        "macs": work,
         "nodes_by_dtype": dict(sorted(Counter(promise.values()).items())),
         "tensors": {name: compute.dtype_name(kind) for name, kind in sorted(element_types(model).items())},
     }
