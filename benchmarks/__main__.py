@@ -181,6 +181,13 @@ def suite(scratch: Path) -> None:
     cases.measure(scratch, TRTBUILD)
 
 
+def qat(scratch: Path) -> None:
+    """Fake quantisation, imported: 36 networks against TensorFlow and against TensorRT."""
+    from benchmarks import qat as trained
+
+    trained.measure(scratch)
+
+
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "imports": imports,
     "flame": flame,
@@ -198,6 +205,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "placement": placement,
     "findings": findings,
     "types": types,
+    "qat": qat,
 }
 
 

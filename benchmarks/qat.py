@@ -177,7 +177,7 @@ def parsed(model: onnx.ModelProto) -> str:
     return "/".join(sorted(set(network.compute_dtypes(trt, definition).values())))
 
 
-def qat(scratch: Path) -> None:
+def measure(scratch: Path) -> None:
     """All 36, in one process of its own."""
     done = subprocess.run([sys.executable, "-m", "benchmarks.qat"], capture_output=True, text=True, check=True)
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -10,17 +10,20 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from trtbuild.base.errors import ExportError
 from trtbuild.graphs import grid, trained
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
     from tf2onnx.graph import Graph, Node
     from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
 
     from trtbuild.arrays.arrayfile import Array
 
 FAKE = ("FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
+_PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D")
 KINDS = (*FAKE, *(f"QuantizeAndDequantize{version}" for version in ("", "V2", "V3", "V4")))
 BITS = "quantises to {} bits, and int8 has 8"
 
@@ -29,6 +32,29 @@ def is_in(graph_def: GraphDef) -> bool:
     """Whether a graph or a function in it has fake quantisation."""
     bodies = (graph_def.node, *(function.node_def for function in graph_def.library.function))
     return any(node.op in KINDS for body in bodies for node in body)
+
+
+def refuse_keras(graph_def: GraphDef) -> None:
+    """Keras 3's own ``model.quantize``: its products are of int8 tensors whose ranges are new in every call, or float8.
+
+    Raises:
+        ExportError: the graph has such products.
+    """
+    from tensorflow.core.framework import types_pb2
+
+    float8 = {types_pb2.DT_FLOAT8_E4M3FN, types_pb2.DT_FLOAT8_E5M2}
+    for node in (*graph_def.node, *(n for function in graph_def.library.function for n in function.node_def)):
+        kinds = {node.attr[name].type for name in ("T", "Ta", "Tb", "DstT") if name in node.attr}
+        if kinds & float8:
+            raise _keras_error(node, "float8", "it computes in float8, scaled anew in every call", "fp8")
+        if node.op in _PRODUCTS and types_pb2.DT_INT8 in kinds:
+            raise _keras_error(node, "int8", "it multiplies int8 tensors with ranges taken anew in every call", "int8")
+
+
+def _keras_error(node: NodeDef, mode: str, what: str, precision: str) -> ExportError:
+    hint = f"quantise the float model: precision={precision}; or train with fake quantisation (docs/qat.md)"
+    whose = f'Keras\'s model.quantize("{mode}") is not imported'
+    return ExportError(f"{whose}: {node.op} '{node.name}': {what}", where="export", hint=hint)
 
 
 def mend() -> None:

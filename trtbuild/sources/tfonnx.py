@@ -102,6 +102,7 @@ def convert_graph(
     """
     import tensorflow as tf
 
+    fakequant.refuse_keras(graph_def)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         ops = {op.name: _describe(op) for op in graph.get_operations()}

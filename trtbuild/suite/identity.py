@@ -18,8 +18,9 @@ _EXAMINING = (
     "suite/authoring.py", "suite/case.py", "suite/comparison.py", "suite/outline.py", "suite/examination.py",
     "suite/values.py", "suite/worker.py", "graphs/canonical.py", "graphs/cast.py", "graphs/graph.py",
     "graphs/lowered.py", "graphs/placement.py", "graphs/qdq.py", "graphs/rounding.py", "graphs/uncalibrated.py",
-    "sources/tfonnx.py", "sources/tf2onnxpatches.py", "sources/inlining.py", "quantizers/minmax.py",
-    "runtimes/calibrated.py", "runtimes/onnxruntime.py",
+    "graphs/grid.py", "graphs/moving.py", "graphs/trained.py", "graphs/trainedint8.py",
+    "sources/tfonnx.py", "sources/tf2onnxpatches.py", "sources/inlining.py", "sources/fakequant.py",
+    "quantizers/minmax.py", "runtimes/calibrated.py", "runtimes/onnxruntime.py",
 )  # fmt: skip
 _PROBING = (
     "trt/diagnosis.py", "trt/refusals.py", "trt/api.py", "graphs/misreadings.py", "workers/prober.py",
