@@ -86,6 +86,16 @@ def test_a_product_that_dequantises_first_is_a_float_one() -> None:
     assert [one.layers for one in found(QUANTISE, POOL, product)] == [("__myl_MulMinMaxRounCast_myl0_1",)]
 
 
+def test_a_kernel_that_is_only_a_pair_finishes_no_convolution() -> None:
+    """One that also computes the activation does."""
+    conv = layer("conv", {"x": "Float"}, {"a": "Float"}, "correlation")
+    pair = layer("__myl_MulMinMaxRounCastCastMul_myl0_2", {"a": "Float"}, {"b": "Float"})
+    both = layer("__myl_MulMinMaxRounCastCastMulRelu_myl0_2", {"a": "Float"}, {"b": "Float"})
+
+    assert found(conv, pair, kind="unfused_epilogue") == []
+    assert len(found(conv, both, kind="unfused_epilogue")) == 1
+
+
 def test_pairs_of_the_graph_that_cost_nothing_are_named_too() -> None:
     """Unless their nodes are in a kernel of a pair."""
     kernel = layer("__myl_MulMinMaxRounCastCastMul_myl0_2", {"a": "Float"}, {"b": "Float"}, nodes="[ONNX Layer: q1]")

@@ -218,7 +218,10 @@ def from_constants_alone(layer: EngineLayer) -> bool:
 def _is_epilogue(layer: EngineLayer, writers: dict[str, EngineLayer], readers: dict[str, int]) -> bool:
     """Whether a layer could be fused into the convolution or product before it, whose result nobody else reads."""
     done = set(dialect.operations(layer.name)) - _MOVE
-    if layer.kind != "pointwise" or not done or not done <= _EPILOGUE or only_converts(layer) or only_moves(layer):
+    only_a_pair = pairs.within(layer) and done <= _CONVERT
+    if layer.kind != "pointwise" or not done or not done <= _EPILOGUE or only_a_pair:
+        return False
+    if only_converts(layer) or only_moves(layer):
         return False
     return any(
         tensor.name in writers and writers[tensor.name].kind in COMPUTE and readers.get(tensor.name) == 1
