@@ -157,7 +157,7 @@ def placement(scratch: Path) -> None:
     """Forms of int8 by version: the bytes that compiled engines move; writes docs/placement.md."""
     from benchmarks import placement as forms
 
-    forms.measure(ROOT, scratch)
+    forms.measure(ROOT, scratch, fresh_workspace, TRTBUILD)
 
 
 def types(scratch: Path) -> None:

@@ -10,10 +10,11 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks import placementmodels
 from benchmarks.measure import say
 from benchmarks.placementbuild import BATCHES
 from benchmarks.placementgraphs import Form, forms
@@ -132,7 +133,15 @@ def written(text: str, mark: str, lines: Iterable[str]) -> str:
     return new
 
 
-def measure(root: Path, scratch: Path) -> None:
-    """Write the tables of docs/placement.md."""
-    page = root / "docs" / "placement.md"
-    page.write_text(written(page.read_text("utf-8"), "forms", measure_forms(root, scratch / "forms")), "utf-8")
+def measure(root: Path, scratch: Path, fresh: Callable[[Path], Path], trtbuild: str) -> None:
+    """Write docs/placement.md, which also has the demonstration models, and what the package states about int8."""
+    page, record = root / "docs" / "placement.md", root / "trtbuild" / "engine" / "recorded.json"
+    text = written(page.read_text("utf-8"), "forms", measure_forms(root, scratch / "forms"))
+    found = placementmodels.built(fresh(scratch / "models"), trtbuild)
+    page.write_text(written(text, "models", placementmodels.table(found)), "utf-8")
+    record.write_text(placementmodels.record(found), "utf-8")
+    for model, variants in found.items():
+        ratios = {name: one.bytes / variants["fp16"].bytes for name, one in variants.items() if name != "fp16"}
+        least = min(ratios, key=lambda name: ratios[name])
+        say(f"bytes of {model}, int8 as shipped", f"{ratios[placementmodels.DEFAULT]:.2f} of fp16",
+            f"least: {ratios[least]:.2f} ({least})")  # fmt: skip

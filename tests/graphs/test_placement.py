@@ -96,7 +96,8 @@ def test_what_is_not_quantised_computes_in_the_rest(rest: str) -> None:
 
 def test_both_sides_of_a_pair_have_the_same_scale() -> None:
     """One that half precision holds, rounded up, so that nothing is clipped."""
-    arrays = constants(written(Lowering("int8", "int8", quantize_ops=("Conv",), rest="float16"), reach=1.0))
+    lowering = Lowering("int8", "int8", quantize_ops=("Conv",), rest="float16", weight_scales="channel")
+    arrays = constants(written(lowering, reach=1.0))
 
     assert arrays["x/scale"] == arrays["x/scale_fp16"] == np.float32(np.float16(1 / 127 * (1 + 2**-11)))
     assert arrays["x/scale"] >= 1 / 127

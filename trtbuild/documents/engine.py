@@ -35,7 +35,8 @@ class Precision(_Precision, total=False):
 
     ``compute``: node -> dtype; ``unpromised``: node -> op type; ``not_quantised``: node of a type that is to be
     quantised -> reason; ``scopes``: scope -> precision, of a mixed one.  ``provenance``: of the range of each
-    quantised tensor, where training chose some.
+    quantised tensor, where training chose some.  ``scales_by_channel``: convolution whose weights were to have one
+    scale, and keep one for each channel -> reason.
     """
 
     kept_float32: list[str]
@@ -45,6 +46,7 @@ class Precision(_Precision, total=False):
     calibration: CalibrationFacts
     scales: dict[str, float]
     weights_per_channel: dict[str, int]
+    scales_by_channel: dict[str, str]
     provenance: dict[str, Literal["trained", "calibrated"]]
 
 

@@ -18,8 +18,9 @@ from trtbuild.latency.flame.members import Names, split_name
 if TYPE_CHECKING:
     from trtbuild.graphs.scopes import ScopeMap
 
-# What lowering calls the nodes that it adds (graphs/qdq.py, graphs/cast.py); they belong to the tensor in their name.
+# What lowering calls the nodes that it adds (graphs/qdq.py, onescale.py, cast.py), after the tensor they belong to.
 _ADDED = re.compile(
+    r"/(?:by_channel|plus_bias|weights/dq)$|"
     r"(?:/(?:axis|blocks)-?\d+)?(?:/scale|/block_scale)?/(?:q|rows|weights|dq(?:_(?:fp16|bf16|fp32))?)$|"
     r"(?:_fp16|_bf16|_float16|_bfloat16)?/Cast(?:_\d+)?$"
 )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import LowerError, first_line
 from trtbuild.core.spec import Form
-from trtbuild.graphs import blocks, qdq, trainedint8
+from trtbuild.graphs import blocks, onescale, qdq, residuals, trainedint8
 from trtbuild.graphs.cast import HALF_SCALES, Casts, cast_graph
 from trtbuild.graphs.graph import SMALL_BYTES, all_nodes, element_types, opset_of
 from trtbuild.graphs.qdq import Quantisation
+from trtbuild.graphs.residuals import Shortcut
 from trtbuild.graphs.trained import OPERATIONS
 
 if TYPE_CHECKING:
@@ -26,11 +27,15 @@ _IR_VERSIONS = {"float8": 9, "int4": 10, "float4": 11}
 
 @dataclass(frozen=True)
 class LoweredGraph:
-    """What was written: scales, casts, and the ranges that were there before."""
+    """What was written: scales, casts, and the ranges that were there before.
+
+    ``by_channel``: convolutions whose weights keep scales by channel, and why.
+    """
 
     quantisation: Quantisation
     casts: Casts
     trained: Quantisation
+    by_channel: dict[str, str]
 
 
 def prepare(model: onnx.ModelProto, placement: Placement) -> None:
@@ -81,15 +86,33 @@ def quantised_nodes(model: onnx.ModelProto, placement: Placement) -> tuple[list[
     return nodes, kept
 
 
+def activations(model: onnx.ModelProto, placement: Placement, nodes: list[onnx.NodeProto]) -> list[str]:
+    """Tensors whose range has to be measured: those that ``nodes`` read, in graph order, then shortcuts of sums."""
+    names = [one.name for one in _shortcuts(model, placement, nodes)]
+    return list(dict.fromkeys([*qdq.activations(nodes, model.graph, placement), *names]))
+
+
+def _shortcuts(model: onnx.ModelProto, placement: Placement, nodes: list[onnx.NodeProto]) -> list[Shortcut]:
+    chosen = {node.name for node in nodes if placement.of(node).quantize_residual_adds}
+    sums = {n.name for n in model.graph.node if n.op_type == "Add" and placement.of(n).quantize_residual_adds}
+    return [one for one in residuals.shortcuts(model, chosen) if one.node in sums] if chosen else []
+
+
 def write(
     model: onnx.ModelProto, placement: Placement, nodes: list[onnx.NodeProto], ranges: Mapping[str, float]
 ) -> LoweredGraph:
     """Rewrite ``model`` in place; ``ranges``: of the activations of ``nodes``, which are quantised."""
-    trained = trainedint8.ranges(model)
-    quantisation = qdq.insert(model, nodes, ranges, placement=placement) if nodes else Quantisation()
+    trained, quantisation, by_channel = trainedint8.ranges(model), Quantisation(), dict[str, str]()
+    if nodes:
+        quantisation = qdq.insert(model, nodes, ranges, _shortcuts(model, placement, nodes), placement)
+    forms = {node.name: placement.of(node) for node in model.graph.node if node.op_type == "Conv"}
+    for kind in dict.fromkeys(form.rest for form in forms.values() if form.one_scale):
+        shared = onescale.share(model, {n for n, form in forms.items() if form.one_scale and form.rest == kind})
+        by_channel |= shared.by_channel
+        quantisation.dequantised |= dict.fromkeys(shared.dequantised, kind)
     casts = cast_graph(model, placement, quantisation.dequantised) if placement.casts else Casts()
     del model.graph.value_info[:]  # types of what has others now
-    return LoweredGraph(quantisation, casts, trained)
+    return LoweredGraph(quantisation, casts, trained, by_channel)
 
 
 def _raise_opset(model: onnx.ModelProto, opset: int, why: str) -> None:

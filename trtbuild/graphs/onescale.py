@@ -7,6 +7,7 @@ float16; with scales by channel it writes float32 (docs/placement.md).
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +24,18 @@ SMALLEST_HALF = 2.0**-14  # below it, float16 loses bits
 LARGEST_INT8 = 127
 
 
-def share(model: onnx.ModelProto, chosen: Collection[str]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Shared:
+    """``dequantised``: the DequantizeLinear nodes that were made; ``by_channel``: nodes that keep scales, and why."""
+
+    dequantised: tuple[str, ...]
+    by_channel: dict[str, str]
+
+
+def share(model: onnx.ModelProto, chosen: Collection[str]) -> Shared:
     """Give the weights of the ``chosen`` convolutions (names of nodes) one scale each, in ``model``.
 
-    Their bias follows the Mul, in an Add.  Returns nodes that keep scales by channel, and why.
+    Their bias follows the Mul, in an Add.
     """
     import onnx
 
@@ -49,7 +58,7 @@ def share(model: onnx.ModelProto, chosen: Collection[str]) -> dict[str, str]:
     graph.node.extend(ordered)
     _drop_unread(graph)
     drop_unused_initialisers(graph)
-    return kept
+    return Shared(tuple(sharing.shared.values()), kept)
 
 
 class _Sharing:
@@ -58,7 +67,7 @@ class _Sharing:
 
         self._onnx, self._graph, self._made = onnx, graph, producers(graph)
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._shared: dict[tuple[str, float], str] = {}
+        self.shared: dict[tuple[str, float], str] = {}
 
     def weights(self, node: onnx.NodeProto) -> tuple[onnx.NodeProto, float, Array] | str:
         """The node that dequantises the weights, their one scale, and what each channel is multiplied by.
@@ -69,7 +78,7 @@ class _Sharing:
         if dequantised is None or dequantised.op_type != "DequantizeLinear":
             return ""
         scales, weights = self._array(dequantised.input[1]), self._array(dequantised.input[0])
-        if scales is None or weights is None or scales.ndim != 1:
+        if scales is None or weights is None or scales.ndim != 1 or weights.dtype != np.int8:
             return ""
         if len(node.input) > 2 and node.input[2] and node.input[2] not in self._constants:
             return "its bias is computed"
@@ -93,10 +102,10 @@ class _Sharing:
     ) -> list[onnx.NodeProto]:
         """The convolution with what stands before and behind it; the result keeps its name."""
         out, bias = node.output[0], node.input[2] if len(node.input) > 2 else ""
-        before = self._one_scale(dequantised, scale)
+        before = self._one_scale(dequantised, scale, out)
         rank = len(self._constants[dequantised.input[0]].dims)
         by_channel = [1, -1, *[1] * (rank - 2)]
-        node.input[:] = [node.input[0], self._shared[dequantised.input[0], scale]]
+        node.input[:] = [node.input[0], self.shared[dequantised.input[0], scale]]
         node.output[0] = f"{out}/by_tensor"
         factors = self._constant(f"{out}/channels", ratios.astype(np.float32).reshape(by_channel))
         scaled = f"{out}/by_channel" if bias else out
@@ -108,15 +117,14 @@ class _Sharing:
             behind.append(self._node("Add", [scaled, apart], out, f"{out}/plus_bias"))
         return [*before, node, *behind]
 
-    def _one_scale(self, dequantised: onnx.NodeProto, scale: float) -> list[onnx.NodeProto]:
+    def _one_scale(self, dequantised: onnx.NodeProto, scale: float, out: str) -> list[onnx.NodeProto]:
         """The weights dequantised with one scale; made once for all convolutions that share them."""
-        quantised = dequantised.input[0]
-        if (quantised, scale) in self._shared:
+        quantised, stem = dequantised.input[0], f"{out}/weights"
+        if (quantised, scale) in self.shared:
             return []
-        stem = f"{dequantised.output[0].removesuffix('/dq')}/one{len(self._shared) or ''}"
         constants = [self._constant(f"{stem}/scale", np.float32(scale)),
                      self._constant(f"{stem}/zero_point", np.int8(0))]  # fmt: skip
-        self._shared[quantised, scale] = f"{stem}/dq"
+        self.shared[quantised, scale] = f"{stem}/dq"
         return [self._node("DequantizeLinear", [quantised, *constants], f"{stem}/dq", f"{stem}/dq")]
 
     def _array(self, name: str) -> Array | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trtbuild.graphs.residuals import Shortcut
 
 LARGEST = INT8_LARGEST
+DEPTHWISE = "depthwise: int8 pads each of its channels to four (quantize_depthwise)"
 ZERO_RANGE = 1.0  # for what is zero throughout: any scale represents it, and this one keeps products of scales normal
 
 
@@ -63,11 +64,20 @@ def candidates(
             kept[node.name] = "constant"
         elif any(constants.get(name, 2) < 2 for name in operands):
             kept[node.name] = "a vector has no output channels"
+        elif form.kind == "int8" and not form.quantize_depthwise and is_depthwise(node, dims):
+            kept[node.name] = DEPTHWISE
         elif form.blockwise and (why := blocks.why_not(node, dims, form)):
             kept[node.name] = why
         else:
             chosen.append(node)
     return chosen, kept
+
+
+def is_depthwise(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]]) -> bool:
+    """Whether each output channel of a convolution reads one input channel; ``shapes``: of constants."""
+    groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+    weights = shapes.get(node.input[1], ())
+    return node.op_type == "Conv" and groups > 1 and len(weights) > 1 and weights[1] == 1
 
 
 def activations(

@@ -51,6 +51,8 @@ def shortcuts(model: onnx.ModelProto, chosen: Collection[str]) -> list[Shortcut]
         if any(results):
             first = 0 if place.get(node.input[0], -1) <= place.get(node.input[1], -1) else 1
             slot = first if all(results) else results.index(False)
+            if node.input[slot] in made and made[node.input[slot]].op_type == "DequantizeLinear":
+                continue  # it is quantised already
             found.append(Shortcut(node.name, slot, node.input[slot]))
     return found
 

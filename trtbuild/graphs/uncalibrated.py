@@ -28,7 +28,7 @@ def lower(
     Raises:
         LowerError: there is nothing to quantise, or onnx cannot raise the opset.
     """
-    from trtbuild.graphs import lowered, qdq
+    from trtbuild.graphs import lowered
     from trtbuild.graphs.graph import hoist_constants
     from trtbuild.graphs.placement import Placement
 
@@ -38,5 +38,5 @@ def lower(
     placement = Placement(lowering, scoped)
     lowered.prepare(model, placement)
     nodes, kept = lowered.quantised_nodes(model, placement)
-    lowered.write(model, placement, nodes, dict.fromkeys(qdq.activations(nodes, model.graph, placement), _RANGE))
+    lowered.write(model, placement, nodes, dict.fromkeys(lowered.activations(model, placement, nodes), _RANGE))
     return kept

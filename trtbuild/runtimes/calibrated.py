@@ -12,7 +12,7 @@ import numpy as np
 from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.errors import DataError
 from trtbuild.core.spec import Lowering
-from trtbuild.graphs import lowered, qdq, uncalibrated
+from trtbuild.graphs import lowered, uncalibrated
 from trtbuild.graphs.graph import hoist_constants
 from trtbuild.graphs.placement import Placement
 from trtbuild.quantizers import Quantizer
@@ -46,7 +46,7 @@ def lower(
     quantizer: Quantizer = import_module(f"trtbuild.quantizers.{lowering.calibration.algorithm}").make(
         asdict(lowering.calibration)
     )
-    for name, values in _values(model, qdq.activations(nodes, model.graph, placement), feeds).items():
+    for name, values in _values(model, lowered.activations(model, placement, nodes), feeds).items():
         if not np.isfinite(values).all():
             raise DataError(f"'{name}' becomes NaN or infinite during calibration", where="lower")
         quantizer.observe(name, values)

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from trtbuild.graphs.trainedadmission import Admission
 
 VERSION = 3
+# Keys of a precision that are part of a recipe where they are not at their defaults.
+_FORM = {
+    "rest": "float32", "block": 0, "activations": False, "weight_scales": "auto", "quantize_depthwise": False,
+    "quantize_residual_adds": False,
+}  # fmt: skip
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -47,8 +52,8 @@ def declare(variant: Variant, need: Need) -> Step:
     }
     if precision.quantised:
         params["quantize_ops"] = list(precision.quantize_ops)
-    own = {"rest": precision.rest, "block": precision.block, "activations": precision.activations}
-    params |= {key: value for key, value in own.items() if value not in ("float32", 0)}
+    form = asdict(precision.form(""))
+    params |= {key: form[key] for key, default in _FORM.items() if form[key] != default}
     if precision.scopes:
         params["scopes"] = {scope: _plain(form) for scope, form in sorted(precision.scopes.items())}
     export, qat = need("export"), model.qat or Qat()
@@ -103,7 +108,8 @@ def run(job: Job) -> None:
         lowered.prepare(model, placement)
         nodes, rest = lowered.quantised_nodes(model, placement)
         calibrated = lowering.calibrated and nodes
-        found, about = _calibrate(job, model, nodes, placement) if calibrated else ({}, {})
+        watched = lowered.activations(model, placement, nodes)
+        found, about = _calibrate(job, model, watched) if calibrated else ({}, {})
         about |= _about(placement, lowered.write(model, placement, nodes, found), rest)
         admitted += trainedint8.warnings(rest, job.read_json("scopes")["nodes"])
     if admitted:
@@ -129,7 +135,7 @@ def run(job: Job) -> None:
 
 def _lowering(params: Mapping[str, Any]) -> Lowering:
     wanted = (
-        "precision", "quantize_ops", "rest", "block", "activations", "scopes", "exclude_scopes", "exclude_ops",
+        "precision", "quantize_ops", *_FORM, "scopes", "exclude_scopes", "exclude_ops",
         "calibration", "qat",
     )  # fmt: skip
     given = {key: params[key] for key in wanted if key in params}
@@ -221,6 +227,7 @@ def _about(placement: Placement, written: LoweredGraph, rest: Mapping[str, str])
             "scales": {**written.trained.scales, **written.quantisation.scales},
             "weights_per_channel": {**written.trained.weights, **written.quantisation.weights},
             "not_quantised": dict(sorted(rest.items())),
+            "scales_by_channel": dict(sorted(written.by_channel.items())),
         }
         about.setdefault("kept_float32", sorted(rest))
         if written.trained.scales or written.trained.weights:
@@ -231,11 +238,11 @@ def _about(placement: Placement, written: LoweredGraph, rest: Mapping[str, str])
 
 
 def _calibrate(
-    job: Job, model: onnx.ModelProto, nodes: list[onnx.NodeProto], placement: Placement
+    job: Job, model: onnx.ModelProto, tensors: list[str]
 ) -> tuple[Mapping[str, float], dict[str, Any]]:
-    """The range of every activation that is to be quantised, and what precision.json says about it."""
+    """The range of each of ``tensors``, and what precision.json says about it."""
     from trtbuild.arrays import data
-    from trtbuild.graphs import degenerate, qdq
+    from trtbuild.graphs import degenerate
     from trtbuild.graphs.graph import producers
     from trtbuild.runtimes import calibration
 
@@ -246,7 +253,6 @@ def _calibrate(
     where, scratch = "model.data.calibration", Path(job.out)
     parts = data.Source(job.params["data"], path, job.params["inputs"], where, scratch=scratch).parts()
     quantizer = import_module(f"trtbuild.quantizers.{options['algorithm']}").make(options)
-    tensors = qdq.activations(nodes, model.graph, placement)
     seen = calibration.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)
     ranges = quantizer.ranges()
     entries, made_by = job.read_json("scopes")["nodes"], producers(model.graph)

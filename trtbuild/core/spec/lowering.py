@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from trtbuild.core.spec.engine import Calibration
 from trtbuild.core.spec.model import Override, Qat
-from trtbuild.core.spec.precision import FloatType, Form, LoweringKind, Precision
+from trtbuild.core.spec.precision import FloatType, Form, LoweringKind, Precision, WeightScales
 
 # Widest first, as pages show them: kind, and whether TF32 is allowed.
 _ORDER: tuple[tuple[LoweringKind, bool], ...] = (
@@ -20,9 +20,9 @@ _ORDER: tuple[tuple[LoweringKind, bool], ...] = (
 class Lowering:
     """``precision`` is only the option's name; the graph depends on the other fields.
 
-    ``kind``, ``quantize_ops``, ``rest``, ``block`` and ``activations`` apply outside ``scopes``, of which the longest
-    that a node is in decides; ``exclude_scopes`` and ``exclude_ops`` stay in float32, whatever else is said.
-    ``calibration`` is for what has scales that come from data.
+    ``kind`` and what follows it apply outside ``scopes``, of which the longest that a node is in decides;
+    ``exclude_scopes`` and ``exclude_ops`` stay in float32, whatever else is said.  ``calibration`` is for what has
+    scales that come from data.
     """
 
     precision: str = "fp32"
@@ -32,6 +32,9 @@ class Lowering:
     rest: FloatType = "float32"
     block: int = 0
     activations: bool = False
+    weight_scales: WeightScales = "auto"
+    quantize_depthwise: bool = False
+    quantize_residual_adds: bool = False
     scopes: Mapping[str, Form] = field(default_factory=dict)
     exclude_scopes: tuple[str, ...] = ()
     exclude_ops: tuple[str, ...] = ()
@@ -41,7 +44,10 @@ class Lowering:
     @property
     def base(self) -> Form:
         """What applies outside the scopes."""
-        return Form(self.precision, self.kind, self.quantize_ops, self.rest, self.block, self.activations)
+        return Form(
+            self.precision, self.kind, self.quantize_ops, self.rest, self.block, self.activations, self.weight_scales,
+            self.quantize_depthwise, self.quantize_residual_adds,
+        )  # fmt: skip
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -74,7 +80,7 @@ class Lowering:
         own = precision.form(name)
         made = cls(
             name, own.kind, precision.tf32, own.quantize_ops, own.rest, own.block, own.activations,
-            dict(precision.scopes),
+            own.weight_scales, own.quantize_depthwise, own.quantize_residual_adds, dict(precision.scopes),
         )  # fmt: skip
         if override is not None and not made.plain:
             made = replace(made, exclude_scopes=override.exclude_scopes, exclude_ops=override.exclude_ops)

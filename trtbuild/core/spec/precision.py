@@ -8,6 +8,8 @@ from typing import Literal
 
 LoweringKind = Literal["none", "float16", "bfloat16", "int8", "float8", "int4", "float4"]
 FloatType = Literal["float32", "float16", "bfloat16"]
+WeightScales = Literal["auto", "channel", "tensor"]
+INT8_KEYS = ("weight_scales", "quantize_depthwise", "quantize_residual_adds")
 QUANTISED: tuple[LoweringKind, ...] = ("int8", "float8", "int4", "float4")
 BLOCKWISE: tuple[LoweringKind, ...] = ("int4", "float4")  # scales for blocks of weights along the input channels
 BLOCKS = (16, 32, 64, 128)  # of int4 that RTX 1.7 compiles; those of float4 have 16
@@ -19,7 +21,9 @@ class Form:
     """How one node is written.  ``precision``: the name of the option that says so.
 
     ``quantize_ops`` and ``rest`` (what everything else computes in) are for quantised kinds only, ``block`` for int4,
-    and ``activations`` (quantise them as well as weights) for float4.
+    and ``activations`` (quantise them as well as weights) for float4.  The other fields are for int8
+    (docs/placement.md).  ``weight_scales``: of a convolution's weights, for each channel, or one for the tensor with a
+    Mul by channel behind; auto: one where the rest is in half precision.
     """
 
     precision: str
@@ -28,10 +32,19 @@ class Form:
     rest: FloatType = "float32"
     block: int = 0
     activations: bool = False
+    weight_scales: WeightScales = "auto"
+    quantize_depthwise: bool = False
+    quantize_residual_adds: bool = False
 
     @property
     def quantised(self) -> bool:
         return self.kind in QUANTISED
+
+    @property
+    def one_scale(self) -> bool:
+        """Whether a convolution's weights have one scale."""
+        chosen = self.weight_scales == "tensor" or (self.weight_scales == "auto" and self.rest != "float32")
+        return chosen and self.kind == "int8"
 
     @property
     def calibrated(self) -> bool:
@@ -51,21 +64,27 @@ class Form:
         """
         >>> str(Form("int8", "int8", ("Conv",), "float16")), str(Form("fp32", "none"))
         ('int8 for Conv, the rest in float16', 'float32')
+        >>> str(Form("mine", "int8", ("Conv",), weight_scales="tensor", quantize_residual_adds=True))
+        'int8 for Conv, residual sums, one scale for weights'
         """
         if not self.quantised:
             return self.float_type
         rest = "" if self.rest == "float32" else f", the rest in {self.rest}"
         what = "" if not self.blockwise else " weights and activations" if self.activations else " weights"
         blocks = f" in blocks of {self.block}" if self.block else ""
-        return f"{self.kind}{what}{blocks} for {', '.join(self.quantize_ops)}{rest}"
+        scales = {"auto": "", "channel": ", scales by channel", "tensor": ", one scale for weights"}[self.weight_scales]
+        more = ", depthwise" if self.quantize_depthwise else ""
+        more += ", residual sums" if self.quantize_residual_adds else ""
+        return f"{self.kind}{what}{blocks} for {', '.join(self.quantize_ops)}{more}{scales}{rest}"
 
 
 @dataclass(frozen=True)
 class Precision:
     """How ``lower`` writes a precision into the graph, and whether TF32 is allowed.
 
-    ``quantize_ops``, ``rest``, ``block`` and ``activations`` are those of a :class:`Form`.  A mixed precision is
-    written as ``base`` and ``scopes`` by name; the other fields then say what the base is (config/option.py).
+    ``quantize_ops`` and the fields from ``rest`` to ``quantize_residual_adds`` are those of a :class:`Form`.  A mixed
+    precision is written as ``base`` and ``scopes`` by name; the other fields then say what the base is
+    (config/option.py).
     """
 
     lowering: LoweringKind
@@ -74,6 +93,9 @@ class Precision:
     rest: FloatType = "float32"
     block: int = 0
     activations: bool = False
+    weight_scales: WeightScales = "auto"
+    quantize_depthwise: bool = False
+    quantize_residual_adds: bool = False
     base: str | None = None
     scopes: Mapping[str, Form] = field(default_factory=dict)
 
@@ -88,6 +110,9 @@ class Precision:
             raise ValueError(f"block: int4 needs one of {', '.join(map(str, BLOCKS))}, and nothing else has it")
         if self.activations and self.lowering != "float4":
             raise ValueError("activations: only float4 has the choice")
+        for key in INT8_KEYS:
+            if self.lowering != "int8" and getattr(self, key) not in ("auto", False):
+                raise ValueError(f"{key}: is for int8, and this is {self.lowering}")
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -106,8 +131,9 @@ class Precision:
     def form(self, name: str) -> Form:
         """What applies outside the scopes; ``name``: of the option."""
         return Form(
-            self.base or name, self.lowering, self.quantize_ops, self.rest, self.block, self.activations
-        )
+            self.base or name, self.lowering, self.quantize_ops, self.rest, self.block, self.activations,
+            self.weight_scales, self.quantize_depthwise, self.quantize_residual_adds,
+        )  # fmt: skip
 
 
 def longest_last(scopes: Iterable[str]) -> list[str]:
