@@ -50,10 +50,10 @@ def export(frozen: FrozenSubgraph, opset: int, shapes: Mapping[str, Sequence[int
     Raises:
         ExportError: the exporter failed altogether.
     """
-    from trtbuild.graphs import canonical, scopes
+    from trtbuild.graphs import canonical, scopes, trained
     from trtbuild.sources import tfonnx
 
-    named = {tensor: f"weight/{tensor.rpartition(':')[0]}" for tensor in frozen.weights}
+    named = {tensor: f"{trained.STAND_IN}{tensor.rpartition(':')[0]}" for tensor in frozen.weights}
     found = tfonnx.convert_graph(frozen.graph_def, {**frozen.inputs, **named}, frozen.outputs, opset)
     kinds = {name: op.kind for name, op in found.ops.items()}
     model = found.model

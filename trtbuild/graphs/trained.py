@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DOMAIN, KIND = "trtbuild", "FakeQuantisation"
 # The operands that decide in which precision an operation computes; any other reader gets the values as floats.
 OPERATIONS, OPERANDS = ("Conv", "ConvTranspose", "MatMul", "Gemm"), 2
+STAND_IN = "weight/"  # inputs of these names are weights whose values are not there, in a check
 NOT_NEGATIVE = ("Relu", "Sigmoid", "Softmax", "Softplus", "Abs", "Exp", "HardSigmoid")
 
 
@@ -78,6 +79,11 @@ class _Writer:
         self._nodes: list[onnx.NodeProto] = []
         self._names: set[str] = set()
         self.doubts: dict[str, str] = {}
+        self._stand_ins = {
+            value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+            for value in graph.input
+            if value.name.startswith(STAND_IN)
+        }
         self._makers = {name: node for node in graph.node for name in node.output}
         bodies = [inner for node in graph.node for body in subgraphs(node) for inner in all_graphs(body)]
         self._kept = {value.name for value in graph.output}  # what has to be there under its own name
@@ -104,16 +110,23 @@ class _Writer:
         grid = Grid(scale, inverse, low, high, held.get("axis"), bool(held["even"]))
         if grid.doubt:
             self.doubts[node.name] = grid.doubt
-        tensor = self._constants.get(node.input[0])
-        if tensor is None:
+        array = self._values(node.input[0])
+        if array is None:
             self._activation(node, grid, held["rank"])
             return
-        array = self._onnx.numpy_helper.to_array(tensor)
         grid, kind = _typed(grid)
         zero = grid.zero_point if kind is np.uint8 else np.zeros_like(grid.low)
         zeros, scales = (np.broadcast_to(grid.spread(part, array.ndim), array.shape) for part in (zero, grid.scale))
         quantised = (grid.quantise(array) + zeros).astype(kind)
         self._take(node.output[0], _Weight(node.name, quantised, zeros.astype(kind), scales))
+
+    def _values(self, name: str) -> Array | None:
+        """Of a constant; zeros for weights that a check stands in for."""
+        if name in self._constants:
+            array: Array = self._onnx.numpy_helper.to_array(self._constants[name])
+            return array
+        shape = self._stand_ins.get(name)
+        return None if shape is None else np.broadcast_to(np.float32(0), shape)
 
     def _moved(self, node: onnx.NodeProto) -> bool:
         """Take weights through an operation that only moves them."""
