@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -136,3 +137,25 @@ def test_bad_data_is_the_users_to_mend(store: Store, steps: list[Step]) -> None:
     (error,) = build(store, plan(steps[0]), FakeExecutor({"a": no_data})).failures.values()
 
     assert (str(error), error.exit_status) == ("models/data.npz: no array 'image'", 2)
+
+
+def test_values_from_the_environment_do_not_stay_in_kept_logs(
+    store: Store, steps: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named by a config or on the command line; as text, and as JSON has it."""
+    monkeypatch.setenv("A_TOKEN", 'top"secret')
+    monkeypatch.setenv("ANOTHER", "hush-hush")
+    monkeypatch.setenv("SHORT", "1")
+    monkeypatch.setattr(sys, "argv", ["trtbuild", "model.x=${oc.env:ANOTHER}"])
+    (store.workspace.conf / "model").mkdir(parents=True)
+    (store.workspace.conf / "model" / "m.yaml").write_text("a: ${oc.env:A_TOKEN}${oc.env:SHORT,2}\n", "utf-8")
+
+    def leak(job: Job) -> None:
+        said = f"{os.environ['A_TOKEN']} {json.dumps(os.environ['A_TOKEN'])} {os.environ['ANOTHER']} 1 kept"
+        Path(job.out).with_name("log.txt").write_text(said, "utf-8")
+        raise DataError("no")
+
+    build(store, plan(steps[0]), FakeExecutor({"a": leak}))
+    (log,) = (store.workspace.private / "failed").glob("*/log.txt")
+
+    assert log.read_text("utf-8") == '*** "***" *** 1 kept'

@@ -222,3 +222,36 @@ def test_the_variant_that_an_engine_is_compared_with(tmp_path: Path) -> None:
     assert made.against.id == "m-bf16-rtx-1.7-onnxruntime-sm89"
     assert (made.against.spec.precision.lowering, made.against.spec.precision.tf32) == ("bfloat16", False)
     assert load_variant(root, [*words, "precision=bf16"]).against is None
+
+
+FROM = "model.data.validation={{kind:factory,callable:'{}'}}"
+
+
+@pytest.mark.parametrize(("name", "top"), [("os:system", "os"), ("trtbuild.base.lifeline:run", "trtbuild")])
+def test_a_callable_of_a_module_that_is_not_trusted_is_refused(tmp_path: Path, name: str, top: str) -> None:
+    """With the line to add; a list of one's own replaces the default."""
+    root = workspace(tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(f"trusted_modules: [keras, tensorflow, trtbuild.demo, {top}]")):
+        load_variant(root, ["model=m", FROM.format(name)])
+    config = root / "conf" / "config.yaml"
+    config.write_text(config.read_text("utf-8") + f"trusted_modules: [{top}]\n", "utf-8")
+
+    assert load_variant(root, ["model=m", FROM.format(name)])
+    with pytest.raises(ConfigError, match=r"keras.*is neither the workspace's own code nor"):
+        load_variant(root, ["model=m", FROM.format("keras.utils:normalize")])
+
+
+def test_callables_of_the_workspace_and_of_keras_are_trusted(tmp_path: Path) -> None:
+    root = workspace(tmp_path)
+    (root / "own.py").write_text("", "utf-8")
+
+    for name in ("own:make", "keras.utils:normalize"):
+        assert load_variant(root, ["model=m", FROM.format(name)])
+
+
+def test_a_list_of_trusted_modules_is_a_list_of_names(tmp_path: Path) -> None:
+    root = workspace(tmp_path)
+    with (root / "conf" / "config.yaml").open("a", encoding="utf-8") as config:
+        config.write("trusted_modules: os\n")
+    with pytest.raises(ConfigError, match="trusted_modules: expected a list of names of modules"):
+        load_variant(root, ["model=m"])

@@ -184,3 +184,18 @@ def test_numbers_have_four_digits(value: object, shown: str) -> None:
 def test_sizes_are_decimal(value: int, shown: str) -> None:
     """Thousands and millions of bytes."""
     assert byte_size(value) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ page.__init__.__globals__ }}",
+        "{% for x in ().__class__.__base__.__subclasses__() %}{% endfor %}",
+    ],
+)
+def test_a_template_reaches_nothing_but_its_page(tmp_path: Path, text: str) -> None:
+    """It is rendered in Jinja's sandbox."""
+    (tmp_path / "t.html.j2").write_text(text, "utf-8")
+    with pytest.raises(jinja2.exceptions.SecurityError):
+        render({"t.html.j2": tmp_path / "t.html.j2"}, "t.html.j2", {"page": page()})

@@ -181,7 +181,7 @@ class Builder:
                     raise ConfigError("changed while a step was reading it", where=path, hint="run it again")
             self.store.publish(step, self._digests[step.key], ended.sandbox / "out")
         except (TrtbuildError, OSError) as error:
-            log = sandbox.keep_log(self.store.workspace.private / "failed", step, ended.sandbox)
+            log = sandbox.keep_log(self.store.workspace, step, ended.sandbox)
             raised = sandbox.as_error(error, self.store.root)
             raised.details = (*raised.details, f"log: {log}") if log else raised.details
             self._fail(step, schedule, raised)

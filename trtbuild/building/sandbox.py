@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import re
 import shutil
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied
+from trtbuild.base.signatures import everything
+from trtbuild.base.workspace import Workspace
 from trtbuild.core.job import Job, read_result, write_job
 from trtbuild.core.step import Step
 from trtbuild.workers.child import error_of
@@ -72,15 +79,38 @@ def as_error(error: TrtbuildError | OSError, root: Path) -> TrtbuildError:
     return PlaceError(error.strerror or str(error), where=str(error.filename or root))
 
 
-def keep_log(folder: Path, step: Step, sandbox: Path) -> str:
-    """Keep a failed step's job and log until it fails again; returns the log's path, "" if it cannot be kept."""
+_FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*([A-Za-z_]\w*)")
+_LEAST_SECRET = 4  # characters: a shorter value would blot out ordinary text
+
+
+def environment_values(conf: Path, words: Iterable[str]) -> list[bytes]:
+    """Values of the environment that configs or words name, as text and as JSON has it; the longest first."""
+    texts = list(words)
+    for path in everything([str(conf)]):
+        if path.endswith(".yaml"):
+            with contextlib.suppress(OSError):
+                texts.append(Path(path).read_text("utf-8", "replace"))
+    values = {os.environ.get(name, "") for text in texts for name in _FROM_ENVIRONMENT.findall(text)}
+    forms = {form for value in values if len(value) >= _LEAST_SECRET for form in (value, json.dumps(value)[1:-1])}
+    return sorted((form.encode("utf-8", "surrogateescape") for form in forms), key=len, reverse=True)
+
+
+def keep_log(workspace: Workspace, step: Step, sandbox: Path) -> str:
+    """Keep a failed step's job and log until it fails again; returns the log's path, "" if it cannot be kept.
+
+    Values that configs take from the environment (``${oc.env:TOKEN}``) are replaced: they are often secrets.
+    """
+    folder, secrets = workspace.private / "failed", environment_values(workspace.conf, sys.argv)
     target = folder / f"{step.model}.{Path(step.folder).name}"
     try:
         shutil.rmtree(target, ignore_errors=True)  # nothing from an older failure stays beside a newer one
         target.mkdir(parents=True, exist_ok=True)
         for name in ("job.json", "log.txt", "result.json", "out/build.log"):
             if (sandbox / name).exists():
-                shutil.copyfile(sandbox / name, target / Path(name).name)
+                content = (sandbox / name).read_bytes()
+                for secret in secrets:
+                    content = content.replace(secret, b"***")
+                (target / Path(name).name).write_bytes(content)
         return str(target / "log.txt")
     except OSError:
         return ""

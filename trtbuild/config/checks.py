@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from trtbuild.core.spec import (
 from trtbuild.machine import gpu
 
 
-def check(root: Path, spec: BuildSpec, names: Names) -> None:
+def check(root: Path, spec: BuildSpec, names: Names, trusted: Collection[str]) -> None:
     """Raise ConfigError, or ToolchainError where the target is not one of the toolchain's."""
     _check_paths(spec)
     _check_target(spec, names)
@@ -29,7 +29,7 @@ def check(root: Path, spec: BuildSpec, names: Names) -> None:
     _check_modules(spec)
     _check_precision_names(root, spec)
     _check_latency(spec)
-    check_callables(root, spec)
+    check_callables(root, spec, trusted)
 
 
 def _check_paths(spec: BuildSpec) -> None:

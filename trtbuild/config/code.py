@@ -6,6 +6,7 @@ import ast
 import importlib.resources
 import importlib.util
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from trtbuild.base.errors import ConfigError
@@ -15,6 +16,9 @@ from trtbuild.core.spec import (
     FactoryData,
 )
 from trtbuild.core.spec.validation import BUILT_IN
+
+TRUSTED_MODULES = "trusted_modules"  # a key of config.yaml
+TRUSTED = ("keras", "tensorflow", "trtbuild.demo")  # besides the workspace itself
 
 
 def _callables(spec: BuildSpec) -> dict[str, str]:
@@ -29,14 +33,32 @@ def _callables(spec: BuildSpec) -> dict[str, str]:
     return named
 
 
-def check_callables(root: Path, spec: BuildSpec) -> None:
-    """Check that the module of every callable exists; the step that imports it checks what is in it."""
+def trusted_modules(value: object) -> tuple[str, ...]:
+    """The modules that config.yaml lists as ``trusted_modules``; None: the default."""
+    if value is None:
+        return TRUSTED
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        hint = "such as trusted_modules: [keras, tensorflow, mypackage]"
+        raise ConfigError("expected a list of names of modules", where=TRUSTED_MODULES, hint=hint)
+    return tuple(value)
+
+
+def check_callables(root: Path, spec: BuildSpec, trusted: Collection[str]) -> None:
+    """Check that the module of every callable exists and is trusted; the step that imports it checks what is in it.
+
+    This guards against a mistake in a model's config; whoever can write to the workspace can run code anyway.
+    """
     for where, name in _callables(spec).items():
         top = re.split("[:.]", name)[0]
         here = (root / f"{top}.py").is_file() or (root / top).is_dir()
         if not top or not (here or importlib.util.find_spec(top)):
             hint = "write package.module:name, importable in this environment or from the workspace"
             raise ConfigError(f"cannot import '{name}': there is no module '{top}'", where=where, hint=hint)
+        dotted = name.replace(":", ".")
+        if not here and not any(dotted.startswith(f"{module}.") for module in trusted):
+            hint = f"if it is meant, list it in conf/config.yaml: trusted_modules: [{', '.join([*trusted, top])}]"
+            what = f"'{name}' is neither the workspace's own code nor among the trusted modules"
+            raise ConfigError(what, where=where, hint=hint)
 
 
 def code_of(root: Path, spec: BuildSpec) -> dict[str, tuple[str, ...]]:

@@ -65,7 +65,11 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
             except (HydraException, OmegaConfBaseException):
                 overrides = _with_known_keys(search, overrides)
                 config = compose("config", [*search, *overrides], return_hydra_config=True)
-            plain = {key: OmegaConf.to_container(config[key], resolve=True) for key in config if key != "hydra"}
+            values = {str(key): config[key] for key in config if key != "hydra"}
+            plain = {
+                key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+                for key, value in values.items()
+            }
             choices = {str(group): config.hydra.runtime.choices[group] for group in config.hydra.runtime.choices}
             _only_the_users(read, config.hydra.runtime.config_sources)
         except (HydraException, OmegaConfBaseException) as error:

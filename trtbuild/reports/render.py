@@ -15,10 +15,12 @@ def render(templates: Mapping[str, Path], name: str, data: Mapping[str, Any]) ->
 
 def renderer(templates: Mapping[str, Path]) -> Callable[[str, Mapping[str, Any]], str]:
     """A function that renders pages from one set of templates, each compiled once."""
-    from jinja2 import DictLoader, Environment, StrictUndefined
+    from jinja2 import DictLoader, StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
 
     sources = {file: path.read_text("utf-8") for file, path in templates.items()}
-    environment = Environment(
+    # A template of a workspace is data: it reaches nothing but its page.
+    environment = SandboxedEnvironment(
         loader=DictLoader(sources), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     filters: dict[str, Callable[[Any], Any]] = {
