@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from trtbuild.arrays.arrayfile import Array
     from trtbuild.checker.finder import Finder
-    from trtbuild.graphs.scopes import NodeEntry
     from trtbuild.workers.prober import Answer
 
 LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38}
@@ -33,9 +32,9 @@ _STAYS = "nothing to fix; if it has to be quantised, give it a constant weight o
 
 def pitfalls(model: onnx.ModelProto, how: Options, finder: Finder) -> list[Problem]:
     """Constants that the precision cannot hold, each once, at the first node that reads it."""
-    from trtbuild.graphs.placement import Placement
+    from trtbuild.graphs.placement import Placement, scoped
 
-    placement = Placement(how.lowering, scoped(model, how, finder.nodes))
+    placement = Placement(how.lowering, scoped(model, how.lowering, finder.nodes))
     found: dict[str, Problem] = {}
     for node, name, values in _constants(model) if placement.casts else ():
         kind = placement.of(node).float_type
@@ -110,18 +109,20 @@ def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) 
     """
     import onnx
 
+    from trtbuild.graphs.placement import scoped
+
     path = folder / "model.onnx"
     if how.lowering.plain:
         path.write_bytes(model.SerializeToString())
         return path, []
-    keep = scoped(model, how, finder.nodes)
+    found = scoped(model, how.lowering, finder.nodes)
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         path.write_bytes(model.SerializeToString())
-        path, kept = _in_child(path, how, keep, folder)
+        path, kept = _in_child(path, how, found, folder)
     else:
         from trtbuild.graphs import uncalibrated
 
-        kept = uncalibrated.lower(model, how.lowering, keep)
+        kept = uncalibrated.lower(model, how.lowering, found)
         path.write_bytes(model.SerializeToString())
     kinds = {node.name: node.op_type for node in model.graph.node}
     return path, [_left(finder, name, kinds, why) for name, why in kept.items() if why != "excluded by overrides"]
@@ -137,20 +138,12 @@ def _left(finder: Finder, node: str, kinds: Mapping[str, str], why: str) -> Prob
     return finder.noticed("precision", "note", node, kinds.get(node, ""), f"it is not quantised: {why}", _STAYS)
 
 
-def scoped(model: onnx.ModelProto, how: Options, nodes: dict[str, NodeEntry]) -> dict[str, list[str]]:
-    """The nodes in each scope that the precision names."""
-    from trtbuild.graphs.graph import all_nodes
-    from trtbuild.graphs.scopes import nodes_in_scopes
-
-    names = (*how.lowering.scopes, *how.lowering.exclude_scopes)
-    return nodes_in_scopes(all_nodes(model.graph), names, {"nodes": nodes, "tensors": {}})
-
-
-def _in_child(model: Path, how: Options, keep: dict[str, list[str]], folder: Path) -> tuple[Path, dict[str, str]]:
+def _in_child(model: Path, how: Options, found: dict[str, frozenset[str]], folder: Path) -> tuple[Path, dict[str, str]]:
     """The same where weights are in a separate file: another process reads them."""
     from trtbuild.workers.child import run_job
 
-    params = {"lowering": asdict(how.lowering), "scoped": keep, "threshold": EXTERNAL_BYTES}
+    names = {scope: sorted(nodes) for scope, nodes in found.items()}
+    params = {"lowering": asdict(how.lowering), "scoped": names, "threshold": EXTERNAL_BYTES}
     out = run_job(
         "workers.jobs.lowered", params, {"model": model}, folder / "lowering", where="lower", limit_s=how.limit_s
     )

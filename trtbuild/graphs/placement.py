@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 from trtbuild.core.spec import Form, Lowering
 from trtbuild.core.spec.precision import FloatType, longest_last
+from trtbuild.graphs.graph import all_nodes
+from trtbuild.graphs.scopes import nodes_in_scopes
 
 if TYPE_CHECKING:
     import onnx
+
+    from trtbuild.graphs.scopes import NodeEntry
 
 EXCLUDED = Form("fp32", "none")
 
@@ -47,3 +51,12 @@ class Placement:
     @property
     def casts(self) -> bool:
         return self.float_types != {"float32"}
+
+
+def scoped(
+    model: onnx.ModelProto, lowering: Lowering, nodes: dict[str, NodeEntry] | None = None
+) -> dict[str, frozenset[str]]:
+    """The nodes in each scope that a lowering names; ``nodes``: where they come from, as in scopes.json."""
+    names = (*lowering.scopes, *lowering.exclude_scopes)
+    found = nodes_in_scopes(all_nodes(model.graph), names, {"nodes": nodes or {}, "tensors": {}})
+    return {scope: frozenset(members) for scope, members in found.items()}

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.plan import make_plan
-from trtbuild.core.spec import Lowering, Variant
+from trtbuild.core.spec import Variant
 from trtbuild.reducing.sourceparts import Source
 from trtbuild.reducing.subject import Subject
 from trtbuild.suite.case import TOLERANCES, Tolerance
 
 if TYPE_CHECKING:
-    import onnx
 
     from trtbuild.arrays.arrayfile import Array
     from trtbuild.graphs.scopes import ScopeMap
@@ -37,6 +36,7 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
     from trtbuild.building.planned import Planned
     from trtbuild.building.run import build_planned
     from trtbuild.config import named
+    from trtbuild.graphs.placement import scoped
     from trtbuild.steps import Declarations
     from trtbuild.store import Store
 
@@ -61,20 +61,10 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
         lowering, {name: named.toolchain(workspace.root, name) for name in names},
         "a model of a workspace", variant.names.model,
         TOLERANCES[lowering.coarsest] if limit is None else Tolerance(limit, 0.0),
-        _scoped(exported, lowering, scopes), feeds, _head(steps["reference"] / "outputs.npz", rows), compare=True,
-        source=_source(steps["export"], scopes),
+        scoped(exported, lowering, scopes["nodes"]), feeds, _head(steps["reference"] / "outputs.npz", rows),
+        compare=True, source=_source(steps["export"], scopes),
         secrets=(variant.names.model, str(workspace.root)),
     )  # fmt: skip
-
-
-def _scoped(exported: onnx.ModelProto, lowering: Lowering, scopes: ScopeMap) -> dict[str, frozenset[str]]:
-    """Nodes in the scopes that the precision names and the model excludes."""
-    from trtbuild.graphs.graph import all_nodes
-    from trtbuild.graphs.scopes import nodes_in_scopes
-
-    names = (*lowering.scopes, *lowering.exclude_scopes)
-    found = nodes_in_scopes(all_nodes(exported.graph), names, scopes)
-    return {scope: frozenset(nodes) for scope, nodes in found.items()}
 
 
 def _source(export: Path, scopes: ScopeMap) -> Source | None:

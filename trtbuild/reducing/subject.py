@@ -83,6 +83,7 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     from trtbuild.config import named
     from trtbuild.graphs import externaldata, uncalibrated
     from trtbuild.graphs.graph import input_dims
+    from trtbuild.graphs.placement import scoped
 
     keys = [word for word in overrides if word.startswith("precision.")]
     given = file_words([word for word in overrides if word not in keys])
@@ -91,10 +92,11 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     externaldata.read(model, path.resolve().parent, str(path))
     chosen = shapes.choose(input_dims(model), None)
     lowered = onnx.ModelProto.FromString(model.SerializeToString())
-    uncalibrated.lower(lowered, lowering)
+    found = scoped(model, lowering)
+    uncalibrated.lower(lowered, lowering, found)
     return Subject(
         lowered, model, chosen.concrete, chosen.profiles, lowering, versions_of(given.get("tensorrt", "")),
-        "an ONNX file", path.stem, TOLERANCES[lowering.coarsest],
+        "an ONNX file", path.stem, TOLERANCES[lowering.coarsest], found,
         secrets=(path.stem, str(path.resolve().parent)),
     )  # fmt: skip
 
