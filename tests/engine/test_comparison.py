@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.engines import engine, float_engine, int8_engine, layer
 from trtbuild.engine import log
-from trtbuild.engine.comparison import compare_engines, layers_of
+from trtbuild.engine.comparison import compare_engines
+from trtbuild.engine.units import layers_of
 from trtbuild.reports import engine as engine_page
 
 LOGS = Path(__file__).parents[1] / "data" / "engine_logs"

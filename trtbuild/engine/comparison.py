@@ -18,7 +18,7 @@ from trtbuild.documents.enginecomparison import (
     TypeChange,
 )
 from trtbuild.documents.estimate import ReportedEstimate
-from trtbuild.engine.units import Side, Unit, computes, layers_of
+from trtbuild.engine.units import Side, Unit, computes
 
 _SIDES = ("new", "old")
 Estimates = tuple[ReportedEstimate | None, ReportedEstimate | None]
@@ -34,13 +34,15 @@ def compare_engines(
     a, b = Side(new, weights=weights), Side(old, weights=weights)
     fusions, types = _fusions(a, b), _types_changed(a, b)
     root = _root([*a.by_scope, *b.by_scope])
-    scopes = [_scope(name, a, b, fusions, types) for name in dict.fromkeys([*a.by_scope, *b.by_scope])]
+    changes: Counter[tuple[str, str]] = Counter((one["scope"], one["change"]) for one in fusions)
+    retyped = Counter(one["scope"] for one in types)
+    scopes = [_scope(name, a, b, changes, retyped) for name in dict.fromkeys([*a.by_scope, *b.by_scope])]
     changed = [one for one in scopes if _differs(one)]
     kinds = [Counter(row["kind"] for row in side.rows) for side in (a, b)]
     return {
         "why": "",
         "notes": [*_notes(a, b), *_estimate_notes(estimates, a, b)],
-        "layers_changed": layers_of(new) != layers_of(old),
+        "layers_changed": a.layers() != b.layers(),
         "totals": _totals(a, b, estimates),
         "kinds": {kind: pair(kinds[0][kind], kinds[1][kind]) for kind in sorted({*kinds[0], *kinds[1]})},
         "root": root,
@@ -122,14 +124,13 @@ def _types_changed(new: Side, old: Side) -> list[TypeChange]:
 
 
 def _scope(
-    name: str, new: Side, old: Side, fusions: Sequence[FusionChange], types: Sequence[TypeChange]
+    name: str, new: Side, old: Side, changes: Mapping[tuple[str, str], int], retyped: Mapping[str, int]
 ) -> ScopeChange:
     a, b = new.by_scope.get(name, []), old.by_scope.get(name, [])
-    changes = Counter(one["change"] for one in fusions if one["scope"] == name)
     return {
         "scope": name, "layers": pair(len(a), len(b)), "bytes": pair(new.bytes(a), old.bytes(b)),
-        "macs": pair(new.macs(a), old.macs(b)), "appeared": changes["appeared"], "vanished": changes["vanished"],
-        "types": sum(one["scope"] == name for one in types),
+        "macs": pair(new.macs(a), old.macs(b)), "appeared": changes[name, "appeared"],
+        "vanished": changes[name, "vanished"], "types": retyped[name],
     }  # fmt: skip
 
 

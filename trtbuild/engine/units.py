@@ -25,7 +25,7 @@ class Unit:
     row: ReportedEngineLayer
     operations: frozenset[str]
 
-    @property
+    @cached_property
     def types(self) -> str:
         """The types that the layer reads and writes: "int8 > float32"; "" where one is unknown."""
         sides = [_types(self.row["inputs"]), _types(self.row["outputs"])]
@@ -64,6 +64,14 @@ class Side:
                 groups.setdefault(row["scope"], []).append(row)
         return groups
 
+    def layers(self, scope: str = "") -> Counter[tuple[str, tuple[str, ...], str]]:
+        """The layers inside a scope ("" for all): kind, operations and types of each, without what versions name."""
+        return Counter(
+            (unit.row["kind"], tuple(sorted(unit.operations)), unit.types)
+            for unit in self.units
+            if inside(unit.row["scope"], scope)
+        )
+
     @property
     def unknown(self) -> int:
         return sum(self._bytes(row) is None for row in self.rows)
@@ -86,12 +94,8 @@ class Side:
 
 
 def layers_of(engine: CompiledEngine, scope: str = "") -> Counter[tuple[str, tuple[str, ...], str]]:
-    """The layers inside a scope ("" for all), each as its kind, operations and types, without what versions name."""
-    return Counter(
-        (unit.row["kind"], tuple(sorted(unit.operations)), unit.types)
-        for unit in Side(engine).units
-        if inside(unit.row["scope"], scope)
-    )
+    """The layers of one engine inside a scope, as :meth:`Side.layers` gives them."""
+    return Side(engine).layers(scope)
 
 
 def within(engine: CompiledEngine, scope: str) -> CompiledEngine:
