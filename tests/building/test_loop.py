@@ -28,6 +28,7 @@ from trtbuild.base.errors import (
 )
 from trtbuild.building.loop import Builder
 from trtbuild.core.job import Job
+from trtbuild.core.record import action_key
 from trtbuild.core.step import Step
 from trtbuild.store import Store
 
@@ -188,9 +189,10 @@ def test_a_step_that_another_process_builds_is_waited_for(
     """While another process holds a step's lock the rest is built; then the step is."""
     monkeypatch.setattr("trtbuild.building.loop._LOCKED_POLL_S", 0.01)
     beside = step("beside", files=("models/source",))
-    folder = store.workspace.private / "locks"
-    folder.mkdir()
-    argv = [sys.executable, "-c", LOCK, str(folder / f"{steps[0].key[:16]}.lock")]
+    folder = store.workspace.cache / "locks"
+    folder.mkdir(parents=True)
+    action = action_key(steps[0], digests(store.root, steps[0]))
+    argv = [sys.executable, "-c", LOCK, str(folder / f"{action[:24]}.lock")]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout and other.stdout.readline() == b"held\n"
 

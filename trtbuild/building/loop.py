@@ -19,7 +19,7 @@ from trtbuild.building.states import Ending, Outcome
 from trtbuild.core import memory
 from trtbuild.core.explain import Judgement
 from trtbuild.core.plan import Plan
-from trtbuild.core.record import Digest, Record, same
+from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.schedule import Schedule
 from trtbuild.core.step import Step
 from trtbuild.remote.fetching import Fetcher
@@ -208,17 +208,27 @@ class Builder:
             self.status.blocked(blocked)
 
     def _lock(self, step: Step) -> BaseFileLock | None:
-        """The step's lock among all processes of this host; the kernel frees it when its holder dies."""
+        """The lock of a step's action, among all workspaces of its cache; the kernel frees it when its holder dies.
+
+        In a cache that cannot be written, where nothing could be published either, among the workspace's own builds.
+        """
         from filelock import FileLock, Timeout
 
-        folder = self.store.workspace.private / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{step.key[:16]}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return None
-        return lock
+        digests = self.store.input_digests(step)
+        name = step.key if digests is None else action_key(step, digests)
+        workspace = self.store.workspace
+        for folder in (workspace.cache / "locks", workspace.private / "locks"):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = FileLock(folder / f"{name[:24]}.lock", mode=0o666)  # a cache may be a team's
+                lock.acquire(timeout=0)
+                return lock
+            except Timeout:
+                return None
+            except OSError:
+                if folder.is_relative_to(workspace.private):
+                    raise
+        return None
 
     def _release(self, step: Step) -> None:
         lock = self._locks.pop(step.key, None)
