@@ -78,11 +78,11 @@ def test_fake_quantisation_with_other_bits_is_refused_with_its_line() -> None:
 
     def network(x: Any, quantise: Callable[[Any], Any]) -> Any:
         kernel = tf.random.stateless_normal([8, 8], [1, 2])
-        return quantise(tf.nn.relu(tf.matmul(quantise(x), kernel)))
+        return quantise(tf.nn.relu(tf.matmul(quantise(x), quantise(kernel))))
 
     spec = tf.TensorSpec([4, 8], name="x")
     fake = lambda t, bits: tf.quantization.fake_quant_with_min_max_args(t, -1.0, 1.0, bits)  # noqa: E731
-    (problem,) = trt_checker.check(lambda x: network(x, lambda t: fake(t, 4)), spec, precision="int8").errors
+    problem, *_ = trt_checker.check(lambda x: network(x, lambda t: fake(t, 4)), spec, precision="int8").errors
 
     assert problem.op_type == "FakeQuantWithMinMaxArgs" and problem.advice == QAT and problem.line
     assert "quantises to 4 bits" in problem.words
