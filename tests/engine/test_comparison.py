@@ -94,14 +94,15 @@ def test_weights_count_only_where_both_records_list_them() -> None:
     assert found["scopes"] == [] and "old engine does not list weights" in found["notes"][0]
 
 
-def test_bytes_that_one_side_does_not_state_give_no_ratio() -> None:
+def test_bytes_that_one_side_does_not_state_are_not_summed() -> None:
     """And the note says of how many layers."""
     rows = float_engine()["rows"]
     rows[0]["bytes"] = None
     found = compare_engines(float_engine(), float_engine(rows=rows))
 
-    assert found["totals"] is not None and found["totals"]["bytes"]["ratio"] is None
-    assert found["notes"] == ["the bytes of 1 old and 0 new layers are unknown and not in the sum"]
+    assert found["totals"] is not None and found["totals"]["bytes"] == {"new": 12000, "old": None, "ratio": None}
+    assert found["notes"] == ["the bytes of 1 old and 0 new layers are not stated, so there is no sum"]
+    assert found["scopes"] == []  # a scope whose bytes are not stated has not changed
 
 
 def without_own(made: dict[str, Any]) -> dict[str, Any]:

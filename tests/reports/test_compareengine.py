@@ -75,7 +75,7 @@ def test_the_table_has_scopes_and_totals() -> None:
 def test_the_page_says_what_matters_and_folds_the_rest(tmp_path: Path) -> None:
     """Names from the model are text, and several comparisons share a page."""
     apart = engine(layer("<script>/conv"), layer("<script>/relu", kind="pointwise"))
-    fused = engine(layer("<script>/conv", "<script>/relu"))
+    fused = engine(layer("<script>/conv", "<script>/relu", bytes=None))
     sides = [({**report(), "compiled": int8_engine()}, {**report(), "compiled": float_engine()}),
              ({**report(), "compiled": apart}, {**report(), "compiled": fused}),
              (report(), report())]  # fmt: skip

@@ -9,8 +9,8 @@ MEMORY = {"activation": 4_000_000, "weights": 1_000_000, "scratch": 0}
 
 
 def layer(
-    *operations: str, kind: str = "convolution", reads: str = "float16", writes: str = "float16", bytes: int = 4000,
-    own: tuple[str, ...] | None = None, **changed: Any,
+    *operations: str, kind: str = "convolution", reads: str = "float16", writes: str = "float16",
+    bytes: int | None = 4000, own: tuple[str, ...] | None = None, **changed: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """A layer of these operations; its scope is that of the first."""
     sides = {side: [{"type": type, "shape": [1, UNIT], "layout": ""}] if type else []

@@ -163,7 +163,7 @@ def _totals(new: Side, old: Side, estimates: Estimates) -> EngineTotals:
     us = [None if one is None else one["total_us"] for one in estimates]
     return {
         "layers": pair(len(new.rows), len(old.rows)),
-        "bytes": pair(new.bytes(new.rows), old.bytes(old.rows), comparable=new.unknown == old.unknown),
+        "bytes": pair(new.bytes(new.rows), old.bytes(old.rows)),
         "macs": pair(new.macs(new.rows), old.macs(old.rows)),
         "plan_bytes": pair(new.compiled["plan_bytes"], old.compiled["plan_bytes"]),
         "weights_bytes": memory("weights"), "activation_bytes": memory("activation"),
@@ -185,7 +185,7 @@ def _notes(new: Side, old: Side) -> list[str]:
         verb = "lists" if len(silent) == 2 else "does not list"
         notes.append(f"{whose} {verb} weights: bytes are those of activations alone, on both sides")
     if new.unknown or old.unknown:
-        notes.append(f"the bytes of {old.unknown} old and {new.unknown} new layers are unknown and not in the sum")
+        notes.append(f"the bytes of {old.unknown} old and {new.unknown} new layers are not stated, so there is no sum")
     counted = {name: side.compiled["dynamic_counts_as"] for name, side in engines.items()}
     if counted["new"] != counted["old"]:
         said = ", ".join(f"{count or 'unknown or fixed'} in the {name} engine" for name, count in counted.items())

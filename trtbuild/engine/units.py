@@ -76,8 +76,10 @@ class Side:
     def unknown(self) -> int:
         return sum(self._bytes(row) is None for row in self.rows)
 
-    def bytes(self, rows: Sequence[ReportedEngineLayer]) -> int:
-        return sum(self._bytes(row) or 0 for row in rows)
+    def bytes(self, rows: Sequence[ReportedEngineLayer]) -> int | None:
+        """None where the bytes of any of these layers are not stated."""
+        sizes = [self._bytes(row) for row in rows]
+        return None if None in sizes else sum(size or 0 for size in sizes)
 
     def macs(self, rows: Sequence[ReportedEngineLayer]) -> int | None:
         """None where the work of any of these layers is not stated."""

@@ -95,7 +95,7 @@ def fusions_of(one: ScopeChange) -> str:
 
 
 def _layers_and_bytes(layers: float | None, moved: float | None) -> str:
-    return f"{layers:.0f} layer{'' if layers == 1 else 's'}, {size(int(moved or 0))}" if layers else "–"
+    return f"{layers:.0f} layer{'' if layers == 1 else 's'}, {amount('bytes', moved)}" if layers else "–"
 
 
 def engine_numbers(report: Report) -> SweepCompiled | None:
@@ -106,16 +106,12 @@ def engine_numbers(report: Report) -> SweepCompiled | None:
     memory = compiled["memory"]
     return {
         "layers": len(compiled["rows"]),
-        "moved_bytes": _moved(Side(compiled)) if compiled["constants_told"] else None,
-        "activations_moved_bytes": _moved(Side(compiled, weights=False)),
+        "moved_bytes": Side(compiled).bytes(compiled["rows"]) if compiled["constants_told"] else None,
+        "activations_moved_bytes": Side(compiled, weights=False).bytes(compiled["rows"]),
         "activation_bytes": memory.get("activation"), "weights_bytes": memory.get("weights"),
         "estimate_us": estimate["total_us"] if estimate else None,
         "device": estimate["device"]["name"] if estimate else None,
     }  # fmt: skip
-
-
-def _moved(side: Side) -> int | None:
-    return None if side.unknown else side.bytes(side.rows)
 
 
 def amount(key: str, value: float | None) -> str:
