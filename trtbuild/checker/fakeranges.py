@@ -48,11 +48,11 @@ def _behind(nodes: dict[str, NodeDef], tensor: str) -> list[str]:
 
 
 def _read(part: Subgraph, variable: str) -> Array | None:
-    import tensorflow as tf
-
     handle = part.handles.get(variable)
     if handle is None or not hasattr(handle, "numpy"):
         return None
+    import tensorflow as tf
+
     try:
         with tf.init_scope():
             value: Array = tf.raw_ops.ReadVariableOp(
