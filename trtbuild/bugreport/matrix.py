@@ -102,7 +102,8 @@ def _compared(reproducer: Reproducer, gpu: str) -> list[Row]:
     subject, by = reproducer.subject, f"onnxruntime {onnxruntime.__version__}"
     says = reproducer.small.failure.words
     rows = [Row("the failing graph", subject.precision, "-", by, gpu, DIFFER, says)]
-    others = [one for one in named.packaged_precisions().values() if one.precision != subject.precision]
+    packaged = (one for one in named.packaged_precisions().values() if one.kind in ("none", *_OTHERS))
+    others = [one for one in packaged if one.precision != subject.precision]
     for other in others if isinstance(reproducer.fault, LoweringFault) else ():
         if other.kind != "none":
             outcome, says = _in_precision(reproducer, other)
