@@ -13,7 +13,7 @@ from trtbuild.checker.exported import ExportedGraph
 from trtbuild.checker.origins import Origins
 from trtbuild.checker.problem import Problem, Severity, Stage
 from trtbuild.core.complaint import NEAR, Complaint, nearest, readers_of
-from trtbuild.core.parserwarnings import SEED, advice, meaning
+from trtbuild.core.parserwarnings import SEED, UNUSED, advice, meaning
 from trtbuild.workers.prober import Answer
 
 if TYPE_CHECKING:
@@ -67,13 +67,14 @@ class Finder:
     def warned(self, answers: Mapping[str, Answer]) -> list[Problem]:
         """What the versions warn of, or may compute differently without a warning, each once.
 
-        Seeds are left out: random numbers are a problem of their own (checker/usage.py).
+        Seeds are left out, and unused inputs of TensorFlow graphs: those are problems of their own (checker/usage.py).
         """
         merged: dict[tuple[str, ...], Problem] = {}
+        known_otherwise = (SEED,) if self._origins is None else (SEED, UNUSED)
         for version, answer in answers.items():
             for complaint in answer.warnings:
                 said = meaning(complaint)
-                if said is None or said[0] == SEED:
+                if said is None or said[0] in known_otherwise:
                     continue
                 op, kind = self._origin(complaint.node)
                 problem = self._problem(

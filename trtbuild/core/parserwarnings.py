@@ -57,6 +57,7 @@ _HARMLESS = re.compile(
     r"|linked against cu|loaded cu(DNN|BLAS)|timing cache|deprecated and will be removed"
 )
 SEED = "the seed of random numbers is ignored"
+UNUSED = "an input is not used by the engine"
 # Part of a line, what it means, and what to do.
 _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (r"out of range\. Clamping|outside the range of .* (was|were) clamped",
@@ -76,7 +77,7 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
      "constants change where they are converted to float16", "keep the operation in float32 (model.overrides)"),
     (r"layernorm .*FP16.* overflow|may cause overflow", "float16 may overflow in a normalisation",
      "keep the operation in float32 (model.overrides)"),
-    (r"Unused Input", "an input is not used by the engine", "leave it out of the model"),
+    (r"Unused Input", UNUSED, "leave it out of the model"),
 )  # fmt: skip
 _PLACE = re.compile(r"^(\[[^\]]*\] )?[\w/.]+\.(cpp|h|cu):\d+: ")
 SHOWN = 3  # places named in one warning
