@@ -23,7 +23,7 @@ from trtbuild.store import Store
 from trtbuild.store.digests import file_md5
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("KILLS", "5"))  # of a driver; a stress test has 100
+KILLS = int(os.environ.get("KILLS", "5"))  # of a driver; KILLS=100 is the stress test
 
 
 def workspace(folder: Path, cache: Path) -> Store:
