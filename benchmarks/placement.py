@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import placementmodels
+from benchmarks import placementaccuracy, placementmodels
 from benchmarks.measure import say
 from benchmarks.placementbuild import BATCHES
 from benchmarks.placementgraphs import Form, forms
@@ -137,8 +137,11 @@ def measure(root: Path, scratch: Path, fresh: Callable[[Path], Path], trtbuild: 
     """Write docs/placement.md, which also has the demonstration models, and what the package states about int8."""
     page, record = root / "docs" / "placement.md", root / "trtbuild" / "engine" / "recorded.json"
     text = written(page.read_text("utf-8"), "forms", measure_forms(root, scratch / "forms"))
-    found = placementmodels.built(fresh(scratch / "models"), trtbuild)
-    page.write_text(written(text, "models", placementmodels.table(found)), "utf-8")
+    workspace = fresh(scratch / "models")
+    found = placementmodels.built(workspace, trtbuild)
+    text = written(text, "models", placementmodels.table(found))
+    drawn = {model: placementaccuracy.measured(workspace, model) for model in placementaccuracy.MODELS}
+    page.write_text(written(text, "accuracy", placementaccuracy.table(drawn)), "utf-8")
     record.write_text(placementmodels.record(found), "utf-8")
     for model, variants in found.items():
         ratios = {name: one.bytes / variants["fp16"].bytes for name, one in variants.items() if name != "fp16"}

@@ -60,13 +60,13 @@ _KINDS: dict[str, _Kind] = {
     ),
     "unfused_epilogue": _Kind(
         "{n} kernel(s) only finish a convolution or product (scale, bias, activation)",
-        "compare with fp16, where they are fused; of 18 forms of int8 that were tried, TensorRT-RTX 1.7 fuses none"
+        "compare with fp16, where they are fused; of 46 forms of int8 that were tried, TensorRT-RTX 1.7 fuses none"
         " when it compiles without a GPU",
     ),
     "wide_results": _Kind(
         "{n} layer(s) read quantised values and write wider ones",
-        "use fp16 where memory bandwidth is the limit; with per-tensor weight scales and float16 elsewhere,"
-        " TensorRT-RTX 1.7 writes float16 instead of float32",
+        "use fp16 where memory bandwidth is the limit; TensorRT-RTX 1.7 writes float16 rather than float32 if the rest"
+        " is float16 and the weights have one scale (docs/placement.md)",
     ),
     "back_and_forth": _Kind(
         "{n} kernel(s) convert values back to the type they were computed from",
