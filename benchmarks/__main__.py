@@ -174,6 +174,13 @@ def findings(scratch: Path) -> None:
     pairs.measure(scratch)
 
 
+def int8(scratch: Path) -> None:
+    """Our int8 against that of onnxruntime.quantization and nvidia-modelopt, on six networks."""
+    from benchmarks import int8 as libraries
+
+    libraries.measure(ROOT, scratch)
+
+
 def suite(scratch: Path) -> None:
     """The incompatible graphs: one version, a second, and nothing to do."""
     from benchmarks import suite as cases
@@ -202,6 +209,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "suite": suite,
     "engines": engines,
     "estimate": estimate,
+    "int8": int8,
     "placement": placement,
     "findings": findings,
     "types": types,

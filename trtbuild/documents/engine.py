@@ -12,11 +12,12 @@ Sha256 = Annotated[str, Limit("pattern", "^[0-9a-f]{64}$")]
 
 
 class CalibrationFacts(TypedDict):
-    """``doubts``: the number of warnings that make its scales doubtful."""
+    """``doubts``: the number of warnings that make its scales doubtful; ``corrected_biases``: of how many nodes."""
 
     algorithm: str
     samples: int
     doubts: Annotated[int, LATER, Limit("minimum", 0)]
+    corrected_biases: Annotated[int, LATER, Limit("minimum", 0)]
     source: DataSource
     sha256: str
 

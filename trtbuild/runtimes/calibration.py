@@ -9,6 +9,7 @@ import numpy as np
 
 from trtbuild.arrays.samples import Batch, Samples
 from trtbuild.base.errors import DataError
+from trtbuild.graphs.biases import MeanError
 from trtbuild.graphs.degenerate import CalibrationStatistics, Extent, InputExtent
 from trtbuild.quantizers import Quantizer
 from trtbuild.runtimes.onnxruntime import OnnxRuntimeSession, session_of
@@ -55,6 +56,24 @@ def calibrate(
             extent.see(own)
             quantizer.observe(name, own)
     return seen
+
+
+def mean_errors(
+    compared: onnx.ModelProto, errors: Sequence[MeanError], parts: Sequence[Samples],
+    inputs: Mapping[str, InputParams], batch: int,
+) -> dict[str, Array]:  # fmt: skip
+    """Node -> its mean error by output channel over all samples (``graphs/biases.py``: comparison)."""
+    session = session_of(compared, "the exported graph beside its int8 form")
+    sums: dict[str, Array] = {}
+    rows = dict.fromkeys((error.node for error in errors), 0)
+    for part in parts:
+        for call in part.batches(inputs, batch):
+            values = session.run(call.feeds)
+            for error in errors:
+                own = _own_rows(values[error.tensor], call).astype(np.float64)
+                sums[error.node] = sums.get(error.node, 0.0) + own.sum(axis=0)
+                rows[error.node] += len(own)
+    return {node: total / rows[node] for node, total in sums.items() if rows[node]}
 
 
 def _rows(session: OnnxRuntimeSession | None, part: Samples, inputs: Mapping[str, InputParams], batch: int) -> int:

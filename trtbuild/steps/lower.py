@@ -109,7 +109,7 @@ def run(job: Job) -> None:
         nodes, rest = lowered.quantised_nodes(model, placement)
         calibrated = lowering.calibrated and nodes
         watched = lowered.activations(model, placement, nodes)
-        found, about = _calibrate(job, model, watched) if calibrated else ({}, {})
+        found, about = _calibrate(job, model, watched, nodes, placement) if calibrated else ({}, {})
         about |= _about(placement, lowered.write(model, placement, nodes, found), rest)
         admitted += trainedint8.warnings(rest, job.read_json("scopes")["nodes"])
     if admitted:
@@ -238,11 +238,14 @@ def _about(placement: Placement, written: LoweredGraph, rest: Mapping[str, str])
 
 
 def _calibrate(
-    job: Job, model: onnx.ModelProto, tensors: list[str]
+    job: Job, model: onnx.ModelProto, tensors: list[str], nodes: list[onnx.NodeProto], placement: Placement
 ) -> tuple[Mapping[str, float], dict[str, Any]]:
-    """The range of each of ``tensors``, and what precision.json says about it."""
+    """The range of each of ``tensors``, and what precision.json says about it.
+
+    Biases of ``model`` are corrected, if the config wants it.
+    """
     from trtbuild.arrays import data
-    from trtbuild.graphs import degenerate
+    from trtbuild.graphs import biases, degenerate
     from trtbuild.graphs.graph import producers
     from trtbuild.runtimes import calibration
 
@@ -257,11 +260,18 @@ def _calibrate(
     ranges = quantizer.ranges()
     entries, made_by = job.read_json("scopes")["nodes"], producers(model.graph)
     called = {t: entries[made_by[t].name]["name"] for t in tensors if t in made_by and made_by[t].name in entries}
-    warnings = degenerate.warnings(seen, ranges, job.params["declared_ranges"], options["min_samples"], called)
+    stored = "float16" if "float16" in placement.float_types else "float32"
+    warnings = degenerate.warnings(seen, ranges, job.params["declared_ranges"], options["min_samples"], called, stored)
+    corrected = 0
+    if options["bias_correction"]:
+        compared, errors = biases.comparison(model, nodes, ranges, placement)
+        means = calibration.mean_errors(compared, errors, parts, job.params["inputs"], options["batch"])
+        corrected = biases.correct(model, means)
     facts = {
         "algorithm": options["algorithm"],
         "samples": seen.samples,
         "doubts": len(warnings),
+        "corrected_biases": corrected,
         "source": job.params["data"],
         "sha256": _digest([part.arrays for part in parts], job.params["inputs"]),
     }

@@ -16,7 +16,10 @@ CUDA_PROVIDER = "CUDAExecutionProvider"
 
 @dataclass(frozen=True)
 class Calibration:
-    """``min_samples``: fewer are a warning; ``strict``: a warning of the calibration fails the variant."""
+    """``min_samples``: fewer are a warning; ``strict``: a warning of the calibration fails the variant.
+
+    ``bias_correction``: biases take back what quantisation adds to the mean of each output channel.
+    """
 
     algorithm: str
     percentile: float = 99.99
@@ -24,6 +27,7 @@ class Calibration:
     batch: int = 8
     min_samples: int = 10
     strict: bool = False
+    bias_correction: bool = False
 
     def __post_init__(self) -> None:
         if self.bins < 2 or self.bins % 2:
