@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-import numpy as np
-
 from trtbuild.auto.front import Choice
 
 _UNCERTAINTY = 0.5  # of a predicted share of the cost: its standard deviation as a part of it
@@ -63,6 +61,8 @@ def corrected(groups: Sequence[Sequence[Choice]], rest: float, built: Sequence[B
     Args:
         rest: predicted cost of what belongs to no group; it is kept.
     """
+    import numpy as np
+
     keys = [(index, choice.precision) for index, choices in enumerate(groups) for choice in choices]
     prior = np.array([choice.cost for choice in chain.from_iterable(groups)])
     if not built or not keys:

@@ -99,7 +99,8 @@ def _named(members: list[tuple[str, ...]], names: Mapping[str, str]) -> list[Gro
         operations = tuple(dict.fromkeys(names[node] for node in nodes))
         name = common(operations) if len(operations) > 1 else operations[0].rpartition("/")[0]
         if not name or name in taken or any(_inside(names[n], name) for n in names if n not in nodes):
-            name = operations[0] if len(operations) == 1 else f"{operations[0]} and {len(operations) - 1} more"
+            first = operations[0] if len(operations) == 1 else operations[0].rpartition("/")[0] or operations[0]
+            name = first if len(operations) == 1 else f"{first} and {len(operations) - 1} more"
         taken.add(name)
         groups.append(Group(name, nodes, operations))
     return groups

@@ -10,6 +10,7 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.text import did_you_mean
 from trtbuild.core.spec import (
+    Auto,
     BuildSpec,
     Calibration,
     Device,
@@ -26,6 +27,7 @@ from trtbuild.core.spec import (
 GROUPS = {
     "model": Model, "precision": Precision, "tensorrt": Toolchain, "runtime": Runtime, "target": Target,
     "calibration": Calibration, "executor": Executor, "layers": Layers, "latency": Latency, "device": Device,
+    "auto": Auto,
 }  # fmt: skip
 # Groups younger than some workspace's config.yaml: where it does not list them, their option "default" applies.
 OPTIONAL = tuple(field.name for field in fields(BuildSpec) if field.default is not MISSING)
@@ -60,6 +62,9 @@ def check_choices(root: Path, overrides: Iterable[str]) -> None:
 
 def unknown(group: str, name: str, valid: Collection[str], where: str) -> ConfigError:
     """The error for an option that a group does not have, wherever its name is written."""
+    if group == "precision" and name == "auto":
+        hint = "a search's result is precision=auto-MODEL"
+        return ConfigError("only a build searches for a precision", where=where, hint=hint)
     other = _OTHER_NAMES.get(name.lower()) if group == "precision" else None
     hint = f"did you mean '{other}'?" if other in valid else did_you_mean(name, valid)
     return ConfigError(f"unknown {group} '{name}'", where=where, hint=hint)

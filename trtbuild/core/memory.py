@@ -41,6 +41,7 @@ RULES: Mapping[str, Rule] = {
     "validate": Rule(500 * MB),
     "deviation": Rule(500 * MB),
     "estimate": Rule(200 * MB),
+    "sensitivity": Rule(600 * MB, 8),
 }
 
 

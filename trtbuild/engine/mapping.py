@@ -85,6 +85,12 @@ def _of(node: str) -> str:
     return _ADDED.sub("", node)
 
 
+def graph_names(layer: EngineLayer) -> tuple[str, ...]:
+    """The nodes and tensors of the exported graph that a layer's record lists, without those of the lowering."""
+    nodes = layer.nodes or (split_name(layer.name) if layer.nodes is None else ())
+    return tuple(dict.fromkeys(name for node in nodes for name in (node, _of(node))))
+
+
 def ended(node: str, layers: Sequence[EngineLayer]) -> EngineLayer | None:
     """The layer that a convolution or product of the graph was compiled into; None where the record leaves it open.
 

@@ -5,24 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trtbuild.base import packaged
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.text import printable
 from trtbuild.base.workspace import Workspace, find_workspace
 from trtbuild.building.observation import judge_plan
-from trtbuild.building.planned import Planned, plan_overrides
+from trtbuild.building.planned import Planned, plan_combinations, plan_overrides
 from trtbuild.building.run import build_planned
-from trtbuild.building.states import exit_status, variant_states
+from trtbuild.building.states import Outcome, exit_status, variant_states
 from trtbuild.building.summary import NOTHING_TO_DO, show_document, summarise
 from trtbuild.cli import noop, words
 from trtbuild.config import composed
+from trtbuild.documents.auto import AutoDocument
 from trtbuild.machine.gpu import DRIVER_FILES
+from trtbuild.pipeline import autodocument, autoresult
 from trtbuild.workers.status import make_status
 
 GROUP = "build"
 HELP = "build, validate and report a variant, or every variant of a sweep (-m); the verb can be omitted"
 EXAMPLES = """\
   trtbuild model=segnet precision=int8
+  trtbuild model=segnet precision=auto auto.max_drop=0.005 device=orin-agx    search the cheapest mix of precisions
   trtbuild -m model=segnet,lenet precision=fp32,fp16,int8 tensorrt=rtx-1.6,rtx-1.7
 """
 
@@ -31,14 +37,52 @@ def options(parser: argparse.ArgumentParser) -> None:
     words.variant_words(parser)
     words.install_option(parser)
     words.detail_options(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="with precision=auto: print the precision file, and build nothing of it"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """0: within thresholds; 1: a threshold failed; otherwise the exit status of the worst failure."""
-    workspace = find_workspace(Path.cwd())
+    workspace, overrides = find_workspace(Path.cwd()), words.overrides_of(args)
+    if autoresult.is_wanted(overrides):
+        return _search(args, workspace, overrides)
+    if args.dry_run:
+        raise ConfigError("only a search has it", where="--dry-run", hint="trtbuild plan … shows what would run")
     signatures = noop.sign(configuration(workspace.root))
-    p = plan_overrides(workspace, words.overrides_of(args), sweep=args.multirun)
-    outcome = build_planned(p, install=args.install, status=make_status(detail=args.detail))
+    p = plan_overrides(workspace, overrides, sweep=args.multirun)
+    return _build(args, p, signatures)
+
+
+def _search(args: argparse.Namespace, workspace: Workspace, overrides: Sequence[str]) -> int:
+    """Search for every ``precision=auto``, then build the results and everything else as one plan."""
+    combinations = autoresult.combinations(workspace.root, overrides, multirun=args.multirun)
+    found, searched = autoresult.resolve(workspace, combinations, _builder(args), _note, dry_run=args.dry_run)
+    documents = [one.document for one in searched]
+    for line in [*autodocument.summary(documents), *(f"  search: {one.page}" for one in searched)]:
+        _note(printable(line))
+    code = int(any(not one.file for one in searched))
+    if args.dry_run or not found:
+        shown = json.dumps({"auto": documents}, indent=1) if args.json else "".join(one.file for one in searched)
+        print(shown, end="\n" if args.json else "")
+        return code
+    p = plan_combinations(workspace, found) if args.multirun else plan_overrides(workspace, found[0], sweep=False)
+    return max(code, _build(args, p, None, auto=documents))
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _builder(args: argparse.Namespace) -> Callable[[Planned], Outcome]:
+    return lambda p: build_planned(p, install=args.install, status=make_status(detail=args.detail))
+
+
+def _build(
+    args: argparse.Namespace, p: Planned, signatures: noop.Signatures | None, auto: Sequence[AutoDocument] = ()
+) -> int:
+    """``signatures``: of the configuration before it was read; None: the answer is not remembered."""
+    outcome = _builder(args)(p)
     states = variant_states(p, outcome)
     lines = summarise(states, p.invalid)
     if args.multirun:
@@ -47,11 +91,12 @@ def run(args: argparse.Namespace) -> int:
         at = len(lines) - (lines[-1] == NOTHING_TO_DO)
         lines.insert(at, f"sweep: {sweeppage.write(p, states)}")
     summary = "".join(line + "\n" for line in lines)
-    document = json.dumps(show_document(p, states), indent=1) + "\n" if args.json else ""
+    shown = {**show_document(p, states), **({"auto": list(auto)} if auto else {})}
+    document = json.dumps(shown, indent=1) + "\n" if args.json else ""
     sys.stderr.write(summary)
     sys.stdout.write(document)
     code = exit_status(states.values(), p.invalid.values())
-    if not outcome.failures:  # invalid variants are due to the config, which is signed
+    if not outcome.failures and signatures is not None:  # invalid variants are due to the config, which is signed
         _remember(p, args.argv, signatures, noop.Answer([document, _as_noop(summary)], code))
     return code
 

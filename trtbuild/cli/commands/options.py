@@ -17,6 +17,7 @@ from trtbuild.config import named
 from trtbuild.config.origins import shown
 from trtbuild.config.schema import group_schema
 from trtbuild.core.spec.validation import BUILT_IN, LOWER_BOUNDS, UPPER_BOUNDS
+from trtbuild.pipeline.autoresult import options_row
 
 GROUP = "build"
 HELP = "list what can be chosen: models, precisions, versions, targets, metrics, or the scopes of a model"
@@ -64,7 +65,8 @@ def _rows(what: str, overrides: list[str]) -> _Rows:
     root = named.root_here()
     if not what:
         return [(group, ", ".join(config.options(root, group))) for group in config.GROUPS]
-    return [(name, _about(root, what, name)) for name in config.options(root, what)]
+    rows = [(name, _about(root, what, name)) for name in config.options(root, what)]
+    return [options_row(root), *rows] if what == "precision" else rows
 
 
 def _about(root: Path, group: str, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from trtbuild.core.spec.auto import Auto
 from trtbuild.core.spec.data import VALIDATION, FactoryData
 from trtbuild.core.spec.device import Device
 from trtbuild.core.spec.engine import Calibration, Runtime, Target, Toolchain
@@ -15,7 +16,7 @@ from trtbuild.core.spec.run import Executor, Latency, Layers
 
 # What other modules need besides a variant: its groups, and the few parts of them that steps distinguish.
 __all__ = [
-    "VALIDATION", "BuildSpec", "Calibration", "Device", "Executor", "Factory", "FactoryData", "Form", "Latency",
+    "VALIDATION", "Auto", "BuildSpec", "Calibration", "Device", "Executor", "Factory", "FactoryData", "Form", "Latency",
     "Layers", "Lowering", "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Qat", "Runtime",
     "Target", "Toolchain", "Variant",
 ]  # fmt: skip
@@ -38,6 +39,7 @@ class BuildSpec:
     latency: Latency = field(default=Latency())
     layers: Layers = field(default=Layers())
     device: Device = field(default=Device())
+    auto: Auto = field(default=Auto())
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,15 @@ DataSource = str | RandomData | FactoryData  # text: an .npz file, or a folder w
 
 @dataclass(frozen=True)
 class Data:
-    """``validation`` is judged; the sets in ``inspection`` are measured and shown beside it."""
+    """``validation`` is judged; the sets in ``inspection`` are measured and shown beside it.
+
+    ``certification``: held-out samples, on which the result of ``precision=auto`` is certified.
+    """
 
     calibration: DataSource | None = None
     validation: DataSource = RandomData()
     inspection: Mapping[str, DataSource] = field(default_factory=dict)
+    certification: DataSource | None = None
 
     def __post_init__(self) -> None:
         seen = [(VALIDATION, self.validation)]

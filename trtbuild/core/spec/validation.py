@@ -38,6 +38,16 @@ class Task:
             raise ValueError(f"max_drop: {self.max_drop:g} is above 1, which {self.metric} cannot drop by; 0.01 is 1 %")
 
 
+def check_limits(where: str, limits: Mapping[str, float | Mapping[str, float] | None]) -> None:
+    """Raise ValueError for a statistic that there is not, or a limit that always holds, or never."""
+    for name, limit in limits.items():
+        if name not in UPPER_BOUNDS + LOWER_BOUNDS:
+            raise ValueError(f"{where}: unknown metric '{name}'; {did_you_mean(name, UPPER_BOUNDS + LOWER_BOUNDS)}")
+        given = limit if isinstance(limit, Mapping) else {"": limit}
+        for precision, value in given.items():
+            _check_range(f"{where}.{name}{'.' * bool(precision)}{precision}", name, value)
+
+
 def _check_range(where: str, metric: str, limit: float | None) -> None:
     low, high = _RANGES.get(metric, (None, None))
     if limit is not None and low is not None and limit < low:
@@ -149,13 +159,7 @@ class Validation:
 
     def __post_init__(self) -> None:
         for key, limits in (("deviation", self.deviation), ("export", self.export)):
-            for name, limit in limits.items():
-                if name not in UPPER_BOUNDS + LOWER_BOUNDS:
-                    hint = did_you_mean(name, UPPER_BOUNDS + LOWER_BOUNDS)
-                    raise ValueError(f"{key}: unknown metric '{name}'; {hint}")
-                given = limit if isinstance(limit, Mapping) else {"": limit}
-                for precision, value in given.items():
-                    _check_range(f"{key}.{name}{'.' * bool(precision)}{precision}", name, value)
+            check_limits(key, limits)
 
     def limits(self, precision: str) -> dict[str, float]:
         """The deviation thresholds of one precision."""

@@ -1,0 +1,146 @@
+"""Tests of the search for mixed precisions on made-up networks whose optimum is known by trying everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support import versions
+from tests.support.autobuild import MODEL, Network
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.workspace import find_workspace
+from trtbuild.config.option import content, precision
+from trtbuild.core.spec import Variant
+from trtbuild.pipeline import auto
+from trtbuild.pipeline.auto import Assignment, Search
+from trtbuild.pipeline.autobase import load_base, uniform
+from trtbuild.pipeline.autodocument import document, precision_file, sentence
+from trtbuild.pipeline.autoresult import resolve, search
+
+WORDS = ("model=m", "latency=off", "layers=off", "auto.base=fp32", "auto.candidates=[bf16,fp16]")
+PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+def workspace_of(folder: Path) -> Path:
+    made = versions.workspace(folder, ("m",))
+    (made / "conf" / "model" / "m.yaml").write_text(MODEL, "utf-8")
+    (made / "models" / "v.npz").write_bytes(b"")
+    return made
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return workspace_of(tmp_path / "ws")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Variant]:
+    """The base of a search, with every variant composed once for all tests of its kind."""
+    made = workspace_of(tmp_path_factory.mktemp("search") / "ws")
+    workspace = find_workspace(made)
+    known = {name: uniform(workspace, WORDS, name, load_base(workspace, WORDS)) for name in PRECISIONS[1:]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auto, "uniform", lambda *given: known.get(given[2]) or uniform(*given))
+        patch.chdir(made)
+        yield load_base(workspace, WORDS)
+
+
+def searched(base: Variant, network: Network, max_drop: float) -> tuple[Search, Assignment | None]:
+    spec = replace(base.spec, auto=replace(base.spec.auto, max_drop=max_drop))
+    workspace = find_workspace(Path.cwd())
+    search = Search(workspace, replace(base, spec=spec), WORDS, network.build, lambda line: None)
+    return search, search.run()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_small_network_gets_the_optimum(base: Variant, seed: int) -> None:
+    """Within two percent of the cost of the best of all assignments, never outside the budget, in few evaluations."""
+    network = Network.seeded(seed, 5, PRECISIONS)
+    middle = 1.001 * sorted(network.drop(["fp16"] * i + ["fp32"] * (5 - i)) for i in range(6))[3]
+    search, chosen = searched(base, network, middle)
+    assert chosen is not None
+    assert network.drop(chosen.precisions) <= middle
+    assert network.cost(chosen.precisions) <= 1.02 * network.optimum(middle)
+    assert len(search.measured) <= 8
+    assert search.runs <= 2 * 5 + 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sensitive_part_is_the_first_that_stays(base: Variant, seed: int) -> None:
+    """Cheaper everywhere, and one group that loses ten thousand times as much."""
+    network = Network.seeded(seed, 6, PRECISIONS)
+    network.border = 0.0
+    for i, (costs, errors) in enumerate(zip(network.costs, network.errors, strict=True)):
+        for name in PRECISIONS[1:]:
+            costs[name], errors[name] = 0.5 * costs["fp32"], 1e-3 if i == seed else 1e-7  # type: ignore[index]
+    _, chosen = searched(base, network, 0.0001)
+    assert chosen is not None
+    assert [p == "fp32" for p in chosen.precisions] == [i == seed for i in range(6)]
+
+
+def test_a_budget_that_everything_meets_takes_the_cheapest(base: Variant) -> None:
+    network = Network.seeded(1, 4, PRECISIONS)
+    search, chosen = searched(base, network, 0.9)
+    assert chosen is not None and chosen.cost == min(one.cost for one in search.compiled.values())
+    assert len(search.measured) == 2
+
+
+def test_an_impossible_budget_is_said(base: Variant) -> None:
+    network = Network.seeded(1, 4, PRECISIONS)
+    for errors in network.errors:
+        errors["fp32"] = 1.0  # type: ignore[index]
+    search, chosen = searched(base, network, 0.0)
+    assert chosen is None and len(search.measured) == 1
+    assert sentence(search, chosen).startswith("not even fp32 is within the budget: drop 12 of 0; try ")
+
+
+def test_what_tensorrt_breaks_is_left_out(base: Variant) -> None:
+    network = Network.seeded(2, 4, PRECISIONS)
+    network.refuses = lambda precisions: {"fp32", "fp16"} <= set(precisions)
+    search, chosen = searched(base, network, 0.01)
+    assert chosen is not None and not network.refuses(chosen.precisions)
+    made = document(search, chosen, sentence(search, chosen), None)
+    assert made["refused"] and all("TensorRT did not do" in why for why in made["refused"])
+
+
+def test_the_file_means_the_assignment_that_was_certified(base: Variant) -> None:
+    network = Network.seeded(3, 6, PRECISIONS)
+    search, chosen = searched(base, network, 0.01)
+    assert chosen is not None
+    root = Path.cwd()
+    path = root / "conf" / "precision" / "auto-m.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(precision_file(search, chosen, sentence(search, chosen)), "utf-8")
+    assert precision(root, content(root, "precision", "auto-m"), "file") == chosen.variant.spec.precision
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("auto.base=int8", "auto.candidates=[fp16]"), "'int8' is not a floating-point precision"),
+        (("auto.candidates=[fp32]",), "'fp32' is the base"),
+        (("auto.candidates=[fp17]",), "unknown precision 'fp17'"),
+        (("auto.deviation={cosin: 0.9}",), "unknown metric 'cosin'"),
+        (("~model.validation.task",), "no budget of accuracy is set"),
+        (("~model.validation.task", "auto.max_drop=0.1"), "the model has no task metric"),
+    ],
+)
+def test_mistakes_are_one_line(root: Path, words: tuple[str, ...], message: str) -> None:
+    network = Network.seeded(1, 2, PRECISIONS)
+    with pytest.raises(ConfigError, match=message):
+        search(find_workspace(root), (*WORDS, *words), "auto-m", network.build, print, dry_run=True)
+
+
+def test_a_dry_run_writes_no_precision_file_and_a_search_writes_one(root: Path) -> None:
+    network = Network.seeded(4, 4, PRECISIONS)
+    wanted = [(*WORDS, "precision=auto", "auto.max_drop=0.01"), ("model=m", "precision=fp16")]
+    file = root / "conf" / "precision" / "auto-m.yaml"
+    words, (one,) = resolve(find_workspace(root), wanted, network.build, lambda line: None, dry_run=True)
+    assert (words, file.exists(), one.document["file"]) == ([wanted[1]], False, None)
+    words, (one,) = resolve(find_workspace(root), wanted, network.build, lambda line: None, dry_run=False)
+    assert words == [(*WORDS, "precision=auto-m", "auto.max_drop=0.01"), wanted[1]]
+    assert file.read_text("utf-8") == one.file
+    assert (root / one.page).is_file()

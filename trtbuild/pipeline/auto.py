@@ -1,0 +1,285 @@
+"""``precision=auto``: search the precision of each part of a model that costs least within a budget of accuracy.
+
+A driver of successive static plans, whose steps are cached and run like all others:
+
+1. one engine with everything in the base, one in each candidate, and the sensitivity of each group;
+2. engines of assignments along the predicted front, which correct the predicted costs, twice;
+3. the outputs of a few compiled assignments, from the cheapest on, until the cheapest within the budget is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trtbuild.auto.certificate import cheapest_within
+from trtbuild.auto.costs import Built, LayerCost, corrected, shared_out
+from trtbuild.auto.front import Choice, Point, front, spread
+from trtbuild.auto.scopes import shortest
+from trtbuild.base.errors import ModelError, ToolchainError, TrtbuildError
+from trtbuild.base.workspace import Workspace
+from trtbuild.building.planned import Planned
+from trtbuild.building.states import Outcome
+from trtbuild.config.option import precision as read_precision
+from trtbuild.core.plan import Plan, make_plan, post_order
+from trtbuild.core.spec import Variant
+from trtbuild.core.spec.auto import PARTS
+from trtbuild.core.step import Step
+from trtbuild.core.verdict import deviation_checks, task_check
+from trtbuild.documents import reading
+from trtbuild.documents.auto import GroupEntry, Sensitivity
+from trtbuild.documents.deviation import Deviation
+from trtbuild.documents.estimate import Estimate
+from trtbuild.documents.verdict import Check, Verdict
+from trtbuild.engine import inspection
+from trtbuild.engine.mapping import graph_names
+from trtbuild.engine.reading import engine as read_engine
+from trtbuild.pipeline.autobase import MAX_DROP, budget, result_name, uniform, without_latency
+from trtbuild.steps import Declarations
+from trtbuild.store import Store
+
+Build = Callable[[Planned], Outcome]
+EVALUATIONS = 8  # at most, of an assignment's outputs on the whole set
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A compiled assignment; ``cost`` of its engine, in the search's unit."""
+
+    precisions: tuple[str, ...]
+    variant: Variant
+    scopes: Mapping[str, str]
+    error: float
+    cost: float
+    bytes_moved: int | None
+
+
+@dataclass
+class Search:
+    """One search; the fields after ``build`` are what it finds, in this order."""
+
+    workspace: Workspace
+    base: Variant  # everything in the base precision
+    words: Sequence[str]
+    build: Build
+    note: Callable[[str], None]
+    dropped: dict[str, str] = field(default_factory=dict)  # candidate -> why this target cannot build it
+    uniform: dict[str, Variant] = field(default_factory=dict)
+    groups: list[GroupEntry] = field(default_factory=list)
+    choices: list[list[Choice]] = field(default_factory=list)
+    rest: float = 0.0  # predicted cost of what belongs to no group
+    compiled: dict[tuple[str, ...], Assignment] = field(default_factory=dict)
+    refused: dict[tuple[str, ...], str] = field(default_factory=dict)  # assignments, and what TensorRT says of them
+    measured: dict[tuple[str, ...], dict[str, Check]] = field(default_factory=dict)
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.workspace)
+        self.auto = self.base.spec.auto
+        self.declarations = Declarations()
+        self.has_device = self.base.spec.device.name is not None
+        self.budget = budget(self.base)
+
+    def run(self) -> Assignment | None:
+        """The cheapest assignment within the budget; None if not even the base meets it."""
+        self._first_round()
+        self._compile([Point(self._all(name), 0.0, 0.0) for name in self.uniform])
+        if self.base_precisions not in self.compiled:
+            raise ModelError(self.refused[self.base_precisions], where=f"precision={self.auto.base}")
+        third = max(1, self.auto.builds // 3)
+        for _ in range(2):
+            self._compile(spread(self._untried(), third))
+        chosen = cheapest_within(self.candidates(), self._meets)
+        return None if chosen is None else self._refined(chosen, third)
+
+    def _refined(self, chosen: Assignment, builds: int) -> Assignment:
+        """A cheaper assignment between the chosen one and the next that exceeds the budget, if there is any."""
+
+        def promising(error: float, cost: float) -> bool:
+            exceeding = (self.compiled[p].error for p in self.measured if not self._within(p))
+            return cost < chosen.cost and error < min(exceeding, default=math.inf)
+
+        points = [point for point in self._untried() if promising(point.error, point.cost + self.rest)]
+        self._compile(spread(points, builds))
+        for one in sorted(self.compiled.values(), key=lambda a: (a.cost, a.error)):
+            if len(self.measured) >= EVALUATIONS:
+                break
+            if one.precisions not in self.measured and promising(one.error, one.cost) and self._meets(one):
+                return one
+        return chosen
+
+    def _untried(self) -> list[Point]:
+        known = self.compiled.keys() | self.refused.keys()
+        return [point for point in self.predicted() if point.precisions not in known]
+
+    def predicted(self) -> list[Point]:
+        """The front by what is known of the costs so far."""
+        built = [Built(one.precisions, one.cost) for one in self.compiled.values()]
+        return front(corrected(self.choices, self.rest, built))
+
+    def candidates(self) -> list[Assignment]:
+        """Compiled assignments that no other beats in cost and predicted error, the cheapest first; the base last."""
+        kept: list[Assignment] = []
+        for one in sorted(self.compiled.values(), key=lambda a: (a.cost, a.error)):
+            if not kept or one.error < kept[-1].error:
+                kept.append(one)
+        base = self.compiled[self.base_precisions]
+        return [*(one for one in kept if one is not base and one.cost < base.cost), base]
+
+    @property
+    def base_precisions(self) -> tuple[str, ...]:
+        return self._all(self.auto.base)
+
+    def _all(self, name: str) -> tuple[str, ...]:
+        """Every group in a precision that it can be in, the others in the base."""
+        known = [{choice.precision for choice in choices} for choices in self.choices]
+        return tuple(name if name in precisions else self.auto.base for precisions in known)
+
+    def _first_round(self) -> None:
+        self.uniform[self.auto.base] = self.base
+        for name in self.auto.candidates:
+            try:
+                self.uniform[name] = uniform(self.workspace, self.words, name, self.base)
+            except ToolchainError as error:
+                self.dropped[name] = error.what
+                self.note(f"auto: without {name}: {error.what}")
+        plan = self._plan([(variant, self._engine_kinds()) for variant in self.uniform.values()], parts=True)
+        self._build(plan)
+        self._read_sensitivity(plan)
+        names, count = list(self.uniform), len(self.groups)
+        owners = {name: i for i, group in enumerate(self.groups) for name in (*group["reads"], *group["nodes"])}
+        shares: dict[str, list[float]] = {}
+        for name, roles in zip(names, plan.variants.values(), strict=True):
+            shares[name], rest = shared_out(self._cost(roles)[0], owners, count)
+            if name == self.auto.base:
+                self.rest = rest
+        self.choices = [
+            [replace(choice, cost=shares[choice.precision][i]) for choice in choices]
+            for i, choices in enumerate(self.choices)
+        ]
+
+    def _read_sensitivity(self, plan: Plan) -> None:
+        errors: dict[str, dict[str, float]] = {name: {} for name in self.uniform}
+        for name, roles in zip(self.uniform, plan.variants.values(), strict=True):
+            for part in range(PARTS if name != self.auto.base else 0):
+                document = self._json(roles[f"sensitivity-{part}"], "sensitivity.json", Sensitivity)
+                self.groups, self.runs = document["groups"], self.runs + document["runs"]
+                errors[name] |= {g: e for g, e in document["errors"].items() if e is not None}
+        self.choices = [
+            [Choice(self.auto.base, 0.0, 0.0)]
+            + [Choice(name, errors[name][group["name"]], 0.0) for name in errors if group["name"] in errors[name]]
+            for group in self.groups
+        ]
+
+    def _compile(self, points: Sequence[Point]) -> None:
+        """Compile the engines of these assignments, as one plan."""
+        wanted = list({point.precisions: point for point in points}.values())
+        if not wanted:
+            return
+        variants = [self.assigned(point.precisions) for point in wanted]
+        plan = self._plan([(variant, self._engine_kinds()) for variant, _ in variants])
+        failures = self._built(plan)
+        for point, (variant, scopes), roles in zip(wanted, variants, plan.variants.values(), strict=True):
+            reason = next((failures[step.key] for step in roles.values() if step.key in failures), None)
+            if reason is not None:
+                if not isinstance(reason, ModelError):
+                    raise reason
+                self.refused[point.precisions] = reason.what  # TensorRT's own optimiser may break what it promises
+                continue
+            _, total, moved = self._cost(roles)
+            self._remember(point.precisions, variant, scopes, total, moved)
+
+    def assigned(self, precisions: Sequence[str]) -> tuple[Variant, dict[str, str]]:
+        """The variant of an assignment, and its scopes as a precision file has them."""
+        operations = {op: p for group, p in zip(self.groups, precisions, strict=True) for op in group["operations"]}
+        scopes = shortest(operations, self.auto.base)
+        content = {"base": self.auto.base, "scopes": scopes}
+        spec = replace(self.base.spec, precision=read_precision(self.workspace.root, content, "auto"))
+        names = replace(self.base.names, precision=result_name(self.base))
+        return replace(self.base, names=names, spec=spec), scopes
+
+    def _meets(self, one: Assignment) -> bool:
+        """Whether the measured outputs of an assignment are within the budget; measured at most once."""
+        if one.precisions not in self.measured:
+            variant = one.variant
+            data = variant.spec.model.data
+            if data.certification is not None:
+                model = replace(variant.spec.model, data=replace(data, validation=data.certification))
+                variant = replace(variant, spec=replace(variant.spec, model=model))
+            variant = without_latency(variant)
+            plan = self._plan([(variant, ("deviation", "validate"))])
+            self._build(plan)
+            (roles,) = plan.variants.values()
+            self.measured[one.precisions] = self._checks(roles)
+        return self._within(one.precisions)
+
+    def _within(self, precisions: tuple[str, ...]) -> bool:
+        return all(check["passed"] for check in self.measured[precisions].values())
+
+    def _checks(self, roles: Mapping[str, Step]) -> dict[str, Check]:
+        """The budget's checks, with what was measured."""
+        deviation = self._json(roles["deviation"], "deviation.json", Deviation)
+        limits = {name: limit for name, limit in self.budget.items() if name != MAX_DROP}
+        checks = deviation_checks(deviation["hops"]["total"], limits)
+        verdict = self._json(roles["validate"], "verdict.json", Verdict)
+        for name, check in verdict["checks"].items():
+            if MAX_DROP in self.budget and name.startswith("task: "):
+                checks[name] = task_check(
+                    check["metric"], check["reference"], check.get("score", math.nan), self.budget[MAX_DROP],
+                    higher_is_better=check["higher_is_better"],
+                )  # fmt: skip
+        return checks
+
+    def _remember(
+        self, precisions: tuple[str, ...], variant: Variant, scopes: Mapping[str, str], cost: float, moved: int | None
+    ) -> None:
+        by_name = [{choice.precision: choice for choice in choices} for choices in self.choices]
+        error = sum(known[p].error for known, p in zip(by_name, precisions, strict=True) if p in known)
+        self.compiled[precisions] = Assignment(precisions, variant, scopes, error, cost, moved)
+
+    def _engine_kinds(self) -> tuple[str, ...]:
+        return ("engine", "estimate") if self.has_device else ("engine",)
+
+    def _plan(self, wanted: Sequence[tuple[Variant, Sequence[str]]], *, parts: bool = False) -> Plan:
+        variants: dict[str, Mapping[str, Step]] = {}
+        specs: dict[str, Variant] = {}
+        for i, (variant, kinds) in enumerate(wanted):
+            plan = make_plan([variant], kinds, self.declarations)
+            roles = dict(next(iter(plan.variants.values())))
+            if parts and variant is not self.base:
+                roles |= self._parts(variant, roles)
+            variants[f"{variant.id}#{i}"], specs[f"{variant.id}#{i}"] = roles, variant
+        return Plan(post_order(step for roles in variants.values() for step in roles.values()), variants, specs)
+
+    def _parts(self, variant: Variant, roles: Mapping[str, Step]) -> dict[str, Step]:
+        declare = self.declarations["sensitivity"]
+        return {f"sensitivity-{i}": declare(variant, lambda kind: roles[kind], part=str(i)) for i in range(PARTS)}
+
+    def _build(self, plan: Plan) -> None:
+        """Bring a plan up to date; raises the error of the first step that failed."""
+        if failures := self._built(plan):
+            raise next(iter(failures.values()))
+
+    def _built(self, plan: Plan) -> Mapping[str, TrtbuildError]:
+        return self.build(Planned(self.workspace, self.store, plan)).failures
+
+    def _cost(self, roles: Mapping[str, Step]) -> tuple[list[LayerCost], float, int | None]:
+        """Costs of an engine's layers, their sum in the search's unit, and bytes moved."""
+        engine = read_engine(reading.read_json(self._path(roles["engine"], "engine_layers.json")), "engine_layers.json")
+        rows = inspection.inspect(engine).rows
+        moved = sum(row.work.bytes or 0 for row in rows)
+        if self.has_device:
+            estimate = self._json(roles["estimate"], "estimate.json", Estimate)
+            costs = [layer["us"] for layer in estimate["layers"]]
+        else:
+            costs = [float(row.work.bytes or 0) for row in rows]
+        layers = [LayerCost(graph_names(row.layer), cost) for row, cost in zip(rows, costs, strict=True)]
+        return layers, sum(costs), moved
+
+    def _path(self, step: Step, name: str) -> Any:
+        return self.workspace.root / step.folder / name
+
+    def _json(self, step: Step, name: str, kind: type[Any]) -> Any:
+        return reading.read(self._path(step, name), kind)

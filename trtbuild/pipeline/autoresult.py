@@ -1,0 +1,135 @@
+"""``precision=auto`` in a build's words: the searches, their precision files and pages, and what builds the results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtbuild import config
+from trtbuild.base import packaged
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.files import write_atomic
+from trtbuild.base.workspace import Workspace
+from trtbuild.config import sweep
+from trtbuild.documents.auto import AutoDocument
+from trtbuild.pipeline.auto import Build, Search
+from trtbuild.pipeline.autobase import load_base
+from trtbuild.pipeline.autodocument import document, precision_file, sentence
+
+WORD = "precision=auto"
+FOLDER = "build/auto"
+Combination = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A finished search; ``file``: the text of its precision file, "" where nothing is within the budget."""
+
+    name: str
+    document: AutoDocument
+    file: str
+    page: str
+
+    @property
+    def words(self) -> str:
+        return f"precision={self.name}"
+
+
+def is_wanted(overrides: Sequence[str]) -> bool:
+    """Whether any word asks for a search.
+
+    >>> is_wanted(["model=m", "precision=fp16,auto"]), is_wanted(["precision=auto-m"])
+    (True, False)
+    """
+    chosen = (word.partition("=")[2] for word in overrides if word.startswith("precision="))
+    return any("auto" in value.split(",") for value in chosen)
+
+
+def combinations(root: Path, overrides: Sequence[str], *, multirun: bool) -> list[Combination]:
+    """Every combination of words; without ``multirun`` the only one."""
+    if not multirun:
+        sweep.check_none(root, overrides)
+        return [tuple(overrides)]
+    return sweep.expand(root, overrides)
+
+
+def resolve(
+    workspace: Workspace, found: Sequence[Combination], build: Build, note: Callable[[str], None], *, dry_run: bool
+) -> tuple[list[Combination], list[Searched]]:
+    """Search for every combination that asks for it; the words that build the results, in the same order.
+
+    A combination whose budget nothing meets is left out.
+    """
+    wanted = [c for c in found if WORD in c]
+    names = result_names(wanted)
+    results = {c: search(workspace, c, names[c], build, note, dry_run=dry_run) for c in wanted}
+    words: list[Combination] = []
+    for combination in found:
+        if combination not in results:
+            words.append(combination)
+        elif results[combination].file and not dry_run:
+            new = results[combination].words
+            words.append(tuple(new if word == WORD else word for word in combination))
+    return words, list(results.values())
+
+
+def result_names(wanted: Sequence[Combination]) -> dict[Combination, str]:
+    """``auto-<model>``; with the words that differ where one model is searched for several times.
+
+    >>> list(result_names([("model=m", "precision=auto", f"target=sm{target}") for target in (89, 120)]).values())
+    ['auto-m-sm89', 'auto-m-sm120']
+    """
+    by_model: dict[str, list[Combination]] = {}
+    for combination in wanted:
+        model = next((word.partition("=")[2] for word in combination if word.startswith("model=")), "")
+        if not model:
+            raise ConfigError("no model chosen", where=WORD, hint="write model=NAME")
+        by_model.setdefault(model, []).append(combination)
+    names = {}
+    for model, several in by_model.items():
+        for combination in several:
+            own = [word for word in combination if any(word not in other for other in several)]
+            names[combination] = "-".join(["auto", model, *(word.partition("=")[2] for word in own)])
+    return names
+
+
+def search(
+    workspace: Workspace, combination: Combination, name: str, build: Build, note: Callable[[str], None], *,
+    dry_run: bool,
+) -> Searched:  # fmt: skip
+    """One search; its precision file is written unless ``dry_run``, its page always."""
+    words = [word for word in combination if word != WORD]
+    found = Search(workspace, load_base(workspace, words), words, build, note)
+    chosen = found.run()
+    says = sentence(found, chosen)
+    path = workspace.root / "conf" / "precision" / f"{name}.yaml"
+    text = "" if chosen is None else precision_file(found, chosen, says)
+    shown = path.relative_to(workspace.root).as_posix() if text and not dry_run else None
+    if shown:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text.encode())
+    made = document(found, chosen, says, shown)
+    return Searched(name, made, text, _write_page(workspace, name, made))
+
+
+def _write_page(workspace: Workspace, name: str, made: AutoDocument) -> str:
+    from trtbuild.reports import auto
+
+    folder = workspace.root / FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder.parent / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", "utf-8")
+    page = auto.render_page(made, packaged.templates(workspace.root))
+    write_atomic(folder / "auto.json", (json.dumps(made, indent=1, allow_nan=False) + "\n").encode())
+    write_atomic(folder / "auto.html", page.encode())
+    return (folder / "auto.html").relative_to(workspace.root).as_posix()
+
+
+def options_row(root: Path) -> tuple[str, str]:
+    """How ``auto`` is listed beside the options of conf/precision."""
+    done = [name for name in config.options(root, "precision") if name.startswith("auto-")]
+    found = f"; found so far: {', '.join(done)}" if done else ""
+    return "auto", f"The cheapest mix within the budget of accuracy, found by a search (docs/auto.md){found}"
