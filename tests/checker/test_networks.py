@@ -235,7 +235,8 @@ def test_precisions_are_asked_for(precision: str) -> None:
     result = trt_checker.check_conversion(graph=graph, precision=precision)
 
     assert result, str(result)
-    assert ["overflows fp16" in p.words for p in result.problems] == [True] * (precision == "fp16")
+    assert sum("overflows fp16" in p.words for p in result.problems) == (precision == "fp16")
+    assert precision == "int8" or len(result.problems) == (precision == "fp16")  # the rest of int8 may be float16
 
 
 def test_large_weights_are_checked_by_shape(monkeypatch: pytest.MonkeyPatch) -> None:
