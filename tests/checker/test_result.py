@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from trtbuild.checker.problem import QAT, Problem, settled
+from trtbuild.checker.problem import Problem, settled
 from trtbuild.checker.result import Result
 
 LGAMMA = Problem(
@@ -41,11 +41,9 @@ def test_problems_by_version_hold_the_exporters_everywhere() -> None:
     assert by_version == {"rtx-1.6": (LGAMMA, TOPK), "rtx-1.7": (LGAMMA,)}
 
 
-def refused(
-    op: str, op_type: str = "Erfinv", words: str = "no '{}' here", line: int = 0, advice: str = "rewrite it"
-) -> Problem:
+def refused(op: str, op_type: str = "Erfinv", words: str = "no '{}' here", line: int = 0) -> Problem:
     file = "net.py" if line else ""
-    return Problem("parse", "error", op, op_type, words.format(op), advice, file=file, line=line)
+    return Problem("parse", "error", op, op_type, words.format(op), "rewrite it", file=file, line=line)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +53,11 @@ def refused(
         ([refused("a", line=3), refused("b", line=3), refused("c", line=4)], [("a", ("b",)), ("c", ())]),
         ([refused("a"), refused("b", "Lgamma")], [("a", ()), ("b", ())]),
         ([refused("a"), refused("b", words="something else")], [("a", ()), ("b", ())]),
-        ([refused("a", advice=QAT), refused("b", "Dequantize", "other words")], [("a", ("b",))]),
+        (
+            [replace(refused("a", "FakeQuantWithMinMaxVars"), stage="export"),
+             replace(refused("b", "Dequantize", "other words"), stage="export")],
+            [("a", ("b",))],
+        ),
         ([refused("a"), refused("a")], [("a", ())]),
     ],
 )  # fmt: skip

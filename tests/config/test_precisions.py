@@ -42,7 +42,7 @@ def here(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_precision_is_its_file_and_what_that_builds_on(here: Path) -> None:
     """With the calibration that the config chooses."""
-    mine = Lowering("mine", "int8", quantize_ops=("MatMul",), calibration=Calibration("minmax"))
+    mine = Lowering("mine", "int8", quantize_ops=("MatMul",), rest="float16", calibration=Calibration("minmax"))
 
     assert named.precision(here, "mine") == mine
     assert named.precision(here, "tf32") == Lowering("tf32", tf32=True)
@@ -74,7 +74,7 @@ def test_int8_without_operations_is_refused(here: Path) -> None:
 def test_a_check_takes_one_and_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     """In words, and in JSON."""
     assert cli.run(["check", "net.onnx", "precision=mine", "tensorrt=rtx-1.7"]) == 0
-    assert "converts to TensorRT rtx-1.7 in mine (int8 for MatMul)" in capsys.readouterr().out
+    assert "converts to TensorRT rtx-1.7 in mine (int8 for MatMul, the rest in float16)" in capsys.readouterr().out
     assert cli.run(["check", "net.onnx", "precision=half", "tensorrt=rtx-1.7", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["lowering"] == {
         "kind": "float16", "tf32": False, "quantize_ops": [], "rest": "float32", "block": 0, "activations": False,

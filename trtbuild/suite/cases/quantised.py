@@ -155,6 +155,7 @@ def fake_four(x: T) -> T:
     "fake-quant-per-channel",
     "Fake quantisation by channel, one range of zero",
     FAKE,
+    needs="QuantizeLinear DequantizeLinear",
     issues="onnx/onnx-tensorrt#764 NVIDIA/TensorRT#2267",
     tolerance=(5e-3, 0),
 )
