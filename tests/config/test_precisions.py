@@ -78,6 +78,7 @@ def test_a_check_takes_one_and_says_what_it_is(capsys: pytest.CaptureFixture[str
     assert cli.run(["check", "net.onnx", "precision=half", "tensorrt=rtx-1.7", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["lowering"] == {
         "kind": "float16", "tf32": False, "quantize_ops": [], "rest": "float32", "block": 0, "activations": False,
+        "weight_scales": "auto", "quantize_depthwise": False, "quantize_residual_adds": False,
         "scopes": {}, "exclude_scopes": [], "exclude_ops": [],
     }  # fmt: skip
 
