@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,12 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.base.workspace import find_workspace
 from trtbuild.config.option import content, precision
 from trtbuild.core.spec import Variant
+from trtbuild.core.spec.auto import PARTS
 from trtbuild.pipeline import auto
 from trtbuild.pipeline.auto import Assignment, Search
 from trtbuild.pipeline.autobase import load_base, uniform
 from trtbuild.pipeline.autodocument import document, precision_file, sentence
-from trtbuild.pipeline.autoresult import resolve, search
+from trtbuild.pipeline.autoresult import first_round, resolve, search
 
 WORDS = ("model=m", "latency=off", "layers=off", "auto.base=fp32", "auto.candidates=[bf16,fp16]")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -132,6 +134,13 @@ def test_mistakes_are_one_line(root: Path, words: tuple[str, ...], message: str)
     network = Network.seeded(1, 2, PRECISIONS)
     with pytest.raises(ConfigError, match=message):
         search(find_workspace(root), (*WORDS, *words), "auto-m", network.build, print, dry_run=True)
+
+
+def test_a_plan_has_the_first_round(root: Path) -> None:
+    """An engine in each precision, and the sensitivities, beside what needs no search."""
+    found = [(*WORDS, "precision=auto"), ("model=m", "precision=bf16", "latency=off", "layers=off")]
+    kinds = Counter(step.kind for step in first_round(find_workspace(root), found).plan.steps)
+    assert (kinds["engine"], kinds["sensitivity"], kinds["report"]) == (3, 2 * PARTS, 1)
 
 
 def test_a_dry_run_writes_no_precision_file_and_a_search_writes_one(root: Path) -> None:

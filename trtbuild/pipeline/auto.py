@@ -137,7 +137,8 @@ class Search:
         known = [{choice.precision for choice in choices} for choices in self.choices]
         return tuple(name if name in precisions else self.auto.base for precisions in known)
 
-    def _first_round(self) -> None:
+    def first_plan(self) -> Plan:
+        """An engine with everything in each precision, and the sensitivity of every group in each candidate."""
         self.uniform[self.auto.base] = self.base
         for name in self.auto.candidates:
             try:
@@ -145,7 +146,10 @@ class Search:
             except ToolchainError as error:
                 self.dropped[name] = error.what
                 self.note(f"auto: without {name}: {error.what}")
-        plan = self._plan([(variant, self._engine_kinds()) for variant in self.uniform.values()], parts=True)
+        return self._plan([(variant, self._engine_kinds()) for variant in self.uniform.values()], parts=True)
+
+    def _first_round(self) -> None:
+        plan = self.first_plan()
         self._build(plan)
         self._read_sensitivity(plan)
         names, count = list(self.uniform), len(self.groups)

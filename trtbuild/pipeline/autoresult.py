@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,17 @@ from trtbuild.base import packaged
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
 from trtbuild.base.workspace import Workspace
+from trtbuild.building.planned import Planned, plan_combinations
+from trtbuild.building.states import Outcome
 from trtbuild.config import sweep
+from trtbuild.core.plan import Plan, post_order
+from trtbuild.core.spec import Variant
+from trtbuild.core.step import Step
 from trtbuild.documents.auto import AutoDocument
 from trtbuild.pipeline.auto import Build, Search
 from trtbuild.pipeline.autobase import load_base
 from trtbuild.pipeline.autodocument import document, precision_file, sentence
+from trtbuild.store import Store
 
 WORD = "precision=auto"
 FOLDER = "build/auto"
@@ -73,6 +79,24 @@ def resolve(
             new = results[combination].words
             words.append(tuple(new if word == WORD else word for word in combination))
     return words, list(results.values())
+
+
+def first_round(workspace: Workspace, found: Sequence[Combination]) -> Planned:
+    """What a build would start with: the first plan of every search, and everything that needs no search."""
+    variants: dict[str, Mapping[str, Step]] = {}
+    specs: dict[str, Variant] = {}
+    for combination, name in result_names([c for c in found if WORD in c]).items():
+        words = [word for word in combination if word != WORD]
+        plan = Search(
+            workspace, load_base(workspace, words), words, lambda p: Outcome(), lambda line: None
+        ).first_plan()
+        variants |= {f"{name}: {variant}": roles for variant, roles in plan.variants.items()}
+        specs |= {f"{name}: {variant}": spec for variant, spec in plan.specs.items()}
+    if others := [combination for combination in found if WORD not in combination]:
+        plan = plan_combinations(workspace, others).plan
+        variants, specs = {**variants, **plan.variants}, {**specs, **plan.specs}
+    steps = post_order(step for roles in variants.values() for step in roles.values())
+    return Planned(workspace, Store(workspace), Plan(steps, variants, specs))
 
 
 def result_names(wanted: Sequence[Combination]) -> dict[Combination, str]:
