@@ -32,5 +32,5 @@ def test_two_built_variants_are_compared_by_their_ids(workspace: Path, trtbuild)
     ids = [f"tiny-{precision}-rtx-1.7-onnxruntime" for precision in ("fp32", "fp16")]
     done = trtbuild("diff", *ids, check=0, cwd=workspace / "conf")
 
-    assert done.stdout.startswith(f"{ids[1]} against {ids[0]}: RMS error of scores")
+    assert done.stdout.startswith(f"{ids[1]} against {ids[0]}:\n  RMS error of scores")
     assert f"built: {', '.join(sorted(ids))}" in trtbuild("diff", ids[0], "nothing", check=2).stderr

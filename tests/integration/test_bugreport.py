@@ -212,7 +212,9 @@ def test_a_precision_of_the_users_own_is_checked_and_reduced(workspace: Path, tr
 def test_what_a_model_excludes_stays_out_of_a_reduction(workspace: Path, trtbuild) -> None:
     """The scope that stays in float32 cannot be where int8 deviates, and a report's matrix has the user's precision."""
     (workspace / "conf" / "precision").mkdir(exist_ok=True)
-    (workspace / "conf" / "precision" / "mine.yaml").write_text("defaults: [int8]\nquantize_ops: [Conv, MatMul]\n")
+    (workspace / "conf" / "precision" / "mine.yaml").write_text(
+        "defaults: [int8]\nquantize_ops: [Conv, MatMul]\nrest: float32\n"
+    )
     words = ("model=tiny", "precision=mine", "+model.overrides.mine.exclude_scopes=[net]")
     check = json.loads(trtbuild("check", *words, "--json", check=0).stdout)
     small = ("+model.validation.deviation.max_abs=1e-9", "calibration=entropy")

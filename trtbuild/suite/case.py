@@ -85,6 +85,7 @@ class Case:
     issues: tuple[str, ...] = ()
     parameters: Parameters = field(default_factory=dict)
     precision: str = "fp32"
+    precision_keys: Mapping[str, Any] = field(default_factory=dict)  # of its Lowering, where they differ from conf
     own_tolerance: Tolerance | None = None
     needs: tuple[str, ...] = ()  # ONNX operations that the exported graph must have
     structure: str = STRUCTURE
@@ -108,7 +109,8 @@ class Case:
         Raises:
             ConfigError: there is no such precision.
         """
-        return lowering_of(packaged_conf().parent if self.packaged else self.file.parent.parent, self.precision)
+        root = packaged_conf().parent if self.packaged else self.file.parent.parent
+        return replace(lowering_of(root, self.precision), **self.precision_keys)
 
     @property
     def tolerance(self) -> Tolerance:
@@ -151,6 +153,7 @@ def case(
     id: str, title: str, inputs: Mapping[str, Input], *, points: Iterable[Parameters] = ({},),
     issues: str | Sequence[str] = (), needs: Needs = (), structure: str = STRUCTURE,
     category: str = "", precision: str = "fp32", tolerance: tuple[float, float] | None = None, opset: int = OPSET,
+    precision_keys: Mapping[str, object] | None = None,
 ) -> Callable[[Callable[..., object]], Family]:  # fmt: skip
     """Make the decorated function a case, or one case for each of ``points``.
 
@@ -175,6 +178,7 @@ def case(
                     issues=_words(own.get("issues", issues)),
                     parameters=point,
                     precision=_text(precision, point),
+                    precision_keys=dict(precision_keys or {}),
                     own_tolerance=Tolerance(*allowed) if allowed else None,
                     needs=_words(needs(**point) if callable(needs) else needs),
                     structure=_text(structure, point),

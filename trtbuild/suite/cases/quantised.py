@@ -40,6 +40,7 @@ def conv_groups(x: T, groups: int, c: int) -> T:
     "int8 depthwise convolution, batch normalisation and swish at the end",
     IMAGE,
     precision="int8",
+    precision_keys={"quantize_depthwise": True, "rest": "float32"},
     issues="NVIDIA/TensorRT#3385",
     needs="Conv Sigmoid Mul",
     structure="Q, DQ, Conv by channel, Sigmoid, Mul",
@@ -78,11 +79,15 @@ def residual(x: T) -> T:
     return tf.nn.relu(tf.nn.conv2d(y, weights(3, 3, 8, 8, scale=0.1, seed=2), 1, "SAME") + x)
 
 
+TRANSPOSED = {"quantize_ops": ("ConvTranspose",), "rest": "float32"}  # the packaged int8 leaves it alone
+
+
 @case(
     "qdq-convtranspose-{form}",
     "int8 transposed convolution, {form}",
     IMAGE,
     precision="int8",
+    precision_keys=TRANSPOSED,
     tolerance=(0.3, 0.1),
     needs="ConvTranspose",
     points=[{"form": "alone", "id": "qdq-convtranspose-wrong"}, {"form": "relu", "id": "qdq-convtranspose-activation"}],
@@ -99,6 +104,7 @@ def deconv(x: T, form: str) -> T:
     "int8 transposed convolution in 3-D",
     {"x": f32(1, 3, 3, 3, 4)},
     precision="int8",
+    precision_keys=TRANSPOSED,
     needs="ConvTranspose",
     issues="NVIDIA/TensorRT#4668 NVIDIA/Model-Optimizer#688",
 )
