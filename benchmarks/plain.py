@@ -16,10 +16,10 @@ def main(root: Path, name: str, out: Path) -> None:
     import yaml
 
     from trtbuild.arrays import data, outputs
-    from trtbuild.core.spec import Lowering
+    from trtbuild.config import named
     from trtbuild.deviation import statistics
-    from trtbuild.graphs import canonical, qdq
-    from trtbuild.graphs.graph import element_types, hoist_constants
+    from trtbuild.graphs import canonical, lowered, qdq
+    from trtbuild.graphs.graph import hoist_constants
     from trtbuild.graphs.placement import Placement
     from trtbuild.quantizers import minmax
     from trtbuild.runtimes import calibration, onnxruntime, tensorflow
@@ -46,11 +46,12 @@ def main(root: Path, name: str, out: Path) -> None:
     # int8 with min-max calibration.
     graph = onnx.load(out / "model.onnx")
     hoist_constants(graph.graph)
-    lowering = Lowering("int8", "int8", quantize_ops=("Conv", "ConvTranspose", "MatMul", "Gemm"))
-    nodes, _ = qdq.candidates(graph.graph, element_types(graph), Placement(lowering))
-    quantizer = minmax.make({})
-    calibration.calibrate(graph, qdq.activations(nodes, graph.graph), samples("calibration"), inputs, 8, quantizer)
-    qdq.insert(graph, nodes, quantizer.ranges())
+    placement = Placement(named.precision(root, "int8"))
+    lowered.prepare(graph, placement)
+    nodes, _ = lowered.quantised_nodes(graph, placement)
+    quantizer, tensors = minmax.make({}), qdq.activations(nodes, graph.graph, placement)
+    calibration.calibrate(graph, tensors, [samples("calibration")], inputs, 8, quantizer)
+    lowered.write(graph, placement, nodes, quantizer.ranges())
     canonical.strip(graph)
     (out / "lowered.onnx").write_bytes(canonical.to_bytes(graph))
     running = onnxruntime.open_session(out / "lowered.onnx", {"providers": ["CPUExecutionProvider"]})
@@ -64,7 +65,7 @@ def main(root: Path, name: str, out: Path) -> None:
     shape = inputs["image"]["shape"][1:]
     profile = [[n, *shape] for n in inputs["image"]["profile"].values()]
     options = {"profiles": {"image": profile}, "compute_capabilities": [], "tf32": False}
-    (out / "engine.plan").write_bytes(kit.build(parsed, trt, log, options))
+    (out / "engine.plan").write_bytes(kit.build(parsed, trt, log, options).plan)
 
     # Deviation.
     sides = [outputs.load(out / f"{side}.npz") for side in ("reference", "exported", "lowered")]
