@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict, get_args
+from typing import get_args
 
 from trtbuild.base import lifeline
 from trtbuild.base.errors import ConfigError, SourceError, WorkspaceError
-from trtbuild.base.files import inside, write_atomic
+from trtbuild.base.files import write_atomic
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import Workspace
+from trtbuild.building.incomingmodel import copy_in, inspected, kind_of, track
 from trtbuild.config import named
-from trtbuild.core.recipes import DataParams, InputParams, SourceKind, SourceParams
+from trtbuild.core.recipes import DataParams, InputParams, SourceParams
 from trtbuild.core.spec import LoweringKind
 from trtbuild.core.spec.model import Dtype
 from trtbuild.store import tracking
-from trtbuild.workers.child import run_job
-
-
-class ModelAbout(TypedDict):
-    """What a model says about itself (workers/jobs/inspect.py)."""
-
-    source: SourceParams
-    inputs: dict[str, InputParams]
-    quantised: bool
-
 
 IGNORE = """\
 /.trtbuild/
@@ -164,7 +154,7 @@ def _add_model(
     config = workspace.conf / "model" / f"{name}.yaml"
     tracked = root / tracking.MODELS_FILE
     before = tracked.read_bytes() if tracked.exists() else None
-    source: SourceParams = {"kind": _kind(model), "path": str(model)}
+    source: SourceParams = {"kind": kind_of(model), "path": str(model)}
     if source["kind"] == "saved_model":
         source["signature"] = options.get("--signature")
         if "--tags" in options:
@@ -172,15 +162,15 @@ def _add_model(
     data = {key: _data(folder, key, options.get(f"--{key}")) for key in ("calibration", "validation")}
     made: list[Path] = []  # new files and folders
     try:
-        with _inspected(workspace, source, shapes, model) as (about, file):
+        with inspected(workspace, source, shapes, model) as (about, file):
             path = folder / model.name
-            _copy(file, root / path, made)
+            copy_in(file, root / path, made)
             for key, value in data.items():
                 if isinstance(value, str):
-                    _copy(Path(options[f"--{key}"]).resolve(), root / value, made)
+                    copy_in(Path(options[f"--{key}"]).resolve(), root / value, made)
         text = model_yaml({**about["source"], "path": path.as_posix()}, about["inputs"], data)
         write_atomic(config, (text + (QAT if about["quantised"] else "")).encode())
-        _track(root, folder)
+        track(root, folder)
     except BaseException:  # whatever the error, the workspace is as it was before
         config.unlink(missing_ok=True)
         if before is None:
@@ -197,38 +187,6 @@ def _add_model(
     say(f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision={precision}")
 
 
-def _kind(model: Path) -> SourceKind:
-    if model.is_dir():
-        return "saved_model"
-    kinds: dict[str, SourceKind] = {
-        ".keras": "keras",
-        ".h5": "keras",
-        ".hdf5": "keras",
-        ".pb": "frozen_graph",
-        ".onnx": "onnx",
-    }
-    if model.suffix not in kinds:
-        hint = "a SavedModel is a folder; files are .keras, .h5, .pb (frozen graph) or .onnx"
-        raise ConfigError(f"cannot tell what a '{model.suffix}' file is", where=str(model), hint=hint)
-    return kinds[model.suffix]
-
-
-def _copy(source: Path, target: Path, made: list[Path]) -> None:
-    """Copy a file, or a folder whose links stay inside it; a new target is added to ``made``."""
-    if source == target:
-        return
-    if target.exists():
-        raise ConfigError("another file is already there", where=str(target), hint="choose another name: --name NAME")
-    if target.is_relative_to(source):
-        raise ConfigError("the workspace cannot be inside the model's own folder", where=str(source))
-    for parent, folders, files in os.walk(source):
-        for name in (*folders, *files):
-            inside(source, Path(parent, name).relative_to(source).as_posix(), where=str(source))
-    made.append(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
-
-
 def _data(folder: Path, key: str, given: str | None) -> str | DataParams:
     if given is None:
         count = CALIBRATION_SAMPLES if key == "calibration" else VALIDATION_SAMPLES
@@ -236,23 +194,6 @@ def _data(folder: Path, key: str, given: str | None) -> str | DataParams:
     if not Path(given).exists():
         raise ConfigError("no such file or folder", where=given)
     return (folder / f"{key}{Path(given).suffix}").as_posix()
-
-
-@contextlib.contextmanager
-def _inspected(
-    workspace: Workspace, source: SourceParams, shapes: Mapping[str, list[int | None]], model: Path
-) -> Iterator[tuple[ModelAbout, Path]]:
-    """What the model says about itself, and the file to use: the model, or what was made from it.
-
-    This runs in a child process: loading foreign files can crash the process that does it.
-    """
-    params = {"source": dict(source), "shapes": dict(shapes)}
-    with workspace.scratch("init") as box:
-        out = run_job(
-            "workers.jobs.inspect", params, {"source": model}, box, where=model.name, workspace=workspace.root
-        )
-        made = out / "model"
-        yield json.loads((out / "model.json").read_text("utf-8")), made if made.exists() else model
 
 
 def model_yaml(source: SourceParams, inputs: Mapping[str, InputParams], data: Mapping[str, object]) -> str:
@@ -287,20 +228,6 @@ def describe_input(spec: InputParams) -> dict[str, object]:
     integer = str(spec["dtype"]).startswith(("int", "bool"))
     described["range"] = [0, 256] if spec["dtype"] == "uint8" else [0, 2] if integer else [0.0, 1.0]
     return described
-
-
-def _track(root: Path, folder: Path) -> None:
-    """Add an entry to models.dvc; DVC itself digests and caches the folder."""
-    path = root / tracking.MODELS_FILE
-    content = tracking.read_yaml(path)
-    content = content if isinstance(content, dict) else {}
-    outs = [out for out in content.get("outs", []) if out["path"] != folder.as_posix()]
-    write_atomic(path, tracking.to_yaml({**content, "outs": [*outs, {"path": folder.as_posix()}]}))
-    ignore = root / "models" / ".gitignore"
-    lines = ignore.read_text("utf-8").splitlines() if ignore.exists() else []
-    if f"/{folder.name}" not in lines:
-        write_atomic(ignore, ("\n".join([*lines, f"/{folder.name}"]) + "\n").encode())
-    tracking.run_dvc(root, ["commit", "-f", folder.as_posix()])
 
 
 def say(line: str) -> None:
