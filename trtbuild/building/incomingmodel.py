@@ -76,12 +76,13 @@ def inspected(
 
 
 def track(root: Path, folder: Path) -> None:
-    """Add an entry to models.dvc; DVC itself digests and caches the folder."""
+    """Add an entry to models.dvc, or bring it up to date; DVC itself digests and caches the folder."""
     path = root / tracking.MODELS_FILE
     content = tracking.read_yaml(path)
     content = content if isinstance(content, dict) else {}
-    outs = [out for out in content.get("outs", []) if out["path"] != folder.as_posix()]
-    write_atomic(path, tracking.to_yaml({**content, "outs": [*outs, {"path": folder.as_posix()}]}))
+    outs = content.get("outs", [])
+    if all(out["path"] != folder.as_posix() for out in outs):  # an entry that is there keeps its place and its remote
+        write_atomic(path, tracking.to_yaml({**content, "outs": [*outs, {"path": folder.as_posix()}]}))
     ignore = root / "models" / ".gitignore"
     lines = ignore.read_text("utf-8").splitlines() if ignore.exists() else []
     if f"/{folder.name}" not in lines:
