@@ -63,7 +63,7 @@ def test_a_difference_is_new_against_old(tmp_path: Path, capsys: pytest.CaptureF
         ([FP32, "-o"], "--output: expects a value"),
         ([FP32, "--layers", "-o", "out"], "--layers: expects a value"),
         ([FP32, "-o", "out", "--layer", "x"], "did you mean '--layers'?"),
-        ([FP32, "-o", "out", "--from", "x"], "'flamegraph' takes no option --from; only init does"),
+        ([FP32, "-o", "out", "--from", "x"], "'flamegraph' takes no option --from; only init and replace do"),
         ([FP32, "-o", "out", "-o", "out"], "is given twice"),
         ([FP32, "-o", "out", "--mode", "anchr"], "did you mean 'anchor'?"),
         ([FP32, "-o", "out", "--mode", "macs"], "mode macs needs the layers' dimensions"),
