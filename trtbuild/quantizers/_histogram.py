@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import numpy as np
 
@@ -51,3 +52,21 @@ class Magnitudes:
         merged = self.counts.reshape(-1, 2).sum(axis=1)
         self.counts = np.concatenate([merged, np.zeros_like(merged)])
         self.width *= 2
+
+
+class HistogramQuantizer(ABC):
+    """A quantizer that keeps one histogram of ``bins`` or more for each tensor, and chooses its range at the end."""
+
+    def __init__(self, bins: int) -> None:
+        self._bins = bins
+        self._seen: dict[str, Magnitudes] = {}
+
+    def observe(self, tensor: str, values: Array) -> None:
+        self._seen.setdefault(tensor, Magnitudes(self._bins)).add(values)
+
+    def ranges(self) -> dict[str, float]:
+        return {tensor: self.range_of(seen) for tensor, seen in self._seen.items()}
+
+    @abstractmethod
+    def range_of(self, seen: Magnitudes) -> float:
+        """The range of a tensor with this histogram."""

@@ -9,25 +9,14 @@ import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
 from trtbuild.quantizers import Options
-from trtbuild.quantizers._histogram import Magnitudes
+from trtbuild.quantizers._histogram import HistogramQuantizer, Magnitudes
 
 LEVELS = 128  # magnitudes that symmetric int8 tells apart
 STRIDE = 8  # candidate ranges in bins; 1 is eight times slower and moves the optimum by less than half a percent
 
 
-class Entropy:
-    def __init__(self, bins: int) -> None:
-        self._bins = bins
-        self._seen: dict[str, Magnitudes] = {}
-
-    def observe(self, tensor: str, values: Array) -> None:
-        self._seen.setdefault(tensor, Magnitudes(self._bins)).add(values)
-
-    def ranges(self) -> dict[str, float]:
-        return {tensor: self._range(seen) for tensor, seen in self._seen.items()}
-
-    @staticmethod
-    def _range(seen: Magnitudes) -> float:
+class Entropy(HistogramQuantizer):
+    def range_of(self, seen: Magnitudes) -> float:
         counts = seen.counts.astype(np.float64)
         # After a ReLU most values are exactly zero, which every range represents: they must not decide.
         counts[0] = counts[1]

@@ -10,7 +10,7 @@ import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
 from trtbuild.quantizers import Options
-from trtbuild.quantizers._histogram import Magnitudes
+from trtbuild.quantizers._histogram import HistogramQuantizer, Magnitudes
 
 LARGEST = 127  # the largest magnitude of symmetric int8
 # Candidate ranges: the largest value over 2^(i/STEPS), down to 2^-OCTAVES of it.  Neighbours differ by 2 %, and the
@@ -18,19 +18,8 @@ LARGEST = 127  # the largest magnitude of symmetric int8
 STEPS, OCTAVES = 32, 10
 
 
-class MeanSquaredError:
-    def __init__(self, bins: int) -> None:
-        self._bins = bins
-        self._seen: dict[str, Magnitudes] = {}
-
-    def observe(self, tensor: str, values: Array) -> None:
-        self._seen.setdefault(tensor, Magnitudes(self._bins)).add(values)
-
-    def ranges(self) -> dict[str, float]:
-        return {tensor: self._range(seen) for tensor, seen in self._seen.items()}
-
-    @staticmethod
-    def _range(seen: Magnitudes) -> float:
+class MeanSquaredError(HistogramQuantizer):
+    def range_of(self, seen: Magnitudes) -> float:
         if not seen.largest:
             return 0.0
         counts = seen.counts.astype(np.float64)
