@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import versions
 from tests.support.autobuild import MODEL, Network
-from trtbuild.base.errors import ConfigError
+from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.base.workspace import find_workspace
 from trtbuild.config.option import content, precision
 from trtbuild.core.spec import Variant
@@ -134,6 +134,26 @@ def test_mistakes_are_one_line(root: Path, words: tuple[str, ...], message: str)
     network = Network.seeded(1, 2, PRECISIONS)
     with pytest.raises(ConfigError, match=message):
         search(find_workspace(root), (*WORDS, *words), "auto-m", network.build, print, dry_run=True)
+
+
+def test_a_network_without_groups_stays_as_it_is(base: Variant) -> None:
+    """Nothing multiplies in it."""
+    search, chosen = searched(base, Network([], []), 0.01)
+    assert chosen is not None and sentence(search, chosen).startswith("fp32: drop 0 of 0.01")
+    assert document(search, chosen, "", None)["groups"] == []
+
+
+def test_candidates_that_no_device_of_the_target_has_are_one_line(root: Path) -> None:
+    words = [*WORDS, "auto.candidates=[fp8,nvfp4]"]
+    with pytest.raises(ToolchainError, match="none of fp8, nvfp4 can be built for this target: fp8 needs"):
+        search(
+            find_workspace(root),
+            words,
+            "auto-m",
+            Network.seeded(1, 2, PRECISIONS).build,
+            lambda line: None,
+            dry_run=True,
+        )
 
 
 def test_a_plan_has_the_first_round(root: Path) -> None:

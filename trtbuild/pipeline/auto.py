@@ -146,6 +146,11 @@ class Search:
             except ToolchainError as error:
                 self.dropped[name] = error.what
                 self.note(f"auto: without {name}: {error.what}")
+        if len(self.uniform) == 1:
+            why = "; ".join(self.dropped.values())
+            what = f"none of {', '.join(self.auto.candidates)} can be built for this target: {why}"
+            hint = "name others, or another target (docs/precisions.md)"
+            raise ToolchainError(what, where="auto.candidates", hint=hint)
         return self._plan([(variant, self._engine_kinds()) for variant in self.uniform.values()], parts=True)
 
     def _first_round(self) -> None:

@@ -33,6 +33,8 @@ def sentence(search: Search, chosen: Assignment | None) -> str:
 
 def placement(search: Search, precisions: Sequence[str]) -> str:
     """``int8 except head and encoder/stem``, the exceptions with their precision where they have several."""
+    if not precisions:
+        return search.auto.base
     counts = Counter(precisions)
     usual = max(counts, key=lambda name: counts[name])
     others = [(g["name"], p) for g, p in zip(search.groups, precisions, strict=True) if p != usual]
