@@ -18,7 +18,7 @@ PACKAGE = Path(trtbuild.__path__[0])
 FOLDERS = (
     "__main__", "__init__", "api", "cli",
     "pipeline", "bugreport", "reducing", "suite", "checker",
-    "building", "remote", "steps", "reports", "layers", "deviation", "auto", "engine", "latency", "workers",
+    "building", "steps", "reports", "layers", "deviation", "auto", "engine", "latency", "workers", "remote",
     "runtimes", "sources", "trt", "graphs", "quantizers", "arrays",
     "config", "store", "toolchains", "machine", "core", "documents", "base", "demo",
 )  # fmt: skip

@@ -25,8 +25,8 @@ from trtbuild.base.errors import (
     TrtbuildError,
     WorkerDied,
 )
-from trtbuild.building.sandbox import as_error, prepare
-from trtbuild.core.job import Failure, Job, read_job
+from trtbuild.building.sandbox import as_error
+from trtbuild.core.job import Failure, Job, prepare, read_job
 from trtbuild.core.step import Step
 from trtbuild.store import Store
 from trtbuild.workers.child import error_of

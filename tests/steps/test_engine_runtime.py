@@ -22,8 +22,7 @@ from tests.support.graphs import graph
 from tests.support.pages import PASSPORT as PAGE_PASSPORT
 from trtbuild.arrays.arrayfile import open_npz
 from trtbuild.base.packaged import templates
-from trtbuild.building import sandbox
-from trtbuild.core.job import read_result
+from trtbuild.core.job import prepare, read_result
 from trtbuild.core.spec import Latency, Runtime, Target, Toolchain, Variant
 from trtbuild.core.spec.data import Data, RandomData
 from trtbuild.core.step import Step
@@ -65,7 +64,7 @@ def run(folder: Path, step: Step, **inputs: Any) -> tuple[str, Path]:
         paths[name] = folder / f"{name}.json"
         paths[name].write_text(given[name] if isinstance(given[name], str) else json.dumps(given[name]), "utf-8")
     place = folder / "sandbox"
-    sandbox.prepare(place, step.kind, step.params, paths, folder)
+    prepare(place, step.kind, step.params, paths, folder)
     argv = [sys.executable, "-s", str(WORKER), str(place)]
     subprocess.run(argv, cwd=place, capture_output=True, timeout=60, env=fakegpu.environment(folder))
     result = read_result(place)
@@ -216,7 +215,7 @@ def test_from_the_model_to_the_page_the_engine_is_what_counts(tmp_path: Path) ->
             continue
         place = tmp_path / step.key
         inputs = {name: root / source.path for name, source in step.inputs.items()}
-        sandbox.prepare(place, step.kind, step.params, inputs, root)
+        prepare(place, step.kind, step.params, inputs, root)
         subprocess.run([sys.executable, "-s", str(WORKER), str(place)], cwd=place, env=environment, check=True)
         shutil.copytree(place / "out", out)
     folder = root / planned(made).steps[-1].folder

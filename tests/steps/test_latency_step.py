@@ -14,8 +14,7 @@ import onnx
 import pytest
 
 from tests.support.graphs import graph
-from trtbuild.building import sandbox
-from trtbuild.core.job import read_result
+from trtbuild.core.job import prepare, read_result
 from trtbuild.core.plan import make_plan
 from trtbuild.core.spec import (
     BuildSpec,
@@ -73,7 +72,7 @@ def run(folder: Path, step: Step, **graphs: onnx.ModelProto | bytes) -> tuple[di
         content = graphs.get(name, tiny())
         paths[name].write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
     place = folder / "sandbox"
-    sandbox.prepare(place, step.kind, step.params, paths, folder)
+    prepare(place, step.kind, step.params, paths, folder)
     subprocess.run([sys.executable, "-s", str(WORKER), str(place)], cwd=place, capture_output=True, timeout=60)
     result = read_result(place)
     assert result is not None

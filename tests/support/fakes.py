@@ -16,7 +16,7 @@ from trtbuild.core.schedule import Resources, fits
 from trtbuild.core.step import File, Input, Out, Step
 from trtbuild.store import Store
 from trtbuild.store.digests import file_md5
-from trtbuild.workers.executors import Completion
+from trtbuild.workers.executors import Completion, Interpreter
 
 PYTHON = Path("python")  # the fake executor starts no interpreter
 
@@ -77,8 +77,10 @@ class FakeExecutor:
     def free(self, step: Step) -> bool:
         return fits(step, [running for running, _ in self._started], Resources(self.slots, 10**12))
 
-    def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
+    def start(self, step: Step, sandbox: Path, interpreter: Interpreter) -> bool:
+        interpreter(step)
         self._started.append((step, sandbox))
+        return True
 
     def wait(self, timeout_s: float | None) -> Completion | None:
         step, sandbox = self._started.pop(0)

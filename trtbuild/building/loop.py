@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from trtbuild.building.observation import judge_step, unpulled_sources
 from trtbuild.building.states import Ending, Outcome
 from trtbuild.core import memory
 from trtbuild.core.explain import Judgement
+from trtbuild.core.job import prepare
 from trtbuild.core.plan import Plan
 from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.schedule import Schedule
@@ -26,7 +27,7 @@ from trtbuild.remote.fetching import Fetcher
 from trtbuild.remote.models import bring_models
 from trtbuild.store import Store
 from trtbuild.store.objects import DamagedObject
-from trtbuild.workers.executors import Completion, Executor
+from trtbuild.workers.executors import Beginning, Completion, Executor, Interpreter
 from trtbuild.workers.status import Status
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 _TICK_S = 5.0  # how often the status is told that time passes
 _LOCKED_POLL_S = 0.2  # how often to look again when another trtbuild holds a step
-Interpreter = Callable[[Step], Path]
 
 
 class Builder:
@@ -43,11 +43,12 @@ class Builder:
     def __init__(self, store: Store, executor: Executor, interpreter: Interpreter, status: Status) -> None:
         self.store, self.executor, self.interpreter, self.status = store, executor, interpreter, status
         store.note = status.note
-        self.fetcher = Fetcher(store, status)
+        self.fetcher = Fetcher(store, status.note)
         self.outcome = Outcome()
         self._locks: dict[str, BaseFileLock] = {}
         self._digests: dict[str, Mapping[str, Digest]] = {}
         self._brought: dict[str, RemoteError | None] = {}
+        self._why: dict[str, str] = {}  # steps run, by key
         self._steps: tuple[Step, ...] = ()
         self._model_files: Mapping[str, Iterable[str]] = {}
         self._sandboxes = Path()
@@ -70,7 +71,9 @@ class Builder:
                 if schedule.running:
                     ended = self.executor.wait(_LOCKED_POLL_S if schedule.ready() else _TICK_S)
                     self.status.tick()
-                    if ended is not None:
+                    if isinstance(ended, Beginning):
+                        self.status.started(ended.step, f"{self._why[ended.step.key]}; on {ended.where}")
+                    elif ended is not None:
                         self._conclude(ended, schedule)
                 elif not progress:
                     time.sleep(_LOCKED_POLL_S)
@@ -164,12 +167,12 @@ class Builder:
             raise known
 
     def _start(self, step: Step, judgement: Judgement) -> None:
-        interpreter = self.interpreter(step)
         folder = self._sandboxes / f"{step.model}.{Path(step.folder).name}"
         inputs = {name: self.store.root / source.path for name, source in step.inputs.items()}
-        sandbox.prepare(folder, step.kind, step.params, inputs, self.store.root)
-        self.status.started(step, judgement.why)
-        self.executor.start(step, folder, interpreter)
+        prepare(folder, step.kind, step.params, inputs, self.store.root)
+        self._why[step.key] = judgement.why
+        if self.executor.start(step, folder, self.interpreter):
+            self.status.started(step, judgement.why)
 
     def _conclude(self, ended: Completion, schedule: Schedule) -> None:
         step = ended.step

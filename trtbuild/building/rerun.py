@@ -15,6 +15,7 @@ from trtbuild.base.files import is_inside
 from trtbuild.base.text import printable
 from trtbuild.base.workspace import Workspace, find_workspace
 from trtbuild.building import sandbox
+from trtbuild.core.job import prepare
 from trtbuild.core.parse import parse
 from trtbuild.core.record import PARAMS_FILE, Record
 from trtbuild.core.step import Environment, Out, Step
@@ -106,8 +107,9 @@ def _run(workspace: Workspace, folder: Path, recipe: Recipe, out: Path) -> None:
     )  # fmt: skip
     with workspace.scratch("rerun") as scratch:
         box = scratch / folder.name
-        sandbox.prepare(box, recipe.kind, recipe.params, inputs, workspace.root)
-        sandbox.run_alone(step, box, _interpreter(recipe), lambda executor: _follow(executor, box / "log.txt"))
+        prepare(box, recipe.kind, recipe.params, inputs, workspace.root)
+        log = box / "log.txt"
+        sandbox.run_alone(step, box, lambda _: _interpreter(recipe), lambda executor: _follow(executor, log))
         shutil.rmtree(out, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(box / "out", out)

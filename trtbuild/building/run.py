@@ -12,6 +12,7 @@ from trtbuild.building.observation import judge_plan
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import Outcome
 from trtbuild.core.plan import Plan, post_order
+from trtbuild.workers.executors import Site
 from trtbuild.workers.status import Status, make_status
 
 
@@ -29,7 +30,7 @@ def build_planned(p: Planned, *, install: bool = True, status: Status | None = N
     try:
         builder = Builder(
             p.store,
-            import_module(f"trtbuild.workers.executors.{executor.module}").make(executor),
+            import_module(f"trtbuild.workers.executors.{executor.module}").make(executor, Site(p.store, reporter.note)),
             lambda step: toolchains.of_step(step, install=install, note=reporter.note),
             reporter,
         )

@@ -1,4 +1,4 @@
-"""A step's sandbox: a folder with links to its inputs, its job, its log and its outputs; and how its end is read."""
+"""How the end of a step in its sandbox (core/job.py) is read, and what is kept of one that failed."""
 
 from __future__ import annotations
 
@@ -8,37 +8,28 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied
 from trtbuild.base.signatures import everything
 from trtbuild.base.workspace import Workspace
-from trtbuild.core.job import Job, read_result, write_job
+from trtbuild.core.job import read_result
 from trtbuild.core.step import Step
 from trtbuild.workers.child import error_of
-from trtbuild.workers.executors import Completion
+from trtbuild.workers.executors import Completion, Interpreter
 from trtbuild.workers.executors.local import LocalExecutor
 from trtbuild.workers.process import Death
 
 _FULL_DISK_BYTES = 1 << 20
 
 
-def prepare(sandbox: Path, kind: str, params: Mapping[str, object], inputs: Mapping[str, Path], root: Path) -> None:
-    """Make a step's sandbox: ``in/`` links to the inputs, ``out/`` is written to, job.json has relative paths."""
-    shutil.rmtree(sandbox, ignore_errors=True)
-    (sandbox / "out").mkdir(parents=True)
-    (sandbox / "in").mkdir()
-    links = {}
-    for name, path in inputs.items():
-        links[name] = f"in/{name}{path.suffix}"  # Keras distinguishes its formats by suffix
-        (sandbox / links[name]).symlink_to(path)
-    (sandbox / "in" / "workspace").symlink_to(root)
-    write_job(sandbox, Job(kind, params, links, "out", "in/workspace"))
-
-
 def check(step: Step, ended: Completion) -> None:
     """Raise the error in a finished step's result, or the meaning of its absence; a missing output is a bug."""
+    if ended.error is not None:
+        raise ended.error
+    if ended.recorded:
+        return
     result = read_result(ended.sandbox)
     if ended.exceeded:
         hint = "allow more, or see the log for what it was about"
@@ -52,7 +43,7 @@ def check(step: Step, ended: Completion) -> None:
         raise TrtbuildError(f"{step.kind} did not write {missing[0]}", where=step.folder)
 
 
-def run_alone(step: Step, folder: Path, interpreter: Path, watch: Callable[[LocalExecutor], Completion]) -> None:
+def run_alone(step: Step, folder: Path, interpreter: Interpreter, watch: Callable[[LocalExecutor], Completion]) -> None:
     """Run one prepared step outside any plan; ``watch`` waits for its end (and can show its log)."""
     executor = LocalExecutor(1)
     try:

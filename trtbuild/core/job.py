@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -68,6 +69,19 @@ class Result:
     ok: bool
     failure: Failure | None = None
     facts: Mapping[str, object] = field(default_factory=dict)  # peak memory, seconds: for people, never for keys
+
+
+def prepare(sandbox: Path, kind: str, params: Mapping[str, object], inputs: Mapping[str, Path], root: Path) -> None:
+    """Make a step's sandbox: ``in/`` links to the inputs, ``out/`` is written to, job.json has relative paths."""
+    shutil.rmtree(sandbox, ignore_errors=True)
+    (sandbox / "out").mkdir(parents=True)
+    (sandbox / "in").mkdir()
+    links = {}
+    for name, path in inputs.items():
+        links[name] = f"in/{name}{path.suffix}"  # Keras distinguishes its formats by suffix
+        (sandbox / links[name]).symlink_to(path)
+    (sandbox / "in" / "workspace").symlink_to(root)
+    write_job(sandbox, Job(kind, params, links, "out", "in/workspace"))
 
 
 def write_job(folder: Path, job: Job) -> None:

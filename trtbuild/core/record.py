@@ -77,6 +77,11 @@ def params(step: Step) -> dict[str, object]:
     }
 
 
+def new_record(step: Step, digests: Mapping[str, Digest], outs: Mapping[str, Digest]) -> Record:
+    """What is recorded of a step that read these inputs, by workspace path, and made these outputs, by name."""
+    return Record(command(step), {dep_path(step, path): digest for path, digest in digests.items()}, params(step), outs)
+
+
 def action_key(step: Step, digests: Mapping[str, Digest]) -> str:
     """DVC's run-cache key of the step with these inputs (sha256, 64 hex digits).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from trtbuild.base.errors import RemoteError
 from trtbuild.core.record import Digest
@@ -11,7 +11,6 @@ from trtbuild.remote.pull import fetch, lacking, put, refusal, unsealed
 from trtbuild.remote.remotes import Remote, TamperedError, answers, open_remote
 from trtbuild.remote.resolve import remote_record
 from trtbuild.store import Store
-from trtbuild.workers.status import Status
 
 _ANSWER_S = 10.0  # a remote only helps a build; one that does not answer by then is not used
 
@@ -22,8 +21,8 @@ class Fetcher:
     Content that is not what it should be is an error, never a reason to silently build again.
     """
 
-    def __init__(self, store: Store, status: Status) -> None:
-        self.store, self.status = store, status
+    def __init__(self, store: Store, note: Callable[[str], None]) -> None:
+        self.store, self.note = store, note
         self._remote: Remote | None = None
         self._opened = False
         self.requested: set[str] = set()  # keys of steps whose recorded outputs were requested
@@ -36,7 +35,7 @@ class Fetcher:
         remote = self._open() if records else None
         if remote is None:
             return
-        self.status.note(f"pull   {len(records)} recorded step{'s' * (len(records) != 1)}")
+        self.note(f"pull   {len(records)} recorded step{'s' * (len(records) != 1)}")
         wanted = [digest for step, record in records.items() for digest in lacking(step, record, self.store)]
         try:
             fetched, refused = fetch(wanted, self.store, remote)
@@ -95,4 +94,4 @@ class Fetcher:
 
     def _close(self, error: RemoteError) -> None:
         self._remote = None
-        self.status.note(f"note   {error.where}: {error.what}; continuing without it")
+        self.note(f"note   {error.where}: {error.what}; continuing without it")

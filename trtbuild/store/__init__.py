@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trtbuild.base.files import inside, write_atomic
 from trtbuild.base.workspace import Workspace
-from trtbuild.core.record import Digest, Record, command, dep_path, params, same
+from trtbuild.core.record import Digest, Record, new_record, same
 from trtbuild.core.step import File, Input, Step
 from trtbuild.store import tracking
 from trtbuild.store.digests import Digests, signature
@@ -86,14 +86,17 @@ class Store:
 
     def publish(self, step: Step, digests: Mapping[str, Digest], made: Path) -> Record:
         """Take a finished step's files from ``made`` and record them: objects, run cache, outputs, dvc.lock last."""
+        record = self.take(step, digests, made)
+        self.restore(step, record)
+        return record
+
+    def take(self, step: Step, digests: Mapping[str, Digest], made: Path) -> Record:
+        """Take a finished step's files from ``made`` into the cache, and its record into the run cache."""
         # The first writer wins: another process may have finished the same action in the meantime.
         record = self.runs.remembered(step, digests)
         if record is None:
-            outs = {out.name: self.objects.adopt(made / out.name) for out in step.outs}
-            deps = {dep_path(step, path): digest for path, digest in digests.items()}
-            record = Record(command(step), deps, params(step), outs)
+            record = new_record(step, digests, {out.name: self.objects.adopt(made / out.name) for out in step.outs})
             self.runs.remember(step, digests, record)
-        self.restore(step, record)
         return record
 
     def restore(self, step: Step, record: Record) -> None:

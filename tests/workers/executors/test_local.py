@@ -18,6 +18,7 @@ import trtbuild
 from tests.support.fakes import step
 from tests.support.processes import PATIENCE_S, gone, until
 from trtbuild.core.job import Job, write_job
+from trtbuild.core.step import Step
 from trtbuild.workers import hermetic
 from trtbuild.workers.executors import Completion
 from trtbuild.workers.executors.local import LocalExecutor
@@ -65,8 +66,12 @@ def seen(folder: Path) -> dict[str, object]:
     return found
 
 
+def python(step: Step) -> Path:
+    return Path(sys.executable)
+
+
 def start(executor: LocalExecutor, folder: Path, environment: str = "main") -> None:
-    executor.start(replace(step("a"), environment=environment), folder, Path(sys.executable))
+    executor.start(replace(step("a"), environment=environment), folder, python)
 
 
 def finish(executor: LocalExecutor) -> Completion:
@@ -112,7 +117,7 @@ def test_a_step_that_measures_is_alone(executor: LocalExecutor, tmp_path: Path) 
     start(executor, sandbox(tmp_path, "one"))
     assert not executor.free(exclusive)
     finish(executor)
-    executor.start(exclusive, sandbox(tmp_path, "two"), Path(sys.executable))
+    executor.start(exclusive, sandbox(tmp_path, "two"), python)
 
     assert not executor.free(step("a"))
 
@@ -231,7 +236,7 @@ from pathlib import Path
 from trtbuild.core.step import Step
 from trtbuild.workers.executors.local import LocalExecutor
 executor = LocalExecutor(1)
-executor.start(Step("orphan", 1, "m", "", {}, {}, ()), Path(sys.argv[1]), Path(sys.executable))
+executor.start(Step("orphan", 1, "m", "", {}, {}, ()), Path(sys.argv[1]), lambda step: Path(sys.executable))
 executor.wait(None)
 """
 ORPHAN = """

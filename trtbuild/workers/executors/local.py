@@ -14,7 +14,7 @@ from trtbuild.core.schedule import Resources, fits
 from trtbuild.core.spec import Executor
 from trtbuild.core.step import Step
 from trtbuild.workers import hermetic
-from trtbuild.workers.executors import Completion
+from trtbuild.workers.executors import Completion, Interpreter, Site
 from trtbuild.workers.limits import Limits, shorten
 from trtbuild.workers.process import Process, inherited, readable
 
@@ -42,14 +42,15 @@ class LocalExecutor:
     def free(self, step: Step) -> bool:
         return fits(step, [running.step for running in self._running.values()], self.resources)
 
-    def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
+    def start(self, step: Step, sandbox: Path, interpreter: Interpreter) -> bool:
         alias: Claim | None = None
+        python = interpreter(step)
         try:
             if step.environment == "toolchain":
-                alias = hermetic.alias(step.key, interpreter, sandbox)
-                command, environment = hermetic.command(alias.folder, interpreter), hermetic.environment()
+                alias = hermetic.alias(step.key, python, sandbox)
+                command, environment = hermetic.command(alias.folder, python), hermetic.environment()
             else:
-                command = [str(interpreter), "-s", str(hermetic.WORKER), str(sandbox)]
+                command = [str(python), "-s", str(hermetic.WORKER), str(sandbox)]
                 environment = inherited()
             cwd = alias.folder if alias else sandbox
             process = Process(command, cwd=cwd, environment=environment, log=sandbox / "log.txt")
@@ -58,6 +59,7 @@ class LocalExecutor:
                 alias.release()
             raise
         self._running[process.fileno()] = _Running(step, sandbox, process, alias, time.monotonic())
+        return True
 
     def wait(self, timeout_s: float | None) -> Completion | None:
         if not self._running:
@@ -91,7 +93,7 @@ class LocalExecutor:
         return returncode
 
 
-def make(spec: Executor) -> LocalExecutor:
+def make(spec: Executor, site: Site) -> LocalExecutor:
     return LocalExecutor(spec.workers, spec.memory_bytes, Limits(spec.time_limit_s, spec.memory_limit_bytes))
 
 
