@@ -17,7 +17,7 @@ PACKAGE = Path(trtbuild.__path__[0])
 # From the roof to the ground: a file imports from its own folder and from those below it.
 FOLDERS = (
     "__main__", "__init__", "api", "cli",
-    "pipeline", "bugreport", "reducing", "suite", "checker",
+    "pipeline", "selftest", "bugreport", "reducing", "suite", "checker",
     "building", "steps", "reports", "layers", "deviation", "auto", "engine", "latency", "workers", "remote",
     "runtimes", "sources", "trt", "graphs", "quantizers", "arrays",
     "config", "store", "toolchains", "machine", "core", "documents", "base", "demo",
@@ -26,7 +26,7 @@ HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "t
          "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil",
          "jsonschema"}  # fmt: skip
 # Their files are reached from inside functions only, and may have numpy at the top.
-NUMERIC = {"auto", "layers", "deviation", "latency", "runtimes", "trt", "graphs", "quantizers", "arrays", "demo"}
+NUMERIC = {"auto", "selftest", "layers", "deviation", "latency", "runtimes", "trt", "graphs", "quantizers", "arrays", "demo"}
 STANDARD_LIBRARY_ONLY = (
     "base",
     "core",

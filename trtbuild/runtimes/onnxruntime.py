@@ -62,7 +62,7 @@ class OnnxRuntimeSession:
         if optimised is not None:
             options.optimized_model_filepath = str(optimised)
         content = str(model) if isinstance(model, Path) else model
-        self._session = _load(name, content, options, providers, tf32)
+        self._session = load_session(name, content, options, providers, tf32)
         self._name = name
         self.outputs = [output.name for output in self._session.get_outputs()]
         self.inputs = [value.name for value in self._session.get_inputs()]
@@ -112,8 +112,9 @@ class TimedSession:
 
         from trtbuild.graphs import rounding
 
-        options = _timed_options(threads)
-        self._session = _load(model.name, str(model), options, runtime["providers"], bool(runtime.get("tf32", False)))
+        options = timed_options(threads)
+        tf32 = bool(runtime.get("tf32", False))
+        self._session = load_session(model.name, str(model), options, runtime["providers"], tf32)
         self._name = model.name
         on_gpu = CUDA in runtime["providers"]
         self._outputs = [output.name for output in self._session.get_outputs()]
@@ -154,7 +155,7 @@ def profile_nodes(
 
     loaded = onnx.load(model)
     names = profile.label_nodes(loaded)
-    options = _timed_options(threads)
+    options = timed_options(threads)
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     content = loaded.SerializeToString()
     return profile.from_onnxruntime(_trace(model, content, options, runtime, feeds, seconds, (3, most)), names)
@@ -172,7 +173,7 @@ def count_kernels(model: Path, runtime: Runtime, threads: int, feeds: Mapping[st
     loaded = onnx.load(model)
     profile.label_nodes(loaded)  # or a quote in a name breaks the trace
     content = loaded.SerializeToString()
-    events = _trace(model, content, _timed_options(threads), runtime, feeds, 0.0, (1, 1))
+    events = _trace(model, content, timed_options(threads), runtime, feeds, 0.0, (1, 1))
     return profile.kernel_counts(events, CUDA if CUDA in runtime["providers"] else None)
 
 
@@ -191,7 +192,7 @@ def _trace(
     options.enable_profiling = True
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         options.profile_file_prefix = str(Path(folder, "trace"))
-        session = _load(model.name, content, options, runtime["providers"], bool(runtime.get("tf32", False)))
+        session = load_session(model.name, content, options, runtime["providers"], bool(runtime.get("tf32", False)))
         end, runs = time.perf_counter() + seconds, 0
         fewest, most = (FIRST_RUNS + count for count in counted)
         while runs < fewest or (time.perf_counter() < end and runs < most):
@@ -201,7 +202,7 @@ def _trace(
         return events
 
 
-def _timed_options(threads: int) -> ort.SessionOptions:
+def timed_options(threads: int) -> ort.SessionOptions:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -212,10 +213,11 @@ def _timed_options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def _load(
-    name: str, content: bytes | str, options: ort.SessionOptions, providers: Sequence[str], tf32: bool
-) -> ort.InferenceSession:
-    """A session on the first of these providers.
+def load_session(
+    name: str, content: bytes | str, options: ort.SessionOptions, providers: Sequence[str], tf32: bool,
+    cuda_options: Mapping[str, str] | None = None,
+) -> ort.InferenceSession:  # fmt: skip
+    """A session on the first of these providers; ``cuda_options``: further ones of the CUDA provider.
 
     Where it cannot start, ONNX Runtime itself goes on with the CPU and tells only its log.
 
@@ -232,7 +234,8 @@ def _load(
     if CUDA in providers and hasattr(ort, "preload_dlls"):
         ort.preload_dlls(directory="")  # CUDA and cuDNN of the nvidia-… wheels, where there are any
     # TF32 is on by default: float32 graphs would compute with ten bits of mantissa, silently.
-    chosen = [(p, {"use_tf32": str(int(tf32))}) if p == CUDA else p for p in providers]
+    of_cuda = {"use_tf32": str(int(tf32)), **(cuda_options or {})}
+    chosen = [(p, of_cuda) if p == CUDA else p for p in providers]
     try:
         session = ort.InferenceSession(content, options, providers=chosen)
     except Exception as error:  # onnxruntime's exceptions share no base class
