@@ -45,13 +45,11 @@ class WatchedExecutor(LocalExecutor):
     def __init__(self) -> None:
         super().__init__()
         self.peaks = Peaks()
-        self._watched: dict[int, Step] = {}
 
     def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
         super().start(step, sandbox, interpreter)
         name = f"{step.kind}-{step.label}".rstrip("-")
         self.peaks.steps[name] = (step.memory_bytes, 0)
-        self._watched = {running.process.pid: running.step for running in self._running.values()}
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -72,9 +70,9 @@ class WatchedExecutor(LocalExecutor):
 
     def _look(self) -> None:
         everything = list(memory_of(os.getpid()))
-        for pid, step in list(self._watched.items()):
-            name = f"{step.kind}-{step.label}".rstrip("-")
-            found = memory_of_tree(pid)
+        for running in list(self._running.values()):
+            name = f"{running.step.kind}-{running.step.label}".rstrip("-")
+            found = memory_of_tree(running.process.pid) if running.process.pid else []  # 0: not forked yet
             everything += found
             declared, peak = self.peaks.steps[name]
             self.peaks.steps[name] = (declared, max(peak, together(found)))

@@ -10,8 +10,8 @@ import psutil
 PATIENCE_S = 20.0  # reached only when one does not
 
 
-def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
+def until(condition: Callable[[], bool], limit_s: float = PATIENCE_S) -> bool:
+    deadline = time.monotonic() + limit_s
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     return condition()

@@ -42,7 +42,7 @@ def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: Limits, **job: 
     folder.mkdir()
     (folder / "job.json").write_text(json.dumps(job), "utf-8")
     executor = LocalExecutor(1, 1, held)
-    executor.start(step("a"), folder, Path(sys.executable))
+    executor.start(step("a"), folder, lambda _: Path(sys.executable))
     try:
         done = executor.wait(PATIENCE_S)
     finally:

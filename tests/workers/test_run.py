@@ -163,7 +163,7 @@ def test_a_driver_that_is_gone_before_the_worker_is_ready(package: Path, sandbox
     write_job(sandbox, Job("fine", {}, {"x": "in/x"}, "out", "in/workspace"))
     watch, lifeline = os.pipe()
     os.close(lifeline)
-    argv = [sys.executable, str(package / "base" / "lifeline.py"), str(watch), sys.executable, "-s"]
+    argv = [sys.executable, str(package / "base" / "supervisor.py"), str(watch), sys.executable, "-s"]
     argv += [str(package / "workers" / "run.py"), str(sandbox)]
     done = subprocess.run(argv, cwd=sandbox, capture_output=True, pass_fds=[watch], start_new_session=True)
     os.close(watch)

@@ -20,8 +20,9 @@ from typing import Any
 
 from trtbuild.base.errors import TrtbuildError, error_named
 from trtbuild.core.job import Failure, Job, read_result, write_job
+from trtbuild.workers import forks
 from trtbuild.workers.hermetic import WORKER
-from trtbuild.workers.process import Death, Process, inherited, readable
+from trtbuild.workers.process import Death, inherited, readable
 
 GRACE_S = 5.0  # for a process that has closed its end, to end
 _CHUNK = 1 << 20
@@ -58,10 +59,12 @@ class Child:
             paths = {name: os.path.abspath(path) for name, path in (inputs or {}).items()}
             root = str(self._folder if workspace is None else workspace.absolute())
             write_job(self._folder, Job(kind, {**params, "channel": theirs.fileno()}, paths, "out", root))
-            self._process = Process(
-                [str(interpreter or sys.executable), "-s", str(WORKER), str(self._folder)], cwd=self._folder,
-                environment=inherited() if environment is None else environment,
-                log=self._folder / "log.txt" if own_log else None, pass_fds=[theirs.fileno()],
+            environment = inherited() if environment is None else environment
+            log = self._folder / "log.txt" if own_log else None
+            command = [str(interpreter or sys.executable), "-s", str(WORKER), str(self._folder)]
+            self._process = forks.start(
+                command, None if interpreter else forks.parent, self._folder, cwd=self._folder,
+                environment=environment, log=log, pass_fds=[theirs.fileno()],
             )  # fmt: skip
         except BaseException:
             self._socket.close()

@@ -40,7 +40,7 @@ def _shown(seconds: float) -> str:
 
 
 def memory_of(pid: int) -> int:
-    """Resident bytes of a process and of all that it started."""
+    """Bytes that a process and all that it started hold and no file does; of what it shares with others, its share."""
     parents: dict[int, list[int]] = {}
     for process, parent in _processes():
         parents.setdefault(parent, []).append(process)
@@ -49,9 +49,16 @@ def memory_of(pid: int) -> int:
         one = pending.pop()
         pending += parents.get(one, [])
         with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{one}/statm").read_text("ascii").split()
-            total += (int(fields[1]) - int(fields[2])) * _PAGE  # without pages of files, which several may share
+            total += _memory_of_one(one)
     return total
+
+
+def _memory_of_one(pid: int) -> int:
+    with contextlib.suppress(OSError, StopIteration), open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
+        # Proportional: a fork shares the pages of what forked it until it writes to them.
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Anon:"))
+    fields = Path(f"/proc/{pid}/statm").read_text("ascii").split()
+    return (int(fields[1]) - int(fields[2])) * _PAGE
 
 
 def _processes() -> Iterator[tuple[int, int]]:

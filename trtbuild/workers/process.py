@@ -23,7 +23,7 @@ LOG_BYTES = 4000  # of the end of a log
 WORDS = 300  # of its last line
 # TensorFlow's start-up chatter hides the line that matters; hash order must not reach any output.
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
-_END_S = 20.0  # for the supervisor to end everything; a process in a system call may take a while to die
+END_S = 20.0  # for the supervisor to end everything; a process in a system call may take a while to die
 _LONGEST_MS = 2**31 - 1  # that poll takes
 
 
@@ -103,7 +103,7 @@ class Process:
         Args:
             log: the file for both streams; None leaves them where this process's go.
         """
-        with contextlib.nullcontext() if log is None else _new(log) as output:
+        with contextlib.nullcontext() if log is None else new_log(log) as output:
             self._popen, self._lifeline = lifeline.start(
                 command, cwd=cwd, env=dict(environment), stdout=output, pass_fds=pass_fds,
                 stderr=None if log is None else subprocess.STDOUT,
@@ -133,7 +133,7 @@ class Process:
             The return code; that of a process which had ended on its own is its own.
         """
         os.close(self._lifeline)
-        if not self.wait(_END_S):
+        if not self.wait(END_S):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, signal.SIGKILL)  # it is not reaped yet: the id is surely ours
         returncode = self._popen.wait()
@@ -141,7 +141,7 @@ class Process:
         return returncode
 
 
-def _new(log: Path) -> IO[bytes]:
+def new_log(log: Path) -> IO[bytes]:
     """To append to: a log may be shortened while it is written (limits.py)."""
     log.unlink(missing_ok=True)
     return log.open("ab")

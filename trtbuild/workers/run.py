@@ -1,5 +1,7 @@
 """Run one job in this interpreter: job.json in, result.json out.  ``run.py SANDBOX [fixed-addresses]``
 
+``run.py FD zygote`` imports what takes long, and runs each job that is asked for on that socket in a fork of itself.
+
 Executed by path inside an environment that need not have trtbuild installed, so it mounts the package from its own
 location; ``trtbuild/__init__.py`` runs, and imports nothing.
 """
@@ -43,6 +45,14 @@ def fix_addresses() -> None:
         os.execv(sys.executable, [sys.executable, "-s", *sys.argv])
 
 
+def use_temporary_folder(folder: Path) -> None:
+    """For all that libraries leave behind (TensorFlow: a file for each traced function): it goes with the sandbox."""
+    folder.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = str(folder)
+    if "tempfile" in sys.modules:
+        vars(sys.modules["tempfile"])["tempdir"] = None  # it remembers the first answer
+
+
 def module_of(kind: str) -> str:
     """A step's own file; a job that is not a step names its module."""
     return kind if "." in kind else f"steps.{kind}"
@@ -56,6 +66,7 @@ def main(folder: Path) -> int:
     from trtbuild.core.job import Failure, Result, read_job, write_result
 
     job = read_job(folder)
+    use_temporary_folder(folder / "tmp")
     sys.path.append(job.workspace)  # a workspace's own factories and metrics are importable
     callables.listener.announce = job.stage
     started = time.monotonic()
@@ -90,6 +101,10 @@ if __name__ == "__main__":
     if "fixed-addresses" in how:
         fix_addresses()
     mount_package()
+    if "zygote" in how:
+        from trtbuild.workers.zygote import await_step
+
+        sandbox = await_step(int(sandbox))
     status = main(Path(sandbox))
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,12 +1,19 @@
-"""Steps as child processes of this one, as many as cores and memory allow, each in its own process group."""
+"""Steps as child processes of this one, as many as cores and memory allow, each in its own process group.
+
+Once a step needs TensorFlow, a process that has imported it forks the steps of this environment (workers/zygote.py).
+Where that cannot be, or has died, each step is started.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import os
+import shutil
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtbuild.base.claim import Claim
@@ -15,6 +22,7 @@ from trtbuild.core.spec import Executor
 from trtbuild.core.step import Step
 from trtbuild.workers import hermetic
 from trtbuild.workers.executors import Completion, Interpreter, Site
+from trtbuild.workers.forks import MEMORY_BYTES, Fork, Zygote, start
 from trtbuild.workers.limits import Limits, shorten
 from trtbuild.workers.process import Process, inherited, readable
 
@@ -25,7 +33,7 @@ _LOOK_S = 1.0  # how often running steps are compared with their limits
 class _Running:
     step: Step
     sandbox: Path
-    process: Process
+    process: Process | Fork
     alias: Claim | None
     since: float
 
@@ -38,6 +46,8 @@ class LocalExecutor:
         self._limits = limits or Limits()
         self.resources = Resources(workers or len(os.sched_getaffinity(0)), memory_bytes or free_memory_bytes())
         self._running: dict[int, _Running] = {}
+        self._zygote: Zygote | None = None
+        self._zygote_started = False
 
     def free(self, step: Step) -> bool:
         return fits(step, [running.step for running in self._running.values()], self.resources)
@@ -45,6 +55,7 @@ class LocalExecutor:
     def start(self, step: Step, sandbox: Path, interpreter: Interpreter) -> bool:
         alias: Claim | None = None
         python = interpreter(step)
+        zygote = self._zygote_for(step) if python == Path(sys.executable) and step.environment == "main" else None
         try:
             if step.environment == "toolchain":
                 alias = hermetic.alias(step.key, python, sandbox)
@@ -53,13 +64,25 @@ class LocalExecutor:
                 command = [str(python), "-s", str(hermetic.WORKER), str(sandbox)]
                 environment = inherited()
             cwd = alias.folder if alias else sandbox
-            process = Process(command, cwd=cwd, environment=environment, log=sandbox / "log.txt")
+            process = start(command, zygote, sandbox, cwd=cwd, environment=environment, log=sandbox / "log.txt")
         except BaseException:
             if alias is not None:
                 alias.release()
             raise
         self._running[process.fileno()] = _Running(step, sandbox, process, alias, time.monotonic())
         return True
+
+    def _zygote_for(self, step: Step) -> Zygote | None:
+        """What forks this step; it is worth its start for TensorFlow only."""
+        tools = step.params.get("tools")
+        needed = isinstance(tools, Mapping) and "tensorflow" in tools
+        if needed and not self._zygote_started:
+            self._zygote_started = True
+            with contextlib.suppress(OSError):
+                self._zygote = Zygote.start()
+                left = max(self.resources.memory_bytes - MEMORY_BYTES, 1)
+                self.resources = replace(self.resources, memory_bytes=left)
+        return self._zygote if self._zygote and (needed or self._zygote.ready()) else None
 
     def wait(self, timeout_s: float | None) -> Completion | None:
         if not self._running:
@@ -68,7 +91,9 @@ class LocalExecutor:
         while True:
             left = deadline - time.monotonic()
             if ready := readable(list(self._running), min(left, _LOOK_S)):
-                return self._conclude(ready[0])
+                if (ended := self._conclude(ready[0])) is not None:
+                    return ended
+                continue
             for number, running in self._running.items():
                 shorten(running.sandbox / "log.txt")
                 if why := self._limits.exceeded(running.step, running.process.pid, running.since):
@@ -76,14 +101,24 @@ class LocalExecutor:
             if left <= _LOOK_S:
                 return None
 
-    def _conclude(self, number: int, exceeded: str = "") -> Completion:
+    def _conclude(self, number: int, exceeded: str = "") -> Completion | None:
+        """How it ended; None if it has been started again, since what had forked it is gone."""
         running = self._running.pop(number)
-        return Completion(running.step, running.sandbox, self._end(running), exceeded)
+        returncode = self._end(running)
+        if isinstance(running.process, Fork) and running.process.lost and not exceeded:
+            self._zygote = None
+            _empty(running.sandbox)
+            self.start(running.step, running.sandbox, lambda _: Path(sys.executable))
+            return None
+        return Completion(running.step, running.sandbox, returncode, exceeded)
 
     def stop(self) -> None:
         for running in self._running.values():
             self._end(running)
         self._running.clear()
+        if self._zygote is not None:
+            self._zygote.end()
+            self._zygote = None
 
     @staticmethod
     def _end(running: _Running) -> int:
@@ -91,6 +126,14 @@ class LocalExecutor:
         if running.alias is not None:
             running.alias.release()
         return returncode
+
+
+def _empty(sandbox: Path) -> None:
+    """Remove what a lost process has left there."""
+    for path in sandbox.iterdir():
+        if path.name not in ("in", "job.json"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (sandbox / "out").mkdir()
 
 
 def make(spec: Executor, site: Site) -> LocalExecutor:
