@@ -25,7 +25,6 @@ from trtbuild.building.states import Outcome
 from trtbuild.config.option import precision as read_precision
 from trtbuild.core.plan import Plan, make_plan, post_order
 from trtbuild.core.spec import Variant
-from trtbuild.core.spec.auto import PARTS
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import deviation_checks, task_check
 from trtbuild.documents import reading
@@ -84,14 +83,14 @@ class Search:
 
     def run(self) -> Assignment | None:
         """The cheapest assignment within the budget; None if not even the base meets it."""
-        self._first_round()
-        self._compile([Point(self._all(name), 0.0, 0.0) for name in self.uniform])
+        self.first_round()
+        self.compile([Point(self.all_in(name), 0.0, 0.0) for name in self.uniform])
         if self.base_precisions not in self.compiled:
             raise ModelError(self.refused[self.base_precisions], where=f"precision={self.auto.base}")
         third = max(1, self.auto.builds // 3)
         for _ in range(2):
-            self._compile(spread(self._untried(), third))
-        chosen = cheapest_within(self.candidates(), self._meets)
+            self.compile(spread(self._untried(), third))
+        chosen = cheapest_within(self.candidates(), self.meets)
         return None if chosen is None else self._refined(chosen, third)
 
     def _refined(self, chosen: Assignment, builds: int) -> Assignment:
@@ -102,11 +101,11 @@ class Search:
             return cost < chosen.cost and error < min(exceeding, default=math.inf)
 
         points = [point for point in self._untried() if promising(point.error, point.cost + self.rest)]
-        self._compile(spread(points, builds))
+        self.compile(spread(points, builds))
         for one in sorted(self.compiled.values(), key=lambda a: (a.cost, a.error)):
             if len(self.measured) >= EVALUATIONS:
                 break
-            if one.precisions not in self.measured and promising(one.error, one.cost) and self._meets(one):
+            if one.precisions not in self.measured and promising(one.error, one.cost) and self.meets(one):
                 return one
         return chosen
 
@@ -130,9 +129,9 @@ class Search:
 
     @property
     def base_precisions(self) -> tuple[str, ...]:
-        return self._all(self.auto.base)
+        return self.all_in(self.auto.base)
 
-    def _all(self, name: str) -> tuple[str, ...]:
+    def all_in(self, name: str) -> tuple[str, ...]:
         """Every group in a precision that it can be in, the others in the base."""
         known = [{choice.precision for choice in choices} for choices in self.choices]
         return tuple(name if name in precisions else self.auto.base for precisions in known)
@@ -153,7 +152,7 @@ class Search:
             raise ToolchainError(what, where="auto.candidates", hint=hint)
         return self._plan([(variant, self._engine_kinds()) for variant in self.uniform.values()], parts=True)
 
-    def _first_round(self) -> None:
+    def first_round(self) -> None:
         plan = self.first_plan()
         self._build(plan)
         self._read_sensitivity(plan)
@@ -172,7 +171,7 @@ class Search:
     def _read_sensitivity(self, plan: Plan) -> None:
         errors: dict[str, dict[str, float]] = {name: {} for name in self.uniform}
         for name, roles in zip(self.uniform, plan.variants.values(), strict=True):
-            for part in range(PARTS if name != self.auto.base else 0):
+            for part in range(self.auto.parts if name != self.auto.base else 0):
                 document = self._json(roles[f"sensitivity-{part}"], "sensitivity.json", Sensitivity)
                 self.groups, self.runs = document["groups"], self.runs + document["runs"]
                 errors[name] |= {g: e for g, e in document["errors"].items() if e is not None}
@@ -182,7 +181,7 @@ class Search:
             for group in self.groups
         ]
 
-    def _compile(self, points: Sequence[Point]) -> None:
+    def compile(self, points: Sequence[Point]) -> None:
         """Compile the engines of these assignments, as one plan."""
         wanted = list({point.precisions: point for point in points}.values())
         if not wanted:
@@ -209,7 +208,7 @@ class Search:
         names = replace(self.base.names, precision=result_name(self.base))
         return replace(self.base, names=names, spec=spec), scopes
 
-    def _meets(self, one: Assignment) -> bool:
+    def meets(self, one: Assignment) -> bool:
         """Whether the measured outputs of an assignment are within the budget; measured at most once."""
         if one.precisions not in self.measured:
             variant = one.variant
@@ -263,8 +262,8 @@ class Search:
         return Plan(post_order(step for roles in variants.values() for step in roles.values()), variants, specs)
 
     def _parts(self, variant: Variant, roles: Mapping[str, Step]) -> dict[str, Step]:
-        declare = self.declarations["sensitivity"]
-        return {f"sensitivity-{i}": declare(variant, lambda kind: roles[kind], part=str(i)) for i in range(PARTS)}
+        declare, parts = self.declarations["sensitivity"], range(self.auto.parts)
+        return {f"sensitivity-{i}": declare(variant, lambda kind: roles[kind], part=str(i)) for i in parts}
 
     def _build(self, plan: Plan) -> None:
         """Bring a plan up to date; raises the error of the first step that failed."""

@@ -1,6 +1,6 @@
 """sensitivity: how much each group of operations loses, alone in one precision; for ``precision=auto``.
 
-One step measures every ``PARTS``-th group of one precision.
+One step measures every ``parts``-th group of one precision.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from trtbuild.core.memory import activation_bytes
 from trtbuild.core.plan import Need
 from trtbuild.core.recipes import data_inputs, data_params, input_params, tools
 from trtbuild.core.spec import Variant
-from trtbuild.core.spec.auto import PARTS
 from trtbuild.core.spec.data import BATCH
 from trtbuild.core.step import Input, Out, Step
 
@@ -32,10 +31,11 @@ def declare(variant: Variant, need: Need, part: str = "0") -> Step:
         kind="sensitivity",
         version=VERSION,
         model=variant.names.model,
-        label=f"{variant.names.precision}-{part}of{PARTS}",
+        label=f"{variant.names.precision}-{part}of{variant.spec.auto.parts}",
         params={
             "form": {**asdict(form), "quantize_ops": list(form.quantize_ops), "rest": "float32"},
             "part": int(part),
+            "parts": variant.spec.auto.parts,
             "samples": variant.spec.auto.samples,
             "data": data_params(model.data.validation),
             "inputs": input_params(model, profiles=True),
@@ -70,7 +70,7 @@ def run(job: Job) -> None:
     }
     nodes = {name: reads for name, reads in nodes.items() if reads}
     groups = find_groups(model.graph, nodes, job.read_json("scopes"))
-    mine = groups[params["part"] :: PARTS]
+    mine = groups[params["part"] :: params["parts"]]
     scales = job.read_json("precision")["scales"] if "precision" in job.inputs else {}
     path = job.input("data") if "data" in job.inputs else None
     where = "model.data.validation"

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from trtbuild.core.spec.validation import check_limits
 
-PARTS = 4  # steps that share the groups, so that they run side by side and a search that was stopped goes on
+# Steps that share the groups of a candidate, so that they run side by side and a search that was stopped goes on; each
+# runs the unchanged graph once, at most REFERENCES times in all.
+PARTS, REFERENCES = 4, 10
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,11 @@ class Auto:
             raise ValueError(f"samples: {self.samples} is below 1")
         if self.builds < 2:
             raise ValueError(f"builds: {self.builds} is below 2")
+
+    @property
+    def parts(self) -> int:
+        """
+        >>> Auto().parts, Auto(candidates=("int8", "fp8", "bf16")).parts
+        (4, 3)
+        """
+        return max(1, min(PARTS, REFERENCES // len(self.candidates)))
