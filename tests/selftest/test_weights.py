@@ -70,7 +70,17 @@ def test_several_tensors_lie_at_aligned_places(tmp_path: Path) -> None:
 
 def test_rounding_is_bfloat16s() -> None:
     values = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
-    values[0, :3] = (1 + 2**-8, 1 + 3 * 2**-8, -0.0)  # two ties
+    values[0, :4] = (1 + 2**-8, 1 + 3 * 2**-8, -0.0, 1e30)  # two ties, and one that float16 lacks
     model = graph("float[n, 64] x => float[n, 64] y { y = MatMul(x, w) }", w=values)
     rounded(model)
-    np.testing.assert_array_equal(constants(model)["w"], values.astype(ml_dtypes.bfloat16).astype(np.float32))
+    within = np.where(values == np.float32(1e30), values, values.astype(np.float16).astype(np.float32))
+    np.testing.assert_array_equal(constants(model)["w"], within.astype(ml_dtypes.bfloat16).astype(np.float32))
+
+
+def test_what_is_rounded_is_the_same_number_in_float16() -> None:
+    values = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32) * np.float32(1e-6)
+    model = graph("float[n, 64] x => float[n, 64] y { y = MatMul(x, w) }", w=values)
+    rounded(model)
+    found = constants(model)["w"]
+    assert np.abs(found - values).max() <= 2**-25 + 1e-6 * 2**-7 and encoded(found)[0] == "bfloat16"
+    assert encoded(found) == encoded(found.astype(np.float16))

@@ -94,13 +94,18 @@ def remade(stored: Iterable[StoredWeight], blobs: Mapping[str, bytes]) -> bytes:
 
 
 def rounded(model: onnx.ModelProto) -> None:
-    """Round the model's large float32 initializers to the nearest bfloat16 numbers (ties to even), in place."""
+    """Round the model's large float32 initializers to bfloat16 numbers that float16 holds too, in place.
+
+    To the nearest float16 number first, so that the smallest ones are the same in both; then to bfloat16, ties to even.
+    """
     from onnx import numpy_helper
 
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor) if tensor.data_type == tensor.FLOAT else np.zeros(0, np.float32)
         if array.nbytes >= FEWEST_BYTES:
-            bits = np.ascontiguousarray(array).view(np.uint32)
+            with np.errstate(over="ignore"):
+                half = array.astype(np.float16).astype(np.float32)
+            bits = np.where(np.isfinite(half), half, array).view(np.uint32)
             nearest = (bits + (0x7FFF + ((bits >> 16) & 1)).astype(np.uint32)) & np.uint32(0xFFFF0000)
             tensor.CopyFrom(numpy_helper.from_array(nearest.view(np.float32), tensor.name))
 
