@@ -67,11 +67,38 @@ def claimed(parent: Path, name: str) -> Iterator[Path]:
 
 def sweep(parent: Path) -> None:
     """Remove the claimed folders of processes that are gone."""
+    for abandoned in _abandoned(parent):
+        abandoned.release()
+
+
+def stale(parent: Path) -> list[Path]:
+    """The folders and locks that processes which are gone left there."""
+    found = []
+    for abandoned in _abandoned(parent):
+        os.close(abandoned._handle)
+        found += [path for path in (abandoned.folder, _lock_of(abandoned.folder)) if path.exists()]
+    # A folder is made after its lock, and removed before it.
+    return [*found, *(path for path in parent.glob("*") if path.suffix != _LOCK and not _lock_of(path).exists())]
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process holds the lock of this file, which is there."""
+    try:
+        handle = _locked(lock, create=False)
+    except OSError:  # it has just been removed, or is another user's
+        return True
+    if handle is not None:
+        os.close(handle)
+    return handle is None
+
+
+def _abandoned(parent: Path) -> Iterator[Claim]:
+    """The claims of processes that are gone, locked."""
     for lock in sorted(parent.glob(f"*{_LOCK}")):
         with contextlib.suppress(OSError):  # it has just been removed, or is another user's
             handle = _locked(lock, create=False)
             if handle is not None:
-                Claim(lock.with_suffix(""), handle).release()
+                yield Claim(lock.with_suffix(""), handle)
 
 
 def _lock_of(folder: Path) -> Path:

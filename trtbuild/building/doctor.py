@@ -197,7 +197,7 @@ def _disk(folders: dict[str, Path]) -> Iterator[Finding]:
             seen.add(device)
             free = shutil.disk_usage(here).free
             low = free < LOW_DISK
-            hint = "free space; trtbuild toolchain remove, and dvc gc, remove what is not needed" if low else ""
+            hint = "free space; trtbuild gc lists what is not needed" if low else ""
             yield Finding("warning" if low else "ok", "disk", f"{free / 1e9:.1f} GB free for the {name}", hint)
 
 

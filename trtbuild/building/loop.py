@@ -27,6 +27,7 @@ from trtbuild.remote.fetching import Fetcher
 from trtbuild.remote.models import bring_models
 from trtbuild.store import Store
 from trtbuild.store.objects import DamagedObject
+from trtbuild.store.usage import in_use
 from trtbuild.workers.executors import Beginning, Completion, Executor, Interpreter
 from trtbuild.workers.status import Status
 
@@ -58,7 +59,7 @@ class Builder:
         schedule = Schedule(plan.steps)
         self._steps = plan.steps
         self._model_files = memory.model_files(plan.steps)
-        with self.store.workspace.scratch("build") as self._sandboxes:
+        with in_use(self.store.workspace), self.store.workspace.scratch("build") as self._sandboxes:
             self._run(schedule)
         return self.outcome
 

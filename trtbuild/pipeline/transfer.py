@@ -14,6 +14,7 @@ from trtbuild.remote.pull import pull
 from trtbuild.remote.push import push
 from trtbuild.remote.remotes import Remote, open_remote
 from trtbuild.remote.transferresult import amount, document, lines
+from trtbuild.store.usage import in_use
 from trtbuild.workers.status import short_name
 
 _DONE = {"push": "pushed", "pull": "pulled"}
@@ -27,7 +28,8 @@ def move(verb: Literal["push", "pull"], p: Planned, name: str, *, as_json: bool 
         return open_remote(p.workspace, named)
 
     remote = opened(name)
-    result = (push if verb == "push" else pull)(p.plan.steps, p.store, remote, opened)
+    with in_use(p.workspace):
+        result = (push if verb == "push" else pull)(p.plan.steps, p.store, remote, opened)
     for line in lines(result, verb, [short_name(entry.step) for entry in result.entries]):
         print(line, file=sys.stderr)
     for line in _not_passed(p) if verb == "push" else ():

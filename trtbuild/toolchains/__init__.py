@@ -22,7 +22,7 @@ from typing import Any
 from trtbuild.base.errors import ToolchainError
 from trtbuild.core.step import Step
 from trtbuild.toolchains import health, uvenv
-from trtbuild.toolchains.request import ToolchainRequest
+from trtbuild.toolchains.request import ToolchainRequest, cache
 
 STAMP = "toolchain.json"
 Note = Callable[[str], None]
@@ -189,7 +189,11 @@ def remove(want: ToolchainRequest) -> bool:
     Raises:
         ToolchainError: a build uses it.
     """
-    folder = want.folder
+    return remove_folder(want.folder, want.title)
+
+
+def remove_folder(folder: Path, title: str) -> bool:
+    """As :func:`remove`, an environment by its folder."""
     if not folder.exists():
         return False
     try:
@@ -198,7 +202,25 @@ def remove(want: ToolchainRequest) -> bool:
             folder.rename(dead)
             shutil.rmtree(dead)
     except BlockingIOError:
-        raise ToolchainError(
-            "a build is using it", where=want.title, hint="wait until it ends, then try again"
-        ) from None
+        raise ToolchainError("a build is using it", where=title, hint="wait until it ends, then try again") from None
     return True
+
+
+def environments() -> dict[Path, str]:
+    """The folder of every environment in the user's cache, and its version; "" for what a killed install left."""
+    found = {}
+    for folder in sorted(path for path in cache().glob("*") if path.is_dir()):
+        if folder.name.startswith("."):
+            if not _is_locked(folder.with_name(folder.name[1:].rpartition(".")[0])):
+                found[folder] = ""
+        elif (named := re.fullmatch(r"(?:tensorrt-rtx|tensorrt)-([0-9.]+)-[0-9a-f]{12}", folder.name)) is not None:
+            found[folder] = named[1]
+    return found
+
+
+def _is_locked(folder: Path) -> bool:
+    try:
+        with _alone(folder, None):
+            return False
+    except BlockingIOError:
+        return True

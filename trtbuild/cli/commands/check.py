@@ -144,11 +144,15 @@ def _present(workspace: Workspace, name: str) -> Path:
     """The model's file; one that is missing here is pulled from DVC's remote, as in a build."""
     from trtbuild.remote.models import bring_models
     from trtbuild.store import Store
+    from trtbuild.store.usage import in_use
 
     path, store = workspace.root / name, Store(workspace)
     tracked = None if path.exists() else store.models.tracked_by(name)
-    if tracked is not None and (error := bring_models([tracked], store)[tracked]) is not None:
-        raise error
+    if tracked is not None:
+        with in_use(workspace):
+            error = bring_models([tracked], store)[tracked]
+        if error is not None:
+            raise error
     if not path.exists():
         raise ConfigError("no such file or folder", where=name, hint="the config names it; check the path")
     return path

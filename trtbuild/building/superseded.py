@@ -1,0 +1,78 @@
+"""Folders of reports and verdicts that a newer one has superseded."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from trtbuild.base.errors import TrtbuildError
+from trtbuild.base.workspace import Workspace
+from trtbuild.building.planned import plan_overrides
+from trtbuild.config import GROUPS
+from trtbuild.store.tracking import LOCK_FILE, read_yaml
+
+KINDS = ("report", "validate")
+_FOLDER = re.compile(r"(?:report|validate)(?:-[^/\"'\\\s]*)?-[0-9a-f]{8}")
+_PAGES = ("build/sweeps/*/*.json", "build/upgrades/*/*.json", "build/auto/*/*.json")
+
+
+def superseded(workspace: Workspace) -> list[Path]:
+    """Folders of reports and verdicts of which there is a newer one with the same name, apart from the digest.
+
+    Those stay that the present config asks for, that the page of a sweep links to, and whose verdict a kept report has.
+    """
+    linked = {name for pattern in _PAGES for page in workspace.root.glob(pattern) for name in _named_in(page)}
+    by_kind = {kind: _alike(workspace.root, kind) for kind in KINDS}
+    kept = set[Path]()
+    for kind in KINDS:
+        for alike in by_kind[kind].values():
+            kept |= {alike[-1], *(folder for folder in alike if folder.name in linked)}
+        if kind == "report":
+            kept |= set(_planned(workspace, by_kind[kind].values()))
+            linked |= {name for folder in kept for name in _named_in(folder / "params.yaml")}
+    return [folder for names in by_kind.values() for alike in names.values() for folder in alike if folder not in kept]
+
+
+def _alike(root: Path, kind: str) -> dict[tuple[str, str], list[Path]]:
+    """Recorded folders of a kind by model and name without the digest, the newest last."""
+    dated = defaultdict[tuple[str, str], list[tuple[int, Path]]](list)
+    for lock in root.glob(f"build/*/{kind}-*/{LOCK_FILE}"):
+        folder = lock.parent
+        if _FOLDER.fullmatch(folder.name):
+            dated[folder.parent.name, folder.name[:-9]].append((lock.stat().st_mtime_ns, folder))
+    return {name: [folder for _, folder in sorted(found)] for name, found in dated.items()}
+
+
+def _planned(workspace: Workspace, reports: Iterable[list[Path]]) -> list[Path]:
+    """Of reports of the same name, the one that the present config asks for, if it does."""
+    found = []
+    for alike in reports:
+        words = _words(alike[-1] / "params.yaml") if len(alike) > 1 else []
+        if words:
+            try:
+                plan = plan_overrides(workspace, words, sweep=False, files=False).plan
+            except TrtbuildError:  # an option that is gone since
+                continue
+            found += [workspace.root / roles[kind].folder for roles in plan.variants.values() for kind in KINDS]
+    return found
+
+
+def _words(params: Path) -> list[str]:
+    """The overrides that name a report's variant."""
+    try:
+        content = read_yaml(params)
+    except TrtbuildError:
+        return []
+    inner = content.get("params") if isinstance(content, dict) else None
+    variant = inner.get("variant") if isinstance(inner, Mapping) else None
+    named = variant if isinstance(variant, Mapping) else {}
+    return [f"{group}={named[group]}" for group in GROUPS if isinstance(named.get(group), str)]
+
+
+def _named_in(file: Path) -> set[str]:
+    try:
+        return set(_FOLDER.findall(file.read_text("utf-8", "replace")))
+    except OSError:
+        return set()
