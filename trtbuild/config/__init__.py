@@ -61,7 +61,7 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     names = Names(**{field.name: str(choices[field.name]) for field in fields(Names)})
     checks.check(root, spec, names, trusted)
     variant = Variant(
-        names, spec, code=code_of(root, spec), tools=installed(), templates=_templates_digest(root), device=identity(),
+        names, spec, code=code_of(root, spec), tools=installed(), templates=templates_digest(root), device=identity(),
         gpu=gpu.identity(gpu.find_device()) if spec.runtime.engine or spec.runtime.on_gpu else {},
     )  # fmt: skip
     moved = spec.model.validation.engine.budget(names.precision).moved
@@ -100,7 +100,7 @@ def installed() -> dict[str, str]:
     return versions
 
 
-def _templates_digest(root: Path) -> str:
+def templates_digest(root: Path) -> str:
     sha = hashlib.sha256()
     for name, path in sorted(templates(root).items()):
         sha.update(name.encode() + b"\0" + path.read_bytes() + b"\0")

@@ -19,6 +19,9 @@ from trtbuild.core.spec.validation import BUILT_IN
 
 TRUSTED_MODULES = "trusted_modules"  # a key of config.yaml
 TRUSTED = ("keras", "tensorflow", "trtbuild.demo")  # besides the workspace itself
+# For the class of a cluster besides; jobqueue's, kubernetes' and the like are Dask's own deployment libraries.
+CLUSTERS = ("dask", "distributed", "dask_jobqueue", "dask_kubernetes")
+CLUSTER = "executor.cluster._target_"
 
 
 def _callables(spec: BuildSpec) -> dict[str, str]:
@@ -48,11 +51,17 @@ def check_callables(root: Path, spec: BuildSpec, trusted: Collection[str]) -> No
 
     This guards against a mistake in a model's config; whoever can write to the workspace can run code anyway.
     """
-    for where, name in _callables(spec).items():
+    named = _callables(spec)
+    if spec.executor.cluster is not None and spec.executor.address is None:
+        named[CLUSTER] = str(spec.executor.cluster.get("_target_", ""))
+    for where, name in named.items():
+        trusted = [*trusted, *CLUSTERS] if where == CLUSTER else trusted
         top = re.split("[:.]", name)[0]
         here = (root / f"{top}.py").is_file() or (root / top).is_dir()
         if not top or not (here or importlib.util.find_spec(top)):
             hint = "write package.module:name, importable in this environment or from the workspace"
+            if where == CLUSTER:
+                hint = "such as distributed.LocalCluster; run: pip install 'trtbuild[dask]'"
             raise ConfigError(f"cannot import '{name}': there is no module '{top}'", where=where, hint=hint)
         dotted = name.replace(":", ".")
         if not here and not any(dotted.startswith(f"{module}.") for module in trusted):

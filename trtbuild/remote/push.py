@@ -77,6 +77,29 @@ def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Tr
     return result
 
 
+def send_objects(files: Mapping[str, Path], remote: Remote) -> dict[str, str]:
+    """Send objects, by md5, that the remote lacks; a folder's listing after its files.  Returns why one could not be.
+
+    Raises RemoteError: the remote cannot be used.
+    """
+    listings = {md5: file for md5, file in files.items() if md5.endswith(".dir")}
+    plain = {md5: file for md5, file in files.items() if md5 not in listings}
+    return _send(plain, remote).refused or _send(listings, remote).refused
+
+
+def send_result(step: Step, record: Record, digests: Mapping[str, Digest], store: Store, remote: Remote) -> Record:
+    """Send a step's recorded outputs from the cache, and then its run-cache entry.
+
+    Raises:
+        RemoteError: the remote cannot be used.  WorkspaceError: an output is damaged.
+    """
+    refused = _send({digest.md5: store.objects.path(digest.md5) for digest in record.outs.values()}, remote).refused
+    for why in refused.values():
+        raise WorkspaceError(f"an output {why}", where=step.folder, hint=_BUILD_AGAIN)
+    _send_entry(Resolved(step, record, digests), record, store, remote)
+    return record
+
+
 def _outs(found: Resolved) -> Mapping[str, Digest]:
     return {} if found.record is None else found.record.outs
 

@@ -48,6 +48,10 @@ class Store:
         """DVC's digest of a workspace file or folder; None if it is missing."""
         return self._digests.of(path)
 
+    def listing(self, path: str) -> list[dict[str, str]]:
+        """``md5`` and ``relpath`` of every file of a workspace folder."""
+        return self._digests.listing(path)
+
     def input_digest(self, path: str) -> Digest | None:
         """The digest of a workspace file, or, if it is missing, the one recorded in ``models.dvc``."""
         return self.digest(path) or self.models.recorded(path)

@@ -65,7 +65,17 @@ class Digests:
         with contextlib.suppress(OSError):
             write_atomic(self._state_file, shortcut.dumps(self._state))
 
+    def listing(self, path: str) -> list[dict[str, str]]:
+        """``md5`` and ``relpath`` of every file of a folder."""
+        return self._list(self._root / path)[0]
+
     def _of_folder(self, folder: Path) -> Digest:
+        listing, size = self._list(folder)
+        digest = listing_digest(listing)
+        return Digest(digest.md5, size, len(listing))
+
+    def _list(self, folder: Path) -> tuple[list[dict[str, str]], int]:
+        """Its listing, and the bytes of all files."""
         listing, size = [], 0
         for parent, folders, names in os.walk(folder, followlinks=True):
             folders[:] = sorted(name for name in folders if not self._ignored(Path(parent, name), "/"))
@@ -76,8 +86,7 @@ class Digests:
                 status = full.stat()
                 size += status.st_size
                 listing.append({"md5": self.of_file(full, status), "relpath": full.relative_to(folder).as_posix()})
-        digest = listing_digest(listing)
-        return Digest(digest.md5, size, len(listing))
+        return listing, size
 
     @cached_property
     def _ignore(self) -> GitIgnoreSpec | None:
@@ -103,8 +112,12 @@ def file_md5(path: Path) -> str:
 
 def listing_digest(listing: list[dict[str, str]]) -> Digest:
     """DVC's digest of a folder: md5 of its sorted listing as JSON (dvc_data/hashfile/tree.py), ``.dir`` appended."""
-    content = json.dumps(sorted(listing, key=lambda e: e["relpath"]), sort_keys=True).encode()
+    content = listing_bytes(listing)
     return Digest(hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir", None, len(listing))
+
+
+def listing_bytes(listing: list[dict[str, str]]) -> bytes:
+    return json.dumps(sorted(listing, key=lambda e: e["relpath"]), sort_keys=True).encode()
 
 
 def parse_listing(content: bytes) -> list[dict[str, str]]:

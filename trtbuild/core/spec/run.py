@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,21 +31,56 @@ def duration_s(text: float | str) -> float:
     except (KeyError, ValueError, OverflowError):
         raise ValueError(f"'{text}' is not a duration; write seconds, 15m or 2h") from None
     if not 0 < seconds < float("inf"):
-        raise ValueError(f"{text} is not above 0; null means a limit by the step's estimate")
+        raise ValueError(f"{text} is not above 0")
     return seconds
 
 
 @dataclass(frozen=True)
+class Adaptive:
+    """Between how many workers a cluster scales, by the steps that wait."""
+
+    minimum: int = 0
+    maximum: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.minimum <= self.maximum or self.maximum < 1:
+            raise ValueError(f"maximum: {self.maximum} is below 1, or below the minimum of {self.minimum}")
+
+
+@dataclass(frozen=True)
 class Executor:
-    """``workers`` steps at once, within ``memory``; ``time_limit`` and ``memory_limit`` are for each step."""
+    """Where steps run; ``time_limit`` and ``memory_limit`` are for each step.
+
+    On this machine: ``workers`` steps at once, within ``memory``.  On a cluster: the scheduler at ``address``, or
+    ``cluster``, a Dask cluster class (``_target_``) with its arguments, scaled as ``adaptive`` says.  ``transport``:
+    the DVC remote through which files travel, or "cache" for one that all workers see; null is the usual one of the
+    two.  ``patience``: how long a step waits for a worker that can take it.  ``device``: what measures, instead of
+    this machine, as ``python -m trtbuild.workers.lab`` prints it there.
+    """
 
     module: str
     workers: int | None = None
     memory: int | str | None = None
     time_limit: float | str | None = None
     memory_limit: int | str | None = None
+    address: str | None = None
+    cluster: Mapping[str, object] | None = None
+    adaptive: Adaptive | None = None
+    transport: str | None = None
+    patience: float | str | None = None
+    device: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
+        here = {"workers": self.workers, "memory": self.memory}
+        there = {"address": self.address, "cluster": self.cluster, "adaptive": self.adaptive, "device": self.device,
+                 "transport": self.transport, "patience": self.patience}  # fmt: skip
+        unused, use = (there, "dask") if self.module == "local" else (here, "local; each worker has its own")
+        for key, value in unused.items():
+            if value is not None:
+                raise ValueError(f"{key}: only for executor={use}")
+        if self.address is not None and "://" not in self.address:
+            raise ValueError(f"address: '{self.address}' is not a scheduler's, such as tcp://host:8786")
+        _ = self.patience_s
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers: {self.workers} is below 1; null means one for each core")
         if self.memory_bytes is not None and self.memory_bytes < 1:
@@ -63,10 +99,18 @@ class Executor:
 
     @property
     def time_limit_s(self) -> float | None:
-        try:
-            return None if self.time_limit is None else duration_s(self.time_limit)
-        except ValueError as error:
-            raise ValueError(f"time_limit: {error}") from None
+        return _seconds("time_limit", self.time_limit, "null means a limit by the step's estimate")
+
+    @property
+    def patience_s(self) -> float | None:
+        return _seconds("patience", self.patience, "null means without end")
+
+
+def _seconds(key: str, text: float | str | None, null: str) -> float | None:
+    try:
+        return None if text is None else duration_s(text)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}{f'; {null}' if 'above' in str(error) else ''}") from None
 
 
 def _bytes(key: str, size: int | str | None) -> int | None:

@@ -1,0 +1,95 @@
+"""Which Dask cluster a build uses: a running scheduler by its address, or one of a class that the config names."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from trtbuild.base.errors import ConfigError, PlaceError, first_line
+from trtbuild.core.spec import Executor
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+PRELOAD = "trtbuild.workers.lab"
+_CONNECT_S = 20.0
+_TARGET = "_target_"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A connection to a cluster; ``local``: its workers are this machine's.  ``cluster`` was made for this build."""
+
+    client: Client
+    address: str
+    local: bool
+    cluster: Any = None
+
+    def leave(self) -> None:
+        """Close the connection, and a cluster that was made for it."""
+        for one in (self.client, self.cluster):
+            if one is not None:
+                with contextlib.suppress(Exception):  # what is closed may be gone already, in many ways
+                    one.close()
+
+
+def join(spec: Executor, note: Callable[[str], None]) -> Membership:
+    """Connect to the scheduler at the address, or make the cluster, and say where it is.
+
+    Raises:
+        ConfigError: the class is not a Dask cluster's, or does not take the arguments.  PlaceError: Dask is not
+        installed, or the cluster does not answer.
+    """
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError:
+        hint = "run: pip install 'trtbuild[dask]'"
+        raise PlaceError("dask.distributed is not installed", where="executor", hint=hint) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a worker's death is told in our words
+    dask.config.set({
+        "logging": {"distributed": "critical"}, "distributed.comm.timeouts.connect": f"{_CONNECT_S:g}s",
+        "distributed.worker.preload": [PRELOAD], "distributed.scheduler.preload": [PRELOAD],
+    })  # fmt: skip
+    made = None if spec.address is not None else _make(spec)
+    try:
+        client = Client(spec.address if made is None else made, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        if made is not None:
+            made.close()
+        hint = "is the scheduler running, and reachable from here?"
+        what = f"no answer from the scheduler: {first_line(error)}"
+        raise PlaceError(what, where=spec.address or "executor.cluster", hint=hint) from None
+    address = str(client.scheduler.address) if client.scheduler is not None else ""
+    note(f"dask   {address}, dashboard {client.dashboard_link}")
+    return Membership(client, address, isinstance(made, LocalCluster), made)
+
+
+def _make(spec: Executor) -> Any:
+    """The cluster of the config, scaling as it says."""
+    from distributed.deploy import Cluster
+
+    arguments = dict(spec.cluster or {})
+    where = "executor.cluster"
+    name = str(arguments.pop(_TARGET, ""))
+    module, _, attribute = name.rpartition(".")
+    try:
+        cls = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        hint = "such as distributed.LocalCluster; dask_jobqueue's need: pip install 'trtbuild[dask]'"
+        raise ConfigError(f"cannot import '{name}': {error}", where=f"{where}.{_TARGET}", hint=hint) from None
+    try:
+        made = cls(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: {first_line(error)}", where=where) from None
+    except (OSError, RuntimeError) as error:
+        raise PlaceError(f"{name} does not start: {first_line(error)}", where=where) from None
+    if not isinstance(made, Cluster):
+        raise ConfigError(f"'{name}' does not make a Dask cluster", where=f"{where}.{_TARGET}")
+    if spec.adaptive is not None:
+        made.adapt(minimum=spec.adaptive.minimum, maximum=spec.adaptive.maximum)
+    return made

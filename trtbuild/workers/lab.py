@@ -1,0 +1,71 @@
+"""What makes a Dask worker one of ours: ``dask worker ADDRESS --preload trtbuild.workers.lab``.
+
+It offers what this machine has as Dask resources (core/demand.py), and ends a step's processes when nobody wants its
+result any more.  On a scheduler it sets how many deaths a step may cause.  As a program it prints this machine as a
+config names it: ``python -m trtbuild.workers.lab``.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from distributed import Scheduler, Worker, WorkerPlugin
+
+from trtbuild import config
+from trtbuild.core.demand import capability_label, device_label, library, templates_label
+from trtbuild.machine import device, gpu
+from trtbuild.workers import task
+from trtbuild.workers.executors.local import free_memory_bytes
+
+_RTX_MACHINES = ("x86_64", "AMD64")  # that tensorrt-rtx has wheels for
+
+
+def offers(memory_bytes: int) -> dict[str, float]:
+    """This machine's resources."""
+    found, cpu = gpu.find_device(), device.identity()
+    offered = {"memory": float(memory_bytes), "machine": 1.0, device_label(cpu): 1.0}
+    offered |= {library(name, version): 1.0 for name, version in config.installed().items()}
+    offered[templates_label(config.templates_digest(Path("/nowhere")))] = 1.0
+    if platform.machine() in _RTX_MACHINES:
+        offered["tensorrt-rtx"] = 1.0
+    if found is not None:
+        here = gpu.identity(found)
+        executes = {key: here[key] for key in ("gpu", "compute_capability")}  # as in core/recipes.py
+        offered |= {"gpu": 1.0, "tensorrt": 1.0, capability_label(found.compute_capability): 1.0}
+        offered |= {device_label(executes): 1.0, device_label({**cpu, **here}): 1.0}
+    return offered
+
+
+class Stopper(WorkerPlugin):  # type: ignore[misc]  # untyped
+    """A plugin of the worker: a step that is cancelled is stopped (a thread cannot be)."""
+
+    name = "trtbuild"
+
+    def transition(self, key: str, start: str, finish: str, **kwargs: object) -> None:
+        if start in ("executing", "long-running") and finish == "released" and key in task.stops:
+            task.stops[key].set()
+
+
+async def dask_setup(server: Worker | Scheduler) -> None:
+    """Called by Dask before the server joins its cluster; resources that its command line names are kept."""
+    if not isinstance(server, Worker):
+        server.allowed_failures = task.DEATHS - 1
+        return
+    offered = offers(server.memory_manager.memory_limit or free_memory_bytes())
+    named: Mapping[str, float] = server.state.total_resources
+    for name, amount in offered.items():
+        if name not in named:
+            server.state.total_resources[name] = server.state.available_resources[name] = amount
+    await server.plugin_add(Stopper(), name=Stopper.name)
+
+
+def identity() -> dict[str, object]:
+    """This machine as ``executor.device`` names it."""
+    return {**device.identity(), **gpu.identity(gpu.find_device())}
+
+
+if __name__ == "__main__":
+    print(json.dumps({"device": identity()}, indent=1))
