@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ from trtbuild.base.errors import (
 from trtbuild.building.loop import Builder
 from trtbuild.core.job import Job
 from trtbuild.core.record import action_key
-from trtbuild.core.step import Step
+from trtbuild.core.step import Out, Step
+from trtbuild.core.verdict import verdict_document
 from trtbuild.store import Store
 
 pytestmark = pytest.mark.usefixtures("source")
@@ -65,6 +67,28 @@ def test_no_more_steps_run_at_once_than_there_are_slots(store: Store) -> None:
     build(store, plan(*wanted), FakeExecutor(slots=2), status)
 
     assert status.lines == ["started a", "started b", "ran a", "started c", "ran b", "ran c"]
+
+
+def test_a_verdict_is_told_at_once(store: Store) -> None:
+    """Before latency is measured, also that of another variant; a fresh one is told at the end only."""
+
+    def judge(job: Job) -> None:
+        check = {"observed": 0.0, "limit": 0, "passed": job.params["good"], "share_of_limit": None}
+        found = verdict_document({"y: no NaN": check}, judging=1, why_not="", further=0, not_judged={})
+        job.write_json("verdict.json", {**found, "warnings": []})
+
+    source = step("a", files=("models/source",))
+    measure = replace(step("latency", source), slot="exclusive")
+    judged = [step("validate", source, outs=(Out("verdict.json"),), good=good) for good in (True, False)]
+    first, second = RecordingStatus(), RecordingStatus()
+    for status in (first, second):
+        build(store, plan(measure, *judged), FakeExecutor({"validate": judge}), status)
+
+    assert first.lines[2:] == [
+        "started validate", "started validate", "ran validate", "verdict m/validate: PASS (1 of 1 checks)",
+        "ran validate", "verdict m/validate: FAIL (0 of 1 checks)", "started latency", "ran latency",
+    ]  # fmt: skip
+    assert not any(line.startswith("verdict") for line in second.lines)
 
 
 def test_a_failure_blocks_only_what_reads_from_it(store: Store, steps: list[Step]) -> None:

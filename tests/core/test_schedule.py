@@ -33,6 +33,13 @@ def test_ready_steps_come_in_plan_order() -> None:
     assert schedule.ready() == branches
 
 
+def test_measurements_come_last() -> None:
+    """Whatever else is ready starts first, be it of another variant."""
+    measure, other = replace(step("measure"), slot="exclusive"), step("other")
+
+    assert Schedule([measure, other]).ready() == [other, measure]
+
+
 def test_a_join_waits_for_all_its_inputs() -> None:
     """One finished input of two is not enough."""
     left, right = step("left"), step("right")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from trtbuild.base.errors import ConfigError, RemoteError, TrtbuildError
 from trtbuild.building import sandbox
 from trtbuild.building.observation import judge_step, unpulled_sources
-from trtbuild.building.states import Ending, Outcome
+from trtbuild.building.states import VERDICT, Ending, Outcome
 from trtbuild.core import memory
 from trtbuild.core.explain import Judgement
 from trtbuild.core.job import prepare
@@ -23,13 +23,16 @@ from trtbuild.core.plan import Plan
 from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.schedule import Schedule
 from trtbuild.core.step import Step
+from trtbuild.core.verdict import headline
+from trtbuild.documents import reading
+from trtbuild.documents.verdict import Verdict
 from trtbuild.remote.fetching import Fetcher
 from trtbuild.remote.models import bring_models
 from trtbuild.store import Store
 from trtbuild.store.objects import DamagedObject
 from trtbuild.store.usage import in_use
 from trtbuild.workers.executors import Beginning, Completion, Executor, Interpreter
-from trtbuild.workers.status import Status
+from trtbuild.workers.status import Status, short_name
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -199,6 +202,10 @@ class Builder:
         self.outcome.steps[step.key] = how
         schedule.finished(step, ok=True)
         self.status.finished(step, how)
+        if step.kind == "validate" and how != "fresh":
+            # Now, not at the end: with no limit on latency, that is measured when the verdict is known.
+            verdict = reading.read(self.store.root / step.folder / VERDICT, Verdict)
+            self.status.note(f"verdict {short_name(step)}: {headline(verdict)}")
         return True
 
     def _fail(self, step: Step, schedule: Schedule, error: TrtbuildError) -> None:

@@ -12,7 +12,7 @@ from trtbuild.building.states import VariantState
 from trtbuild.core import warning
 from trtbuild.core.explain import State
 from trtbuild.core.step import Step
-from trtbuild.core.verdict import WORDS, export_fault, why_unjudged
+from trtbuild.core.verdict import WORDS, export_fault, headline, why_unjudged
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import Deviation, metrics
 from trtbuild.documents.report import Axes
@@ -79,7 +79,7 @@ def _lines(state: VariantState) -> list[str]:
         kinds = ", ".join(sorted({_failed(role, state.roles[role]) for role in state.failures}))
         return [f"{state.id}: NOT BUILT ({f'{kinds} failed' if kinds else _reason(state)})", *warnings]
     advice = next_step(state)
-    return [*_verdict_lines(state.id, state.verdict, state.word, warnings), *([f"  {advice}"] if advice else []),
+    return [*_verdict_lines(state.id, state.verdict, warnings), *([f"  {advice}"] if advice else []),
             f"  report: {state.roles['report'].folder}/overview.html"]  # fmt: skip
 
 
@@ -92,11 +92,9 @@ def _reason(state: VariantState) -> str:
     return state.error.what if state.error else "no verdict was written"
 
 
-def _verdict_lines(name: str, verdict: Verdict, word: str, warnings: list[str]) -> list[str]:
+def _verdict_lines(name: str, verdict: Verdict, warnings: list[str]) -> list[str]:
     checks = verdict["checks"]
-    passed = sum(check["passed"] for check in checks.values())
-    why = f": {why_unjudged(verdict)}" if word == "unjudged" else ""
-    lines = [f"{name}: {word.upper()} ({passed} of {len(checks)} checks){why}", *warnings]
+    lines = [f"{name}: {headline(verdict)}", *warnings]
     for check_name, check in checks.items():
         if not check["passed"] or "metric" in check:
             lines.append(f"  {check_name}: {describe(check)}{'' if check['passed'] else '  <- FAILED'}")

@@ -12,19 +12,23 @@ State = Literal["waiting", "running", "done", "failed", "blocked"]
 
 
 class Schedule:
-    """Records what started and how it ended, and says which steps are ready, in plan order."""
+    """Records what started and how it ended, and says which steps are ready."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self._steps = {step.key: step for step in steps}
         self._state: dict[str, State] = dict.fromkeys(self._steps, "waiting")
 
     def ready(self) -> list[Step]:
-        """Waiting steps all of whose upstream steps are done."""
-        return [
+        """Waiting steps all of whose upstream steps are done, in plan order; those that measure come last.
+
+        So a measurement, which needs the machine to itself, does not keep other variants waiting for their verdict.
+        """
+        ready = [
             step
             for key, step in self._steps.items()
             if self._state[key] == "waiting" and all(self._state[up.key] == "done" for up in step.upstream)
         ]
+        return sorted(ready, key=lambda step: step.slot == "exclusive")
 
     def started(self, step: Step) -> None:
         self._state[step.key] = "running"

@@ -53,6 +53,13 @@ def word_of(verdict: Verdict) -> Word:
     return "pass" if verdict.get("thresholds", 1) else "unjudged"
 
 
+def headline(verdict: Verdict) -> str:
+    """The verdict in a line: ``PASS (7 of 7 checks)``."""
+    checks, word = verdict["checks"].values(), word_of(verdict)
+    why = f": {why_unjudged(verdict)}" if word == "unjudged" else ""
+    return f"{word.upper()} ({sum(check['passed'] for check in checks)} of {len(checks)} checks){why}"
+
+
 def why_unjudged(verdict: Verdict) -> str:
     """Why a verdict is unjudged: what is missing, and the line to add."""
     return verdict.get("unjudged") or "no threshold is set for this precision"
