@@ -20,7 +20,9 @@ from pathlib import Path
 
 from benchmarks.measure import say
 from trtbuild.core.step import Step
+from trtbuild.workers.executors import Interpreter
 from trtbuild.workers.executors.local import LocalExecutor
+from trtbuild.workers.forks import Fork
 
 POLL_S = 0.02
 APPLICATIONS = ("ResNet50", "ConvNeXtTiny", "VGG16")  # 103, 114 and 553 MB of weights
@@ -46,10 +48,10 @@ class WatchedExecutor(LocalExecutor):
         super().__init__()
         self.peaks = Peaks()
 
-    def start(self, step: Step, sandbox: Path, interpreter: Path) -> None:
-        super().start(step, sandbox, interpreter)
+    def start(self, step: Step, sandbox: Path, interpreter: Interpreter) -> bool:
         name = f"{step.kind}-{step.label}".rstrip("-")
         self.peaks.steps[name] = (step.memory_bytes, 0)
+        return super().start(step, sandbox, interpreter)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -75,7 +77,9 @@ class WatchedExecutor(LocalExecutor):
             found = memory_of_tree(running.process.pid) if running.process.pid else []  # 0: not forked yet
             everything += found
             declared, peak = self.peaks.steps[name]
-            self.peaks.steps[name] = (declared, max(peak, together(found)))
+            # What a fork shares is the zygote's, which is taken from the memory of all before.
+            taken = sum(private for private, _ in found) if isinstance(running.process, Fork) else together(found)
+            self.peaks.steps[name] = (declared, max(peak, taken))
         self.peaks.whole = max(self.peaks.whole, together(everything))
 
 
