@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trtbuild.base.errors import ConfigError
+from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.cli import main as cli
 
 MISTAKES = [
@@ -15,6 +15,7 @@ MISTAKES = [
     (["a.onnx", "model=tiny"], "'model' cannot be set for a path"),
     (["a.onnx", "precision=int9"], "did you mean 'int8'?"),
     (["a.onnx", "tensorrt=rtx-9"], "unknown tensorrt 'rtx-9'"),
+    (["a.onnx", "target=sm9"], "unknown target 'sm9'"),
     (["a.onnx"], "No such file"),
     (["a.onnx", "--sarif", "."], "--sarif .: is a folder; give the name of a file"),
     (["a.onnx", "opset=13"], "an ONNX file has its own opset"),
@@ -32,5 +33,23 @@ def test_a_mistake_is_one_line(words: list[str], says: str, tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         cli.run(["check", *words])
+
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["precision=fp8"], "the target has 8.0 and 8.6; choose target=sm89 or target=sm120"),
+        (["precision=int4", "target=sm75"], "the target has 7.5"),
+        (["precision=nvfp4", "target=sm89"], "the target has 8.9; choose target=sm120"),
+        (["precision=nvfp4", "target=sm90", "tensorrt=10.3"], "10.3 has no float4"),
+        (["target=sm120", "tensorrt=rtx-1.7,10.3"], "10.3 cannot compile for compute capability 12.0"),
+    ],
+)
+def test_what_a_build_would_refuse_is_refused(words: list[str], says: str) -> None:
+    """TensorRT-RTX itself would leave devices out, and convert; exit status 3, before a file is read."""
+    with pytest.raises(ToolchainError) as caught:
+        cli.run(["check", "a.onnx", *words])
 
     assert says in str(caught.value)

@@ -9,13 +9,14 @@ import onnx
 import pytest
 
 from tests.support.graphs import Array, constants, copy, graph, node, nodes, run
-from trtbuild.base.errors import LowerError
+from trtbuild.base.errors import ConfigError, LowerError
 from trtbuild.core.spec import Form, Lowering
 from trtbuild.graphs import lowered, qdq
 from trtbuild.graphs.compute import promised
 from trtbuild.graphs.graph import element_types, opset_of
-from trtbuild.graphs.placement import Placement
+from trtbuild.graphs.placement import Placement, scoped
 from trtbuild.graphs.rounding import emulate
+from trtbuild.graphs.scopes import NodeEntry
 
 NET = """float[N,3,8,8] x => float[N,4,8,8] y {
   a = Conv<pads = [1,1,1,1]>(x, v) b = Relu(a) c = Conv<pads = [1,1,1,1]>(b, w) d = Add(c, b) y = Sigmoid(d) }"""
@@ -181,3 +182,24 @@ def test_large_weights_do_not_pass_through_the_converter(monkeypatch: pytest.Mon
     assert opset_of(model) == 19 and seen[0] < 2000
     assert [value.name for value in model.graph.input] == ["x"]
     np.testing.assert_array_equal(constants(model)["w"], weight)
+
+
+@pytest.mark.parametrize(
+    ("lowering", "says"),
+    [
+        (Lowering("m", "int8", scopes={"haed": Form("fp16", "float16")}), "precision=m: scopes"),
+        (Lowering("m", "float16", exclude_scopes=("haed",)), "model.overrides.m.exclude_scopes"),
+    ],
+)
+def test_a_scope_that_matches_nothing_is_an_error(lowering: Lowering, says: str) -> None:
+    """Whether it is quantised or not: a build and a check ask here, with the operations that nodes come from."""
+    first = net().graph.node[0].name or ""
+    entry: NodeEntry = {"op": "Wrapped/net/head/conv", "type": "Conv2D", "name": "net/head/conv"}
+
+    with pytest.raises(ConfigError, match=f"{says}: no node is in scope 'haed'; did you mean 'head'"):
+        scoped(net(), lowering, {first: entry})
+
+
+def test_an_excluded_operation_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="the graph has no Sigmiod; did you mean 'Sigmoid'"):
+        scoped(net(), Lowering("m", "float16", exclude_ops=("Sigmiod",)))

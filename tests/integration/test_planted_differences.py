@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.plants import PLANTS, SUM_OF_EXPONENTIALS, TWINS, Plant
+from trtbuild.checker.options import Options
 from trtbuild.checker.probers import Probers
 from trtbuild.config import named
 from trtbuild.core.parserwarnings import meaning
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def probers() -> Iterator[Probers]:
     versions = named.toolchains(named.root_here(), ["rtx-1.6", "rtx-1.7"])
-    with closing(Probers(versions, install=True, limit_s=60, note=lambda _: None)) as started:
+    with closing(Probers(versions, Options(), note=lambda _: None)) as started:
         yield started
 
 

@@ -28,9 +28,12 @@ class Arguments:
     profiles: Mapping[str, Profile] | None
     limit_s: float
     install: bool
+    target: str | None
 
     def options(self) -> Options:
-        return make(self.versions, self.precision, self.opset, self.profiles, self.limit_s, self.install)
+        return make(
+            self.versions, self.precision, self.opset, self.profiles, self.limit_s, self.install, self.target
+        )  # fmt: skip
 
 
 def registered(graph: tf.Graph | None, arguments: Arguments, *, raise_on_error: bool) -> Result:

@@ -23,7 +23,6 @@ from trtbuild.checker.origins import Origins
 from trtbuild.checker.probers import Probers
 from trtbuild.checker.problem import Problem, settled
 from trtbuild.checker.result import Result
-from trtbuild.config import named
 from trtbuild.core.parserwarnings import advice
 from trtbuild.workers.prober import Answer, Question
 
@@ -61,8 +60,8 @@ def check(captures: Sequence[Callable[[], Capture]], how: Options) -> Result:
     problems: list[Problem] = []
     outcomes: dict[str, str] = {}
     titles = []
-    versions = named.toolchains(named.root_here(), how.versions)
-    with closing(Probers(versions, install=how.install, limit_s=how.limit_s, note=options.note)) as probers:
+    versions = options.toolchains(how)
+    with closing(Probers(versions, how, note=options.note)) as probers:
         for make in captures:
             with quiet():
                 capture = make()

@@ -30,6 +30,7 @@ class CheckOptions(TypedDict, total=False):
     profiles: Profiles | None
     limit_s: float
     install: bool
+    target: str | None
     raise_on_error: bool
 
 
@@ -53,7 +54,7 @@ def clear() -> None:
 def check_conversion(
     *, versions: str | Sequence[str] | None = None, precision: str = "fp32", opset: int = 17,
     profiles: Profiles | None = None, graph: tf.Graph | None = None, limit_s: float = 60.0, install: bool = True,
-    raise_on_error: bool = False,
+    target: str | None = None, raise_on_error: bool = False,
 ) -> Result:  # fmt: skip
     """Whether what was registered converts to TensorRT; true when it does.
 
@@ -64,29 +65,31 @@ def check_conversion(
         graph: check this tf.Graph alone; by default the current one, or all that were registered.
         limit_s: time for each question to a TensorRT version, and for all further ones together.
         install: install a TensorRT version that is missing.
+        target: an option of conf/target ("sm89"); its devices need to have the precision's types.
         raise_on_error: let a failure of the checker itself raise, instead of reporting it in ``Result.error``.
     """
     from trtbuild.checker import checks
 
     return checks.registered(
-        graph, checks.Arguments(versions, precision, opset, profiles, limit_s, install), raise_on_error=raise_on_error
-    )
+        graph, checks.Arguments(versions, precision, opset, profiles, limit_s, install, target),
+        raise_on_error=raise_on_error,
+    )  # fmt: skip
 
 
 def check(
     model: object, input_signature: object = None, *, versions: str | Sequence[str] | None = None,
     precision: str = "fp32", opset: int = 17, profiles: Profiles | None = None, limit_s: float = 60.0,
-    install: bool = True, raise_on_error: bool = False,
+    install: bool = True, target: str | None = None, raise_on_error: bool = False,
 ) -> Result:  # fmt: skip
     """Whether a model converts to TensorRT: a Keras model, a function, a module, or a path to one (also ``.onnx``).
 
     Args:
         input_signature: one tf.TensorSpec, or a list or dictionary of them; not needed where the model says it itself.
-        versions, precision, opset, profiles, limit_s, install, raise_on_error: as in :func:`check_conversion`.
+        versions, precision, opset, profiles, limit_s, install, target, raise_on_error: as in :func:`check_conversion`.
     """
     from trtbuild.checker import checks
 
-    arguments = checks.Arguments(versions, precision, opset, profiles, limit_s, install)
+    arguments = checks.Arguments(versions, precision, opset, profiles, limit_s, install, target)
     return checks.model(model, input_signature, arguments, raise_on_error=raise_on_error)
 
 

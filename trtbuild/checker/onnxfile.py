@@ -17,7 +17,6 @@ from trtbuild.checker.options import OPSET, Options
 from trtbuild.checker.probers import Probers
 from trtbuild.checker.problem import Problem, settled
 from trtbuild.checker.result import Result
-from trtbuild.config import named
 
 if TYPE_CHECKING:
     import onnx
@@ -32,8 +31,8 @@ def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     """
     from trtbuild.graphs.graph import input_dims
 
-    versions = named.toolchains(named.root_here(), how.versions)
-    with closing(Probers(versions, install=how.install, limit_s=how.limit_s, note=options.note)) as probers:
+    versions = options.toolchains(how)
+    with closing(Probers(versions, how, note=options.note)) as probers:
         model = load(path)
         own = [*_undeclared(model), *usage.random_nodes(model)]
         chosen = shapes.choose(input_dims(model), how.profiles)

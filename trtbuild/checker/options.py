@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from trtbuild.base.errors import ConfigError
 from trtbuild.checker.shapes import Profile
 from trtbuild.config import named
-from trtbuild.core.spec import Lowering
+from trtbuild.core.spec import Lowering, Target, Toolchain
 from trtbuild.core.spec.lowering import FLOAT32
 from trtbuild.core.spec.model import OPSET_MAX, OPSET_MIN
 
@@ -19,7 +19,10 @@ LIMIT_S = 60.0
 
 @dataclass(frozen=True)
 class Options:
-    """``versions``: names of conf/tensorrt, None for the default one; ``limit_s``: for one version, all questions."""
+    """``versions``: names of conf/tensorrt, None for the default one; ``limit_s``: for one version, all questions.
+
+    ``target``: with its name.
+    """
 
     versions: tuple[str, ...] | None = None
     lowering: Lowering = FLOAT32
@@ -27,6 +30,7 @@ class Options:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     limit_s: float = LIMIT_S
     install: bool = True
+    target: tuple[str, Target] = ("portable", Target())
 
     def __post_init__(self) -> None:
         if not isinstance(self.opset, int):
@@ -44,15 +48,26 @@ class Options:
 def make(
     versions: str | Sequence[str] | None = None, precision: str = "fp32", opset: int = OPSET,
     profiles: Mapping[str, Profile] | None = None, limit_s: float = LIMIT_S, install: bool = True,
+    target: str | None = None,
 ) -> Options:  # fmt: skip
     """From the arguments of the public functions; a precision is any of conf/precision, the workspace's own first.
 
     Raises:
-        ConfigError: an unknown precision, or an opset or a limit out of bounds.
+        ConfigError: an unknown precision or target, or an opset or a limit out of bounds.
     """
     names = (versions,) if isinstance(versions, str) else None if versions is None else tuple(versions)
-    lowering = named.precision(named.root_here(), str(precision))
-    return Options(names, lowering, opset, dict(profiles or {}), limit_s, install)
+    root = named.root_here()
+    lowering, aimed = named.precision(root, str(precision)), named.target(root, target)
+    return Options(names, lowering, opset, dict(profiles or {}), limit_s, install, aimed)
+
+
+def toolchains(how: Options) -> dict[str, Toolchain]:
+    """The versions to ask, by name.
+
+    Raises:
+        ConfigError: an unknown one.  ToolchainError: a build in the precision for the target would be refused.
+    """
+    return named.fitting_toolchains(named.root_here(), how.versions, how.target, how.lowering)
 
 
 def note(line: str) -> None:

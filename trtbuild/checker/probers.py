@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trtbuild import toolchains
 from trtbuild.base.errors import TrtbuildError
+from trtbuild.checker.options import Options
 from trtbuild.core.spec import Toolchain
 from trtbuild.toolchains import Note
 from trtbuild.toolchains.request import ToolchainRequest
@@ -28,21 +29,22 @@ class Probers:
     ``failed`` says, after the first answer, which versions could not be asked, and why.
     """
 
-    def __init__(self, versions: Mapping[str, Toolchain], *, install: bool, limit_s: float, note: Note) -> None:
+    def __init__(self, versions: Mapping[str, Toolchain], how: Options, *, note: Note) -> None:
         self.failed: dict[str, TrtbuildError] = {}
         self._stack = contextlib.ExitStack()
         self._pool = ThreadPoolExecutor(len(versions))
-        self._limit_s = limit_s
+        self._limit_s, self._target = how.limit_s, how.target[1]
         self._probers: dict[str, Future[Prober]] = {
-            name: self._pool.submit(self._start, name, spec, install, note) for name, spec in versions.items()
+            name: self._pool.submit(self._start, name, spec, how.install, note) for name, spec in versions.items()
         }
 
     def _start(self, name: str, spec: Toolchain, install: bool, note: Note) -> Prober:
         want = ToolchainRequest(spec.flavour, spec.version, spec.requirements, name)
         interpreter = toolchains.interpreter(want, install=install, note=note)
         prober = Prober(
-            interpreter, want.flavour, want.version, supported=spec.compute_capabilities, limit_s=self._limit_s
-        )
+            interpreter, want.flavour, want.version, supported=spec.compute_capabilities, limit_s=self._limit_s,
+            compute_capabilities=self._target.compute_capabilities,
+        )  # fmt: skip
         self._stack.callback(prober.close)
         with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
             file.write(_RELU)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from trtbuild.config.groups import options, unknown
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import (
     BuildSpec,
+    Form,
     Names,
     Target,
+    Toolchain,
     capability,
 )
 from trtbuild.machine import gpu
@@ -25,7 +27,8 @@ def check(root: Path, spec: BuildSpec, names: Names, trusted: Collection[str]) -
     """Raise ConfigError, or ToolchainError where the target is not one of the toolchain's."""
     _check_paths(spec)
     _check_target(spec, names)
-    _check_types(root, spec, names)
+    check_devices(root, {names.tensorrt: spec.tensorrt}, (names.target, spec.target), names.precision,
+                  spec.precision.forms)  # fmt: skip
     _check_modules(spec)
     _check_precision_names(root, spec)
     _check_latency(spec)
@@ -48,11 +51,6 @@ def _check_paths(spec: BuildSpec) -> None:
 
 
 def _check_target(spec: BuildSpec, names: Names) -> None:
-    for wanted in spec.target.compute_capabilities:
-        if wanted not in spec.tensorrt.compute_capabilities:
-            what = f"{names.tensorrt} cannot compile for compute capability {wanted}"
-            have = ", ".join(spec.tensorrt.compute_capabilities)
-            raise ToolchainError(what, where=f"target={names.target}", hint=f"it supports {have}")
     if spec.tensorrt.flavour == "tensorrt":
         if len(spec.target.compute_capabilities) > 1:
             what = f"{names.tensorrt} builds for the one GPU it runs on"
@@ -66,31 +64,53 @@ def _check_target(spec: BuildSpec, names: Names) -> None:
             raise ConfigError(what, where=f"target.{field.name}", hint=hint)
 
 
-def _check_types(root: Path, spec: BuildSpec, names: Names) -> None:
-    """Refuse a precision that a device of the target does not have, before anything is calibrated."""
-    device = gpu.find_device() if spec.tensorrt.flavour == "tensorrt" else None
-    default = [device.compute_capability] if device else capability.PORTABLE
-    aimed = spec.target.compute_capabilities or (default if device or spec.tensorrt.flavour != "tensorrt" else ())
-    for kind in capability.types_of(spec.precision):
-        if since := capability.too_old(kind, spec.tensorrt.flavour, spec.tensorrt.version):
-            what = f"{names.tensorrt} has no {kind}, which {names.precision} needs"
-            raise ToolchainError(what, where=f"tensorrt={names.tensorrt}", hint=f"it exists since {since}")
-        if old := capability.lacking(kind, aimed):
-            what = (
-                f"{names.precision} needs compute capability {capability.LEAST[kind]} or later ({kind}), "
-                f"but the target has {' and '.join(old)}"
-            )
-            have = [f"target={name}" for name in capability.targets(kind, _targets(root, spec))]
-            hint = f"choose {' or '.join(have)}" if have else f"{names.tensorrt} compiles for no such device"
-            raise ToolchainError(what, where=f"target={names.target}", hint=hint)
+def check_devices(
+    root: Path, toolchains: Mapping[str, Toolchain], named: tuple[str, Target], precision: str, forms: Iterable[Form]
+) -> None:
+    """Refuse a target that a toolchain cannot compile for, or one with a device that lacks a type of the precision.
+
+    Args:
+        toolchains, named: by the names of their options; forms: those of the precision.
+
+    Raises:
+        ToolchainError: before anything is calibrated, or TensorRT asked, which leaves such devices out in silence.
+    """
+    (target_name, target), needed = named, capability.types_of(forms)
+    for name, toolchain in toolchains.items():
+        for wanted in target.compute_capabilities:
+            if wanted not in toolchain.compute_capabilities:
+                what = f"{name} cannot compile for compute capability {wanted}"
+                have = ", ".join(toolchain.compute_capabilities)
+                raise ToolchainError(what, where=f"target={target_name}", hint=f"it supports {have}")
+        aimed = target.compute_capabilities or _default_devices(toolchain)
+        for kind in needed:
+            if since := capability.too_old(kind, toolchain.flavour, toolchain.version):
+                what = f"{name} has no {kind}, which {precision} needs"
+                raise ToolchainError(what, where=f"tensorrt={name}", hint=f"it exists since {since}")
+            if old := capability.lacking(kind, aimed):
+                what = (
+                    f"{precision} needs compute capability {capability.LEAST[kind]} or later ({kind}), "
+                    f"but the target has {' and '.join(old)}"
+                )
+                fit = [f"target={one}" for one in capability.targets(kind, _targets(root, toolchain))]
+                hint = f"choose {' or '.join(fit)}" if fit else f"{name} compiles for no such device"
+                raise ToolchainError(what, where=f"target={target_name}", hint=hint)
 
 
-def _targets(root: Path, spec: BuildSpec) -> dict[str, tuple[str, ...]]:
+def _default_devices(toolchain: Toolchain) -> tuple[str, ...]:
+    """What a target without compute capabilities means: RTX's portable set, or this machine's GPU, if there is one."""
+    if toolchain.flavour != "tensorrt":
+        return capability.PORTABLE
+    device = gpu.find_device()
+    return (device.compute_capability,) if device else ()
+
+
+def _targets(root: Path, toolchain: Toolchain) -> dict[str, tuple[str, ...]]:
     """The targets of this workspace that the toolchain can compile for."""
     found = {}
     for name in options(root, "target"):
         capabilities = parse(Target, option.content(root, "target", name), f"target={name}").compute_capabilities
-        if set(capabilities) <= set(spec.tensorrt.compute_capabilities):
+        if set(capabilities) <= set(toolchain.compute_capabilities):
             found[name] = capabilities
     return found
 

@@ -13,9 +13,9 @@ from trtbuild import config
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import workspace_here
-from trtbuild.config import option
+from trtbuild.config import checks, option
 from trtbuild.core.parse import parse
-from trtbuild.core.spec import Calibration, Lowering, Toolchain
+from trtbuild.core.spec import Calibration, Lowering, Target, Toolchain
 from trtbuild.core.spec.lowering import rank
 from trtbuild.store.tracking import parse_yaml
 
@@ -78,6 +78,29 @@ def precision(root: Path, name: str, overrides: Sequence[str] = ()) -> Lowering:
         chosen = default_option(root, "calibration")
         calibration = parse(Calibration, option.content(root, "calibration", chosen), f"calibration={chosen}")
     return Lowering.of(name, said, calibration)
+
+
+def target(root: Path, name: str | None) -> tuple[str, Target]:
+    """A target of conf/target and its name; the default one if ``name`` is None.
+
+    Raises:
+        ConfigError: an unknown target, or a file that is not one.
+    """
+    chosen = default_option(root, "target") if name is None else name
+    return chosen, parse(Target, option.content(root, "target", chosen), f"target={chosen}")
+
+
+def fitting_toolchains(
+    root: Path, names: Sequence[str] | None, aimed: tuple[str, Target], lowering: Lowering
+) -> dict[str, Toolchain]:
+    """As :func:`toolchains`, each of which compiles for the target, whose devices all have the lowering's types.
+
+    Raises:
+        ConfigError: as there.  ToolchainError: it does not, or one has not.
+    """
+    found = toolchains(root, names)
+    checks.check_devices(root, found, aimed, lowering.precision, lowering.forms)
+    return found
 
 
 @cache

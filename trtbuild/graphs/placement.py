@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from trtbuild.base.errors import ConfigError
+from trtbuild.base.text import did_you_mean
 from trtbuild.core.spec import Form, Lowering
 from trtbuild.core.spec.precision import FloatType, longest_last
 from trtbuild.graphs.graph import all_nodes
-from trtbuild.graphs.scopes import nodes_in_scopes
+from trtbuild.graphs.scopes import names_of, nodes_in_scopes
 
 if TYPE_CHECKING:
     import onnx
@@ -56,7 +58,30 @@ class Placement:
 def scoped(
     model: onnx.ModelProto, lowering: Lowering, nodes: dict[str, NodeEntry] | None = None
 ) -> dict[str, frozenset[str]]:
-    """The nodes in each scope that a lowering names; ``nodes``: where they come from, as in scopes.json."""
-    names = (*lowering.scopes, *lowering.exclude_scopes)
-    found = nodes_in_scopes(all_nodes(model.graph), names, {"nodes": nodes or {}, "tensors": {}})
+    """The nodes in each scope that a lowering names; ``nodes``: where they come from, as in scopes.json.
+
+    Raises:
+        ConfigError: a scope, or an operation that it excludes, matches nothing.
+    """
+    present, entries = list(all_nodes(model.graph)), nodes or {}
+    where = f"model.overrides.{lowering.precision}"
+    places = dict.fromkeys(lowering.exclude_scopes, f"{where}.exclude_scopes")
+    places |= dict.fromkeys(lowering.scopes, f"precision={lowering.precision}: scopes")
+    found = nodes_in_scopes(present, places, {"nodes": entries, "tensors": {}})
+    for scope, members in found.items():
+        if not members:
+            known = (n for node in present for n in names_of(entries.get(node.name))[1::2] or [node.name])
+            parts = {part for name in known for part in _scopes_of(name, scope.count("/") + 1)}
+            raise ConfigError(f"no node is in scope '{scope}'", where=places[scope], hint=did_you_mean(scope, parts))
+    kinds = {node.op_type for node in present}
+    for op_type in lowering.exclude_ops:
+        if op_type not in kinds:
+            hint = did_you_mean(op_type, kinds)
+            raise ConfigError(f"the graph has no {op_type}", where=f"{where}.exclude_ops", hint=hint)
     return {scope: frozenset(members) for scope, members in found.items()}
+
+
+def _scopes_of(operation: str, count: int) -> Iterator[str]:
+    """Every run of ``count`` components in the scope of an operation."""
+    parts = operation.split("/")[:-1]
+    yield from ("/".join(parts[i : i + count]) for i in range(len(parts) - count + 1) if all(parts[i : i + count]))

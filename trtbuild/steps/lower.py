@@ -6,14 +6,13 @@ TensorRT builds strongly typed networks only, so the precision is written into t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError, LowerError
-from trtbuild.base.text import did_you_mean
 from trtbuild.core.complaint import Complaint, place, readers_of
 from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
@@ -93,13 +92,14 @@ def run(job: Job) -> None:
 
     from trtbuild.graphs import canonical, compute, lowered, trainedint8
     from trtbuild.graphs.graph import all_nodes, element_types, hoist_constants
+    from trtbuild.graphs.placement import Placement, scoped
 
     model = onnx.load(job.input("model"))
     hoist_constants(model.graph)
     lowering = _lowering(job.params)
     admitted = _admission(job, model, lowering).admit(model)
     _refuse_misread(job, model)
-    placement = _placement(job, model, lowering)
+    placement = Placement(lowering, scoped(model, lowering, job.read_json("scopes")["nodes"]))
     if lowering.kind == "none":
         _refuse_low(job, model)
     about: dict[str, Any] = {}
@@ -156,36 +156,6 @@ def _refuse_misread(job: Job, model: onnx.ModelProto) -> None:
     if lines:
         hint = advice(found[0].words)
         raise LowerError(misread_words("TensorRT", lines), where="lower", hint=hint, details=tuple(lines))
-
-
-def _placement(job: Job, model: onnx.ModelProto, lowering: Lowering) -> Placement:
-    """Which precision each node has; a scope or op type that matches nothing is an error."""
-    from trtbuild.graphs.graph import all_nodes
-    from trtbuild.graphs.placement import Placement
-    from trtbuild.graphs.scopes import names_of, nodes_in_scopes
-
-    scope_map, nodes = job.read_json("scopes"), list(all_nodes(model.graph))
-    where = f"model.overrides.{lowering.precision}"
-    places = dict.fromkeys(lowering.exclude_scopes, f"{where}.exclude_scopes")
-    places |= dict.fromkeys(lowering.scopes, f"precision={lowering.precision}: scopes")
-    found = nodes_in_scopes(nodes, places, scope_map)
-    for scope, members in found.items():
-        if not members:
-            known = (name for entry in scope_map["nodes"].values() for name in names_of(entry)[1::2])
-            parts = {part for name in known for part in _scopes_of(name, scope.count("/") + 1)}
-            raise ConfigError(f"no node is in scope '{scope}'", where=places[scope], hint=did_you_mean(scope, parts))
-    present = {node.op_type for node in nodes}
-    for op_type in lowering.exclude_ops:
-        if op_type not in present:
-            hint = did_you_mean(op_type, present)
-            raise ConfigError(f"the graph has no {op_type}", where=f"{where}.exclude_ops", hint=hint)
-    return Placement(lowering, found)
-
-
-def _scopes_of(operation: str, count: int) -> Iterator[str]:
-    """Every run of ``count`` components in the scope of an operation."""
-    parts = operation.split("/")[:-1]
-    yield from ("/".join(parts[i : i + count]) for i in range(len(parts) - count + 1) if all(parts[i : i + count]))
 
 
 def _no_data(precision: str) -> ConfigError:

@@ -98,10 +98,13 @@ class Prober:
 
     def __init__(
         self, interpreter: Path, flavour: str, version: str,
-        *, supported: Sequence[str] = (), limit_s: float = LIMIT_S,
+        *, supported: Sequence[str] = (), limit_s: float = LIMIT_S, compute_capabilities: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self._interpreter = interpreter
-        self._params = {"flavour": flavour, "tensorrt": version, "supported": list(supported)}
+        self._params = {
+            "flavour": flavour, "tensorrt": version, "supported": list(supported),
+            "compute_capabilities": list(compute_capabilities),
+        }  # fmt: skip
         self._limit_s = limit_s
         self._child: Child | None = None
         self._answered = 0  # questions, by the running process

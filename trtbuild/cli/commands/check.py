@@ -29,7 +29,8 @@ EXAMPLES = """\
   trtbuild check path/to/saved_model precision=fp16
   trtbuild check detector.onnx --sarif findings.sarif
 """
-OF_A_PATH = ("precision", "tensorrt", "opset", "signature")  # what can be chosen for a path; precision.KEY, too
+# What can be chosen for a path, besides precision.KEY.
+OF_A_PATH = ("precision", "tensorrt", "target", "opset", "signature")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +98,8 @@ def _options_of_path(path: Path, given: Mapping[str, str], keys: Sequence[str], 
     names = given["tensorrt"].split(",") if "tensorrt" in given else None
     root = named.root_here()
     lowering = named.precision(root, given.get("precision", "fp32"), keys)
-    return Options(None if names is None else tuple(names), lowering, int(opset), install=install)
+    aimed = named.target(root, given.get("target"))
+    return Options(None if names is None else tuple(names), lowering, int(opset), install=install, target=aimed)
 
 
 def _of_path(path: Path, how: Options, signature: str | None) -> Result:
@@ -121,6 +123,7 @@ def _variant(workspace: Workspace, overrides: Sequence[str], install: bool) -> t
     how = Options(
         versions=tuple(names), lowering=variant.lowering, opset=spec.model.export.opset, install=install,
         profiles={n: [list(s) for s in i.shapes] for n, i in spec.model.inputs.items() if None in i.shape},
+        target=(variant.names.target, spec.target),
     )  # fmt: skip
     return variant, how
 

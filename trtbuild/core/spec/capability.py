@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from trtbuild.core.spec.precision import Precision
+from trtbuild.core.spec.precision import Form
 
 # The least compute capability whose tensor cores have the type.  RTX 1.7 compiles bfloat16 and int4 for 8.0 but not
 # 7.5, float8 for 8.9 but not 8.6, and float4 for 12.0 but not 8.9 (measured); NVIDIA's data sheets give 10.0 for it.
@@ -15,13 +15,13 @@ PORTABLE = ("8.0", "8.6", "8.9", "12.0")
 SINCE: Mapping[str, tuple[int, ...]] = {"float4": (10, 8)}
 
 
-def types_of(precision: Precision) -> tuple[str, ...]:
+def types_of(forms: Iterable[Form]) -> tuple[str, ...]:
     """The low types that some node needs.
 
-    >>> types_of(Precision("int4", ("MatMul",), rest="bfloat16", block=32))
+    >>> types_of([Form("int4", "int4", ("MatMul",), "bfloat16", block=32)])
     ('int4', 'bfloat16')
     """
-    used = dict.fromkeys(kind for form in precision.forms for kind in (form.kind, form.float_type))
+    used = dict.fromkeys(kind for form in forms for kind in (form.kind, form.float_type))
     return tuple(kind for kind in used if kind in LEAST)
 
 

@@ -42,6 +42,8 @@ def _reply(job: Job, trt: ModuleType, log: Log, question: ProbeQuestion) -> Prob
     options: BuildOptions = {"profiles": question["profiles"], "compute_capabilities": [], "tf32": question["tf32"]}
     if job.params["flavour"] == "tensorrt":  # as a build for the default target has them
         options |= {"hardware_compatibility": "none", "version_compatible": False}
+    else:
+        options["compute_capabilities"] = job.params["compute_capabilities"]
     found = diagnose(
         trt, log, path.read_bytes(), question["shapes"], options, job.stage, every=question["every"], path=path
     )
