@@ -20,7 +20,7 @@ from trtbuild.runtimes.resident import ResidentSession
 from trtbuild.selftest.archive import Archive
 from trtbuild.selftest.execution import ArchiveArrays
 
-WARMUP_S, TURN_S, TURNS = 1.0, 0.3, 6
+WARMUP_S, CALLS = 1.0, 300
 
 
 class TorchLoop:
@@ -32,7 +32,7 @@ class TorchLoop:
 
         self.stream = torch.cuda.Stream()
         options = ort.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         provider = (
             "CUDAExecutionProvider",
             {"user_compute_stream": str(self.stream.cuda_stream), "use_tf32": str(int(tf32))},
@@ -77,21 +77,14 @@ def main(paths: list[str]) -> None:
 
 
 def in_turns(*timed: Callable[[], float]) -> list[float]:
-    """Medians, each loop measured in turns after a warm-up, every other turn backwards."""
-    taken: list[list[float]] = [[] for _ in timed]
+    """Medians of calls made in turns, one of each after the other: the host's speed changes from second to second."""
     for call in timed:
-        collect(call, WARMUP_S)
-    for turn in range(TURNS):
-        for i in range(len(timed)) if turn % 2 == 0 else reversed(range(len(timed))):
-            taken[i] += collect(timed[i], TURN_S)
-    return [median(samples) for samples in taken]
-
-
-def collect(timed: Callable[[], float], seconds: float) -> list[float]:
-    end, taken = perf_counter() + seconds, []
-    while perf_counter() < end:
-        taken.append(timed())
-    return taken
+        end = perf_counter() + WARMUP_S
+        while perf_counter() < end:
+            call()
+    taken = [[call() for call in (timed if turn % 2 == 0 else timed[::-1])] for turn in range(CALLS)]
+    ordered = [turn if i % 2 == 0 else turn[::-1] for i, turn in enumerate(taken)]
+    return [median(samples) for samples in zip(*ordered, strict=True)]
 
 
 if __name__ == "__main__":

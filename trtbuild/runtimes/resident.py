@@ -29,7 +29,9 @@ class ResidentSession:
 
         self._cuda = Cuda()
         on_stream = {"user_compute_stream": str(self._cuda.stream)}
-        self._session = load_session(model.name, str(model), timed_options(1), [CUDA], tf32, on_stream)
+        options = timed_options(1)
+        options.log_severity_level = 4  # cuDNN's refusals of fused plans, of which it then takes another, are no errors
+        self._session = load_session(model.name, str(model), options, [CUDA], tf32, on_stream)
         self._name = model.name
         self._binding = self._session.io_binding()
         self._feeds: Mapping[str, Array] | None = None

@@ -57,7 +57,7 @@ def write(path: Path, manifest: ArchiveManifest, contents: Contents, largest_byt
     """
     members = {name: _packed(content) for name, content in contents.members.items()}
     room = largest_bytes - sum(map(len, members.values())) - 200 * len(members)
-    left_out = []
+    left_out: list[str] = []
     for variant in sorted(manifest["variants"], key=lambda v: v["plan"]["bytes"]):
         member = f"plans/{variant['precision']}.plan"
         size = 0 if left_out else len(_packed(contents.plans[variant["precision"]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +18,15 @@ def load(path: Path) -> SelftestResult:
     return reading.read(path, SelftestResult, hint="the file that trtbuild selftest wrote")
 
 
+def joined(results: Sequence[SelftestResult]) -> list[SelftestResult]:
+    """The results with those of one device as one."""
+    devices: dict[str, SelftestResult] = {}
+    for result in results:
+        known = devices.setdefault(json.dumps(result["device"]), {**result, "models": []})
+        known["models"] += result["models"]
+    return list(devices.values())
+
+
 def render(result: SelftestResult) -> str:
     return "\n".join([*_head(result), *(line for model in result["models"] for line in _model(model))]) + "\n"
 
@@ -27,7 +37,7 @@ def _head(result: SelftestResult) -> Iterator[str]:
     yield f"# Self-test on {gpu}"
     yield ""
     if here["gpu"]:
-        yield f"Compute capability {here['compute_capability']}, driver {here['driver']}. "
+        yield f"Compute capability {here['compute_capability']}, driver {here['driver']}."
     yield f"CPU: {here['cpu']}, {here['cores']} cores; Python {here['python']}."
 
 
@@ -35,7 +45,9 @@ def _model(model: SelftestModel) -> Iterator[str]:
     yield from ("", f"## {model['model']}", "")
     kinds = sorted({e["executes"] for e in model["executions"]})
     executed = (
-        "Engines were executed." if kinds == ["engine"] else "No engine was executed: the numbers are its graph's."
+        "Engines were executed."
+        if kinds == ["engine"]
+        else "No engine was executed: the numbers are those of the graphs."
     )
     yield executed + (f" ({printable(model['refused'])})" if model["refused"] else "")
     abouts = [e["about"] for e in model["executions"] if e["about"]]
@@ -97,11 +109,13 @@ def _pair(clocks: Sequence[Clocks], key: str) -> str:
 
 def _cpu_kernels(executions: Sequence[Execution]) -> Iterator[str]:
     """Which kernels took part on the CPU; nothing where no kernels were counted."""
-    rows = [(e, {k: n for k, n in e["kernels"].items() if k.endswith("(CPU)")}) for e in executions if e["kernels"]]
-    if not rows:
-        return
-    yield ""
-    for e, on_cpu in rows:
-        total = sum(e["kernels"].values())
-        names = ", ".join(f"{n} × {k.removesuffix(' (CPU)')}" for k, n in sorted(on_cpu.items()))
-        yield f"- {e['precision']}, batch {e['batch']}: {total} kernels, on the CPU: {names or 'none'}"
+    counted = [e for e in executions if e["kernels"]]
+    on_cpu = [(e, {k: n for k, n in e["kernels"].items() if k.endswith("(CPU)")}) for e in counted]
+    if counted:
+        totals = sorted({sum(e["kernels"].values()) for e in counted})
+        yield from ("", f"Kernels of a call: {', '.join(map(str, totals))}. On the CPU:")
+        yield "" if any(names for _, names in on_cpu) else "none."
+    for e, names in on_cpu:
+        if names:
+            shown = ", ".join(f"{n} × {k.removesuffix(' (CPU)')}" for k, n in sorted(names.items()))
+            yield f"- {e['precision']}, batch {e['batch']}: {shown}"

@@ -28,7 +28,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="key=value", help="model=A,B precision=P,Q and further overrides")
     parser.add_argument("--prepare", type=Path, metavar="DIR", help="only build, and write an archive for each model")
     parser.add_argument("--run", type=Path, nargs="+", metavar="ARCHIVE", help="only execute these archives")
-    parser.add_argument("--page", type=Path, metavar="RESULT", help="print a result as Markdown")
+    parser.add_argument("--page", type=Path, nargs="+", metavar="RESULT", help="print results as Markdown")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the result (default: selftest-result.json)")
     parser.add_argument("--on", choices=("auto", "engine", "cuda", "cpu"), default="auto",
                         help="what executes: the engines (default), or the graphs in ONNX Runtime")  # fmt: skip
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if len(chosen) > 1:
         raise ConfigError(f"only one of --{chosen[0]} and --{chosen[1]} at a time", where="selftest")
     if args.page:
-        print(page.render(page.load(args.page)), end="")
+        print("\n".join(map(page.render, page.joined([page.load(path) for path in args.page]))), end="")
         return 0
     if args.run:
         return _execute(args, args.run)
