@@ -1,0 +1,25 @@
+"""A job that takes as long as it is told and writes what it was told and read: device time, simulated.
+
+By it executors are tested and measured.  ``witness``: a file to which it appends its process id when it begins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+from trtbuild.base.errors import ModelError
+from trtbuild.core.job import Job
+
+
+def run(job: Job) -> None:
+    if witness := job.params.get("witness"):
+        with open(witness, "a", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
+    print(f"pausing for {job.params['seconds']} s", flush=True)
+    time.sleep(job.params["seconds"])
+    if what := job.params.get("fail"):
+        raise ModelError(str(what))
+    read = {name: hashlib.sha256(job.input(name).read_bytes()).hexdigest() for name in sorted(job.inputs)}
+    job.write_json("out.json", {"read": read, "text": job.params.get("text", "")})
