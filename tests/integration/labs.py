@@ -42,8 +42,9 @@ class Lab:
 
     def worker(self, *words: str, python: str = "", threads: int = 1) -> psutil.Process:
         """Start one; its own process, without a nanny."""
-        own = ["--no-nanny", "--nthreads", str(threads), "--local-directory", str(self.folder / f"w{len(self.started)}")]
-        words = (self.address, "--no-dashboard", *own, *PRELOAD, *words)
+        folder = self.folder / f"w{len(self.started)}"
+        own = ["--no-nanny", "--no-dashboard", "--nthreads", str(threads), "--local-directory", str(folder)]
+        words = (self.address, *own, *PRELOAD, *words)
         return self._start("dask_worker", words, "Registered to:", python)
 
     def _start(self, program: str, words: Sequence[str], ready: str, python: str = "") -> psutil.Process:

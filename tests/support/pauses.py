@@ -1,6 +1,7 @@
 """A build of pauses by any executor, as a process: ``python -m tests.support.pauses WORKSPACE EXECUTOR STEPS``.
 
-EXECUTOR: the group's keys as JSON.  STEPS: a list of ``{"name", "seconds", "after", "slot", …}``; other keys are parameters.
+EXECUTOR: the group's keys as JSON.  STEPS: a list of ``{"name", "seconds", "after", "slot", …}``; other keys are
+parameters.
 It prints each note on stderr, and the endings, failures and digests of outputs as JSON on stdout.
 """
 
@@ -14,7 +15,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from trtbuild import toolchains
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.loop import Builder
 from trtbuild.core.parse import parse
@@ -57,13 +57,12 @@ def main(root: str, executor: str, described: str) -> None:
     made, store, status = Workspace(Path(root)), Store(Workspace(Path(root))), PlainStatus(sys.stderr)
     made.prepare()
     module = import_module(f"trtbuild.workers.executors.{spec.module}")
-    builder = Builder(
-        store, module.make(spec, Site(store, status.note)), lambda step: toolchains.of_step(step, install=False, note=print), status
-    )
+    builder = Builder(store, module.make(spec, Site(store, status.note)), lambda step: Path(sys.executable), status)
     began = time.monotonic()
     outcome = builder.build(plan)
     took = time.monotonic() - began
-    outs = {step.label: (store.record(step).outs["out.json"].md5 if store.record(step) else None) for step in plan.steps}
+    records = {step.label: store.record(step) for step in plan.steps}
+    outs = {name: record and record.outs["out.json"].md5 for name, record in records.items()}
     ends = {step.label: outcome.steps.get(step.key) for step in plan.steps}
     failures = {step.label: str(outcome.failures[step.key]) for step in plan.steps if step.key in outcome.failures}
     details = {step.label: outcome.failures[step.key].details for step in plan.steps if step.key in outcome.failures}
