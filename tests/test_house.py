@@ -17,16 +17,17 @@ PACKAGE = Path(trtbuild.__path__[0])
 # From the roof to the ground: a file imports from its own folder and from those below it.
 FOLDERS = (
     "__main__", "__init__", "api", "cli",
-    "pipeline", "selftest", "bugreport", "reducing", "suite", "checker",
+    "pipeline", "bundle", "selftest", "bugreport", "reducing", "suite", "checker",
     "building", "steps", "reports", "layers", "deviation", "auto", "engine", "latency", "workers", "remote",
-    "runtimes", "sources", "trt", "graphs", "quantizers", "arrays",
+    "loader", "runtimes", "sources", "trt", "graphs", "quantizers", "arrays",
     "config", "store", "toolchains", "machine", "core", "documents", "base", "demo",
 )  # fmt: skip
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "polygraphy", "dvc",
          "hydra", "omegaconf", "uv", "jinja2", "plotly", "rich", "yaml", "filelock", "pathspec", "psutil",
-         "jsonschema"}  # fmt: skip
+         "jsonschema", "cryptography"}  # fmt: skip
 # Their files are reached from inside functions only, and may have numpy at the top.
-NUMERIC = {"auto", "selftest", "layers", "deviation", "latency", "runtimes", "trt", "graphs", "quantizers", "arrays", "demo"}
+NUMERIC = {"auto", "selftest", "layers", "deviation", "latency", "runtimes", "trt", "graphs", "quantizers", "arrays",
+           "demo"}  # fmt: skip
 STANDARD_LIBRARY_ONLY = (
     "base",
     "core",

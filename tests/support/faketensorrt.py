@@ -67,6 +67,10 @@ class Engine:
     def get_tensor_location(self, name: str) -> Any:
         return TensorLocation.DEVICE
 
+    def get_tensor_shape(self, name: str) -> Any:
+        low, _, high = self.tensors[self.tensors[name].get("of", name)]["profile"]
+        return tuple(a if a == b else -1 for a, b in zip(low, high, strict=True))
+
     def get_tensor_profile_shape(self, name: str, profile: int) -> Any:
         return self.tensors[name]["profile"]
 

@@ -28,7 +28,7 @@ from trtbuild.toolchains.request import ToolchainRequest, cache
 
 PACKAGE = Path(trtbuild.__path__[0])
 SOURCES = [PACKAGE / "trt" / name for name in ("api.py", "callbacks.py", "network.py", "trtlog.py")]
-SOURCES.append(PACKAGE / "runtimes" / "tensorrt.py")
+SOURCES += [PACKAGE / "runtimes" / "tensorrt.py", PACKAGE / "loader" / "device.py"]
 CONF = {path.stem: read_yaml(path) for path in sorted((PACKAGE.parent / "conf" / "tensorrt").glob("*.yaml"))}
 VERSIONS = [name for name, spec in CONF.items() if spec["flavour"] == "tensorrt"]
 
@@ -41,11 +41,11 @@ HOLDS = {
 }  # fmt: skip
 GIVES = {"get_input": "ITensor", "get_output": "ITensor", "get_layer": "ILayer"}
 NOT_TENSORRT = {
-    "_DTYPES", "_NODE", "_allocator", "_cuda", "_log", "array", "ast", "binding", "buffer", "buffers", "callbacks",
-    "capability", "cc", "complaints", "ctypes", "cuda", "device", "dtype", "errors", "file", "found", "host",
-    "json", "api", "known", "layers", "levels", "log", "makers", "message", "metadata", "ml_dtypes", "name",
-    "names", "np", "options", "os", "parsed", "path", "plan", "profile", "raised", "re", "result", "runs", "seen",
-    "self", "session", "severities", "text", "time", "trtlog", "types", "util", "wanted", "warnings", "watcher",
+    "_DTYPES", "_NODE", "_allocator", "_cuda", "_log", "_session", "array", "ast", "binding", "buffer", "buffers",
+    "callbacks", "capability", "cc", "complaints", "ctypes", "cuda", "device", "dtype", "errors", "file", "found",
+    "gpu", "host", "json", "api", "known", "layers", "levels", "log", "makers", "message", "metadata", "ml_dtypes",
+    "name", "names", "np", "options", "os", "parsed", "path", "plan", "profile", "raised", "re", "result", "runs",
+    "seen", "self", "session", "severities", "text", "time", "trtlog", "types", "util", "wanted", "warnings", "watcher",
 }  # fmt: skip
 
 STUBS = """

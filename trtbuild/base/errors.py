@@ -6,7 +6,8 @@
     ├── PlaceError              3  the environment is wrong: workspace, toolchain, device, disk, remote
     │   ├── WorkspaceError      3  no git, no DVC repository, read-only, full disk
     │   ├── ToolchainError      3  the declared TensorRT is not installed, or another version is
-    │   └── RemoteError         3  a DVC remote cannot give or take an object
+    │   ├── RemoteError         3  a DVC remote cannot give or take an object
+    │   └── BundleError         3  a bundle is not what its manifest says, or does not belong on this device
     └── ModelError              4  the model, or what a tool makes of it
         ├── SourceError         4  the source model cannot be loaded
         ├── ExportError         4  TensorFlow operations that have no ONNX form
@@ -66,6 +67,16 @@ class ToolchainError(PlaceError):
 
 class RemoteError(PlaceError):
     pass
+
+
+class BundleError(PlaceError):
+    """``reason``: a word of docs/bundle.md, by which every reader of bundles names the same refusal."""
+
+    def __init__(
+        self, what: str, *, where: str = "", hint: str = "", details: tuple[str, ...] = (), reason: str = ""
+    ) -> None:
+        super().__init__(f"{reason}: {what}" if reason else what, where=where, hint=hint, details=details)
+        self.reason = reason
 
 
 class ModelError(TrtbuildError):

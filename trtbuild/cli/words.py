@@ -15,7 +15,8 @@ from trtbuild.base.text import did_you_mean
 
 BUILD = "build"  # the verb when the words do not name one
 GROUPS = {
-    "build": "build", "compare": "compare and upgrade", "convert": "does it convert?", "share": "share and set up",
+    "build": "build", "compare": "compare and upgrade", "convert": "does it convert?", "deploy": "deploy",
+    "share": "share and set up",
 }  # fmt: skip
 LONGEST_S = 86_400.0
 

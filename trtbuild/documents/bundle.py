@@ -90,11 +90,14 @@ class Golden(TypedDict):
 
 
 class SourceLink(TypedDict):
-    """A source file or folder; the sha256 of a folder is that of its listing (docs/bundle.md)."""
+    """A source file or folder, with DVC's md5; the sha256 of a folder is that of its listing (docs/bundle.md).
+
+    ``sha256`` is null where a forced bundle was made from a source that has changed since.
+    """
 
     path: str
     md5: str
-    sha256: Sha256
+    sha256: Sha256 | None
 
 
 class OutputLink(TypedDict, total=False):

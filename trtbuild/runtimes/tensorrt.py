@@ -57,16 +57,15 @@ class _Binding:
 class EngineSession:
     """An engine with its execution context; inputs and outputs are NumPy arrays, in the engine's own dtypes."""
 
-    def __init__(self, plan: Path, options: Options) -> None:
+    def __init__(self, plan: Path | bytes, options: Options, log: Path | None = None) -> None:
         from trtbuild.trt import api, callbacks, trtlog
         from trtbuild.trt.cuda import Cuda
 
         trt = api.use_flavour(options["flavour"], options["tensorrt"])
         self._cuda: Cuda = Cuda()
-        self._trt, self._log = trt, trtlog.make_log(trt, Path(f"tensorrt-{os.getpid()}.log"))
-        self.engine = api.load(
-            trt, self._log, plan.read_bytes(), host_code=bool(options.get("version_compatible", False))
-        )
+        self._trt, self._log = trt, trtlog.make_log(trt, log or Path(f"tensorrt-{os.getpid()}.log"))
+        content = plan if isinstance(plan, bytes) else plan.read_bytes()
+        self.engine = api.load(trt, self._log, content, host_code=bool(options.get("version_compatible", False)))
         context = self.engine.create_execution_context()
         if context is None:
             raise EngineError(f"no execution context: {self._said()}", where="engine.plan")

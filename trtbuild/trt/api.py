@@ -30,14 +30,19 @@ _MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 def use_flavour(flavour: str, version: str) -> ModuleType:
     """Import the flavour's module; refuse any version but the declared one."""
-    os.environ["POLYGRAPHY_USE_TENSORRT_RTX"] = "1" if flavour == "tensorrt-rtx" else "0"
-    from importlib import import_module
-
-    trt = import_module(_MODULES[flavour])
+    trt = module(flavour)
     if trt.__version__ != version:
         what = f"the toolchain has {flavour} {trt.__version__}, but {version} is declared"
         raise ToolchainError(what, where="tensorrt.version")
     return trt
+
+
+def module(flavour: str) -> ModuleType:
+    """The flavour's module in whatever version is installed; raises ImportError."""
+    os.environ["POLYGRAPHY_USE_TENSORRT_RTX"] = "1" if flavour == "tensorrt-rtx" else "0"
+    from importlib import import_module
+
+    return import_module(_MODULES[flavour])
 
 
 @dataclass

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from trtbuild.base.text import did_you_mean
+from trtbuild.core.spec.contract import Output, Preprocessing, check_channels, check_layout, check_range
 from trtbuild.core.spec.data import Data, RandomData, check_seed
 from trtbuild.core.spec.validation import Validation
 
@@ -78,19 +79,24 @@ class Profile:
 class Input:
     """One model input; ``null`` in ``shape`` is a dynamic dimension.
 
-    ``range``: (low, high) of its values; random data is drawn from it.  Empty: not declared.
+    ``range``: (low, high) of its values; random data is drawn from it.  Empty: not declared.  ``layout``,
+    ``preprocessing`` and ``note`` are for those who deploy, and part of no recipe.
     """
 
     dtype: Dtype
     shape: tuple[int | None, ...]
     profile: Profile | None = None
     range: tuple[float, ...] = ()
+    layout: str | None = None
+    preprocessing: Preprocessing | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         if any(d is not None and d < 1 for d in self.shape):
             raise ValueError(f"shape: {list(self.shape)} has a dimension below 1; use null for a dynamic one")
-        if self.range and (len(self.range) != 2 or self.range[0] > self.range[1]):
-            raise ValueError(f"range: expected [low, high], got {list(self.range)}")
+        check_range(self.range)
+        check_layout(self.layout, len(self.shape))
+        check_channels(self.layout, self.shape, self.preprocessing)
         if None in self.shape and self.profile is None:
             raise ValueError("profile: missing for a dynamic dimension; write profile: {min: 1, opt: 4, max: 8}")
         if None not in self.shape and self.profile is not None:
@@ -164,6 +170,7 @@ class Model:
     validation: Validation = field(default=Validation())
     overrides: Mapping[str, Override] = field(default_factory=dict)
     qat: Qat | None = None  # null: as Qat(), for a source without fake quantisation
+    outputs: Mapping[str, Output] = field(default_factory=dict)  # what bundles say of them
 
     def __post_init__(self) -> None:
         if not self.inputs:
