@@ -52,7 +52,7 @@ def join(spec: Executor, note: Callable[[str], None]) -> Membership:
         raise PlaceError("dask.distributed is not installed", where="executor", hint=hint) from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a worker's death is told in our words
     dask.config.set({
-        "logging": {"distributed": "critical"}, "distributed.comm.timeouts.connect": f"{_CONNECT_S:g}s",
+        "distributed.comm.timeouts.connect": f"{_CONNECT_S:g}s",
         "distributed.worker.preload": [PRELOAD], "distributed.scheduler.preload": [PRELOAD],
     })  # fmt: skip
     made = None if spec.address is not None else _make(spec)
@@ -71,6 +71,7 @@ def join(spec: Executor, note: Callable[[str], None]) -> Membership:
 
 def _make(spec: Executor) -> Any:
     """The cluster of the config, scaling as it says."""
+    from distributed import LocalCluster
     from distributed.deploy import Cluster
 
     arguments = dict(spec.cluster or {})
@@ -82,6 +83,8 @@ def _make(spec: Executor) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         hint = "such as distributed.LocalCluster; dask_jobqueue's need: pip install 'trtbuild[dask]'"
         raise ConfigError(f"cannot import '{name}': {error}", where=f"{where}.{_TARGET}", hint=hint) from None
+    if cls is LocalCluster:  # what its processes say goes to this terminal; other classes read it
+        arguments.setdefault("silence_logs", logging.CRITICAL)
     try:
         made = cls(**arguments)
     except (TypeError, ValueError) as error:
