@@ -195,6 +195,14 @@ def qat(scratch: Path) -> None:
     trained.measure(scratch)
 
 
+def perclass(scratch: Path) -> None:
+    """Falls of single classes that were planted, and pairs that differ by chance alone."""
+    del scratch
+    from benchmarks import perclass as falls
+
+    falls.measure(say)
+
+
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "imports": imports,
     "flame": flame,
@@ -214,6 +222,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "findings": findings,
     "types": types,
     "qat": qat,
+    "perclass": perclass,
 }
 
 

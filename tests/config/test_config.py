@@ -201,6 +201,8 @@ LABELLED = "model.data.validation=a.npz"
         (["model.validation.task={metric:top1,labels:y,max_drop:0.1}"], "random data has no labels"),
         ([LABELLED, "model.validation.task={metric:'m:f',labels:y,max_drop:0.1}"], "there is no module 'm'"),
         ([LABELLED, "model.validation.task={metric:top2,labels:y,max_drop:0.1}"], "did you mean 'top1'?"),
+        (["model.data.slices=data/s.npz"], "no validation.task is scored on them"),
+        ([LABELLED, "model.validation.task={metric:top1,labels:y,max_drop:0}", "model.data.slices=/s"], "outside the"),
     ],
 )  # fmt: skip
 def test_what_only_a_late_step_would_refuse_is_refused_when_it_is_read(

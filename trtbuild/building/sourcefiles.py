@@ -53,6 +53,8 @@ def _named(spec: BuildSpec) -> Iterator[tuple[str, str]]:
     for name, source in _data(spec):
         if isinstance(source, str):
             yield f"model.data.{name if name in (VALIDATION, 'calibration') else f'inspection.{name}'}", source
+    if spec.model.data.slices is not None:
+        yield "model.data.slices", spec.model.data.slices
     if spec.latency.measure and spec.latency.baseline is not None:
         yield "latency.baseline", spec.latency.baseline
     if spec.target.timing_cache is not None:

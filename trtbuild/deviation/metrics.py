@@ -178,19 +178,20 @@ def score(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array) 
             raise
         except Exception as error:  # the user's own code
             raise ConfigError(f"the metric failed: {type(error).__name__}: {error}", where=where) from error
-    output = outputs[_chosen(task, outputs)]
+    output = outputs[chosen(task, outputs)]
     if name in _BY_CLASSES:
         return _BY_CLASSES[name](*_classes(output, labels, task.get("ignore_label")))
     return _mse(*_values(output, labels, task.get("ignore_label")))
 
 
-def _chosen(task: Mapping[str, Any], outputs: Mapping[str, Array]) -> str:
-    chosen: str = task["output"] or (next(iter(outputs)) if len(outputs) == 1 else "")
-    if chosen not in outputs:
+def chosen(task: Mapping[str, Any], outputs: Mapping[str, Array]) -> str:
+    """The output that the task scores; raises ConfigError if there is none, or several and none is named."""
+    name: str = task["output"] or (next(iter(outputs)) if len(outputs) == 1 else "")
+    if name not in outputs:
         have = ", ".join(sorted(outputs))
-        what = f"no output '{chosen}'" if chosen else "the model has several outputs, so name one"
+        what = f"no output '{name}'" if name else "the model has several outputs, so name one"
         raise ConfigError(what, where="model.validation.task.output", hint=f"the model has {have}")
-    return chosen
+    return name
 
 
 def doubt(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array, found: float) -> str:
@@ -204,7 +205,7 @@ def doubt(task: Mapping[str, Any], outputs: Mapping[str, Array], labels: Array, 
         return "nothing is right"
     if name not in NAMES:
         return ""
-    output = outputs[_chosen(task, outputs)]
+    output = outputs[chosen(task, outputs)]
     if name == "mse":
         _, kept = _values(output, labels, task.get("ignore_label"))
         spread = float(np.var(kept.astype(np.float64)))

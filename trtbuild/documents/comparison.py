@@ -8,6 +8,7 @@ from trtbuild.documents.enginecomparison import EngineComparison, Pair
 from trtbuild.documents.latency import MaybeBounds
 from trtbuild.documents.report import Axes
 from trtbuild.documents.schema import Limit
+from trtbuild.documents.task import GroupComparison
 from trtbuild.documents.verdict import Word
 
 Count = Annotated[int, Limit("minimum", 0)]
@@ -46,6 +47,13 @@ class LatencyChange(TypedDict):
     ratio: MaybeBounds | None
     label: Literal["slower", "faster", "no change", "not comparable"]
     why: str
+
+
+class GroupsChange(TypedDict):
+    """The task metric by class and slice; ``why``: the reason where both sides have none or cannot be compared."""
+
+    why: str
+    compared: GroupComparison | None
 
 
 class Shares(TypedDict):
@@ -96,6 +104,7 @@ class ComparedNumbers(TypedDict):
     outputs_only_new: list[str]
     outputs_only_old: list[str]
     task: list[TaskChange]
+    groups: GroupsChange
     latency: LatencyChange
     engine_bytes: Pair
     work_share: dict[str, Shares]

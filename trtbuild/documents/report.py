@@ -21,6 +21,7 @@ from trtbuild.documents.estimate import ReportedEstimate
 from trtbuild.documents.latency import ReportedLatency
 from trtbuild.documents.layers import ReportedLayers
 from trtbuild.documents.schema import LATER, Limit
+from trtbuild.documents.task import TaskScores
 from trtbuild.documents.verdict import CollectedWarning, Verdict
 
 VERSION: Final = 2
@@ -109,9 +110,10 @@ class _Report(MeasuredDeviation):
 
 
 class Report(_Report, total=False):
-    """report.json; it has ``layers`` and ``latency`` where they were measured, ``estimate`` where a device is named."""
+    """report.json; it has ``layers``, ``latency`` and ``task`` where they were measured, ``estimate`` with a device."""
 
     compiled: CompiledEngine
     latency: ReportedLatency | None
+    task: TaskScores
     layers: ReportedLayers
     estimate: ReportedEstimate

@@ -214,7 +214,7 @@ class Search:
             variant = one.variant
             data = variant.spec.model.data
             if data.certification is not None:
-                model = replace(variant.spec.model, data=replace(data, validation=data.certification))
+                model = replace(variant.spec.model, data=replace(data, validation=data.certification, slices=None))
                 variant = replace(variant, spec=replace(variant.spec, model=model))
             variant = without_latency(variant)
             plan = self._plan([(variant, ("deviation", "validate"))])

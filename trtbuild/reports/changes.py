@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from trtbuild.core.taskgroups import fall_lines
 from trtbuild.documents.comparison import ComparedNumbers, MovedLayer
 from trtbuild.documents.deviation import Metric
 from trtbuild.documents.enginecomparison import Pair
@@ -40,6 +41,8 @@ def changes(comparison: ComparedNumbers) -> list[str]:
     for task in comparison["task"]:
         if task["change"]:
             phrases.append(f"{task['name'].removesuffix(' drop')} {task['old']:.4g} → {task['new']:.4g}")
+    if (by_class := comparison["groups"]["compared"]) is not None:
+        phrases += fall_lines(by_class)
     latency = comparison["latency"]
     old, new, ratio = latency["old"], latency["new"], latency["ratio"]
     if latency["label"] in ("slower", "faster") and old and new and ratio:

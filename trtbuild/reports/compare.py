@@ -26,6 +26,7 @@ from trtbuild.documents.report import Output, Report
 from trtbuild.engine.comparison import compare_engines
 from trtbuild.layers.jumps import floor
 from trtbuild.reports.changes import summary, worst_output
+from trtbuild.reports.comparegroups import compare_groups
 from trtbuild.reports.comparelatency import compare_latency, lowered_side
 
 # Statistics of one output (report.json: outputs.*.hops.total), each compared as old, new and "times the error".
@@ -51,6 +52,7 @@ def compare(new: Report, old: Report) -> Comparison:
         "outputs_only_new": sorted(set(new["outputs"]) - set(old["outputs"])),
         "outputs_only_old": sorted(set(old["outputs"]) - set(new["outputs"])),
         "task": _task(new, old),
+        "groups": compare_groups(new.get("task"), old.get("task")),
         "latency": compare_latency(new.get("latency"), old.get("latency")),
         "engine_bytes": _pair(new["engine"]["bytes"], old["engine"]["bytes"]),
         "work_share": _shares(new["engine"]["work_share"], old["engine"]["work_share"]),

@@ -8,7 +8,7 @@ from typing import Any, cast
 from trtbuild.base.text import printable
 from trtbuild.documents.comparison import Comparison
 from trtbuild.documents.enginecomparison import EngineComparison
-from trtbuild.reports import compareengine
+from trtbuild.reports import compareengine, comparegroups
 from trtbuild.reports.changes import changes, who
 
 SCOPES = 8  # in which the engines differ, the largest difference first
@@ -22,10 +22,11 @@ def table(comparison: Mapping[str, Any], scopes: int | None = SCOPES) -> list[st
     """The summary, then rows of name, old, new and change.  Control characters in names are escaped.
 
     Args:
-        scopes: how many of the scopes in which the engines differ, None for all.
+        scopes: how many of the scopes in which the engines differ, and of the classes that did not fall; None for all.
     """
     old, new = comparison["old"], comparison["new"]
-    rows = [*_verdict(comparison), *_deviation(comparison), *_cost(comparison)]
+    by_class = comparegroups.rows(comparison["groups"], scopes)
+    rows = [*_verdict(comparison), *by_class, *_deviation(comparison), *_cost(comparison)]
     rows += [*_engine(comparison["compiled"], scopes), *_layers(comparison)]
     rows += _environment(comparison)
     shown = [tuple(_clip(printable(cell)) for cell in row) for row in [("", "old", "new", "change"), *rows]]
@@ -85,7 +86,8 @@ def _cost(c: Mapping[str, Any]) -> Iterable[Row]:
 def parts(c: Mapping[str, Any]) -> dict[str, list[Row]]:
     """The rows of a comparison without those of the compiled engines, by what they are about."""
     return {
-        "Verdict and deviation": [*_verdict(c), *_deviation(c)], "Latency, size and shares of work": [*_cost(c)],
+        "Verdict and deviation": [*_verdict(c), *_deviation(c)],
+        "Task by class and slice": comparegroups.rows(c["groups"]), "Latency, size and shares of work": [*_cost(c)],
         "Layers of the graph": [*_layers(c)], "Environment": [*_environment(c)],
     }  # fmt: skip
 

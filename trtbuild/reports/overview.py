@@ -15,6 +15,7 @@ from trtbuild.reports import deviation as measured
 from trtbuild.reports.comparelatency import lowered_side
 from trtbuild.reports.latency import device_of
 from trtbuild.reports.render import byte_size
+from trtbuild.reports.task import finding, task_lines
 
 COMPARED = ("max_abs", "mean_abs", "median_abs", "p99_abs", "p999_abs", "rmse", "cosine", "sqnr_db", "bias")
 # Step kind -> the report step's name for the artifact with that step's warnings.
@@ -103,6 +104,8 @@ def findings(page: Report) -> list[dict[str, str]]:
         lines.append({"page": "engine", "text": _says(compiled["findings"])})
         if why := compiled.get("fp16_instead"):
             lines.append({"page": "engine", "text": f"{why[0].upper()}{why[1:]}."})
+    if "task" in page and (text := finding(page["task"])):
+        lines.append({"page": "task", "text": text})
     latency = page.get("latency")
     if latency and latency["measured"]:
         shipped = lowered_side(latency)
@@ -143,6 +146,8 @@ def markdown(page: Report) -> str:
         lines.append(
             f"| {_cell(name)} | {observed} | {check['limit']:g} | {'pass' if check['passed'] else '**FAIL**'} |"
         )
+    if "task" in page:
+        lines += task_lines(page["task"])
     hops = shown_hops(page)
     lines += ["", f"| output | {' | '.join(f'{hop} rmse' for hop in hops)} | guilty |", "|---" * (len(hops) + 2) + "|"]
     for name, output in page["outputs"].items():

@@ -21,11 +21,12 @@ from trtbuild.documents.engine import Passport, Precision
 from trtbuild.documents.latency import Latency, Samples
 from trtbuild.documents.layers import Layers
 from trtbuild.documents.report import Report
+from trtbuild.documents.task import TaskScores
 from trtbuild.documents.verdict import Verdict
 from trtbuild.reports.comparelatency import lowered_side
 from trtbuild.steps import ranges
 
-VERSION = 4
+VERSION = 5
 # Made here, not by the latency step, so that a new template redraws them without measuring again.
 FLAME_FILES = (
     "flamegraph.svg", "flamegraph.html", "flamegraph.folded", "flamegraph.speedscope.json", "flamegraph.trace.json",
@@ -49,6 +50,10 @@ def declare(variant: Variant, need: Need) -> Step:
     if ranges.applies(variant):
         inputs["ranges"] = need("ranges").out("ranges.json")
     pages, outs = ["overview", "deviation", "engine"], []
+    task = spec.model.validation.task
+    if task is not None and task.by_sample:
+        pages.append("task")
+        inputs["task"] = need("validate").out("task.json")
     if spec.layers.mode != "off":
         pages.append("layers")
         inputs |= {"layers": need("layers").out("layers.json"), "layers_csv": need("layers").out("layers.csv")}
@@ -90,7 +95,7 @@ def run(job: Job) -> None:
     from plotly.offline import get_plotlyjs
 
     from trtbuild.base.packaged import templates
-    from trtbuild.reports import deviation, engine, estimate, latency, layers, overview
+    from trtbuild.reports import deviation, engine, estimate, latency, layers, overview, task
     from trtbuild.reports.render import render
 
     pages, found = job.params["pages"], templates(Path(job.workspace))
@@ -102,6 +107,9 @@ def run(job: Job) -> None:
     compiled = engine.collect(artifacts["compiled_layers"], artifacts["scopes"], artifacts["passport"])
     page["compiled"] = reading.checked(compiled, CompiledEngine, where="engine_layers.json")
     charts["engine"], extra["legend"] = engine.charts(page["compiled"]), engine.legend(page["compiled"])
+    if "task" in pages:
+        page["task"], charts["task"] = artifacts["task"], task.charts(artifacts["task"])
+        extra["groups"] = task.sections(page["task"])
     if "layers" in pages:
         page["layers"] = layers.collect(artifacts["layers"])
         if page["engine"]["executed"]:
@@ -131,7 +139,7 @@ def run(job: Job) -> None:
 
 _KINDS: Mapping[str, type] = {
     "verdict": Verdict, "deviation": Deviation, "histograms": Histograms, "details": Details, "passport": Passport,
-    "precision": Precision, "layers": Layers, "latency": Latency, "samples": Samples,
+    "precision": Precision, "task": TaskScores, "layers": Layers, "latency": Latency, "samples": Samples,
 }  # fmt: skip
 
 

@@ -13,8 +13,9 @@ from trtbuild.core.parse import parse
 from trtbuild.core.plan import Need
 from trtbuild.core.recipes import code_inputs, data_inputs, data_params, input_params, variant_label
 from trtbuild.core.spec import Variant
-from trtbuild.core.spec.validation import EngineBudget
-from trtbuild.core.step import Input, Out, Step
+from trtbuild.core.spec.validation import BUILT_IN, EngineBudget
+from trtbuild.core.step import File, Input, Out, Step
+from trtbuild.core.taskgroups import class_drop_check
 from trtbuild.core.verdict import (
     calibration_checks,
     deviation_checks,
@@ -35,7 +36,7 @@ from trtbuild.latency.interval import latency_checks
 if TYPE_CHECKING:
     from trtbuild.engine import Engine
 
-VERSION = 3
+VERSION = 4
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -70,6 +71,7 @@ def declare(variant: Variant, need: Need) -> Step:
     if task:
         params |= {"inputs": input_params(model, profiles=True), "data": data_params(model.data.validation)}
         inputs |= data_inputs(variant, model.data.validation)
+        inputs |= {} if model.data.slices is None else {"slices": File(model.data.slices)}
         inputs |= code_inputs(variant, task.metric, "metric_code")
     return Step(
         kind="validate",
@@ -78,7 +80,7 @@ def declare(variant: Variant, need: Need) -> Step:
         label=variant.id.removeprefix(f"{names.model}-") if budget else variant_label(variant),
         params=params,
         inputs=inputs,
-        outs=(Out("verdict.json", cache=False),),
+        outs=(Out("verdict.json", cache=False), *((Out("task.json"),) if task and task.by_sample else ())),
     )
 
 
@@ -91,7 +93,8 @@ def run(job: Job) -> None:
     checks |= export_checks(measured["hops"]["export"], job.params["export"], _whole(job))
     warnings: list[WarningDocument] = []
     if job.params["task"]:
-        checks[f"task: {job.params['task']['metric']} drop"], warnings = _judge_task(job)
+        of_task, warnings = _judge_task(job)
+        checks |= of_task
     if "precision" in job.inputs:
         calibration = reading.read(job.input("precision"), Precision).get("calibration")
         checks |= calibration_checks(calibration["doubts"] if calibration else 0)
@@ -138,10 +141,14 @@ def _whole(job: Job) -> set[str]:
     return {name for name, array in outputs.load(job.input("reference")).items() if array.dtype.kind in "iub"}
 
 
-def _judge_task(job: Job) -> tuple[Check, list[WarningDocument]]:
-    """The check, and a warning where the source model's own score suggests wrong labels or preprocessing."""
+def _judge_task(job: Job) -> tuple[dict[str, Check], list[WarningDocument]]:
+    """The checks; warnings where the source model's own score suggests wrong labels or preprocessing, and of falls.
+
+    Writes ``task.json`` where the metric has one.
+    """
     from trtbuild.arrays import data, outputs
-    from trtbuild.deviation import metrics
+    from trtbuild.arrays.slices import read_slices
+    from trtbuild.deviation import metrics, taskscores
 
     task = job.params["task"]
     if not isinstance(job.params["data"], str) and job.params["data"]["kind"] == "random":
@@ -166,9 +173,17 @@ def _judge_task(job: Job) -> tuple[Check, list[WarningDocument]]:
     check = task_check(
         task["metric"], reference, metrics.score(task, here, labels), task["max_drop"], higher_is_better=better
     )
-    doubt = metrics.doubt(task, source, labels, reference)
-    if not doubt:
-        return check, []
-    what = f"the source model itself scores {reference:.4g} in {task['metric']}: {doubt}"
-    hint = "labels or preprocessing are probably wrong, and the drop says nothing"
-    return check, [StepWarning(what, "model.validation.task", hint).document()]
+    checks, warnings = {f"task: {task['metric']} drop": check}, []
+    if doubt := metrics.doubt(task, source, labels, reference):
+        what = f"the source model itself scores {reference:.4g} in {task['metric']}: {doubt}"
+        hint = "labels or preprocessing are probably wrong, and the drop says nothing"
+        warnings.append(StepWarning(what, "model.validation.task", hint))
+    if task["metric"] in BUILT_IN:
+        slices = job.inputs.get("slices")
+        named = read_slices(Path(slices), len(labels), "model.data.slices") if slices else []
+        scores = taskscores.measure(task, source, here, labels, named)
+        warnings += taskscores.warnings(scores)
+        job.write_json("task.json", scores)
+        if (limit := task["max_class_drop"]) is not None:
+            checks[f"task: {task['metric']} drop of worst class"] = class_drop_check(scores, limit)
+    return checks, [warning.document() for warning in warnings]

@@ -38,6 +38,8 @@ def test_limits_of_one_precision() -> None:
         ({"task": {"metric": "top2", "labels": "y", "max_drop": 0}}, "unknown metric 'top2'; did you mean 'top1'?"),
         ({"task": {"metric": "top1", "labels": "y", "max_drop": 1.5}}, "max_drop: 1.5 is above 1"),
         ({"task": {"metric": "mse", "labels": "y", "max_drop": -0.5}}, "max_drop: -0.5 is below 0"),
+        ({"task": {"metric": "top1", "labels": "y", "max_drop": 0, "max_class_drop": 5}}, "class_drop: 5 is above"),
+        ({"task": {"metric": "m:f", "labels": "y", "max_drop": 0, "max_class_drop": 0.1}}, "m:f gives one number"),
     ],
 )
 def test_what_could_never_hold_or_never_fail_is_refused(value: dict[str, Any], said: str) -> None:

@@ -23,7 +23,7 @@ EXAMPLES = """\
 def options(parser: argparse.ArgumentParser) -> None:
     words.variant_words(parser)
     parser.add_argument("-o", "--output", metavar="FILE.html", help="also write the comparison as a page")
-    parser.add_argument("--all", action="store_true", help="show every scope in which the compiled engines differ")
+    parser.add_argument("--all", action="store_true", help="show every scope that differs, and every class")
 
 
 def run(args: argparse.Namespace) -> int:

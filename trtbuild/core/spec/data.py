@@ -48,6 +48,7 @@ DataSource = str | RandomData | FactoryData  # text: an .npz file, or a folder w
 class Data:
     """``validation`` is judged; the sets in ``inspection`` are measured and shown beside it.
 
+    ``slices``: a file of arrays with the part of the validation data that each sample belongs to.
     ``certification``: held-out samples, on which the result of ``precision=auto`` is certified.
     """
 
@@ -55,6 +56,7 @@ class Data:
     validation: DataSource = RandomData()
     inspection: Mapping[str, DataSource] = field(default_factory=dict)
     certification: DataSource | None = None
+    slices: str | None = None
 
     def __post_init__(self) -> None:
         seen = [(VALIDATION, self.validation)]

@@ -9,7 +9,7 @@ from typing import Literal
 from trtbuild.base.text import did_you_mean
 from trtbuild.core.spec.contract import Output, Preprocessing, check_channels, check_layout, check_range
 from trtbuild.core.spec.data import Data, RandomData, check_seed
-from trtbuild.core.spec.validation import Validation
+from trtbuild.core.spec.validation import BUILT_IN, Validation
 
 DTYPES = ("float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool")
 Dtype = Literal["float32", "float16", "float64", "int8", "uint8", "int32", "int64", "bool"]
@@ -178,6 +178,9 @@ class Model:
         task = self.validation.task
         if task is not None and isinstance(self.data.validation, RandomData):
             raise ValueError("validation.task: random data has no labels; give labelled data in model.data.validation")
+        if self.data.slices is not None and (task is None or not task.by_sample):
+            why = "no validation.task is scored on them" if task is None else f"{task.metric} gives one number for all"
+            raise ValueError(f"data.slices: {why}; use validation.task with {', '.join(BUILT_IN)}")
         if not isinstance(self.source, FrozenGraph):
             return
         if missing := set(self.inputs) - set(self.source.inputs):

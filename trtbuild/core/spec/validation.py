@@ -19,7 +19,10 @@ _RANGES = {"cosine": (-1.0, 1.0), "exact_share": (0.0, 1.0), **dict.fromkeys(UPP
 
 @dataclass(frozen=True)
 class Task:
-    """A task metric on ``labels`` (a key of the validation data); ``max_drop``: from TensorFlow's own score."""
+    """A task metric on ``labels`` (a key of the validation data); ``max_drop``: from TensorFlow's own score.
+
+    ``max_class_drop``: how far the score of any class or slice may certainly fall (its interval is beyond it).
+    """
 
     metric: str
     labels: str
@@ -27,6 +30,7 @@ class Task:
     output: str | None = None
     ignore_label: int | None = None
     higher_is_better: bool = True
+    max_class_drop: float | None = None
 
     def __post_init__(self) -> None:
         if self.metric not in BUILT_IN and not any(mark in self.metric for mark in ".:"):
@@ -34,8 +38,21 @@ class Task:
             raise ValueError(f"metric: unknown metric '{self.metric}'; {hint} (a callable: package.module:name)")
         if self.max_drop < 0:
             raise ValueError(f"max_drop: {self.max_drop:g} is below 0; 0 allows no drop at all")
-        if BUILT_IN.get(self.metric) and self.max_drop > 1:
-            raise ValueError(f"max_drop: {self.max_drop:g} is above 1, which {self.metric} cannot drop by; 0.01 is 1 %")
+        drops = {"max_drop": self.max_drop, "max_class_drop": self.max_class_drop}
+        for key, drop in drops.items():
+            if BUILT_IN.get(self.metric) and drop is not None and drop > 1:
+                raise ValueError(f"{key}: {drop:g} is above 1, which {self.metric} cannot drop by; 0.01 is 1 %")
+        if self.max_class_drop is None:
+            return
+        if self.max_class_drop < 0:
+            raise ValueError(f"max_class_drop: {self.max_class_drop:g} is below 0; 0 allows no certain drop")
+        if not self.by_sample:
+            raise ValueError(f"max_class_drop: {self.metric} gives one number, not one for each class; leave it out")
+
+    @property
+    def by_sample(self) -> bool:
+        """Whether what each sample adds to the score is known, and so the score of classes and slices."""
+        return self.metric in BUILT_IN
 
 
 def check_limits(where: str, limits: Mapping[str, float | Mapping[str, float] | None]) -> None:
