@@ -188,6 +188,13 @@ def suite(scratch: Path) -> None:
     cases.measure(scratch, TRTBUILD)
 
 
+def bundle(scratch: Path) -> None:
+    """Single-byte changes in a signed bundle, and the same bundle made again."""
+    from benchmarks import bundle as bundles
+
+    bundles.measure(scratch, fresh_workspace, TRTBUILD)
+
+
 def qat(scratch: Path) -> None:
     """Fake quantisation, imported: 36 networks against TensorFlow and against TensorRT."""
     from benchmarks import qat as trained
@@ -223,6 +230,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "types": types,
     "qat": qat,
     "perclass": perclass,
+    "bundle": bundle,
 }
 
 

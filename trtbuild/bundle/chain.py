@@ -15,10 +15,9 @@ from trtbuild.core.step import File, Step
 from trtbuild.documents.bundle import CalibrationLink, Chain, EngineFacts, OutputLink, SourceLink, StepLink
 from trtbuild.documents.engine import Precision
 from trtbuild.documents.report import Axes
+from trtbuild.remote.attestations import BUILDER, PREDICATE, STATEMENT, digests
 
-STATEMENT = "https://in-toto.io/Statement/v1"
-PREDICATE = "https://slsa.dev/provenance/v1"
-BUILD_TYPE, BUILDER = "urn:trtbuild:variant:v1", "urn:trtbuild:workspace"
+BUILD_TYPE = "urn:trtbuild:variant:v1"
 
 
 def chain(artifacts: Artifacts, *, forced: bool = False) -> Chain:
@@ -108,6 +107,5 @@ def statement(engine: EngineFacts, sha256: str, variant: Axes, found: Chain, too
 
 
 def _digests(md5: str, sha256: str | None) -> dict[str, str]:
-    """DVC's digest of a folder is that of a listing: in-toto knows no such algorithm, and it gets a name of its own."""
-    own = {"dvc-dir-md5" if md5.endswith(".dir") else "md5": md5.removesuffix(".dir")}
+    own = digests(Digest(md5))
     return own if sha256 is None else {**own, "sha256": sha256}

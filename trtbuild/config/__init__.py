@@ -13,7 +13,7 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import templates
 from trtbuild.base.text import did_you_mean
 from trtbuild.config import checks, option
-from trtbuild.config.code import TRUSTED_MODULES, code_of, trusted_modules, workspace_code
+from trtbuild.config.code import PUBLIC_KEY, TRUSTED_MODULES, code_of, public_key, trusted_modules, workspace_code
 from trtbuild.config.composed import Composed, Composition
 from trtbuild.config.composing import compose_config, composed_option, default_option
 from trtbuild.config.groups import GROUPS, check_choices, conf_folders, options, unknown
@@ -47,8 +47,9 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     check_choices(root, overrides)
     config, choices = _composed(root, overrides, composed)
     trusted = trusted_modules(config.get(TRUSTED_MODULES))
-    for key in sorted(set(config) - {*GROUPS, TRUSTED_MODULES}):
-        raise ConfigError(f"unknown key '{key}'", where="config", hint=did_you_mean(key, [*GROUPS, TRUSTED_MODULES]))
+    known = [*GROUPS, TRUSTED_MODULES, PUBLIC_KEY]
+    for key in sorted(set(config) - set(known)):
+        raise ConfigError(f"unknown key '{key}'", where="config", hint=did_you_mean(key, known))
     parts: dict[str, Any] = {}
     for group, cls in GROUPS.items():
         if config.get(group) is None:
@@ -63,6 +64,7 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     variant = Variant(
         names, spec, code=code_of(root, spec), tools=installed(), templates=templates_digest(root), device=identity(),
         gpu=gpu.identity(gpu.find_device()) if spec.runtime.engine or spec.runtime.on_gpu else {},
+        public_key=public_key(config.get(PUBLIC_KEY)),
     )  # fmt: skip
     moved = spec.model.validation.engine.budget(names.precision).moved
     return variant if moved is None else replace(variant, against=_in(moved.precision, variant, root, composed))

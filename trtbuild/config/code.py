@@ -10,6 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from trtbuild.base.errors import ConfigError
+from trtbuild.base.files import is_inside
 from trtbuild.core.spec import (
     BuildSpec,
     Factory,
@@ -18,6 +19,7 @@ from trtbuild.core.spec import (
 from trtbuild.core.spec.validation import BUILT_IN
 
 TRUSTED_MODULES = "trusted_modules"  # a key of config.yaml
+PUBLIC_KEY = "public_key"  # another one
 TRUSTED = ("keras", "tensorflow", "trtbuild.demo")  # besides the workspace itself
 # For the class of a cluster besides; jobqueue's, kubernetes' and the like are Dask's own deployment libraries.
 CLUSTERS = ("dask", "distributed", "dask_jobqueue", "dask_kubernetes")
@@ -44,6 +46,16 @@ def trusted_modules(value: object) -> tuple[str, ...]:
         hint = "such as trusted_modules: [keras, tensorflow, mypackage]"
         raise ConfigError("expected a list of names of modules", where=TRUSTED_MODULES, hint=hint)
     return tuple(value)
+
+
+def public_key(value: object) -> str | None:
+    """The workspace file that config.yaml names as ``public_key``: with its private half, attestations are signed."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not is_inside(value):
+        hint = "such as public_key: keys/release.pub.pem"
+        raise ConfigError("expected the path of a file in the workspace", where=PUBLIC_KEY, hint=hint)
+    return value
 
 
 def check_callables(root: Path, spec: BuildSpec, trusted: Collection[str]) -> None:

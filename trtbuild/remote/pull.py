@@ -8,6 +8,8 @@ from typing import NamedTuple
 from trtbuild.base.errors import RemoteError
 from trtbuild.core.record import Digest, Record, same
 from trtbuild.core.step import File, Step
+from trtbuild.loader.signature import PublicKey
+from trtbuild.remote.attestations import Verifier
 from trtbuild.remote.remotes import Remote, TamperedError
 from trtbuild.remote.resolve import Resolved, object_file, resolve
 from trtbuild.remote.seals import SEALED, broken_seal
@@ -35,12 +37,14 @@ class Refusal(NamedTuple):
         return PUSH_AGAIN if self.tampered else PUSH_IT
 
 
-def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> TransferResult:
+def pull(
+    steps: Iterable[Step], store: Store, remote: Remote, other: Open, key: PublicKey | None = None
+) -> TransferResult:
     """Fetch the recorded outputs of ``steps``, each of which comes after all it reads from.
 
     For steps that measure a device other than this one, the results recorded there are fetched as well.  What the
     workspace or the cache has is not fetched.  A step is put into the workspace only when all of its objects have
-    arrived and are what its record says.
+    arrived and are what its record says, and, with a key, what an attestation signed with it says.
 
     Raises:
         RemoteError: the remote cannot be used; what had arrived by then stays, verified, in the cache.
@@ -55,21 +59,31 @@ def pull(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Tr
     wanted = {key: lacking(found.step, found.record, store) for key, found in resolved.items()}
     fetched, refused = fetch((digest for outs in wanted.values() for digest in outs), store, remote)
     counted: set[str] = set()
+    verifier = None if key is None else Verifier(key, store, remote)
+    accepted: set[str] = set()
+    unwanted: set[str] = set()
     for step in (*steps, *others):
         found = resolved[step.key]
         if found.record is None:
             _not_there(found, remote, result)
             continue
         error = refusal(step, found.record, refused, remote) or unsealed(step, found.record, fetched, store, remote)
+        if error is None and verifier is not None:
+            error = verifier.objection(step, found.record)
+        outs = {digest.md5 for digest in found.record.outs.values()}
         if error is not None:
+            unwanted |= outs & set(fetched)
             result.fail(step, error)
             continue
+        accepted |= outs
         put(step, found.record, found.digests, store)
         new = {digest.md5 for digest in wanted[step.key]} & set(fetched) - counted
         counted |= new
         size = sum(fetched[md5] for md5 in new)
         why = f"measured on {describe(step)}" if step in others else ""
         result.entries.append(Entry(step, "moved" if new else "here", why, len(new), size))
+    for md5 in unwanted - accepted if verifier else ():
+        store.objects.path(md5).unlink(missing_ok=True)
     store.objects.set_damaged_aside()
     store.save_state()
     return result

@@ -9,6 +9,8 @@ from pathlib import Path
 from trtbuild.base.errors import WorkspaceError
 from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.step import File, Step
+from trtbuild.loader.signature import PrivateKey
+from trtbuild.remote.attestations import Signer
 from trtbuild.remote.remotes import Remote
 from trtbuild.remote.resolve import Resolved, object_file, remote_record, resolve, runs_folder
 from trtbuild.remote.seals import broken_seal
@@ -29,11 +31,13 @@ class _Sent:
     refused: dict[str, str] = field(default_factory=dict)  # why one could not be sent
 
 
-def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> TransferResult:
+def push(
+    steps: Iterable[Step], store: Store, remote: Remote, other: Open, key: PrivateKey | None = None
+) -> TransferResult:
     """Send what the remote lacks of ``steps``, each of which comes after all it reads from.
 
     A step's run-cache entry is sent after its objects, and only if the remote has no complete entry for the same
-    action: the first writer wins.
+    action: the first writer wins.  With a key, the attestation of every step is sent last.
 
     Raises:
         RemoteError: the remote cannot be used; a rerun goes on with what is still lacking.
@@ -51,6 +55,7 @@ def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Tr
             files[digest.md5] = files.get(digest.md5) or _file(step, name, digest, store)
     sent = _send(files, remote)
     counted: set[str] = set()
+    signer = None if key is None else Signer(key, store, remote)
     for step in steps:
         found = resolved[step.key]
         if found.record is None:
@@ -66,6 +71,8 @@ def push(steps: Iterable[Step], store: Store, remote: Remote, other: Open) -> Tr
             result.fail(step, WorkspaceError(what, hint=_BUILD_AGAIN))
             continue
         if note := _send_entry(found, found.record, store, remote):
+            result.notes.append(note)
+        if signer is not None and (note := signer.attest(step, found.record)):
             result.notes.append(note)
         new = {digest.md5 for digest in outs.values()} & set(sent.sizes) - counted
         counted |= new

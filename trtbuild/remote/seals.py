@@ -18,13 +18,13 @@ def broken_seal(step: Step, record: Record, store: Store) -> str:
     """What is wrong with a recorded output whose sha256 another one holds; "" if nothing, or if they are not here."""
     for name, seal in SEALED.items():
         if name in record.outs and seal in record.outs:
-            file, passport = (_bytes(step, out, record, store) for out in (name, seal))
+            file, passport = (recorded_file(step, out, record, store) for out in (name, seal))
             if file.is_file() and passport.is_file() and _sha256_in(passport) != file_sha256(file):
                 return f"{step.folder}/{name} is not what its {seal} says (sha256)"
     return ""
 
 
-def _bytes(step: Step, name: str, record: Record, store: Store) -> Path:
+def recorded_file(step: Step, name: str, record: Record, store: Store) -> Path:
     """An output's bytes: in the cache, or in the workspace, where they are the recorded ones."""
     digest = record.outs[name]
     return store.objects.path(digest.md5) if store.objects.has(digest) else store.root / step.folder / name

@@ -12,14 +12,18 @@ HELP = "fetch the variants' artifacts from a DVC remote: verified, nothing built
 EXAMPLES = """\
   trtbuild pull model=segnet precision=int8
   trtbuild pull -m model=segnet precision=fp16,int8 --remote bench
+  trtbuild pull model=segnet precision=int8 --require-signed     # by the key that conf/config.yaml names
 """
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declared for ``push`` as well."""
     words.variant_words(parser)
     words.remote_option(parser)
+    parser.add_argument("--require-signed", action="store_true",
+                        help="accept only what is attested and signed with the config's public_key")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    return transfer.move(args.verb, planning.planned(args, files=False), args.remote or "", as_json=args.json)
+    p = planning.planned(args, files=False)
+    key = transfer.required_key(p) if args.require_signed else None
+    return transfer.move("pull", p, args.remote or "", as_json=args.json, key=key)

@@ -65,6 +65,7 @@ class Variant:
     templates: str = ""  # digest of the report templates in use
     device: Mapping[str, object] = field(default_factory=dict)  # what latency is measured on (device.identity)
     gpu: Mapping[str, object] = field(default_factory=dict)  # what executes engines and CUDA graphs (gpu.identity)
+    public_key: str | None = None  # the workspace file with the key that attestations must be signed with
     against: Variant | None = None  # the same in another precision, whose engine a threshold compares this one's with
 
     @property
