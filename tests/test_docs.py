@@ -117,6 +117,18 @@ def test_the_installed_toolchain_is_the_pinned_one() -> None:
         assert requirement in pinned
 
 
+def test_a_workers_pins_are_the_drivers() -> None:
+    """A worker with another version of a library takes no step whose recipe names it."""
+    pins = {
+        name: {line.partition(";")[0].strip() for line in (ROOT / name).read_text("utf-8").splitlines()}
+        for name in ("requirements.txt", "requirements-test.txt", "requirements-worker.txt")
+    }
+    workers = {pin for pin in pins["requirements-worker.txt"] if pin and not pin.startswith("#")}
+
+    assert workers <= pins["requirements.txt"] | pins["requirements-test.txt"]
+    assert not [pin for pin in workers if pin.startswith(("tensor", "keras", "tf2onnx"))]
+
+
 def test_every_key_of_a_variants_document_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of `show --json`, that of a variant which was never built here."""
     monkeypatch.chdir(ROOT)

@@ -45,7 +45,7 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
     paths = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     lacking = [name for name in PROGRAMS if shutil.which(name, path=paths) is None]
     if lacking or os.geteuid() != 0:
-        pytest.skip(f"needs Debian's slurmctld, slurmd, slurm-client and munge, and root ({', '.join(lacking) or 'root'})")
+        pytest.skip(f"needs root, and Debian's slurmctld, slurmd, slurm-client and munge (lacks: {lacking})")
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
     config, host = folder / "slurm.conf", os.uname().nodename.partition(".")[0]
@@ -54,8 +54,8 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o400)
     environment = os.environ | {"SLURM_CONF": str(config), "PATH": paths}
-    munge = [f"--{name}={folder}/munge.{name.partition('-')[0]}" for name in ("key-file", "socket", "pid-file", "log-file",
-             "seed-file")]  # fmt: skip
+    files = {name: folder / f"munge.{name}" for name in ("key", "socket", "pid", "seed", "log")}
+    munge = [f"--{name}{'' if name == 'socket' else '-file'}={file}" for name, file in files.items()]
     started: list[subprocess.Popen[bytes]] = []
     with (folder / "log").open("wb") as log:
         for argv in (["munged", "-F", "--force", *munge], ["slurmctld", "-D"], ["slurmd", "-D", "-N", host]):

@@ -14,8 +14,16 @@ import pytest
 from tests.integration.labs import Lab
 from tests.integration.servers import Server, ssh_server
 from tests.integration.slurm import slurm
-from tests.support.pauses import workspace
+from tests.support import pauses
+from tests.support.fakes import RecordingStatus
+from trtbuild.base.workspace import Workspace
+from trtbuild.building.loop import Builder
+from trtbuild.building.planned import plan_overrides
+from trtbuild.core.plan import Plan, post_order
+from trtbuild.core.spec import Executor
 from trtbuild.store.tracking import read_yaml
+from trtbuild.toolchains.uvenv import uv_program
+from trtbuild.workers.executors import Site, dask
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
@@ -35,8 +43,8 @@ def ran(told: dict[str, Any]) -> bool:
 
 def test_a_cluster_on_this_machine(tmp_path: Path) -> None:
     """By the packaged default: files travel through the cache, and nothing is left of it."""
-    told = Lab(tmp_path).build(workspace(tmp_path / "one"), STEPS, **option("dask", dashboard_address=":0"))
-    here = Lab(tmp_path).build(workspace(tmp_path / "here"), STEPS, module="local", address=None)
+    told = Lab(tmp_path).build(pauses.workspace(tmp_path / "one"), STEPS, **option("dask", dashboard_address=":0"))
+    here = Lab(tmp_path).build(pauses.workspace(tmp_path / "here"), STEPS, module="local", address=None)
 
     assert ran(told) and told["outs"] == here["outs"]
     assert "dask   tcp://127.0.0.1:" in told["said"] and "dashboard http://" in told["said"]
@@ -57,9 +65,32 @@ def test_a_cluster_over_ssh(server: Server, tmp_path: Path) -> None:
     cluster = option("dask-ssh", hosts=["127.0.0.1", "127.0.0.1"], connect_options=options,
                      worker_options={"nthreads": 1, "memory_limit": 0}, scheduler_options={"dashboard": False},
                      remote_python=sys.executable)  # fmt: skip
-    told = Lab(tmp_path).build(workspace(tmp_path / "one", tmp_path / "store"), STEPS, **cluster)
+    told = Lab(tmp_path).build(pauses.workspace(tmp_path / "one", tmp_path / "store"), STEPS, **cluster)
 
     assert ran(told), told["said"]
+
+
+def test_a_worker_without_tensorflow(workspace: Path, tmp_path: Path) -> None:
+    """In an environment of its own, of the pinned file alone, it exports an ONNX model, calibrates and infers."""
+    environment = tmp_path / "venv"
+    uv = (uv_program(), "pip", "install", "-q", "--python", str(environment / "bin" / "python"))
+    subprocess.run([uv_program(), "venv", "-q", "--python", sys.executable, str(environment)], check=True)
+    subprocess.run([*uv, "-r", str(ROOT / "requirements-worker.txt")], check=True)
+    lab = Lab(tmp_path)
+    lab.scheduler()
+    try:
+        lab.worker(python=str(environment / "bin" / "python"))
+        p = plan_overrides(Workspace(workspace), ["model=tiny", "precision=int8"], sweep=False)
+        steps = post_order([next(iter(p.plan.variants.values()))["infer-lower"]])
+        status = RecordingStatus()
+        spec = Executor("dask", address=lab.address, transport="cache")
+        executor = dask.make(spec, Site(p.store, status.note))
+        outcome = Builder(p.store, executor, lambda step: Path(sys.executable), status).build(Plan(steps, {}))
+    finally:
+        lab.stop()
+
+    assert set(outcome.steps.values()) == {"ran"}, outcome.failures
+    assert not list(environment.glob("lib/*/site-packages/tensor*"))
 
 
 def test_a_cluster_of_slurm_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,10 +98,12 @@ def test_a_cluster_of_slurm_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with slurm(tmp_path / "slurm") as environment:
         for name in ("SLURM_CONF", "PATH"):
             monkeypatch.setenv(name, environment[name])
-        cluster = option("dask-slurm", cores=1, memory="1GB", walltime="00:05:00", interface="lo", python=sys.executable,
-                         log_directory=str(tmp_path / "logs"), local_directory=str(tmp_path / "scratch"),
-                         scheduler_options={"dashboard_address": ":0"})  # fmt: skip
-        told = Lab(tmp_path).build(workspace(tmp_path / "one", tmp_path / "store"), STEPS, **cluster)
+        cluster = option(
+            "dask-slurm", cores=1, memory="1GB", walltime="00:05:00", interface="lo", python=sys.executable,
+            log_directory=str(tmp_path / "logs"), local_directory=str(tmp_path / "scratch"),
+            scheduler_options={"dashboard_address": ":0"},
+        )  # fmt: skip
+        told = Lab(tmp_path).build(pauses.workspace(tmp_path / "one", tmp_path / "store"), STEPS, **cluster)
         left = subprocess.run(["squeue", "-h", "-t", "pending,running"], capture_output=True, text=True, check=True)
 
     assert ran(told), told["said"]

@@ -64,7 +64,8 @@ async def dask_setup(server: Worker | Scheduler) -> None:
 
 def identity() -> dict[str, object]:
     """This machine as ``executor.device`` names it."""
-    return {**device.identity(), **gpu.identity(gpu.find_device())}
+    found = gpu.find_device()
+    return {**device.identity(), **(gpu.identity(found) if found else {})}
 
 
 if __name__ == "__main__":
