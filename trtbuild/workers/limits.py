@@ -30,7 +30,7 @@ class Limits:
         if time.monotonic() - since > allowed_s:
             return f"ran for over {_shown(allowed_s)}, its executor.time_limit"
         allowed = self.memory_bytes if self.memory_bytes is not None else memory.memory_limit_bytes(step)
-        if (taken := memory_of(pid)) > allowed:
+        if memory_of(pid) > allowed and (taken := memory_of(pid, shares=True)) > allowed:
             return f"took {taken / 1e9:.2f} GB, over its executor.memory_limit of {allowed / 1e9:.2f} GB"
         return ""
 
@@ -39,8 +39,13 @@ def _shown(seconds: float) -> str:
     return f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def memory_of(pid: int) -> int:
-    """Bytes that a process and all that it started hold and no file does; of what it shares with others, its share."""
+def memory_of(pid: int, *, shares: bool = False) -> int:
+    """Bytes that a process and all that it started hold, without those that a file holds.
+
+    Args:
+        shares: whether memory that forks share counts once, which takes 10 ms for each process; else it counts for
+            each, which is never less.
+    """
     parents: dict[int, list[int]] = {}
     for process, parent in _processes():
         parents.setdefault(parent, []).append(process)
@@ -49,16 +54,20 @@ def memory_of(pid: int) -> int:
         one = pending.pop()
         pending += parents.get(one, [])
         with contextlib.suppress(OSError):
-            total += _memory_of_one(one)
+            total += (_share_of(one) if shares else None) or _resident(one)
     return total
 
 
-def _memory_of_one(pid: int) -> int:
-    with contextlib.suppress(OSError, StopIteration), open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
-        # Proportional: a fork shares the pages of what forked it until it writes to them.
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Anon:"))
+def _resident(pid: int) -> int:
     fields = Path(f"/proc/{pid}/statm").read_text("ascii").split()
     return (int(fields[1]) - int(fields[2])) * _PAGE
+
+
+def _share_of(pid: int) -> int | None:
+    """Pages of its own, and its share of those that it has in common with others; None where the kernel cannot say."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Anon:")), None)
+    return None
 
 
 def _processes() -> Iterator[tuple[int, int]]:

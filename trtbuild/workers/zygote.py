@@ -62,12 +62,12 @@ def await_step(number: int) -> str:
             os.dup2(quiet.fileno(), stream)
     requests = socket.socket(fileno=number)
     requests.set_inheritable(False)
+    gc.disable()  # nothing of this is garbage, and looking for it takes a fifth of the time
     import_module(_NUMPY)
     check = _thread_check()
     for name in _AT_ONCE:
         import_module(name)
     check()
-    gc.collect()
     gc.freeze()  # a collection writes to every object, and so copies every page that forks share
     requests.send(forks.READY)
     request = _next_request(requests, iter(_LATER), check)
@@ -98,6 +98,8 @@ def _next_request(requests: socket.socket, later: Iterator[str], check: Callable
             os._exit(0)
         if _fork() == 0:
             requests.close()
+            gc.freeze()
+            gc.enable()
             return request
         request.close()
         with contextlib.suppress(ChildProcessError):
