@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from trtbuild.base.errors import ConfigError
 from trtbuild.bundle.artifacts import Artifacts
 from trtbuild.core.recipes import set_params, set_place
+from trtbuild.core.record import dep_path
 from trtbuild.core.spec import VALIDATION
 from trtbuild.core.spec.data import BATCH
+from trtbuild.core.step import File
 from trtbuild.documents.bundle import Golden
 from trtbuild.documents.deviation import RecordedOutputs, RuntimeFacts
 from trtbuild.loader.manifest import METRICS
@@ -37,12 +38,12 @@ class GoldenArrays:
 
 
 def golden(artifacts: Artifacts, count: int) -> GoldenArrays | None:
-    """The arrays of one call with at most ``count`` samples; None if none are wanted.
+    """The arrays of one call with at most ``count`` samples; None if none are wanted, or the data has changed since.
 
     Raises:
         ConfigError: the samples or the recorded outputs are not here, or have changed.
     """
-    if not count:
+    if not count or not _unchanged(artifacts):
         return None
     batch, whole = _batch(artifacts, count)
     reference, facts = _outputs(artifacts, "reference", batch, whole)
@@ -60,6 +61,16 @@ def golden(artifacts: Artifacts, count: int) -> GoldenArrays | None:
         files[made["outputs"][name]] = _npy(reference[name])
         made["limits"][name], made["limits_from"][name] = limits(reference[name], computed[name], thresholds)
     return GoldenArrays(made, files) if made["outputs"] else None
+
+
+def _unchanged(artifacts: Artifacts) -> bool:
+    """Whether the validation data is what the recorded outputs were computed from; a forced bundle may have other."""
+    step = artifacts.step("reference")
+    deps = artifacts.record(step).deps
+    named = [
+        source.path for name, source in step.inputs.items() if name.startswith("data") and isinstance(source, File)
+    ]
+    return all(artifacts.source(path, deps[dep_path(step, path)]) for path in named)
 
 
 def last_run(artifacts: Artifacts) -> str:
@@ -80,9 +91,6 @@ def _batch(artifacts: Artifacts, count: int) -> tuple[Batch, bool]:
     params = set_params(model, VALIDATION)
     root = artifacts.store.root
     path = model.data.validation if isinstance(model.data.validation, str) else None
-    if path is not None and not (root / path).exists():
-        hint = "bring it with: dvc pull models.dvc; or leave golden arrays out with --samples 0"
-        raise ConfigError("the validation samples are not here", where=path, hint=hint)
     sys.path.append(str(root))  # a workspace's own factories are importable
     source = data.Source(params["data"], None if path is None else root / path, params["inputs"], set_place(params))
     samples = source.samples()
