@@ -25,9 +25,10 @@ def needs_gpu(step: Step) -> bool:
 
 
 def unfit(variant: Variant, roles: Mapping[str, Step], judged: Mapping[str, Judgement]) -> dict[str, ToolchainError]:
-    """Steps that have to run but cannot, by key, with the reason; empty if the variant can be built here.
+    """Steps that have to run but cannot, by key, with the reason; empty if the variant can be built.
 
-    Results that are here, in the cache or recorded for a remote need no GPU.
+    Results that are here, in the cache or recorded for a remote need no GPU.  On a cluster, workers have it; a recipe
+    only has to name it.
     """
     waiting = [
         step
@@ -36,11 +37,21 @@ def unfit(variant: Variant, roles: Mapping[str, Step], judged: Mapping[str, Judg
     ]
     if not waiting:
         return {}
+    if variant.spec.executor.module != "local":
+        what, hint = "the GPU of a worker that computes it is not named", "docs/cluster.md says how"
+        error = ToolchainError(what, where="executor.device", hint=hint)
+        return {step.key: error for step in waiting if _unnamed(step)}
     try:
         check_machine(variant, builds=any(step.kind == "engine" for step in waiting))
     except ToolchainError as error:
         return {step.key: error for step in waiting}
     return {}
+
+
+def _unnamed(step: Step) -> bool:
+    """Whether its recipe depends on a GPU, and names none."""
+    device = step.params.get("device")
+    return isinstance(device, Mapping) and "gpu" in device and device["gpu"] is None
 
 
 def check_machine(variant: Variant, *, builds: bool) -> None:

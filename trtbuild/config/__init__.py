@@ -61,9 +61,12 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     spec = BuildSpec(**parts)
     names = Names(**{field.name: str(choices[field.name]) for field in fields(Names)})
     checks.check(root, spec, names, trusted)
+    there = spec.executor.device
+    graphics = there.graphics if there else gpu.identity(gpu.find_device())
     variant = Variant(
-        names, spec, code=code_of(root, spec), tools=installed(), templates=templates_digest(root), device=identity(),
-        gpu=gpu.identity(gpu.find_device()) if spec.runtime.engine or spec.runtime.on_gpu else {},
+        names, spec, code=code_of(root, spec), tools=installed(), templates=templates_digest(root),
+        device=there.processor if there else identity(),
+        gpu=graphics if spec.runtime.engine or spec.runtime.on_gpu else {},
         public_key=public_key(config.get(PUBLIC_KEY)),
     )  # fmt: skip
     moved = spec.model.validation.engine.budget(names.precision).moved

@@ -48,6 +48,27 @@ class Adaptive:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What measures latency and executes engines, by its identity in recipes (machine/device.py, machine/gpu.py)."""
+
+    machine: str
+    cpu: str
+    cores: int
+    cpu_quota: str = "none"
+    gpu: str | None = None
+    compute_capability: str | None = None
+    driver: str | None = None
+
+    @property
+    def processor(self) -> dict[str, object]:
+        return {"machine": self.machine, "cpu": self.cpu, "cores": self.cores, "cpu_quota": self.cpu_quota}
+
+    @property
+    def graphics(self) -> dict[str, object]:
+        return {"gpu": self.gpu, "compute_capability": self.compute_capability, "driver": self.driver}
+
+
+@dataclass(frozen=True)
 class Executor:
     """Where steps run; ``time_limit`` and ``memory_limit`` are for each step.
 
@@ -68,7 +89,7 @@ class Executor:
     adaptive: Adaptive | None = None
     transport: str | None = None
     patience: float | str | None = None
-    device: Mapping[str, object] | None = None
+    device: Machine | None = None
 
     def __post_init__(self) -> None:
         here = {"workers": self.workers, "memory": self.memory}
