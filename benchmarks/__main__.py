@@ -210,6 +210,13 @@ def perclass(scratch: Path) -> None:
     falls.measure(say)
 
 
+def auto(scratch: Path) -> None:
+    """The search for mixed precisions: against all assignments and a greedy search; the demonstration models."""
+    from benchmarks import auto as searches
+
+    searches.measure(scratch, TRTBUILD)
+
+
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "imports": imports,
     "flame": flame,
@@ -231,6 +238,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "qat": qat,
     "perclass": perclass,
     "bundle": bundle,
+    "auto": auto,
 }
 
 

@@ -83,6 +83,23 @@ def test_a_sensitive_part_is_the_first_that_stays(base: Variant, seed: int) -> N
     assert [p == "fp32" for p in chosen.precisions] == [i == seed for i in range(6)]
 
 
+@pytest.mark.parametrize("seed", [1, 7])
+def test_what_no_prediction_knows_is_found_beside_the_front(base: Variant, seed: int) -> None:
+    """Neighbours in different precisions cost less here, as where a cast takes the place of a transposition."""
+    network = Network.seeded(seed, 4, PRECISIONS)
+    network.border = -8.0
+    search, chosen = searched(base, network, 0.01)
+    assert chosen is not None and network.drop(chosen.precisions) <= 0.01
+    assert network.cost(chosen.precisions) <= 1.02 * network.optimum(0.01)
+    assert len(search.compiled) <= len(PRECISIONS) + search.auto.builds
+
+
+def test_two_builds_are_enough_to_search(base: Variant) -> None:
+    spec = replace(base.spec, auto=replace(base.spec.auto, builds=2))
+    search, chosen = searched(replace(base, spec=spec), Network.seeded(1, 4, PRECISIONS), 0.01)
+    assert chosen is not None and len(search.compiled) <= len(PRECISIONS) + 2
+
+
 def test_a_budget_that_everything_meets_takes_the_cheapest(base: Variant) -> None:
     network = Network.seeded(1, 4, PRECISIONS)
     search, chosen = searched(base, network, 0.9)
@@ -126,6 +143,7 @@ def test_the_file_means_the_assignment_that_was_certified(base: Variant) -> None
         (("auto.candidates=[fp32]",), "'fp32' is the base"),
         (("auto.candidates=[fp17]",), "unknown precision 'fp17'"),
         (("auto.deviation={cosin: 0.9}",), "unknown metric 'cosin'"),
+        (("model.qat.ranges=symmetric",), "the model was trained for int8, and is not searched"),
         (("~model.validation.task",), "no budget of accuracy is set"),
         (("~model.validation.task", "auto.max_drop=0.1"), "the model has no task metric"),
     ],

@@ -59,6 +59,25 @@ def front(groups: Sequence[Sequence[Choice]], limit: int = LIMIT) -> list[Point]
     return [Point(_precisions(partial), partial.error, partial.cost) for partial in partials]
 
 
+def beside(groups: Sequence[Sequence[Choice]], precisions: Sequence[str]) -> list[Point]:
+    """All assignments that differ from this one in a single group.
+
+    >>> encoder = [Choice("fp16", 0.0, 5.0), Choice("int8", 1.0, 3.0)]
+    >>> head = [Choice("fp16", 0.0, 2.0), Choice("int8", 4.0, 1.0)]
+    >>> [point.precisions for point in beside([encoder, head], ["fp16", "fp16"])]
+    [('int8', 'fp16'), ('fp16', 'int8')]
+    """
+    chosen = [next(c for c in choices if c.precision == p) for choices, p in zip(groups, precisions, strict=True)]
+    found = []
+    for i, choices in enumerate(groups):
+        for choice in choices:
+            if choice is not chosen[i]:
+                parts = [*chosen[:i], choice, *chosen[i + 1 :]]
+                error, cost = sum(part.error for part in parts), sum(part.cost for part in parts)
+                found.append(Point(tuple(part.precision for part in parts), error, cost))
+    return found
+
+
 def _undominated(partials: Sequence[_Partial]) -> list[_Partial]:
     kept: list[_Partial] = []
     for partial in sorted(partials, key=lambda one: (one.cost, one.error)):
@@ -86,9 +105,15 @@ def _precisions(partial: _Partial) -> tuple[str, ...]:
 
 
 def spread(points: Sequence[Point], count: int) -> list[Point]:
-    """At most ``count`` points of a front, both ends among them, at even distances along its cost."""
+    """At most ``count`` points of a front, both ends among them, at even distances along its cost.
+
+    >>> [point.cost for point in spread([Point((), 0.0, float(i)) for i in range(7)], 3)]
+    [0.0, 3.0, 6.0]
+    >>> [point.cost for point in spread([Point((), 0.0, float(i)) for i in range(7)], 1)]
+    [0.0]
+    """
     if len(points) <= count:
         return list(points)
     low, high = points[0].cost, points[-1].cost
-    targets = [low + (high - low) * i / (count - 1) for i in range(count)]
+    targets = [low + (high - low) * i / max(count - 1, 1) for i in range(count)]
     return list(dict.fromkeys(min(points, key=lambda one: abs(one.cost - target)) for target in targets))

@@ -10,13 +10,13 @@ A driver of successive static plans, whose steps are cached and run like all oth
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trtbuild.auto.certificate import cheapest_within
 from trtbuild.auto.costs import Built, LayerCost, corrected, shared_out
-from trtbuild.auto.front import Choice, Point, front, spread
+from trtbuild.auto.front import Choice, Point, beside, front, spread
 from trtbuild.auto.scopes import shortest
 from trtbuild.base.errors import ModelError, ToolchainError, TrtbuildError
 from trtbuild.base.workspace import Workspace
@@ -26,7 +26,6 @@ from trtbuild.config.option import precision as read_precision
 from trtbuild.core.plan import Plan, make_plan, post_order
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
-from trtbuild.core.verdict import deviation_checks, task_check
 from trtbuild.documents import reading
 from trtbuild.documents.auto import GroupEntry, Sensitivity
 from trtbuild.documents.deviation import Deviation
@@ -35,7 +34,7 @@ from trtbuild.documents.verdict import Check, Verdict
 from trtbuild.engine import inspection
 from trtbuild.engine.mapping import graph_names
 from trtbuild.engine.reading import engine as read_engine
-from trtbuild.pipeline.autobase import MAX_DROP, budget, result_name, uniform, without_latency
+from trtbuild.pipeline.autobase import budget, checks, result_name, uniform, without_latency
 from trtbuild.steps import Declarations
 from trtbuild.store import Store
 
@@ -87,36 +86,58 @@ class Search:
         self.compile([Point(self.all_in(name), 0.0, 0.0) for name in self.uniform])
         if self.base_precisions not in self.compiled:
             raise ModelError(self.refused[self.base_precisions], where=f"precision={self.auto.base}")
-        third = max(1, self.auto.builds // 3)
-        for _ in range(2):
-            self.compile(spread(self._untried(), third))
+        for share in (3, 2):
+            self.compile(self._worth_building(max(1, self._builds_left() // share)))
         chosen = cheapest_within(self.candidates(), self.meets)
-        return None if chosen is None else self._refined(chosen, third)
+        return None if chosen is None else self._refined(chosen)
 
-    def _refined(self, chosen: Assignment, builds: int) -> Assignment:
+    def _worth_building(self, count: int) -> list[Point]:
+        """Points along the predicted front; where it has too few, assignments next to the best that are compiled."""
+        points = spread(self._untried(), count)
+        others = [point for one in self.candidates() for point in self._next_to(one)]
+        return list(dict.fromkeys([*points, *sorted(others, key=lambda point: point.cost)]))[:count]
+
+    def _refined(self, chosen: Assignment) -> Assignment:
         """A cheaper assignment between the chosen one and the next that exceeds the budget, if there is any."""
 
-        def promising(error: float, cost: float) -> bool:
-            exceeding = (self.compiled[p].error for p in self.measured if not self._within(p))
-            return cost < chosen.cost and error < min(exceeding, default=math.inf)
+        def promising(error: float) -> bool:
+            return error < min((self.compiled[p].error for p in self.measured if not self._within(p)), default=math.inf)
 
-        points = [point for point in self._untried() if promising(point.error, point.cost + self.rest)]
-        self.compile(spread(points, builds))
-        for one in sorted(self.compiled.values(), key=lambda a: (a.cost, a.error)):
-            if len(self.measured) >= EVALUATIONS:
+        while (left := self._builds_left()) > 0:
+            along = [point for point in self._untried() if point.cost + self.rest < chosen.cost]
+            around = sorted(self._next_to(chosen), key=lambda point: point.cost)
+            points = [point for point in dict.fromkeys((*spread(along, left), *around)) if promising(point.error)]
+            self.compile(points[:left])
+            before = chosen
+            for one in sorted(self.compiled.values(), key=lambda a: (a.cost, a.error)):
+                if one.cost >= chosen.cost or len(self.measured) >= EVALUATIONS:
+                    break
+                if one.precisions not in self.measured and promising(one.error) and self.meets(one):
+                    chosen = one
+            if chosen is before:
                 break
-            if one.precisions not in self.measured and promising(one.error, one.cost) and self.meets(one):
-                return one
         return chosen
 
+    def _builds_left(self) -> int:
+        return self.auto.builds + len(self.uniform) - len(self.compiled) - len(self.refused)
+
+    def _next_to(self, one: Assignment) -> list[Point]:
+        return self._new(beside(self._corrected(), one.precisions))
+
     def _untried(self) -> list[Point]:
+        return self._new(self.predicted())
+
+    def _new(self, points: Iterable[Point]) -> list[Point]:
         known = self.compiled.keys() | self.refused.keys()
-        return [point for point in self.predicted() if point.precisions not in known]
+        return [point for point in points if point.precisions not in known]
 
     def predicted(self) -> list[Point]:
         """The front by what is known of the costs so far."""
+        return front(self._corrected())
+
+    def _corrected(self) -> list[list[Choice]]:
         built = [Built(one.precisions, one.cost) for one in self.compiled.values()]
-        return front(corrected(self.choices, self.rest, built))
+        return corrected(self.choices, self.rest, built)
 
     def candidates(self) -> list[Assignment]:
         """Compiled assignments that no other beats in cost and predicted error, the cheapest first; the base last."""
@@ -220,25 +241,13 @@ class Search:
             plan = self._plan([(variant, ("deviation", "validate"))])
             self._build(plan)
             (roles,) = plan.variants.values()
-            self.measured[one.precisions] = self._checks(roles)
+            deviation = self._json(roles["deviation"], "deviation.json", Deviation)
+            verdict = self._json(roles["validate"], "verdict.json", Verdict)
+            self.measured[one.precisions] = checks(self.budget, deviation, verdict)
         return self._within(one.precisions)
 
     def _within(self, precisions: tuple[str, ...]) -> bool:
         return all(check["passed"] for check in self.measured[precisions].values())
-
-    def _checks(self, roles: Mapping[str, Step]) -> dict[str, Check]:
-        """The budget's checks, with what was measured."""
-        deviation = self._json(roles["deviation"], "deviation.json", Deviation)
-        limits = {name: limit for name, limit in self.budget.items() if name != MAX_DROP}
-        checks = deviation_checks(deviation["hops"]["total"], limits)
-        verdict = self._json(roles["validate"], "verdict.json", Verdict)
-        for name, check in verdict["checks"].items():
-            if MAX_DROP in self.budget and name.startswith("task: "):
-                checks[name] = task_check(
-                    check["metric"], check["reference"], check.get("score", math.nan), self.budget[MAX_DROP],
-                    higher_is_better=check["higher_is_better"],
-                )  # fmt: skip
-        return checks
 
     def _remember(
         self, precisions: tuple[str, ...], variant: Variant, scopes: Mapping[str, str], cost: float, moved: int | None
@@ -275,7 +284,8 @@ class Search:
 
     def _cost(self, roles: Mapping[str, Step]) -> tuple[list[LayerCost], float, int | None]:
         """Costs of an engine's layers, their sum in the search's unit, and bytes moved."""
-        engine = read_engine(reading.read_json(self._path(roles["engine"], "engine_layers.json")), "engine_layers.json")
+        path = self.workspace.root / roles["engine"].folder / "engine_layers.json"
+        engine = read_engine(reading.read_json(path), path.name)
         rows = inspection.inspect(engine).rows
         moved = sum(row.work.bytes or 0 for row in rows)
         if self.has_device:
@@ -286,8 +296,5 @@ class Search:
         layers = [LayerCost(graph_names(row.layer), cost) for row, cost in zip(rows, costs, strict=True)]
         return layers, sum(costs), moved
 
-    def _path(self, step: Step, name: str) -> Any:
-        return self.workspace.root / step.folder / name
-
     def _json(self, step: Step, name: str, kind: type[Any]) -> Any:
-        return reading.read(self._path(step, name), kind)
+        return reading.read(self.workspace.root / step.folder / name, kind)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from trtbuild import config
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.spec import Variant
+from trtbuild.core.verdict import deviation_checks, task_check
+from trtbuild.documents.deviation import Deviation
+from trtbuild.documents.verdict import Check, Verdict
 
 MAX_DROP = "max_drop"
 
@@ -31,6 +35,19 @@ def budget(variant: Variant) -> dict[str, float]:
     if not found:
         hint = "add model.validation.task, or give auto.deviation={cosine: 0.999}"
         raise ConfigError("no budget of accuracy is set", where="precision=auto", hint=hint)
+    return found
+
+
+def checks(limits: Mapping[str, float], deviation: Deviation, verdict: Verdict) -> dict[str, Check]:
+    """The budget's checks, with what was measured."""
+    statistics = {name: limit for name, limit in limits.items() if name != MAX_DROP}
+    found = deviation_checks(deviation["hops"]["total"], statistics)
+    for name, check in verdict["checks"].items():
+        if MAX_DROP in limits and name.startswith("task: "):
+            found[name] = task_check(
+                check["metric"], check["reference"], check.get("score", math.nan), limits[MAX_DROP],
+                higher_is_better=check["higher_is_better"],
+            )  # fmt: skip
     return found
 
 
@@ -67,10 +84,8 @@ def load_base(workspace: Workspace, words: Sequence[str]) -> Variant:
     first = config.load_variant(workspace.root, [*words, "precision=fp32"])
     base = config.load_variant(workspace.root, [*words, f"precision={first.spec.auto.base}"])
     if base.spec.model.qat is not None:
-        hint = "build it as precision=int8, or as fp16 (docs/qat.md)"
-        raise ConfigError(
-            "the model was trained for int8: there is nothing to search", where="precision=auto", hint=hint
-        )
+        hint = "build precision=int8, which keeps the ranges that training chose (docs/qat.md)"
+        raise ConfigError("the model was trained for int8, and is not searched", where="precision=auto", hint=hint)
     if base.spec.precision.scopes or base.spec.precision.form("").quantised:
         hint = "name fp16, bf16 or fp32"
         raise ConfigError(f"'{base.names.precision}' is not a floating-point precision", where="auto.base", hint=hint)
