@@ -47,6 +47,7 @@ class TrtbuildError(Exception):
 
 class ConfigError(TrtbuildError):
     exit_status = 2
+    placed = False  # whether ``where`` has the file and line (config/places.py)
 
 
 class DataError(ConfigError):

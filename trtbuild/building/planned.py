@@ -11,6 +11,7 @@ from trtbuild.base.workspace import Workspace
 from trtbuild.building.sourcefiles import check_files
 from trtbuild.config import sweep as words_of_a_sweep
 from trtbuild.config.composed import Composed
+from trtbuild.config.places import placing
 from trtbuild.core.plan import Plan, make_plan, post_order
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
@@ -49,7 +50,8 @@ def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: boo
     composed.keep()
     store = Store(workspace)
     if files:
-        check_files(variant.spec, store)
+        with placing(workspace.root, overrides):
+            check_files(variant.spec, store)
     plan = make_plan([variant], WANTED, Declarations())
     named = {" ".join(overrides): next(iter(plan.variants))}
     return Planned(workspace, store, plan, {}, named, composed.other_configs)
@@ -73,7 +75,8 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
         try:
             variant = config.load_variant(root, combination, composed)
             if files:
-                check_files(variant.spec, store)
+                with placing(root, combination):
+                    check_files(variant.spec, store)
             alone = make_plan([variant], WANTED, declarations)
             variants[words], steps[words] = variant, _recipes(variant, next(iter(alone.variants.values())))
         except TrtbuildError as error:

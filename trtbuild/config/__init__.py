@@ -17,6 +17,7 @@ from trtbuild.config.code import PUBLIC_KEY, TRUSTED_MODULES, code_of, public_ke
 from trtbuild.config.composed import Composed, Composition
 from trtbuild.config.composing import compose_config, composed_option, default_option
 from trtbuild.config.groups import GROUPS, check_choices, conf_folders, options, unknown
+from trtbuild.config.places import placing
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import BuildSpec, Names, Precision, Variant
 from trtbuild.machine import gpu
@@ -44,6 +45,11 @@ def load_variant(root: Path, overrides: Sequence[str], composed: Composed | None
     Raises:
         ConfigError: an unknown option, key or type.  ToolchainError: the target is not one of the toolchain's.
     """
+    with placing(root, overrides):
+        return _loaded(root, overrides, composed)
+
+
+def _loaded(root: Path, overrides: Sequence[str], composed: Composed | None) -> Variant:
     check_choices(root, overrides)
     config, choices = _composed(root, overrides, composed)
     trusted = trusted_modules(config.get(TRUSTED_MODULES))

@@ -75,8 +75,10 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
         except (HydraException, OmegaConfBaseException) as error:
             raise _one_line(error, folders, search, overrides) from error
         except (YAMLError, UnicodeDecodeError, ValueError) as error:
-            message = " ".join(str(error).split())
-            raise ConfigError(f"a config file is not readable: {message}", where=str(folders[0])) from error
+            mark = getattr(error, "problem_mark", None)
+            where = str(folders[0]) if mark is None else f"{_shown(folders, Path(mark.name))}:{mark.line + 1}"
+            message = " ".join(str(error if mark is None else getattr(error, "problem", None) or error).split())
+            raise ConfigError(f"a config file is not readable: {message}", where=where) from error
     return plain, choices
 
 
@@ -193,6 +195,13 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
     from omegaconf.errors import OmegaConfBaseException
 
     message = _sentences(error)
+    if (found := re.search(r"In '([^']+)': Could not find '([^']+)/([^'/]+)'", message)) is not None:
+        file, group, name = found.groups()
+        if not any(word.partition("=")[0].lstrip("+") == group for word in overrides):
+            have = options(folders[0].parent, group)
+            what = f"unknown {group} '{name}'" if have else f"unknown group '{group}'"
+            hint = did_you_mean(name, have) if have else did_you_mean(group, GROUPS)
+            return ConfigError(what, where=_defaults_entry(folders, file, group, name), hint=hint)
     for i, given in enumerate(overrides):
         word = given.removeprefix("++")
         if "=" not in word and not word.startswith("~"):
@@ -219,6 +228,19 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
         return ConfigError(message, where=word)
     broken = next((f for f in folders if str(f) in message), None)
     return ConfigError(message, where=str(broken or folders[0]))
+
+
+def _defaults_entry(folders: Sequence[Path], file: str, group: str, name: str) -> str:
+    """The file and line of an entry in a list of defaults, as Hydra names the file."""
+    path = next((path for folder in folders if (path := folder / f"{file}.yaml").is_file()), folders[0])
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    said = [i for i, line in enumerate(lines, 1) if re.search(rf"{re.escape(group)}\b.*\b{re.escape(name)}\b", line)]
+    return f"{_shown(folders, path)}:{said[0]}: defaults" if said else str(_shown(folders, path))
+
+
+def _shown(folders: Sequence[Path], path: Path) -> Path:
+    root = folders[0].parent
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def _sentences(error: Exception) -> str:

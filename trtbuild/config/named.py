@@ -14,6 +14,7 @@ from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import workspace_here
 from trtbuild.config import checks, option
+from trtbuild.config.places import placing
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import Calibration, Lowering, Target, Toolchain
 from trtbuild.core.spec.lowering import rank
@@ -48,7 +49,8 @@ def toolchain(root: Path, name: str) -> Toolchain:
     Raises:
         ConfigError: an unknown version, or a file that is not a toolchain.
     """
-    return parse(Toolchain, option.content(root, "tensorrt", name), f"tensorrt={name}")
+    with placing(root, ()):
+        return parse(Toolchain, option.content(root, "tensorrt", name), f"tensorrt={name}")
 
 
 def toolchains(root: Path, names: Sequence[str] | None) -> dict[str, Toolchain]:
@@ -72,7 +74,8 @@ def precision(root: Path, name: str, overrides: Sequence[str] = ()) -> Lowering:
     Raises:
         ConfigError: an unknown precision, or a file that is not one.
     """
-    said = option.precision(root, option.content(root, "precision", name, overrides), f"precision={name}")
+    with placing(root, overrides):
+        said = option.precision(root, option.content(root, "precision", name, overrides), f"precision={name}")
     calibration = Calibration("minmax")
     if said.calibrated:
         chosen = default_option(root, "calibration")

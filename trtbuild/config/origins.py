@@ -43,7 +43,7 @@ def settings(root: Path, overrides: Sequence[str]) -> list[Setting]:
         choice = str(choices[group])
         chosen_by = COMMAND_LINE if group in words else defaults.get(group, DEFAULT)
         found.append(Setting(group, choice, chosen_by))
-        composed, files = flat(config[group]), list(_chain(root, group, choice))
+        composed, files = flat(config[group]), list(chain(root, group, choice))
         for key, value in _values(parse(cls, config[group], group), composed):
             found.append(Setting(f"{group}.{key}", value, _origin(root, group, key, composed, files, words)))
     return found
@@ -83,7 +83,7 @@ def _choices_of_config(root: Path) -> dict[str, str]:
     return found
 
 
-def _chain(root: Path, group: str, name: str, seen: tuple[Path, ...] = ()) -> Iterator[tuple[Path, dict[str, object]]]:
+def chain(root: Path, group: str, name: str, seen: tuple[Path, ...] = ()) -> Iterator[tuple[Path, dict[str, object]]]:
     """The files that an option is made from, what they hold flattened; a later one overrides the earlier ones."""
     folders = conf_folders(root)
     path = next((p for folder in folders if (p := folder / group / f"{name}.yaml").is_file()), None)
@@ -94,7 +94,7 @@ def _chain(root: Path, group: str, name: str, seen: tuple[Path, ...] = ()) -> It
         other = entry if isinstance(entry, str) else next((str(v) for v in dict(entry).values()), "")
         if other and other != "_self_":
             place, _, option = other.removesuffix(".yaml").strip("/").rpartition("/")
-            yield from _chain(root, place or group, option, (*seen, path))
+            yield from chain(root, place or group, option, (*seen, path))
     yield path, flat({key: value for key, value in content.items() if key != "defaults"})
 
 

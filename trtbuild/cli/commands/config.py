@@ -11,6 +11,7 @@ from trtbuild.base.text import printable
 from trtbuild.base.workspace import find_workspace
 from trtbuild.cli import words
 from trtbuild.config.origins import Setting, settings
+from trtbuild.config.places import placing
 
 GROUP = "build"
 HELP = "show the composed config of a variant: each value, and the file or word that sets it"
@@ -25,7 +26,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    found = settings(find_workspace(Path.cwd()).root, words.overrides_of(args))
+    root, overrides = find_workspace(Path.cwd()).root, words.overrides_of(args)
+    with placing(root, overrides):
+        found = settings(root, overrides)
     if args.json:
         print(json.dumps({"schema_version": 1, "settings": [asdict(setting) for setting in found]}, indent=1))
     else:
