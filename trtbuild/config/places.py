@@ -57,8 +57,9 @@ def place(root: Path, overrides: Sequence[str], where: str, what: str = "") -> s
     if group not in GROUPS or (equals and not key):
         return ""
     word = next((word for word in overrides if _same(word.partition("=")[0].lstrip("+"), f"{group}.{key}")), None)
-    if word is not None:
-        return f"{COMMAND_LINE}: {word}"
+    if word is not None:  # it may set a whole mapping: then where in it
+        inner = where.startswith(f"{word.partition('=')[0].lstrip('+')}.")
+        return f"{COMMAND_LINE}: {word}: {where}" if inner else f"{COMMAND_LINE}: {word}"
     try:
         option = option or str(compose_config(root, overrides)[1].get(group) or "")
         files = [(path, key) for path, _ in chain(root, group, option)][::-1]
