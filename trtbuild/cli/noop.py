@@ -44,7 +44,9 @@ def recall(root: str, words: Sequence[str]) -> Answer | None:
     """The remembered answer and exit status, if every signature still holds."""
     try:
         answer = shortcut.load(_file(root, words))
-        if not isinstance(answer, dict):
+        if not isinstance(answer, dict) or type(answer["status"]) is not int:
+            return None
+        if [type(text) for text in answer["output"]] != [str, str]:
             return None
         if any(stat_signature(path) != signature for path, signature in answer["signatures"].items()):
             return None

@@ -91,7 +91,15 @@ def _read(file: Path) -> tuple[list[str], str | None, dict[str, Composition]]:
     content = shortcut.load(str(file))
     if not isinstance(content, dict) or content.keys() != {"digest", "beyond", "entries"}:  # from an older trtbuild
         return [], None, {}
-    return content["beyond"], content["digest"], content["entries"]
+    beyond, digest, entries = content["beyond"], content["digest"], content["entries"]
+    if not (isinstance(beyond, list) and all(isinstance(path, str) for path in beyond) and isinstance(entries, dict)):
+        return [], None, {}
+    whole = {word: found for word, found in entries.items() if _is_composition(found)}
+    return beyond, digest, {word: (found[0], found[1]) for word, found in whole.items()}
+
+
+def _is_composition(found: object) -> bool:
+    return isinstance(found, list) and len(found) == 2 and all(isinstance(part, dict) for part in found)
 
 
 def _digest(paths: Sequence[str]) -> str:
