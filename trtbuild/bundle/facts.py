@@ -21,7 +21,7 @@ def engine_facts(file: str, variant: Variant, passport: Passport) -> EngineFacts
     return {
         "file": file, "flavour": flavour, "version": passport["version"],
         "version_compatible": variant.spec.target.version_compatible, "compute_capabilities": capabilities,
-        "or_later": or_later, "tf32": passport["tf32"],
+        "or_later": or_later, "tf32": passport["tf32"], "built_on": passport.get("device"),
     }  # fmt: skip
 
 

@@ -16,11 +16,12 @@ from trtbuild.bundle import chain, facts, triton
 from trtbuild.bundle.artifacts import Artifacts
 from trtbuild.bundle.golden import golden, last_run, runtime_facts
 from trtbuild.documents.bundle import FORMAT, FORMAT_VERSION, MANIFEST, SIGNATURE, FileFacts, Layout, Manifest
-from trtbuild.documents.deviation import RecordedOutputs
+from trtbuild.documents.deviation import Deviation, RecordedOutputs, metrics
 from trtbuild.documents.engine import Passport
 from trtbuild.documents.report import Axes
 from trtbuild.documents.verdict import Verdict
 from trtbuild.loader.bundle import ENVELOPE, STATEMENT
+from trtbuild.loader.manifest import parse_manifest
 from trtbuild.loader.signature import PrivateKey, envelope
 
 ENGINE = "engine.plan"
@@ -66,6 +67,7 @@ def make(artifacts: Artifacts, *, layout: Layout, samples: int, forced: str, key
         contents[triton.CONFIG] = triton.config(variant.id, engine["flavour"], inputs, outputs).encode()
         notes += [triton.RTX_NOTE] if engine["flavour"] == "tensorrt-rtx" else []
     run = artifacts.document(last_run(artifacts), "runtime.json", RecordedOutputs)
+    total = artifacts.document("deviation", "deviation.json", Deviation)["hops"]["total"]
     manifest: Manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -84,6 +86,7 @@ def make(artifacts: Artifacts, *, layout: Layout, samples: int, forced: str, key
             "computed_by": runtime_facts(run),
             "samples": run["samples"],
             "verdict": artifacts.document("validate", "verdict.json", Verdict),
+            "measured": {name: metrics(stats) for name, stats in sorted(total.items())},
         },
         "warnings": artifacts.state.warnings,
         "chain": found,
@@ -93,6 +96,7 @@ def make(artifacts: Artifacts, *, layout: Layout, samples: int, forced: str, key
         hint = "delete both and build again"
         raise ConfigError("it is not the engine that its passport describes (sha256)", where=str(plan), hint=hint)
     contents[MANIFEST] = text = _text(manifest)
+    parse_manifest(text)  # as a device does
     if key is not None:
         contents[SIGNATURE] = key.sign(text)
     return Made(manifest, contents, tuple(notes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal, TypedDict
 
 from trtbuild.documents.deviation import RuntimeFacts
-from trtbuild.documents.engine import Sha256
+from trtbuild.documents.engine import DeviceFacts, Sha256
 from trtbuild.documents.report import Axes
 from trtbuild.documents.schema import Limit
 from trtbuild.documents.verdict import CollectedWarning, Verdict
@@ -28,6 +28,7 @@ class EngineFacts(TypedDict):
     """Where the engine can be loaded: ``version`` is exact unless ``version_compatible``.
 
     ``compute_capabilities``: of the devices; with ``or_later`` also all later ones than the least of them.
+    ``built_on``: the GPU that TensorRT timed kernels on; TensorRT-RTX builds without one.
     """
 
     file: str
@@ -37,6 +38,7 @@ class EngineFacts(TypedDict):
     compute_capabilities: list[str]
     or_later: bool
     tf32: bool
+    built_on: DeviceFacts | None
 
 
 class PreprocessingFacts(TypedDict):
@@ -132,12 +134,16 @@ class Chain(TypedDict):
 
 
 class Validation(TypedDict):
-    """``executed``: whether this engine ran; otherwise ``computed_by`` ran the graph that it was built from."""
+    """``executed``: whether this engine ran; otherwise ``computed_by`` ran the graph that it was built from.
+
+    ``measured``: the metrics of every output against the source model, by name.
+    """
 
     executed: bool
     computed_by: RuntimeFacts
     samples: int
     verdict: Verdict
+    measured: dict[str, dict[str, float | int | None]]
 
 
 class Manifest(TypedDict):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import BundleError, ModelError, ToolchainError
+from trtbuild.base.errors import BundleError, ModelError, ToolchainError, first_line
 from trtbuild.loader.manifest import Tensor
 from trtbuild.machine import gpu
 
@@ -24,9 +24,10 @@ class InstalledRuntime:
 
         try:
             return str(api.module(flavour).__version__)
-        except ImportError:
+        except (ImportError, OSError, RuntimeError) as error:  # its own libraries are loaded as it is imported
+            what = f"{flavour} cannot be imported here: {first_line(error)}"
             hint = f"run: pip install {flavour}==VERSION, with the version in the manifest"
-            raise BundleError(f"{flavour} is not installed here", where="engine", hint=hint, reason="flavour") from None
+            raise BundleError(what, where="engine", hint=hint, reason="flavour") from None
 
     def compute_capability(self) -> str:
         device = gpu.find_device()

@@ -138,6 +138,8 @@ def open_files(path: Path) -> Files:
         return Folder(path)
     if not path.exists():
         raise BundleError("no such bundle", where=str(path), reason="missing")
+    if not path.is_file():
+        raise _special(str(path))
     return Archive(path)
 
 
