@@ -22,7 +22,9 @@ Cause = Literal["signal", "killed", "status", "time", "protocol"]
 LOG_BYTES = 4000  # of the end of a log
 WORDS = 300  # of its last line
 # TensorFlow's start-up chatter hides the line that matters; hash order must not reach any output.
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
+# ONNX Runtime 1.31 on Linux sends telemetry, and keeps an identifier and a database for it in ~/.cache/Microsoft.
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "",
+          "ORT_DISABLE_TELEMETRY": "1"}  # fmt: skip
 END_S = 20.0  # for the supervisor to end everything; a process in a system call may take a while to die
 _LONGEST_MS = 2**31 - 1  # that poll takes
 
