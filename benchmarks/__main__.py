@@ -57,6 +57,27 @@ def cold(scratch: Path) -> None:
     say("  ratio of medians", f"{ratio:.2f}", "bar 1.10")
 
 
+def earlier(scratch: Path) -> None:
+    """Cold build of segnet int8 with all defaults, against the same at an earlier commit; runs interleaved."""
+    from benchmarks import cold as builds
+
+    builds.against_earlier(ROOT, scratch, "segnet int8", builds.SEGNET, 0.65)
+
+
+def coldsweep(scratch: Path) -> None:
+    """Cold sweep of 3 models x 3 precisions x 2 versions, against the same at an earlier commit."""
+    from benchmarks import cold as builds
+
+    builds.against_earlier(ROOT, scratch, "sweep of 18", builds.SWEEP, 0.75, pairs=1)
+
+
+def steps(scratch: Path) -> None:
+    """What a step costs from its submission to its record, beyond its own work."""
+    from benchmarks import cold as builds
+
+    builds.overhead(fresh_workspace(scratch / "steps"), ["model=lenet", "precision=int8", "latency=off"])
+
+
 def pull(scratch: Path) -> None:
     """Pull of one variant from a local remote, against ``dvc pull`` of the same files; fresh clones, interleaved."""
     origin = fresh_workspace(scratch / "origin")
@@ -222,6 +243,9 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "flame": flame,
     "noop": noop,
     "cold": cold,
+    "earlier": earlier,
+    "coldsweep": coldsweep,
+    "steps": steps,
     "layers": layers,
     "checker": checker,
     "memory": memory,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,3 +86,9 @@ def test_limits_follow_the_estimate() -> None:
     assert memory.time_limit_s(step("a")) == 7200 and memory.time_limit_s(large) == 19 * 7200
     assert memory.memory_limit_bytes(large) == 76 * 10**9
     assert not Limits().exceeded(step("a"), 1, 1e18)
+
+
+def test_a_step_that_has_no_process_yet_takes_no_memory() -> None:
+    """A fork has to wait for the imports of what forks it: 0 is nobody's number, and every process's ancestor."""
+    assert not Limits(memory_bytes=1).exceeded(step("a"), 0, time.monotonic())
+    assert Limits(memory_bytes=1).exceeded(step("a"), os.getpid(), time.monotonic())

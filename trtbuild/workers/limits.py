@@ -25,12 +25,15 @@ class Limits:
     memory_bytes: int | None = None
 
     def exceeded(self, step: Step, pid: int, since: float) -> str:
-        """Which limit a step has exceeded that runs since this time (monotonic), in words; "" if none."""
+        """Which limit a step has exceeded that runs since this time (monotonic), in words; "" if none.
+
+        ``pid``: its process, 0 while it has none.
+        """
         allowed_s = self.time_s if self.time_s is not None else memory.time_limit_s(step)
         if time.monotonic() - since > allowed_s:
             return f"ran for over {_shown(allowed_s)}, its executor.time_limit"
         allowed = self.memory_bytes if self.memory_bytes is not None else memory.memory_limit_bytes(step)
-        if memory_of(pid) > allowed and (taken := memory_of(pid, shares=True)) > allowed:
+        if pid and memory_of(pid) > allowed and (taken := memory_of(pid, shares=True)) > allowed:
             return f"took {taken / 1e9:.2f} GB, over its executor.memory_limit of {allowed / 1e9:.2f} GB"
         return ""
 
@@ -75,7 +78,8 @@ def _processes() -> Iterator[tuple[int, int]]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError):
-                stat = Path(f"/proc/{name}/stat").read_bytes()
+                with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
+                    stat = file.read()
                 yield int(name), int(stat.rpartition(b")")[2].split()[1])
 
 
