@@ -238,6 +238,13 @@ def auto(scratch: Path) -> None:
     searches.measure(scratch, TRTBUILD)
 
 
+def trend(scratch: Path) -> None:
+    """The trend of a model over 500 commits."""
+    from benchmarks import trend as commits
+
+    commits.measure(scratch, TRTBUILD, say)
+
+
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "imports": imports,
     "flame": flame,
@@ -263,6 +270,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "perclass": perclass,
     "bundle": bundle,
     "auto": auto,
+    "trend": trend,
 }
 
 

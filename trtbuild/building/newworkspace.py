@@ -34,6 +34,7 @@ IGNORE = """\
 !/build/**/deviation.json
 !/build/**/verdict.json
 !/build/**/latency.json
+!/build/**/summary.json
 """
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"}

@@ -87,6 +87,7 @@ def declare(variant: Variant, need: Need) -> Step:
         inputs=inputs,
         outs=(
             *(Out(f"{name}.html") for name in pages), *outs, Out("plotly.min.js"), Out("report.json"), Out("report.md"),
+            Out("summary.json", cache=False),
         ),
     )  # fmt: skip
 
@@ -97,6 +98,7 @@ def run(job: Job) -> None:
     from trtbuild.base.packaged import templates
     from trtbuild.reports import deviation, engine, estimate, latency, layers, overview, task
     from trtbuild.reports.render import render
+    from trtbuild.reports.summary import summary
 
     pages, found = job.params["pages"], templates(Path(job.workspace))
     artifacts = _artifacts(job)
@@ -130,6 +132,7 @@ def run(job: Job) -> None:
         charts["estimate"] = []
     extra["findings"] = overview.findings(page)
     job.write_json("report.json", page)
+    job.write_json("summary.json", summary(page))
     for name in pages:
         data = {"page": page, "charts": charts[name], "current": name, "pages": pages, **extra}
         job.output(f"{name}.html").write_text(render(found, f"{name}.html.j2", data), "utf-8")
