@@ -16,7 +16,7 @@ from trtbuild.cli import planning, words
 from trtbuild.core.verdict import word_of
 from trtbuild.documents.bundle import Layout
 from trtbuild.loader.bundle import open_bundle
-from trtbuild.loader.signature import PrivateKey
+from trtbuild.pipeline import transfer
 from trtbuild.remote.transferresult import amount
 
 GROUP = "deploy"
@@ -47,8 +47,9 @@ def run(args: argparse.Namespace) -> int:
     """Raises ConfigError: the variant is not built, or does not pass and nothing forces it."""
     place = Path(args.output)
     check_target(place, archive=args.format == "tar")
-    key = None if args.key is None else PrivateKey(Path(args.key))
-    artifacts = Artifacts.of(planning.planned(args))
+    p = planning.planned(args)
+    key = None if args.key is None else transfer.signing_key(p, Path(args.key))
+    artifacts = Artifacts.of(p)
     against = objection(artifacts)
     if against and not args.force:
         hint = (
