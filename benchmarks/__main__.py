@@ -209,6 +209,13 @@ def suite(scratch: Path) -> None:
     cases.measure(scratch, TRTBUILD)
 
 
+def executor(scratch: Path) -> None:
+    """A step's overhead by executor, and scaling over workers."""
+    from benchmarks import executor as executors
+
+    executors.measure(scratch)
+
+
 def bundle(scratch: Path) -> None:
     """Single-byte changes in a signed bundle, and the same bundle made again."""
     from benchmarks import bundle as bundles
@@ -268,6 +275,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "types": types,
     "qat": qat,
     "perclass": perclass,
+    "executor": executor,
     "bundle": bundle,
     "auto": auto,
     "trend": trend,

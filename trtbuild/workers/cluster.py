@@ -90,7 +90,10 @@ def _make(spec: Executor) -> Any:
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {first_line(error)}", where=where) from None
     except (OSError, RuntimeError) as error:
-        raise PlaceError(f"{name} does not start: {first_line(error)}", where=where) from None
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise PlaceError(f"{name} does not start: {first_line(cause)}", where=where) from None
     if not isinstance(made, Cluster):
         raise ConfigError(f"'{name}' does not make a Dask cluster", where=f"{where}.{_TARGET}")
     if spec.adaptive is not None:

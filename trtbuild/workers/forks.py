@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -126,6 +127,29 @@ class Zygote:
         self._requests.close()
         if self._process is not None:
             self._process.end()
+
+
+class Nursery:
+    """The zygote of this process, started when it is first needed; for one executor, or several in threads."""
+
+    def __init__(self) -> None:
+        self.zygote: Zygote | None = None
+        self._tried, self._lock = False, threading.Lock()
+
+    def start(self) -> bool:
+        """Start it, once; whether it has just been."""
+        with self._lock:
+            if self._tried:
+                return False
+            self._tried = True
+            with contextlib.suppress(OSError):
+                self.zygote = Zygote.start()
+            return self.zygote is not None
+
+    def end(self) -> None:
+        zygote, self.zygote = self.zygote, None
+        if zygote is not None:
+            zygote.end()
 
 
 def _shared(environment: Mapping[str, str]) -> dict[str, str]:

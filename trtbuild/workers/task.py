@@ -24,6 +24,7 @@ from trtbuild.core.step import Step
 from trtbuild.remote.transport import Depot, Transport
 from trtbuild.workers.executors import Completion
 from trtbuild.workers.executors.local import LocalExecutor
+from trtbuild.workers.forks import Nursery
 from trtbuild.workers.limits import Limits
 
 BEGINNINGS = "trtbuild-beginnings"  # the topic under which workers report what they have begun
@@ -34,6 +35,7 @@ _LOOK_S = 0.1  # how soon a stopped step ends
 # Of the steps that run in this process, by task: set when nobody wants the result any more (lab.py).
 stops: dict[str, threading.Event] = {}
 _depots: dict[str, Depot] = {}
+_nursery = Nursery()  # ends with this process
 _lock = threading.Lock()
 
 
@@ -130,7 +132,7 @@ def _carry_out(order: Order, depot: Depot, folder: Path, stop: threading.Event) 
 
 def _run(order: Order, box: Path, stop: threading.Event) -> Completion | None:
     """None if it was stopped."""
-    executor = LocalExecutor(1, limits=order.limits)
+    executor = LocalExecutor(1, limits=order.limits, nursery=_nursery)
     try:
         executor.start(order.step, box, lambda step: toolchains.of_step(step, install=True, note=_note))
         while not stop.is_set():

@@ -111,7 +111,10 @@ class DaskExecutor:
         away.future = self._client.submit(
             task.perform, trtbuild.__version__, away.order.packed(), key=key, resources=away.needs, pure=False
         )
-        away.future.add_done_callback(lambda future: self._events.put(("done", future)))
+        self._watch(away.future)
+
+    def _watch(self, future: Future) -> None:
+        future.add_done_callback(lambda done: self._events.put(("done", done)))
 
     def wait(self, timeout_s: float | None) -> Completion | Beginning | None:
         deadline = time.monotonic() + (_LOOK_S if timeout_s is None else timeout_s)
@@ -170,6 +173,7 @@ class DaskExecutor:
             return None
         except KilledWorker:  # counted also for steps that only waited there (distributed 2026.8): ours counts
             self._client.retry([future])
+            self._watch(future)
             return None
         except CancelledError:
             what = "the connection to the scheduler was lost"

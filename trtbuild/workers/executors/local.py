@@ -22,7 +22,7 @@ from trtbuild.core.spec import Executor
 from trtbuild.core.step import Step
 from trtbuild.workers import hermetic
 from trtbuild.workers.executors import Completion, Interpreter, Site
-from trtbuild.workers.forks import MEMORY_BYTES, Fork, Zygote, start
+from trtbuild.workers.forks import MEMORY_BYTES, Fork, Nursery, Zygote, start
 from trtbuild.workers.limits import Limits, shorten
 from trtbuild.workers.process import Process, inherited, readable
 
@@ -40,14 +40,17 @@ class _Running:
 
 class LocalExecutor:
     def __init__(
-        self, workers: int | None = None, memory_bytes: int | None = None, limits: Limits | None = None
-    ) -> None:
-        """``workers``: at once, default one for each core; ``memory_bytes``: for all, default what is free now."""
+        self, workers: int | None = None, memory_bytes: int | None = None, limits: Limits | None = None,
+        nursery: Nursery | None = None,
+    ) -> None:  # fmt: skip
+        """``workers``: at once, default one for each core; ``memory_bytes``: for all, default what is free now.
+
+        ``nursery``: shared with other executors, and ended by whoever made it.
+        """
         self._limits = limits or Limits()
         self.resources = Resources(workers or len(os.sched_getaffinity(0)), memory_bytes or free_memory_bytes())
         self._running: dict[int, _Running] = {}
-        self._zygote: Zygote | None = None
-        self._zygote_started = False
+        self._nursery, self._own_nursery = nursery or Nursery(), nursery is None
 
     def free(self, step: Step) -> bool:
         return fits(step, [running.step for running in self._running.values()], self.resources)
@@ -76,13 +79,11 @@ class LocalExecutor:
         """What forks this step; it is worth its start for TensorFlow only."""
         tools = step.params.get("tools")
         needed = isinstance(tools, Mapping) and "tensorflow" in tools
-        if needed and not self._zygote_started:
-            self._zygote_started = True
-            with contextlib.suppress(OSError):
-                self._zygote = Zygote.start()
-                left = max(self.resources.memory_bytes - MEMORY_BYTES, 1)
-                self.resources = replace(self.resources, memory_bytes=left)
-        return self._zygote if self._zygote and (needed or self._zygote.ready()) else None
+        if needed and self._nursery.start():
+            left = max(self.resources.memory_bytes - MEMORY_BYTES, 1)
+            self.resources = replace(self.resources, memory_bytes=left)
+        zygote = self._nursery.zygote
+        return zygote if zygote and (needed or zygote.ready()) else None
 
     def wait(self, timeout_s: float | None) -> Completion | None:
         if not self._running:
@@ -106,7 +107,7 @@ class LocalExecutor:
         running = self._running.pop(number)
         returncode = self._end(running)
         if isinstance(running.process, Fork) and running.process.lost and not exceeded:
-            self._zygote = None
+            self._nursery.zygote = None
             _empty(running.sandbox)
             self.start(running.step, running.sandbox, lambda _: Path(sys.executable))
             return None
@@ -116,9 +117,8 @@ class LocalExecutor:
         for running in self._running.values():
             self._end(running)
         self._running.clear()
-        if self._zygote is not None:
-            self._zygote.end()
-            self._zygote = None
+        if self._own_nursery:
+            self._nursery.end()
 
     @staticmethod
     def _end(running: _Running) -> int:
