@@ -217,8 +217,8 @@ def test_a_step_whose_zygote_has_died_is_started_again(executor: LocalExecutor, 
     folder = sandbox(tmp_path / "one", "once", mark=str(mark))
     executor.start(tensorflow(), folder, lambda _: Path(sys.executable))
     assert until(mark.exists)
-    assert executor._zygote is not None and executor._zygote._process is not None
-    psutil.Process(executor._zygote._process.pid).children()[0].kill()  # its supervisor ends all that it forked
+    assert executor._nursery.zygote is not None and executor._nursery.zygote._process is not None
+    psutil.Process(executor._nursery.zygote._process.pid).children()[0].kill()  # its supervisor ends all that it forked
     ended = executor.wait(PATIENCE_S)
 
     assert ended is not None and ended.returncode == 0 and read(folder, "left.json") is False
@@ -233,17 +233,17 @@ def test_nothing_is_forked_beside_a_thread(package: Path, executor: LocalExecuto
     finally:
         (package / "first.py").write_text("", "utf-8")
 
-    assert ended is not None and ended.returncode == 0 and executor._zygote is None
+    assert ended is not None and ended.returncode == 0 and executor._nursery.zygote is None
 
 
 def test_only_steps_that_need_tensorflow_start_a_zygote(executor: LocalExecutor, tmp_path: Path) -> None:
     """Others are forked once it is there; its memory is no longer free."""
     for name, one in (("one", step("a")), ("two", tensorflow()), ("three", step("a"))):
-        before = executor._zygote
+        before = executor._nursery.zygote
         executor.start(one, sandbox(tmp_path / name, "sees"), lambda _: Path(sys.executable))
-        assert (executor._zygote is None) == (name == "one")
+        assert (executor._nursery.zygote is None) == (name == "one")
         kind = type(next(iter(executor._running.values())).process)
-        assert kind is (Process if name == "one" else Fork) and (name != "three" or executor._zygote is before)
+        assert kind is (Process if name == "one" else Fork) and (name != "three" or executor._nursery.zygote is before)
         ended = executor.wait(PATIENCE_S)
         assert ended is not None and ended.returncode == 0
     assert executor.resources.memory_bytes < 10**12
