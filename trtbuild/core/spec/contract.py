@@ -29,7 +29,7 @@ class Preprocessing:
             raise ValueError("scale: 0 leaves nothing of the input")
         if any(value <= 0 for value in self.std):
             raise ValueError(f"std: {list(self.std)} has a value that is not above 0")
-        if self.mean and self.std and len(self.mean) != len(self.std):
+        if self.mean and self.std and len({len(self.mean), len(self.std)} - {1}) > 1:
             raise ValueError(f"std: {len(self.std)} values, but mean has {len(self.mean)}")
 
 
