@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trtbuild import config
 from trtbuild.base.errors import TrtbuildError
 from trtbuild.base.workspace import Workspace
-from trtbuild.building.sourcefiles import check_files
+from trtbuild.building.sourcefiles import SourceFiles
 from trtbuild.config import sweep as words_of_a_sweep
 from trtbuild.config.composed import Composed
 from trtbuild.config.places import placing
-from trtbuild.core.plan import Plan, make_plan, post_order
-from trtbuild.core.spec import Variant
-from trtbuild.core.step import Step
+from trtbuild.core.plan import Plan, Planner, make_plan, post_order
 from trtbuild.steps import Declarations
 from trtbuild.store import Store
 
@@ -51,51 +51,54 @@ def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: boo
     store = Store(workspace)
     if files:
         with placing(workspace.root, overrides):
-            check_files(variant.spec, store)
+            SourceFiles(store).check(variant)
     plan = make_plan([variant], WANTED, Declarations())
     named = {" ".join(overrides): next(iter(plan.variants))}
     return Planned(workspace, store, plan, {}, named, composed.other_configs)
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage in a plan, which stays: with 10,000 variants that takes a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
 def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]], *, files: bool = True) -> Planned:
     """Every combination of overrides in one plan; one that cannot be planned is invalid, and the others go on.
 
     Raises:
         ConfigError: an option that its group does not have.  TrtbuildError: none can be planned (the first reason).
     """
-    declarations, root, store = Declarations(), workspace.root, Store(workspace)
+    root, store = workspace.root, Store(workspace)
     composed = Composed(workspace.private, config.conf_folders(root))
+    loader, files_here = config.Loader(root, composed, combine=len(combinations) > 1), SourceFiles(store)
     for combination in combinations:
-        config.check_choices(root, combination)  # a misspelt option is a mistake in the sweep, not in a variant
-    variants: dict[str, Variant] = {}
-    steps: dict[str, _Recipes] = {}
+        loader.check_choices(combination)  # a misspelt option is a mistake in the sweep, not in a variant
+    planner = Planner(WANTED, Declarations())
+    named: dict[str, str] = {}
     invalid: dict[str, TrtbuildError] = {}
     for combination in combinations:
         words = " ".join(combination)
         try:
-            variant = config.load_variant(root, combination, composed)
+            variant = loader.load(combination)
             if files:
                 with placing(root, combination):
-                    check_files(variant.spec, store)
-            alone = make_plan([variant], WANTED, declarations)
-            variants[words], steps[words] = variant, _recipes(variant, next(iter(alone.variants.values())))
+                    files_here.check(variant)
+            named[words] = planner.add(variant)
         except TrtbuildError as error:
             invalid[words] = error
     composed.keep()
-    if not variants:
+    if not named:
         raise next(iter(invalid.values()))
-    plan = make_plan(variants.values(), WANTED, declarations)
-    names = {_recipes(plan.specs[name], roles): name for name, roles in plan.variants.items()}
-    named = {words: names[recipes] for words, recipes in steps.items()}
-    return Planned(workspace, store, plan, invalid, named, composed.other_configs)
-
-
-_Recipes = tuple[str, frozenset[tuple[str, str]]]
-
-
-def _recipes(variant: Variant, roles: Mapping[str, Step]) -> _Recipes:
-    """What identifies a variant: its id and its recipes."""
-    return variant.id, frozenset((role, step.key) for role, step in roles.items())
+    return Planned(workspace, store, planner.plan(), invalid, named, composed.other_configs)
 
 
 def only(p: Planned, names: Iterable[str]) -> Planned:

@@ -9,20 +9,45 @@ from pathlib import Path
 from trtbuild.base.errors import ConfigError, DataError
 from trtbuild.base.files import stray_link
 from trtbuild.base.text import did_you_mean, printable
-from trtbuild.core.spec import BuildSpec
+from trtbuild.core.spec import BuildSpec, Variant
 from trtbuild.core.spec.data import VALIDATION, DataSource
+from trtbuild.core.tracing import Tree
 from trtbuild.store import Store
 
 
-def check_files(spec: BuildSpec, store: Store) -> None:
-    """Check by names only: of files, and of arrays in an archive's directory.
+class SourceFiles:
+    """The files of one workspace that configs name; each is looked at once."""
 
-    A file that is recorded in ``models.dvc`` but not here yet is pulled by the build, and checked then.
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._checked: set[tuple[str, str]] = set()
+        self._arrays: dict[str, list[str]] = {}
+        self._tree: Tree[None] = Tree()
 
-    Raises:
-        ConfigError: a missing file, or a link out of the workspace.  DataError: no array for an input or the labels.
-    """
-    for where, path in _named(spec):
+    def check(self, variant: Variant) -> None:
+        """Check by names only: of files, and of arrays in an archive's directory.
+
+        A file that is recorded in ``models.dvc`` but not here yet is pulled by the build, and checked then.
+
+        Raises:
+            ConfigError: a missing file, or a link out of the workspace.
+            DataError: no array for an input or the labels.
+        """
+        self._tree.result(variant, lambda seen, _: self._check(seen.spec))
+
+    def _check(self, spec: BuildSpec) -> None:
+        for where, path in _named(spec):
+            if (where, path) not in self._checked:
+                self._check_file(where, path)
+                self._checked.add((where, path))
+        task = spec.model.validation.task
+        for name, source in _data(spec):
+            labels = [task.labels] if task is not None and name == VALIDATION else []
+            if isinstance(source, str):
+                self._check_arrays(source, [*spec.model.inputs, *labels])
+
+    def _check_file(self, where: str, path: str) -> None:
+        store = self._store
         if not (store.root / path).exists() and not _to_be_pulled(path, store):
             parent = (store.root / path).parent
             beside = sorted(found.name for found in parent.iterdir()) if parent.is_dir() else []
@@ -30,11 +55,14 @@ def check_files(spec: BuildSpec, store: Store) -> None:
             remedy = near if near.startswith("did you mean") else "check the path, which is relative to the workspace"
             raise ConfigError("no such file or folder", where=path, hint=f"{where} names it; {remedy}")
         _check_links(where, path, store)
-    task = spec.model.validation.task
-    for name, source in _data(spec):
-        labels = [task.labels] if task is not None and name == VALIDATION else []
-        if isinstance(source, str):
-            _check_arrays(store.root / source, source, [*spec.model.inputs, *labels])
+
+    def _check_arrays(self, source: str, wanted: list[str]) -> None:
+        if source not in self._arrays:
+            self._arrays[source] = _arrays(self._store.root / source)
+        names = self._arrays[source]
+        for name in wanted:
+            if names and name not in names:
+                raise DataError(f"no array '{name}'", where=source, hint=did_you_mean(name, names))
 
 
 def _check_links(where: str, path: str, store: Store) -> None:
@@ -73,15 +101,12 @@ def _to_be_pulled(path: str, store: Store) -> bool:
     return tracked is not None and not (store.root / tracked).exists()
 
 
-def _check_arrays(path: Path, shown: str, wanted: list[str]) -> None:
+def _arrays(path: Path) -> list[str]:
+    """Names in an archive, or in a folder of arrays; none if it is not here yet, or not an archive."""
     try:
         if path.is_dir():
-            names = [file.stem for file in path.glob("*.npy")]
-        else:
-            with zipfile.ZipFile(path) as archive:
-                names = [name.removesuffix(".npy") for name in archive.namelist()]
+            return [file.stem for file in path.glob("*.npy")]
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
-        return  # not here yet, or not an archive: the step that reads it reports what is wrong
-    for name in wanted:
-        if names and name not in names:
-            raise DataError(f"no array '{name}'", where=shown, hint=did_you_mean(name, names))
+        return []  # the step that reads it reports what is wrong

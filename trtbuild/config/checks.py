@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -22,17 +22,22 @@ from trtbuild.core.spec import (
 )
 from trtbuild.machine import gpu
 
+Check = Callable[[BuildSpec, Names], None]
 
-def check(root: Path, spec: BuildSpec, names: Names, trusted: Collection[str]) -> None:
-    """Raise ConfigError, or ToolchainError where the target is not one of the toolchain's."""
-    _check_paths(spec)
-    _check_target(spec, names)
-    check_devices(root, {names.tensorrt: spec.tensorrt}, (names.target, spec.target), names.precision,
-                  spec.precision.forms)  # fmt: skip
-    _check_modules(spec)
-    _check_precision_names(root, spec)
-    _check_latency(spec)
-    check_callables(root, spec, trusted)
+
+def checks(root: Path, trusted: Collection[str]) -> list[Check]:
+    """Each raises ConfigError, or ToolchainError where the target is not one of the toolchain's."""
+    return [
+        lambda spec, names: _check_paths(spec),
+        _check_target,
+        lambda spec, names: check_devices(
+            root, {names.tensorrt: spec.tensorrt}, (names.target, spec.target), names.precision, spec.precision.forms
+        ),
+        lambda spec, names: _check_modules(spec),
+        lambda spec, names: _check_precision_names(root, spec),
+        lambda spec, names: _check_latency(spec),
+        lambda spec, names: check_callables(root, spec, trusted),
+    ]
 
 
 def _check_paths(spec: BuildSpec) -> None:

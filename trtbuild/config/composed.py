@@ -49,12 +49,16 @@ class Composed:
 
     def add(self, overrides: Sequence[str], composition: Composition, read: Iterable[str] = ()) -> None:
         """``read``: the files that it was composed from, and the folders that were searched."""
-        self._beyond |= {path for path in read if os.path.realpath(path) not in self._inside}
+        self.depends_on(read)
         if any(_RESOLVER.search(word.encode()) for word in overrides):
             self._files_decide = False
         elif self._digest:
             self._entries["\0".join(overrides)] = composition
             self._changed = True
+
+    def depends_on(self, read: Iterable[str]) -> None:
+        """Note files from which something was composed that is not kept here."""
+        self._beyond |= {path for path in read if os.path.realpath(path) not in self._inside}
 
     @property
     def other_configs(self) -> tuple[str, ...] | None:

@@ -74,6 +74,9 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
             _only_the_users(read, config.hydra.runtime.config_sources)
         except (HydraException, OmegaConfBaseException) as error:
             raise _one_line(error, folders, search, overrides) from error
+        except RecursionError:
+            hint = "look for an option whose defaults lead back to itself"
+            raise ConfigError("defaults go round in a circle", where=str(folders[0]), hint=hint) from None
         except (YAMLError, UnicodeDecodeError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)
             where = str(folders[0]) if mark is None else f"{_shown(folders, Path(mark.name))}:{mark.line + 1}"
@@ -139,7 +142,7 @@ def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) ->
         return list(overrides)
     try:
         listed = compose("config", search, return_hydra_config=True).hydra.runtime.choices
-    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, ValueError):
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, ValueError, RecursionError):
         return list(overrides)  # the real composition will report what is wrong
     unlisted = [group for group in OPTIONAL if group not in listed]
     chosen = {key: word for word in overrides if (key := word.partition("=")[0].lstrip("+")) in unlisted}

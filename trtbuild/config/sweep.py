@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.config import GROUPS, options
+
+_NAMES = re.compile(r"[A-Za-z][\w.-]*(,[A-Za-z][\w.-]*)+")  # needs no grammar, which takes 1 ms for each name
 
 
 def expand(root: Path, overrides: Sequence[str]) -> list[tuple[str, ...]]:
@@ -27,13 +30,15 @@ def check_none(root: Path, overrides: Sequence[str]) -> None:
 
 
 def _alternatives(root: Path, word: str) -> list[str]:
+    key, equals, text = word.partition("=")
+    if not equals:
+        return [word]
+    if key in GROUPS and _NAMES.fullmatch(text):
+        return [f"{key}={name}" for name in dict.fromkeys(text.split(","))]
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import Glob
     from hydra.errors import HydraException
 
-    key, equals, text = word.partition("=")
-    if not equals:
-        return [word]
     try:
         override = OverridesParser.create().parse_override(word)
     except HydraException as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
+from trtbuild.core.tracing import Tree
 
 Need = Callable[..., Step]
 Declare = Callable[..., Step]  # declare(variant, need, **choice) of a steps/ file
@@ -23,43 +25,75 @@ class Plan:
 
 def make_plan(variants: Iterable[Variant], wanted: Iterable[str], declarations: Mapping[str, Declare]) -> Plan:
     """Plan the ``wanted`` step kinds of every variant; equal recipes become one step."""
-    unique: dict[str, Step] = {}
-    by_variant: dict[str, dict[str, Step]] = {}
-    specs: dict[str, Variant] = {}
-    wanted = tuple(wanted)
+    planner = Planner(wanted, declarations)
     for variant in variants:
-        roles: dict[str, Step] = {}
-        need = _need(variant, roles, unique, declarations)
-        for kind in wanted:
-            need(kind)
-        name = _unused(variant.id, roles, by_variant)
-        by_variant[name], specs[name] = roles, variant
-    return Plan(post_order(step for roles in by_variant.values() for step in roles.values()), by_variant, specs)
+        planner.add(variant)
+    return planner.plan()
 
 
-def _need(
-    variant: Variant, roles: dict[str, Step], unique: dict[str, Step], declarations: Mapping[str, Declare]
-) -> Need:
-    """What ``declare`` asks for other steps: ``need(kind)``, of the variant that is compared with ``against=True``.
+class Planner:
+    """A plan in the making: variants are added one by one, and share what they agree in."""
 
-    Steps that only that one has are among the roles too, as ``engine-fp16``: a build brings them up to date as well.
+    def __init__(self, wanted: Iterable[str], declarations: Mapping[str, Declare]) -> None:
+        self._wanted, self._declarations = tuple(wanted), declarations
+        self._unique: dict[str, Step] = {}
+        self._declared: dict[tuple[object, ...], Tree[Step]] = {}
+        self._variants: dict[str, dict[str, Step]] = {}
+        self._specs: dict[str, Variant] = {}
+
+    def add(self, variant: Variant) -> str:
+        """Add a variant; returns its id in the plan.  If its steps cannot be declared, nothing is added."""
+        needs = _Needs(self, variant)
+        for kind in self._wanted:
+            needs.step(kind)
+        name = _unused(variant.id, needs.roles, self._variants)
+        self._variants[name], self._specs[name] = needs.roles, variant
+        return name
+
+    def plan(self) -> Plan:
+        steps = post_order(step for roles in self._variants.values() for step in roles.values())
+        return Plan(steps, self._variants, self._specs)
+
+    def declared(self, variant: Variant, kind: str, choice: Mapping[str, str], ask: Callable[..., object]) -> Step:
+        """The step that ``declare`` makes, declared once for all variants that agree in what it reads."""
+
+        def declare(seen: Variant, ask: Callable[..., object]) -> Step:
+            def need(kind: str, *, against: bool = False, **choice: str) -> Step:
+                return cast(Step, ask(kind, against, *choice.items()))
+
+            made = self._declarations[kind](seen, need, **choice)
+            return self._unique.setdefault(made.key, made)
+
+        key = (kind, *choice.items())
+        if key not in self._declared:
+            self._declared[key] = Tree()
+        return self._declared[key].result(variant, declare, ask)
+
+
+class _Needs:
+    """What the ``declare`` functions of one variant ask for, and so its ``roles``.
+
+    Steps that only the compared variant has are among them too, as ``engine-fp16``: a build brings them up to date as
+    well.
     """
-    compared: dict[str, Step] = {}
-    other = None if variant.against is None else _need(variant.against, compared, unique, declarations)
 
-    def need(kind: str, *, against: bool = False, **choice: str) -> Step:
+    def __init__(self, planner: Planner, variant: Variant) -> None:
+        self._planner, self._variant = planner, variant
+        self._other = None if variant.against is None else _Needs(planner, variant.against)
+        self.roles: dict[str, Step] = {}
+
+    def step(self, kind: str, against: bool = False, *choice: tuple[str, str]) -> Step:
+        """A step of this variant, or of the one that it is compared with."""
         if against:
-            assert variant.against is not None and other is not None, "no variant to compare with"
-            step, precision = other(kind, **choice), variant.against.names.precision
-            roles.update({f"{role}-{precision}": s for role, s in compared.items() if s not in roles.values()})
+            assert self._variant.against is not None and self._other is not None, "no variant to compare with"
+            step, precision = self._other.step(kind, False, *choice), self._variant.against.names.precision
+            own = self.roles.values()
+            self.roles.update({f"{role}-{precision}": s for role, s in self._other.roles.items() if s not in own})
             return step
-        role = "-".join([kind, *choice.values()])
-        if role not in roles:
-            declared = declarations[kind](variant, need, **choice)
-            roles[role] = unique.setdefault(declared.key, declared)
-        return roles[role]
-
-    return need
+        role = "-".join([kind, *(value for _, value in choice)]) if choice else kind
+        if role not in self.roles:
+            self.roles[role] = self._planner.declared(self._variant, kind, dict(choice), self.step)
+        return self.roles[role]
 
 
 def _unused(name: str, roles: Mapping[str, Step], taken: Mapping[str, Mapping[str, Step]]) -> str:

@@ -71,9 +71,13 @@ class Step:
         """The steps that this one reads from, each once, in the order of the inputs."""
         return tuple({i.step.key: i.step for i in self.inputs.values() if isinstance(i, Output)}.values())
 
+    @cached_property
+    def _out_names(self) -> frozenset[str]:
+        return frozenset(out.name for out in self.outs)
+
     def out(self, name: str) -> Output:
         """One of this step's outputs, as another step's input."""
-        if name not in {out.name for out in self.outs}:
+        if name not in self._out_names:
             raise KeyError(f"{self.kind} makes no {name}")
         return Output(self, name)
 
@@ -114,4 +118,7 @@ def canonical(value: object) -> str:
     >>> canonical({"b": 1, "a": [1.5, None]})
     '{"a":[1.5,null],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

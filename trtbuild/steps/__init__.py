@@ -7,6 +7,7 @@ own process; every heavy import is inside it).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from trtbuild.core.step import Step
 
 
+@cache
 def kinds() -> list[str]:
     """Every step kind there is: the files of this folder."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from trtbuild.base.text import did_you_mean
@@ -106,7 +107,7 @@ class Input:
             if not all(a <= b <= c for a, b, c in zip(low, opt, high, strict=True)):
                 raise ValueError(f"profile: needs min <= opt <= max, got {low}, {opt}, {high}")
 
-    @property
+    @cached_property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Concrete (min, opt, max) shapes."""
         if self.profile is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 LATENCY_MAX_S = 3600  # a misplaced unit (milliseconds) would measure for days
@@ -59,11 +60,11 @@ class Machine:
     compute_capability: str | None = None
     driver: str | None = None
 
-    @property
+    @cached_property
     def processor(self) -> dict[str, object]:
         return {"machine": self.machine, "cpu": self.cpu, "cores": self.cores, "cpu_quota": self.cpu_quota}
 
-    @property
+    @cached_property
     def graphics(self) -> dict[str, object]:
         return {"gpu": self.gpu, "compute_capability": self.compute_capability, "driver": self.driver}
 
