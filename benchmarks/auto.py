@@ -1,6 +1,6 @@
 """``precision=auto`` against all assignments and a greedy search, on small networks; and on the demonstration models.
 
-``python -m benchmarks.auto [parts=optimum,planted,models] [cases=20] [models=A,B]``
+``python -m benchmarks.auto [parts=optimum,planted,models] [seeds=0:20] [models=A,B]``
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from benchmarks.autobuild import InProcess
 from benchmarks.autonetworks import Network
 from benchmarks.autosearches import Answer
 from benchmarks.measure import say
+from trtbuild.auto.front import front
 from trtbuild.base.workspace import find_workspace
 from trtbuild.core.plan import make_plan
 from trtbuild.pipeline.auto import EVALUATIONS, Assignment, Search
@@ -27,7 +28,7 @@ from trtbuild.pipeline.autodocument import placement
 from trtbuild.steps import Declarations
 
 CHOICES: Mapping[str, str] = {
-    "parts": "optimum,planted,models", "cases": "20", "models": "lenet,segnet,mobilenet_v2,inception_v3",
+    "parts": "optimum,planted,models", "seeds": "0:20", "models": "lenet,segnet,mobilenet_v2,inception_v3",
 }  # fmt: skip
 WITHIN = 1.02  # of the exhaustive optimum's cost
 MORE_RUNS = 10  # than groups times candidates
@@ -147,9 +148,9 @@ def _rival(answer: Answer, cost: float) -> Rival:
     return Rival(answer.evaluations, answer.one.cost / cost)
 
 
-def optimum(count: int) -> None:
+def optimum(seeds: range) -> None:
     """Small networks: against the cheapest of all assignments, and against a greedy search."""
-    cases = [case(seed) for seed in range(count)]
+    cases, count = [case(seed) for seed in seeds], len(seeds)
     good, most = sum(one.cost <= WITHIN for one in cases), max(one.cost for one in cases)
     say("within 2 % of the optimum's cost", f"{good} of {count} (most: {most:.4f})", f"bar {count}")
     say("  not over budget, from the arrays", f"{sum(one.within for one in cases)} of {count}", f"bar {count}")
@@ -172,14 +173,15 @@ def _range(values: Sequence[int]) -> str:
     return f"{sum(values)} in all ({min(values)} to {max(values)})"
 
 
-def planted(count: int) -> None:
+def planted(seeds: range) -> None:
     """An outlier in one layer's weights, at a budget between all int8 and all but that layer."""
     largest = steepest = kept = 0
-    for seed in range(count):
+    count = len(seeds)
+    for seed in seeds:
         network = Network.planted(seed)
         where = f"net/conv{network.outlier}"
         with workspace(network) as start:
-            words = (WITHOUT_TASK, "auto.deviation={sqnr_db: 0}", "auto.builds=6")
+            words = (WITHOUT_TASK, "auto.deviation={sqnr_db: 0}", "auto.builds=8")
             everything, without = observed(start, words), observed(start, words, but=where)
             search = start((*words, f"auto.deviation={{sqnr_db: {(everything + without) / 2:.3f}}}"))
             chosen = search.run()
@@ -197,15 +199,16 @@ def planted(count: int) -> None:
 
 
 def first_kept(search: Search) -> list[str]:
-    """The groups that change in the steepest step from the cheapest point of the predicted front."""
-    cheapest, *others = search.predicted()
+    """The groups that change in the steepest step from the cheapest point of the front that was predicted at first."""
+    cheapest, *others = front(search.choices)
     step = max(others, key=lambda one: (cheapest.error - one.error) / (one.cost - cheapest.cost))
     pairs = zip(search.groups, cheapest.precisions, step.precisions, strict=True)
     return [group["name"] for group, before, after in pairs if before != after]
 
 
 def measure(scratch: Path, trtbuild: str, chosen: Mapping[str, str] = CHOICES) -> None:
-    count, parts = int(chosen["cases"]), chosen["parts"].split(",")
+    first, _, end = chosen["seeds"].partition(":")
+    seeds, parts = range(int(first), int(end)), chosen["parts"].split(",")
     if "models" in parts:
         from benchmarks.__main__ import fresh_workspace
 
@@ -214,9 +217,9 @@ def measure(scratch: Path, trtbuild: str, chosen: Mapping[str, str] = CHOICES) -
         found = [automodels.model(place, trtbuild, name) for name in names]
         automodels.killed(fresh_workspace(scratch / "killed"), trtbuild, names[0], found[0])
     if "planted" in parts:
-        planted(count)
+        planted(seeds)
     if "optimum" in parts:
-        optimum(count)
+        optimum(seeds)
 
 
 def main(words: Sequence[str]) -> None:

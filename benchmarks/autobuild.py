@@ -36,13 +36,14 @@ class InProcess:
         for step in p.plan.steps:
             if any(one.key in outcome.failures or outcome.steps[one.key] == "blocked" for one in step.upstream):
                 outcome.steps[step.key] = "blocked"
-            elif (failure := self._failure(step)) is not None:
+            elif (failure := self.failure(step)) is not None:
                 outcome.steps[step.key], outcome.failures[step.key] = "failed", failure
             else:
                 outcome.steps[step.key] = "ran"
         return outcome
 
-    def _failure(self, step: Step) -> TrtbuildError | None:
+    def failure(self, step: Step) -> TrtbuildError | None:
+        """Run one step, unless it ran before; why it fails."""
         folder = self.root / step.folder
         if step.key in self.failures:
             return self.failures[step.key]
