@@ -10,7 +10,7 @@ from typing import Any
 from tests.support import fakes
 from trtbuild.base.errors import EngineError
 from trtbuild.building.states import Ending, VariantState
-from trtbuild.building.summary import summarise
+from trtbuild.building.summary import markdown, summarise
 from trtbuild.core.explain import Judgement
 from trtbuild.core.step import Out
 from trtbuild.core.verdict import missing_threshold, verdict_document
@@ -98,3 +98,21 @@ def test_a_limit_that_could_not_be_judged_is_said(tmp_path: Path) -> None:
         "  engine: max_bytes_moved_vs fp16: 3, limit 1 (3 MB against 1 MB of fp16)  <- FAILED",
         "  engine: max_activation_mb: not judged (limit 9): TensorRT's log does not state it",
     ]
+
+
+def test_markdown_has_every_variant(tmp_path: Path) -> None:
+    """The report.md of those that are built, and the reason of those that are not."""
+    steps = {kind: fakes.step(kind, outs=(Out(name),)) for kind, name in KINDS.items()}
+    (tmp_path / steps["report"].folder).mkdir(parents=True)
+    (tmp_path / steps["report"].folder / "report.md").write_text("## a: PASS\n", "utf-8")
+    states = {
+        name: VariantState(name, tmp_path, steps, dict.fromkeys(steps, Judgement(state, "never built here")))
+        for name, state in (("a", "fresh"), ("b", "missing"))
+    }
+
+    text = markdown(states, {"model=c": EngineError("no such layer")})
+
+    assert text.split("\n\n") == [
+        "## model=c: INVALID", "no such layer", "## a: PASS", "## b: NOT BUILT",
+        "b: not built; build it first\n",
+    ]  # fmt: skip

@@ -157,3 +157,19 @@ def _metrics(state: VariantState) -> Metrics:
         "checks": state.verdict["checks"] if state.verdict else {},
         "not_judged": state.verdict.get("not_judged", {}) if state.verdict else {},
     }
+
+
+def markdown(states: Mapping[str, VariantState], invalid: Mapping[str, TrtbuildError]) -> str:
+    """The report.md of every variant, in the order of the sweep; one that is not built has its reason instead."""
+    found = [f"## {words}: INVALID\n\n{_line(error)}\n" for words, error in invalid.items()]
+    for name, state in states.items():
+        path = state.root / state.roles["report"].folder / "report.md"
+        if state.built and path.is_file():
+            found.append(path.read_text("utf-8"))
+        else:
+            found.append(f"## {name}: NOT BUILT\n\n{_line(state.error)}\n")
+    return "\n".join(found)
+
+
+def _line(error: TrtbuildError | None) -> str:
+    return "its report is not here" if error is None else str(error)

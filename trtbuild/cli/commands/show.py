@@ -6,7 +6,7 @@ import argparse
 import json
 
 from trtbuild.building.states import variant_states
-from trtbuild.building.summary import show_document
+from trtbuild.building.summary import markdown, show_document
 from trtbuild.cli import planning, words
 from trtbuild.core import warning
 
@@ -15,14 +15,21 @@ HELP = "show what exists of a variant: folders, states, verdict, metrics"
 EXAMPLES = """\
   trtbuild show model=segnet precision=int8
   trtbuild show -m model=segnet precision=fp16,int8 --json
+  trtbuild show -m model=segnet precision=fp16,int8 --markdown     # the comment of a CI job
 """
 
-options = words.variant_words
+
+def options(parser: argparse.ArgumentParser) -> None:
+    words.variant_words(parser)
+    parser.add_argument("--markdown", action="store_true", help="print the report.md of every variant, for a comment")
 
 
 def run(args: argparse.Namespace) -> int:
     p = planning.planned(args)
     states = variant_states(p)
+    if args.markdown:
+        print(markdown(states, p.invalid), end="")
+        return 0
     document = show_document(p, states)
     if args.json:
         print(json.dumps(document, indent=1))
