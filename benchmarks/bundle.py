@@ -9,6 +9,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -53,7 +54,27 @@ def python_loader(bundle: Path, key: Path) -> tuple[str, str, bool]:
 
 
 Loader = Callable[[Path, Path], tuple[str, str, bool]]
-LOADERS: Mapping[str, Loader] = {"Python": python_loader}
+
+
+def cpp_loader(program: Path) -> Loader:
+    """The same from the program of tests/loader/probe.cpp, whose device takes every version of this TensorRT-RTX."""
+    from importlib.metadata import version
+
+    from tests.support.cpploader import Probe
+
+    probe, here = Probe(program), version("tensorrt-rtx")
+
+    def ask(bundle: Path, key: Path) -> tuple[str, str, bool]:
+        answer = probe.ask(bundle, key, version=here)
+        return answer.reason, answer.where, answer.deserialised
+
+    return ask
+
+
+def loaders(folder: Path) -> Mapping[str, Loader]:
+    from tests.support.cpploader import PROBE, compiled
+
+    return {"Python": python_loader, "C++": cpp_loader(compiled(folder, PROBE, "-O2"))}
 
 
 def changes(bundle: Path, key: Path, loaders: Mapping[str, Loader], count: int) -> dict[str, Counter[str]]:
@@ -119,7 +140,7 @@ def measure(scratch: Path, fresh_workspace: Callable[[Path], Path], trtbuild: st
         )
     bundle = scratch / "one" / "dir"
     started = time.perf_counter()
-    said = changes(bundle, public, LOADERS, CHANGES)
+    said = changes(bundle, public, loaders(scratch), CHANGES)
     seconds = (time.perf_counter() - started) / CHANGES
     for name, words in said.items():
         wrong = sum(words[word] for word in ("deserialised", "taken", "no name"))
@@ -136,4 +157,4 @@ def measure(scratch: Path, fresh_workspace: Callable[[Path], Path], trtbuild: st
 
 
 if __name__ == "__main__":  # a bundle of one's own: python -m benchmarks.bundle BUNDLE PUBLIC.pem
-    print(changes(Path(sys.argv[1]), Path(sys.argv[2]), LOADERS, CHANGES))
+    print(changes(Path(sys.argv[1]), Path(sys.argv[2]), loaders(Path(tempfile.mkdtemp())), CHANGES))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,8 +45,8 @@ NOT_TENSORRT = {
     "_DTYPES", "_NODE", "_allocator", "_cuda", "_log", "_session", "array", "ast", "binding", "buffer", "buffers",
     "callbacks", "capability", "cc", "complaints", "ctypes", "cuda", "device", "dtype", "errors", "file", "found",
     "gpu", "host", "json", "api", "known", "layers", "levels", "log", "makers", "message", "metadata", "ml_dtypes",
-    "name", "names", "np", "options", "os", "parsed", "path", "plan", "profile", "raised", "re", "result", "runs",
-    "seen", "self", "session", "severities", "text", "time", "trtlog", "types", "util", "wanted", "warnings", "watcher",
+    "name", "names", "np", "options", "os", "parsed", "path", "plan", "profile", "raised", "re", "refusal", "result",
+    "runs", "seen", "self", "session", "severities", "text", "time", "trtlog", "types", "util", "wanted", "warnings", "watcher",
 }  # fmt: skip
 
 STUBS = """
@@ -106,7 +107,32 @@ def used(source: str) -> Iterator[str]:
                 yield f"?{dotted}"
 
 
-USED = sorted({name for path in SOURCES for name in used(path.read_text("utf-8"))})
+# What the C++ loader uses, by the names that the bindings have for it.
+CPP_SOURCE = (PACKAGE / "loader" / "cpp" / "tensorrt_runtime.cpp").read_text("utf-8")
+CPP = {
+    "createInferRuntime": "Runtime", "setEngineHostCodeAllowed": "Runtime.engine_host_code_allowed",
+    "deserializeCudaEngine": "Runtime.deserialize_cuda_engine",
+    "createExecutionContext": "ICudaEngine.create_execution_context", "getNbIOTensors": "ICudaEngine.num_io_tensors",
+    "getIOTensorName": "ICudaEngine.get_tensor_name", "getTensorIOMode": "ICudaEngine.get_tensor_mode",
+    "getTensorLocation": "ICudaEngine.get_tensor_location", "getTensorDataType": "ICudaEngine.get_tensor_dtype",
+    "getTensorShape": "IExecutionContext.get_tensor_shape", "setInputShape": "IExecutionContext.set_input_shape",
+    "setTensorAddress": "IExecutionContext.set_tensor_address", "enqueueV3": "IExecutionContext.execute_async_v3",
+}  # fmt: skip
+CPP_TYPES = {"Dims", "ICudaEngine", "IExecutionContext", "ILogger", "IRuntime"}
+
+
+def used_in_cpp() -> Iterator[str]:
+    """Calls of TensorRT's objects and functions, and members of its enumerations, as the bindings name them."""
+    for call in re.findall(r"(?:runtime|engine_?|context_)->(\w+)\(|nvinfer1::(\w+)\(", CPP_SOURCE):
+        yield CPP.get("".join(call), f"?{''.join(call)}")
+    for kind, member in re.findall(r"nvinfer1::(\w+)::k(\w+)", CPP_SOURCE):
+        yield f"{kind}.{member}"
+    for name in re.findall(r"nvinfer1::(\w+)\b(?!::|\()", CPP_SOURCE):
+        if name not in CPP_TYPES | {"DataType"}:
+            yield f"?{name}"
+
+
+USED = sorted({name for path in SOURCES for name in used(path.read_text("utf-8"))} | set(used_in_cpp()))
 
 
 def test_what_the_code_uses_is_known_by_its_receivers() -> None:
@@ -114,7 +140,8 @@ def test_what_the_code_uses_is_known_by_its_receivers() -> None:
     assert [name for name in USED if name.startswith("?")] == []
     assert {"BuilderFlag.TF32", "ILayer.metadata", "OnnxParser.parse", "Builder.build_serialized_network",
             "ITimingCache.serialize", "EngineInspector.get_engine_information", "IExecutionContext.execute_async_v3",
-            "ICudaEngine.get_tensor_profile_shape", "IProfiler!report_layer_time"} <= set(USED)  # fmt: skip
+            "ICudaEngine.get_tensor_profile_shape", "IProfiler!report_layer_time", "DataType.FP8"} <= set(USED)
+    assert set(CPP.values()) <= set(used_in_cpp())  # fmt: skip
 
 
 def test_polygraphy_has_the_arguments_that_are_given_to_it() -> None:

@@ -41,8 +41,8 @@ class InstalledRuntime:
         options: Options = {"flavour": flavour, "tensorrt": self.version(flavour), "version_compatible": host_code}
         try:
             return DeviceEngine(EngineSession(plan, options, Path(os.devnull)))
-        except (ModelError, ToolchainError) as error:
-            raise BundleError(error.what, where="engine", hint=error.hint, reason="engine") from None
+        except (ModelError, ToolchainError) as refusal:
+            raise BundleError(refusal.what, where="engine", hint=refusal.hint, reason="engine") from None
 
 
 class DeviceEngine:
