@@ -9,6 +9,7 @@ from typing import Literal
 from trtbuild.core.record import Digest, Record, command, dep_path, params, same
 from trtbuild.core.step import Step
 
+NEVER_BUILT = "never built here"
 State = Literal["fresh", "stale", "missing", "remote"]
 
 
@@ -34,7 +35,7 @@ def judge(step: Step, seen: Observation) -> Judgement:
     """Compare recipe, record and files; the first difference is the reason."""
     record = seen.record
     if record is None:
-        return Judgement("missing", "never built here")
+        return Judgement("missing", NEVER_BUILT)
     if difference := _recipe_difference(step, record):
         return Judgement("stale", difference)
     if seen.inputs is None and seen.unpulled:

@@ -19,6 +19,7 @@ from trtbuild.building.states import Outcome, exit_status, variant_states
 from trtbuild.building.summary import NOTHING_TO_DO, show_document, summarise
 from trtbuild.cli import noop, words
 from trtbuild.config import composed
+from trtbuild.core.step import File
 from trtbuild.documents.auto import AutoDocument
 from trtbuild.machine.gpu import DRIVER_FILES
 from trtbuild.pipeline import autodocument, autoresult
@@ -97,7 +98,9 @@ def _build(
     sys.stdout.write(document)
     code = exit_status(states.values(), p.invalid.values())
     if not outcome.failures and signatures is not None:  # invalid variants are due to the config, which is signed
-        _remember(p, args.argv, signatures, noop.Answer([document, _as_noop(summary)], code))
+        remember(p, args.argv, signatures, noop.Answer([document, _as_noop(summary)], code))
+        if any(judgement.state != "fresh" for _, judgement in judge_plan(p.plan, p.store)):
+            noop.forget(str(p.workspace.root), args.argv)  # something changed between the build and the signing
     return code
 
 
@@ -106,14 +109,11 @@ def _as_noop(summary: str) -> str:
     return summary if summary.endswith(f"{NOTHING_TO_DO}\n") else f"{summary}{NOTHING_TO_DO}\n"
 
 
-def _remember(p: Planned, argv: tuple[str, ...], signatures: noop.Signatures, answer: noop.Answer) -> None:
-    """Keep the answer for the next run, if the workspace has not changed since."""
-    root = str(p.workspace.root)
+def remember(p: Planned, argv: tuple[str, ...], signatures: noop.Signatures, answer: noop.Answer) -> None:
+    """Keep the answer for the next run, unless it depends on what was read before it was signed."""
     if p.other_configs is None or not set(p.other_configs) <= signatures.keys():
-        return  # read before they were signed: the next build will sign them
-    noop.remember(root, argv, signatures, watched(p), answer)
-    if any(judgement.state != "fresh" for _, judgement in judge_plan(p.plan, p.store)):
-        noop.forget(root, argv)  # something changed between the build and the signing
+        return  # the next build will sign them
+    noop.remember(str(p.workspace.root), argv, signatures, watched(p), answer)
 
 
 def configuration(root: Path) -> list[str]:
@@ -132,10 +132,10 @@ def configuration(root: Path) -> list[str]:
 
 
 def watched(p: Planned) -> list[str]:
-    """Every file and folder that the steps read or write."""
+    """Every file and folder that the steps read or write; what they read from each other is in their folders."""
     root = p.workspace.root
     paths: list[Path] = []
     for step in p.plan.steps:
         paths.append(root / step.folder)
-        paths += [root / source.path for source in step.inputs.values()]
+        paths += [root / source.path for source in step.inputs.values() if isinstance(source, File)]
     return sorted({str(path) for path in paths})

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.observation import judge_plan
-from trtbuild.cli import planning, words
+from trtbuild.cli import noop, planning, words
+from trtbuild.cli.commands import build
+from trtbuild.core.explain import NEVER_BUILT, Judgement
+from trtbuild.core.step import Step
 from trtbuild.pipeline import autoresult
 from trtbuild.workers.status import short_name
 
@@ -23,26 +28,56 @@ EXAMPLES = """\
 options = words.variant_words
 
 
+MOST_LINES = 400  # one for each step, up to here; then one for each kind of step and state
+
+
 def run(args: argparse.Namespace) -> int:
-    overrides = words.overrides_of(args)
+    overrides, workspace = words.overrides_of(args), find_workspace(Path.cwd())
+    signatures: noop.Signatures | None = None
     if autoresult.is_wanted(overrides):
-        workspace = find_workspace(Path.cwd())
         combinations = autoresult.combinations(workspace.root, overrides, multirun=args.multirun)
         p = autoresult.first_round(workspace, combinations)
     else:
+        if args.multirun and workspace.private.is_dir():
+            signatures = noop.sign(build.configuration(workspace.root))
         p = planning.planned(args)
+        signatures = None if signatures is None else {**signatures, **noop.sign(build.watched(p))}
     judged = judge_plan(p.plan, p.store)
-    if args.json:
-        entries = [
-            {
-                "kind": step.kind, "folder": step.folder, "state": judgement.state, "why": judgement.why,
-                "inputs": {name: source.path for name, source in step.inputs.items()},
-            }
-            for step, judgement in judged
-        ]  # fmt: skip
-        print(json.dumps({"steps": entries}, indent=1))
-        return 0
-    for step, judgement in judged:
-        why = "" if judgement.state == "fresh" else judgement.why
-        print(f"{judgement.state:<8} {short_name(step)}  {why}".rstrip())
+    text = _document(judged) if args.json else "".join(f"{line}\n" for line in _lines(judged, len(p.plan.variants)))
+    sys.stdout.write(text)
+    if signatures is not None and all(_by_files(judgement) for _, judgement in judged):
+        build.remember(p, args.argv, signatures, noop.Answer([text, ""], 0))
     return 0
+
+
+def _by_files(judgement: Judgement) -> bool:
+    """Whether a judgement depends on the workspace's files only; any other may change with the cache."""
+    return judgement.state == "fresh" or judgement.why == NEVER_BUILT
+
+
+def _document(judged: Sequence[tuple[Step, Judgement]]) -> str:
+    entries = [
+        {
+            "kind": step.kind, "folder": step.folder, "state": judgement.state, "why": judgement.why,
+            "inputs": {name: source.path for name, source in step.inputs.items()},
+        }
+        for step, judgement in judged
+    ]  # fmt: skip
+    return json.dumps({"steps": entries}, indent=1) + "\n"
+
+
+def _lines(judged: Sequence[tuple[Step, Judgement]], variants: int) -> list[str]:
+    if len(judged) <= MOST_LINES:
+        return [
+            f"{judgement.state:<8} {short_name(step)}  {'' if judgement.state == 'fresh' else judgement.why}".rstrip()
+            for step, judgement in judged
+        ]
+    groups: dict[tuple[str, str], list[Judgement]] = {}
+    for step, judgement in judged:
+        groups.setdefault((step.kind, judgement.state), []).append(judgement)
+    lines = []
+    for (kind, state), found in groups.items():
+        reasons = {judgement.why for judgement in found}
+        why = "" if state == "fresh" else found[0].why if len(reasons) == 1 else f"for {len(reasons)} reasons"
+        lines.append(f"{state:<8} {len(found):>6} {kind:<11} {why}".rstrip())
+    return [*lines, f"{len(judged)} steps of {variants} variants; --json lists them"]
