@@ -41,9 +41,8 @@ class OpenFile:
     def chunks(self) -> Iterator[bytes]:
         """All of it; BundleError if it changes in size while it is read."""
         left = self.size
-        self.handle.seek(self.start)
         while left:
-            chunk = self.handle.read(min(CHUNK, left))
+            chunk = _at(self.handle, self.start + self.size - left, min(CHUNK, left), self.name)
             if not chunk:
                 raise BundleError("it ends early", where=self.name, reason="size")
             left -= len(chunk)
@@ -74,7 +73,7 @@ class Folder:
         pending = [""]
         while pending:
             inner = pending.pop()
-            with os.scandir(self.root / inner) as entries:
+            with _scanned(self.root / inner, inner) as entries:
                 for entry in entries:
                     name = f"{inner}/{entry.name}" if inner else entry.name
                     if entry.is_symlink():
@@ -104,7 +103,7 @@ class Folder:
         except IsADirectoryError:
             raise _special(name) from None
         except OSError as error:
-            raise BundleError(f"it cannot be read: {error.strerror}", where=name, reason="missing") from None
+            raise _unreadable(error, name) from None
         facts = os.fstat(handle.fileno())
         if not stat.S_ISREG(facts.st_mode):
             handle.close()
@@ -121,7 +120,7 @@ class Archive:
             with path.open("rb") as handle:
                 self._places: Mapping[str, tuple[int, int]] = dict(_index(handle, os.fstat(handle.fileno()).st_size))
         except OSError as error:
-            raise BundleError(f"it cannot be read: {error.strerror}", where=str(path), reason="missing") from None
+            raise _unreadable(error, str(path)) from None
 
     def names(self) -> tuple[frozenset[str], frozenset[str]]:
         return frozenset(self._places), parents(self._places)
@@ -185,9 +184,12 @@ def _index(handle: IO[bytes], total: int) -> Iterator[tuple[str, tuple[int, int]
     raise BundleError(f"it has more than {MAX_ENTRIES} files", reason="limit")
 
 
-def _at(handle: IO[bytes], place: int, size: int) -> bytes:
-    handle.seek(place)
-    return handle.read(size)
+def _at(handle: IO[bytes], place: int, size: int, name: str = "archive") -> bytes:
+    try:
+        handle.seek(place)
+        return handle.read(size)
+    except OSError as error:
+        raise _unreadable(error, name) from None
 
 
 def _malformed(what: str) -> BundleError:
@@ -197,6 +199,17 @@ def _malformed(what: str) -> BundleError:
 
 def missing(name: str) -> BundleError:
     return BundleError("it is not there", where=name, reason="missing")
+
+
+def _scanned(folder: Path, name: str) -> os._ScandirIterator[str]:
+    try:
+        return os.scandir(folder)
+    except OSError as error:
+        raise _unreadable(error, name) from None
+
+
+def _unreadable(error: OSError, name: str) -> BundleError:
+    return BundleError(f"it cannot be read: {error.strerror}", where=printable(name), reason="missing")
 
 
 def _special(name: str) -> BundleError:
