@@ -107,11 +107,14 @@ def test_a_failure_elsewhere_reads_as_here(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_step_lands_where_it_can(lab: Lab, tmp_path: Path) -> None:
-    """A worker with a GPU, as its command line says, joins a cluster where such a step waits already."""
-    step = {"name": "gpu", "seconds": 0.1, "slot": "gpu-exclusive"}
+    """A worker with a GPU, as its command line says, joins a cluster where such a step waits already.
+
+    The step's estimate is more memory than it has: then it runs alone.
+    """
+    step = {"name": "gpu", "seconds": 0.1, "slot": "gpu-exclusive", "work_bytes": 10**10}
     driver = lab.driver(workspace(tmp_path / "one", tmp_path / "store"), [step])
     assert "wait   m/workers.jobs.pause-gpu: no worker has gpu" in until_said(driver, "no worker")
-    lab.worker("--resources", "gpu=1", "--name", "device")
+    lab.worker("--resources", "gpu=1 memory=1e9", "--name", "device")
     told = ended(driver)
 
     assert told["ends"] == {"gpu": "ran"}

@@ -43,10 +43,11 @@ def steps(described: Sequence[Mapping[str, Any]]) -> list[Step]:
     made: dict[str, Step] = {}
     for one in described:
         inputs: dict[str, Input] = {up: made[up].out("out.json") for up in one.get("after", ())}
-        params = {key: value for key, value in one.items() if key not in ("name", "after", "slot")}
+        params = {key: value for key, value in one.items() if key not in ("name", "after", "slot", "work_bytes")}
         made[one["name"]] = Step(
             "workers.jobs.pause", 1, "m", one["name"], {"text": one["name"], **params},
             inputs or {"source": File(SOURCE)}, (Out("out.json"),), slot=one.get("slot", "cpu"),
+            work_bytes=one.get("work_bytes", 0),
         )  # fmt: skip
     return list(made.values())
 

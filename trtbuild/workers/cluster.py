@@ -50,7 +50,8 @@ def join(spec: Executor, note: Callable[[str], None]) -> Membership:
     except ImportError:
         hint = "run: pip install 'trtbuild[dask]'"
         raise PlaceError("dask.distributed is not installed", where="executor", hint=hint) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a worker's death is told in our words
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # the death of a worker or a scheduler is told in our words
     dask.config.set({
         "distributed.comm.timeouts.connect": f"{_CONNECT_S:g}s",
         "distributed.worker.preload": [PRELOAD], "distributed.scheduler.preload": [PRELOAD],

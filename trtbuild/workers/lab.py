@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import platform
+import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,6 +56,8 @@ async def dask_setup(server: Worker | Scheduler) -> None:
     if not isinstance(server, Worker):
         server.allowed_failures = task.DEATHS - 1
         return
+    if server.nanny is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal is for the nanny or the build, which end it
     offered = offers(server.memory_manager.memory_limit or free_memory_bytes())
     named: Mapping[str, float] = server.state.total_resources
     for name, amount in offered.items():

@@ -45,6 +45,7 @@ class Order:
     digests: Mapping[str, Digest]  # of the inputs, by workspace path
     transport: Transport
     limits: Limits
+    alone: bool = False  # whether it needs more memory than any worker has, and takes one for itself
 
     @property
     def key(self) -> str:
@@ -53,7 +54,7 @@ class Order:
         What must not be shared keeps them apart: where files travel, and the limits.
         """
         apart = sorted_sha256([self.transport.identity, self.limits.time_s, self.limits.memory_bytes])[:8]
-        return f"{self.step.kind}-{action_key(self.step, self.digests)}-{apart}"
+        return f"{self.step.kind}-{action_key(self.step, self.digests)}-{apart}{'-alone' if self.alone else ''}"
 
     def packed(self) -> bytes:
         return pickle.dumps(self)

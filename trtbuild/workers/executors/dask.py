@@ -11,7 +11,7 @@ import queue
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ class DaskExecutor:
         self._away: dict[str, _Away] = {}  # by task
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._deaths: Counter[str] = Counter()
-        self._looked = 0.0
+        self._looked = self._compared = 0.0
         self._offers: list[Mapping[str, float]] = []
         self._joined = cluster.join(spec, site.note)
         self._client: Client = self._joined.client
@@ -88,9 +88,10 @@ class DaskExecutor:
     def _workers(self) -> list[Mapping[str, float]]:
         """What each worker offers, as of a few seconds ago."""
         if time.monotonic() - self._looked > _LOOK_S:
-            info = self._client.scheduler_info(n_workers=-1)
-            self._offers = [worker["resources"] for worker in info["workers"].values()]
             self._looked = time.monotonic()
+            with contextlib.suppress(OSError, RuntimeError):  # a scheduler that is gone ends every future, too
+                info = self._client.scheduler_info(n_workers=-1)
+                self._offers = [worker["resources"] for worker in info["workers"].values()]
         return self._offers
 
     def start(self, step: Step, sandbox: Path, interpreter: Interpreter) -> bool:
@@ -102,12 +103,15 @@ class DaskExecutor:
         self._depot.offer(step, digests)
         order = task.Order(step, digests, self._transport, self._limits)
         away = _Away(step, sandbox, digests, order, needs(step), time.monotonic())
-        self._away[order.key] = away
         self._submit(away)
+        self._away[order.key] = away
         return False
 
     def _submit(self, away: _Away) -> None:
+        """Raises PlaceError: the scheduler is gone."""
         key = away.order.key
+        if self._client.status != "running":
+            raise self._lost_scheduler()
         away.future = self._client.submit(
             task.perform, trtbuild.__version__, away.order.packed(), key=key, resources=away.needs, pure=False
         )
@@ -122,12 +126,12 @@ class DaskExecutor:
             if self._at_home and (ended := self._home.wait(0.0 if not self._events.empty() else _HOME_S)) is not None:
                 self._at_home -= 1
                 return ended
+            if (given_up := self._look_for_workers()) is not None:
+                return given_up
             left = deadline - time.monotonic()
             try:
                 kind, value = self._events.get(timeout=max(0.0, 0.0 if self._at_home else min(left, _LOOK_S)))
             except queue.Empty:
-                if (given_up := self._look_for_workers()) is not None:
-                    return given_up
                 if left <= 0:
                     return None
                 continue
@@ -176,8 +180,7 @@ class DaskExecutor:
             self._watch(future)
             return None
         except CancelledError:
-            what = "the connection to the scheduler was lost"
-            return self._end(away, error=PlaceError(what, where=self._joined.address, hint="is it still running?"))
+            return self._end(away, error=self._lost_scheduler())
         except Exception as error:  # what a worker could not even begin, or a bug in its work
             what = f"{type(error).__name__} on a worker: {first_line(error)}"
             hint = "does every worker run the same trtbuild?"
@@ -193,11 +196,17 @@ class DaskExecutor:
             return self._end(away, error=own)
         return self._end(away, recorded=True)
 
+    def _lost_scheduler(self) -> PlaceError:
+        what, hint = "the connection to the scheduler was lost", "is it still running?"
+        return PlaceError(what, where=self._joined.address, hint=hint)
+
     def _end(
         self, away: _Away, returncode: int = 0, exceeded: str = "", error: TrtbuildError | None = None,
         recorded: bool = False,
     ) -> Completion:  # fmt: skip
         self._forget(away)
+        if error is not None:  # where the log of a step that ran is
+            (away.sandbox / "log.txt").write_text(f"{error}\n", "utf-8")
         return Completion(away.step, away.sandbox, returncode, exceeded, error, recorded)
 
     def _forget(self, away: _Away) -> None:
@@ -208,8 +217,9 @@ class DaskExecutor:
     def _look_for_workers(self) -> Completion | None:
         """Note which steps no worker can take; one for which patience has ended."""
         waiting = [away for away in self._away.values() if not away.worker]
-        if not waiting:
+        if not waiting or time.monotonic() - self._compared < _LOOK_S:
             return None
+        self._compared = time.monotonic()
         workers = self._workers()
         for away in waiting:
             wanting = [lacking(away.needs, offered) for offered in workers]
@@ -218,7 +228,7 @@ class DaskExecutor:
             if ["memory"] in wanting:  # alone on the largest, as on one machine
                 largest = max(w["memory"] for w, names in zip(workers, wanting, strict=True) if names == ["memory"])
                 self._forget(away)
-                away.needs["memory"] = largest
+                away.needs["memory"], away.order = largest, replace(away.order, alone=True)
                 self._away[away.order.key] = away
                 self._submit(away)
                 continue
