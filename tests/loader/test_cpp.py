@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.loader.test_bundle import DAMAGE, MANIFESTS
+from tests.support import bundlecases
 from tests.support.bundles import CONTENTS, FakeEngine, FakeRuntime, X, contents, npy, write, write_keys
 from tests.support.cpploader import SANITIZERS, SOURCES, Answer, Probe, compiled
 from trtbuild.base.errors import BundleError, ConfigError
@@ -55,21 +55,13 @@ def test_both_load_a_good_bundle(tmp_path: Path, probe: Probe) -> None:
     assert probe.ask(bundle, tmp_path / "key.pub.pem") == probe.ask(bundle) == Answer("", "", True)
 
 
-def test_both_refuse_damage(tmp_path: Path, probe: Probe) -> None:
-    for i, (reason, where, damage) in enumerate(DAMAGE.values()):
+def test_both_refuse_every_case(tmp_path: Path, probe: Probe) -> None:
+    """Of tests/support/bundlecases.py, by the reason and the file that it names."""
+    for i, name in enumerate(bundlecases.names()):
         folder = tmp_path / str(i)
         folder.mkdir()
-        bundle = write(folder / "b", contents(folder))
-        damage(bundle)
-        assert probe.ask(bundle) == Answer(reason, where, False)
-
-
-def test_both_refuse_manifests_that_are_none(tmp_path: Path, probe: Probe) -> None:
-    for i, (reason, change) in enumerate(MANIFESTS.values()):
-        folder = tmp_path / str(i)
-        folder.mkdir()
-        bundle = write(folder / "b", contents(folder, signed=True, change=change))
-        assert probe.ask(bundle, folder / "key.pub.pem") == Answer(reason, "manifest.json", False)
+        place, key, reason, where = bundlecases.case(folder, name)
+        assert probe.ask(place, key) == Answer(reason, where, False), name
 
 
 def test_both_read_the_same_json(tmp_path: Path, probe: Probe) -> None:
@@ -78,7 +70,7 @@ def test_both_read_the_same_json(tmp_path: Path, probe: Probe) -> None:
     chance = random.Random(SEED)
     tokens = ["{", "}", "[", "]", ",", ":", '"', "\\", "0", "-", "e9", ".", "null", "true", "\\u00e9", "\\ud83d\\ude00",
               "\x1f", "é", " ", "9007199254740992", "1e-400", "\\udc00"]  # fmt: skip
-    texts = [text.encode() for text in JSON]
+    texts = [*(text.encode() for text in JSON), *bundlecases.TEXTS]
     for _ in range(TEXTS):
         at, width = chance.randrange(len(good)), chance.choice([0, 0, 1, 1, 5])
         texts.append((good[:at] + chance.choice(tokens) + good[at + width :]).encode())
