@@ -18,6 +18,7 @@ from trtbuild.documents.latency import Latency, Samples
 from trtbuild.documents.layers import Layers
 from trtbuild.documents.report import Report
 from trtbuild.documents.schema import schema_of
+from trtbuild.documents.trend import Summary
 from trtbuild.documents.verdict import Verdict
 
 pytestmark = pytest.mark.slow
@@ -191,7 +192,7 @@ DOCUMENTS = {
     "reference": {"runtime.json": RecordedOutputs}, "infer": {"runtime.json": RecordedOutputs},
     "deviation": {"deviation.json": Deviation, "histograms.json": Histograms, "details.json": Details},
     "layers": {"layers.json": Layers}, "latency": {"latency.json": Latency, "samples.json": Samples},
-    "validate": {"verdict.json": Verdict}, "report": {"report.json": Report},
+    "validate": {"verdict.json": Verdict}, "report": {"report.json": Report, "summary.json": Summary},
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -9,15 +10,19 @@ import pytest
 
 from benchmarks import perclass
 from tests.support.pages import page
+from tests.support.sweeps import entry
 from trtbuild.arrays.slices import Slices
+from trtbuild.base.packaged import templates
 from trtbuild.core.taskgroups import class_drop_check, fall_lines
 from trtbuild.deviation import groups, samplescores
 from trtbuild.documents.report import Report
 from trtbuild.documents.task import TaskScores
+from trtbuild.pipeline.upgradedocument import Pair, upgrade_document
 from trtbuild.reports import task
 from trtbuild.reports.changes import changes
 from trtbuild.reports.compare import compare
 from trtbuild.reports.comparegroups import compare_groups, rows
+from trtbuild.reports.upgrade import render_all
 
 SLICES = [Slices("weather", ("dry", "rain"), np.arange(2000) % 2)]
 
@@ -93,3 +98,17 @@ def test_what_cannot_be_compared_says_so(old: Any, why: str) -> None:
 def test_reports_without_a_task_have_nothing_to_say() -> None:
     """Neither has one."""
     assert compare_groups(None, None) == {"why": "", "compared": None}
+
+
+def test_an_upgrade_names_the_class_that_fell() -> None:
+    """It is within its thresholds, so it is go; the fall is among its changes."""
+    sides = [entry(tensorrt=version) for version in ("rtx-1.6", "rtx-1.7")]
+    for side, found in zip(sides, (SAME, FALLEN), strict=True):
+        cast("Any", side["report"])["task"] = found
+
+    document = upgrade_document("rtx-1.6", "rtx-1.7", [Pair(*sides)])
+
+    (variant,) = document["models"][0]["variants"]
+    assert variant["decision"] == "go"
+    assert any(said.startswith(f"top1 fell: class {FELL} ") for said in variant["changes"])
+    assert f"top1 fell: class {FELL} " in render_all(document, templates(Path("/")))["upgrade.md"]
