@@ -94,6 +94,7 @@ def killed(workspace: Path, trtbuild: str, name: str, whole: Finished, after: Se
             ran += _ran(said.read())
     last = searched(workspace, trtbuild, name, BUDGETS[name][0])
     ran += last.ran
-    twice = (ran - whole.ran).total()
+    made = Counter(f"{name}/{step.name.rpartition('-')[0]}" for step in (workspace / "build" / name).iterdir())
+    twice = (ran - made).total()
     say(f"  killed {kills} times", "the same answer" if last.file == whole.file else "ANOTHER ANSWER",
         f"{ran.total()} steps ran, without kills {whole.ran.total()}; {twice} ran twice (bar 0)")  # fmt: skip

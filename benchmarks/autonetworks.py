@@ -90,7 +90,7 @@ class Network:
                 )
             )
             made = f"{scope}/conv"
-            if kernel.shape[0] == channels and i > 0 and random.random() < 0.4:
+            if self.outlier is None and kernel.shape[0] == channels and i > 0 and random.random() < 0.4:
                 nodes.append(helper.make_node("Add", [made, tensor], [f"{scope}/sum"], f"{scope}/Add"))
                 made = f"{scope}/sum"
             nodes.append(helper.make_node("Relu", [made], [f"{scope}/relu"], f"{scope}/Relu"))

@@ -113,7 +113,7 @@ def test_an_impossible_budget_is_said(base: Variant) -> None:
         errors["fp32"] = 1.0  # type: ignore[index]
     search, chosen = searched(base, network, 0.0)
     assert chosen is None and len(search.measured) == 1
-    assert sentence(search, chosen).startswith("not even fp32 is within the budget: drop 12 of 0; try ")
+    assert sentence(search, chosen).startswith("not even fp32 is within the budget: drop 12 of 0; try a larger ")
 
 
 def test_what_tensorrt_breaks_is_left_out(base: Variant) -> None:

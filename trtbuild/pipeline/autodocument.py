@@ -17,7 +17,8 @@ def sentence(search: Search, chosen: Assignment | None) -> str:
     base = base_of(search)
     if chosen is None:
         lost = lost_of_budget(search.measured[base.precisions])
-        return f"not even {search.auto.base} is within the budget: {lost}; try auto.base=fp32, or a larger budget"
+        hint = "a larger budget" if search.auto.base == "fp32" else "auto.base=fp32, or a larger budget"
+        return f"not even {search.auto.base} is within the budget: {lost}; try {hint}"
     lost, unit = lost_of_budget(search.measured[chosen.precisions]), _unit(search)
     if chosen is base:
         others = [one for one in search.compiled.values() if one is not base]
