@@ -131,7 +131,7 @@ def test_a_broken_file_is_not_a_network_that_does_not_convert(name: str, tmp_pat
     (tmp_path / name).write_bytes(b"PK no model")
     result = trt_checker.check(tmp_path / name)
 
-    assert result.exit_status == 2 and "not a readable Keras model" in result.error
+    assert result.exit_status == 4 and "not a readable Keras model" in result.error
     assert "not found: filepath" not in result.error
 
 

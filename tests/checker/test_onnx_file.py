@@ -128,7 +128,7 @@ def test_what_is_no_model_is_said_and_not_raised(content: bytes, says: str, tmp_
     (tmp_path / "x.onnx").write_bytes(content)
     result = trt_checker.check(tmp_path / "x.onnx")
 
-    assert not result and says in result.error and result.problems == () and result.exit_status == 2
+    assert not result and says in result.error and result.problems == () and result.exit_status == 4
 
 
 def test_the_assertion_fails_with_every_problem(bad: Path) -> None:

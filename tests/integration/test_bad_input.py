@@ -211,7 +211,7 @@ def test_a_model_that_cannot_be_pulled_is_exit_3(workspace: Path, trtbuild) -> N
 
     said = trtbuild("model=tiny", check=3).stderr
 
-    assert "models.dvc: models/tiny is not here, and " in said
+    assert "models.dvc: an incomplete checkout: models/tiny is not here, and " in said
     assert "run  " not in said
 
 

@@ -94,7 +94,7 @@ def test_a_model_without_a_remote_is_one_line(tracked: tuple[Store, dict[str, Pa
     (store.workspace.dvc / "config").unlink()
 
     assert str(bring_models(["models/f"], store)["models/f"]).startswith(
-        "models.dvc: models/f is not here, and no default remote is configured; run: dvc remote add"
+        "models.dvc: an incomplete checkout: models/f is not here, and no default remote is configured; run: dvc remote"
     )
 
 
@@ -171,7 +171,7 @@ def test_one_of_two_models_pushed_is_built_elsewhere(here: Store, there: Store) 
     assert (there.root / "models" / "a" / "data").read_text("utf-8") == "a"
     assert [line for line in status.lines if line.startswith("note") and line.endswith("this build does not need it")]
     (error,) = build(Store(there.workspace), failing).failures.values()
-    assert str(error).startswith("models.dvc: models/b is not here, and remote 'r' (")
+    assert str(error).startswith("models.dvc: an incomplete checkout: models/b is not here, and remote 'r' (")
     assert str(error).endswith("does not have it; push it from a machine that has it (trtbuild push, or dvc push)")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from trtbuild.base.checkout import whole
 from trtbuild.base.claim import claimed, sweep
 from trtbuild.base.errors import WorkspaceError
 from trtbuild.base.files import inside
@@ -106,15 +107,19 @@ def find_workspace(start: Path) -> Workspace:
     """The nearest folder at or above ``start`` that has a .dvc folder; it must be in a git repository, as DVC requires.
 
     Raises:
-        WorkspaceError: there is none, or git is missing and .dvc/config does not say ``no_scm = true``.
+        WorkspaceError: there is none, git is missing and .dvc/config does not say ``no_scm = true``, or the checkout
+            is incomplete.
     """
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / ".dvc").is_dir():
             if not (_in_git(folder) or _no_scm(folder)):
                 raise WorkspaceError("not in a git repository", where=str(folder), hint="run: git init")
+            if not (folder / "conf").is_dir():
+                whole(folder / "conf", "conf")
             return Workspace(folder)
     if _in_git(start):
+        whole(start / ".dvc", ".dvc")
         raise WorkspaceError("no DVC repository here or above", where=str(start), hint="run: dvc init")
     raise WorkspaceError("no git or DVC repository here or above", where=str(start), hint=INIT_HINT)
 

@@ -21,6 +21,7 @@ from trtbuild.core.record import MD5
 from trtbuild.machine import gpu
 from trtbuild.store.digests import file_md5
 from trtbuild.store.objects import DAMAGED_FOLDER
+from trtbuild.store.tracking import recorded_models
 from trtbuild.toolchains.request import ToolchainRequest
 
 State = Literal["ok", "warning", "error"]
@@ -143,6 +144,10 @@ def _models(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("warning", "models", "no file in conf/model", "add one: trtbuild init . --from MODEL")
         return
     yield Finding("ok", "models", ", ".join(models))
+    lost = [path for path in recorded_models(workspace.root) if not (workspace.root / path).exists()]
+    if lost:
+        hint = "a build pulls them; or run: dvc pull models.dvc" if workspace.remotes else "dvc remote add -d NAME URL"
+        yield Finding("warning", "models", f"an incomplete checkout: {', '.join(lost)} not here", hint)
 
 
 def _remotes(workspace: Workspace, deep: bool) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict
 
+from trtbuild.base.checkout import whole
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import inside, write_atomic
 from trtbuild.base.workspace import Workspace
@@ -27,6 +28,7 @@ class ModelAbout(TypedDict):
 
 
 def kind_of(model: Path) -> SourceKind:
+    whole(model)
     if model.is_dir():
         return "saved_model"
     kinds: dict[str, SourceKind] = {

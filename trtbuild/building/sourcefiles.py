@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from trtbuild.base.checkout import whole
 from trtbuild.base.errors import ConfigError, DataError
 from trtbuild.base.files import stray_link
 from trtbuild.base.text import did_you_mean, printable
@@ -13,6 +14,7 @@ from trtbuild.core.spec import BuildSpec, Variant
 from trtbuild.core.spec.data import VALIDATION, DataSource
 from trtbuild.core.tracing import Tree
 from trtbuild.store import Store
+from trtbuild.store.tracking import MODELS_FILE
 
 
 class SourceFiles:
@@ -31,7 +33,7 @@ class SourceFiles:
 
         Raises:
             ConfigError: a missing file, or a link out of the workspace.
-            DataError: no array for an input or the labels.
+            DataError: no array for an input or the labels.  WorkspaceError: the checkout is incomplete.
         """
         self._tree.result(variant, lambda seen, _: self._check(seen.spec))
 
@@ -48,7 +50,10 @@ class SourceFiles:
 
     def _check_file(self, where: str, path: str) -> None:
         store = self._store
+        if not _to_be_pulled(path, store):
+            whole(store.root / path, path)
         if not (store.root / path).exists() and not _to_be_pulled(path, store):
+            whole(store.root / MODELS_FILE, MODELS_FILE)
             parent = (store.root / path).parent
             beside = sorted(found.name for found in parent.iterdir()) if parent.is_dir() else []
             near = did_you_mean(Path(path).name, beside) if beside else ""

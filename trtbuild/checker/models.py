@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trtbuild.base.checkout import whole
 from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.checker.capture import Capture, of_concrete, traced
 
@@ -227,16 +228,15 @@ def of_path(path: Path, signature: str | None = None) -> Capture:
     """A SavedModel's folder, or a Keras file, with the inputs that it declares itself.
 
     Raises:
-        ConfigError: it cannot be loaded, has no such signature, or is of a kind that does not say its inputs.
+        SourceError: it cannot be loaded.  ConfigError: it has no such signature, or is of a kind that does not say its
+            inputs.
     """
     from trtbuild.sources.tfmodel import dims
 
     if not path.exists():
         raise ConfigError("there is no such file", where=str(path))
-    try:
-        opened = _opened(path, signature)
-    except SourceError as error:  # nothing was checked, so nothing speaks against the conversion
-        raise ConfigError(error.what, where=error.where, hint=error.hint) from error
+    whole(path)
+    opened = _opened(path, signature)
     if opened.inputs is None:
         raise ConfigError("the model does not say what its inputs are", where=str(path), hint="use model=NAME")
     specs = {n: (dims(spec.shape), getattr(spec.dtype, "name", str(spec.dtype))) for n, spec in opened.inputs.items()}

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import ConfigError
+from trtbuild.base.checkout import whole
+from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.checker import engine, options, shapes, usage
 from trtbuild.checker.exported import ExportedGraph
 from trtbuild.checker.finder import Finder
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def check(path: Path, how: Options, *, ready: bool = True) -> Result:
     """``ready``: whatever precision it computes in is intended.
 
-    Raises ConfigError for a file that is missing or not an ONNX model.
+    Raises ConfigError for a file that is missing, SourceError for one that is not an ONNX model.
     """
     from trtbuild.graphs.graph import input_dims
 
@@ -55,16 +56,17 @@ def load(path: Path) -> onnx.ModelProto:
     from trtbuild.graphs.graph import open_dims
     from trtbuild.sources import largemodel, wiring
 
+    whole(path)
     if largemodel.is_one(path):
-        raise ConfigError("a zip archive, not an ONNX model", where=str(path), hint=largemodel.HINT)
+        raise SourceError("a zip archive, not an ONNX model", where=str(path), hint=largemodel.HINT)
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
         raise ConfigError(error.strerror or str(error), where=str(path)) from None
     except Exception as error:  # protobuf's DecodeError and the like
-        raise ConfigError("not an ONNX model", where=str(path)) from error
+        raise SourceError("not an ONNX model", where=str(path)) from error
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
-        raise ConfigError("not an ONNX model: it has no graph", where=str(path))
+        raise SourceError("not an ONNX model: it has no graph", where=str(path))
     open_dims(model)
     wiring.give_nodes(model)
     taken: set[str] = set()

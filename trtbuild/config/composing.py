@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from trtbuild.base.checkout import whole
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.text import did_you_mean
 from trtbuild.config.composed import Composition, reading
@@ -54,6 +55,7 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
     folders = conf_folders(root)
     overrides = [_quoted(word) for word in overrides]
     if not (folders[0] / "config.yaml").is_file():
+        whole(folders[0] / "config.yaml", "conf/config.yaml")
         raise ConfigError("it has no config.yaml", where=str(folders[0]), hint="run: trtbuild init .")
     search = _search(folders)
     read = set() if read is None else read

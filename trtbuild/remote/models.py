@@ -50,13 +50,13 @@ def _fetch(entry: str, digests: list[Digest], store: Store, name: str) -> None:
         _, refused = fetch(lacking, store, remote)
     except RemoteError as error:
         place = f"{error.where}: " if error.where.startswith("remote ") else ""
-        what = f"{entry} is not here, and {place}{error.what}"
+        what = f"an incomplete checkout: {entry} is not here, and {place}{error.what}"
         raise RemoteError(what, where=tracking.MODELS_FILE, hint=error.hint or "check the DVC remote") from None
     if any(refusal.tampered for refusal in refused.values()):
         raise _tampered(entry)
     if refused:
         lost = "it" if refused.keys() == {store.models.digest(entry).md5} else f"{len(refused)} of its files"
-        what = f"{entry} is not here, and {remote} does not have {lost}"
+        what = f"an incomplete checkout: {entry} is not here, and {remote} does not have {lost}"
         raise RemoteError(what, where=tracking.MODELS_FILE, hint=_PUSH_IT)
 
 

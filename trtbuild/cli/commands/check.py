@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trtbuild import config
+from trtbuild.base.checkout import whole
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
 from trtbuild.base.text import did_you_mean
@@ -156,6 +157,7 @@ def _present(workspace: Workspace, name: str) -> Path:
             error = bring_models([tracked], store)[tracked]
         if error is not None:
             raise error
+    whole(path, name)
     if not path.exists():
         raise ConfigError("no such file or folder", where=name, hint="the config names it; check the path")
     return path
