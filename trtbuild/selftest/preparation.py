@@ -16,7 +16,7 @@ from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.errors import ConfigError, TrtbuildError
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.planned import Planned
-from trtbuild.building.sourcefiles import check_files
+from trtbuild.building.sourcefiles import SourceFiles
 from trtbuild.core.plan import make_plan
 from trtbuild.core.recipes import set_place
 from trtbuild.core.spec import Model, Variant
@@ -80,8 +80,9 @@ def _wider_profiles(model: Model) -> list[str]:
 def _planned(workspace: Workspace, words: Sequence[str], precisions: Sequence[str], wanted: Sequence[str]) -> Planned:
     store = Store(workspace)
     variants = [config.load_variant(workspace.root, [*words, f"precision={precision}"]) for precision in precisions]
+    files = SourceFiles(store)
     for variant in variants:
-        check_files(variant.spec, store)
+        files.check(variant)
     return Planned(workspace, store, make_plan(variants, wanted, Declarations()))
 
 
