@@ -59,6 +59,8 @@ class OnnxRuntimeSession:
         }["none" if emulated else level]  # fmt: skip  # or the roundings of an emulation are dropped
         for switch in _KEEP_QDQ:
             options.add_session_config_entry(switch, "1")
+        # Its threads wait in a loop for work, which takes a third of the time of whatever runs beside (measured).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if optimised is not None:
             options.optimized_model_filepath = str(optimised)
         content = str(model) if isinstance(model, Path) else model
