@@ -138,8 +138,9 @@ def _chart(trend: Trend, column: Column, order: Sequence[TrendPoint]) -> Chart:
     ticks = [*range(0, len(order) - step // 2 - 1, step), len(order) - 1]
     made["layout"]["xaxis"] |= {"tickvals": ticks, "ticktext": [short(order[i]) for i in ticks], "tickangle": -40}
     made["layout"]["legend"] = {"orientation": "h", "y": -0.45, "yanchor": "top"}
-    made["layout"]["margin"] |= {"b": 130}
-    made["layout"] |= {"height": 370, "showlegend": len(trend["variants"]) > 1}
+    several = len(trend["variants"]) > 1
+    made["layout"]["margin"] |= {"b": 130 if several else 85}
+    made["layout"] |= {"height": 370 if several else 325, "showlegend": several}
     return made
 
 
