@@ -27,7 +27,7 @@ from trtbuild.workers.process import inherited
 from trtbuild.workers.status import SilentStatus
 
 CHAIN = 20  # steps one after the other, without a duration
-DEVICE_S, TOGETHER, WORKERS = 3.0, 32, (1, 2, 4, 8)
+DEVICE_S, TOGETHER, WORKERS = 10.0, 16, (1, 2, 4, 8)
 BARS_S = {"local": 0.060, "dask": 0.120}
 
 

@@ -46,11 +46,12 @@ def test_a_device_takes_every_step_that_is_planned_for_it(monkeypatch: pytest.Mo
         on_device(there)
         offered, identity = lab.offers(10**12), lab.identity()
     on_device(monkeypatch, None)
-    found = steps(*NATIVE, *named(identity))
+    p = planned(*NATIVE, *named(identity))
+    found = {step.kind: step for step in p.plan.steps}
 
     assert {kind: lacking(needs(step), offered) for kind, step in found.items() if lacking(needs(step), offered)} == {}
     assert needs(found["engine"])["sm89"] and needs(found["infer"])["gpu"] == needs(found["latency"])["gpu"] == 1.0
-    assert unfit_steps(planned(*NATIVE, *named(identity))) == {}
+    assert unfit_steps(p) == {}
 
 
 def test_another_device_takes_none_that_computes_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
