@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from trtbuild.workers.hermetic import WORKER
 from trtbuild.workers.process import inherited
 from trtbuild.workers.status import SilentStatus
 
-CHAIN = 20  # steps one after the other, without a duration
+CHAIN, ROUNDS = 10, 4  # steps one after the other, without a duration; rounds, interleaved
 DEVICE_S, TOGETHER, WORKERS = 10.0, 16, (1, 2, 4, 8)
 BARS_S = {"local": 0.060, "dask": 0.120}
 
@@ -46,15 +47,19 @@ class _Times(SilentStatus):
 
 
 def measure(scratch: Path) -> None:
-    alone = _own_work(scratch / "alone")
-    say("one step's process by itself", f"{1000 * alone:.0f} ms (median of {CHAIN})", "")
     chain = [{"name": f"c{i}", "seconds": 0, **({"after": [f"c{i - 1}"]} if i else {})} for i in range(CHAIN)]
     bytes_of: dict[str, list[str]] = {}
-    for name, spec in (("local", {"module": "local"}), ("dask", _cluster(1))):
-        times, bytes_of[name] = _build(scratch / f"chain-{name}", chain, spec)
-        each = [after - before for before, after in zip(times.recorded, times.recorded[1:], strict=False)]
-        over = statistics.median(each) - alone
-        say(f"  {name}: a step beyond it, recorded", f"{1000 * over:.0f} ms", f"bar {1000 * BARS_S[name]:.0f} ms")
+    seconds: dict[str, list[float]] = {"alone": [], "local": [], "dask": []}
+    for number in range(ROUNDS):
+        seconds["alone"] += _own_work(scratch / f"alone-{number}")
+        for name, spec in (("local", {"module": "local"}), ("dask", _cluster(1))):
+            times, bytes_of[name] = _build(scratch / f"chain-{name}-{number}", chain, spec)
+            seconds[name] += [after - before for before, after in pairwise(times.recorded)]
+    alone = statistics.median(seconds["alone"])
+    say("one step's process by itself", f"{1000 * alone:.0f} ms (median of {len(seconds['alone'])})", "")
+    for name, bar in BARS_S.items():
+        over = statistics.median(seconds[name]) - alone
+        say(f"  {name}: a step beyond it, recorded", f"{1000 * over:.0f} ms", f"bar {1000 * bar:.0f} ms")
     together = [{"name": f"t{i}", "seconds": DEVICE_S} for i in range(TOGETHER)]
     first = 0.0
     for workers in WORKERS:
@@ -85,8 +90,8 @@ def _build(root: Path, described: list[dict[str, Any]], spec: Mapping[str, objec
     return times, [record.outs["out.json"].md5 for record in records if record is not None]
 
 
-def _own_work(folder: Path) -> float:
-    """Median seconds of such a step's process, started by hand."""
+def _own_work(folder: Path) -> list[float]:
+    """Seconds of such a step's process, started by hand."""
     seconds = []
     for i in range(CHAIN):
         prepare(folder / str(i), "workers.jobs.pause", {"seconds": 0}, {}, folder)
@@ -94,4 +99,4 @@ def _own_work(folder: Path) -> float:
         command = [sys.executable, "-s", str(WORKER), str(folder / str(i))]
         subprocess.run(command, check=True, capture_output=True, env=inherited())
         seconds.append(time.monotonic() - began)
-    return statistics.median(seconds)
+    return seconds

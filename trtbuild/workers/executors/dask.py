@@ -52,6 +52,15 @@ class _Away:
     noted: bool = False  # that it waits
 
 
+@dataclass(frozen=True)
+class _Connection:
+    """What there is once the first step has to run elsewhere."""
+
+    joined: cluster.Membership
+    transport: Transport
+    depot: Depot
+
+
 class DaskExecutor:
     def __init__(self, spec: Executor, site: Site) -> None:
         self._spec, self._site = spec, site
@@ -63,18 +72,41 @@ class DaskExecutor:
         self._deaths: Counter[str] = Counter()
         self._looked = self._compared = 0.0
         self._offers: list[Mapping[str, float]] = []
-        self._joined = cluster.join(spec, site.note)
-        self._client: Client = self._joined.client
-        self._transport = self._chosen_transport()
-        self._depot = Depot.of_driver(self._transport, site.store)
-        for topic, kind in _TOPICS.items():
-            self._client.subscribe_topic(topic, lambda event, kind=kind: self._events.put((kind, event[1])))
+        self._known: _Connection | TrtbuildError | None = None
 
-    def _chosen_transport(self) -> Transport:
+    @property
+    def _connected(self) -> _Connection:
+        """Raises TrtbuildError: there is no cluster; the same to every step."""
+        if self._known is None:
+            try:
+                joined = cluster.join(self._spec, self._site.note)
+            except TrtbuildError as error:
+                self._known = error
+                raise
+            try:
+                transport = self._transport(joined.local)
+                depot = Depot.of_driver(transport, self._site.store)
+            except TrtbuildError as error:
+                joined.leave()
+                self._known = error
+                raise
+            for topic, kind in _TOPICS.items():
+                joined.client.subscribe_topic(topic, lambda event, kind=kind: self._events.put((kind, event[1])))
+            self._known = _Connection(joined, transport, depot)
+        if isinstance(self._known, TrtbuildError):
+            raise self._known
+        return self._known
+
+    @property
+    def _client(self) -> Client:
+        return self._connected.joined.client
+
+    def _transport(self, local: bool) -> Transport:
+        """``local``: whether the workers are this machine's."""
         workspace = self._site.store.workspace
         name = self._spec.transport
         if name is None:
-            name = CACHE if self._joined.local else workspace.default_remote or CACHE
+            name = CACHE if local else workspace.default_remote or CACHE
         return through_cache(workspace) if name == CACHE else through_remote(workspace, name)
 
     def free(self, step: Step) -> bool:
@@ -87,10 +119,11 @@ class DaskExecutor:
 
     def _workers(self) -> list[Mapping[str, float]]:
         """What each worker offers, as of a few seconds ago."""
+        client = self._client
         if time.monotonic() - self._looked > _LOOK_S:
             self._looked = time.monotonic()
             with contextlib.suppress(OSError, RuntimeError):  # a scheduler that is gone ends every future, too
-                info = self._client.scheduler_info(n_workers=-1)
+                info = client.scheduler_info(n_workers=-1)
                 self._offers = [worker["resources"] for worker in info["workers"].values()]
         return self._offers
 
@@ -100,8 +133,8 @@ class DaskExecutor:
             self._at_home += 1
             return True
         digests = self._site.store.input_digests(step) or {}
-        self._depot.offer(step, digests)
-        order = task.Order(step, digests, self._transport, self._limits)
+        self._connected.depot.offer(step, digests)
+        order = task.Order(step, digests, self._connected.transport, self._limits)
         away = _Away(step, sandbox, digests, order, needs(step), time.monotonic())
         self._submit(away)
         self._away[order.key] = away
@@ -190,7 +223,7 @@ class DaskExecutor:
                 (away.sandbox / name).write_bytes(content)
             return self._end(away, answer.returncode, answer.exceeded, answer.error)
         try:
-            self._depot.receive(away.step, away.digests, answer.outs)
+            self._connected.depot.receive(away.step, away.digests, answer.outs)
         except (TrtbuildError, OSError) as error:
             own = error if isinstance(error, TrtbuildError) else PlaceError(str(error), where=away.step.folder)
             return self._end(away, error=own)
@@ -198,7 +231,7 @@ class DaskExecutor:
 
     def _lost_scheduler(self) -> PlaceError:
         what, hint = "the connection to the scheduler was lost", "is it still running?"
-        return PlaceError(what, where=self._joined.address, hint=hint)
+        return PlaceError(what, where=self._connected.joined.address, hint=hint)
 
     def _end(
         self, away: _Away, returncode: int = 0, exceeded: str = "", error: TrtbuildError | None = None,
@@ -247,12 +280,14 @@ class DaskExecutor:
         self._home.stop()
         futures = [away.future for away in self._away.values() if away.future is not None]
         self._away.clear()
+        if not isinstance(self._known, _Connection):
+            return
         with contextlib.suppress(Exception):  # the scheduler may be gone; the build ends in any case
             for topic in _TOPICS:
                 self._client.unsubscribe_topic(topic)
             if futures:
                 self._client.cancel(futures)
-        self._joined.leave()
+        self._known.joined.leave()
 
 
 def make(spec: Executor, site: Site) -> DaskExecutor:
