@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support import versions
@@ -114,6 +116,19 @@ def test_an_impossible_budget_is_said(base: Variant) -> None:
     search, chosen = searched(base, network, 0.0)
     assert chosen is None and len(search.measured) == 1
     assert sentence(search, chosen).startswith("not even fp32 is within the budget: drop 12 of 0; try a larger ")
+
+
+def test_the_front_follows_from_the_groups_in_the_document(base: Variant) -> None:
+    """Every sum of one choice of each group, and of those what no other beats."""
+    search, chosen = searched(base, Network.seeded(5, 5, PRECISIONS), 0.01)
+    made = document(search, chosen, "", None)
+    sums = [
+        (sum(c["error"] for c in choices), made["rest"] + sum(c["cost"] for c in choices))
+        for choices in product(*(group["choices"] for group in made["groups"]))
+    ]
+    best = {(e, c) for e, c in sums if not any(a <= e and b <= c and (a, b) != (e, c) for a, b in sums)}
+    front = [(point["error"], point["cost"]) for point in made["front"]]
+    np.testing.assert_allclose(sorted(front), sorted(best))
 
 
 def test_what_tensorrt_breaks_is_left_out(base: Variant) -> None:

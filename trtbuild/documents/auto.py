@@ -60,7 +60,10 @@ class PointEntry(TypedDict):
 
 
 class AutoDocument(TypedDict):
-    """auto.json; ``dropped``: candidates that the target cannot build, ``refused``: assignments that TensorRT broke."""
+    """auto.json; ``dropped``: candidates that the target cannot build, ``refused``: assignments that TensorRT broke.
+
+    ``front``: what no other sum of one choice of each group beats in error and cost; ``rest``: in all costs of it.
+    """
 
     schema_version: Literal[1]
     model: str
@@ -79,6 +82,7 @@ class AutoDocument(TypedDict):
     file: str | None
     scopes: dict[str, str]
     groups: list[GroupChoices]
+    rest: float
     points: list[PointEntry]
     front: list[ChoicePoint]
     runs: int

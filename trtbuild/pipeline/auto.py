@@ -103,26 +103,25 @@ class Search:
         def promising(error: float) -> bool:
             return error < min((self.compiled[p].error for p in self.measured if not self._within(p)), default=math.inf)
 
-        while (left := self._builds_left()) > 0:
+        before: Assignment | None = None
+        while chosen is not before and (left := self._builds_left()) > 0:
+            before = chosen
             along = [point for point in self._untried() if point.cost + self.rest < chosen.cost]
             around = sorted(self._next_to(chosen), key=lambda point: point.cost)
             points = [point for point in dict.fromkeys((*spread(along, left), *around)) if promising(point.error)]
             self.compile(points[:left])
-            before = chosen
             for one in sorted(self.compiled.values(), key=lambda a: (a.cost, a.error)):
                 if one.cost >= chosen.cost or len(self.measured) >= EVALUATIONS:
                     break
                 if one.precisions not in self.measured and promising(one.error) and self.meets(one):
                     chosen = one
-            if chosen is before:
-                break
         return chosen
 
     def _builds_left(self) -> int:
         return self.auto.builds + len(self.uniform) - len(self.compiled) - len(self.refused)
 
     def _next_to(self, one: Assignment) -> list[Point]:
-        return self._new(beside(self._corrected(), one.precisions))
+        return self._new(beside(self.priced(), one.precisions))
 
     def _untried(self) -> list[Point]:
         return self._new(self.predicted())
@@ -133,9 +132,10 @@ class Search:
 
     def predicted(self) -> list[Point]:
         """The front by what is known of the costs so far."""
-        return front(self._corrected())
+        return front(self.priced())
 
-    def _corrected(self) -> list[list[Choice]]:
+    def priced(self) -> list[list[Choice]]:
+        """The choices of each group, with costs by what is known so far."""
         built = [Built(one.precisions, one.cost) for one in self.compiled.values()]
         return corrected(self.choices, self.rest, built)
 

@@ -100,7 +100,7 @@ def document(search: Search, chosen: Assignment | None, says: str, file: str | N
         "certified_on": "data.certification" if data.certification is not None else "data.validation",
         "samples": search.auto.samples, "says": says, "file": file,
         "scopes": dict(chosen.scopes) if chosen is not None else {},
-        "groups": _groups(search, chosen), "points": _points(search, chosen, base),
+        "groups": _groups(search, chosen), "rest": search.rest, "points": _points(search, chosen, base),
         "front": [{"error": point.error, "cost": point.cost + search.rest} for point in search.predicted()],
         "runs": search.runs, "builds": len(search.compiled), "evaluations": len(search.measured),
     }  # fmt: skip
@@ -111,7 +111,7 @@ def _groups(search: Search, chosen: Assignment | None) -> list[GroupChoices]:
     return [
         {"name": group["name"], "operations": group["operations"], "chosen": precision,
          "choices": [{"precision": c.precision, "error": c.error, "cost": c.cost} for c in choices]}
-        for group, choices, precision in zip(search.groups, search.choices, precisions, strict=True)
+        for group, choices, precision in zip(search.groups, search.priced(), precisions, strict=True)
     ]  # fmt: skip
 
 
