@@ -160,6 +160,13 @@ def many(scratch: Path) -> None:
     sweeps.nothing(scratch, TRTBUILD)
 
 
+def scale(scratch: Path) -> None:
+    """Planning 10,000 variants of generated models, at first and unchanged."""
+    from benchmarks import scale as variants
+
+    variants.measure(scratch, TRTBUILD)
+
+
 def engines(scratch: Path) -> None:
     """All demonstration models in 5 precisions and 4 versions: their compiled engines, counted a second time."""
     from benchmarks import engines as compiled
@@ -266,6 +273,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "pull": pull,
     "sweep": sweep,
     "many": many,
+    "scale": scale,
     "suite": suite,
     "engines": engines,
     "estimate": estimate,

@@ -1,12 +1,15 @@
-"""Sweeps of up to 10,000 variants of generated models: planning, explaining, the records and the page.
+"""Planning sweeps of up to 10,000 variants of generated models: CPU time beside wall time, and peak memory.
 
 The sources are placeholders, since nothing is built here: planning looks at their names and arrays only.
 """
 
 from __future__ import annotations
 
+import resource
 import subprocess
 from pathlib import Path
+
+from benchmarks.measure import run, say
 
 MODELS = 100
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
@@ -51,3 +54,19 @@ def words(models: int = MODELS) -> list[str]:
     names = ",".join(f"m{i:03d}" for i in range(models))
     return [f"model={names}", f"precision={','.join(PRECISIONS)}", f"tensorrt={','.join(VERSIONS)}",
             f"target={','.join(TARGETS)}"]  # fmt: skip
+
+
+def measure(scratch: Path, trtbuild: str) -> None:
+    """Plan all of them in a new workspace, then three times unchanged."""
+    root = workspace(scratch / "scale", trtbuild)
+    for name, bar in (("at first", "bar 5 s and 1 GB"), *[("unchanged", "bar 1 s")] * 3):
+        before = _cpu()
+        planned = run([trtbuild, "plan", "-m", *words()], root)
+        took = f"{planned.seconds:.2f} s, {_cpu() - before:.2f} s of CPU, peak {planned.peak_bytes / 1e6:.0f} MB"
+        say(f"plan of 10,000 variants, {name}", took, bar)
+
+
+def _cpu() -> float:
+    """Seconds of CPU of all children so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -14,7 +14,7 @@ from trtbuild.core.verdict import WORDS as VERDICTS
 from trtbuild.documents.layers import LayerRow, ReportedLayers
 from trtbuild.documents.report import Axis
 from trtbuild.documents.sweep import Column, FailureReason, FailureState, SweepEntry, SweepModel, SweepVariant
-from trtbuild.reports import sweepcalibrations, sweepcharts, sweepengines, sweeptext, sweepversions
+from trtbuild.reports import sweepcalibrations, sweepcharts, sweepengines, sweeprows, sweeptext, sweepversions
 from trtbuild.reports.figure import Chart
 from trtbuild.reports.sweepcells import FAILURES, calibrated, column_order, labels, sort_key, variant
 
@@ -227,15 +227,22 @@ def render_all(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> 
     files = {name: render(template, {**data, **shown, "title": f"{data['model']}: all variants"})
              for name, (template, data) in more.items()}  # fmt: skip
     by_id = {v["id"]: v for v in page["variants"]}
+    large = len(entries) > sweeprows.LARGE
+    if large:
+        page["models"] = [{**model, "charts": []} for model in page["models"]]
     data = {
         "page": page,
         "by_id": by_id,
-        "charts": charts(page),
+        "charts": [] if large else charts(page),
+        "rows": sweeprows.rows(page["variants"], WORDS) if large else None,
+        "most": sweeprows.LARGE // 5 if large else len(entries),
         "column_groups": _groups(page),
         **shown,
         "title": "sweep",
     }
     files["sweep.html"] = render("sweep.html.j2", data)
+    if large:
+        files["rows.js"] = render("sweep_rows.js.j2", data)
     files["sweep.md"] = sweeptext.markdown(page, SYMBOLS, WORDS)
     files["sweep.json"] = json.dumps(_without_charts(page), indent=1, allow_nan=False) + "\n"
     return files

@@ -1,0 +1,33 @@
+"""Tests of the page of a large sweep: its variants are data that a script draws."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.reports.test_render import ROOT
+from tests.support.sweeps import sweep
+from trtbuild.base.packaged import templates
+from trtbuild.reports import sweeprows
+from trtbuild.reports.sweep import render_all
+
+
+def test_rows_of_a_large_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every variant, with its words and its link; the page itself has the matrix, and says what needs the script."""
+    entries = sweep()
+    small = render_all(entries, templates(ROOT))
+    monkeypatch.setattr(sweeprows, "LARGE", len(entries) - 1)
+    large = render_all(entries, templates(ROOT))
+    found = json.loads(re.search(r"const sweep = (.*);\n", large["rows.js"])[1])  # type: ignore[index]
+    assert {row[0] for row in found["rows"]} == {entry["id"] for entry in entries}
+    page = json.loads(large["sweep.json"])
+    for row, variant in zip(found["rows"], page["variants"], strict=True):
+        assert row[0] == variant["id"]
+        assert found["texts"][row[1]].lower() == variant["state"]
+        if variant["links"]:
+            assert row[len(found["heads"])] == variant["links"]["overview"]
+    assert 'src="rows.js"' in large["sweep.html"] and "needs JavaScript" in large["sweep.html"]
+    assert "rows.js" not in small and "rows-filter" not in small["sweep.html"]
+    assert large["sweep.json"] == small["sweep.json"]
