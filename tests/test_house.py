@@ -35,6 +35,7 @@ STANDARD_LIBRARY_ONLY = (
     "latency/flame",
     "workers/run.py",
 )  # they run where nothing of ours is installed
+MOST_LINES = 300
 FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
@@ -95,6 +96,15 @@ def test_there_is_no_circle_of_files() -> None:
 def test_the_root_has_three_files_at_most() -> None:
     """The package's own, its way in, and the Python interface."""
     assert {file for file in FILES if "/" not in file} <= {"__init__.py", "__main__.py", "api.py"}
+
+
+def test_files_are_short() -> None:
+    """A file that is longer has two jobs."""
+    root = PACKAGE.parent
+    files = [path for folder in ("trtbuild", "tests", "benchmarks") for path in (root / folder).rglob("*.py")]
+    lengths = {str(path.relative_to(root)): len(path.read_text("utf-8").splitlines()) for path in files}
+
+    assert {file: length for file, length in lengths.items() if length > MOST_LINES} == {}
 
 
 def test_heavy_packages_are_imported_where_they_are_used() -> None:

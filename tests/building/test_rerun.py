@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,3 +62,16 @@ def test_a_recipe_that_is_not_the_recorded_one_is_not_run(folder: Path) -> None:
     (folder / "dvc.lock").write_bytes(tracking.to_yaml({"stages": {"export": entry}}))
     with pytest.raises(ConfigError, match=r"not what dvc\.lock recorded"):
         rerun.rerun(folder)
+
+
+def test_what_a_callable_prints_is_shown_not_sent_to_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Escapes; lines, tabs and characters of several bytes are themselves."""
+    log = tmp_path / "log.txt"
+    log.write_bytes("red\x1b[31m\r\n\tünï\x07".encode() + b"\xc3")
+    endings = iter([None, "ended"])
+    executor = SimpleNamespace(wait=lambda timeout_s: next(endings))
+
+    assert rerun._follow(executor, log) == "ended"  # type: ignore[arg-type]
+    assert capsys.readouterr().err == "red\\x1b[31m\\r\n\tünï\\x07\ufffd"

@@ -88,7 +88,7 @@ def test_a_group_younger_than_the_workspace_has_its_default(
         ("+model.validation.latency.max_regression=-1", "max_regression: -1 is below 0"),
         ("model.validation.engine.max_plan=2", "did you mean 'model.validation.engine.max_plan_mb'?"),
         ("model.validation.engine.max_plan_mb={fp1: 2}", "engine.max_plan_mb.fp1: unknown precision 'fp1'; did you"),
-        ("model.validation.engine.max_bytes_moved_vs=fp61", "max_bytes_moved_vs=fp61: unknown precision 'fp61'; did you"),
+        ("model.validation.engine.max_bytes_moved_vs=fp61", "moved_vs=fp61: unknown precision 'fp61'; did you"),
         ("model.validation.engine.max_bytes_moved_vs={precison: fp16}", "unknown precision 'precison'"),
     ],
 )  # fmt: skip

@@ -297,5 +297,4 @@ def test_a_graph_in_another_precision_does_not_pass_as_float32(workspace: Path, 
     shutil.copyfile(lowered, workspace / "models" / "quantised.onnx")
 
     said = trtbuild("model=tiny", "model.source.path=models/quantised.onnx", check=4).stderr
-
     assert "already computes in int8 (Q/DQ), so it is not fp32" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
 import sys
@@ -129,9 +130,11 @@ def _input(workspace: Workspace, folder: Path, name: str, path: str) -> Path:
 def _follow(executor: LocalExecutor, log: Path) -> Completion:
     """Copy the log to stderr until the step ends."""
     with log.open("rb") as handle:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two parts
         while True:
             ended = executor.wait(0.1)
-            sys.stderr.write(handle.read().decode(errors="replace"))
+            said = decoder.decode(handle.read(), final=ended is not None)
+            sys.stderr.write("".join(c if c in "\n\t" else printable(c) for c in said))  # a callable may print escapes
             sys.stderr.flush()
             if ended is not None:
                 return ended
