@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +91,23 @@ def test_a_build_that_ends_takes_its_steps_along(lab: Lab, tmp_path: Path, how: 
 
     assert until(lambda: gone(pid))
     assert worker.is_running()
+
+
+def test_a_step_that_another_user_waits_for_goes_on(lab: Lab, tmp_path: Path) -> None:
+    """When the build that submitted it is interrupted."""
+    witness = tmp_path / "witness"
+    steps = [{"name": "shared", "seconds": 5, "witness": str(witness)}]
+    first = lab.driver(workspace(tmp_path / "one", tmp_path / "store"), steps)
+    assert until(lambda: bool(begun(witness)), 60)
+    second = lab.driver(workspace(tmp_path / "two", tmp_path / "store"), steps)
+    until_said(second, "dask ")
+    time.sleep(1)  # for its submission, which it does not report while the step runs for another
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=60)
+    told = ended(second)
+
+    assert told["ends"] == {"shared": "ran"}
+    assert len(begun(witness)) == 1
 
 
 def test_a_failure_elsewhere_reads_as_here(lab: Lab, tmp_path: Path) -> None:

@@ -267,6 +267,8 @@ class DaskExecutor:
                 continue
             names = min(wanting, key=len, default=[])
             what = f"no worker has {', '.join(names)}" if names else "no worker is there yet"
+            if "machine" in names:
+                what = f"no worker takes steps; start them with --preload {cluster.PRELOAD}"
             if not away.noted:
                 away.noted = True
                 self._site.note(f"wait   {short_name(away.step)}: {what}")
