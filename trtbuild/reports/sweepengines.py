@@ -11,6 +11,7 @@ from trtbuild.documents.sweep import SweepVariant
 from trtbuild.engine.comparison import compare_engines
 from trtbuild.reports.compareengine import engine_changes
 from trtbuild.reports.sweepcells import label, natural, precision_order
+from trtbuild.reports.sweepversions import of_models
 
 MEASURE = "fp16"  # the precision that others are compared with, where it was built; otherwise the widest
 SCOPES = 8  # of one comparison
@@ -31,19 +32,21 @@ def engines(pairs: Sequence[tuple[SweepVariant, Report | None]]) -> SweepEngines
 
 
 def _between_versions(pairs: Sequence[Pair]) -> Iterator[EngineDifference]:
+    models = of_models(pairs)
     for members in _alike(pairs, _BUT_VERSION):
         ordered = sorted(members, key=lambda pair: natural(pair[0]["tensorrt"]))
         for old, new in pairwise(ordered):
             if old[0]["tensorrt"] != new[0]["tensorrt"]:
-                yield _difference(old, new, "tensorrt", pairs)
+                yield _difference(old, new, "tensorrt", models[new[0]["model"]])
 
 
 def _between_precisions(pairs: Sequence[Pair]) -> Iterator[EngineDifference]:
+    models = of_models(pairs)
     for members in _alike(pairs, _BUT_PRECISION):
         ordered = sorted(members, key=lambda pair: (pair[0]["precision"] != MEASURE, precision_order(pair[0])))
         for other in ordered[1:]:
             if other[0]["precision"] != ordered[0][0]["precision"]:
-                yield _difference(ordered[0], other, "precision", pairs)
+                yield _difference(ordered[0], other, "precision", models[other[0]["model"]])
 
 
 def _alike(pairs: Sequence[Pair], axes: Sequence[Axis]) -> list[list[Pair]]:
@@ -53,13 +56,12 @@ def _alike(pairs: Sequence[Pair], axes: Sequence[Axis]) -> list[list[Pair]]:
     return list(groups.values())
 
 
-def _difference(old: Pair, new: Pair, axis: Axis, pairs: Sequence[Pair]) -> EngineDifference:
+def _difference(old: Pair, new: Pair, axis: Axis, model: Sequence[SweepVariant]) -> EngineDifference:
     (before, old_report), (found, report) = old, new
     made = compare_engines(
         report.get("compiled"), old_report.get("compiled"),
         estimates=(report.get("estimate"), old_report.get("estimate")),
     )  # fmt: skip
-    model = [other for other, _ in pairs if other["model"] == found["model"]]
     others: tuple[Axis, ...] = tuple(a for a in (*_BUT_VERSION[1:], "tensorrt") if a != axis)
     own = label(found, model, others) or found["precision" if axis == "tensorrt" else "tensorrt"]
     return {

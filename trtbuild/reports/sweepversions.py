@@ -41,6 +41,14 @@ def _executed(report: Mapping[str, Any]) -> bool:
     return any(about["executes"] == "engine" for about in report["runtimes"].values())
 
 
+def of_models(pairs: Iterable[tuple[SweepVariant, object]]) -> dict[str, list[SweepVariant]]:
+    """The variants of each model."""
+    found: dict[str, list[SweepVariant]] = {}
+    for one, _ in pairs:
+        found.setdefault(one["model"], []).append(one)
+    return found
+
+
 def version_changes(pairs: Sequence[Pair]) -> VersionChanges:
     """Changes between each TensorRT version and the previous one, for variants that agree in everything else.
 
@@ -50,6 +58,7 @@ def version_changes(pairs: Sequence[Pair]) -> VersionChanges:
     for found, report in pairs:
         key = tuple(found[axis] for axis in ALIKE)
         series.setdefault(key, []).append((found, report))
+    models = of_models(pairs)
     steps = 0
     made: list[VersionStep] = []
     for members in series.values():
@@ -61,8 +70,7 @@ def version_changes(pairs: Sequence[Pair]) -> VersionChanges:
                 steps += 1
                 what = _what(before, (found, report), built)
                 if what:
-                    alike = [other for other, _ in pairs if other["model"] == found["model"]]
-                    name = label(found, alike, ALIKE[1:]) or found["precision"]
+                    name = label(found, models[found["model"]], ALIKE[1:]) or found["precision"]
                     made.append({"id": found["id"], "model": found["model"], "label": name,
                                  "since": found["tensorrt"], "before": before["tensorrt"], "what": what})  # fmt: skip
             if report is not None:
