@@ -68,3 +68,10 @@ def test_a_worker_inherits_what_does_not_lead_its_python_astray(monkeypatch: pyt
 
     assert "PYTHONPATH" not in inherited() and inherited()["OF_THE_USER"] == "kept"
     assert inherited(PYTHONPATH="chosen")["PYTHONPATH"] == "chosen"
+
+
+def test_a_worker_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime reads this as it is imported."""
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+
+    assert inherited()["ORT_DISABLE_TELEMETRY"] == "1"

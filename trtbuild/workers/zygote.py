@@ -5,8 +5,8 @@ step has a supervisor as any other (base/supervisor.py), forked from here, too; 
 that they belong to the step's process tree.
 
 A process that has run TensorFlow must not fork: the child lacks its threads, and waits for ever for locks that they
-held (measured).  Nor one that has imported ONNX Runtime, which may start a thread.  So threads are counted: with one more
-than numpy has, nothing is forked.
+held (measured).  Nor one that has imported ONNX Runtime, which may start a thread.  So threads are counted: with one
+more than numpy has, nothing is forked.
 """
 
 from __future__ import annotations
