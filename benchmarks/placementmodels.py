@@ -41,7 +41,7 @@ def built(workspace: Path, trtbuild: str) -> dict[str, dict[str, Variant]]:
         for model in MODELS:
             _allow(workspace / "conf" / "model" / f"{model}.yaml", name)
     words = [f"model={','.join(MODELS)}", f"precision={','.join(TITLES)}", f"tensorrt={VERSION}"]
-    run([trtbuild, "-m", *words, "latency=off", "layers=off"], workspace)
+    run([trtbuild, "-m", *words, "calibration=minmax", "latency=off", "layers=off"], workspace)
     return {model: {name: _variant(workspace, model, name) for name in TITLES} for model in MODELS}
 
 

@@ -49,7 +49,7 @@ def test_a_file_that_is_no_python_is_still_an_input(tmp_path: Path) -> None:
 
 def workspace(root: Path, *lines: str) -> Path:
     """A workspace whose config.yaml lists what it lists, with one model."""
-    groups = "precision: fp32", "tensorrt: rtx-1.7", "runtime: onnxruntime", "target: portable", "calibration: minmax"
+    groups = "precision: fp32", "tensorrt: rtx-1.7", "runtime: onnxruntime", "target: portable", "calibration: best"
     defaults = ["_self_", "model: null", *groups, "executor: local", *lines]
     model = "source: {kind: onnx, path: m.onnx}\ninputs: {x: {dtype: float32, shape: [null, 2], "
     model += "profile: {min: 1, opt: 2, max: 4}}}"

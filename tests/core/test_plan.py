@@ -46,7 +46,7 @@ def variant(
         model, Precision(LOWERINGS[precision], ("Conv",)), Toolchain("tensorrt-rtx", tensorrt, (), ("8.9",)),  # type: ignore[arg-type]
         Runtime("onnxruntime"), Target(capabilities), Calibration("minmax"), Executor("local"),
     )  # fmt: skip
-    return Variant(Names("m", precision, tensorrt, "onnxruntime", target, "minmax"), spec)
+    return Variant(Names("m", precision, tensorrt, "onnxruntime", target, "best"), spec)
 
 
 def planned(*variants: Variant) -> Plan:

@@ -45,7 +45,7 @@ def normal(count: int = 20_000) -> Array:
 
 def test_there_is_one_file_for_each_algorithm() -> None:
     """The folder is the registry."""
-    assert ALGORITHMS == ["entropy", "minmax", "mse", "percentile"]
+    assert ALGORITHMS == ["best", "entropy", "minmax", "mse", "percentile"]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -11,15 +11,23 @@ from trtbuild.documents.verdict import WithWarnings
 Sha256 = Annotated[str, Limit("pattern", "^[0-9a-f]{64}$")]
 
 
-class CalibrationFacts(TypedDict):
-    """``doubts``: the number of warnings that make its scales doubtful; ``corrected_biases``: of how many nodes."""
-
+class _CalibrationFacts(TypedDict):
     algorithm: str
     samples: int
     doubts: Annotated[int, LATER, Limit("minimum", 0)]
     corrected_biases: Annotated[int, LATER, Limit("minimum", 0)]
     source: DataSource
     sha256: str
+
+
+class CalibrationFacts(_CalibrationFacts, total=False):
+    """``doubts``: the number of warnings that make its scales doubtful; ``corrected_biases``: of how many nodes.
+
+    ``chosen``, ``sqnr_db``: where several calibrations were tried, the best one, and that of each at the outputs.
+    """
+
+    chosen: str
+    sqnr_db: dict[str, float]
 
 
 class _Precision(WithWarnings):

@@ -88,11 +88,11 @@ def quantised_nodes(model: onnx.ModelProto, placement: Placement) -> tuple[list[
 
 def activations(model: onnx.ModelProto, placement: Placement, nodes: list[onnx.NodeProto]) -> list[str]:
     """Tensors whose range has to be measured: those that ``nodes`` read, in graph order, then shortcuts of sums."""
-    names = [one.name for one in _shortcuts(model, placement, nodes)]
+    names = [one.name for one in shortcuts(model, placement, nodes)]
     return list(dict.fromkeys([*qdq.activations(nodes, model.graph, placement), *names]))
 
 
-def _shortcuts(model: onnx.ModelProto, placement: Placement, nodes: list[onnx.NodeProto]) -> list[Shortcut]:
+def shortcuts(model: onnx.ModelProto, placement: Placement, nodes: list[onnx.NodeProto]) -> list[Shortcut]:
     chosen = {node.name for node in nodes if placement.of(node).quantize_residual_adds}
     sums = {n.name for n in model.graph.node if n.op_type == "Add" and placement.of(n).quantize_residual_adds}
     return [one for one in residuals.shortcuts(model, chosen) if one.node in sums] if chosen else []
@@ -104,7 +104,7 @@ def write(
     """Rewrite ``model`` in place; ``ranges``: of the activations of ``nodes``, which are quantised."""
     trained, quantisation, by_channel = trainedint8.ranges(model), Quantisation(), dict[str, str]()
     if nodes:
-        quantisation = qdq.insert(model, nodes, ranges, _shortcuts(model, placement, nodes), placement)
+        quantisation = qdq.insert(model, nodes, ranges, shortcuts(model, placement, nodes), placement)
     forms = {node.name: placement.of(node) for node in model.graph.node if node.op_type == "Conv"}
     for kind in dict.fromkeys(form.rest for form in forms.values() if form.one_scale):
         shared = onescale.share(model, {n for n, form in forms.items() if form.one_scale and form.rest == kind})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict
 
+from trtbuild.core.spec import DEFAULT_CALIBRATION
 from trtbuild.core.verdict import WORDS, why_unjudged
 from trtbuild.documents.comparison import Comparison
 from trtbuild.documents.report import Report
@@ -178,7 +179,7 @@ def _decided(pair: Pair) -> UpgradeVariant:
 
 def _label(entry: SweepEntry) -> str:
     """The precision, and every other option that is not the default."""
-    usual = {"onnxruntime": entry["runtime"], "portable": entry["target"], "minmax": entry["calibration"]}
+    usual = {"onnxruntime": entry["runtime"], "portable": entry["target"], DEFAULT_CALIBRATION: entry["calibration"]}
     return " ".join([entry["precision"], *(chosen for default, chosen in usual.items() if chosen != default)])
 
 

@@ -5,7 +5,8 @@ Memory does not grow with the number of samples: a quantizer keeps a number or a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, TypedDict, runtime_checkable
 
 if TYPE_CHECKING:
     from trtbuild.arrays.arrayfile import Array
@@ -25,4 +26,13 @@ class Quantizer(Protocol):
 
     def ranges(self) -> dict[str, float]:
         """The largest magnitude that int8 has to represent, by tensor (symmetric: [-range, range])."""
+        ...
+
+
+@runtime_checkable
+class Candidates(Protocol):
+    """A quantizer that offers the ranges of several algorithms; what the whole graph makes of them decides."""
+
+    def candidates(self) -> Mapping[str, Mapping[str, float]]:
+        """Ranges by tensor, by the name of the algorithm; the first of them are :meth:`Quantizer.ranges`."""
         ...

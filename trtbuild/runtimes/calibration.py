@@ -52,7 +52,7 @@ def calibrate(
             value = values.pop(name)  # freed as soon as it was seen
             if not np.isfinite(value).all():
                 raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=where)
-            own = _own_rows(value, call)
+            own = own_rows(value, call)
             extent.see(own)
             quantizer.observe(name, own)
     return seen
@@ -63,6 +63,8 @@ def mean_errors(
     inputs: Mapping[str, InputParams], batch: int,
 ) -> dict[str, Array]:  # fmt: skip
     """Node -> its mean error by output channel over all samples (``graphs/biases.py``: comparison)."""
+    if not errors:  # no operation has a place for a bias, and ONNX Runtime runs no graph without outputs
+        return {}
     session = session_of(compared, "the exported graph beside its int8 form")
     sums: dict[str, Array] = {}
     rows = dict.fromkeys((error.node for error in errors), 0)
@@ -70,7 +72,7 @@ def mean_errors(
         for call in part.batches(inputs, batch):
             values = session.run(call.feeds)
             for error in errors:
-                own = _own_rows(values[error.tensor], call).astype(np.float64)
+                own = own_rows(values[error.tensor], call).astype(np.float64)
                 sums[error.node] = sums.get(error.node, 0.0) + own.sum(axis=0)
                 rows[error.node] += len(own)
     return {node: total / rows[node] for node, total in sums.items() if rows[node]}
@@ -85,7 +87,7 @@ def _rows(session: OnnxRuntimeSession | None, part: Samples, inputs: Mapping[str
     return max(1, min(batch, WATCHED_BYTES // max(one, 1)))
 
 
-def _own_rows(values: Array, call: Batch) -> Array:
+def own_rows(values: Array, call: Batch) -> Array:
     """Without the rows that padding made, where a tensor has one row, or a fixed number of rows, for each sample."""
     size = next((len(array) for array in call.feeds.values() if array.ndim), 1)
     if not call.padded or not values.ndim or len(values) % size:

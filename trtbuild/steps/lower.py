@@ -217,7 +217,8 @@ def _calibrate(
     from trtbuild.arrays import data
     from trtbuild.graphs import biases, degenerate
     from trtbuild.graphs.graph import producers
-    from trtbuild.runtimes import calibration
+    from trtbuild.quantizers import Candidates
+    from trtbuild.runtimes import calibration, choice
 
     if "data" not in job.params:
         raise _no_data(job.params["precision"])
@@ -227,21 +228,30 @@ def _calibrate(
     parts = data.Source(job.params["data"], path, job.params["inputs"], where, scratch=scratch).parts()
     quantizer = import_module(f"trtbuild.quantizers.{options['algorithm']}").make(options)
     seen = calibration.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)
-    ranges = quantizer.ranges()
+    ranges, chosen = quantizer.ranges(), None
+    means: Mapping[str, Any] = {}
+    if isinstance(quantizer, Candidates):
+        chosen = choice.choose(
+            model, nodes, placement, quantizer.candidates(), parts, job.params["inputs"], options["batch"],
+            correct=options["bias_correction"],
+        )  # fmt: skip
+        ranges = dict(chosen.ranges)
     entries, made_by = job.read_json("scopes")["nodes"], producers(model.graph)
     called = {t: entries[made_by[t].name]["name"] for t in tensors if t in made_by and made_by[t].name in entries}
     stored = "float16" if "float16" in placement.float_types else "float32"
     warnings = degenerate.warnings(seen, ranges, job.params["declared_ranges"], options["min_samples"], called, stored)
-    corrected = 0
-    if options["bias_correction"]:
+    if chosen is not None:
+        means = chosen.errors
+    elif options["bias_correction"]:
         compared, errors = biases.comparison(model, nodes, ranges, placement)
         means = calibration.mean_errors(compared, errors, parts, job.params["inputs"], options["batch"])
-        corrected = biases.correct(model, means)
+    corrected = biases.correct(model, means) if means else 0
     facts = {
         "algorithm": options["algorithm"],
         "samples": seen.samples,
         "doubts": len(warnings),
         "corrected_biases": corrected,
+        **({} if chosen is None else {"chosen": chosen.name, "sqnr_db": chosen.sqnr_db}),
         "source": job.params["data"],
         "sha256": _digest([part.arrays for part in parts], job.params["inputs"]),
     }

@@ -20,7 +20,7 @@ _EXAMINING = (
     "graphs/lowered.py", "graphs/placement.py", "graphs/qdq.py", "graphs/rounding.py", "graphs/uncalibrated.py",
     "graphs/grid.py", "graphs/moving.py", "graphs/trained.py", "graphs/trainedint8.py",
     "sources/tfonnx.py", "sources/tf2onnxpatches.py", "sources/inlining.py", "sources/fakequant.py",
-    "quantizers/minmax.py", "runtimes/calibrated.py", "runtimes/onnxruntime.py",
+    "quantizers/_histogram.py", "quantizers/best.py", "runtimes/calibrated.py", "runtimes/onnxruntime.py",
 )  # fmt: skip
 _PROBING = (
     "trt/diagnosis.py", "trt/refusals.py", "trt/api.py", "graphs/misreadings.py", "workers/prober.py",

@@ -23,9 +23,9 @@ from trtbuild.core.spec.model import Input
 @pytest.mark.parametrize(
     ("precision", "target", "calibration", "identity"),
     [
-        ("fp16", "portable", "minmax", "segnet-fp16-rtx-1.7-onnxruntime"),
+        ("fp16", "portable", "best", "segnet-fp16-rtx-1.7-onnxruntime"),
         ("fp16", "sm89", "entropy", "segnet-fp16-rtx-1.7-onnxruntime-sm89"),
-        ("int8", "portable", "minmax", "segnet-int8-rtx-1.7-onnxruntime"),
+        ("int8", "portable", "best", "segnet-int8-rtx-1.7-onnxruntime"),
         ("int8", "sm89", "entropy", "segnet-int8-rtx-1.7-onnxruntime-sm89-entropy"),
         ("mine", "portable", "entropy", "segnet-mine-rtx-1.7-onnxruntime-entropy"),
     ],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from trtbuild.core.spec.auto import Auto
 from trtbuild.core.spec.data import VALIDATION, FactoryData
 from trtbuild.core.spec.device import Device
-from trtbuild.core.spec.engine import Calibration, Runtime, Target, Toolchain
+from trtbuild.core.spec.engine import DEFAULT_CALIBRATION, Calibration, Runtime, Target, Toolchain
 from trtbuild.core.spec.lowering import Lowering
 from trtbuild.core.spec.model import Factory, Model, Onnx, Override, Qat
 from trtbuild.core.spec.precision import Form, LoweringKind, Precision
@@ -16,9 +16,9 @@ from trtbuild.core.spec.run import Executor, Latency, Layers
 
 # What other modules need besides a variant: its groups, and the few parts of them that steps distinguish.
 __all__ = [
-    "VALIDATION", "Auto", "BuildSpec", "Calibration", "Device", "Executor", "Factory", "FactoryData", "Form", "Latency",
-    "Layers", "Lowering", "LoweringKind", "Model", "Names", "Onnx", "Override", "Precision", "Qat", "Runtime",
-    "Target", "Toolchain", "Variant",
+    "DEFAULT_CALIBRATION", "VALIDATION", "Auto", "BuildSpec", "Calibration", "Device", "Executor", "Factory",
+    "FactoryData", "Form", "Latency", "Layers", "Lowering", "LoweringKind", "Model", "Names", "Onnx", "Override",
+    "Precision", "Qat", "Runtime", "Target", "Toolchain", "Variant",
 ]  # fmt: skip
 
 
@@ -73,7 +73,7 @@ class Variant:
         """``segnet-int8-rtx-1.7-onnxruntime``, then target and calibration if they are not the default."""
         names = self.names
         extra = [names.target] if names.target != "portable" else []
-        if self.spec.precision.calibrated and names.calibration != "minmax":
+        if self.spec.precision.calibrated and names.calibration != DEFAULT_CALIBRATION:
             extra.append(names.calibration)
         return "-".join([names.model, names.precision, names.tensorrt, names.runtime, *extra])
 

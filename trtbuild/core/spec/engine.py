@@ -14,6 +14,9 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")  # part of the name of its
 CUDA_PROVIDER = "CUDAExecutionProvider"
 
 
+DEFAULT_CALIBRATION = "best"  # of conf/config.yaml: names of variants leave it out
+
+
 @dataclass(frozen=True)
 class Calibration:
     """``min_samples``: fewer are a warning; ``strict``: a warning of the calibration fails the variant.
