@@ -36,6 +36,7 @@ def run(argv: Sequence[str]) -> int:
 def main() -> NoReturn:
     """The entry point: the only place that exits, and that catches everything."""
     signal.signal(signal.SIGTERM, _interrupt)
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for verbs that run graphs in this process
     out = streams.take_over()
     try:
         status = run(sys.argv[1:])
