@@ -46,7 +46,8 @@ NOT_TENSORRT = {
     "callbacks", "capability", "cc", "complaints", "ctypes", "cuda", "device", "dtype", "errors", "file", "found",
     "gpu", "host", "json", "api", "known", "layers", "levels", "log", "makers", "message", "metadata", "ml_dtypes",
     "name", "names", "np", "options", "os", "parsed", "path", "plan", "profile", "raised", "re", "refusal", "result",
-    "runs", "seen", "self", "session", "severities", "text", "time", "trtlog", "types", "util", "wanted", "warnings", "watcher",
+    "runs", "seen", "self", "session", "severities", "text", "time", "trtlog", "types", "util", "wanted",
+    "warnings", "watcher",
 }  # fmt: skip
 
 STUBS = """
