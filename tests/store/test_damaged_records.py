@@ -109,7 +109,9 @@ def test_a_record_of_another_form_is_said(store: Store, text: str) -> None:
     assert sum("not a record of a" in line for line in status.lines) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe{", b"<<<<<<< HEAD\n", b"stages: {a: " + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe{", b"<<<<<<< HEAD\n", b"stages: {a: " + b"9" * 5000 + b"}", b"[" * 200_000]
+)
 def test_a_record_that_is_not_yaml_fails_no_other_step(store: Store, content: bytes) -> None:
     """A damaged dvc.lock, or one with a merge conflict: it counts as absent, in one line."""
     one, two = chain("a", "b")

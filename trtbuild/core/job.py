@@ -106,5 +106,5 @@ def read_result(folder: Path) -> Result | None:
         raw = json.loads((folder / "result.json").read_text("utf-8"))
         failure = Failure(**{**raw["failure"], "details": tuple(raw["failure"]["details"])}) if raw["failure"] else None
         return Result(raw["ok"], failure, raw["facts"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

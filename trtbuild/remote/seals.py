@@ -33,5 +33,5 @@ def recorded_file(step: Step, name: str, record: Record, store: Store) -> Path:
 def _sha256_in(passport: Path) -> str:
     try:
         return str(json.loads(passport.read_bytes())["sha256"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "none"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trtbuild.base import lifeline
 from trtbuild.base.errors import RemoteError, WorkspaceError
@@ -13,8 +14,12 @@ from trtbuild.base.files import inner_path
 from trtbuild.core.record import PARAMS_FILE, Digest, Record, command, dep_path, digest_of, params
 from trtbuild.core.step import Plot, Step
 
+if TYPE_CHECKING:
+    import yaml
+
 LOCK_FILE, STAGE_FILE, MODELS_FILE = "dvc.lock", "dvc.yaml", "models.dvc"
 _SCHEMA = "2.0"
+_DEEPEST = 500  # levels
 Note = Callable[[str], None]
 _LIKE_A_NUMBER = re.compile(r"[-+]?\.?\d[\d_.]*([eExXoO][-+\da-fA-F]*)?$")
 
@@ -32,12 +37,26 @@ def parse_yaml(text: bytes, where: str) -> object:
     """The content; raises WorkspaceError, which names ``where``, if it is not YAML."""
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content: object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if sum(map(text.count, (b"[", b"{", b"- -", b"? ?"))) > _DEEPEST:
+            _check_depth(yaml.parse(text, Loader=loader))
+        content: object = yaml.load(text, Loader=loader)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:  # invalid dates and numbers
         what = f"not valid YAML: {getattr(error, 'problem', None) or error}"
         raise WorkspaceError(what, where=where, hint="restore it with git, or delete it") from None
     return content
+
+
+def _check_depth(events: Iterator[yaml.Event]) -> None:
+    """Raise ValueError for what is nested so deeply that libyaml's stack overflows, which ends the process."""
+    depth = 0
+    for event in events:
+        depth += {"SequenceStart": 1, "MappingStart": 1, "SequenceEnd": -1, "MappingEnd": -1}.get(
+            type(event).__name__.removesuffix("Event"), 0
+        )
+        if depth > _DEEPEST:
+            raise ValueError("nested too deeply")
 
 
 def to_yaml(value: object) -> bytes:

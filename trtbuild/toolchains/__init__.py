@@ -102,7 +102,7 @@ def flaw(want: ToolchainRequest) -> str | None:
     folder, python = want.folder, want.folder / "bin" / "python"
     try:
         stamp = json.loads((folder / STAMP).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     records = stamp.get("records") if isinstance(stamp, dict) and stamp.get("identity") == want.identity else None
     if not isinstance(records, list) or not all(isinstance(record, str) for record in records):
