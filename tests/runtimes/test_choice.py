@@ -68,3 +68,18 @@ def test_what_is_tried_comes_from_one_histogram() -> None:
 
     assert list(quantizer.candidates()) == ["minmax", "mse", "percentile"]
     assert quantizer.candidates()["minmax"] == quantizer.ranges() == {"x": float(np.abs(draw(64, 8)).max())}
+
+
+def test_a_final_softmax_is_looked_through() -> None:
+    """Probabilities would hide what saturates: here they are one and zero, whatever the range."""
+    text = "float[N,8] x => float[N,4] y { a = MatMul(x, w) y = Softmax(a) }"
+    model = graph(text, w=1000 * draw(8, 4))
+    nodes = lowered.quantised_nodes(model, PLACEMENT)[0]
+    x = draw(64, 8)
+    inputs: Any = {"x": {"dtype": "float32", "shape": [None, 8]}}
+    parts = [Samples({"x": x}, len(x), "data")]
+    given = {name: {"x": top} for name, top in (("narrow", 1.0), ("wide", 4.0))}
+    found = choice.choose(model, nodes, PLACEMENT, given, parts, inputs, 8, correct=False)
+
+    assert found.name == "wide" and found.sqnr_db["wide"] > found.sqnr_db["narrow"] + 6
+    assert [value.name for value in model.graph.output] == ["y"]
