@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from trtbuild.base.errors import ConfigError
-from trtbuild.base.files import copy_atomic, inside, replacing, stray_link, write_atomic
+from trtbuild.base.errors import ConfigError, PlaceError
+from trtbuild.base.files import check_output, copy_atomic, inside, replacing, stray_link, write_atomic
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -19,6 +20,27 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode & 0o777 == 0o644
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_output_that_cannot_be_written_is_known_before_the_work(tmp_path: Path) -> None:
+    """A folder where a file is to be, the reverse, and a file on the way; nothing is made."""
+    (tmp_path / "file").write_text("x", "utf-8")
+    for path, folder, says in (
+        (tmp_path, False, "is a folder"), (tmp_path / "file", True, "there is a file"),
+        (tmp_path / "file" / "a" / "b", False, "it is not a folder"),
+        (tmp_path / "file" / "a" / "b", True, "it is not a folder"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=says):
+            check_output(path, folder=folder)
+    for folder in (False, True):
+        check_output(tmp_path / "new" / "a", folder=folder)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_output_in_a_folder_of_others_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PlaceError, match="the folder cannot be written; choose another place"):
+        check_output(tmp_path / "a")
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:

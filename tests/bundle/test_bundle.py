@@ -14,7 +14,7 @@ import pytest
 from tests.support.bundled import Recorded
 from tests.support.bundles import FakeEngine, FakeRuntime, write_keys
 from tests.support.versions import OFF, workspace
-from trtbuild.base.errors import ConfigError, PlaceError, TrtbuildError
+from trtbuild.base.errors import BundleError, ConfigError, PlaceError, TrtbuildError
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.planned import plan_overrides
 from trtbuild.bundle.golden import limits
@@ -175,7 +175,8 @@ def test_what_cannot_be_bundled_is_one_line(copied: Path, tmp_path: Path) -> Non
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "x").write_text("x", "utf-8")
 
-    assert "not a private key" in str(refused("--key", public))
+    assert "this is a public key" in str(refused("--key", public))
+    assert "a folder is needed" in str(refused(place=tmp_path / "taken" / "x" / "b"))
     assert "it exists, and is not a bundle" in str(refused(place=tmp_path / "taken"))
     assert "there is a folder already" in str(refused("--format", "tar", place=tmp_path / "taken"))
     assert "did you mean 'tar'?" in str(refused("--format", "tra"))
@@ -188,6 +189,16 @@ def test_what_cannot_be_bundled_is_one_line(copied: Path, tmp_path: Path) -> Non
     plan.unlink()
     assert isinstance(refused("--force"), ConfigError)
     assert not (tmp_path / "b").exists()
+
+
+def test_verify_names_the_bundle(tmp_path: Path) -> None:
+    """Of several, one line says which, and what in it."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x", "utf-8")
+    for name, says in (("empty", "empty: manifest.json: missing"), ("file", "file: archive:"), ("no", "no: missing")):
+        with pytest.raises(BundleError) as caught:
+            run("verify", str(tmp_path / name))
+        assert str(caught.value).startswith(f"{tmp_path}/{says}")
 
 
 def test_verify_has_a_document(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,6 +107,18 @@ def test_a_deviation_beyond_the_limit_is_status_1(tmp_path: Path) -> None:
     assert result["models"][0]["executions"][0]["within"] is False and standalone.status(result) == 1
 
 
+@pytest.mark.parametrize("words", [["--precision=fp17"], ["-o", "."], ["-o", "a.zip/x"], ["--batch=0"]])
+def test_wrong_words_execute_nothing(tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is not in the archive, a result that could not be written; nothing lies there afterwards."""
+    archive = made(tmp_path).rename(tmp_path / "a.zip")
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = standalone.main(str(archive), ["--on=cpu", *words])
+    except SystemExit as stopped:  # argparse's
+        status = int(str(stopped.code))
+    assert status == 2 and list(tmp_path.iterdir()) == [archive]
+
+
 def test_without_a_gpu_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = made(tmp_path)
     done = subprocess.run(

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from trtbuild.base.errors import ConfigError
+from trtbuild.base.errors import ConfigError, PlaceError
 from trtbuild.base.text import printable
 
 _LONGEST_NAME = 255  # bytes: NAME_MAX of Linux's file systems
@@ -82,6 +82,24 @@ def stray_link(path: Path, *folders: Path) -> Path | None:
                 elif entry.is_dir(follow_symlinks=False):
                     pending.append(Path(entry.path))
     return None
+
+
+def check_output(path: Path, *, folder: bool = False) -> None:
+    """Refuse, before any work, a file or folder that could not be written when the work is done.
+
+    Raises:
+        ConfigError: something of another kind is there, or on the way.  PlaceError: nobody may write there.
+    """
+    hint = "choose another place"
+    if path.is_dir() and not folder:
+        raise ConfigError("is a folder", where=str(path), hint="name the file to write")
+    if folder and path.exists() and not path.is_dir():
+        raise ConfigError("there is a file already, and a folder is needed", where=str(path), hint=hint)
+    above = next(each for each in (path if folder else path.parent, *path.absolute().parents) if os.path.lexists(each))
+    if not above.is_dir():
+        raise ConfigError("it is not a folder, so nothing can be written below it", where=str(above), hint=hint)
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise PlaceError("the folder cannot be written", where=str(above), hint=f"{hint}, or ask its owner")
 
 
 def write_atomic(path: Path, content: bytes) -> None:

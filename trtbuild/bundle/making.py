@@ -26,6 +26,10 @@ from trtbuild.loader.signature import PrivateKey, envelope
 
 ENGINE = "engine.plan"
 Content = Path | bytes
+NO_SAMPLES = (
+    "no golden samples, so a device has no self-test: the validation data has changed since, or no output of the first "
+    "call is known"
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def make(artifacts: Artifacts, *, layout: Layout, samples: int, forced: str, key
     arrays = golden(artifacts, samples)
     contents |= arrays.files if arrays else {}
     contents |= _report(artifacts)
-    notes: list[str] = []
+    notes = [NO_SAMPLES] if samples and arrays is None else []
     if layout == "triton":
         contents[triton.CONFIG] = triton.config(variant.id, engine["flavour"], inputs, outputs).encode()
         notes += [triton.RTX_NOTE] if engine["flavour"] == "tensorrt-rtx" else []

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trtbuild.base.errors import BundleError, ConfigError
-from trtbuild.base.files import copy_atomic, replacing, write_atomic
+from trtbuild.base.files import check_output, copy_atomic, replacing, write_atomic
 from trtbuild.bundle.making import Content
 from trtbuild.documents.bundle import MANIFEST
 from trtbuild.loader.files import CHUNK, RECORD, Archive, header, padding
@@ -19,8 +19,9 @@ def check_target(path: Path, *, archive: bool) -> None:
     """Refuse to write over anything but an earlier bundle.
 
     Raises:
-        ConfigError: something else is there.
+        ConfigError: something else is there.  PlaceError: nobody may write there.
     """
+    check_output(path.absolute().parent, folder=True)
     if not os.path.lexists(path):
         return
     if path.is_symlink() or path.is_dir() == archive:

@@ -19,6 +19,7 @@ SIGNATURE_BYTES = 64
 STATEMENT_TYPE = "application/vnd.in-toto+json"  # payloadType of a DSSE envelope with an in-toto statement
 MAX_KEY_BYTES = 1 << 14
 _MAKE = "make one with: openssl genpkey -algorithm ed25519 -out FILE"
+_PRIVATE = f"name the file with the private key, or {_MAKE}"
 _PUBLIC = "write it with: openssl pkey -in PRIVATE.pem -pubout -out FILE"
 
 
@@ -30,7 +31,7 @@ class PublicKey:
     """
 
     def __init__(self, path: Path) -> None:
-        self._key: Ed25519PublicKey = _public(_pem(path), path)
+        self._key: Ed25519PublicKey = _public(_pem(path, _PUBLIC), path)
 
     @property
     def id(self) -> str:
@@ -55,7 +56,7 @@ class PrivateKey:
     """
 
     def __init__(self, path: Path) -> None:
-        self._key: Ed25519PrivateKey = _private(_pem(path), path)
+        self._key: Ed25519PrivateKey = _private(_pem(path, _PRIVATE), path)
 
     @property
     def id(self) -> str:
@@ -115,12 +116,12 @@ def is_statement_of(statement: bytes, digests: Mapping[str, str]) -> bool:
         return False
 
 
-def _pem(path: Path) -> bytes:
+def _pem(path: Path, hint: str) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_KEY_BYTES)
     except OSError as error:
-        raise ConfigError(f"the key cannot be read: {error.strerror}", where=str(path)) from None
+        raise ConfigError(f"the key cannot be read: {error.strerror}", where=str(path), hint=hint) from None
 
 
 def _public(pem: bytes, path: Path) -> Ed25519PublicKey:
@@ -129,7 +130,7 @@ def _public(pem: bytes, path: Path) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    if b"PRIVATE KEY" in pem:
+    if b"PRIVATE KEY-----" in pem:
         raise ConfigError("this is a private key; the public one is needed", where=str(path), hint=_PUBLIC)
     try:
         key = load_pem_public_key(pem)
@@ -146,6 +147,8 @@ def _private(pem: bytes, path: Path) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    if b"PUBLIC KEY-----" in pem:
+        raise ConfigError("this is a public key; the private one is needed", where=str(path), hint=_PRIVATE)
     try:
         key = load_pem_private_key(pem, None)
     except TypeError:

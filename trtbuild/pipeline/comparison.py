@@ -132,11 +132,10 @@ def say(
 def write_page(comparisons: Sequence[Mapping[str, object]], path: Path, root: Path) -> None:
     """Write one HTML page of all comparisons, drawn with the templates of the workspace ``root``."""
     from trtbuild.base import packaged
-    from trtbuild.base.files import write_atomic
+    from trtbuild.base.files import check_output, write_atomic
     from trtbuild.reports import diffpage
 
-    if path.is_dir():
-        raise ConfigError("is a folder", where=str(path), hint="name the HTML file to write")
+    check_output(path)
     text = diffpage.page([cast("Comparison", one) for one in comparisons], packaged.templates(root))
     write_atomic(path, text.encode())
     print(f"written: {path}", file=sys.stderr)

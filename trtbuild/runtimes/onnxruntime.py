@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -192,7 +193,8 @@ def _trace(
     from trtbuild.graphs.profile import FIRST_RUNS
 
     options.enable_profiling = True
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    here = Path.cwd()  # a step's sandbox; a self-test may run in a folder that cannot be written
+    with tempfile.TemporaryDirectory(dir=here if os.access(here, os.W_OK) else None) as folder:
         options.profile_file_prefix = str(Path(folder, "trace"))
         session = load_session(model.name, content, options, runtime["providers"], bool(runtime.get("tf32", False)))
         end, runs = time.perf_counter() + seconds, 0

@@ -20,6 +20,7 @@ import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.errors import PlaceError
+from trtbuild.base.files import replacing
 from trtbuild.documents.selftest import SCHEMA_VERSION, ArchiveManifest, ArchiveVariant
 from trtbuild.selftest.weights import remade
 
@@ -72,12 +73,13 @@ def write(path: Path, manifest: ArchiveManifest, contents: Contents, largest_byt
         raise PlaceError(what, where=path.name, hint="choose fewer precisions")
     manifest["sha256"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.members.items()}
     text = json.dumps(manifest, indent=1, sort_keys=True).encode()
-    temporary = path.with_name(f".{path.name}.part")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with (
+        replacing(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+    ):
         for name, content in {MANIFEST: text, **dict(sorted(contents.members.items()))}.items():
             archive.writestr(zipfile.ZipInfo(name, _THE_DAY), content, zipfile.ZIP_DEFLATED, 6)
         archive.comment = hashlib.sha256(text).hexdigest().encode()
-    temporary.replace(path)
     return left_out
 
 
@@ -106,7 +108,9 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(path)
             text = self._zip.read(MANIFEST)
-        except (OSError, KeyError, zipfile.BadZipFile, ValueError) as error:
+        except OSError as error:
+            raise PlaceError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+        except (KeyError, zipfile.BadZipFile, ValueError) as error:
             raise PlaceError(f"not a self-test archive ({error})", where=str(path), hint=_HINT) from None
         if hashlib.sha256(text).hexdigest().encode() != self._zip.comment:
             raise PlaceError("its manifest is damaged", where=str(path), hint=_HINT)

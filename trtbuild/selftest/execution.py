@@ -19,7 +19,8 @@ from typing import Any, Literal
 import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
-from trtbuild.base.errors import PlaceError, ToolchainError, TrtbuildError
+from trtbuild.base.errors import ConfigError, PlaceError, ToolchainError, TrtbuildError
+from trtbuild.base.text import did_you_mean
 from trtbuild.deviation.statistics import measure as deviation_of
 from trtbuild.documents.deviation import Statistics
 from trtbuild.documents.selftest import ArchiveManifest, ArchiveVariant, Device, Execution, SelftestModel, Transfers
@@ -56,18 +57,30 @@ def this_device() -> Device:
     }
 
 
+def check_place(on: On) -> gpu.Device | None:
+    """The GPU to execute on; None for the CPU.
+
+    Raises:
+        PlaceError: there is no GPU.
+    """
+    if on == "cpu":
+        return None
+    here = gpu.find_device()
+    if here is None:
+        hint = "--on cpu runs the graphs on this CPU, which tests the archive and no GPU"
+        raise PlaceError(f"{gpu.absence()}, and a self-test is for one", where="selftest", hint=hint)
+    return here
+
+
 def chosen(manifest: ArchiveManifest, on: On) -> tuple[On, str | None]:
     """Where to execute, and why it is not the engine if nobody asked for something else.
 
     Raises:
         PlaceError: there is nothing here to execute it on.
     """
-    if on == "cpu":
-        return on, None
-    here = gpu.find_device()
-    if here is None:
-        hint = "--on cpu runs the graphs on this CPU, which tests the archive and no GPU"
-        raise PlaceError(f"{gpu.absence()}, and a self-test is for one", where="selftest", hint=hint)
+    here = check_place(on)
+    if on == "cpu" or here is None:
+        return "cpu", None
     if on == "cuda":
         return on, None
     refused = _refusal(manifest, here)
@@ -100,9 +113,16 @@ def execute(
     What one precision cannot do is its ``failed``; the others go on.
 
     Raises:
+        ConfigError: a precision that is not in the archive.
         PlaceError: there is nothing here to execute it on, or the archive is damaged.
     """
     manifest = archive.manifest
+    packed = [variant["precision"] for variant in manifest["variants"]]
+    for precision in choice.precisions:
+        if precision not in packed:
+            raise ConfigError(
+                f"unknown precision '{precision}'", where=str(archive.path), hint=did_you_mean(precision, packed)
+            )
     place, refused = chosen(manifest, choice.on)
     if refused:
         note(f"{manifest['model']}: engines are not executed: {refused}")

@@ -37,6 +37,12 @@ WEIGHT_BYTES = 24_000_000  # of float32 weights: beyond, the archive would not s
 Build = Callable[[Planned], Mapping[str, TrtbuildError]]
 
 
+def check(workspace: Workspace, model: str, overrides: Sequence[str], precisions: Sequence[str]) -> None:
+    """Compose what ``prepare`` will, so that a wrong name of the last model is known before the first is built."""
+    for precision in precisions:
+        config.load_variant(workspace.root, [f"model={model}", *overrides, f"precision={precision}"])
+
+
 def prepare(
     workspace: Workspace, model: str, overrides: Sequence[str], precisions: Sequence[str], folder: Path, build: Build,
     note: Callable[[str], None],

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trtbuild.base.errors import TrtbuildError
+from trtbuild.base.files import check_output, write_atomic
 from trtbuild.documents.selftest import SCHEMA_VERSION, SelftestModel, SelftestResult
 from trtbuild.selftest import execution
 from trtbuild.selftest.archive import Archive
@@ -20,18 +21,24 @@ def main(archive: str, argv: Sequence[str]) -> int:
     parser.add_argument("-o", "--output", type=Path, default=Path("selftest-result.json"), help="the result file")
     parser.add_argument("--on", choices=execution.CHOICES, default="auto", help="what executes (default: the engine)")
     parser.add_argument("--precision", default="", metavar="P,P", help="only these")
-    parser.add_argument("--batch", default="", metavar="N,N", help="only these batch sizes")
+    parser.add_argument("--batch", type=_batches, default=[], metavar="N,N", help="only these batch sizes")
     parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of one measurement of time")
     args = parser.parse_args(argv)
     try:
-        batches = [int(n) for n in args.batch.split(",") if n]
-        choice = execution.Choice(args.on, [p for p in args.precision.split(",") if p], batches, args.seconds)
+        choice = execution.Choice(args.on, [p for p in args.precision.split(",") if p], args.batch, args.seconds)
         result = run([Path(archive)], choice, args.output)
     except (TrtbuildError, OSError) as error:
         print(f"trtbuild: {error}", file=sys.stderr)
         return error.exit_status if isinstance(error, TrtbuildError) else 3
     print(f"result: {args.output}; please send it back", file=sys.stderr)
     return status(result)
+
+
+def _batches(text: str) -> list[int]:
+    sizes = text.split(",")
+    if not all(size.isdecimal() and int(size) for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected batch sizes such as 1,32, found '{text}'")
+    return [int(size) for size in sizes]
 
 
 def run(
@@ -44,12 +51,11 @@ def run(
     def keep(model: SelftestModel) -> None:
         if not result["models"] or result["models"][-1] is not model:
             result["models"].append(model)
-        temporary = output.with_name(f".{output.name}.part")
-        temporary.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-        temporary.replace(output)
+        write_atomic(output, f"{json.dumps(result, indent=1)}\n".encode())
 
-    for path in archives:
-        execution.execute(Archive(path), choice, note, keep)
+    check_output(output)
+    for archive in [Archive(path) for path in archives]:
+        execution.execute(archive, choice, note, keep)
     return result
 
 

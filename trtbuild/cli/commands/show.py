@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from trtbuild.base.errors import ConfigError
 from trtbuild.building.states import variant_states
 from trtbuild.building.summary import markdown, show_document
 from trtbuild.cli import planning, words
@@ -25,6 +26,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.markdown and args.json:
+        raise ConfigError("only one of --markdown and --json at a time", where="show")
     p = planning.planned(args)
     states = variant_states(p)
     if args.markdown:

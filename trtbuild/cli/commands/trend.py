@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from trtbuild.base.errors import ConfigError
+from trtbuild.base.files import check_output, write_atomic
 from trtbuild.base.workspace import find_workspace
 from trtbuild.cli import words
 from trtbuild.reports import trend as shown
@@ -32,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     """Raises ConfigError: nothing is recorded of such a variant.  WorkspaceError: there is no history."""
     from trtbuild.pipeline import trend
 
+    if args.output:
+        check_output(Path(args.output))
     workspace = find_workspace(Path.cwd())
     made = trend.trend(workspace, trend.wanted(words.overrides_of(args)))
     if args.output:
@@ -51,10 +53,6 @@ def _templates(root: Path) -> dict[str, Path]:
 
 def _write(path: Path, text: str) -> None:
     """The page, and beside it the script that draws its charts."""
-    from trtbuild.base.files import write_atomic
-
-    if path.is_dir():
-        raise ConfigError("is a folder", where=str(path), hint="name the HTML file to write")
     script = _plotly().read_bytes()
     beside = path.with_name("plotly.min.js")
     if not (beside.is_file() and beside.read_bytes() == script):

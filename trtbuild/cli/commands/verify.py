@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from trtbuild.base.errors import BundleError
 from trtbuild.base.text import printable
 from trtbuild.cli import words
 from trtbuild.loader.bundle import Bundle, check_statement, open_bundle
@@ -32,8 +33,13 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Raises BundleError: what is wrong first."""
     key = None if args.key is None else Path(args.key)
-    bundle = open_bundle(args.bundle, key)
-    stated = check_statement(bundle, key)
+    try:
+        bundle = open_bundle(args.bundle, key)
+        stated = check_statement(bundle, key)
+    except BundleError as error:  # of several bundles, which one
+        inner = error.where not in {"", "archive", args.bundle, str(Path(args.bundle))}
+        error.where = printable(f"{args.bundle}: {error.where}" if inner else args.bundle)
+        raise
     found = document(bundle, stated)
     if args.json:
         print(json.dumps({"schema_version": 1, **found}, indent=1))
