@@ -10,6 +10,7 @@ import pytest
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.config import GROUPS, load_variant, sweep, workspace_code
+from trtbuild.config.composing import compose_config
 from trtbuild.core.parse import keys, knows
 
 
@@ -73,6 +74,19 @@ def test_a_group_younger_than_the_workspace_has_its_default(
     spec = load_variant(workspace(tmp_path, *lines), ["model=m", *words]).spec
 
     assert (spec.latency.measure, spec.latency.seconds) == (measured, seconds)
+
+
+@pytest.mark.parametrize("words", [(), ("latency=off",)])
+def test_a_younger_group_has_its_default_beside_a_choice_that_is_replaced(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """An option that config.yaml chooses need not be there, if the command line chooses another."""
+    root = workspace(tmp_path)
+    text = (root / "conf/config.yaml").read_text("utf-8")
+    (root / "conf/config.yaml").write_text(text.replace("precision: fp32", "precision: gone"), "utf-8")
+    config, _ = compose_config(root, ["model=m", "precision=fp16", *words])
+
+    assert config["layers"]["mode"] == "all" and config["latency"]["measure"] == (not words)
 
 
 @pytest.mark.parametrize(

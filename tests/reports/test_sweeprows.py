@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.reports.test_render import ROOT
-from tests.support.sweeps import sweep
+from tests.support.sweeps import entry, sweep
 from trtbuild.base.packaged import templates
 from trtbuild.reports import sweeprows
 from trtbuild.reports.sweep import render_all
@@ -31,3 +31,22 @@ def test_rows_of_a_large_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'src="rows.js"' in large["sweep.html"] and "needs JavaScript" in large["sweep.html"]
     assert "rows.js" not in small and "rows-filter" not in small["sweep.html"]
     assert large["sweep.json"] == small["sweep.json"]
+
+
+def test_one_script_sorts_the_rows_of_a_large_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has all of them: the pages' own would sort those that are drawn, and the other way round."""
+    entries = sweep()
+    monkeypatch.setattr(sweeprows, "LARGE", len(entries) - 1)
+    page = render_all(entries, templates(ROOT))["sweep.html"]
+    assert re.search(r'<table id="rows" class="[^"]*\bdrawn\b', page)
+    assert 'querySelectorAll("table.sort:not(.drawn)")' in page
+
+
+def test_a_list_that_ends_says_of_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a reader takes it for all of them; what is left out is in sweep.json."""
+    entries = [entry("fail", model=f"m{i}") for i in range(12)]
+    whole = render_all(entries, templates(ROOT))["sweep.html"]
+    monkeypatch.setattr(sweeprows, "LARGE", 10)
+    page = render_all(entries, templates(ROOT))["sweep.html"]
+    assert "The first 2 of 12;" in page and page.count("scores: max_abs</td>") == 2
+    assert "The first" not in whole and whole.count("scores: max_abs</td>") == 12

@@ -142,9 +142,15 @@ def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) ->
         re.search(rf"^ *- *{group} *:", text, re.M) for group in OPTIONAL
     ):  # the usual case: no need to compose twice
         return list(overrides)
-    try:
-        listed = compose("config", search, return_hydra_config=True).hydra.runtime.choices
-    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+    # With the user's choices: the option that they replace need not be there, nor be readable.
+    choosing = [word for word in overrides if word.partition("=")[0] in GROUPS]
+    for words in ([word for word in choosing if word.partition("=")[0] not in OPTIONAL], choosing):
+        try:
+            listed = compose("config", [*search, *words], return_hydra_config=True).hydra.runtime.choices
+            break
+        except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+            continue
+    else:
         return list(overrides)  # the real composition will report what is wrong
     unlisted = [group for group in OPTIONAL if group not in listed]
     chosen = {key: word for word in overrides if (key := word.partition("=")[0].lstrip("+")) in unlisted}
