@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -149,3 +150,32 @@ def test_measuring_steps_are_alone_and_never_starve(slots: int) -> None:
 
     assert most == min(slots, 4)
     assert all(schedule.state(alone) == "done" for alone in first)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_says_what_its_definition_says(seed: int) -> None:
+    """On random plans with random failures: what is ready, blocked and over, after every step."""
+    draw = random.Random(seed)
+    steps: list[Step] = []
+    for i in range(30):
+        upstream = draw.sample(steps, min(len(steps), draw.choice((0, 1, 1, 2, 3))))
+        steps.append((measuring if draw.random() < 0.2 else step)(f"s{i}", *upstream))
+    schedule, running = Schedule(steps), list[Step]()
+    while not schedule.over:
+        state = {one.key: schedule.state(one) for one in steps}
+        waiting = [one for one in steps if state[one.key] == "waiting"]
+        ready = [one for one in waiting if all(state[up.key] == "done" for up in one.upstream)]
+        assert schedule.ready() == sorted(ready, key=lambda one: one.slot == "exclusive")
+        assert schedule.running == len(running) == list(state.values()).count("running")
+        if ready and draw.random() < 0.6:
+            running.append(draw.choice(ready))
+            schedule.started(running[-1])
+            continue
+        ended = running.pop(draw.randrange(len(running))) if running else draw.choice(ready)
+        ok = draw.random() < 0.9
+        blocked = schedule.finished(ended, ok=ok)
+        dead = {ended.key} if not ok else set()
+        for one in waiting:
+            dead |= {one.key} if any(up.key in dead for up in one.upstream) else set()
+        assert blocked == [one for one in waiting if one.key in dead - {ended.key}]
+    assert not running and schedule.ready() == []

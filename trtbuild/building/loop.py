@@ -53,6 +53,7 @@ class Builder:
         self._digests: dict[str, Mapping[str, Digest]] = {}
         self._brought: dict[str, RemoteError | None] = {}
         self._why: dict[str, str] = {}  # steps run, by key
+        self._refused: dict[str, Step] = {}  # by the executor, for now
         self._steps: tuple[Step, ...] = ()
         self._model_files: Mapping[str, Iterable[str]] = {}
         self._sandboxes = Path()
@@ -91,11 +92,14 @@ class Builder:
     def _advance(self, step: Step, schedule: Schedule) -> bool:
         """Restore or start a ready step; False if it has to wait for a slot or another process."""
         try:
-            judgement = judge_step(step, self.store)
-            if judgement.state == "fresh":
+            refused = self._refused.get(step.key)
+            if refused is not None and not self.executor.free(refused):
+                return False  # without judging it again: thousands of steps may wait for a slot
+            if refused is None and judge_step(step, self.store).state == "fresh":
                 return self._done(step, schedule, "fresh")
             step = memory.sized(step, self._model_files, self._size)
             if not self.executor.free(step):
+                self._refused[step.key] = step
                 return False
             lock = self._lock(step)
             if lock is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,46 +14,70 @@ State = Literal["waiting", "running", "done", "failed", "blocked"]
 
 
 class Schedule:
-    """Records what started and how it ended, and says which steps are ready."""
+    """Records what started and how it ended, and says which steps are ready.
+
+    What a step's end costs depends on the steps that read from it, not on the size of the plan.
+    """
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self._steps = {step.key: step for step in steps}
+        self._place = {key: (step.slot == "exclusive", i) for i, (key, step) in enumerate(self._steps.items())}
         self._state: dict[str, State] = dict.fromkeys(self._steps, "waiting")
+        self._count = Counter[State](self._state.values())
+        self._readers: dict[str, list[str]] = {key: [] for key in self._steps}
+        self._missing: dict[str, set[str]] = {}  # upstream steps that are not done
+        for key, step in self._steps.items():
+            self._missing[key] = {up.key for up in step.upstream}
+            for up in self._missing[key]:
+                self._readers[up].append(key)
+        self._ready = sorted((key for key in self._steps if not self._missing[key]), key=self._place.__getitem__)
 
     def ready(self) -> list[Step]:
         """Waiting steps all of whose upstream steps are done, in plan order; those that measure come last.
 
         So a measurement, which needs the machine to itself, does not keep other variants waiting for their verdict.
         """
-        ready = [
-            step
-            for key, step in self._steps.items()
-            if self._state[key] == "waiting" and all(self._state[up.key] == "done" for up in step.upstream)
-        ]
-        return sorted(ready, key=lambda step: step.slot == "exclusive")
+        return [self._steps[key] for key in self._ready]
 
     def started(self, step: Step) -> None:
-        self._state[step.key] = "running"
+        self._set(step.key, "running")
 
     def finished(self, step: Step, *, ok: bool) -> list[Step]:
         """Record how a step ended; a failure blocks everything downstream.  Returns the blocked steps."""
-        self._state[step.key] = "done" if ok else "failed"
-        blocked: list[Step] = []
+        self._set(step.key, "done" if ok else "failed")
         if not ok:
-            for key, other in self._steps.items():  # plan order: upstream first, so one pass is enough
-                dead = any(self._state[up.key] in ("failed", "blocked") for up in other.upstream)
-                if self._state[key] == "waiting" and dead:
-                    self._state[key] = "blocked"
-                    blocked.append(other)
-        return blocked
+            return self._block(step.key)
+        for key in self._readers[step.key]:
+            self._missing[key].discard(step.key)
+            if not self._missing[key] and self._state[key] == "waiting":
+                insort(self._ready, key, key=self._place.__getitem__)
+        return []
+
+    def _block(self, failed: str) -> list[Step]:
+        """Block every waiting step downstream; returns them in plan order."""
+        blocked, left = [], [failed]
+        while left:
+            for key in self._readers[left.pop()]:
+                if self._state[key] == "waiting":
+                    self._set(key, "blocked")
+                    blocked.append(key)
+                    left.append(key)
+        return [self._steps[key] for key in sorted(blocked, key=lambda key: self._place[key][1])]
+
+    def _set(self, key: str, state: State) -> None:
+        if self._state[key] == "waiting" and not self._missing[key]:
+            del self._ready[bisect_left(self._ready, self._place[key], key=self._place.__getitem__)]
+        self._count[self._state[key]] -= 1
+        self._count[state] += 1
+        self._state[key] = state
 
     @property
     def running(self) -> int:
-        return sum(state == "running" for state in self._state.values())
+        return self._count["running"]
 
     @property
     def over(self) -> bool:
-        return not any(state in ("waiting", "running") for state in self._state.values())
+        return not self._count["waiting"] and not self._count["running"]
 
     def state(self, step: Step) -> State:
         return self._state[step.key]
@@ -77,8 +103,10 @@ def fits(step: Step, running: Sequence[Step], resources: Resources) -> bool:
     """
     if not running:
         return True
+    if len(running) >= resources.cpus:
+        return False
     slots = {other.slot for other in running} | {step.slot}
-    if "exclusive" in slots or len(running) >= resources.cpus:
+    if "exclusive" in slots:
         return False
     if step.memory_bytes + sum(other.memory_bytes for other in running) > resources.memory_bytes:
         return False
