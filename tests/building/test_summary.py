@@ -10,7 +10,7 @@ from typing import Any
 from tests.support import fakes
 from trtbuild.base.errors import EngineError
 from trtbuild.building.states import Ending, VariantState
-from trtbuild.building.summary import markdown, summarise
+from trtbuild.building.summary import MOST_LINES, markdown, summarise
 from trtbuild.core.explain import Judgement
 from trtbuild.core.step import Out
 from trtbuild.core.verdict import missing_threshold, verdict_document
@@ -115,4 +115,27 @@ def test_markdown_has_every_variant(tmp_path: Path) -> None:
     assert text.split("\n\n") == [
         "## model=c: INVALID", "no such layer", "## a: PASS", "## b: NOT BUILT",
         "b: not built; build it first\n",
+    ]  # fmt: skip
+
+
+def test_a_large_sweep_says_the_worst_first_and_how_many_it_left_out(tmp_path: Path) -> None:
+    """Thousands of lines would hide the failures; a small sweep keeps its order."""
+    steps = {kind: fakes.step(kind, outs=(Out(name),)) for kind, name in KINDS.items()}
+    fresh = dict.fromkeys(steps, Judgement("fresh", ""))
+    verdict = {**VERDICT, "word": "pass"}
+    (tmp_path / steps["validate"].folder).mkdir(parents=True)
+    (tmp_path / steps["validate"].folder / KINDS["validate"]).write_text(json.dumps(verdict), "utf-8")
+    states = {f"v{i}": VariantState(f"v{i}", tmp_path, steps, fresh) for i in range(MOST_LINES)}
+    missing = dict.fromkeys(steps, Judgement("missing", "never built here"))
+    states["bad"] = VariantState("bad", tmp_path, steps, missing, dict.fromkeys(steps, "blocked"))
+    small = summarise({"v0": states["v0"], "bad": states["bad"]}, {})
+    said = summarise(states, {"model=x": EngineError("no such layer")})
+
+    assert small[0].startswith("v0: PASS") and small[-1] == "2 variants: 1 pass, 1 not built"
+    assert said[0].startswith("bad: NOT BUILT") and said[1] == "model=x: NOT BUILT (no such layer)"
+    assert said[2].startswith("v0: PASS") and len(said) <= MOST_LINES + 2
+    left = MOST_LINES - sum(line.startswith("v") for line in said)
+    assert said[-2:] == [
+        f"{left} more variants are not listed here; the sweep's page has all of them",
+        "402 variants: 400 pass, 2 not built",
     ]  # fmt: skip

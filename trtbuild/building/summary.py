@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from trtbuild.base.errors import TrtbuildError
@@ -62,14 +62,32 @@ class SweepDocument(ShowDocument, total=False):
 NOTHING_TO_DO = "nothing to do"
 
 
+MOST_LINES = 400  # of variants, as many as ``plan`` has of steps; more only push the verdicts off the screen
+_WORST_FIRST = ("not built", "fail", "unjudged", "pass")
+
+
 def summarise(states: Mapping[str, VariantState], invalid: Mapping[str, TrtbuildError]) -> list[str]:
-    """The last lines of a build: verdict, worst check, report."""
-    lines = [line for state in states.values() for line in _lines(state)]
-    lines += [f"{overrides}: NOT BUILT ({error})" for overrides, error in invalid.items()]
-    if len(states) + len(invalid) > 1:
-        lines.append(_count([*(state.word for state in states.values()), *["not built"] * len(invalid)]))
+    """The last lines of a build: verdict, worst check, report; of a large sweep the worst variants."""
+    variants = [(str(state.word), _lines(state)) for state in states.values()]
+    variants += [("not built", [f"{overrides}: NOT BUILT ({error})"]) for overrides, error in invalid.items()]
+    lines = _shortened(variants)
+    if len(variants) > 1:
+        lines.append(_count([word for word, _ in variants]))
     if all(ending == "fresh" for state in states.values() for ending in state.endings.values()):
         lines.append(NOTHING_TO_DO)
+    return lines
+
+
+def _shortened(variants: Sequence[tuple[str, list[str]]]) -> list[str]:
+    """The lines of all variants; if there are too many, of those that failed first, and how many were left out."""
+    if sum(len(own) for _, own in variants) <= MOST_LINES:
+        return [line for _, own in variants for line in own]
+    lines: list[str] = []
+    ordered = sorted(variants, key=lambda variant: _WORST_FIRST.index(variant[0]))
+    for i, (_, own) in enumerate(ordered):
+        if lines and len(lines) + len(own) > MOST_LINES:
+            return [*lines, f"{len(ordered) - i} more variants are not listed here; the sweep's page has all of them"]
+        lines += own
     return lines
 
 
@@ -105,7 +123,7 @@ def _verdict_lines(name: str, verdict: Verdict, warnings: list[str]) -> list[str
     return lines
 
 
-def _count(words: list[str]) -> str:
+def _count(words: Sequence[str]) -> str:
     """``12 variants: 9 pass, 2 fail, 1 not built``."""
     counted = ", ".join(f"{words.count(word)} {word}" for word in (*WORDS, "not built") if word in words)
     return f"{len(words)} variants: {counted}"
