@@ -39,6 +39,8 @@ def root(tmp_path: Path) -> Path:
         (["latency=default", "latency.baseline=models/lowered.onnx"], "file or folder; latency.baseline names it"),
         (["model.data.validation=models/noinput.npz"], "models/noinput.npz: no array 'x'"),
         ([TASK, "model.data.validation=models/lables.npz"], "no array 'label'; did you mean 'lable'"),
+        (["latency=default", "latency.baseline=models/folder"], "folder: it is a folder; latency.baseline names"),
+        ([TASK, "model.data.slices=models/folder"], "models/folder: it is a folder; model.data.slices names it, and"),
         ([TASK, "model.data.validation=models/folder"], "models/folder: no array 'label'"),
     ],
 )  # fmt: skip

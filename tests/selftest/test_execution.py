@@ -17,7 +17,7 @@ from tests.support import fakegpu
 from tests.support.graphs import graph
 from trtbuild.base.errors import PlaceError
 from trtbuild.documents.selftest import ArchiveManifest, SelftestResult
-from trtbuild.selftest import page, standalone
+from trtbuild.selftest import execution, page, standalone
 from trtbuild.selftest.archive import Archive, Contents, npz, program, write
 from trtbuild.selftest.execution import Choice
 from trtbuild.selftest.weights import take_out
@@ -117,6 +117,19 @@ def test_wrong_words_execute_nothing(tmp_path: Path, words: list[str], monkeypat
     except SystemExit as stopped:  # argparse's
         status = int(str(stopped.code))
     assert status == 2 and list(tmp_path.iterdir()) == [archive]
+
+
+def test_an_interrupted_archive_says_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    """One line and status 130, as from trtbuild itself."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execution, "execute", interrupted)
+    assert standalone.main(str(made(tmp_path)), ["--on=cpu", "-o", str(tmp_path / "r.json")]) == 130
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_without_a_gpu_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

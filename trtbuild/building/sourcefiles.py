@@ -16,6 +16,8 @@ from trtbuild.core.tracing import Tree
 from trtbuild.store import Store
 from trtbuild.store.tracking import MODELS_FILE
 
+ONE_FILE = frozenset({"model.data.slices", "latency.baseline", "target.timing_cache"})  # others may name a folder
+
 
 class SourceFiles:
     """The files of one workspace that configs name; each is looked at once."""
@@ -32,7 +34,7 @@ class SourceFiles:
         A file that is recorded in ``models.dvc`` but not here yet is pulled by the build, and checked then.
 
         Raises:
-            ConfigError: a missing file, or a link out of the workspace.
+            ConfigError: a missing file, a folder where a file is needed, or a link out of the workspace.
             DataError: no array for an input or the labels.  WorkspaceError: the checkout is incomplete.
         """
         self._tree.result(variant, lambda seen, _: self._check(seen.spec))
@@ -59,6 +61,8 @@ class SourceFiles:
             near = did_you_mean(Path(path).name, beside) if beside else ""
             remedy = near if near.startswith("did you mean") else "check the path, which is relative to the workspace"
             raise ConfigError("no such file or folder", where=path, hint=f"{where} names it; {remedy}")
+        if where in ONE_FILE and (store.root / path).is_dir():
+            raise ConfigError("it is a folder", where=path, hint=f"{where} names it, and needs a file")
         _check_links(where, path, store)
 
     def _check_arrays(self, source: str, wanted: list[str]) -> None:

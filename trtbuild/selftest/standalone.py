@@ -27,6 +27,9 @@ def main(archive: str, argv: Sequence[str]) -> int:
     try:
         choice = execution.Choice(args.on, [p for p in args.precision.split(",") if p], args.batch, args.seconds)
         result = run([Path(archive)], choice, args.output)
+    except KeyboardInterrupt:
+        print(f"trtbuild: interrupted; what was executed until then is in {args.output}", file=sys.stderr)
+        return 130
     except (TrtbuildError, OSError) as error:
         print(f"trtbuild: {error}", file=sys.stderr)
         return error.exit_status if isinstance(error, TrtbuildError) else 3
