@@ -16,6 +16,7 @@ from trtbuild.base.errors import ConfigError, WorkspaceError
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.garbage import Garbage, check_others, find, free
 from trtbuild.cli.main import run
+from trtbuild.core.job import Job
 from trtbuild.core.step import Out, Step
 from trtbuild.store import Store, usage
 
@@ -168,11 +169,15 @@ def test_a_baseline_keeps_the_report_that_was_accepted(store: Store) -> None:
 @pytest.mark.parametrize("kind", ["report", "validate"])
 def test_the_newest_of_a_name_stays(store: Store, kind: str) -> None:
     """And one that a sweep's page links to."""
+
+    def judge(job: Job) -> None:
+        job.write_json("verdict.json", {"passed": True, "checks": {}})
+
     made = []
     for i in range(3):
-        one = step(kind, files=("models/source",), number=i)
+        one = step(kind, files=("models/source",), outs=(Out("verdict.json"),), number=i)
         plant(store.root / "models", {"source": "1"})
-        build(store, plan(one))
+        build(store, plan(one), FakeExecutor({kind: judge}))
         os.utime(store.root / one.folder / "dvc.lock", (i, i))
         made.append(store.root / one.folder)
     plant(store.root, {"build/sweeps/1/sweep.json": f'"../../m/{made[0].name}/overview.html"'})

@@ -16,6 +16,7 @@ from trtbuild.building.planned import plan_overrides
 
 INT8 = ("model=m", "precision=int8", *OFF)
 TASK = "model.validation.task={metric:top1,labels:label,max_drop:0.1}"
+GOOD = "model.data.validation=models/good.npz"
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def root(tmp_path: Path) -> Path:
         (["model.data.validation=models/noinput.npz"], "models/noinput.npz: no array 'x'"),
         ([TASK, "model.data.validation=models/lables.npz"], "no array 'label'; did you mean 'lable'"),
         (["latency=default", "latency.baseline=models/folder"], "folder: it is a folder; latency.baseline names"),
-        ([TASK, "model.data.slices=models/folder"], "models/folder: it is a folder; model.data.slices names it, and"),
+        ([TASK, GOOD, "model.data.slices=models/folder"], "models/folder: it is a folder; model.data.slices names it"),
         ([TASK, "model.data.validation=models/folder"], "models/folder: no array 'label'"),
     ],
 )  # fmt: skip
