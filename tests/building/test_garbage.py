@@ -186,6 +186,24 @@ def test_the_newest_of_a_name_stays(store: Store, kind: str) -> None:
     assert [folder.exists() for folder in made] == [True, False, True]
 
 
+def test_the_newest_of_a_clone_is_the_one_committed_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout gives every file its own time, in any order."""
+    made = []
+    for i in range(3):
+        one = step("report", files=("models/source",), number=i)
+        plant(store.root / "models", {"source": "1"})
+        build(store, plan(one))
+        made.append(store.root / one.folder)
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{10**9 + i} +0000")
+        git(store, "add", "-A")
+        git(store, "commit", "-qm", "x")
+    for i, folder in enumerate(made):
+        os.utime(folder / "dvc.lock", (5000 - i, 5000 - i))
+
+    assert freed(store)["reports"] == 2
+    assert [folder.exists() for folder in made] == [False, False, True]
+
+
 def test_leftovers_of_killed_commands_go(store: Store) -> None:
     """Sandboxes, locks and half-written files, but not what another command holds."""
     built(store, "1")

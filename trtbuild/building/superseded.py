@@ -11,6 +11,7 @@ from trtbuild.base.errors import TrtbuildError
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.planned import plan_overrides
 from trtbuild.config import GROUPS
+from trtbuild.store.history import committed, git_blob
 from trtbuild.store.tracking import LOCK_FILE, read_yaml
 
 KINDS = ("report", "validate")
@@ -37,12 +38,23 @@ def superseded(workspace: Workspace) -> list[Path]:
 
 def _alike(root: Path, kind: str) -> dict[tuple[str, str], list[Path]]:
     """Recorded folders of a kind by model and name without the digest, the newest last."""
-    dated = defaultdict[tuple[str, str], list[tuple[int, Path]]](list)
+    named = defaultdict[tuple[str, str], list[Path]](list)
     for lock in root.glob(f"build/*/{kind}-*/{LOCK_FILE}"):
         folder = lock.parent
         if _FOLDER.fullmatch(folder.name):
-            dated[folder.parent.name, folder.name[:-9]].append((lock.stat().st_mtime_ns, folder))
-    return {name: [folder for _, folder in sorted(found)] for name, found in dated.items()}
+            named[folder.parent.name, folder.name[:-9]].append(folder)
+    several = any(len(folders) > 1 for folders in named.values())
+    known = committed(root, "build") if several else {}
+    return {name: sorted(folders, key=lambda f: _age(root, f, known)) for name, folders in named.items()}
+
+
+def _age(root: Path, folder: Path, known: Mapping[str, tuple[int, str]]) -> tuple[int, int, Path]:
+    """When its record was committed, otherwise written: git gives every file of a clone the time of the checkout."""
+    lock = folder / LOCK_FILE
+    written = lock.stat().st_mtime_ns
+    time, blob = known.get(lock.relative_to(root).as_posix(), (0, ""))
+    when = time if blob and blob == git_blob(lock.read_bytes()) else written // 10**9
+    return when, written, folder
 
 
 def _planned(workspace: Workspace, reports: Iterable[list[Path]]) -> list[Path]:

@@ -12,7 +12,7 @@ from trtbuild.documents.report import Axes
 from trtbuild.documents.trend import VERSION, WORKTREE, Trend, TrendPoint, TrendVariant, VariantAxes
 from trtbuild.pipeline.trendrecords import DamagedRecord, Source, numbers, variant_of
 from trtbuild.store import history
-from trtbuild.store.history import Commit
+from trtbuild.store.history import Commit, git_blob
 
 AXES = tuple(Axes.__annotations__)
 FOLDER = "build"
@@ -168,12 +168,6 @@ def _worktree(found: _Walk, model: str, source: Source) -> None:
         if points and points[-1]["commit"] == WORKTREE:
             points.pop()
         points.append({"commit": WORKTREE, "time": None, "subject": "not committed", "numbers": made})
-
-
-def git_blob(content: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _nothing(found: _Walk, commits: Sequence[Commit], chosen: Mapping[str, str]) -> ConfigError:

@@ -5,6 +5,7 @@ One ``git log`` and one ``git cat-file`` read everything, however many commits t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -46,6 +47,21 @@ def commits(root: Path, folder: str) -> list[Commit]:
         ],
     )  # fmt: skip
     return list(_parsed(out.decode("utf-8", "replace").split("\0")))
+
+
+def committed(root: Path, folder: str) -> dict[str, tuple[int, str]]:
+    """Every path in a folder of HEAD: when it was last committed, and its blob; nothing where git has no history."""
+    try:
+        log = commits(root, folder)
+    except WorkspaceError:
+        return {}
+    last = {path: (commit.time, blob) for commit in log for path, blob in commit.changes.items()}
+    return {path: (time, blob) for path, (time, blob) in last.items() if blob is not None}
+
+
+def git_blob(content: bytes) -> str:
+    """The name by which git knows these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _parsed(words: Sequence[str]) -> Iterable[Commit]:
