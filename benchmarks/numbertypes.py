@@ -23,8 +23,9 @@ def measure(root: Path, scratch: Path, workspace: Path, trtbuild: str) -> None:
     rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for model in MODELS:
         for precision, targets in TARGETS.items():
-            words = ["-m", f"model={model}", f"precision={precision}", f"target={','.join(targets)}", "calibration=minmax"]
-            said = run([trtbuild, *words, "layers=off", "latency=off"], workspace, allowed=(0, 1, 4)).output
+            words = ["-m", f"model={model}", f"precision={precision}", f"target={','.join(targets)}"]
+            words += ["calibration=minmax", "layers=off", "latency=off"]
+            said = run([trtbuild, *words], workspace, allowed=(0, 1, 4)).output
             found = sorted((workspace / "build" / model).glob(f"report-{precision}-rtx-*/report.json"))
             reports = [json.loads(path.read_text("utf-8")) for path in found]
             reports = [report for report in reports if report["variant"]["precision"] == precision]

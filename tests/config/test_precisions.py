@@ -42,7 +42,8 @@ def here(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_precision_is_its_file_and_what_that_builds_on(here: Path) -> None:
     """With the calibration that the config chooses."""
-    mine = Lowering("mine", "int8", quantize_ops=("MatMul",), rest="float16", calibration=Calibration("minmax"))
+    calibration = Calibration("best", bias_correction=True)
+    mine = Lowering("mine", "int8", quantize_ops=("MatMul",), rest="float16", calibration=calibration)
 
     assert named.precision(here, "mine") == mine
     assert named.precision(here, "tf32") == Lowering("tf32", tf32=True)

@@ -56,7 +56,7 @@ def test_what_cannot_be_taken_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     path = packed(tmp_path)
     with pytest.raises(SourceError, match="trtbuild init --from FILE takes it"):
         onnxsource.parse(path, "large.onnx")
-    with pytest.raises(ConfigError, match="trtbuild init --from FILE takes it"):
+    with pytest.raises(SourceError, match="trtbuild init --from FILE takes it"):
         onnxfile.load(path)
     content = bytearray(path.read_bytes())
     content[content.rindex(np.arange(4, dtype=np.float32).tobytes())] ^= 255  # of the weights

@@ -6,6 +6,7 @@ not grow with the number of samples.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -84,6 +85,23 @@ class Samples:
 
     def _scalars(self, inputs: Inputs, index: int) -> Arrays:
         return {n: self._slice(n, s, index, 1).reshape(()) for n, s in inputs.items() if not s["shape"]}
+
+    def some(self, most: int) -> Samples:
+        """At most so many of them, the same ones in whatever order they are stored: those of the smallest digests.
+
+        All of them where inputs are cut into different numbers of rows.
+        """
+        if self.count <= most or any(len(array) != self.count for array in self.arrays.values()):
+            return self
+        chosen = sorted(range(self.count), key=self._digest)[:most]
+        picked = {n: np.concatenate([np.asarray(a[i : i + 1]) for i in chosen]) for n, a in self.arrays.items()}
+        return Samples(picked, most, self.where)
+
+    def _digest(self, index: int) -> bytes:
+        digest = hashlib.sha256()
+        for name in sorted(self.arrays):
+            digest.update(np.ascontiguousarray(self.arrays[name][index : index + 1]).tobytes())
+        return digest.digest()
 
     def mapped(self, key: str) -> Array:
         """One whole array, as a memory map where it lies in a file."""

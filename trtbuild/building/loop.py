@@ -206,7 +206,7 @@ class Builder:
         self.outcome.steps[step.key] = how
         schedule.finished(step, ok=True)
         self.status.finished(step, how)
-        if step.kind == "validate" and how != "fresh":
+        if how != "fresh" and any(out.name == VERDICT for out in step.outs):
             # Now, not at the end: with no limit on latency, that is measured when the verdict is known.
             verdict = reading.read(self.store.root / step.folder / VERDICT, Verdict)
             self.status.note(f"verdict {short_name(step)}: {headline(verdict)}")

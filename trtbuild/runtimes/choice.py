@@ -1,8 +1,8 @@
 """Which of several ranges, and whether with corrected biases: what brings the outputs closest to the float32 graph's.
 
-Measured on the calibration samples, at the outputs of the whole graph, before a final softmax.  An operation's own
-error does not tell: of rounding, which is noise, later sums average most away, and of saturation they do not.  ResNet50
-loses 14 dB at its output with the ranges that have the least error of every convolution by itself.
+Measured on up to SAMPLES of the calibration samples, at the outputs of the whole graph, before a final softmax.  An
+operation's own error does not tell: of rounding, which is noise, later sums average most away, and of saturation they
+do not.  ResNet50 loses 14 dB at its output with the ranges that have the least error of every convolution by itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from trtbuild.core.recipes import InputParams
     from trtbuild.graphs.placement import Placement
 
-EXACT = 1e-30  # 300 dB: a share of noise that stands for none
+SAMPLES = 32  # enough to tell graphs apart, however many calibration has
+WORST_DB = 300.0  # in both directions: stands for no noise at all, and for noise that is not finite
 CORRECTED = ", biases corrected"
 
 
@@ -54,23 +55,27 @@ def choose(
     """
     model = _before_softmax(model)
     shortcuts = lowered.shortcuts(model, placement, nodes)
+    few = [part.some(max(1, SAMPLES // len(parts))) for part in parts]
     reference = session_of(model, "the exported graph")
 
-    def sqnr(ranges: Mapping[str, float], means: Mapping[str, Array]) -> float:
-        quantised = type(model).FromString(model.SerializeToString())
-        biases.correct(quantised, means)
-        qdq.insert(quantised, nodes, ranges, shortcuts, placement)
-        return round(_sqnr(reference, session_of(quantised, "the quantised graph"), parts, inputs, batch), 2)
+    def quantised(ranges: Mapping[str, float], means: Mapping[str, Array]) -> OnnxRuntimeSession:
+        written = type(model).FromString(model.SerializeToString())
+        biases.correct(written, means)
+        qdq.insert(written, nodes, ranges, shortcuts, placement)
+        return session_of(written, "the quantised graph")
 
-    sqnr_db = {algorithm: sqnr(ranges, {}) for algorithm, ranges in candidates.items()}
+    tried = {algorithm: quantised(ranges, {}) for algorithm, ranges in candidates.items()}
+    sqnr_db = _sqnr(reference, tried, few, inputs, batch)
     best = max(sqnr_db, key=lambda name: sqnr_db[name])
     ranges = candidates[best]
+    del tried  # the memory of their sessions
     if correct:
         compared, errors = biases.comparison(model, nodes, ranges, placement)
-        means = mean_errors(compared, errors, parts, inputs, batch)
-        sqnr_db[best + CORRECTED] = sqnr(ranges, means)
-        if sqnr_db[best + CORRECTED] > sqnr_db[best]:
-            return Choice(best + CORRECTED, ranges, means, sqnr_db)
+        means = mean_errors(compared, errors, few, inputs, batch)
+        corrected = best + CORRECTED
+        sqnr_db |= _sqnr(reference, {corrected: quantised(ranges, means)}, few, inputs, batch)
+        if sqnr_db[corrected] > sqnr_db[best]:
+            return Choice(corrected, ranges, means, sqnr_db)
     return Choice(best, ranges, {}, sqnr_db)
 
 
@@ -90,19 +95,32 @@ def _before_softmax(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _sqnr(
-    reference: OnnxRuntimeSession, quantised: OnnxRuntimeSession, parts: Sequence[Samples],
+    reference: OnnxRuntimeSession, tried: Mapping[str, OnnxRuntimeSession], parts: Sequence[Samples],
     inputs: Mapping[str, InputParams], batch: int,
-) -> float:  # fmt: skip
-    """In dB over all samples, of the floating-point output with the least of it; what is not finite does not count."""
+) -> dict[str, float]:  # fmt: skip
+    """In dB over all samples, by name: of the floating-point output with the least of it.
+
+    What is not finite in the reference does not count; a graph that makes it so by itself has -WORST_DB.
+    """
     signal: dict[str, float] = {}
-    noise: dict[str, float] = {}
+    noise: dict[str, dict[str, float]] = {name: {} for name in tried}
     for call in (call for part in parts for call in part.batches(inputs, batch)):
-        wanted, found = reference.run(call.feeds), quantised.run(call.feeds)
-        for name, value in wanted.items():
-            if np.issubdtype(value.dtype, np.floating):
-                exact, near = (own_rows(one, call).astype(np.float64) for one in (value, found[name]))
+        wanted = {n: v for n, v in reference.run(call.feeds).items() if np.issubdtype(v.dtype, np.floating)}
+        for name, session in tried.items():
+            found = session.run(call.feeds)
+            for output, value in wanted.items():
+                exact, near = (own_rows(one, call).astype(np.float64) for one in (value, found[output]))
                 finite = np.isfinite(exact)
-                signal[name] = signal.get(name, 0.0) + float((exact[finite] ** 2).sum())
-                noise[name] = noise.get(name, 0.0) + float(((near - exact)[finite] ** 2).sum())
-    shares = [max(noise[name] / signal[name], EXACT) for name in signal if signal[name]]
-    return -10 * math.log10(math.inf if any(map(math.isnan, shares)) else max(shares, default=1.0))
+                squared = float(((near - exact)[finite] ** 2).sum())
+                noise[name][output] = noise[name].get(output, 0.0) + squared
+        for output, value in wanted.items():
+            exact = own_rows(value, call).astype(np.float64)
+            signal[output] = signal.get(output, 0.0) + float((exact[np.isfinite(exact)] ** 2).sum())
+    return {name: _worst_db(signal, of_name) for name, of_name in noise.items()}
+
+
+def _worst_db(signal: Mapping[str, float], noise: Mapping[str, float]) -> float:
+    shares = [noise[output] / signal[output] for output in signal if signal[output]]
+    if not all(map(math.isfinite, shares)):
+        return -WORST_DB
+    return round(-10 * math.log10(max(max(shares, default=1.0), 10 ** (-WORST_DB / 10))), 2)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.reducing.graphs import secret
 from tests.support.graphs import graph
-from trtbuild.base.errors import ConfigError
+from trtbuild.base.errors import ConfigError, SourceError
 from trtbuild.cli import words as cli_words
 from trtbuild.cli.commands import reduce as verb
 from trtbuild.suite.collection import collect
@@ -69,8 +69,8 @@ def test_words_that_cannot_be_are_one_line(words: list[str], said: str, folder: 
     assert not (folder / "suite").exists()
 
 
-def test_what_is_no_onnx_is_a_wrong_word(folder: Path) -> None:
-    """Status 2."""
+def test_what_is_no_onnx_is_refused(folder: Path) -> None:
+    """Status 4, as in every verb."""
     (folder / "text.onnx").write_text("this is no model")
-    with pytest.raises(ConfigError, match="not an ONNX model"):
+    with pytest.raises(SourceError, match="not an ONNX model"):
         reduce("text.onnx")
