@@ -230,3 +230,14 @@ def test_a_report_is_summed_up() -> None:
     jsonschema.validate(json.loads(json.dumps(made)), schema_of(Summary))
     assert made["plan_bytes"] == report["engine"]["bytes"] and made["verdict"] == "pass"
     assert made["deviation"]["rmse"] == report["outputs"]["scores"]["hops"]["total"]["rmse"]
+
+
+def test_an_axis_of_equal_values_is_around_them(tmp_path: Path) -> None:
+    """One that never changed is not drawn between one below it and one above."""
+    found = read(repository(tmp_path, BEFORE[:1]))
+
+    assert found["variants"][0]["points"][0]["numbers"] is not None
+    for chart, column in zip(shown.charts(found), shown.columns(found), strict=True):
+        value = column.value(found["variants"][0]["points"][0]["numbers"])
+        low, high = chart["layout"]["yaxis"]["range"]
+        assert value is not None and low < value < high < 2 * value

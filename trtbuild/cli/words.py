@@ -102,7 +102,10 @@ class Parser(argparse.ArgumentParser):
             where, what = found[1], found[2]
         if found := re.fullmatch(r"the following arguments are required: (.*)", what):
             where, what = self.prog.removeprefix("trtbuild "), f"expects {found[1]}"
-        plainer = {"expected one argument": "expects a value", "ignored explicit argument": "takes no value"}
+        plainer = {
+            "expected one argument": "expects a value", "expected at least one argument": "expects a value",
+            "ignored explicit argument": "takes no value",
+        }  # fmt: skip
         what = next((better for words, better in plainer.items() if what.startswith(words)), what)
         raise ConfigError(what, where=where, hint="" if where.startswith("-") else f"see {self.prog} --help")
 

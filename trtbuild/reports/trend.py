@@ -38,9 +38,7 @@ def columns(trend: Trend, metric: str = DEFAULT_METRIC) -> list[Column]:
         Column("task", task, task, lambda n: n["task"]["score"] if n["task"] else None),
         Column("metric", f"{metric} of worst output", metric, lambda n: n["deviation"].get(metric)),
         Column("plan", "plan (MB)", "MB (10^6 bytes)", lambda n: _mb(n["plan_bytes"]), "{:.2f}".format),
-        Column(
-            "moved", "moved (MB)", "MB (10^6 bytes) in one inference", lambda n: _mb(n["moved_bytes"]), "{:.1f}".format
-        ),
+        Column("moved", "moved (MB)", "MB (10^6) an inference", lambda n: _mb(n["moved_bytes"]), "{:.1f}".format),
         Column("p50", "p50 (ms)", "ms", lambda n: n["p50_ms"]),
     ]
     return [column for column in found if any(column.value(n) is not None for n in _all(trend))]
@@ -138,10 +136,19 @@ def _chart(trend: Trend, column: Column, order: Sequence[TrendPoint]) -> Chart:
     ticks = [*range(0, len(order) - step // 2 - 1, step), len(order) - 1]
     made["layout"]["xaxis"] |= {"tickvals": ticks, "ticktext": [short(order[i]) for i in ticks], "tickangle": -40}
     made["layout"]["legend"] = {"orientation": "h", "y": -0.45, "yanchor": "top"}
+    made["layout"]["yaxis"] |= _flat([column.value(numbers) for numbers in _all(trend)])
     several = len(trend["variants"]) > 1
     made["layout"]["margin"] |= {"b": 130 if several else 85}
     made["layout"] |= {"height": 370 if several else 325, "showlegend": several}
     return made
+
+
+def _flat(values: Sequence[float | None]) -> dict[str, list[float]]:
+    """The range of an axis on which all values are equal: Plotly's own goes one up and one down, whatever the value."""
+    found = {value for value in values if value is not None}
+    if len(found) != 1 or not (value := found.pop()):
+        return {}
+    return {"range": sorted((0.9 * value, 1.1 * value))}
 
 
 def page(trend: Trend, templates: Mapping[str, Path], metric: str = DEFAULT_METRIC) -> str:
