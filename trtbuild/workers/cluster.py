@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError, PlaceError, first_line
+from trtbuild.base.text import printable
 from trtbuild.core.spec import Executor
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def join(spec: Executor, note: Callable[[str], None]) -> Membership:
         raise PlaceError("dask.distributed is not installed", where="executor", hint=hint) from None
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # the death of a worker or a scheduler is told in our words
+    failures = logging.getLogger("tornado.application")  # of a deployment's own commands, sbatch say
+    failures.handlers, failures.propagate = [_OneLine(note)], False
     dask.config.set({
         "distributed.comm.timeouts.connect": f"{_CONNECT_S:g}s",
         "distributed.worker.preload": [PRELOAD], "distributed.scheduler.preload": [PRELOAD],
@@ -70,10 +74,23 @@ def join(spec: Executor, note: Callable[[str], None]) -> Membership:
     return Membership(client, address, isinstance(made, LocalCluster), made)
 
 
+class _OneLine(logging.Handler):
+    """Says what an exception says, without its traceback."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self._note(f"dask   {printable(' '.join(str(error or record.getMessage()).split()))}")
+
+
 def _make(spec: Executor) -> Any:
     """The cluster of the config, scaling as it says."""
     from distributed import LocalCluster
     from distributed.deploy import Cluster
+    from distributed.deploy.spec import close_clusters
 
     arguments = dict(spec.cluster or {})
     where = "executor.cluster"
@@ -90,6 +107,9 @@ def _make(spec: Executor) -> Any:
         made = cls(**arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {first_line(error)}", where=where) from None
+    except KeyboardInterrupt:
+        atexit.unregister(close_clusters)  # it cannot close what has only begun; the processes end with this one
+        raise
     except (OSError, RuntimeError) as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
