@@ -271,3 +271,17 @@ def test_a_list_of_trusted_modules_is_a_list_of_names(tmp_path: Path) -> None:
         config.write("trusted_modules: os\n")
     with pytest.raises(ConfigError, match="trusted_modules: expected a list of names of modules"):
         load_variant(root, ["model=m"])
+
+
+def test_a_config_without_end_is_one_line(tmp_path: Path) -> None:
+    """Brackets in brackets, and an option that builds on itself."""
+    root = workspace(tmp_path)
+    write(
+        root,
+        {"conf/model/deep.yaml": f"source: {'[' * 100_000}{']' * 100_000}", "conf/model/self.yaml": "defaults: [self]"},
+    )
+    for model in ("deep", "self"):
+        with pytest.raises(
+            ConfigError, match=r"defaults go round in a circle, or a file is nested too deeply; look for"
+        ):
+            load_variant(root, [f"model={model}"])

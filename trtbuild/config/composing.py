@@ -77,8 +77,9 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
         except (HydraException, OmegaConfBaseException) as error:
             raise _one_line(error, folders, search, overrides) from error
         except RecursionError:
-            hint = "look for an option whose defaults lead back to itself"
-            raise ConfigError("defaults go round in a circle", where=str(folders[0]), hint=hint) from None
+            hint = "look for an option whose defaults lead back to itself, or for brackets without end"
+            what = "defaults go round in a circle, or a file is nested too deeply"
+            raise ConfigError(what, where=str(folders[0]), hint=hint) from None
         except (YAMLError, UnicodeDecodeError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)
             where = str(folders[0]) if mark is None else f"{_shown(folders, Path(mark.name))}:{mark.line + 1}"
