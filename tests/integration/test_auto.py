@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from trtbuild.pipeline.autobase import load_base
 
 pytestmark = pytest.mark.slow
 SEED = 4  # four groups in fp16 or int8
+
+
+@pytest.fixture(autouse=True)
+def for_rtx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines are compiled in this process, where Polygraphy may have been imported for another TensorRT."""
+    monkeypatch.setenv("POLYGRAPHY_USE_TENSORRT_RTX", "1")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "polygraphy"]:
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_the_answer_is_the_cheapest_of_all_engines_within_the_budget() -> None:

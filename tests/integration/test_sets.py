@@ -49,4 +49,4 @@ def test_a_set_outside_the_workspace_is_refused(workspace: Path, trtbuild) -> No
     """One line with the key."""
     done = trtbuild("model=tiny", "+model.data.inspection.other=/tmp/x.npz", check=2)
 
-    assert "model.data.inspection.other: '/tmp/x.npz' is outside the workspace" in done.stderr
+    assert "model.data.inspection.other=/tmp/x.npz: '/tmp/x.npz' is outside the workspace" in done.stderr

@@ -168,5 +168,6 @@ def test_demonstration_models_pass_in_int8(trtbuild, tmp_path: Path, model: str)
     layers = json.loads((tmp_path / "clone" / shown["steps"]["layers"]["outs"]["layers.json"]).read_text())
     taps = layers["taps"]
     assert taps["proved"] == taps["compared"] >= 0.97 * taps["tensors"]
-    assert layers["jumps"] == {"export": [], "total": []}
+    assert layers["jumps"]["export"] == []
+    assert all("/predictions" in jump["name"] for jump in layers["jumps"]["total"])  # the last layer, if any
     assert taps["frozen_outputs"]["nrmse"] < 1e-5

@@ -64,16 +64,14 @@ def choose(
         qdq.insert(written, nodes, ranges, shortcuts, placement)
         return session_of(written, "the quantised graph")
 
-    tried = {algorithm: quantised(ranges, {}) for algorithm, ranges in candidates.items()}
-    sqnr_db = _sqnr(reference, tried, few, inputs, batch)
+    sqnr_db = {name: _sqnr(reference, quantised(ranges, {}), few, inputs, batch) for name, ranges in candidates.items()}
     best = max(sqnr_db, key=lambda name: sqnr_db[name])
     ranges = candidates[best]
-    del tried  # the memory of their sessions
     if correct:
         compared, errors = biases.comparison(model, nodes, ranges, placement)
         means = mean_errors(compared, errors, few, inputs, batch)
         corrected = best + CORRECTED
-        sqnr_db |= _sqnr(reference, {corrected: quantised(ranges, means)}, few, inputs, batch)
+        sqnr_db[corrected] = _sqnr(reference, quantised(ranges, means), few, inputs, batch)
         if sqnr_db[corrected] > sqnr_db[best]:
             return Choice(corrected, ranges, means, sqnr_db)
     return Choice(best, ranges, {}, sqnr_db)
@@ -95,32 +93,25 @@ def _before_softmax(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _sqnr(
-    reference: OnnxRuntimeSession, tried: Mapping[str, OnnxRuntimeSession], parts: Sequence[Samples],
+    reference: OnnxRuntimeSession, quantised: OnnxRuntimeSession, parts: Sequence[Samples],
     inputs: Mapping[str, InputParams], batch: int,
-) -> dict[str, float]:  # fmt: skip
-    """In dB over all samples, by name: of the floating-point output with the least of it.
+) -> float:  # fmt: skip
+    """In dB over all samples, of the floating-point output with the least of it; what is not finite does not count.
 
-    What is not finite in the reference does not count; a graph that makes it so by itself has -WORST_DB.
+    -WORST_DB where the quantised graph is not finite by itself.  Two sessions at a time: memory counts for more than
+    running the reference once for all.
     """
     signal: dict[str, float] = {}
-    noise: dict[str, dict[str, float]] = {name: {} for name in tried}
+    noise: dict[str, float] = {}
     for call in (call for part in parts for call in part.batches(inputs, batch)):
-        wanted = {n: v for n, v in reference.run(call.feeds).items() if np.issubdtype(v.dtype, np.floating)}
-        for name, session in tried.items():
-            found = session.run(call.feeds)
-            for output, value in wanted.items():
-                exact, near = (own_rows(one, call).astype(np.float64) for one in (value, found[output]))
+        wanted, found = reference.run(call.feeds), quantised.run(call.feeds)
+        for name, value in wanted.items():
+            if np.issubdtype(value.dtype, np.floating):
+                exact, near = (own_rows(one, call).astype(np.float64) for one in (value, found[name]))
                 finite = np.isfinite(exact)
-                squared = float(((near - exact)[finite] ** 2).sum())
-                noise[name][output] = noise[name].get(output, 0.0) + squared
-        for output, value in wanted.items():
-            exact = own_rows(value, call).astype(np.float64)
-            signal[output] = signal.get(output, 0.0) + float((exact[np.isfinite(exact)] ** 2).sum())
-    return {name: _worst_db(signal, of_name) for name, of_name in noise.items()}
-
-
-def _worst_db(signal: Mapping[str, float], noise: Mapping[str, float]) -> float:
-    shares = [noise[output] / signal[output] for output in signal if signal[output]]
+                signal[name] = signal.get(name, 0.0) + float((exact[finite] ** 2).sum())
+                noise[name] = noise.get(name, 0.0) + float(((near - exact)[finite] ** 2).sum())
+    shares = [noise[name] / signal[name] for name in signal if signal[name]]
     if not all(map(math.isfinite, shares)):
         return -WORST_DB
     return round(-10 * math.log10(max(max(shares, default=1.0), 10 ** (-WORST_DB / 10))), 2)

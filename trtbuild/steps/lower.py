@@ -74,7 +74,9 @@ def declare(variant: Variant, need: Need) -> Step:
         }
         inputs |= data_inputs(variant, source) if source is not None else {}
         label += f"-{variant.names.calibration}"
-        work_bytes = activation_bytes(model.inputs.values(), 1)
+        options = variant.spec.calibration
+        compares = options.algorithm == "best" or options.bias_correction  # whole graphs, call by call
+        work_bytes = activation_bytes(model.inputs.values(), options.batch if compares else 1)
     return Step(
         kind="lower",
         version=VERSION,
