@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -175,3 +176,16 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(PlaceError, match="not a self-test archive"):
         Archive(path)
     assert standalone.main(str(path), []) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", "nothing", '{"schema_version": 1}', '{"schema_version": 2}', "[" * 9999, '"a"']
+)
+def test_a_manifest_of_another_form_is_one_line(tmp_path: Path, text: str) -> None:
+    """Although its checksum is right."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", text)
+        archive.comment = hashlib.sha256(text.encode()).hexdigest().encode()
+    with pytest.raises(PlaceError):
+        Archive(path)

@@ -12,6 +12,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import cast
@@ -21,6 +22,7 @@ import numpy as np
 from trtbuild.arrays.arrayfile import Array
 from trtbuild.base.errors import PlaceError
 from trtbuild.base.files import replacing
+from trtbuild.documents import reading
 from trtbuild.documents.selftest import SCHEMA_VERSION, ArchiveManifest, ArchiveVariant
 from trtbuild.selftest.weights import remade
 
@@ -114,10 +116,7 @@ class Archive:
             raise PlaceError(f"not a self-test archive ({error})", where=str(path), hint=_HINT) from None
         if hashlib.sha256(text).hexdigest().encode() != self._zip.comment:
             raise PlaceError("its manifest is damaged", where=str(path), hint=_HINT)
-        self.manifest = cast(ArchiveManifest, json.loads(text))
-        if self.manifest["schema_version"] != SCHEMA_VERSION:
-            what = f"version {self.manifest['schema_version']} of the format, this program reads {SCHEMA_VERSION}"
-            raise PlaceError(what, where=str(path), hint=f"python {path.name}")
+        self.manifest = _manifest(text, path)
 
     def read(self, member: str) -> bytes:
         try:
@@ -144,6 +143,25 @@ class Archive:
         from trtbuild.base.files import file_sha256
 
         return file_sha256(self.path)
+
+
+def _manifest(text: bytes, path: Path) -> ArchiveManifest:
+    """The manifest, checked against its type; on a device without jsonschema, that it has the keys."""
+    try:
+        found = json.loads(text)
+        version = found["schema_version"]
+        if version == SCHEMA_VERSION and find_spec("jsonschema") is not None:
+            return reading.checked(found, ArchiveManifest, where=str(path), hint=_HINT, name=MANIFEST)
+        lost = {*ArchiveManifest.__required_keys__} - {*found}
+        lost |= {key for one in found.get("variants", ()) for key in {*ArchiveVariant.__required_keys__} - {*one}}
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        raise PlaceError("its manifest is not one of a self-test", where=str(path), hint=_HINT) from None
+    if version != SCHEMA_VERSION:
+        what = f"version {version} of the format, this program reads {SCHEMA_VERSION}"
+        raise PlaceError(what, where=str(path), hint=f"python {path.name}")
+    if lost:
+        raise PlaceError(f"its manifest lacks {min(lost)}", where=str(path), hint=_HINT)
+    return cast(ArchiveManifest, found)
 
 
 def variants(manifest: ArchiveManifest, precisions: Sequence[str]) -> Iterable[ArchiveVariant]:
