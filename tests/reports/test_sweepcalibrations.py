@@ -11,6 +11,7 @@ from tests.support.sweeps import entry
 from trtbuild.base.packaged import templates
 from trtbuild.core.verdict import task_check
 from trtbuild.reports.sweep import collect, render_all
+from trtbuild.reports.sweepcalibrations import MOST, lines
 
 
 def calibrated(name: str, score: float | None, rmse: float = 0.1, *, metric: str = "mean_iou") -> dict[str, Any]:
@@ -44,7 +45,20 @@ def test_equal_or_missing_scores_leave_it_to_the_error(score: float | None, says
     (ranking,) = collect([calibrated("minmax", score, 0.2), calibrated("mse", score, 0.1)])["calibrations"]
 
     assert [row["calibration"] for row in ranking["rows"]] == ["mse", "minmax"]
-    assert says in ranking["why"]
+    assert says in ranking["why"] and "smallest RMS error of the worst output: " in ranking["why"]
+
+
+@pytest.mark.parametrize("score", [0.8, None])
+def test_nothing_is_called_smallest_where_nothing_differs(score: float | None) -> None:
+    """As where the calibration that compares others took one of them."""
+    best = calibrated("best", score)
+    facts = {"algorithm": "best", "samples": 8, "chosen": "minmax", "sha256": "0"}
+    best["report"]["precision"]["calibration"] = facts
+    found = collect([best, calibrated("minmax", score)])["calibrations"]
+
+    (line,) = lines(found)
+    assert line.startswith("best calibration of segnet int8: best (minmax), as good as minmax: the same ")
+    assert len(lines(found * 20)) == MOST + 1
 
 
 def test_one_calibration_is_no_comparison() -> None:

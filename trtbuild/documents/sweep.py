@@ -160,10 +160,14 @@ Counts = TypedDict(
 
 
 class RankedCalibration(TypedDict):
-    """``relative``: RMS error of the worst output over its RMS; scores are None where no task metric is judged."""
+    """``relative``: RMS error of the worst output over its RMS; scores are None where no task metric is judged.
+
+    ``chosen``: what a calibration that compares others took; empty for one that does not.
+    """
 
     id: str
     calibration: str
+    chosen: str
     score: float | None
     reference: float | None
     drop: float

@@ -24,10 +24,16 @@ from trtbuild.pipeline import baseline
 FOLDER = "build/sweeps"
 
 
-def write(p: Planned, states: Mapping[str, VariantState]) -> str:
-    """Write the pages; returns the path of the overview, relative to the workspace."""
+def write(p: Planned, states: Mapping[str, VariantState]) -> list[str]:
+    """Write the pages; returns what a terminal says about them: the best calibrations, and where the overview is."""
+    from trtbuild.reports import sweepcalibrations, sweepcells
+
     folder = own_folder(p.workspace.root, FOLDER, [*p.plan.variants, *p.invalid])
-    return write_entries(list(entries(p, states, folder)), folder, p.workspace.root)
+    found = list(entries(p, states, folder))
+    several = len({entry["calibration"] for entry in found}) > 1
+    pairs = [(sweepcells.variant(entry), entry["report"]) for entry in found] if several else []
+    lines = sweepcalibrations.lines(sweepcalibrations.rankings(pairs))
+    return [*lines, f"sweep: {write_entries(found, folder, p.workspace.root)}"]
 
 
 def write_entries(found: Sequence[SweepEntry], folder: Path, root: Path) -> str:

@@ -211,7 +211,8 @@ def facts(page: Report) -> dict[str, str]:
         found[f"{side} run by"] = f"{about['runtime']} {about['version']} ({', '.join(map(str, how))})"
     found["samples"] = page["samples"]
     if calibration:
-        found["calibration"] = f"{calibration['algorithm']}, {calibration['samples']} samples"
+        chosen = f" ({calibration['chosen']})" if "chosen" in calibration else ""
+        found["calibration"] = f"{calibration['algorithm']}{chosen}, {calibration['samples']} samples"
         found["calibration data sha256"] = calibration["sha256"]
     measured = page.get("latency")
     if measured:

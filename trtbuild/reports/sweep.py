@@ -74,7 +74,7 @@ def collect(entries: Sequence[SweepEntry]) -> dict[str, Any]:
         },
         "versions": sweepversions.version_changes(pairs),
         "engines": engines,
-        "calibrations": sweepcalibrations.rankings(variants),
+        "calibrations": sweepcalibrations.rankings(pairs),
         "environment": sweepversions.environment(variants),
         "warnings": [
             *sweepversions.execution_notes(entry["report"] for entry in entries if entry["report"] is not None),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trtbuild.base.text import printable
+from trtbuild.reports.sweepcalibrations import named
 
 MOST = 40  # lines of a list: people read merge requests
 
@@ -28,7 +29,7 @@ def markdown(page: Mapping[str, Any], symbols: Mapping[str, str], words: Mapping
     lines += _engines(page["engines"]["differences"])
     if page["calibrations"]:
         lines += ["", "### Best calibration", ""]
-        lines += [f"- {cell(r['model'])} {cell(r['label'])}: **{cell(r['rows'][0]['calibration'])}**, {cell(r['why'])}"
+        lines += [f"- {cell(r['model'])} {cell(r['label'])}: **{cell(named(r['rows'][0]))}**, {cell(r['why'])}"
                   for r in page["calibrations"][:MOST]]  # fmt: skip
         lines += _more(len(page["calibrations"]))
     accepted = page["accepted"]

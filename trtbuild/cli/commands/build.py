@@ -90,7 +90,7 @@ def _build(
         from trtbuild.pipeline import sweeppage
 
         at = len(lines) - (lines[-1] == NOTHING_TO_DO)
-        lines.insert(at, f"sweep: {sweeppage.write(p, states)}")
+        lines[at:at] = sweeppage.write(p, states)
     summary = "".join(line + "\n" for line in lines)
     shown = {**show_document(p, states), **({"auto": list(auto)} if auto else {})}
     document = json.dumps(shown, indent=1) + "\n" if args.json else ""
