@@ -21,7 +21,7 @@ class Options(TypedDict, total=False):
 
 class Quantizer(Protocol):
     def observe(self, tensor: str, values: Array) -> None:
-        """See one batch of a tensor (numpy float32, any shape)."""
+        """See one batch of a tensor (numpy float32, any shape).  Several threads may show it different tensors."""
         ...
 
     def ranges(self) -> dict[str, float]:

@@ -13,7 +13,7 @@ from trtbuild.arrays.arrayfile import Array
 # into batches.  An odd factor keeps what networks like to end at (1, 6, 255) from an edge of the whole, where the last
 # bit of the largest value, which does depend on the batch (runtimes sum in another order), would halve the resolution.
 GRID = 1.3
-_CHUNK = 1 << 20  # elements at once: the quotient is float64
+_CHUNK = 1 << 16  # elements at once: they stay in the processor's cache, which halves the time
 
 
 class Magnitudes:

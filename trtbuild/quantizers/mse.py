@@ -6,6 +6,8 @@ represents, count nothing.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
@@ -28,8 +30,14 @@ class MeanSquaredError(HistogramQuantizer):
         edges = np.minimum(np.arange(used + 1) * seen.width, seen.largest)  # the last bin ends at the largest value
         density = counts[:used] / np.maximum(np.diff(edges), np.finfo(np.float64).tiny)
         candidates = seen.largest * 2.0 ** (-np.arange(STEPS * OCTAVES) / STEPS)
-        errors = [density @ np.diff(squared_error(edges, top / LARGEST)) for top in candidates]
-        return float(candidates[int(np.argmin(errors))])
+        best, least = 0.0, math.inf
+        for top in candidates:
+            if counts[:used] @ np.maximum(edges[:-1] - top, 0.0) ** 2 > least:
+                break  # saturation alone costs more, and the more, the smaller the range
+            error = float(density @ np.diff(squared_error(edges, top / LARGEST)))
+            if error < least:
+                best, least = float(top), error
+        return best
 
 
 def squared_error(x: Array, scale: float) -> Array:

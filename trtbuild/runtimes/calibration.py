@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,19 +47,23 @@ def calibrate(
         sum(part.count for part in parts), {n: InputExtent() for n in inputs}, {n: Extent() for n in tensors}
     )
     calls = ((c, part.where) for part in parts for c in part.batches(inputs, _rows(session, part, inputs, batch)))
-    for call, where in calls:
-        values = session.run(call.feeds) if session else {}
-        values |= {name: call.feeds[name] for name in feeds_only}
-        for name, given in seen.inputs.items():
-            given.see_samples(call.feeds[name], call.rows)
-        for name, extent in seen.tensors.items():
-            value = values.pop(name)  # freed as soon as it was seen
-            if not np.isfinite(value).all():
-                raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=where)
-            own = own_rows(value, call)
-            extent.see(own)
-            quantizer.observe(name, own)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for call, where in calls:
+            values = session.run(call.feeds) if session else {}
+            values |= {name: call.feeds[name] for name in feeds_only}
+            for name, given in seen.inputs.items():
+                given.see_samples(call.feeds[name], call.rows)
+            deque(pool.map(partial(_see, values, call, where, quantizer), seen.tensors, seen.tensors.values()))
     return seen
+
+
+def _see(values: dict[str, Array], call: Batch, where: str, quantizer: Quantizer, name: str, extent: Extent) -> None:
+    value = values.pop(name)  # freed as soon as it was seen
+    if not np.isfinite(value).all():
+        raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=where)
+    own = own_rows(value, call)
+    extent.see(own)
+    quantizer.observe(name, own)
 
 
 def mean_errors(

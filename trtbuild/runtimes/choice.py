@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,8 +27,28 @@ if TYPE_CHECKING:
     from trtbuild.graphs.placement import Placement
 
 SAMPLES = 32  # enough to tell graphs apart, however many calibration has
+KEPT_BYTES = 128_000_000  # of the float32 graph's outputs; the rest of them is computed again for each candidate
 WORST_DB = 300.0  # in both directions: stands for no noise at all, and for noise that is not finite
 CORRECTED = ", biases corrected"
+
+
+@dataclass
+class _Reference:
+    """The float32 graph; its outputs are kept, by the index of the call, up to KEPT_BYTES."""
+
+    session: OnnxRuntimeSession
+    kept: dict[int, dict[str, Array]] = field(default_factory=dict)
+    bytes_left: int = KEPT_BYTES
+
+    def run(self, index: int, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        if index in self.kept:
+            return self.kept[index]
+        values = self.session.run(feeds)
+        size = sum(value.nbytes for value in values.values())
+        if size <= self.bytes_left:
+            self.kept[index] = values
+            self.bytes_left -= size
+        return values
 
 
 @dataclass(frozen=True)
@@ -56,7 +76,7 @@ def choose(
     model = _before_softmax(model)
     shortcuts = lowered.shortcuts(model, placement, nodes)
     few = [part.some(max(1, SAMPLES // len(parts))) for part in parts]
-    reference = session_of(model, "the exported graph")
+    reference = _Reference(session_of(model, "the exported graph"))
 
     def quantised(ranges: Mapping[str, float], means: Mapping[str, Array]) -> OnnxRuntimeSession:
         written = type(model).FromString(model.SerializeToString())
@@ -93,18 +113,17 @@ def _before_softmax(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _sqnr(
-    reference: OnnxRuntimeSession, quantised: OnnxRuntimeSession, parts: Sequence[Samples],
+    reference: _Reference, quantised: OnnxRuntimeSession, parts: Sequence[Samples],
     inputs: Mapping[str, InputParams], batch: int,
 ) -> float:  # fmt: skip
     """In dB over all samples, of the floating-point output with the least of it; what is not finite does not count.
 
-    -WORST_DB where the quantised graph is not finite by itself.  Two sessions at a time: memory counts for more than
-    running the reference once for all.
+    -WORST_DB where the quantised graph is not finite by itself.
     """
     signal: dict[str, float] = {}
     noise: dict[str, float] = {}
-    for call in (call for part in parts for call in part.batches(inputs, batch)):
-        wanted, found = reference.run(call.feeds), quantised.run(call.feeds)
+    for index, call in enumerate(call for part in parts for call in part.batches(inputs, batch)):
+        wanted, found = reference.run(index, call.feeds), quantised.run(call.feeds)
         for name, value in wanted.items():
             if np.issubdtype(value.dtype, np.floating):
                 exact, near = (own_rows(one, call).astype(np.float64) for one in (value, found[name]))

@@ -8,9 +8,11 @@ what runs).  Each named set of inputs is measured separately; only the validatio
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from itertools import pairwise
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ModelError
 from trtbuild.core.job import Job
@@ -22,6 +24,9 @@ from trtbuild.core.step import Input, Out, Plot, Step
 from trtbuild.documents import reading
 from trtbuild.documents.deviation import RecordedOutputs
 from trtbuild.steps import ranges
+
+if TYPE_CHECKING:
+    from trtbuild.deviation.statistics import ComparisonResult
 
 VERSION = 2
 SIDES = {
@@ -142,13 +147,18 @@ def _measure_set(job: Job, prefix: str) -> dict[str, Any]:
         for name, metric in ((name, _metric(job.params["task"], name, names)) for name in names)
     }
     made: dict[str, Any] = {"summary": {}, "histogram": {}, "detail": {}, "rows": rows}
-    for hop, (a, b) in hops_between(sides).items():
-        found = {
-            name: statistics.measure(
-                arrays[a][name], arrays[b][name], per_sample=rows[name] == "sample", classes=classes[name]
-            )
-            for name in names
-        }
+    hops = hops_between(sides)
+
+    def compared(place: tuple[str, str]) -> ComparisonResult:
+        (a, b), name = hops[place[0]], place[1]
+        per_sample = rows[name] == "sample"
+        return statistics.measure(arrays[a][name], arrays[b][name], per_sample=per_sample, classes=classes[name])
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        places = list(product(hops, names))
+        results = dict(zip(places, pool.map(compared, places), strict=True))
+    for hop in hops:
+        found = {name: results[hop, name] for name in names}
         made["summary"][hop] = {name: m.summary for name, m in found.items()}
         made["histogram"][hop] = {name: m.histogram for name, m in found.items()}
         made["detail"][hop] = {name: m.detail for name, m in found.items()}

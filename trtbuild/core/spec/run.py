@@ -186,8 +186,8 @@ class Latency:
     """
 
     measure: bool = True
-    warmup_s: float = 0.5
-    seconds: float = 1.0
+    warmup_s: float = 0.2
+    seconds: float = 0.75
     rounds: int = 5
     batch: int | None = None
     threads: int | None = None
