@@ -12,8 +12,12 @@ from trtbuild.auto.front import Choice
 
 
 def test_every_cost_has_one_owner_or_none() -> None:
-    layers = [LayerCost(("a", "relu"), 3.0), LayerCost(("x",), 1.0), LayerCost((), 2.0), LayerCost(("a", "b"), 4.0)]
-    assert shared_out(layers, {"a": 0, "b": 1, "x": 1}, 2) == ([5.0, 3.0], 2.0)
+    layers = [
+        LayerCost(("a", "relu"), 3.0, "arithmetic"), LayerCost(("x",), 1.0, "memory"), LayerCost((), 2.0, "memory"),
+        LayerCost(("a", "b"), 4.0, "memory"),
+    ]  # fmt: skip
+    shares, rest = shared_out(layers, {"a": 0, "b": 1, "x": 1}, 2)
+    assert (shares, rest) == ([{"arithmetic": 3.0, "memory": 2.0}, {"memory": 3.0}], 2.0)
 
 
 def cost_of(groups: list[list[Choice]], precisions: tuple[str, ...], rest: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,14 +14,14 @@ import pytest
 
 from tests.support import versions
 from tests.support.autobuild import MODEL, Network
-from trtbuild.base.errors import ConfigError, ToolchainError
+from trtbuild.base.errors import ConfigError, ModelError, ToolchainError
 from trtbuild.base.workspace import find_workspace
 from trtbuild.config.option import content, precision
 from trtbuild.core.spec import Variant
-from trtbuild.core.spec.auto import PARTS
+from trtbuild.core.spec.auto import PARTS, Auto
 from trtbuild.pipeline import auto
 from trtbuild.pipeline.auto import Assignment, Search
-from trtbuild.pipeline.autobase import load_base, uniform
+from trtbuild.pipeline.autobase import check_names, load_base, uniform
 from trtbuild.pipeline.autodocument import document, precision_file, sentence
 from trtbuild.pipeline.autoresult import first_round, resolve, search
 
@@ -154,19 +155,61 @@ def test_the_file_means_the_assignment_that_was_certified(base: Variant) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("auto.base=int8", "auto.candidates=[fp16]"), "'int8' is not a floating-point precision"),
-        (("auto.candidates=[fp32]",), "'fp32' is the base"),
-        (("auto.candidates=[fp17]",), "unknown precision 'fp17'"),
+        (("auto.base=fp8",), "auto.base=fp8: 'fp8' is not a floating-point precision; name fp32"),
         (("auto.deviation={cosin: 0.9}",), "unknown metric 'cosin'"),
         (("model.qat.ranges=symmetric",), "the model was trained for int8, and is not searched"),
         (("~model.validation.task",), "no budget of accuracy is set"),
         (("~model.validation.task", "auto.max_drop=0.1"), "the model has no task metric"),
+        (("auto.max_drop=2", "model.data.certification=models/no.npz"), "above 1, which top1 cannot drop by"),
+        (("model.data.certification=models/no.npz",), "model.data.certification names it"),
+        (("precision.tf32=true",), "precision.tf32=true: a search takes precisions as their files have them"),
     ],
 )
-def test_mistakes_are_one_line(root: Path, words: tuple[str, ...], message: str) -> None:
-    network = Network.seeded(1, 2, PRECISIONS)
-    with pytest.raises(ConfigError, match=message):
-        search(find_workspace(root), (*WORDS, *words), "auto-m", network.build, print, dry_run=True)
+def test_mistakes_are_one_line_before_anything_runs(root: Path, words: tuple[str, ...], message: str) -> None:
+    given = tuple(word for word in WORDS if word.partition("=")[0] not in {w.partition("=")[0] for w in words})
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        search(
+            find_workspace(root), (*given, *words), "auto-m", lambda p: pytest.fail("a step ran"), print, dry_run=True
+        )
+
+
+@pytest.mark.parametrize(
+    ("auto", "message"),
+    [
+        (Auto("int8"), "auto.base: 'int8' is not a floating-point precision; name fp16 or bf16 or fp32"),
+        (Auto("fp17"), "auto.base: unknown precision 'fp17'; did you mean 'fp16'?"),
+        (Auto("auto"), "auto.base: only a build searches for a precision"),
+        (Auto("fp16", ("int8", "fp16")), "auto.candidates: 'fp16' is the base; name others, or another auto.base"),
+        (Auto("fp16", ("int9",)), "auto.candidates: unknown precision 'int9'; did you mean 'int8'?"),
+        (Auto("fp16", ("tf32",)), "auto.candidates: 'tf32' differs from 'fp16' in TF32"),
+    ],
+)
+def test_names_of_precisions_that_cannot_be_searched(base: Variant, auto: Auto, message: str) -> None:
+    del base  # its workspace is the working directory
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        check_names(Path.cwd(), auto)
+
+
+def test_what_tensorrt_refuses_everywhere_is_dropped_by_name(base: Variant) -> None:
+    """A version that compiles no engine in a candidate, too."""
+    network, said = Network.seeded(2, 4, PRECISIONS), list[str]()
+    network.refuses = lambda precisions: "bf16" in precisions
+    search = Search(find_workspace(Path.cwd()), base, WORDS, network.build, said.append)
+    chosen = search.run()
+    assert chosen is not None and list(search.dropped) == ["bf16"] and said[0].startswith("auto: without bf16: ")
+    network.refuses = lambda precisions: precisions[0] != "fp32"
+    with pytest.raises(ModelError, match="none of bf16, fp16 can be built for this target: TensorRT did not do"):
+        Search(find_workspace(Path.cwd()), base, WORDS, network.build, said.append).run()
+
+
+def test_a_search_that_fails_does_not_stop_the_others(root: Path) -> None:
+    network = Network.seeded(4, 4, PRECISIONS)
+    wanted = [(*WORDS, "precision=auto", f"auto.max_drop={drop}") for drop in (0.01, 2)]
+    found = resolve(find_workspace(root), wanted, network.build, lambda line: None, dry_run=False)
+    assert [words[-2:] for words in found.words] == [("precision=auto-m-0.01", "auto.max_drop=0.01")]
+    assert list(found.invalid) == [" ".join(wanted[1])]
+    with pytest.raises(ConfigError, match="above 1"):
+        resolve(find_workspace(root), wanted[1:], network.build, lambda line: None, dry_run=False)
 
 
 def test_a_network_without_groups_stays_as_it_is(base: Variant) -> None:
@@ -200,9 +243,11 @@ def test_a_dry_run_writes_no_precision_file_and_a_search_writes_one(root: Path) 
     network = Network.seeded(4, 4, PRECISIONS)
     wanted = [(*WORDS, "precision=auto", "auto.max_drop=0.01"), ("model=m", "precision=fp16")]
     file = root / "conf" / "precision" / "auto-m.yaml"
-    words, (one,) = resolve(find_workspace(root), wanted, network.build, lambda line: None, dry_run=True)
-    assert (words, file.exists(), one.document["file"]) == ([wanted[1]], False, None)
-    words, (one,) = resolve(find_workspace(root), wanted, network.build, lambda line: None, dry_run=False)
-    assert words == [(*WORDS, "precision=auto-m", "auto.max_drop=0.01"), wanted[1]]
+    found = resolve(find_workspace(root), wanted, network.build, lambda line: None, dry_run=True)
+    (one,) = found.searched
+    assert (found.words, file.exists(), one.document["file"]) == ([wanted[1]], False, None)
+    found = resolve(find_workspace(root), wanted, network.build, lambda line: None, dry_run=False)
+    (one,) = found.searched
+    assert found.words == [(*WORDS, "precision=auto-m", "auto.max_drop=0.01"), wanted[1]]
     assert file.read_text("utf-8") == one.file
     assert (root / one.page).is_file()

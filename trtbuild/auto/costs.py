@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from trtbuild.auto.front import Choice
+from trtbuild.documents.estimate import Bounded
+
+Shares = Mapping[Bounded | None, float]  # of a group: limit -> cost of the layers that it binds
 
 _UNCERTAINTY = 0.5  # of a predicted share of the cost: its standard deviation as a part of it
 _FLOOR = 0.02  # and at least this part of the mean group's
@@ -20,10 +23,14 @@ _NOISE = 0.005  # what is not additive even so, as a part of an engine's cost
 
 @dataclass(frozen=True)
 class LayerCost:
-    """A layer's cost, and the names of the nodes and tensors of the exported graph that its record lists."""
+    """A layer's cost, the names of the nodes and tensors of the exported graph that its record lists, and its limit.
+
+    ``limit``: the resource that binds it, by its estimate.
+    """
 
     names: tuple[str, ...]
     cost: float
+    limit: Bounded | None = None
 
 
 @dataclass(frozen=True)
@@ -34,23 +41,24 @@ class Built:
     cost: float
 
 
-def shared_out(layers: Sequence[LayerCost], owners: Mapping[str, int], count: int) -> tuple[list[float], float]:
-    """The cost of each of ``count`` groups in one engine, and what belongs to none.
+def shared_out(layers: Sequence[LayerCost], owners: Mapping[str, int], count: int) -> tuple[list[Shares], float]:
+    """The cost of each of ``count`` groups in one engine by the limit of its layers, and what belongs to none.
 
     Args:
         owners: node, or tensor that a node reads -> index of its group.
 
-    >>> shared_out([LayerCost(("a", "b"), 4.0), LayerCost(("pool",), 1.0)], {"a": 0, "b": 1}, 2)
-    ([2.0, 2.0], 1.0)
+    >>> shared_out([LayerCost(("a", "b"), 4.0, "memory"), LayerCost(("pool",), 1.0)], {"a": 0, "b": 1}, 2)
+    ([{'memory': 2.0}, {'memory': 2.0}], 1.0)
     """
-    costs, rest = [0.0] * count, 0.0
+    costs: list[dict[Bounded | None, float]] = [{} for _ in range(count)]
+    rest = 0.0
     for layer in layers:
         found = sorted({owners[name] for name in layer.names if name in owners})
         for index in found:
-            costs[index] += layer.cost / len(found)
+            costs[index][layer.limit] = costs[index].get(layer.limit, 0.0) + layer.cost / len(found)
         if not found:
             rest += layer.cost
-    return costs, rest
+    return list(costs), rest
 
 
 def corrected(groups: Sequence[Sequence[Choice]], rest: float, built: Sequence[Built]) -> list[list[Choice]]:

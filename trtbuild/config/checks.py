@@ -46,7 +46,7 @@ def _check_paths(spec: BuildSpec) -> None:
     data = spec.model.data
     sources = {"calibration": data.calibration, "validation": data.validation}
     sources |= {f"inspection.{name}": source for name, source in data.inspection.items()}
-    sources["slices"] = data.slices
+    sources |= {"slices": data.slices, "certification": data.certification}
     named |= {f"model.data.{key}": source for key, source in sources.items() if isinstance(source, str)}
     named["latency.baseline"] = spec.latency.baseline
     named["target.timing_cache"] = spec.target.timing_cache

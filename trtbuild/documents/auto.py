@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+from trtbuild.documents.estimate import Bounded
 from trtbuild.documents.verdict import Check
 
 
@@ -39,10 +40,17 @@ class ChoiceEntry(TypedDict):
 
 
 class GroupChoices(TypedDict):
+    """``base_limits``, ``limits``: what the group's layers cost in the base's and the chosen engine, by their limit.
+
+    Empty without a device; a layer of several groups is shared out.
+    """
+
     name: str
     operations: list[str]
     choices: list[ChoiceEntry]
     chosen: str
+    base_limits: dict[Bounded, float]
+    limits: dict[Bounded, float]
 
 
 class PointEntry(TypedDict):
@@ -53,7 +61,7 @@ class PointEntry(TypedDict):
     predicted_error: float
     cost: float
     relative_cost: float
-    bytes_moved: int | None
+    bytes_moved: int
     checks: dict[str, Check] | None
     meets: bool | None
     chosen: bool

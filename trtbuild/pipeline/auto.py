@@ -12,10 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from trtbuild.auto.certificate import cheapest_within
-from trtbuild.auto.costs import Built, LayerCost, corrected, shared_out
+from trtbuild.auto.costs import Built, Shares, corrected, shared_out
 from trtbuild.auto.front import Choice, Point, beside, front, spread
 from trtbuild.auto.scopes import shortest
 from trtbuild.base.errors import ModelError, ToolchainError, TrtbuildError
@@ -28,13 +27,9 @@ from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
 from trtbuild.documents import reading
 from trtbuild.documents.auto import GroupEntry, Sensitivity
-from trtbuild.documents.deviation import Deviation
-from trtbuild.documents.estimate import Estimate
-from trtbuild.documents.verdict import Check, Verdict
-from trtbuild.engine import inspection
-from trtbuild.engine.mapping import graph_names
-from trtbuild.engine.reading import engine as read_engine
-from trtbuild.pipeline.autobase import budget, checks, result_name, uniform, without_latency
+from trtbuild.documents.verdict import Check
+from trtbuild.pipeline.autobase import budget, certified, measured, result_name, uniform
+from trtbuild.pipeline.autocosts import EngineCost, engine_cost
 from trtbuild.steps import Declarations
 from trtbuild.store import Store
 
@@ -44,14 +39,15 @@ EVALUATIONS = 8  # at most, of an assignment's outputs on the whole set
 
 @dataclass(frozen=True)
 class Assignment:
-    """A compiled assignment; ``cost`` of its engine, in the search's unit."""
+    """A compiled assignment; ``cost`` of its engine, in the search's unit, and each group's by the layers' limit."""
 
     precisions: tuple[str, ...]
     variant: Variant
     scopes: Mapping[str, str]
     error: float
     cost: float
-    bytes_moved: int | None
+    bytes_moved: int
+    shares: tuple[Shares, ...]
 
 
 @dataclass
@@ -164,36 +160,56 @@ class Search:
             try:
                 self.uniform[name] = uniform(self.workspace, self.words, name, self.base)
             except ToolchainError as error:
-                self.dropped[name] = error.what
-                self.note(f"auto: without {name}: {error.what}")
+                self._drop(name, error.what)
         if len(self.uniform) == 1:
-            why = "; ".join(self.dropped.values())
-            what = f"none of {', '.join(self.auto.candidates)} can be built for this target: {why}"
-            hint = "name others, or another target (docs/precisions.md)"
-            raise ToolchainError(what, where="auto.candidates", hint=hint)
+            raise self._nothing_left(ToolchainError)
         return self._plan([(variant, self._engine_kinds()) for variant in self.uniform.values()], parts=True)
 
     def first_round(self) -> None:
         plan = self.first_plan()
-        self._build(plan)
-        self._read_sensitivity(plan)
-        names, count = list(self.uniform), len(self.groups)
-        owners = {name: i for i, group in enumerate(self.groups) for name in (*group["reads"], *group["nodes"])}
-        shares: dict[str, list[float]] = {}
-        for name, roles in zip(names, plan.variants.values(), strict=True):
-            shares[name], rest = shared_out(self._cost(roles)[0], owners, count)
+        built = self._buildable(plan)
+        self._read_sensitivity(built)
+        costs: dict[str, list[float]] = {}
+        for name, roles in built.items():
+            shares, rest = self._shared_out(engine_cost(self.workspace.root, roles))
+            costs[name] = [sum(share.values()) for share in shares]
             if name == self.auto.base:
                 self.rest = rest
         self.choices = [
-            [replace(choice, cost=shares[choice.precision][i]) for choice in choices]
+            [replace(choice, cost=costs[choice.precision][i]) for choice in choices]
             for i, choices in enumerate(self.choices)
         ]
 
-    def _read_sensitivity(self, plan: Plan) -> None:
-        errors: dict[str, dict[str, float]] = {name: {} for name in self.uniform}
-        for name, roles in zip(self.uniform, plan.variants.values(), strict=True):
+    def _buildable(self, plan: Plan) -> dict[str, Mapping[str, Step]]:
+        """The steps of each precision in the first plan, which is built; candidates that failed are dropped."""
+        failures = self._built(plan)
+        built = dict(zip(list(self.uniform), plan.variants.values(), strict=True))
+        for name, roles in list(built.items()):
+            reason = next((failures[step.key] for step in roles.values() if step.key in failures), None)
+            if reason is not None and (name == self.auto.base or not isinstance(reason, ModelError)):
+                raise reason
+            if reason is not None:
+                self._drop(name, reason.what)
+                del built[name], self.uniform[name]
+        if len(built) == 1:
+            raise self._nothing_left(ModelError)
+        return built
+
+    def _drop(self, name: str, why: str) -> None:
+        self.dropped[name] = why
+        self.note(f"auto: without {name}: {why}")
+
+    def _nothing_left(self, kind: type[TrtbuildError]) -> TrtbuildError:
+        what = f"none of {', '.join(self.auto.candidates)} can be built for this target"
+        hint = "name others, or another target (docs/precisions.md)"
+        return kind(f"{what}: {'; '.join(self.dropped.values())}", where="auto.candidates", hint=hint)
+
+    def _read_sensitivity(self, built: Mapping[str, Mapping[str, Step]]) -> None:
+        errors: dict[str, dict[str, float]] = {name: {} for name in built}
+        for name, roles in built.items():
             for part in range(self.auto.parts if name != self.auto.base else 0):
-                document = self._json(roles[f"sensitivity-{part}"], "sensitivity.json", Sensitivity)
+                path = self.workspace.root / roles[f"sensitivity-{part}"].folder / "sensitivity.json"
+                document: Sensitivity = reading.read(path, Sensitivity)
                 self.groups, self.runs = document["groups"], self.runs + document["runs"]
                 errors[name] |= {g: e for g, e in document["errors"].items() if e is not None}
         self.choices = [
@@ -217,8 +233,7 @@ class Search:
                     raise reason
                 self.refused[point.precisions] = reason.what  # TensorRT's own optimiser may break what it promises
                 continue
-            _, total, moved = self._cost(roles)
-            self._remember(point.precisions, variant, scopes, total, moved)
+            self._remember(point.precisions, variant, scopes, engine_cost(self.workspace.root, roles))
 
     def assigned(self, precisions: Sequence[str]) -> tuple[Variant, dict[str, str]]:
         """The variant of an assignment, and its scopes as a precision file has them."""
@@ -232,29 +247,29 @@ class Search:
     def meets(self, one: Assignment) -> bool:
         """Whether the measured outputs of an assignment are within the budget; measured at most once."""
         if one.precisions not in self.measured:
-            variant = one.variant
-            data = variant.spec.model.data
-            if data.certification is not None:
-                model = replace(variant.spec.model, data=replace(data, validation=data.certification, slices=None))
-                variant = replace(variant, spec=replace(variant.spec, model=model))
-            variant = without_latency(variant)
-            plan = self._plan([(variant, ("deviation", "validate"))])
-            self._build(plan)
+            plan = self._plan([(certified(one.variant), ("deviation", "validate"))])
+            if failures := self._built(plan):
+                raise next(iter(failures.values()))
             (roles,) = plan.variants.values()
-            deviation = self._json(roles["deviation"], "deviation.json", Deviation)
-            verdict = self._json(roles["validate"], "verdict.json", Verdict)
-            self.measured[one.precisions] = checks(self.budget, deviation, verdict)
+            self.measured[one.precisions] = measured(self.workspace.root, roles, self.budget)
         return self._within(one.precisions)
 
     def _within(self, precisions: tuple[str, ...]) -> bool:
         return all(check["passed"] for check in self.measured[precisions].values())
 
     def _remember(
-        self, precisions: tuple[str, ...], variant: Variant, scopes: Mapping[str, str], cost: float, moved: int | None
+        self, precisions: tuple[str, ...], variant: Variant, scopes: Mapping[str, str], cost: EngineCost
     ) -> None:
         by_name = [{choice.precision: choice for choice in choices} for choices in self.choices]
         error = sum(known[p].error for known, p in zip(by_name, precisions, strict=True) if p in known)
-        self.compiled[precisions] = Assignment(precisions, variant, scopes, error, cost, moved)
+        shares, _ = self._shared_out(cost)
+        self.compiled[precisions] = Assignment(
+            precisions, variant, scopes, error, cost.total, cost.bytes_moved, tuple(shares)
+        )
+
+    def _shared_out(self, cost: EngineCost) -> tuple[list[Shares], float]:
+        owners = {name: i for i, group in enumerate(self.groups) for name in (*group["reads"], *group["nodes"])}
+        return shared_out(cost.layers, owners, len(self.groups))
 
     def _engine_kinds(self) -> tuple[str, ...]:
         return ("engine", "estimate") if self.has_device else ("engine",)
@@ -274,27 +289,5 @@ class Search:
         declare, parts = self.declarations["sensitivity"], range(self.auto.parts)
         return {f"sensitivity-{i}": declare(variant, lambda kind: roles[kind], part=str(i)) for i in parts}
 
-    def _build(self, plan: Plan) -> None:
-        """Bring a plan up to date; raises the error of the first step that failed."""
-        if failures := self._built(plan):
-            raise next(iter(failures.values()))
-
     def _built(self, plan: Plan) -> Mapping[str, TrtbuildError]:
         return self.build(Planned(self.workspace, self.store, plan)).failures
-
-    def _cost(self, roles: Mapping[str, Step]) -> tuple[list[LayerCost], float, int | None]:
-        """Costs of an engine's layers, their sum in the search's unit, and bytes moved."""
-        path = self.workspace.root / roles["engine"].folder / "engine_layers.json"
-        engine = read_engine(reading.read_json(path), path.name)
-        rows = inspection.inspect(engine).rows
-        moved = sum(row.work.bytes or 0 for row in rows)
-        if self.has_device:
-            estimate = self._json(roles["estimate"], "estimate.json", Estimate)
-            costs = [layer["us"] for layer in estimate["layers"]]
-        else:
-            costs = [float(row.work.bytes or 0) for row in rows]
-        layers = [LayerCost(graph_names(row.layer), cost) for row, cost in zip(rows, costs, strict=True)]
-        return layers, sum(costs), moved
-
-    def _json(self, step: Step, name: str, kind: type[Any]) -> Any:
-        return reading.read(self.workspace.root / step.folder / name, kind)

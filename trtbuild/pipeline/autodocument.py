@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from trtbuild.auto.costs import Shares
 from trtbuild.documents.auto import AutoDocument, GroupChoices, PointEntry
+from trtbuild.documents.estimate import Bounded
 from trtbuild.documents.verdict import Check
 from trtbuild.pipeline.auto import Assignment, Search
 
@@ -107,12 +109,20 @@ def document(search: Search, chosen: Assignment | None, says: str, file: str | N
 
 
 def _groups(search: Search, chosen: Assignment | None) -> list[GroupChoices]:
-    precisions = chosen.precisions if chosen is not None else search.base_precisions
+    base = base_of(search)
+    one = chosen or base
     return [
         {"name": group["name"], "operations": group["operations"], "chosen": precision,
-         "choices": [{"precision": c.precision, "error": c.error, "cost": c.cost} for c in choices]}
-        for group, choices, precision in zip(search.groups, search.priced(), precisions, strict=True)
+         "choices": [{"precision": c.precision, "error": c.error, "cost": c.cost} for c in choices],
+         "base_limits": _by_limit(before), "limits": _by_limit(now)}
+        for group, choices, precision, before, now in zip(
+            search.groups, search.priced(), one.precisions, base.shares, one.shares, strict=True
+        )
     ]  # fmt: skip
+
+
+def _by_limit(shares: Shares) -> dict[Bounded, float]:
+    return {limit: cost for limit, cost in sorted(shares.items(), key=lambda one: -one[1]) if limit and cost}
 
 
 def _points(search: Search, chosen: Assignment | None, base: Assignment) -> list[PointEntry]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trtbuild import config
 from trtbuild.base import packaged
-from trtbuild.base.errors import ConfigError
+from trtbuild.base.errors import ConfigError, TrtbuildError
 from trtbuild.base.files import write_atomic
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.planned import Planned, plan_combinations
@@ -61,24 +61,41 @@ def combinations(root: Path, overrides: Sequence[str], *, multirun: bool) -> lis
     return sweep.expand(root, overrides)
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """``words``: what builds the results, and what needs no search; ``invalid``: words -> why their search failed."""
+
+    words: list[Combination]
+    searched: list[Searched]
+    invalid: Mapping[str, TrtbuildError]
+
+
 def resolve(
     workspace: Workspace, found: Sequence[Combination], build: Build, note: Callable[[str], None], *, dry_run: bool
-) -> tuple[list[Combination], list[Searched]]:
-    """Search for every combination that asks for it; the words that build the results, in the same order.
+) -> Resolved:
+    """Search for every combination that asks for it; a combination whose budget nothing meets is left out.
 
-    A combination whose budget nothing meets is left out.
+    Raises:
+        TrtbuildError: of the first search that failed, if there is nothing else to do.
     """
-    wanted = [c for c in found if WORD in c]
-    names = result_names(wanted)
-    results = {c: search(workspace, c, names[c], build, note, dry_run=dry_run) for c in wanted}
+    names = result_names([c for c in found if WORD in c])
+    results: dict[Combination, Searched] = {}
+    invalid: dict[Combination, TrtbuildError] = {}
+    for combination, name in names.items():
+        try:
+            results[combination] = search(workspace, combination, name, build, note, dry_run=dry_run)
+        except TrtbuildError as error:
+            invalid[combination] = error
+    if invalid and len(invalid) == len(found):
+        raise next(iter(invalid.values()))
     words: list[Combination] = []
     for combination in found:
-        if combination not in results:
+        if combination not in names:
             words.append(combination)
-        elif results[combination].file and not dry_run:
+        elif combination in results and results[combination].file and not dry_run:
             new = results[combination].words
             words.append(tuple(new if word == WORD else word for word in combination))
-    return words, list(results.values())
+    return Resolved(words, list(results.values()), {" ".join(c): error for c, error in invalid.items()})
 
 
 def first_round(workspace: Workspace, found: Sequence[Combination]) -> Planned:

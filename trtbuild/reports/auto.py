@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from trtbuild.documents.auto import AutoDocument, GroupChoices, PointEntry
+from trtbuild.documents.estimate import Bounded
 from trtbuild.reports.render import render
 
 WIDTH, HEIGHT, LEFT, BOTTOM, RIGHT, TOP = 720, 340, 70, 46, 16, 14
@@ -32,8 +33,42 @@ class Tick(TypedDict):
 def render_page(document: AutoDocument, templates: Mapping[str, Path]) -> str:
     """``auto.html``; equal documents give equal bytes."""
     data = {"page": document, "title": f"{document['model']}: precision=auto", "charts": [], **picture(document)}
-    data |= {"groups": sorted(document["groups"], key=lambda group: -_largest(group))}
+    data |= {"groups": sorted(document["groups"], key=lambda group: -_largest(group)), "bound": binding(document)}
     return render(templates, "auto.html.j2", data)
+
+
+def binding(document: AutoDocument) -> dict[str, Any]:
+    """What binds the layers of each group, before and after, and of all groups that are not in the base.
+
+    Empty without an estimate.
+    """
+    groups, base = document["groups"], document["base"]
+    if not any(group["base_limits"] for group in groups):
+        return {}
+    changed = [group for group in groups if group["chosen"] != base]
+    before, after = (_sum([g[key] for g in changed]) for key in ("base_limits", "limits"))
+    says = f"The {len(changed)} groups that are not in {base}: {_limits(before)} in {base}, {_limits(after)} as chosen."
+    return {
+        "chosen": bool(changed), "says": says.replace("The 1 groups that are", "The group that is"),
+        "by_group": {
+            g["name"]: _limits(g["base_limits"]) + (f" → {_limits(g['limits'])}" if g in changed else "")
+            for g in groups
+        },
+    }  # fmt: skip
+
+
+def _sum(parts: Sequence[Mapping[Bounded, float]]) -> dict[Bounded, float]:
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
+
+
+def _limits(us: Mapping[Bounded, float]) -> str:
+    """
+    >>> _limits({"memory": 8.04, "arithmetic": 120.0})
+    'arithmetic 120 µs, memory 8.04 µs'
+    """
+    ordered = sorted(us.items(), key=lambda one: -one[1])
+    return ", ".join(f"{name} {float(f'{value:.3g}'):g} µs" for name, value in ordered) or "–"
 
 
 def picture(document: AutoDocument) -> dict[str, Any]:

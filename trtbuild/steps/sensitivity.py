@@ -17,7 +17,7 @@ from trtbuild.core.spec import Variant
 from trtbuild.core.spec.data import BATCH
 from trtbuild.core.step import Input, Out, Step
 
-VERSION = 1
+VERSION = 2
 
 
 def declare(variant: Variant, need: Need, part: str = "0") -> Step:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from trtbuild.base import packaged
@@ -58,16 +59,22 @@ def run(args: argparse.Namespace) -> int:
 def _search(args: argparse.Namespace, workspace: Workspace, overrides: Sequence[str]) -> int:
     """Search for every ``precision=auto``, then build the results and everything else as one plan."""
     combinations = autoresult.combinations(workspace.root, overrides, multirun=args.multirun)
-    found, searched = autoresult.resolve(workspace, combinations, _builder(args), _note, dry_run=args.dry_run)
-    documents = [one.document for one in searched]
-    for line in [*autodocument.summary(documents), *(f"  search: {one.page}" for one in searched)]:
+    found = autoresult.resolve(workspace, combinations, _builder(args), _note, dry_run=args.dry_run)
+    documents = [one.document for one in found.searched]
+    for line in [*autodocument.summary(documents), *(f"  search: {one.page}" for one in found.searched)]:
         _note(printable(line))
-    code = int(any(not one.file for one in searched))
-    if args.dry_run or not found:
-        shown = json.dumps({"auto": documents}, indent=1) if args.json else "".join(one.file for one in searched)
-        print(shown, end="\n" if args.json else "")
+    code = max(int(any(not one.file for one in found.searched)), exit_status((), found.invalid.values()))
+    if args.dry_run or not found.words:
+        for combination, error in found.invalid.items():
+            _note(printable(f"{combination}: NOT BUILT ({error})"))
+        files = "".join(one.file for one in found.searched)
+        print(json.dumps({"auto": documents}, indent=1) if args.json else files, end="\n" if args.json else "")
         return code
-    p = plan_combinations(workspace, found) if args.multirun else plan_overrides(workspace, found[0], sweep=False)
+    if args.multirun:
+        p = plan_combinations(workspace, found.words)
+        p = replace(p, invalid={**p.invalid, **found.invalid})
+    else:
+        p = plan_overrides(workspace, found.words[0], sweep=False)
     return max(code, _build(args, p, None, auto=documents))
 
 

@@ -32,8 +32,6 @@ class Auto:
         check_limits("deviation", self.deviation)
         if not self.candidates:
             raise ValueError("candidates: at least one is needed")
-        if self.base in self.candidates:
-            raise ValueError(f"candidates: '{self.base}' is the base")
         if len(set(self.candidates)) < len(self.candidates):
             raise ValueError("candidates: each once")
         if self.max_drop is not None and not self.max_drop >= 0:
