@@ -111,10 +111,16 @@ def test_a_step_that_another_user_waits_for_goes_on(lab: Lab, tmp_path: Path) ->
 
 
 def test_a_failure_elsewhere_reads_as_here(lab: Lab, tmp_path: Path) -> None:
-    """Its error, and its log in the driver's workspace; a step that no worker can take says what is lacking."""
+    """Its error, and its log in the driver's workspace; a step that no worker can take says what is lacking.
+
+    One for which a worker has no place runs on another, unless that has none, too.
+    """
+    witness = {name: str(tmp_path / name) for name in ("full", "all")}
     steps = [
         {"name": "bad", "seconds": 0, "fail": "it is bad"},
         {"name": "nowhere", "seconds": 0, "slot": "gpu"},
+        {"name": "full", "seconds": 0, "witness": witness["full"], "unfit": 1},
+        {"name": "all", "seconds": 0, "witness": witness["all"], "unfit": 9},
     ]
     told = lab.build(workspace(tmp_path / "one", tmp_path / "store"), steps, patience=1)
 
@@ -122,6 +128,9 @@ def test_a_failure_elsewhere_reads_as_here(lab: Lab, tmp_path: Path) -> None:
     (log,) = (word.removeprefix("log: ") for word in told["details"]["bad"])
     assert "pausing for 0 s" in Path(log).read_text("utf-8")
     assert "no worker has gpu" in told["failures"]["nowhere"]
+    assert told["ends"]["full"] == "ran" and "no space left on the device" in told["failures"]["all"]
+    assert "no space left on the device; m/workers.jobs.pause-full runs elsewhere" in told["said"]
+    assert len(begun(Path(witness["full"]))) == 2 <= len(begun(Path(witness["all"]))) <= 3
 
 
 def test_a_step_lands_where_it_can(lab: Lab, tmp_path: Path) -> None:

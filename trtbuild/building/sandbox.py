@@ -19,9 +19,8 @@ from trtbuild.core.step import Step
 from trtbuild.workers.child import error_of
 from trtbuild.workers.executors import Completion, Interpreter
 from trtbuild.workers.executors.local import LocalExecutor
+from trtbuild.workers.limits import full_disk
 from trtbuild.workers.process import Death
-
-_FULL_DISK_BYTES = 1 << 20
 
 
 def check(step: Step, ended: Completion) -> None:
@@ -55,12 +54,7 @@ def run_alone(step: Step, folder: Path, interpreter: Interpreter, watch: Callabl
 
 def died(step: Step, ended: Completion) -> TrtbuildError:
     """The error for a worker without a result: full disk, out of memory, or a crash in what it called."""
-    free = shutil.disk_usage(ended.sandbox).free
-    if free < _FULL_DISK_BYTES:
-        return PlaceError(
-            "no space left on the device", where=str(ended.sandbox.parent), hint="free some space and run again"
-        )
-    return Death.of(ended.returncode, ended.sandbox, log=False).error(step.folder)
+    return full_disk(ended.sandbox) or Death.of(ended.returncode, ended.sandbox, log=False).error(step.folder)
 
 
 def as_error(error: TrtbuildError | OSError, root: Path) -> TrtbuildError:

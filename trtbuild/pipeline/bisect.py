@@ -24,6 +24,7 @@ from trtbuild.pipeline.versionsearch import BisectionResult, bisect
 from trtbuild.reports.changes import output_changes
 from trtbuild.reports.compare import compare
 from trtbuild.reports.compareengine import layer_changes
+from trtbuild.workers import cluster
 
 FUSION = "fusion"
 WHAT = ("verdict", "output", "built", FUSION)
@@ -58,6 +59,7 @@ class BisectDocument(TypedDict):
     changes: list[str]
 
 
+@cluster.held()
 def run(
     overrides: Sequence[str], what: str = WHAT[0], *, scope: str = "", install: bool = True, as_json: bool = False,
     build: Build | None = None,

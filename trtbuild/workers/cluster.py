@@ -5,19 +5,23 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError, PlaceError, first_line
 from trtbuild.base.text import printable
+from trtbuild.core.demand import lacking
 from trtbuild.core.spec import Executor
 
 if TYPE_CHECKING:
     from distributed import Client
 
 PRELOAD = "trtbuild.workers.lab"
+LOOK_S = 5.0  # how often the workers' resources are looked at
 _CONNECT_S = 20.0
 _TARGET = "_target_"
 
@@ -32,14 +36,86 @@ class Membership:
     cluster: Any = None
 
     def leave(self) -> None:
-        """Close the connection, and a cluster that was made for it."""
+        """Close the connection, and a cluster that was made for it, unless the command's next build has them."""
+        if not any(one is self for one in (_held.get() or {}).values()):
+            self.close()
+
+    def close(self) -> None:
         for one in (self.client, self.cluster):
             if one is not None:
                 with contextlib.suppress(Exception):  # what is closed may be gone already, in many ways
                     one.close()
 
 
+class Offers:
+    """What each worker of a cluster offers, as of a few seconds ago."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._looked = 0.0
+        self._known: dict[str, Mapping[str, float]] = {}
+
+    def by_worker(self) -> Mapping[str, Mapping[str, float]]:
+        """By address."""
+        if time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
+            with contextlib.suppress(OSError, RuntimeError):  # a scheduler that is gone ends every future, too
+                info = self._client.scheduler_info(n_workers=-1)
+                self._known = {address: worker["resources"] for address, worker in info["workers"].items()}
+        return self._known
+
+    def takers(self, needed: Mapping[str, float], avoid: Sequence[str] = ()) -> list[str]:
+        """Workers that can take a step."""
+        return [a for a, offered in self.by_worker().items() if a not in avoid and not lacking(needed, offered)]
+
+    def largest(self, needed: Mapping[str, float]) -> float | None:
+        """The most memory of a worker that lacks nothing but memory; None if there is no such worker."""
+        offers = [offered for offered in self.by_worker().values() if lacking(needed, offered) == ["memory"]]
+        return max((offered["memory"] for offered in offers), default=None)
+
+    def shortage(self, needed: Mapping[str, float], avoid: Sequence[str] = ()) -> str:
+        """What no worker has, in words: of the one that lacks the least."""
+        offers = [offered for address, offered in self.by_worker().items() if address not in avoid]
+        names = min((lacking(needed, offered) for offered in offers), key=len, default=[])
+        if "machine" in names:
+            return f"no worker takes steps; start them with --preload {PRELOAD}"
+        if names:
+            return f"no worker has {', '.join(names)}"
+        return "no other worker is there" if avoid else "no worker is there yet"
+
+
+_held: ContextVar[dict[str, Membership] | None] = ContextVar("_held", default=None)  # by what the config says
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Several builds of one command inside share a cluster, which ends with it."""
+    if _held.get() is not None:
+        yield
+        return
+    kept: dict[str, Membership] = {}
+    token = _held.set(kept)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+        for one in kept.values():
+            one.close()
+
+
 def join(spec: Executor, note: Callable[[str], None]) -> Membership:
+    """The cluster of a build before in this command, or a new connection.  Raises as :func:`_join`."""
+    kept, key = _held.get(), repr((spec.address, spec.cluster, spec.adaptive))
+    if kept is None:
+        return _join(spec, note)
+    if key not in kept or kept[key].client.status != "running":
+        if key in kept:
+            kept.pop(key).close()
+        kept[key] = _join(spec, note)
+    return kept[key]
+
+
+def _join(spec: Executor, note: Callable[[str], None]) -> Membership:
     """Connect to the scheduler at the address, or make the cluster, and say where it is.
 
     Raises:

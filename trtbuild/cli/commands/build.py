@@ -24,6 +24,7 @@ from trtbuild.core.step import File
 from trtbuild.documents.auto import AutoDocument
 from trtbuild.machine.gpu import DRIVER_FILES
 from trtbuild.pipeline import autodocument, autoresult
+from trtbuild.workers import cluster
 from trtbuild.workers.status import make_status
 
 GROUP = "build"
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return _build(args, p, signatures)
 
 
+@cluster.held()
 def _search(args: argparse.Namespace, workspace: Workspace, overrides: Sequence[str]) -> int:
     """Search for every ``precision=auto``, then build the results and everything else as one plan."""
     combinations = autoresult.combinations(workspace.root, overrides, multirun=args.multirun)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import trtbuild
 from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied, first_line
-from trtbuild.core.demand import bound, lacking, needs
+from trtbuild.core.demand import bound, needs
 from trtbuild.core.record import Digest
 from trtbuild.core.spec import Executor
 from trtbuild.core.step import Step
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 _MOST = 400  # steps at once: each holds a lock of the cache, which is an open file
-_LOOK_S = 5.0  # how often the workers' resources are compared with what steps need
+_LOOK_S = cluster.LOOK_S  # how often the workers' resources are compared with what steps need
 _TOPICS = {task.BEGINNINGS: "began", "all": "cluster"}  # of Dask's events, and what they are here
 _HOME_S = 0.1  # how often steps at home are looked at while others are away
 
@@ -59,6 +59,7 @@ class _Connection:
     joined: cluster.Membership
     transport: Transport
     depot: Depot
+    offers: cluster.Offers
 
 
 class DaskExecutor:
@@ -70,8 +71,7 @@ class DaskExecutor:
         self._away: dict[str, _Away] = {}  # by task
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._deaths: Counter[str] = Counter()
-        self._looked = self._compared = 0.0
-        self._offers: list[Mapping[str, float]] = []
+        self._compared = 0.0
         self._known: _Connection | TrtbuildError | None = None
 
     @property
@@ -92,7 +92,7 @@ class DaskExecutor:
                 raise
             for topic, kind in _TOPICS.items():
                 joined.client.subscribe_topic(topic, lambda event, kind=kind: self._events.put((kind, event[1])))
-            self._known = _Connection(joined, transport, depot)
+            self._known = _Connection(joined, transport, depot, cluster.Offers(joined.client))
         if isinstance(self._known, TrtbuildError):
             raise self._known
         return self._known
@@ -104,9 +104,7 @@ class DaskExecutor:
     def _transport(self, local: bool) -> Transport:
         """``local``: whether the workers are this machine's."""
         workspace = self._site.store.workspace
-        name = self._spec.transport
-        if name is None:
-            name = CACHE if local else workspace.default_remote or CACHE
+        name = self._spec.transport or (CACHE if local else workspace.default_remote or CACHE)
         return through_cache(workspace) if name == CACHE else through_remote(workspace, name)
 
     def free(self, step: Step) -> bool:
@@ -114,18 +112,9 @@ class DaskExecutor:
 
     def _stays(self, step: Step) -> bool:
         """Whether it is bound to this machine: no worker is the same device, or has the same templates."""
-        labels = bound(needs(step))
-        return bool(labels) and not any(labels <= offered.keys() for offered in self._workers())
-
-    def _workers(self) -> list[Mapping[str, float]]:
-        """What each worker offers, as of a few seconds ago."""
-        client = self._client
-        if time.monotonic() - self._looked > _LOOK_S:
-            self._looked = time.monotonic()
-            with contextlib.suppress(OSError, RuntimeError):  # a scheduler that is gone ends every future, too
-                info = client.scheduler_info(n_workers=-1)
-                self._offers = [worker["resources"] for worker in info["workers"].values()]
-        return self._offers
+        needed = needs(step)
+        labels = {name: needed[name] for name in bound(needed)}
+        return bool(labels) and not self._connected.offers.takers(labels)
 
     def start(self, step: Step, sandbox: Path, interpreter: Interpreter) -> bool:
         if self._stays(step):
@@ -140,14 +129,14 @@ class DaskExecutor:
         self._away[order.key] = away
         return False
 
-    def _submit(self, away: _Away) -> None:
+    def _submit(self, away: _Away, among: list[str] | None = None) -> None:
         """Raises PlaceError: the scheduler is gone."""
-        key = away.order.key
         if self._client.status != "running":
             raise self._lost_scheduler()
         away.future = self._client.submit(
-            task.perform, trtbuild.__version__, away.order.packed(), key=key, resources=away.needs, pure=False
-        )
+            task.perform, trtbuild.__version__, away.order.packed(), key=away.order.key, resources=away.needs,
+            pure=False, workers=among, allow_other_workers=among is not None,
+        )  # fmt: skip
         self._watch(away.future)
 
     def _watch(self, future: Future) -> None:
@@ -218,6 +207,8 @@ class DaskExecutor:
             what = f"{type(error).__name__} on a worker: {first_line(error)}"
             hint = "does every worker run the same trtbuild?"
             return self._end(away, error=TrtbuildError(what, where=away.step.folder, hint=hint))
+        if answer.unable and self._elsewhere(away, answer):
+            return None
         if answer.outs is None:
             for name, content in answer.files.items():
                 (away.sandbox / name).write_bytes(content)
@@ -228,6 +219,24 @@ class DaskExecutor:
             own = error if isinstance(error, TrtbuildError) else PlaceError(str(error), where=away.step.folder)
             return self._end(away, error=own)
         return self._end(away, recorded=True)
+
+    def _elsewhere(self, away: _Away, answer: task.Answer) -> bool:
+        """Have another worker run a step for which this one is not the place, unless three were not."""
+        avoid = (*away.order.avoid, answer.worker)
+        others = self._connected.offers.takers(away.needs, avoid)
+        if len(avoid) == task.DEATHS or not others or self._client.status != "running":
+            return False
+        where = answer.worker.partition("://")[2]
+        self._site.note(f"note   the worker {where}: {answer.unable}; {short_name(away.step)} runs elsewhere")
+        self._again(away, replace(away.order, avoid=avoid), others)
+        return True
+
+    def _again(self, away: _Away, order: task.Order, among: list[str] | None = None) -> None:
+        """Submit it as another task."""
+        self._forget(away)
+        away.order, away.worker, away.since = order, "", time.monotonic()
+        self._away[order.key] = away
+        self._submit(away, among)
 
     def _lost_scheduler(self) -> PlaceError:
         what, hint = "the connection to the scheduler was lost", "is it still running?"
@@ -250,25 +259,18 @@ class DaskExecutor:
     def _look_for_workers(self) -> Completion | None:
         """Note which steps no worker can take; one for which patience has ended."""
         waiting = [away for away in self._away.values() if not away.worker]
-        if not waiting or time.monotonic() - self._compared < _LOOK_S:
-            return None
+        if not waiting or time.monotonic() - self._compared < _LOOK_S or self._client.status != "running":
+            return None  # a scheduler that is gone ends every future
         self._compared = time.monotonic()
-        workers = self._workers()
+        offers = self._connected.offers
         for away in waiting:
-            wanting = [lacking(away.needs, offered) for offered in workers]
-            if any(not names for names in wanting):
+            if offers.takers(away.needs, away.order.avoid):
                 continue
-            if ["memory"] in wanting:  # alone on the largest, as on one machine
-                largest = max(w["memory"] for w, names in zip(workers, wanting, strict=True) if names == ["memory"])
-                self._forget(away)
-                away.needs["memory"], away.order = largest, replace(away.order, alone=True)
-                self._away[away.order.key] = away
-                self._submit(away)
+            if (largest := offers.largest(away.needs)) is not None:  # alone on it, as on one machine
+                away.needs["memory"] = largest
+                self._again(away, replace(away.order, alone=True))
                 continue
-            names = min(wanting, key=len, default=[])
-            what = f"no worker has {', '.join(names)}" if names else "no worker is there yet"
-            if "machine" in names:
-                what = f"no worker takes steps; start them with --preload {cluster.PRELOAD}"
+            what = offers.shortage(away.needs, away.order.avoid)
             if not away.noted:
                 away.noted = True
                 self._site.note(f"wait   {short_name(away.step)}: {what}")

@@ -1,6 +1,7 @@
 """A job that takes as long as it is told and writes what it was told and read: device time, simulated.
 
-By it executors are tested and measured.  ``witness``: a file to which it appends its process id when it begins.
+By it executors are tested and measured.  ``witness``: a file to which it appends its process id when it begins;
+``unfit``: how many of these have found no place to work.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from pathlib import Path
 
-from trtbuild.base.errors import ModelError
+from trtbuild.base.errors import ModelError, PlaceError
 from trtbuild.core.job import Job
 
 
@@ -17,6 +19,8 @@ def run(job: Job) -> None:
     if witness := job.params.get("witness"):
         with open(witness, "a", encoding="ascii") as file:
             file.write(f"{os.getpid()}\n")
+    if (unfit := job.params.get("unfit")) and len(Path(str(witness)).read_text("ascii").split()) <= unfit:
+        raise PlaceError("no space left on the device")
     print(f"pausing for {job.params['seconds']} s", flush=True)
     time.sleep(job.params["seconds"])
     if what := job.params.get("fail"):
