@@ -28,7 +28,7 @@ from trtbuild.pipeline.autodocument import placement
 from trtbuild.steps import Declarations
 
 CHOICES: Mapping[str, str] = {
-    "parts": "optimum,planted,models", "seeds": "0:20", "models": "lenet,segnet,mobilenet_v2,inception_v3",
+    "parts": "optimum,planted,models", "seeds": "0:20", "models": ",".join(automodels.MODELS),
 }  # fmt: skip
 WITHIN = 1.02  # of the exhaustive optimum's cost
 MORE_RUNS = 10  # than groups times candidates
@@ -213,9 +213,9 @@ def measure(scratch: Path, trtbuild: str, chosen: Mapping[str, str] = CHOICES) -
         from benchmarks.__main__ import fresh_workspace
 
         names = chosen["models"].split(",")
-        place = fresh_workspace(scratch / "models")
+        place, other = (automodels.with_vgg16(fresh_workspace(scratch / name)) for name in ("models", "killed"))
         found = [automodels.model(place, trtbuild, name) for name in names]
-        automodels.killed(fresh_workspace(scratch / "killed"), trtbuild, names[0], found[0])
+        automodels.killed(other, trtbuild, names[0], found[0])
     if "planted" in parts:
         planted(seeds)
     if "optimum" in parts:

@@ -54,7 +54,9 @@ def precision(root: Path, found: object, where: str) -> Precision:
     if not isinstance(scopes, Mapping):
         raise ConfigError("expected a mapping", where=f"{where}.scopes", hint="SCOPE: PRECISION")
     base = _part(root, found["base"], f"{where}.base")
-    parts = {str(scope): _part(root, name, f"{where}.scopes.{scope}") for scope, name in scopes.items()}
+    for scope in scopes:
+        _check_scope(scope, f"{where}.scopes")
+    parts = {scope: _part(root, name, f"{where}.scopes.{scope}") for scope, name in scopes.items()}
     outside = base.form(str(found["base"])).float_type
     for scope, part in parts.items():
         if part.lowering == "none" and part.tf32 != base.tf32:
@@ -65,6 +67,16 @@ def precision(root: Path, found: object, where: str) -> Precision:
         form = part.form(str(scopes[scope]))
         forms[scope] = asdict(replace(form, rest=outside) if form.quantised else form)
     return parse(Precision, {**asdict(base), "base": str(found["base"]), "scopes": forms}, where)
+
+
+def _check_scope(scope: object, where: str) -> None:
+    """One scope has one way to be written: two would leave open which of them decides."""
+    if not isinstance(scope, str):
+        raise ConfigError(f"the scope {scope} is not text", where=where, hint=f"write '{scope}' in quotes")
+    parts = [part for part in scope.split("/") if part.strip()]
+    if not parts or "/".join(parts) != scope:
+        hint = f"write '{'/'.join(part.strip() for part in parts)}'" if parts else "'base' is for everything else"
+        raise ConfigError(f"'{scope}' is not a scope", where=where, hint=hint)
 
 
 def _part(root: Path, name: object, where: str) -> Precision:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from trtbuild.graphs.scopes import NodeEntry
 
+_LISTED = 12  # scopes that an error names
 EXCLUDED = Form("fp32", "none")
 
 
@@ -72,7 +73,10 @@ def scoped(
         if not members:
             known = (n for node in present for n in names_of(entries.get(node.name))[1::2] or [node.name])
             parts = {part for name in known for part in _scopes_of(name, scope.count("/") + 1)}
-            raise ConfigError(f"no node is in scope '{scope}'", where=places[scope], hint=did_you_mean(scope, parts))
+            hint = did_you_mean(scope, parts)
+            if hint.startswith("valid: ") and len(parts) > _LISTED:
+                hint = "'trtbuild options scopes model=…' lists them"
+            raise ConfigError(f"no node is in scope '{scope}'", where=places[scope], hint=hint)
     kinds = {node.op_type for node in present}
     for op_type in lowering.exclude_ops:
         if op_type not in kinds:
