@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import zipfile
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from trtbuild.arrays.arrayfile import Rows, StoredArray, open_npy, open_npz, rows_of, write_npz
 
+NPZ_MD5 = "825106a6ce4bab67f8148558f9dccbce"
 ARRAYS: dict[str, Any] = {
     "f": np.arange(24, dtype=np.float32).reshape(4, 3, 2), "half": np.float16([[1.5], [-2]]), "flag": np.array([True]),
     "big": np.arange(3, dtype=">i8"),
@@ -43,6 +45,13 @@ def test_an_npy_file_is_read_alike(tmp_path: Path, array: Any) -> None:
     np.save(tmp_path / "a.npy", array)
 
     np.testing.assert_array_equal(open_npy(tmp_path / "a.npy")[0:2], array[0:2])
+
+
+def test_an_npz_has_the_same_bytes_in_every_python(tmp_path: Path) -> None:
+    """Those of zipfile since Python 3.11.4; tests/integration/test_pythons.py compares others with them."""
+    write_npz(tmp_path / "a.npz", {"a": np.arange(5, dtype=np.float32), "b": np.array(True)})
+
+    assert hashlib.md5((tmp_path / "a.npz").read_bytes()).hexdigest() == NPZ_MD5
 
 
 def test_an_npz_is_written_as_numpys_own_writer_does(tmp_path: Path) -> None:

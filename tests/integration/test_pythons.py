@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.arrays.test_arrayfile import NPZ_MD5
 from tests.integration.conftest import ROOT
 from trtbuild.toolchains.uvenv import uv_program
 
@@ -24,6 +25,13 @@ layers = [keras.layers.Input((16, 16, 3), name="image"), keras.layers.Conv2D(8, 
 keras.Sequential(layers).save("small.keras")
 image = numpy.random.default_rng(0).uniform(0, 1, (8, 16, 16, 3)).astype("float32")
 numpy.savez("data.npz", image=image)
+"""
+NPZ = """
+import hashlib, io, numpy
+from trtbuild.arrays.arrayfile import write_npz
+file = io.BytesIO()
+write_npz(file, {"a": numpy.arange(5, dtype=numpy.float32), "b": numpy.array(True)})
+print(hashlib.md5(file.getvalue()).hexdigest())
 """
 
 
@@ -77,6 +85,7 @@ def test_the_wheel_installs_and_builds(version: str, wheel: Path, tmp_path: Path
     run(*install, "-r", ROOT / "requirements.txt", cwd=tmp_path)
     run(*install, "--no-deps", wheel, cwd=tmp_path)
     run(uv_program(), "pip", "check", "--python", environment / "bin" / "python", cwd=tmp_path)
+    assert run(environment / "bin" / "python", "-c", NPZ, cwd=tmp_path).strip() == NPZ_MD5
     run(environment / "bin" / "python", "-c", MODEL, cwd=tmp_path)
     command = environment / "bin" / "trtbuild"
     run(command, "init", "ws", "--from=small.keras", "--calibration=data.npz", "--validation=data.npz", cwd=tmp_path)

@@ -26,6 +26,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+_ZIP64 = 45  # the version of the format that has it
 _DAMAGED = (ValueError, EOFError, SyntaxError, RuntimeError, LookupError, TypeError, ArithmeticError, MemoryError)
 Array = np.ndarray
 CHUNK_BYTES = 1 << 20  # copied at once; larger ones are no faster
@@ -181,6 +182,18 @@ def _words(error: Exception) -> str:
     return (said.splitlines() or [type(error).__name__])[0]
 
 
+class _Entry(zipfile.ZipInfo):
+    """A ZIP64 entry as Python writes it since 3.11.4; before, it wrote other bytes for the same (gh-103861)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.create_version = self.extract_version = _ZIP64
+
+    def FileHeader(self, zip64: bool | None = None) -> bytes:
+        header = super().FileHeader(zip64)
+        return header[:18] + b"\xff" * 8 + header[26:]  # the two sizes, which are in the extra field
+
+
 def write_npz(
     path: Path | IO[bytes], arrays: Mapping[str, npt.ArrayLike | StoredArray], *, texts: bool = False
 ) -> None:
@@ -194,7 +207,7 @@ def write_npz(
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name in sorted(arrays):
             array = arrays[name]
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+            with archive.open(_Entry(f"{name}.npy"), "w", force_zip64=True) as entry:
                 if not isinstance(array, StoredArray):
                     np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=texts)
                     continue
