@@ -40,12 +40,13 @@ def test_scales_are_tensorflows_to_the_last_bit() -> None:
 
 
 def test_a_symmetric_range_may_fall_to_the_other_side() -> None:
-    """Where float32 puts 127.5 below the half, the zero is 127; int8 lacks the uppermost step then."""
+    """Where float32 puts 127.5 below the half, as for -1 to 1, the zero is 127; int8 has the steps negated."""
     ends = np.linspace(0.1, 10, 400, dtype=F)
-    grid = fake_quant(-ends, ends, narrow=False, axis=0)
+    grids = [fake_quant(F([-end]), F([end]), narrow=False, axis=None) for end in ends]
 
-    assert {(-128, 127), (-127, 128)} == {*zip(grid.low.tolist(), grid.high.tolist(), strict=True)}
-    assert grid.is_int8 and grid.cut().high.max() == 127 and grid.cut().low.min() == -128
+    assert {(-128, 127), (-127, 128)} == {(grid.low.item(), grid.high.item()) for grid in grids}
+    assert all(grid.is_int8 != grid.is_mirrored for grid in grids) and of(-1, 1)[:2] == (-127, 128)
+    assert all(grid.is_int8 or grid.mirrored().is_int8 for grid in grids)
 
 
 def test_only_symmetric_ranges_are_int8() -> None:

@@ -109,6 +109,7 @@ def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) 
     """
     import onnx
 
+    from trtbuild.graphs.graph import all_nodes
     from trtbuild.graphs.placement import scoped
 
     path = folder / "model.onnx"
@@ -124,17 +125,18 @@ def written(model: onnx.ModelProto, how: Options, folder: Path, finder: Finder) 
 
         kept = uncalibrated.lower(model, how.lowering, found)
         path.write_bytes(model.SerializeToString())
-    kinds = {node.name: node.op_type for node in model.graph.node}
+    kinds = {node.name: node.op_type for node in all_nodes(model.graph)}
     return path, [_left(finder, name, kinds, why) for name, why in kept.items() if why != "excluded by overrides"]
 
 
 def _left(finder: Finder, node: str, kinds: Mapping[str, str], why: str) -> Problem:
     """One operation that is not quantised though that was requested."""
-    from trtbuild.graphs.trainedint8 import UNTRAINED, UNTRAINED_HINT
+    from trtbuild.graphs import trainedint8
 
-    if why.startswith(UNTRAINED):
-        words = "it is not quantised: an operand has no fake quantisation"
-        return finder.noticed("precision", "warning", node, kinds.get(node, ""), words, UNTRAINED_HINT)
+    said = trainedint8.reason(why)
+    if said is not None:
+        words = f"it is not quantised: {said[0]}"
+        return finder.noticed("precision", "warning", node, kinds.get(node, ""), words, said[1])
     return finder.noticed("precision", "note", node, kinds.get(node, ""), f"it is not quantised: {why}", _STAYS)
 
 

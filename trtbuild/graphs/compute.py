@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild.graphs import agreement
 from trtbuild.graphs.cast import DYNAMIC
-from trtbuild.graphs.graph import all_nodes, element_types, inferred, producers
+from trtbuild.graphs.graph import all_graphs, all_nodes, element_types, inferred, producers
 
 if TYPE_CHECKING:
     import onnx
@@ -23,10 +23,10 @@ def promised(model: onnx.ModelProto) -> dict[str, str]:
     """
     import onnx
 
-    types, made_by = element_types(model), producers(model.graph)
+    types, graphs = element_types(model), list(all_graphs(model.graph))
     nodes = list(all_nodes(model.graph))  # the bodies of loops and branches compute, too
-
-    constants = {tensor.name for tensor in model.graph.initializer}
+    made_by = {name: node for graph in graphs for name, node in producers(graph).items()}
+    constants = {tensor.name for graph in graphs for tensor in graph.initializer}
 
     def operand(name: str) -> str:
         source, producer = name, made_by.get(name)

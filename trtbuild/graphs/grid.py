@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 INT8 = (-128, 127)
 BITS = 8
-# TensorFlow puts the zero of a symmetric range at 128, or at 127 where float32 falls to the other side of the half.
-_MIRRORED = (-127, 128)
 _HALF = np.float32(0.5)
 INITIAL = np.array(
     6, np.float32
@@ -42,8 +40,17 @@ class Grid:
 
     @property
     def is_int8(self) -> bool:
-        """Whether int8 holds all of it, a last step of a symmetric range excepted (:meth:`cut`)."""
-        return bool((self.low >= INT8[0]).all() and (self.cut().high <= INT8[1]).all())
+        """Whether int8 holds all of it."""
+        return bool((self.low >= INT8[0]).all() and (self.high <= INT8[1]).all())
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether int8 holds all of it with the other sign: a symmetric range whose zero TensorFlow puts at 127."""
+        return bool((self.low >= -INT8[1]).all() and (self.high <= -INT8[0]).all())
+
+    def mirrored(self) -> Grid:
+        """The same steps with the other sign."""
+        return replace(self, low=-self.high, high=-self.low)
 
     @property
     def doubt(self) -> str:
@@ -53,11 +60,6 @@ class Grid:
         initial = fake_quant(-INITIAL, INITIAL, narrow=bool((self.low > INT8[0]).all()), axis=None)
         same = bool((self.scale == initial.scale).all()) and not self.even
         return f"is still {-INITIAL} to {INITIAL}, where TensorFlow's ranges start" if same else ""
-
-    def cut(self) -> Grid:
-        """Without the step 128 of a symmetric range, which int8 does not have."""
-        mirrored = (self.low >= _MIRRORED[0]) & (self.high == _MIRRORED[1])
-        return replace(self, high=np.where(mirrored, INT8[1], self.high))
 
     @property
     def zero_point(self) -> Array:

@@ -10,7 +10,7 @@ from trtbuild.base.errors import LowerError, first_line
 from trtbuild.core.spec import Form
 from trtbuild.graphs import blocks, onescale, qdq, residuals, trainedint8
 from trtbuild.graphs.cast import HALF_SCALES, Casts, cast_graph
-from trtbuild.graphs.graph import SMALL_BYTES, all_nodes, element_types, opset_of
+from trtbuild.graphs.graph import SMALL_BYTES, all_graphs, all_nodes, element_types, opset_of
 from trtbuild.graphs.qdq import Quantisation
 from trtbuild.graphs.residuals import Shortcut
 from trtbuild.graphs.trained import OPERATIONS
@@ -71,7 +71,11 @@ def quantised_nodes(model: onnx.ModelProto, placement: Placement) -> tuple[list[
         if other := next((form for form in lowering.forms if form.quantised and form.kind != "int8"), None):
             what = f"the source was trained for int8, so it is not quantised as {other.kind}"
             raise LowerError(what, where="lower", hint="choose precision=int8")
-        released = {n.name for n in model.graph.node if n.op_type in OPERATIONS and not placement.of(n).quantised}
+        for body in all_graphs(model.graph):
+            if body is not model.graph:  # int8 in loops and branches: where training has put it
+                more, why = qdq.candidates(body, element_types(model), placement)
+                nodes, kept = [*nodes, *more], {**kept, **why}
+        released = {n.name for n in all_nodes(model.graph) if n.op_type in OPERATIONS and not placement.of(n).quantised}
         calibrate = lowering.qat is not None and lowering.qat.calibrates
         return trainedint8.settle(model, nodes, kept, released, calibrate=calibrate)
     used = {placement.scope_of(node) for node in nodes}

@@ -1,7 +1,8 @@
 """uint8 Q/DQ to int8: a range that is not symmetric becomes one that is, since TensorRT's int8 has no zero point.
 
 The larger side of the range stays, and gets 127 steps; what was clamped stays clamped.  So a ReLU's range from 0 to m
-keeps m, and its steps become twice as coarse.
+keeps m, and its steps become twice as coarse.  Where the zero is at 127, as it is in some channels of weights with
+symmetric ranges, the steps stay, without the last of 256.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from trtbuild.arrays.arrayfile import Array
 
-LARGEST = 127
+LARGEST, LEAST = 127, -128
+_CENTRED = (127, 128)  # zero points of symmetric ranges
 _UINT8 = 2  # onnx.TensorProto.UINT8
 PAIR = ("QuantizeLinear", "DequantizeLinear")
 
@@ -76,7 +78,8 @@ class _Writer:
             if _is_unsigned(node, self._constants):
                 weights = node.op_type == PAIR[1] and node.input[0] in self._constants
                 scale, zero = self._array(node.input[1]), self._array(node.input[2]).astype(np.int64)
-                coarse = (np.maximum(zero, 255 - zero) * scale / np.float32(LARGEST)).astype(np.float32)
+                wider = (np.maximum(zero, 255 - zero) * scale / np.float32(LARGEST)).astype(np.float32)
+                coarse = np.where(np.isin(zero, _CENTRED), scale, wider)
                 if node.op_type == PAIR[0]:
                     nodes += self._clamps(node, scale, zero, coarse)
                 if weights:
@@ -96,7 +99,7 @@ class _Writer:
         maker, made = self._makers.get(node.input[0]), []
         positive = maker is not None and maker.op_type in NOT_NEGATIVE and bool((zero == 0).all())
         for kind, bound, needed in (
-            ("Max", low, bool((low > -LARGEST * coarse).any()) and not positive),
+            ("Max", low, bool((low > LEAST * coarse).any()) and not positive),
             ("Min", high, bool((high < LARGEST * coarse).any())),
         ):
             if needed and not (maker is not None and maker.op_type == kind):
@@ -112,7 +115,7 @@ class _Writer:
         shape = [-1 if i == axis % steps.ndim else 1 for i in range(steps.ndim)] if scale.ndim else []
         old, new, zeros = (part.reshape(shape) for part in (scale, coarse, zero))
         rounded = np.rint((steps.astype(np.float32) - zeros) * old / new)
-        return self._constant(f"{node.input[0]}/int8", np.clip(rounded, -LARGEST, LARGEST).astype(np.int8))
+        return self._constant(f"{node.input[0]}/int8", np.clip(rounded, LEAST, LARGEST).astype(np.int8))
 
     def _array(self, name: str) -> Array:
         array: Array = self._onnx.numpy_helper.to_array(self._constants[name])

@@ -1,14 +1,16 @@
 """Fake quantisation as Q/DQ: a placeholder node with its grid, and the pairs that it becomes behind the exporter.
 
 The exporter sees one operation of a foreign domain, so that it neither folds weights through it nor moves its halves.
-A grid that int8 holds becomes int8; any other becomes uint8, which ONNX Runtime computes as TensorFlow does and
+A grid that int8 holds becomes int8.  TensorFlow puts the zero of a symmetric range at 128, or at 127 where float32
+falls to the other side of the half, as for -1 to 1: its steps -127 to 128 are int8's with the other sign, so a pair
+stands between two negations.  Any other grid becomes uint8, which ONNX Runtime computes as TensorFlow does and
 ``graphs/symmetric.py`` turns into int8.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
     from trtbuild.arrays.arrayfile import Array
 
-DOMAIN, KIND = "trtbuild", "FakeQuantisation"
+DOMAIN, KIND = "trtbuild", "FakeQuantisation"  # tf2onnx drops the domain in branches
+NEGATION = "Neg"
 # The operands that decide in which precision an operation computes; any other reader gets the values as floats.
 OPERATIONS, OPERANDS = ("Conv", "ConvTranspose", "MatMul", "Gemm"), 2
 STAND_IN = "weight/"  # inputs of these names are weights whose values are not there, in a check
@@ -46,7 +49,7 @@ def write_pairs(model: onnx.ModelProto) -> dict[str, str]:
         operations whose range looks as if it was never trained, and why.
     """
     graphs = list(all_graphs(model.graph))
-    if not any(node.domain == DOMAIN for graph in graphs for node in graph.node):
+    if not any(node.op_type == KIND for graph in graphs for node in graph.node):
         return {}
     constants = {tensor.name: tensor for graph in graphs for tensor in graph.initializer}
     doubts: dict[str, str] = {}
@@ -61,9 +64,13 @@ def write_pairs(model: onnx.ModelProto) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Weight:
-    """Quantised weights on their way to a reader: whole steps, a zero point and a scale for every element."""
+    """Quantised weights on their way to a reader: whole steps, a zero point and a scale for every element.
+
+    ``negated``: the steps are of the weights with the other sign.
+    """
 
     op: str
+    negated: bool
     steps: Array
     zero: Array
     scale: Array
@@ -93,7 +100,7 @@ class _Writer:
     def run(self) -> None:
         for original in list(self._graph.node):
             node = self._onnx.NodeProto.FromString(original.SerializeToString())
-            if node.domain == DOMAIN:
+            if node.op_type == KIND:
                 self._placeholder(node)
             elif not (node.input and node.input[0] in self._weights and self._moved(node)):
                 for slot, name in enumerate(node.input):
@@ -114,11 +121,17 @@ class _Writer:
         if array is None:
             self._activation(node, grid, held["rank"])
             return
-        grid, kind = _typed(grid)
-        zero = grid.zero_point if kind is np.uint8 else np.zeros_like(grid.low)
+        steps = grid.quantise(array)
+        low, high = (grid.low, grid.high) if node.input[0] in self._stand_ins else (steps.min(), steps.max())
+        needed, sign, zero = replace(grid, low=low, high=high), 1, np.zeros_like(grid.low)
+        kind: type[np.int8] | type[np.uint8] = np.int8
+        if not needed.is_int8 and needed.is_mirrored:
+            sign = -1
+        elif not needed.is_int8:
+            kind, zero = np.uint8, grid.zero_point
         zeros, scales = (np.broadcast_to(grid.spread(part, array.ndim), array.shape) for part in (zero, grid.scale))
-        quantised = (grid.quantise(array) + zeros).astype(kind)
-        self._take(node.output[0], _Weight(node.name, quantised, zeros.astype(kind), scales))
+        quantised = (sign * steps + zeros).astype(kind)
+        self._take(node.output[0], _Weight(node.name, sign < 0, quantised, zeros.astype(kind), scales))
 
     def _values(self, name: str) -> Array | None:
         """Of a constant; zeros for weights that a check stands in for."""
@@ -134,7 +147,7 @@ class _Writer:
         moved = [moved_array(node, part, self._constants) for part in (held.steps, held.zero, held.scale)]
         parts = [part for part in moved if part is not None]
         if len(parts) == len(moved):
-            self._take(node.output[0], _Weight(held.op, *parts))
+            self._take(node.output[0], _Weight(held.op, held.negated, *parts))
         return len(parts) == len(moved)
 
     def _take(self, name: str, weight: _Weight) -> None:
@@ -154,7 +167,7 @@ class _Writer:
         scale, zero = (None, None) if axis is None else (_along(held.scale, axis), _along(held.zero, axis))
         if scale is None or zero is None:
             stem = f"{name}/trained"
-            floats = (held.steps.astype(np.float32) - held.zero) * held.scale
+            floats = (held.steps.astype(np.float32) - held.zero) * held.scale * (-1 if held.negated else 1)
             return self._once((name, None), lambda: self._constant(stem, floats.astype(np.float32)))
         if (scale == scale[0]).all() and (zero == zero[0]).all():
             scale, zero, axis = scale[0], zero[0], None
@@ -166,7 +179,8 @@ class _Writer:
             self._names.add(stem)
             parts = {"q": held.steps, "scale": scale, "zero_point": zero}
             inputs = [self._constant(f"{stem}/{part}", array) for part, array in parts.items()]
-            return self._node("DequantizeLinear", held.op, inputs, f"{stem}/dq", axis=axis)
+            made = self._node("DequantizeLinear", held.op, inputs, f"{stem}/dq", axis=axis)
+            return self._node(NEGATION, held.op, [made], f"{stem}/negated") if held.negated else made
 
         return self._once((name, -1 if axis is None else axis), make)
 
@@ -176,8 +190,11 @@ class _Writer:
         return self._made[key]
 
     def _activation(self, node: onnx.NodeProto, grid: Grid, rank: int) -> None:
-        op, name = node.name, node.input[0]
-        grid, kind = _typed(grid)
+        op, name, output = node.name, node.input[0], node.output[0]
+        kind = np.int8 if grid.is_int8 or grid.is_mirrored else np.uint8
+        if negated := grid.is_mirrored and not grid.is_int8:
+            grid = grid.mirrored()
+            name = self._node(NEGATION, op, [name], f"{op}/negated")
         zero = grid.zero_point if kind is np.uint8 else np.zeros_like(grid.low)
         limits, maker = np.iinfo(kind), self._makers.get(name)
         positive = maker is not None and maker.op_type in NOT_NEGATIVE and bool((grid.low <= 0).all())
@@ -195,7 +212,10 @@ class _Writer:
             self._constant(f"{op}/zero_point", zero.astype(kind).reshape(flat)),
         ]
         quantised = self._node("QuantizeLinear", op, [name, *pair], f"{op}/q", axis=grid.axis)
-        self._node("DequantizeLinear", op, [quantised, *pair], node.output[0], axis=grid.axis)
+        made = f"{op}/dq" if negated else output
+        self._node("DequantizeLinear", op, [quantised, *pair], made, axis=grid.axis)
+        if negated:
+            self._node(NEGATION, op, [made], output)
 
     def _constant(self, name: str, array: Array | np.generic) -> str:
         contiguous = np.ascontiguousarray(array).reshape(array.shape)
@@ -210,10 +230,6 @@ class _Writer:
         self._names.add(name)
         self._nodes.append(self._onnx.helper.make_node(kind, inputs, [output], name=name, axis=axis))
         return output
-
-
-def _typed(grid: Grid) -> tuple[Grid, type[np.int8] | type[np.uint8]]:
-    return (grid.cut(), np.int8) if grid.is_int8 else (grid, np.uint8)
 
 
 def _along(values: Array, axis: int) -> Array | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trtbuild.graphs.graph import producers
+from trtbuild.graphs.trained import NEGATION
 
 if TYPE_CHECKING:
     import onnx
@@ -19,7 +20,7 @@ def unequal(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, tuple[float, .
 
     def scale(name: str) -> float | None:
         maker = makers.get(name)
-        while maker is not None and maker.op_type in ("Transpose", "Reshape", "Identity", "Relu", "MaxPool"):
+        while maker is not None and maker.op_type in ("Transpose", "Reshape", "Identity", "Relu", "MaxPool", NEGATION):
             maker = makers.get(maker.input[0])
         if maker is None or maker.op_type != "DequantizeLinear" or maker.input[0] in constants:
             return None

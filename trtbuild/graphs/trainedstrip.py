@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trtbuild.graphs.graph import all_graphs, all_nodes, drop_unused_initialisers, producers
-from trtbuild.graphs.trained import NOT_NEGATIVE
+from trtbuild.graphs.trained import NEGATION, NOT_NEGATIVE
 
 if TYPE_CHECKING:
     import onnx
 
     from trtbuild.arrays.arrayfile import Array
+
+_HALVES = ("QuantizeLinear", "DequantizeLinear", "Max", "Min", NEGATION)
 
 
 def dequantised(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> Array:
@@ -29,12 +31,11 @@ def dequantised(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto])
 
 
 def drop_unread_pairs(graph: onnx.GraphProto) -> None:
-    """Remove halves of pairs whose result is not read, and clamps that stood before them."""
+    """Remove halves of pairs whose result is not read, and clamps and negations that stood beside them."""
     while True:
         read = {name for node in all_nodes(graph) for name in node.input} | {value.name for value in graph.output}
         unread = [
-            node for node in graph.node
-            if node.op_type in ("QuantizeLinear", "DequantizeLinear", "Max", "Min") and node.output[0] not in read
+            node for node in graph.node if node.op_type in _HALVES and node.output[0] not in read
         ]  # fmt: skip
         for node in unread:
             graph.node.remove(node)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FAKE = ("FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
 _PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D")
 KINDS = (*FAKE, *(f"QuantizeAndDequantize{version}" for version in ("", "V2", "V3", "V4")))
+HINT = "int8 takes 8 bits, and a range that training has fixed (docs/qat.md)"
 BITS = "quantises to {} bits, and int8 has 8"
 
 
@@ -146,6 +147,10 @@ def _read(graph: Graph, node: Node) -> grid.Grid | str:
         low, high = values[0].min(axis=others), values[0].max(axis=others)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         return "has a range that is not finite"
+    if ((low >= high) & ((low != 0) | (high != 0))).any() and (fake or node.get_attr_value("range_given", 0)):
+        worst = int(np.argmax(np.reshape(low - high, -1)))
+        ends = " to ".join(f"{np.reshape(end, -1)[worst]:g}" for end in (low, high))
+        return f"has the range {ends}, whose end is not above its beginning"
     narrow = bool(node.get_attr_value("narrow_range", 0))
     if fake:
         return grid.fake_quant(low, high, narrow=narrow, axis=axis)

@@ -222,7 +222,7 @@ def _unknown(model: onnx.ModelProto, said: Sequence[str]) -> tuple[Unknown, ...]
             whole = re.compile(rf"(?<![\w/.-]){re.escape(node.name)}(?![\w/.-])")
             about = (line for line in said if node.name and whole.search(line))
             reason = next((line for line in about if not any(sign in line for sign in _NO_REASON)), "")
-            found.append(Unknown(node.name, node.op_type, reason))
+            found.append(Unknown(node.name, node.op_type, reason.removeprefix(f"{node.name}: ")))
     return tuple(found)
 
 
@@ -236,7 +236,9 @@ def _unknown_ops(found: Conversion) -> ExportError:
         lines.append(f"{node.kind} {origin}" + (f": {node.reason}" if node.reason else ""))
     kinds = ", ".join(sorted({node.kind for node in found.unknown}))
     first = f"{len(lines)} operation(s) cannot be exported to ONNX: {kinds}; first: {lines[0]}"
-    return ExportError(first, where="export", hint="rewrite them with supported operations", details=tuple(lines))
+    fake = all(node.kind in fakequant.KINDS for node in found.unknown)
+    hint = fakequant.HINT if fake else "rewrite them with supported operations"
+    return ExportError(first, where="export", hint=hint, details=tuple(lines))
 
 
 def raise_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:

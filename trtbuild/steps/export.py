@@ -21,7 +21,7 @@ from trtbuild.documents.verdict import WarningDocument
 if TYPE_CHECKING:
     from trtbuild.graphs.folding import TfOp
 
-VERSION = 4
+VERSION = 5
 UNTRAINED_HINT = "train with fake quantisation switched on, and save the model after it"
 
 

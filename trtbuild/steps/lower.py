@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from trtbuild.graphs.placement import Placement
     from trtbuild.graphs.trainedadmission import Admission
 
-VERSION = 3
+VERSION = 4
 # Keys of a precision that are part of a recipe where they are not at their defaults.
 _FORM = {
     "rest": "float32", "block": 0, "activations": False, "weight_scales": "auto", "quantize_depthwise": False,

@@ -14,7 +14,7 @@ from trtbuild.core.spec import Variant
 from trtbuild.core.step import Out, Step
 from trtbuild.core.warning import StepWarning
 
-VERSION = 1
+VERSION = 2
 GRAPH = "symmetric.onnx"
 
 
