@@ -10,7 +10,7 @@ from tests.support.graphs import graph
 from trtbuild.bugreport import matrix
 from trtbuild.bugreport.matrix import Entry, Row
 from trtbuild.config import named
-from trtbuild.core.spec import Lowering, Toolchain
+from trtbuild.core.spec import Lowering, Target, Toolchain
 
 HERE = version("tensorrt-rtx")
 GOOD, BAD = "float[2] x => float[2] y { y = Relu(x) }", "float[1,2,2] x => float[1] y { y = Det(x) }"
@@ -41,7 +41,7 @@ def test_versions_are_asked_and_absent_ones_said(tmp_path: Path) -> None:
         "gone": Toolchain("tensorrt-rtx", "0.0.1", ("tensorrt-rtx==0.0.1",), ()),
     }
     entries = [Entry("bad", "fp32", graph(BAD)), Entry("good", "fp32", graph(GOOD)), Entry("x", "int8", why_not="no")]
-    rows = matrix.ask(entries, versions, {}, tf32=False, gpu="none", folder=tmp_path, install=False,
+    rows = matrix.ask(entries, versions, Target(), {}, tf32=False, gpu="none", folder=tmp_path, install=False,
                       scrub=str, say=lambda line: None)  # fmt: skip
 
     assert [(r.graph, r.tensorrt, r.outcome) for r in rows] == [

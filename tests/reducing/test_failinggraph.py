@@ -10,7 +10,7 @@ import pytest
 from tests.support.graphs import graph
 from trtbuild.base.errors import ConfigError, ToolchainError
 from trtbuild.core.complaint import Complaint
-from trtbuild.core.spec import Lowering
+from trtbuild.core.spec import Lowering, Target
 from trtbuild.reducing import failinggraph
 from trtbuild.reducing.faults import SourceFault, TensorrtFault
 from trtbuild.reducing.subject import Subject
@@ -24,7 +24,7 @@ REFUSED = Answer("parse", "parse", (Complaint("Neg_0", "Neg", "parse", "no"), Co
 def subject(golden: list[float] | None = None) -> Subject:
     feeds = {"x": np.array([1, 2], np.float32)}
     wanted = {} if golden is None else {"y": np.array(golden, np.float32)}
-    return Subject(MODEL, MODEL, {}, {}, Lowering(), {"rtx-1.7": None}, "a model", "net", TOLERANCES["none"],
+    return Subject(MODEL, MODEL, {}, {}, Lowering(), {"rtx-1.7": None}, Target(), "a model", "net", TOLERANCES["none"],
                    feeds=feeds, golden=wanted, compare=True)  # type: ignore[dict-item]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from trtbuild.bugreport import controls, environment
 from trtbuild.bugreport.environment import Environment
 from trtbuild.config import named
 from trtbuild.core.complaint import PHRASES
-from trtbuild.core.spec import Lowering, Toolchain
+from trtbuild.core.spec import Lowering, Target, Toolchain
 from trtbuild.reducing import failinggraph
 from trtbuild.reducing.faults import LoweringFault, TensorrtFault, dynamic_inputs
 from trtbuild.reducing.reproducer import Reproducer
@@ -91,8 +91,8 @@ def _ask(
     install: bool, scrub: Scrub, say: Say,
 ) -> list[Row]:  # fmt: skip
     profiles = {**reproducer.subject.profiles, **reproducer.profiles}
-    return ask(entries, versions, profiles, tf32=reproducer.subject.tf32, gpu=gpu, folder=folder, install=install,
-               scrub=scrub, say=say)  # fmt: skip
+    return ask(entries, versions, reproducer.subject.target, profiles, tf32=reproducer.subject.tf32, gpu=gpu,
+               folder=folder, install=install, scrub=scrub, say=say)  # fmt: skip
 
 
 def _compared(reproducer: Reproducer, gpu: str) -> list[Row]:
@@ -128,7 +128,7 @@ def _in_precision(reproducer: Reproducer, lowering: Lowering) -> tuple[str, str]
     return DIFFER if other.relative >= fault.least else LESS, says
 
 
-_OTHERS = ("float16", "bfloat16", "int8")  # what every device of the default target has
+_OTHERS = ("float16", "bfloat16", "int8")  # what every device that a target may have has
 
 
 def in_precisions(graph: str, model: onnx.ModelProto, own: Lowering, others: Iterable[Lowering]) -> list[Entry]:
@@ -160,8 +160,8 @@ def in_precisions(graph: str, model: onnx.ModelProto, own: Lowering, others: Ite
 
 
 def ask(
-    entries: Sequence[Entry], versions: Mapping[str, Toolchain], profiles: Profiles, *, tf32: bool, gpu: str,
-    folder: Path, install: bool, scrub: Scrub, say: Say,
+    entries: Sequence[Entry], versions: Mapping[str, Toolchain], target: Target, profiles: Profiles, *, tf32: bool,
+    gpu: str, folder: Path, install: bool, scrub: Scrub, say: Say,
 ) -> list[Row]:  # fmt: skip
     """Rows in the order of entries; a version that cannot be installed is not tried."""
     rows = [Row(e.graph, e.precision, "-", "", gpu, NOT_TRIED, scrub(e.why_not)) for e in entries if e.model is None]
@@ -171,7 +171,7 @@ def ask(
             continue
         say(f"asking {name}")
         try:
-            with failinggraph.prober(name, toolchain, install=install) as prober:
+            with failinggraph.prober(name, toolchain, target, install=install) as prober:
                 for entry in wanted:
                     answer = prober.ask(_question(entry, profiles, tf32, folder / "matrix.onnx"))
                     rows.append(row(entry, name, toolchain.version, gpu, answer, scrub))

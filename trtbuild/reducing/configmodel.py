@@ -58,7 +58,7 @@ def of_model(workspace: Workspace, overrides: Sequence[str], *, install: bool) -
         onnx.load(steps["lower"] / "lowered.onnx"), exported,
         {name: list(spec.shapes[1]) for name, spec in inputs.items()},
         {name: [list(s) for s in spec.shapes] for name, spec in inputs.items() if None in spec.shape},
-        lowering, {name: named.toolchain(workspace.root, name) for name in names},
+        lowering, {name: named.toolchain(workspace.root, name) for name in names}, variant.spec.target,
         "a model of a workspace", variant.names.model,
         TOLERANCES[lowering.coarsest] if limit is None else Tolerance(limit, 0.0),
         scoped(exported, lowering, scopes["nodes"]), feeds, _head(steps["reference"] / "outputs.npz", rows),

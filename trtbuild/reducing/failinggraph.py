@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError, ToolchainError
-from trtbuild.core.spec import Toolchain
+from trtbuild.core.spec import Target, Toolchain
 from trtbuild.reducing import graphvalues
 from trtbuild.reducing.failure import WANTED, Failure, choose
 from trtbuild.reducing.faults import Ask, Fault, LoweringFault, SourceFault, TensorrtFault, all_names
@@ -39,14 +39,17 @@ class FailingGraph:
 
 
 @contextmanager
-def prober(name: str, toolchain: Toolchain, *, install: bool, limit_s: float = QUESTION_S) -> Iterator[Prober]:
-    """A process of one TensorRT version, which is installed if that is allowed.
+def prober(
+    name: str, toolchain: Toolchain, target: Target, *, install: bool, limit_s: float = QUESTION_S
+) -> Iterator[Prober]:
+    """A process of one TensorRT version that compiles for a target; it is installed if that is allowed.
 
     Raises:
         ToolchainError: the version is not installed.
     """
     with Prober(interpreter(name, toolchain, install=install), toolchain.flavour, toolchain.version,
-                supported=toolchain.compute_capabilities, limit_s=limit_s) as made:  # fmt: skip
+                supported=toolchain.compute_capabilities, limit_s=limit_s,
+                compute_capabilities=target.compute_capabilities) as made:  # fmt: skip
         yield made
 
 

@@ -96,7 +96,7 @@ def reproducer_of(request: ReductionRequest, say: Say, *, cases: bool) -> Iterat
         folder = Path(name)
         subject = subject_of(request, folder, workspace, cases=cases)
         version = subject.versions[subject.version]
-        with failinggraph.prober(subject.version, version, install=request.install) as prober:
+        with failinggraph.prober(subject.version, version, subject.target, install=request.install) as prober:
             found = failinggraph.find(subject, prober.ask, wanted, folder)
             say(f"{found.fault.target.kind} with tensorrt={subject.version}: {found.fault.seen.words}")
             feeds = subject.feeds if subject.case is not None else {}  # a user's data do not belong in a report

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.text import did_you_mean
-from trtbuild.core.spec import Lowering, Toolchain
+from trtbuild.core.spec import Lowering, Target, Toolchain
 from trtbuild.reducing.sourceparts import Source
 from trtbuild.suite.case import TOLERANCES, Case, Tolerance
 from trtbuild.workers.prober import Profiles
@@ -43,6 +43,7 @@ class Subject:
     profiles: Profiles
     lowering: Lowering
     versions: Mapping[str, Toolchain]
+    target: Target
     title: str
     name: str  # for files
     tolerance: Tolerance
@@ -71,11 +72,11 @@ class Subject:
 
 
 def of_file(path: Path, overrides: Sequence[str]) -> Subject:
-    """An ONNX file, in the precision and for the versions that the overrides name.
+    """An ONNX file, in the precision and for the versions and the target that the overrides name.
 
     Raises:
-        ConfigError: no such file, no ONNX, or a word that a file does not take.  LowerError: the
-        precision cannot be written into it.
+        ConfigError: no such file, no ONNX, or a word that a file does not take.  ToolchainError: the target lacks a
+        type of the precision.  LowerError: the precision cannot be written into it.
     """
     import onnx
 
@@ -88,6 +89,7 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     keys = [word for word in overrides if word.startswith("precision.")]
     given = file_words([word for word in overrides if word not in keys])
     lowering = named.precision(named.root_here(), given.get("precision", "fp32"), keys)
+    versions, target = aimed(given, lowering)
     model = onnxfile.load(path)  # its errors say what is wrong with the file
     externaldata.read(model, path.resolve().parent, str(path))
     chosen = shapes.choose(input_dims(model), None)
@@ -95,13 +97,13 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     found = scoped(model, lowering)
     uncalibrated.lower(lowered, lowering, found)
     return Subject(
-        lowered, model, chosen.concrete, chosen.profiles, lowering, versions_of(given.get("tensorrt", "")),
+        lowered, model, chosen.concrete, chosen.profiles, lowering, versions, target,
         "an ONNX file", path.stem, TOLERANCES[lowering.coarsest], found,
         secrets=(path.stem, str(path.resolve().parent)),
     )  # fmt: skip
 
 
-def file_words(overrides: Sequence[str], known: Sequence[str] = ("precision", "tensorrt")) -> dict[str, str]:
+def file_words(overrides: Sequence[str], known: Sequence[str] = ("precision", "tensorrt", "target")) -> dict[str, str]:
     """The values of ``key=value`` words; a file or a case takes only the ``known`` keys."""
     given = {}
     for word in overrides:
@@ -112,8 +114,14 @@ def file_words(overrides: Sequence[str], known: Sequence[str] = ("precision", "t
     return given
 
 
-def versions_of(names: str) -> dict[str, Toolchain]:
-    """The toolchains that ``A,B`` names; the default one if no name is given."""
+def aimed(given: Mapping[str, str], lowering: Lowering) -> tuple[dict[str, Toolchain], Target]:
+    """The toolchains of ``tensorrt=A,B`` and the target of ``target=NAME``; the default ones where no name is given.
+
+    Raises:
+        ConfigError: an unknown name.  ToolchainError: a device of the target lacks a type of the lowering.
+    """
     from trtbuild.config import named
 
-    return named.toolchains(named.root_here(), [name for name in names.split(",") if name] if names else None)
+    root, names = named.root_here(), [name for name in given.get("tensorrt", "").split(",") if name]
+    target = named.target(root, given.get("target"))
+    return named.fitting_toolchains(root, names or None, target, lowering), target[1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import ConfigError, ExportError
 from trtbuild.base.text import did_you_mean
-from trtbuild.reducing.subject import Neighbour, Subject, file_words, versions_of
+from trtbuild.reducing.subject import Neighbour, Subject, aimed, file_words
 from trtbuild.suite import worker
 from trtbuild.suite.case import Case
 from trtbuild.workers.child import run_job
@@ -54,8 +54,7 @@ def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Pat
     """
     import onnx
 
-    given = file_words(overrides, ("tensorrt",))
-    versions = versions_of(given.get("tensorrt", ""))
+    versions, target = aimed(file_words(overrides, ("tensorrt", "target")), case.lowering)
     others = neighbours(case, root)
     out, about = _exported(case, others, root, folder)
     if about["failed"]:
@@ -64,7 +63,7 @@ def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Pat
     own = not case.packaged
     return Subject(
         onnx.load(out / "lowered.onnx"), onnx.load(out / "exported.onnx"), about["shapes"], about["profiles"],
-        case.lowering, versions, f"the case '{case.id}'" if not own else "a case of the user's own suite", case.id,
+        case.lowering, versions, target, f"the case '{case.id}'" if not own else "a case of the user's own suite", case.id,
         case.tolerance, {}, _arrays(out / "feeds.npz"), _arrays(out / "golden.npz"), case,
         {title: Neighbour(out / one["file"], one["matches"]) for title, one in about["neighbours"].items()}, True,
         secrets=tuple(filter(None, (str(root or ""), *((case.id,) if own else ())))),

@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from trtbuild import toolchains as installed
 from trtbuild.base.workspace import Workspace
-from trtbuild.core.spec import Toolchain
+from trtbuild.core.spec import Target, Toolchain
 from trtbuild.machine.device import cores
 from trtbuild.suite import identity
 from trtbuild.suite.case import Case
@@ -57,8 +57,8 @@ class Results:
 
 
 def examine(
-    cases: Sequence[Case], toolchains: Mapping[str, Toolchain], root: Path | None, *, install: bool = True,
-    limit_s: float = LIMIT_S,
+    cases: Sequence[Case], toolchains: Mapping[str, Toolchain], root: Path | None, *, target: Target = Target(),
+    install: bool = True, limit_s: float = LIMIT_S,
 ) -> Results:  # fmt: skip
     """Results of every case with every version, recorded with the workspace ``root``, or with the user without one.
 
@@ -69,7 +69,9 @@ def examine(
     _examine(cases, results, root, place, progress, limit_s)
     for name, toolchain in toolchains.items():
         want = ToolchainRequest(toolchain.flavour, toolchain.version, toolchain.requirements, name)
-        results.probed[name] = _probe(cases, results, want, toolchain, place, progress, limit_s, install=install)
+        results.probed[name] = _probe(
+            cases, results, want, toolchain, target, place, progress, limit_s, install=install
+        )
     return results
 
 
@@ -123,13 +125,13 @@ def _record(answers: Answers) -> Examined:
 
 
 def _probe(
-    cases: Sequence[Case], results: Results, want: ToolchainRequest, toolchain: Toolchain, place: Path,
-    progress: _Progress, limit_s: float, *, install: bool,
+    cases: Sequence[Case], results: Results, want: ToolchainRequest, toolchain: Toolchain, target: Target,
+    place: Path, progress: _Progress, limit_s: float, *, install: bool,
 ) -> dict[str, Stages]:  # fmt: skip
     from trtbuild.workers.prober import Prober, Question, ask_all
 
     records = Records[dict[StageName, StageDocument]](place / f"probed-{want.name}.jsonl")
-    toolchain_words = [want.flavour, want.version, list(want.requirements)]
+    toolchain_words = [want.flavour, want.version, list(want.requirements), *target.compute_capabilities]
     found: dict[str, Stages] = {}
     keys, questions = {}, {}
     for case in cases:
@@ -153,7 +155,8 @@ def _probe(
     with ExitStack() as stack:
         probers = [
             stack.enter_context(Prober(python, want.flavour, want.version,
-                                       supported=toolchain.compute_capabilities, limit_s=limit_s))
+                                       supported=toolchain.compute_capabilities, limit_s=limit_s,
+                                       compute_capabilities=target.compute_capabilities))
             for _ in range(count)
         ]  # fmt: skip
         for case_id, answer in zip(questions, ask_all(probers, questions.values()), strict=True):

@@ -83,11 +83,8 @@ def _versions(requested: Mapping[str, Toolchain]) -> dict[str, Toolchain]:
     """The named versions if there are several, otherwise every version of the flavour."""
     if len(requested) > 1:
         return dict(requested)
-    from trtbuild.reducing.subject import versions_of
-
-    flavour = next(iter(requested.values())).flavour
-    names = config.options(named.root_here(), "tensorrt")
-    every = versions_of(",".join(names))
+    flavour, root = next(iter(requested.values())).flavour, named.root_here()
+    every = named.toolchains(root, config.options(root, "tensorrt"))
     return {**{name: spec for name, spec in every.items() if spec.flavour == flavour}, **requested}
 
 

@@ -13,7 +13,7 @@ from trtbuild.base.files import write_atomic
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import workspace_here
 from trtbuild.cli import words
-from trtbuild.config import named
+from trtbuild.config import checks, named
 from trtbuild.core.spec import Toolchain
 from trtbuild.suite import document as documents
 from trtbuild.suite import proposal
@@ -27,6 +27,7 @@ HELP = "run over 680 graphs known to trouble TensorRT, and your own, and compare
 EXAMPLES = """\
   trtbuild suite -k "resize and not cubic"
   trtbuild suite tensorrt=rtx-1.6,rtx-1.7 --html suite-pages
+  trtbuild suite target=sm89 --category quantised
 """
 
 
@@ -60,10 +61,18 @@ def run(args: argparse.Namespace) -> int:
         return _list(chosen, as_json=args.json)
     if not chosen:
         raise ConfigError("no case matches", where="suite", hint="see them with: trtbuild suite --list")
-    names = named.names_of(overrides, "tensorrt", "the suite", "choose cases with -k and --category")
-    asked = named.toolchains(root or packaged_conf().parent, names)
+    conf = root or packaged_conf().parent
+    targets = [word for word in overrides if word.startswith("target=")]
+    names = named.names_of(
+        [word for word in overrides if word not in targets], "tensorrt", "the suite",
+        "choose a target=, and cases with -k and --category",
+    )  # fmt: skip
+    aimed = named.target(conf, targets[-1].partition("=")[2] if targets else None)
+    asked = named.toolchains(conf, names)
+    for case in chosen:
+        checks.check_devices(conf, asked, aimed, case.precision, case.lowering.forms)
     limit_s = args.limit or LIMIT_S
-    results = examine(chosen, asked, root, install=args.install, limit_s=limit_s)
+    results = examine(chosen, asked, root, target=aimed[1], install=args.install, limit_s=limit_s)
     machine = machine_class()
     wanted = {name: proposal.expectations(name, root, machine) for name in asked}
     made = documents.make(chosen, asked, results, wanted, machine)
