@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import versions
 from tests.support.autobuild import MODEL, Network
+from trtbuild.base import packaged
 from trtbuild.base.errors import ConfigError, ModelError, ToolchainError
 from trtbuild.base.workspace import find_workspace
 from trtbuild.config.option import content, precision
@@ -24,6 +25,7 @@ from trtbuild.pipeline.auto import Assignment, Search
 from trtbuild.pipeline.autobase import check_names, load_base, uniform
 from trtbuild.pipeline.autodocument import document, precision_file, sentence
 from trtbuild.pipeline.autoresult import first_round, resolve, search
+from trtbuild.reports.auto import render_page
 
 WORDS = ("model=m", "latency=off", "layers=off", "auto.base=fp32", "auto.candidates=[bf16,fp16]")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -130,6 +132,21 @@ def test_the_front_follows_from_the_groups_in_the_document(base: Variant) -> Non
     best = {(e, c) for e, c in sums if not any(a <= e and b <= c and (a, b) != (e, c) for a, b in sums)}
     front = [(point["error"], point["cost"]) for point in made["front"]]
     np.testing.assert_allclose(sorted(front), sorted(best))
+
+
+def test_a_group_that_a_candidate_changes_nothing_of_has_a_page(base: Variant) -> None:
+    """Such as the products of an attention block, of which fp8 leaves some alone; with and without an estimate."""
+    network = Network.seeded(3, 3, PRECISIONS)
+    network.errors[1]["bf16"] = None  # type: ignore[index]
+    search, chosen = searched(base, network, 0.01)
+    made = document(search, chosen, "", None)
+    assert [len(group["choices"]) for group in made["groups"]] == [3, 2, 3]
+    for group in made["groups"]:
+        assert render_page(made, packaged.templates(Path.cwd())).count(group["name"]) > 0
+        group["base_limits"], group["limits"], group["chosen"] = {"arithmetic": 3.0}, {"memory": 2.0}, "fp16"
+    assert "The 3 groups that are not in fp32: arithmetic 9 µs in fp32, memory 6 µs as chosen." in render_page(
+        made, packaged.templates(Path.cwd())
+    )
 
 
 def test_what_tensorrt_breaks_is_left_out(base: Variant) -> None:

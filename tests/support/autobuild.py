@@ -54,7 +54,7 @@ class Network:
         return 10.0 + sum(one[p] for one, p in zip(self.costs, precisions, strict=True)) + self.border * borders
 
     def drop(self, precisions: Sequence[str]) -> float:
-        return 3.0 * sum(one[p] for one, p in zip(self.errors, precisions, strict=True))
+        return 3.0 * sum(one[p] or 0.0 for one, p in zip(self.errors, precisions, strict=True))
 
     def optimum(self, max_drop: float) -> float:
         """The least cost of all assignments within the budget."""
