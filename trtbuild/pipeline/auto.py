@@ -34,6 +34,7 @@ from trtbuild.steps import Declarations
 from trtbuild.store import Store
 
 Build = Callable[[Planned], Outcome]
+KEPT = 8  # of the engines, one in so many is compiled only when the budget is known to lie near it
 EVALUATIONS = 8  # at most, of an assignment's outputs on the whole set
 
 
@@ -82,8 +83,9 @@ class Search:
         self.compile([Point(self.all_in(name), 0.0, 0.0) for name in self.uniform])
         if self.base_precisions not in self.compiled:
             raise ModelError(self.refused[self.base_precisions], where=f"precision={self.auto.base}")
-        for share in (3, 2):
-            self.compile(self._worth_building(max(1, self._builds_left() // share)))
+        for share in (3, 2, 1):
+            left = self._builds_left()
+            self.compile(self._worth_building(min(left, max(1, (left - self._kept_for_budget) // share))))
         chosen = cheapest_within(self.candidates(), self.meets)
         return None if chosen is None else self._refined(chosen)
 
@@ -112,6 +114,11 @@ class Search:
                 if one.precisions not in self.measured and promising(one.error) and self.meets(one):
                     chosen = one
         return chosen
+
+    @property
+    def _kept_for_budget(self) -> int:
+        """Engines of what depends on the budget: few, so that a second budget on the same model costs little."""
+        return self.auto.builds // KEPT
 
     def _builds_left(self) -> int:
         return self.auto.builds + len(self.uniform) - len(self.compiled) - len(self.refused)
