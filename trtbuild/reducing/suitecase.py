@@ -63,8 +63,8 @@ def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Pat
     own = not case.packaged
     return Subject(
         onnx.load(out / "lowered.onnx"), onnx.load(out / "exported.onnx"), about["shapes"], about["profiles"],
-        case.lowering, versions, target, f"the case '{case.id}'" if not own else "a case of the user's own suite", case.id,
-        case.tolerance, {}, _arrays(out / "feeds.npz"), _arrays(out / "golden.npz"), case,
+        case.lowering, versions, target, f"the case '{case.id}'" if not own else "a case of the user's own suite",
+        case.id, case.tolerance, {}, _arrays(out / "feeds.npz"), _arrays(out / "golden.npz"), case,
         {title: Neighbour(out / one["file"], one["matches"]) for title, one in about["neighbours"].items()}, True,
         secrets=tuple(filter(None, (str(root or ""), *((case.id,) if own else ())))),
     )  # fmt: skip

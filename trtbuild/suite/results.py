@@ -57,7 +57,7 @@ class Results:
 
 
 def examine(
-    cases: Sequence[Case], toolchains: Mapping[str, Toolchain], root: Path | None, *, target: Target = Target(),
+    cases: Sequence[Case], toolchains: Mapping[str, Toolchain], root: Path | None, target: Target, *,
     install: bool = True, limit_s: float = LIMIT_S,
 ) -> Results:  # fmt: skip
     """Results of every case with every version, recorded with the workspace ``root``, or with the user without one.

@@ -37,7 +37,7 @@ def report(request: pytest.FixtureRequest) -> dict[tuple[str, str], ResultDocume
     cases = [CASES[name] for name in dict.fromkeys(point["case"] for point in chosen)]
     names = list(dict.fromkeys(point["version"] for point in chosen))
     asked = named.toolchains(ROOT or packaged_conf().parent, names)
-    results = examine(cases, asked, ROOT)
+    results = examine(cases, asked, ROOT, named.target(ROOT or packaged_conf().parent, None)[1])
     machine = machine_class()
     expectations = {name: proposal.expectations(name, ROOT, machine) for name in asked}
     made = document.make(cases, asked, results, expectations, machine)

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     for case in chosen:
         checks.check_devices(conf, asked, aimed, case.precision, case.lowering.forms)
     limit_s = args.limit or LIMIT_S
-    results = examine(chosen, asked, root, target=aimed[1], install=args.install, limit_s=limit_s)
+    results = examine(chosen, asked, root, aimed[1], install=args.install, limit_s=limit_s)
     machine = machine_class()
     wanted = {name: proposal.expectations(name, root, machine) for name in asked}
     made = documents.make(chosen, asked, results, wanted, machine)
