@@ -27,3 +27,10 @@ def test_a_damaged_file_is_none(start: int, put_in: bytes, left_out: int) -> Non
 def test_what_is_not_a_file_is_none(tmp_path: Path) -> None:
     """A folder, or nothing."""
     assert [shortcut.load(str(tmp_path)), shortcut.load(str(tmp_path / "nothing"))] == [None, None]
+
+
+def test_half_a_surrogate_pair_is_damage(tmp_path: Path) -> None:
+    """Of a later version's file, say, whose checksum is right; a name that is not UTF-8 has such halves, too."""
+    for text, kept in (("\ud800", False), ("\udcff", True), ("\U0001f600", True)):
+        (tmp_path / "file").write_bytes(shortcut.dumps([text]))
+        assert shortcut.load(str(tmp_path / "file")) == ([text] if kept else None)

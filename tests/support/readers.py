@@ -8,9 +8,11 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -199,8 +201,7 @@ def layer_file_reader(folder: Path, content: bytes) -> None:
 def result_reader(folder: Path, content: bytes) -> None:
     from trtbuild.core.job import read_result
 
-    written(folder, "result.json", content)
-    read_result(folder)
+    read_result(written(folder, "result.json", content).parent)
 
 
 def model_config(folder: Path, content: bytes) -> None:
@@ -221,12 +222,22 @@ def main_config_reader(folder: Path, content: bytes) -> None:
     load_variant(folder, ["model=m"])
 
 
-def overrides(folder: Path, content: bytes) -> None:
-    from trtbuild.config import load_variant
+@cache
+def kept_compositions(folder: Path) -> Callable[..., Any]:
+    """Hydra's compose() of a conf/ that does not change: the sound words that precede damaged ones, once."""
+    from hydra import compose
 
     config(folder)
     written(folder, "conf/model/m.yaml", MODEL_YAML)
-    load_variant(folder, ["model=m", *content.decode(errors="replace").split("\n")])
+    composed = lru_cache(64)(lambda words, all_of_it: compose("config", list(words), return_hydra_config=all_of_it))
+    return lambda _, words, return_hydra_config=False: composed(tuple(words), return_hydra_config)
+
+
+def overrides(folder: Path, content: bytes) -> None:
+    from trtbuild.config import load_variant
+
+    with mock.patch("hydra.compose", kept_compositions(folder)):
+        load_variant(folder, ["model=m", *content.decode(errors="replace").split("\n")])
 
 
 def precision_file(folder: Path, content: bytes) -> None:
@@ -243,8 +254,7 @@ def toolchain_reader(folder: Path, content: bytes) -> None:
 
     config(folder)
     written(folder, "conf/tensorrt/own.yaml", content)
-    want = named.toolchain(folder, "own")
-    assert want.version is not None and toolchains.environments() is not None
+    assert named.toolchain(folder, "own").version is not None and toolchains.environments() is not None
 
 
 def stamp_reader(folder: Path, content: bytes) -> None:
@@ -257,8 +267,8 @@ def stamp_reader(folder: Path, content: bytes) -> None:
 
 def dvc_config_reader(folder: Path, content: bytes) -> None:
     written(folder, ".dvc/config", content)
-    workspace = Workspace(folder)
-    assert workspace.cache and workspace.default_remote is not None and workspace.remotes is not None
+    here = Workspace(folder)
+    assert here.cache and here.default_remote is not None and here.remotes is not None
 
 
 def onnx_reader(folder: Path, content: bytes) -> None:
@@ -266,10 +276,9 @@ def onnx_reader(folder: Path, content: bytes) -> None:
     from trtbuild.sources.onnxsource import parse, whole
 
     path = written(folder, "m.onnx", content)
-    with contextlib.suppress(TrtbuildError):
-        load(path)
-    with contextlib.suppress(TrtbuildError):
-        parse(path, "m.onnx")
+    for read in (load, partial(parse, where="m.onnx")):
+        with contextlib.suppress(TrtbuildError):
+            read(path)
     whole(path, "m.onnx")
 
 

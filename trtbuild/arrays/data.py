@@ -18,6 +18,7 @@ from trtbuild.arrays.arrayfile import BLOCK_ELEMENTS, Array, Rows, StoredArray, 
 from trtbuild.arrays.samples import Arrays, Samples, Stored, rows_per_call
 from trtbuild.arrays.samplesizes import collected
 from trtbuild.base.callables import calling, load_callable
+from trtbuild.base.environment import looked_up
 from trtbuild.base.errors import DataError
 from trtbuild.base.text import did_you_mean
 
@@ -161,9 +162,10 @@ def _opt_shape(spec: InputParams) -> list[int]:
 
 def _yielded(source: DataParams, where: str) -> Iterator[Arrays]:
     make = load_callable(source["callable"], f"{where}.callable")
+    arguments = looked_up(source["arguments"], f"{where}.arguments")
     try:
         with calling(source["callable"]):
-            for sample in make(**source["arguments"]):
+            for sample in make(**arguments):
                 yield {key: np.asarray(value) for key, value in sample.items()}
     except Exception as error:  # the user's own code
         raise DataError(f"it failed: {type(error).__name__}: {error}", where=source["callable"]) from error

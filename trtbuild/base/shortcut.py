@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 
 def load(path: str) -> object:
@@ -12,6 +13,8 @@ def load(path: str) -> object:
         with open(path, "rb") as handle:
             checksum, _, content = handle.read().partition(b"\n")
         value: object = json.loads(content) if checksum == _checksum(content) else None
+        if not content.isascii() or b"\\u" in content:  # half a surrogate pair is in no path, and cannot be looked for
+            os.fsencode(json.dumps(value, ensure_ascii=False))
         return value
     except (OSError, ValueError, RecursionError):
         return None

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from trtbuild.base.environment import LEAST_SECRET
 from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied
 from trtbuild.base.signatures import everything
 from trtbuild.base.workspace import Workspace
@@ -65,7 +66,6 @@ def as_error(error: TrtbuildError | OSError, root: Path) -> TrtbuildError:
 
 
 _FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*([A-Za-z_]\w*)")
-_LEAST_SECRET = 4  # characters: a shorter value would blot out ordinary text
 
 
 def environment_values(conf: Path, words: Iterable[str]) -> list[bytes]:
@@ -76,7 +76,7 @@ def environment_values(conf: Path, words: Iterable[str]) -> list[bytes]:
             with contextlib.suppress(OSError):
                 texts.append(Path(path).read_text("utf-8", "replace"))
     values = {os.environ.get(name, "") for text in texts for name in _FROM_ENVIRONMENT.findall(text)}
-    forms = {form for value in values if len(value) >= _LEAST_SECRET for form in (value, json.dumps(value)[1:-1])}
+    forms = {form for value in values if len(value) >= LEAST_SECRET for form in (value, json.dumps(value)[1:-1])}
     return sorted((form.encode("utf-8", "surrogateescape") for form in forms), key=len, reverse=True)
 
 

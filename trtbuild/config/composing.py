@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.resources
 import importlib.util
 import re
@@ -14,6 +15,7 @@ from trtbuild.base.checkout import whole
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.text import did_you_mean
 from trtbuild.config.composed import Composition, reading
+from trtbuild.config.environment import UNRECORDED, watching, withheld
 from trtbuild.config.groups import GROUPS, OPTIONAL, check_choices, conf_folders, options
 from trtbuild.core.explain import flat
 from trtbuild.core.parse import keys, knows
@@ -60,18 +62,26 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
     search = _search(folders)
     read = set() if read is None else read
     with reading(read), initialize_config_dir(str(folders[0]), version_base="1.3"):
-        overrides = _with_unlisted(folders[0], search, overrides)
         try:
+            overrides = _with_unlisted(folders[0], search, overrides)
             try:
                 config = compose("config", [*search, *overrides], return_hydra_config=True)
             except (HydraException, OmegaConfBaseException):
-                overrides = _with_known_keys(search, overrides)
+                if (known := _with_known_keys(search, overrides)) == overrides:
+                    raise
+                overrides = known
                 config = compose("config", [*search, *overrides], return_hydra_config=True)
             values = {str(key): config[key] for key in config if key != "hydra"}
-            plain = {
-                key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-                for key, value in values.items()
-            }
+            with watching() as names:
+                plain = {
+                    key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+                    for key, value in values.items()
+                }
+            if names:
+                plain = {
+                    key: value if key == UNRECORDED else withheld(values[key], value, key)
+                    for key, value in plain.items()
+                }
             choices = {str(group): config.hydra.runtime.choices[group] for group in config.hydra.runtime.choices}
             _only_the_users(read, config.hydra.runtime.config_sources)
         except (HydraException, OmegaConfBaseException) as error:
@@ -80,6 +90,11 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
             hint = "look for an option whose defaults lead back to itself, or for brackets without end"
             what = "defaults go round in a circle, or a file is nested too deeply"
             raise ConfigError(what, where=str(folders[0]), hint=hint) from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            name = Path(str(error.filename)).name
+            raise ConfigError("the name is too long for a file", where=f"{name[:40]}…", hint="shorten it") from None
         except (YAMLError, UnicodeDecodeError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)
             where = str(folders[0]) if mark is None else f"{_shown(folders, Path(mark.name))}:{mark.line + 1}"
@@ -172,6 +187,8 @@ def _with_known_keys(search: list[str], overrides: Sequence[str]) -> list[str]:
 
     named = [(word, word.partition("=")[0].lstrip("+")) for word in overrides]
     known = {word for word, key in named if "=" in word and _in_schema(key)}
+    if not known:
+        return list(overrides)
     try:
         there = flat(OmegaConf.to_container(compose("config", [*search, *(w for w in overrides if w not in known)])))
     except (HydraException, OmegaConfBaseException):
@@ -202,7 +219,7 @@ def _quoted(word: str) -> str:
 def _one_line(error: Exception, folders: list[Path], search: list[str], overrides: Sequence[str]) -> ConfigError:
     """Hydra's message as an error with what, where and the nearest valid key."""
     from hydra import compose
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, OverrideParseException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -223,6 +240,8 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
             continue
         except (HydraException, OmegaConfBaseException) as failure:
             message = _sentences(failure)
+            if isinstance(failure, OverrideParseException):
+                return ConfigError(message, where=word)
         key = word.partition("=")[0].lstrip("+~")
         try:
             known = flat(OmegaConf.to_container(compose("config", [*search, *overrides[:i]])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,11 @@ class Failure:
     hint: str = ""
     details: tuple[str, ...] = ()
     traceback: str = ""
+
+    def changed(self, text: Callable[[str], str]) -> Failure:
+        """The same with each of its texts changed."""
+        said = (text(self.what), text(self.where), text(self.hint))
+        return Failure(self.error, *said, tuple(map(text, self.details)), text(self.traceback))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from trtbuild.base.callables import calling, load_callable
+from trtbuild.base.environment import looked_up
 from trtbuild.base.errors import ConfigError, SourceError, first_line
 from trtbuild.sources.savedmodel import Signature
 
@@ -187,9 +188,8 @@ def _open_factory(source: SourceParams, path: Path | None, inputs: Inputs) -> Un
 
     make = load_callable(source["callable"], "model.source.callable")
     keras.utils.set_random_seed(source["seed"])
-    arguments = dict(source["arguments"])
-    if _takes_seed(make):
-        arguments.setdefault("seed", source["seed"])
+    arguments = looked_up(source["arguments"], "model.source.arguments")
+    arguments |= {"seed": source["seed"]} if _takes_seed(make) and "seed" not in arguments else {}
     try:
         with calling(source["callable"]):
             made = make(**arguments)

@@ -61,7 +61,7 @@ def module_of(kind: str) -> str:
 def main(folder: Path) -> int:
     from importlib import import_module
 
-    from trtbuild.base import callables
+    from trtbuild.base import callables, environment
     from trtbuild.base.errors import TrtbuildError
     from trtbuild.core.job import Failure, Result, read_job, write_result
 
@@ -85,6 +85,7 @@ def main(folder: Path) -> int:
         what = (str(error).splitlines() or [""])[0] or type(error).__name__
         result = Result(False, Failure(name, what, traceback=traceback.format_exc()))
     if result.failure is not None:
+        result = Result(False, result.failure.changed(environment.hidden))
         print(result.failure.traceback, file=sys.stderr, flush=True)
     peak_bytes = 1024 * max(
         resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
