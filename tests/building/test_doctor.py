@@ -40,6 +40,13 @@ def test_outside_a_workspace_it_says_how_to_make_one() -> None:
     assert (finding.state, "trtbuild init" in finding.hint) == ("warning", True)
 
 
+def test_a_folder_without_conf_is_not_called_a_workspace(workspace: Workspace) -> None:
+    """Of another project that uses DVC, say."""
+    workspace.conf.rmdir()
+    (finding,) = found(workspace, "workspace")
+    assert "no conf/" in finding.what and finding.hint == "make it one: trtbuild init ."
+
+
 def test_a_damaged_object_is_found_by_reading(workspace: Workspace, store: Store) -> None:
     file = workspace.root / "engine.plan"
     file.write_bytes(b"plan")

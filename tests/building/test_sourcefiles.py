@@ -42,6 +42,8 @@ def root(tmp_path: Path) -> Path:
         ([TASK, "model.data.validation=models/lables.npz"], "no array 'label'; did you mean 'lable'"),
         (["latency=default", "latency.baseline=models/folder"], "folder: it is a folder; latency.baseline names"),
         ([TASK, GOOD, "model.data.slices=models/folder"], "models/folder: it is a folder; model.data.slices names it"),
+        (["model.source.path=models/folder"], "models/folder: it is a folder; model.source.path names it, and needs"),
+        (["model.source={kind: saved_model, path: models/good.npz}"], "good.npz: it is a file; model.source.path names"),
         ([TASK, "model.data.validation=models/folder"], "models/folder: no array 'label'"),
     ],
 )  # fmt: skip

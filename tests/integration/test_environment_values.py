@@ -12,7 +12,7 @@ CANARY = "canary-4711-in-the-mine"
 CODE = """import numpy as np
 def samples(token, fail=False):
     print("called with", token)
-    assert token == "Bearer canary-4711-in-the-mine" and not fail, f"no access with {token}"
+    assert len(token) == len("Bearer ") + 23 and not fail, f"no access with {token}"
     for i in range(4):
         yield {"image": np.full((3, 16, 16), i / 4, np.float32)}
 """
@@ -26,12 +26,12 @@ def test_a_secret_argument_stays_in_no_file(workspace: Path, trtbuild: Run, monk
     model = workspace / "conf" / "model" / "tiny.yaml"
     content = model.read_text("utf-8").replace("  validation: models/tiny/validation.npz", DATA)
     model.write_text(content, "utf-8")
-    (workspace / "own.py").write_text(CODE.replace(CANARY, "canary-4711-in-" + "the-mine"), "utf-8")
+    (workspace / "own.py").write_text(CODE, "utf-8")
     words = ["model=tiny", "precision=fp32", "layers=off"]
 
     trtbuild(*words, check=0)
     failed = trtbuild(*words, "+model.data.validation.arguments.fail=true", check=2)
 
     assert "no access with Bearer ***" in failed.stderr
-    kept = [path for path in workspace.rglob("*") if path.is_file() and path != workspace / "own.py"]
+    kept = [path for path in workspace.rglob("*") if path.is_file()]
     assert len(kept) > 50 and not [path for path in kept if CANARY.encode() in path.read_bytes()]

@@ -34,6 +34,8 @@ inputs:
   x: {dtype: float32, shape: [1, 3]}
 export: {opset: 17}
 """
+# Hydra reads a file for each group; one that is listed anywhere is not added.
+ONE_GROUP = b"defaults: [_self_, model: null]\nothers:\n- layers: 0\n- latency: 0\n- device: 0\n- auto: 0\n"
 TOOLCHAIN = b"flavour: tensorrt\nversion: 1.2.3\nrequirements: [a==1]\ncompute_capabilities: ['8.9']\n"
 
 
@@ -171,9 +173,8 @@ def arrays_reader(name: str) -> Callable[[Path, bytes], None]:
         path = written(folder, f"data.{name}", content)
         with contextlib.suppress(ValueError):  # which arrays/data.py makes a DataError
             arrays = arrayfile.open_npz(path) if name == "npz" else {"x": arrayfile.open_npy(path)}
-            for array in arrays.values():
-                if array.shape:
-                    assert sum(len(block) for _, block in arrayfile.rows_of(array)) == len(array)
+            for array in (each for each in arrays.values() if each.shape):
+                assert sum(len(block) for _, block in arrayfile.rows_of(array)) == len(array)
 
     return read
 
@@ -208,7 +209,7 @@ def model_config(folder: Path, content: bytes) -> None:
     from trtbuild.config.origins import settings
     from trtbuild.config.places import placing
 
-    config(folder)
+    written(folder, "conf/config.yaml", ONE_GROUP)
     written(folder, "conf/model/m.yaml", content)
     with placing(folder, ["model=m"]):
         settings(folder, ["model=m"])
@@ -266,8 +267,7 @@ def stamp_reader(folder: Path, content: bytes) -> None:
 
 
 def dvc_config_reader(folder: Path, content: bytes) -> None:
-    written(folder, ".dvc/config", content)
-    here = Workspace(folder)
+    here = Workspace(written(folder, ".dvc/config", content).parents[1])
     assert here.cache and here.default_remote is not None and here.remotes is not None
 
 

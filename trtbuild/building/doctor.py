@@ -14,8 +14,8 @@ from typing import Literal
 
 from trtbuild import config, toolchains
 from trtbuild.base import lifeline
-from trtbuild.base.errors import TrtbuildError
-from trtbuild.base.workspace import Workspace
+from trtbuild.base.errors import TrtbuildError, WorkspaceError
+from trtbuild.base.workspace import Workspace, find_workspace
 from trtbuild.config import named
 from trtbuild.core.record import MD5
 from trtbuild.machine import gpu
@@ -57,13 +57,29 @@ def examine(workspace: Workspace | None, *, deep: bool) -> Iterator[Finding]:
     for name in config.options(root, "tensorrt"):
         yield from _toolchain(root, name, deep)
     if workspace is None:
-        yield Finding("warning", "workspace", "none here", "go to one, or make one: trtbuild init FOLDER")
+        yield _no_workspace()
+        return
+    if not workspace.conf.is_dir():
+        what, hint = f"{workspace.root} has no conf/, so it is not a workspace", "make it one: trtbuild init ."
+        yield Finding("warning", "workspace", what, hint)
         return
     yield Finding("ok", "workspace", str(workspace.root))
     yield from _models(workspace)
     yield from _remotes(workspace, deep)
     yield from _cache(workspace, deep)
     yield from _disk({"workspace": workspace.root, "cache": workspace.cache})
+
+
+def _no_workspace() -> Finding:
+    what, hint = "none here", ""
+    try:
+        find_workspace(Path.cwd())
+    except WorkspaceError as error:
+        what, hint = f"{what}: {error.what}", error.hint
+    except OSError as error:
+        what = f"{what}: {error.strerror}"
+    mended = "checkout" in what or "DVC config" in what  # otherwise than by making one
+    return Finding("warning", "workspace", what, hint if mended else "go to one, or make one: trtbuild init FOLDER")
 
 
 def _python() -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -36,6 +36,7 @@ IGNORE = """\
 !/build/**/latency.json
 !/build/**/summary.json
 """
+_MADE = (".git", ".dvc", ".dvcignore", ".gitignore", ".trtbuild", "conf", "models", tracking.MODELS_FILE)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"}
 CALIBRATION_SAMPLES, VALIDATION_SAMPLES = 16, 8
@@ -99,15 +100,37 @@ def init(directory: Path, options: Mapping[str, str], shapes: Sequence[str] = ()
         raise ConfigError(
             f"model '{name}' already exists", where=str(directory), hint="choose another name: --name NAME"
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    _repositories(workspace.root)
-    workspace.prepare()
-    (workspace.conf / "model").mkdir(parents=True, exist_ok=True)
-    if not (workspace.conf / "config.yaml").exists():
-        shutil.copyfile(packaged_conf() / "config.yaml", workspace.conf / "config.yaml")
-    say(f"workspace {workspace.root}")
-    if model is not None:
-        _add_model(workspace, Path(os.path.abspath(model)), name, options, dict(map(_shape, shapes)))
+    open_shapes = dict(map(_shape, shapes))
+    with _undone(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        _repositories(workspace.root)
+        workspace.prepare()
+        (workspace.conf / "model").mkdir(parents=True, exist_ok=True)
+        if not (workspace.conf / "config.yaml").exists():
+            shutil.copyfile(packaged_conf() / "config.yaml", workspace.conf / "config.yaml")
+        say(f"workspace {workspace.root}")
+        if model is not None:
+            _add_model(workspace, Path(os.path.abspath(model)), name, options, open_shapes)
+
+
+@contextlib.contextmanager
+def _undone(directory: Path) -> Iterator[None]:
+    """If the block fails, a folder that it made is gone again, and one that was there has nothing new."""
+    lacking = [folder for folder in (directory.absolute(), *directory.absolute().parents) if not folder.exists()]
+    before = {name for name in _MADE if os.path.lexists(directory / name)}
+    ignore = directory / ".gitignore"
+    ignored = ignore.read_bytes() if ignore.is_file() else None
+    try:
+        yield
+    except BaseException:
+        if lacking:
+            shutil.rmtree(lacking[-1], ignore_errors=True)
+            raise
+        for path in (directory / name for name in _MADE if name not in before):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        if ignored is not None and ignore.read_bytes() != ignored:
+            write_atomic(ignore, ignored)
+        raise
 
 
 def _default_name(model: Path) -> str:

@@ -24,7 +24,7 @@ class SourceFiles:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._checked: set[tuple[str, str]] = set()
+        self._checked: set[tuple[str, str, str]] = set()
         self._arrays: dict[str, list[str]] = {}
         self._tree: Tree[None] = Tree()
 
@@ -41,16 +41,19 @@ class SourceFiles:
 
     def _check(self, spec: BuildSpec) -> None:
         for where, path in _named(spec):
-            if (where, path) not in self._checked:
-                self._check_file(where, path)
-                self._checked.add((where, path))
+            needs = "a file" if where in ONE_FILE else ""
+            if where == "model.source.path":
+                needs = "a folder" if spec.model.source.kind == "saved_model" else "a file"
+            if (where, path, needs) not in self._checked:
+                self._check_file(where, path, needs)
+                self._checked.add((where, path, needs))
         task = spec.model.validation.task
         for name, source in _data(spec):
             labels = [task.labels] if task is not None and name == VALIDATION else []
             if isinstance(source, str):
                 self._check_arrays(source, [*spec.model.inputs, *labels])
 
-    def _check_file(self, where: str, path: str) -> None:
+    def _check_file(self, where: str, path: str, needs: str) -> None:
         store = self._store
         if not _to_be_pulled(path, store):
             whole(store.root / path, path)
@@ -61,8 +64,10 @@ class SourceFiles:
             near = did_you_mean(Path(path).name, beside) if beside else ""
             remedy = near if near.startswith("did you mean") else "check the path, which is relative to the workspace"
             raise ConfigError("no such file or folder", where=path, hint=f"{where} names it; {remedy}")
-        if where in ONE_FILE and (store.root / path).is_dir():
-            raise ConfigError("it is a folder", where=path, hint=f"{where} names it, and needs a file")
+        here = store.root / path
+        if needs and here.exists() and here.is_dir() != (needs == "a folder"):
+            what = "it is a folder" if here.is_dir() else "it is a file"
+            raise ConfigError(what, where=path, hint=f"{where} names it, and needs {needs}")
         _check_links(where, path, store)
 
     def _check_arrays(self, source: str, wanted: list[str]) -> None:
