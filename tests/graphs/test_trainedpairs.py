@@ -12,10 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.graphs.test_trained import INT8, F, constant, kinds, placeholder, run
 from trtbuild.base.errors import LowerError
 from trtbuild.core.spec.lowering import Lowering
-from trtbuild.graphs import symmetric, trained, trainedint8, uncalibrated
+from trtbuild.graphs import lowered, symmetric, trained, trainedint8, uncalibrated
 from trtbuild.graphs.compute import promised
 from trtbuild.graphs.graph import all_nodes
 from trtbuild.graphs.grid import Grid, fake_quant
+from trtbuild.graphs.placement import Placement
 
 X = np.random.default_rng(1).uniform(-2, 2, size=(5, 4)).astype(F)
 W = np.random.default_rng(2).uniform(-1, 1, size=(4, 3)).astype(F)
@@ -177,3 +178,20 @@ def test_the_scale_of_a_pair_is_that_of_the_source() -> None:
     node = next(n for n in model.graph.node if n.op_type == "QuantizeLinear")
 
     assert constant(model, node.input[1]) == F(2) / F(255)
+
+
+def test_what_a_half_precision_rest_does_to_trained_scales_is_known() -> None:
+    """Powers of two stay; others are rounded, and small ones lose more."""
+    tiny = fake_quant(F([-1e-5]), F([1e-5]), narrow=True, axis=None)
+    for activation, expected in ((fake_quant(F([-127 / 64]), F([127 / 64]), narrow=True, axis=None), 0.0),
+                                 (grid(2.9), 2.0**-11), (tiny, 0.5)):  # fmt: skip
+        model = product(activation, fake_quant(F([-127 / 128]), F([127 / 128]), narrow=True, axis=None))
+        half = Lowering("int8", "int8", quantize_ops=("Gemm",), rest="float16")
+        placement = Placement(half, {})
+        lowered.prepare(model, placement)
+        lowered.quantised_nodes(model, placement)
+        rounded = lowered.write(model, placement, [], {}).rounded
+
+        assert (rounded is None) == (expected == 0)
+        assert rounded is None or (rounded.count == 1 and 0 < rounded.largest <= expected)
+        assert rounded is None or (rounded.node.startswith("fq_x") and rounded.lost == (expected == 0.5))

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import LowerError, first_line
 from trtbuild.core.spec import Form
-from trtbuild.graphs import blocks, onescale, qdq, residuals, trainedint8
+from trtbuild.graphs import blocks, onescale, qdq, residuals, trainedint8, trainedrounding
 from trtbuild.graphs.cast import HALF_SCALES, Casts, cast_graph
 from trtbuild.graphs.graph import SMALL_BYTES, all_graphs, all_nodes, element_types, opset_of
 from trtbuild.graphs.qdq import Quantisation
 from trtbuild.graphs.residuals import Shortcut
 from trtbuild.graphs.trained import OPERATIONS
+from trtbuild.graphs.trainedrounding import RoundedScales
 
 if TYPE_CHECKING:
     import onnx
@@ -29,13 +30,15 @@ _IR_VERSIONS = {"float8": 9, "int4": 10, "float4": 11}
 class LoweredGraph:
     """What was written: scales, casts, and the ranges that were there before.
 
-    ``by_channel``: convolutions whose weights keep scales by channel, and why.
+    ``by_channel``: convolutions whose weights keep scales by channel, and why; ``rounded``: trained scales that are
+    not what they were.
     """
 
     quantisation: Quantisation
     casts: Casts
     trained: Quantisation
     by_channel: dict[str, str]
+    rounded: RoundedScales | None = None
 
 
 def prepare(model: onnx.ModelProto, placement: Placement) -> None:
@@ -107,6 +110,7 @@ def write(
 ) -> LoweredGraph:
     """Rewrite ``model`` in place; ``ranges``: of the activations of ``nodes``, which are quantised."""
     trained, quantisation, by_channel = trainedint8.ranges(model), Quantisation(), dict[str, str]()
+    scales = trainedrounding.scales(model)
     if nodes:
         quantisation = qdq.insert(model, nodes, ranges, shortcuts(model, placement, nodes), placement)
     forms = {node.name: placement.of(node) for node in model.graph.node if node.op_type == "Conv"}
@@ -116,7 +120,8 @@ def write(
         quantisation.dequantised |= dict.fromkeys(shared.dequantised, kind)
     casts = cast_graph(model, placement, quantisation.dequantised) if placement.casts else Casts()
     del model.graph.value_info[:]  # types of what has others now
-    return LoweredGraph(quantisation, casts, trained, by_channel)
+    rounded = trainedrounding.compare(scales, trainedrounding.scales(model))
+    return LoweredGraph(quantisation, casts, trained, by_channel, rounded)
 
 
 def _raise_opset(model: onnx.ModelProto, opset: int, why: str) -> None:

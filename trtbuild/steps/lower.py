@@ -22,6 +22,7 @@ from trtbuild.core.plan import Need
 from trtbuild.core.recipes import data_inputs, data_params, input_params, tools
 from trtbuild.core.spec import Form, Lowering, Override, Qat, Variant
 from trtbuild.core.step import Input, Out, Step
+from trtbuild.core.warning import StepWarning
 from trtbuild.steps import ranges
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from trtbuild.graphs.lowered import LoweredGraph
     from trtbuild.graphs.placement import Placement
     from trtbuild.graphs.trainedadmission import Admission
+    from trtbuild.graphs.trainedrounding import RoundedScales
 
 VERSION = 4
 # Keys of a precision that are part of a recipe where they are not at their defaults.
@@ -99,7 +101,8 @@ def run(job: Job) -> None:
     model = onnx.load(job.input("model"))
     hoist_constants(model.graph)
     lowering = _lowering(job.params)
-    admitted = _admission(job, model, lowering).admit(model)
+    admission = _admission(job, model, lowering)
+    admitted = admission.admit(model)
     _refuse_misread(job, model)
     placement = Placement(lowering, scoped(model, lowering, job.read_json("scopes")["nodes"]))
     if lowering.kind == "none":
@@ -112,7 +115,10 @@ def run(job: Job) -> None:
         calibrated = lowering.calibrated and nodes
         watched = lowered.activations(model, placement, nodes)
         found, about = _calibrate(job, model, watched, nodes, placement) if calibrated else ({}, {})
-        about |= _about(placement, lowered.write(model, placement, nodes, found), rest)
+        written = lowered.write(model, placement, nodes, found)
+        about |= _about(placement, written, rest)
+        if written.rounded is not None:
+            admitted.append(_rounded(written.rounded, model, lowering.base, admission))
         admitted += trainedint8.warnings(rest, job.read_json("scopes")["nodes"])
     if admitted:
         about["warnings"] = [*(warning.document() for warning in admitted), *about.get("warnings", ())]
@@ -175,6 +181,18 @@ def _admission(job: Job, model: onnx.ModelProto, lowering: Lowering) -> Admissio
         lowering.precision, uses, strip,
         lambda node: place(Complaint(node.name, node.op_type, "misread", ""), entries, readers),
     )  # fmt: skip
+
+
+def _rounded(rounded: RoundedScales, model: onnx.ModelProto, form: Form, admission: Admission) -> StepWarning:
+    from trtbuild.graphs.graph import all_nodes
+
+    node = next(node for node in all_nodes(model.graph) if node.name == rounded.node)
+    if rounded.lost:
+        what = f"{form.float_type} cannot hold a trained scale of {admission.place(node)}"
+        raise LowerError(what, where="lower", hint="precision.rest=float32 keeps the trained scales")
+    what = f"{rounded.count} trained scale(s) are rounded to {form.float_type}, by {rounded.largest:.1e} of one at most"
+    hint = 'the hop "precision" of the deviation measures it; precision.rest=float32 keeps them'
+    return StepWarning(what, admission.place(node), hint)
 
 
 def _refuse_low(job: Job, model: onnx.ModelProto) -> None:
