@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> Path:
         (["latency=default", "latency.baseline=models/folder"], "folder: it is a folder; latency.baseline names"),
         ([TASK, GOOD, "model.data.slices=models/folder"], "models/folder: it is a folder; model.data.slices names it"),
         (["model.source.path=models/folder"], "models/folder: it is a folder; model.source.path names it, and needs"),
-        (["model.source={kind: saved_model, path: models/good.npz}"], "good.npz: it is a file; model.source.path names"),
+        (["model.source={kind: saved_model, path: models/good.npz}"], "good.npz: it is a file; model.source.path"),
         ([TASK, "model.data.validation=models/folder"], "models/folder: no array 'label'"),
     ],
 )  # fmt: skip

@@ -23,6 +23,8 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from trtbuild.base.archives import check_expansion
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -147,6 +149,8 @@ def open_npz(path: Path, scratch: Path | None = None, *, verify: bool = True) ->
     """
     made: dict[str, StoredArray] = {}
     with _damage_named(), zipfile.ZipFile(path) as archive:
+        packed = (entry.file_size for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED)
+        check_expansion(path, packed, into=scratch or Path(tempfile.gettempdir()))
         for entry in archive.infolist():
             if not entry.filename.endswith(".npy"):
                 continue

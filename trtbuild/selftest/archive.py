@@ -20,6 +20,7 @@ from typing import cast
 import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
+from trtbuild.base.archives import check_expansion
 from trtbuild.base.errors import PlaceError
 from trtbuild.base.files import replacing
 from trtbuild.documents import reading
@@ -109,6 +110,7 @@ class Archive:
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
+            check_expansion(path, (member.file_size for member in self._zip.infolist()))
             text = self._zip.read(MANIFEST)
         except OSError as error:
             raise PlaceError(f"cannot be read: {error.strerror or error}", where=str(path)) from None

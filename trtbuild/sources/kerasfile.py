@@ -5,6 +5,7 @@ Needs Keras, whose own reader refuses HDF5 links and data that lead out of the f
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -12,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trtbuild.base.archives import ROOM, check_expansion
 from trtbuild.base.errors import SourceError, first_line
 from trtbuild.base.text import printable
 
 if TYPE_CHECKING:
+    import h5py
     import keras
 
 
@@ -39,6 +42,7 @@ def load(path: Path, where: str) -> keras.Model:
     if path.is_file() and path.suffix == ".keras" and not zipfile.is_zipfile(path):
         raise SourceError("not a readable Keras model: it is not a zip archive", where=where)
     try:
+        _check_sizes(path)
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # zip, HDF5, registry and config errors: the file is not a usable Keras model
         if (reason := _lacking(path)) is not None:
@@ -47,6 +51,30 @@ def load(path: Path, where: str) -> keras.Model:
             raise SourceError(reason, where=where, hint=hint) from error
         said = first_line(error)[:300].replace(str(path), where)
         raise SourceError(f"not a readable Keras model: {said}", where=where) from error
+
+
+def _check_sizes(path: Path) -> None:
+    """Raise ValueError for a file that is small and declares huge members or arrays."""
+    import h5py
+
+    if path.suffix != ".keras":
+        with h5py.File(path) as file:
+            check_expansion(path, _array_sizes(file))
+        return
+    with zipfile.ZipFile(path) as archive:
+        check_expansion(path, (member.file_size for member in archive.infolist()))
+        for member in archive.infolist():
+            if member.filename.endswith(".h5") and member.file_size <= ROOM:
+                with h5py.File(io.BytesIO(archive.read(member))) as file:
+                    check_expansion(path, _array_sizes(file))
+
+
+def _array_sizes(file: h5py.File) -> list[int]:
+    import h5py
+
+    sizes: list[int] = []
+    file.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
+    return sizes
 
 
 def _lacking(path: Path) -> str | None:

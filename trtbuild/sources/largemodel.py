@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+from trtbuild.base.archives import check_expansion
 from trtbuild.base.errors import SourceError
 from trtbuild.base.files import inside
 from trtbuild.base.text import printable
@@ -31,6 +32,7 @@ def unpack(path: Path, where: str, folder: Path) -> Path:
             if len(models) != 1:
                 found = ", ".join(printable(member.filename) for member in models) or "none"
                 raise SourceError(f"a zip archive that does not hold exactly one .onnx file: {found}", where=where)
+            check_expansion(path, (member.file_size for member in members))
             if sum(member.file_size for member in members) > MAX_BYTES:
                 raise SourceError("a zip archive of over 2 GB: ONNX cannot hold it in one file", where=where)
             for member in members:
@@ -38,6 +40,6 @@ def unpack(path: Path, where: str, folder: Path) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as packed, target.open("wb") as file:
                     shutil.copyfileobj(packed, file, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:  # damaged, encrypted
+    except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, NotImplementedError) as error:  # damaged, encrypted
         raise SourceError(f"not a readable zip archive: {error}", where=where) from error
     return inside(folder, models[0].filename, where=where)
