@@ -10,7 +10,7 @@ import pytest
 
 from tests.arrays.test_data import INPUTS, PROFILE, X, opened, refusal, rows, saved, spec
 from trtbuild.arrays.data import Source
-from trtbuild.arrays.samples import Samples, rows_per_call
+from trtbuild.arrays.samples import Samples, different, rows_per_call
 from trtbuild.base.errors import DataError
 
 
@@ -149,3 +149,12 @@ def test_too_few_rows_for_one_call(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="too few rows for one call; a call takes image 4, boxes 6"):
         list(samples.batches(inputs, 8))
+
+
+def test_copies_are_counted_once() -> None:
+    """Across parts, whatever other arrays the file has, and no further than asked."""
+    image = np.array([[0.0], [1.0], [0.0], [2.0]], np.float32)
+    parts = [Samples({"image": one, "id": np.arange(len(one))}, len(one), "file") for one in (image, image[:1])]
+
+    assert different(parts, {"image": spec()["image"]}, 10) == 3
+    assert different(parts, {"image": spec()["image"]}, 2) == 2

@@ -26,11 +26,11 @@ def samples(*values: float) -> InputExtent:
 
 def said(
     tensors: dict[str, Extent] | None = None, image: InputExtent | None = None, *, count: int = 100, clip: float = 1.0,
-    scale_type: str = "float32",
+    scale_type: str = "float32", different: int | None = None,
 ) -> list[str]:  # fmt: skip
     """All that is said; each range is the largest value times ``clip``."""
     tensors = tensors or {}
-    seen = CalibrationStatistics(count, {"image": image or samples(0, 1)}, tensors)
+    seen = CalibrationStatistics(count, {"image": image or samples(0, 1)}, tensors, different)
     ranges = {name: e.largest * clip for name, e in tensors.items()}
     found = warnings(seen, ranges, {"image": (0.0, 1.0)}, LEAST, {"a": "conv/Relu"}, scale_type)
     return [f"{warning.where}: {warning.what}" for warning in found]
@@ -48,6 +48,19 @@ def test_few_samples(count: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("different", "words"),
+    [
+        (1, "all 100 calibration samples are the same"),
+        (9, "only 9 of 100 calibration samples are different, fewer than 10"),
+    ],
+)
+def test_copies_are_not_more_samples(different: int, words: str) -> None:
+    """A folder of one image a hundred times."""
+    assert said(different=different) == [f"model.data.calibration: {words}"]
+    assert said(different=LEAST) == []
+
+
+@pytest.mark.parametrize(
     ("values", "words"),
     [
         ((0, 0), "zero in every calibration sample, so the scale means nothing"),
@@ -60,14 +73,14 @@ def test_a_tensor_that_says_nothing(values: tuple[float, ...], words: str) -> No
     """Named, with how many there are; the others are not."""
     good, bad = {"good": extent(-1, 1)}, {f"bad{i}": extent(*values) for i in range(5)}
 
-    assert said(good | bad) == [f"bad0, bad1, bad2 and 2 more: 5 of 6 quantised tensor(s) are {words}"]
+    assert said(good | bad) == [f"bad0, bad1, bad2 and 2 more: 5 of 6 quantised tensors are {words}"]
 
 
 def test_a_range_that_cuts_nearly_everything_off() -> None:
     """The percentile of a tensor that is nearly always zero is next to zero."""
     (line,) = said({"a": extent(0, 100)}, clip=1 / 500)
 
-    assert line == "conv/Relu: 1 of 1 quantised tensor(s) are cut off below 1/127 of the largest value seen"
+    assert line == "conv/Relu: 1 of 1 quantised tensors is cut off below 1/127 of the largest value seen"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +101,15 @@ def test_an_input_of_zeros() -> None:
     assert said(image=samples(0, 0)) == ["model.data.calibration: calibration data of input 'image' is zero throughout"]
 
 
+def test_an_input_that_never_changes() -> None:
+    """Pixels, that is; a flag or a factor, one number for each sample, may be the same for all of them."""
+    picture = InputExtent()
+    picture.see_samples(np.full((3, 4), 0.5, np.float32), 3)
+
+    assert said(image=picture) == ["model.data.calibration: calibration data of input 'image' is 0.5 throughout"]
+    assert said(image=samples(0.5, 0.5, 0.5)) == []
+
+
 def test_an_undeclared_range_is_not_judged() -> None:
     """Nothing says what the values should be."""
     assert warnings(CalibrationStatistics(100, {"x": samples(0, 255)}), {}, {}, LEAST, {}) == []
@@ -99,7 +121,7 @@ def test_a_half_scale_underflows_long_before_a_float_one() -> None:
 
     assert said(tensors) == []
     (line,) = said(tensors, scale_type="float16")
-    assert line.startswith("small: 1 of 2 quantised tensor(s) are so small that the scale is below 6e-05")
+    assert line.startswith("small: 1 of 2 quantised tensors is so small that the scale is below 6e-05")
 
 
 def test_samples_are_judged_one_by_one() -> None:

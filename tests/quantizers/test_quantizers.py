@@ -208,12 +208,21 @@ def test_zeros_do_not_decide() -> None:
     )
 
 
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_a_value_that_is_repeated_does_not_decide(share: float) -> None:
+    """Behind a convolution of padding: the range would be cut off behind it, to give it a level of its own."""
+    values = np.random.default_rng(0).exponential(1.0, 100_000).astype(np.float32)
+    repeated = np.full(int(share * len(values)), 0.77, np.float32)
+
+    assert range_of("entropy", np.append(values, repeated), bins=2048) > 0.98 * range_of("entropy", values, bins=2048)
+
+
 def test_divergence_of_the_whole_is_least_when_levels_fit() -> None:
     """A distribution that has no more bins than levels loses nothing."""
     counts = np.random.default_rng(0).integers(1, 100, 256).astype(np.float64)
 
-    assert divergence(counts[:128], 128) == pytest.approx(0.0, abs=1e-12)
-    assert divergence(counts, 128) > 0.0
+    assert divergence(counts[:128], 128, 0.0) == pytest.approx(0.0, abs=1e-12)
+    assert divergence(counts, 128, counts[128:].sum()) > 0.0
 
 
 # --- mse ----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ not grow with the number of samples.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,9 +97,14 @@ class Samples:
         picked = {n: np.concatenate([np.asarray(a[i : i + 1]) for i in chosen]) for n, a in self.arrays.items()}
         return Samples(picked, most, self.where)
 
-    def _digest(self, index: int) -> bytes:
+    def digests(self, inputs: Inputs) -> Iterator[bytes]:
+        """Of each sample; none where inputs are cut into different numbers of rows."""
+        if all(len(self.arrays[name]) == self.count for name in inputs):
+            yield from (self._digest(i, inputs) for i in range(self.count))
+
+    def _digest(self, index: int, names: Iterable[str] | None = None) -> bytes:
         digest = hashlib.sha256()
-        for name in sorted(self.arrays):
+        for name in sorted(names or self.arrays):
             digest.update(np.ascontiguousarray(self.arrays[name][index : index + 1]).tobytes())
         return digest.digest()
 
@@ -119,6 +124,16 @@ class Samples:
         if wrapped or (cast.dtype.kind == "f" and not np.isfinite(cast).all()):
             raise DataError(f"'{name}' has values that do not fit {spec['dtype']}", where=self.where)
         return cast
+
+
+def different(parts: Iterable[Samples], inputs: Inputs, most: int) -> int | None:
+    """How many samples differ from each other, counted up to ``most``; None: it cannot be told."""
+    found: set[bytes] = set()
+    for digest in (one for part in parts for one in part.digests(inputs)):
+        found.add(digest)
+        if len(found) >= most:
+            break
+    return len(found) or None
 
 
 def rows_per_call(inputs: Inputs, wanted: int) -> dict[str, int]:

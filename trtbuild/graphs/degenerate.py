@@ -50,6 +50,7 @@ class InputExtent(Extent):
     """An input's extent, and those of each of its samples."""
 
     samples: list[tuple[float, float]] = field(default_factory=list)
+    elements: int = 0  # of the largest sample
 
     def see_samples(self, values: Array, rows: int) -> None:
         """The feed of one call whose first ``rows`` rows are samples; 0, or a scalar: all of it is one."""
@@ -57,6 +58,7 @@ class InputExtent(Extent):
         self.see(own)
         if own.size:
             flat = own.reshape(len(own), -1)
+            self.elements = max(self.elements, flat.shape[1])
             self.samples += zip(map(float, flat.min(axis=1)), map(float, flat.max(axis=1)), strict=True)
 
     def outside(self, low: float, high: float) -> int:
@@ -66,11 +68,15 @@ class InputExtent(Extent):
 
 @dataclass
 class CalibrationStatistics:
-    """What calibration saw: ``samples``, and the extents of ``inputs`` of the network and of quantised ``tensors``."""
+    """What calibration saw: ``samples``, and the extents of ``inputs`` of the network and of quantised ``tensors``.
+
+    ``different``: the number of samples that differ from each other, where it is known and fewer than there should be.
+    """
 
     samples: int = 0
     inputs: dict[str, InputExtent] = field(default_factory=dict)
     tensors: dict[str, Extent] = field(default_factory=dict)
+    different: int | None = None
 
 
 def warnings(
@@ -90,6 +96,10 @@ def warnings(
         what = f"calibrated with {seen.samples} sample{'s' if seen.samples != 1 else ''} only, fewer than {least}"
         hint = "give more (hundreds are usual), or lower calibration.min_samples"
         found.append(StepWarning(what, _DATA, hint))
+    elif seen.different is not None and seen.different < least:
+        only = f"only {seen.different} of {seen.samples} calibration samples are different, fewer than {least}"
+        what = only if seen.different > 1 else f"all {seen.samples} calibration samples are the same"
+        found.append(StepWarning(what, _DATA, "give more that differ"))
     found += _inputs(seen.inputs, declared)
     tensors, smallest = seen.tensors, SMALLEST_SCALE[scale_type]
     zero = [name for name, extent in tensors.items() if extent.largest == 0.0]
@@ -112,13 +122,17 @@ def _tensors(
 ) -> Iterable[StepWarning]:
     if names:
         places = where(called.get(name, name) for name in names)
-        yield StepWarning(f"{len(names)} of {len(of)} quantised tensor(s) are {what}", places, hint)
+        verb = "is" if len(names) == 1 else "are"
+        yield StepWarning(f"{len(names)} of {len(of)} quantised tensors {verb} {what}", places, hint)
 
 
 def _inputs(inputs: Mapping[str, InputExtent], declared: Mapping[str, Sequence[float]]) -> Iterable[StepWarning]:
     for name, extent in sorted(inputs.items()):
         if extent.low == extent.high == 0.0:
             yield StepWarning(f"calibration data of input '{name}' is zero throughout", _DATA, "give real samples")
+        elif extent.constant and extent.elements > 1:  # a flag or a factor may well be the same for all samples
+            what = f"calibration data of input '{name}' is {extent.low:g} throughout"
+            yield StepWarning(what, _DATA, "give real samples")
         if name not in declared or extent.low > extent.high:
             continue
         low, high = declared[name]

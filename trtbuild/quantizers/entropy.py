@@ -13,26 +13,42 @@ from trtbuild.quantizers._histogram import HistogramQuantizer, Magnitudes
 
 LEVELS = 128  # magnitudes that symmetric int8 tells apart
 STRIDE = 8  # candidate ranges in bins; 1 is eight times slower and moves the optimum by less than half a percent
+SPIKE, AROUND = 8, 4  # a spike: so many times the median of so many bins on each side
 
 
 class Entropy(HistogramQuantizer):
     def range_of(self, seen: Magnitudes) -> float:
         counts = seen.counts.astype(np.float64)
+        counts[0] -= seen.zeros
+        inner = flattened(counts)
         # After a ReLU most values are exactly zero, which every range represents: they must not decide.
-        counts[0] = counts[1]
+        counts[0] = inner[0] = inner[1]
         used = int(np.flatnonzero(counts)[-1]) + 1 if counts.any() else 0
         if used <= LEVELS:
             return seen.largest
         candidates = [*range(LEVELS, used, STRIDE), used]
-        best = min(candidates, key=lambda stop: (divergence(counts, stop), -stop))
+        best = min(candidates, key=lambda stop: (divergence(inner, stop, counts[stop:].sum()), -stop))
         return float(min((best + 0.5) * seen.width, seen.largest))
 
 
-def divergence(counts: Array, stop: int) -> float:
+def flattened(counts: Array) -> Array:
+    """Without spikes: bins with more than a level's share of all values, which stand out of those around them.
+
+    One value that is repeated, as behind a convolution of padding, is rounded by half a step at most, but its loss of
+    information grows with the number of bins in a level.  To keep it in a level of its own, the range would be cut off
+    behind it: MobileNetV2's at 0.77 of 6.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(counts, AROUND, "edge"), 2 * AROUND + 1)
+    around = np.median(windows, axis=1)
+    spikes = (around > 0) & (counts > SPIKE * around) & (counts > counts.sum() / LEVELS)
+    return np.where(spikes, around, counts)
+
+
+def divergence(counts: Array, stop: int, outliers: float) -> float:
     """KL divergence of the distribution cut at bin ``stop`` (outliers in its last bin) from its 128-level form."""
     kept = counts[:stop]
     reference = kept.copy()
-    reference[-1] += counts[stop:].sum()
+    reference[-1] += outliers
     level = np.arange(stop) * LEVELS // stop
     filled = kept > 0
     mass = np.bincount(level, weights=kept, minlength=LEVELS)

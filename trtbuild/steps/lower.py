@@ -234,7 +234,7 @@ def _calibrate(
 
     Biases of ``model`` are corrected, if the config wants it.
     """
-    from trtbuild.arrays import data
+    from trtbuild.arrays import data, samples
     from trtbuild.graphs import biases, degenerate
     from trtbuild.graphs.graph import producers
     from trtbuild.quantizers import Candidates
@@ -248,6 +248,7 @@ def _calibrate(
     parts = data.Source(job.params["data"], path, job.params["inputs"], where, scratch=scratch).parts()
     quantizer = import_module(f"trtbuild.quantizers.{options['algorithm']}").make(options)
     seen = calibration.calibrate(model, tensors, parts, job.params["inputs"], options["batch"], quantizer)
+    seen.different = samples.different(parts, job.params["inputs"], options["min_samples"])
     ranges, chosen = quantizer.ranges(), None
     means: Mapping[str, Any] = {}
     if isinstance(quantizer, Candidates):
