@@ -24,7 +24,7 @@ def measure(root: Path, scratch: Path, workspace: Path, trtbuild: str) -> None:
     for model in MODELS:
         for precision, targets in TARGETS.items():
             words = ["-m", f"model={model}", f"precision={precision}", f"target={','.join(targets)}"]
-            words += ["calibration=minmax", "layers=off", "latency=off"]
+            words += ["layers=off", "latency=off"]
             said = run([trtbuild, *words], workspace, allowed=(0, 1, 4)).output
             found = sorted((workspace / "build" / model).glob(f"report-{precision}-rtx-*/report.json"))
             reports = [json.loads(path.read_text("utf-8")) for path in found]
