@@ -32,7 +32,7 @@ class Comparison:
     def __str__(self) -> str:
         """
         >>> str(Comparison("tensorrt-rtx 1.7", {"a": (43_700_000, 49_300_000)})).partition(": ")[2]
-        'a 43.7 against 52.3 MB'
+        'a 43.7 against 49.3 MB'
         """
         sizes = ", ".join(f"{n} {a / 1e6:.1f} against {b / 1e6:.1f} MB" for n, (a, b) in self.models.items())
         what = f"in {len(self.for_fp16)} of {len(self.models)} networks, fp16 engines moved fewer bytes than int8 ones"
