@@ -165,7 +165,11 @@ def test_the_file_means_the_assignment_that_was_certified(base: Variant) -> None
     root = Path.cwd()
     path = root / "conf" / "precision" / "auto-m.yaml"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(precision_file(search, chosen, sentence(search, chosen)), "utf-8")
+    text = precision_file(search, chosen, sentence(search, chosen), "auto-m")
+    path.write_text(text, "utf-8")
+    assert "judge it" not in text
+    search.auto = replace(search.auto, deviation={"sqnr_db": 45.0})
+    assert "#   validation: {deviation: {sqnr_db: {auto-m: 45}}}\n" in precision_file(search, chosen, "", "auto-m")
     assert precision(root, content(root, "precision", "auto-m"), "file") == chosen.variant.spec.precision
 
 

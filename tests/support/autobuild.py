@@ -111,6 +111,7 @@ class Network:
         return {
             "schema_version": 1, "precision": precision, "samples": 8, "measured": {}, "groups": groups,
             "errors": errors, "runs": 1 + len(errors),
+            "changed": {name: [f"{name}/Conv2D"] for name, error in errors.items() if error is not None},
         }  # fmt: skip
 
     def _layers(self, precisions: Sequence[str]) -> list[object]:

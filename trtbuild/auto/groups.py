@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trtbuild.auto.scopes import common
-from trtbuild.graphs.scopes import ScopeMap
+from trtbuild.graphs.scopes import NodeEntry, ScopeMap
 
 if TYPE_CHECKING:
     import onnx
@@ -43,7 +43,7 @@ def find_groups(graph: onnx.GraphProto, nodes: Collection[str], scopes: ScopeMap
         nodes: names of the convolutions and products that can be written in a lower precision.
     """
     chosen = [node for node in graph.node if node.name in nodes]
-    names = {node.name: _name(node, scopes) for node in chosen}
+    names = {node.name: name_of(node.name, scopes["nodes"]) for node in chosen}
     constants = {tensor.name for tensor in graph.initializer}
     union = _Union()
     for node in chosen:
@@ -86,10 +86,10 @@ def _join_partners(graph: onnx.GraphProto, products: Collection[str], union: _Un
                     union.unite(found, ("join", node.name))
 
 
-def _name(node: onnx.NodeProto, scopes: ScopeMap) -> str:
+def name_of(node: str, entries: Mapping[str, NodeEntry]) -> str:
     """The operation's name in TensorFlow; the node's own where the graph has no map."""
-    entry = scopes["nodes"].get(node.name)
-    return entry.get("name", entry["op"]) if entry else node.name
+    entry = entries.get(node)
+    return entry.get("name", entry["op"]) if entry else node
 
 
 def _named(members: list[tuple[str, ...]], names: Mapping[str, str]) -> list[Group]:

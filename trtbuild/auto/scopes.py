@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -48,6 +48,21 @@ def shortest(precisions: Mapping[str, str], base: str) -> dict[str, str]:
         return best
 
     return dict(lines(root, base))
+
+
+def possible(
+    wanted: Iterable[tuple[str, str]], changed: Mapping[str, Collection[str]], base: str
+) -> dict[str, str]:  # fmt: skip
+    """Operation -> its precision, or the base where it cannot be in that; without those that have no choice at all.
+
+    Args:
+        wanted: operations with the precision of their group; changed: precision -> operations that can be in it.
+
+    >>> possible([("up/ConvTranspose", "int8"), ("enc/Conv2D", "int8")], {"int8": {"enc/Conv2D"}}, "fp16")
+    {'enc/Conv2D': 'int8'}
+    """
+    with_choice = {name for names in changed.values() for name in names}
+    return {op: p if op in changed.get(p, ()) else base for op, p in wanted if op in with_choice}
 
 
 def _length(lines: Sequence[tuple[str, str]]) -> tuple[int, int]:

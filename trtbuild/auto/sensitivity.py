@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Sensitivity:
+    """A group's error, and the nodes of it that the form changes; None and none if it changes nothing."""
+
+    group: Group
+    error: float | None
+    nodes: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Measurement:
     """``model``: float32, unchanged; ``ranges``: of activations, for a quantised form; ``feeds``: of each call."""
 
@@ -35,21 +44,22 @@ class Measurement:
     ranges: Mapping[str, float]
     feeds: Sequence[Mapping[str, Array]]
 
-    def errors(self, groups: Sequence[Group]) -> Iterator[tuple[str, float | None]]:
+    def errors(self, groups: Sequence[Group]) -> Iterator[Sensitivity]:
         """Each group's error; one more run for the reference."""
         reference = self._run(self.model)
         scale = {
             name: sum(float(np.square(a, dtype=np.float64).sum()) for a in arrays) for name, arrays in reference.items()
         }
         for group in groups:
-            changed = self._alone(group)
-            yield group.name, None if changed is None else self._error(self._run(changed), reference, scale)
+            changed, nodes = self._alone(group)
+            error = None if changed is None else self._error(self._run(changed), reference, scale)
+            yield Sensitivity(group, error, nodes)
 
     def measured(self) -> dict[str, str]:
         return before_softmax(self.model.graph)
 
-    def _alone(self, group: Group) -> onnx.ModelProto | None:
-        """The graph with only this group in the form; None if it has nothing that the form changes."""
+    def _alone(self, group: Group) -> tuple[onnx.ModelProto | None, frozenset[str]]:
+        """The graph with only this group in the form, and what of it is."""
         import onnx
 
         model: onnx.ModelProto = onnx.ModelProto.FromString(self.model.SerializeToString())
@@ -59,9 +69,9 @@ class Measurement:
             lowered.prepare(model, placement)
             nodes, _ = lowered.quantised_nodes(model, placement)
         except LowerError:
-            return None
+            return None, frozenset()
         lowered.write(model, placement, nodes, self.ranges)
-        return model
+        return model, frozenset(node.name for node in nodes) if self.form.quantised else frozenset(group.nodes)
 
     def _run(self, model: onnx.ModelProto) -> dict[str, list[Array]]:
         import onnx

@@ -21,7 +21,7 @@ class Sensitivity(TypedDict):
     """sensitivity.json: the error of some groups, each alone in one precision.
 
     ``errors``: group -> mean squared error of the measured tensors over their mean square, summed over the outputs;
-    None where it has nothing that this precision changes.
+    None where it has nothing that this precision changes.  ``changed``: those of a group's operations that it does.
     """
 
     schema_version: Literal[1]
@@ -30,6 +30,7 @@ class Sensitivity(TypedDict):
     measured: dict[str, str]
     groups: list[GroupEntry]
     errors: dict[str, float | None]
+    changed: dict[str, list[str]]
     runs: int
 
 

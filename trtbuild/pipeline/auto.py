@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from trtbuild.auto.certificate import cheapest_within
 from trtbuild.auto.costs import Built, Shares, corrected, shared_out
 from trtbuild.auto.front import Choice, Point, beside, front, spread
-from trtbuild.auto.scopes import shortest
+from trtbuild.auto.scopes import possible, shortest
 from trtbuild.base.errors import ModelError, ToolchainError, TrtbuildError
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.planned import Planned
@@ -34,7 +34,7 @@ from trtbuild.steps import Declarations
 from trtbuild.store import Store
 
 Build = Callable[[Planned], Outcome]
-KEPT = 8  # of the engines, one in so many is compiled only when the budget is known to lie near it
+KEPT = 8  # one engine in so many depends on the budget: a second one on the same model costs little
 EVALUATIONS = 8  # at most, of an assignment's outputs on the whole set
 
 
@@ -64,6 +64,7 @@ class Search:
     uniform: dict[str, Variant] = field(default_factory=dict)
     groups: list[GroupEntry] = field(default_factory=list)
     choices: list[list[Choice]] = field(default_factory=list)
+    changed: dict[str, set[str]] = field(default_factory=dict)  # candidate -> operations that can be in it
     rest: float = 0.0  # predicted cost of what belongs to no group
     compiled: dict[tuple[str, ...], Assignment] = field(default_factory=dict)
     refused: dict[tuple[str, ...], str] = field(default_factory=dict)  # assignments, and what TensorRT says of them
@@ -85,7 +86,7 @@ class Search:
             raise ModelError(self.refused[self.base_precisions], where=f"precision={self.auto.base}")
         for share in (3, 2, 1):
             left = self._builds_left()
-            self.compile(self._worth_building(min(left, max(1, (left - self._kept_for_budget) // share))))
+            self.compile(self._worth_building(min(left, max(1, (left - self.auto.builds // KEPT) // share))))
         chosen = cheapest_within(self.candidates(), self.meets)
         return None if chosen is None else self._refined(chosen)
 
@@ -114,11 +115,6 @@ class Search:
                 if one.precisions not in self.measured and promising(one.error) and self.meets(one):
                     chosen = one
         return chosen
-
-    @property
-    def _kept_for_budget(self) -> int:
-        """Engines of what depends on the budget: few, so that a second budget on the same model costs little."""
-        return self.auto.builds // KEPT
 
     def _builds_left(self) -> int:
         return self.auto.builds + len(self.uniform) - len(self.compiled) - len(self.refused)
@@ -219,6 +215,7 @@ class Search:
                 document: Sensitivity = reading.read(path, Sensitivity)
                 self.groups, self.runs = document["groups"], self.runs + document["runs"]
                 errors[name] |= {g: e for g, e in document["errors"].items() if e is not None}
+                self.changed.setdefault(name, set()).update(*document["changed"].values())
         self.choices = [
             [Choice(self.auto.base, 0.0, 0.0)]
             + [Choice(name, errors[name][group["name"]], 0.0) for name in errors if group["name"] in errors[name]]
@@ -244,8 +241,8 @@ class Search:
 
     def assigned(self, precisions: Sequence[str]) -> tuple[Variant, dict[str, str]]:
         """The variant of an assignment, and its scopes as a precision file has them."""
-        operations = {op: p for group, p in zip(self.groups, precisions, strict=True) for op in group["operations"]}
-        scopes = shortest(operations, self.auto.base)
+        operations = [(op, p) for g, p in zip(self.groups, precisions, strict=True) for op in g["operations"]]
+        scopes = shortest(possible(operations, self.changed, self.auto.base), self.auto.base)
         content = {"base": self.auto.base, "scopes": scopes}
         spec = replace(self.base.spec, precision=read_precision(self.workspace.root, content, "auto"))
         names = replace(self.base.names, precision=result_name(self.base))

@@ -71,18 +71,29 @@ def base_of(search: Search) -> Assignment:
     return search.compiled[search.base_precisions]
 
 
-def precision_file(search: Search, chosen: Assignment, says: str) -> str:
-    """The text of ``conf/precision/auto-<model>.yaml``."""
+def precision_file(search: Search, chosen: Assignment, says: str, name: str) -> str:
+    """The text of ``conf/precision/<name>.yaml``."""
     names = search.base.names
     words = " ".join(search.words)
     lines = [
         f"# {says}.",
         f"# Found by: trtbuild {words} precision=auto ({names.tensorrt}, {names.target}). It can be edited.",
+        *_later(search, name),
         f"base: {search.auto.base}",
         *(["scopes:"] if chosen.scopes else []),
         *(f"  {_quoted(scope)}: {precision}" for scope, precision in sorted(chosen.scopes.items())),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _later(search: Search, name: str) -> list[str]:
+    """How builds and upgrades come to judge the result by limits that only the search was given."""
+    limits = ", ".join(f"{statistic}: {{{name}: {limit:.9g}}}" for statistic, limit in search.auto.deviation.items())
+    if not limits:
+        return []
+    file = f"conf/model/{search.base.names.model}.yaml"
+    return [f"# Later builds and upgrades judge it by these limits if {file} has them:",
+            f"#   validation: {{deviation: {{{limits}}}}}"]  # fmt: skip
 
 
 def _quoted(scope: str) -> str:

@@ -146,7 +146,7 @@ def search(
     chosen = found.run()
     says = sentence(found, chosen)
     path = workspace.root / "conf" / "precision" / f"{name}.yaml"
-    text = "" if chosen is None else precision_file(found, chosen, says)
+    text = "" if chosen is None else precision_file(found, chosen, says, name)
     shown = path.relative_to(workspace.root).as_posix() if text and not dry_run else None
     if shown:
         path.parent.mkdir(parents=True, exist_ok=True)

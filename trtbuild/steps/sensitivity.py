@@ -51,7 +51,7 @@ def run(job: Job) -> None:
     import onnx
 
     from trtbuild.arrays import data
-    from trtbuild.auto.groups import find_groups
+    from trtbuild.auto.groups import find_groups, name_of
     from trtbuild.auto.sensitivity import Measurement
     from trtbuild.core.parse import parse
     from trtbuild.core.spec import Form
@@ -80,17 +80,20 @@ def run(job: Job) -> None:
     form = parse(Form, params["form"], "sensitivity")
     ranges = {name: scale * STORED[form.kind][1] for name, scale in scales.items()}
     measurement = Measurement(model, form, ranges, [call.feeds for call in calls])
-    errors = dict(measurement.errors(mine))
+    measured = list(measurement.errors(mine))
+    entries = job.read_json("scopes")["nodes"]
     job.write_json(
         "sensitivity.json",
         {
             "schema_version": 1, "precision": form.precision, "samples": sum(call.rows or 1 for call in calls),
-            "measured": measurement.measured(), "errors": errors,
+            "measured": measurement.measured(),
+            "errors": {one.group.name: one.error for one in measured},
+            "changed": {one.group.name: sorted({name_of(node, entries) for node in one.nodes}) for one in measured},
             "groups": [
                 {"name": group.name, "nodes": list(group.nodes), "operations": list(group.operations),
                  "reads": sorted({tensor for node in group.nodes for tensor in nodes[node]})}
                 for group in groups
             ],
-            "runs": 1 + sum(error is not None for error in errors.values()),
+            "runs": 1 + sum(one.error is not None for one in measured),
         },
     )  # fmt: skip
