@@ -23,6 +23,7 @@ def executor(*words: str, root: Path = ROOT) -> Executor:
         (["+executor.address=tcp://build1:8786"], "address: only for executor=dask"),
         (["executor=dask", "+executor.workers=2"], "workers: only for executor=local"),
         (["executor=dask", "executor.address=build1"], "'build1' is not a scheduler's, such as tcp://host:8786"),
+        (["executor=dask", "executor.address=foo://build1:8786"], "'foo://build1:8786' is not a scheduler's"),
         (["executor=dask", "executor.adress=x"], "adress"),
         (["executor=dask", "executor.adaptive.minimum=3"], "below the minimum of 3"),
         (["executor=dask", "executor.patience=0"], "patience: 0.0 is not above 0; null means without end"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -64,6 +67,17 @@ def test_another_device_takes_none_that_computes_on_it(monkeypatch: pytest.Monke
 
     refused = {kind for kind, step in steps(*NATIVE, *named(identity)).items() if lacking(needs(step), offered)}
     assert refused == {"engine", "infer", "latency"}
+
+
+@pytest.mark.parametrize(("configured", "allowed"), [(300.0, lab.SILENCE_S), (20.0, 20.0), (None, None)])
+def test_a_scheduler_gives_up_on_silent_workers(configured: float | None, allowed: float | None) -> None:
+    """Sooner than Dask does, unless its own config says when."""
+    look = SimpleNamespace(callback_time=configured)
+    scheduler: Any = SimpleNamespace(worker_ttl=configured, periodic_callbacks={"worker-ttl": look})
+    asyncio.run(lab.dask_setup(scheduler))
+
+    assert scheduler.worker_ttl == allowed and scheduler.allowed_failures == 2
+    assert look.callback_time == (15000.0 if configured == 300.0 else configured)
 
 
 def test_the_gpu_of_a_recipe_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_limits_follow_the_estimate() -> None:
 
     assert memory.time_limit_s(step("a")) == 7200 and memory.time_limit_s(large) == 19 * 7200
     assert memory.memory_limit_bytes(large) == 76 * 10**9
-    assert not Limits().exceeded(step("a"), 1, 1e18)
+    assert not Limits().exceeded(step("a"), os.getpid(), 1e18)
 
 
 def test_a_step_that_has_no_process_yet_takes_no_memory() -> None:

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -177,6 +178,9 @@ def _make(spec: Executor) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         hint = "such as distributed.LocalCluster; dask_jobqueue's need: pip install 'trtbuild[dask]'"
         raise ConfigError(f"cannot import '{name}': {error}", where=f"{where}.{_TARGET}", hint=hint) from None
+    if isinstance(cls, type) and not issubclass(cls, Cluster):
+        raise ConfigError(f"'{name}' is not a Dask cluster", where=f"{where}.{_TARGET}")
+    warnings.filterwarnings("ignore", "Port .* already in use", module="distributed")  # the note says which one it has
     if cls is LocalCluster:  # what its processes say goes to this terminal; other classes read it
         arguments.setdefault("silence_logs", logging.CRITICAL)
     try:
@@ -190,6 +194,8 @@ def _make(spec: Executor) -> Any:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
+        if isinstance(cause, TypeError):  # of the arguments, which it hands on to its scheduler and workers
+            raise ConfigError(f"{name}: {first_line(cause)}", where=where) from None
         raise PlaceError(f"{name} does not start: {first_line(cause)}", where=where) from None
     if not isinstance(made, Cluster):
         raise ConfigError(f"'{name}' does not make a Dask cluster", where=f"{where}.{_TARGET}")

@@ -1,8 +1,8 @@
 """What makes a Dask worker one of ours: ``dask worker ADDRESS --preload trtbuild.workers.lab``.
 
 It offers what this machine has as Dask resources (core/demand.py), and ends a step's processes when nobody wants its
-result any more.  On a scheduler it sets how many deaths a step may cause.  As a program it prints this machine as a
-config names it: ``python -m trtbuild.workers.lab``.
+result any more.  On a scheduler it sets how many deaths a step may cause, and when a silent worker is dead.  As a
+program it prints this machine as a config names it: ``python -m trtbuild.workers.lab``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from trtbuild.machine import device, gpu
 from trtbuild.workers import task
 from trtbuild.workers.executors.local import free_memory_bytes
 
+# A worker that says nothing for so long is dead: its machine has stopped, or the network.  Dask looks at its own limit
+# as seldom as that is long, so that a step would wait for up to ten minutes.
+SILENCE_S, _DASKS_SILENCE_S = 60.0, 300.0
 _RTX_MACHINES = ("x86_64", "AMD64")  # that tensorrt-rtx has wheels for
 
 
@@ -55,6 +58,9 @@ async def dask_setup(server: Worker | Scheduler) -> None:
     """Called by Dask before the server joins its cluster; resources that its command line names are kept."""
     if not isinstance(server, Worker):
         server.allowed_failures = task.DEATHS - 1
+        if server.worker_ttl == _DASKS_SILENCE_S:
+            server.worker_ttl = SILENCE_S
+            server.periodic_callbacks["worker-ttl"].callback_time = 1000 * SILENCE_S / 4
         return
     if server.nanny is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal is for the nanny or the build, which end it

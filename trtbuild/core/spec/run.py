@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+_SCHEDULER = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s/]+/?")  # what Dask's clients can connect to
 LATENCY_MAX_S = 3600  # a misplaced unit (milliseconds) would measure for days
 _BYTE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -100,7 +102,7 @@ class Executor:
         for key, value in unused.items():
             if value is not None:
                 raise ValueError(f"{key}: only for executor={use}")
-        if self.address is not None and "://" not in self.address:
+        if self.address is not None and not _SCHEDULER.fullmatch(self.address):
             raise ValueError(f"address: '{self.address}' is not a scheduler's, such as tcp://host:8786")
         _ = self.patience_s
         if self.workers is not None and self.workers < 1:

@@ -276,7 +276,7 @@ class DaskExecutor:
                 self._site.note(f"wait   {short_name(away.step)}: {what}")
             patience = self._spec.patience_s
             if patience is not None and time.monotonic() - away.since > patience:
-                hint = "start one that has it (docs/cluster.md), or allow a longer executor.patience"
+                hint = "start one (docs/cluster.md), or allow a longer executor.patience"
                 return self._end(away, error=PlaceError(what, where=away.step.folder, hint=hint))
         return None
 
