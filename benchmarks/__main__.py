@@ -161,7 +161,7 @@ def many(scratch: Path) -> None:
 
 
 def scale(scratch: Path) -> None:
-    """Planning 10,000 variants of generated models, at first and unchanged."""
+    """Planning 10,000 variants, reading the records of 1,000, and drawing the page of 10,000."""
     from benchmarks import scale as variants
 
     variants.measure(scratch, TRTBUILD)

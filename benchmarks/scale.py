@@ -1,4 +1,4 @@
-"""Planning sweeps of up to 10,000 variants of generated models: CPU time beside wall time, and peak memory.
+"""Sweeps of 10,000 variants of generated models, planned, read and drawn: CPU time, wall time, and peak memory.
 
 The sources are placeholders, since nothing is built here: planning looks at their names and arrays only.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import resource
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 from benchmarks.measure import run, say
 
-MODELS = 100
+ROOT = Path(__file__).resolve().parents[1]
+MODELS, SOME = 100, 10
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 VERSIONS = ("rtx-1.4", "rtx-1.5", "rtx-1.6", "rtx-1.7")
 TARGETS = ("portable", "sm80", "sm86", "sm89", "sm120")
@@ -57,13 +60,40 @@ def words(models: int = MODELS) -> list[str]:
 
 
 def measure(scratch: Path, trtbuild: str) -> None:
-    """Plan all of them in a new workspace, then three times unchanged."""
+    """Plan 10,000 variants at first and unchanged; read the records of 1,000; draw the page of 10,000."""
+    say("a loop over 10 million numbers", f"{calibration():.2f} s of CPU", "docs/scale.md has its time there")
     root = workspace(scratch / "scale", trtbuild)
-    for name, bar in (("at first", "bar 5 s and 1 GB"), *[("unchanged", "bar 1 s")] * 3):
-        before = _cpu()
-        planned = run([trtbuild, "plan", "-m", *words()], root)
-        took = f"{planned.seconds:.2f} s, {_cpu() - before:.2f} s of CPU, peak {planned.peak_bytes / 1e6:.0f} MB"
-        say(f"plan of 10,000 variants, {name}", took, bar)
+    _say("plan of 10,000 variants, at first", [trtbuild, "plan", "-m", *words()], root, 5.0, 1.0)
+    for _ in range(3):
+        _say("  unchanged", [trtbuild, "plan", "-m", *words()], root, 1.0, 1.0)
+    some = workspace(scratch / "records", trtbuild, SOME)
+    synthetic = [sys.executable, "-m", "benchmarks.scalerecords"]
+    subprocess.run([*synthetic, "records", str(some), *words(SOME)], check=True, cwd=ROOT)
+    for verb in ("explain", "explain", "show"):
+        _say(f"{verb} of 1,000 variants, all fresh", [trtbuild, verb, "-m", *words(SOME)], some)
+    folder = scratch / "page"
+    folder.mkdir()
+    _say("page of 10,000 variants", [*synthetic, "page", str(folder)], ROOT)
+    for name, bar in (("sweep.html", "bar 5 MB for both"), ("rows.js", ""), ("sweep.json", "")):
+        say(f"  {name}", f"{(folder / name).stat().st_size / 1e6:.2f} MB", bar)
+
+
+def calibration() -> float:
+    """CPU time of a loop: what this machine and its load do to all times here."""
+    started, count = time.process_time(), 0
+    for i in range(10_000_000):
+        count += i
+    return time.process_time() - started
+
+
+def _say(what: str, argv: list[str], root: Path, bar_s: float | None = None, bar_gb: float | None = None) -> None:
+    """Run it; CPU time, and peak memory, against their bars: on an idle machine CPU time is the wall time."""
+    before = _cpu()
+    ran = run(argv, root)
+    took, peak = _cpu() - before, ran.peak_bytes / 1e9
+    against = "" if bar_s is None or bar_gb is None else (
+        f"{took / bar_s:.2f} of {bar_s:g} s, {peak / bar_gb:.2f} of {bar_gb:g} GB")  # fmt: skip
+    say(what, f"{took:.2f} s of CPU, {ran.seconds:.2f} s, peak {1000 * peak:.0f} MB", against)
 
 
 def _cpu() -> float:

@@ -9,7 +9,7 @@ import pytest
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.config import load_variant
-from trtbuild.config.places import place
+from trtbuild.config.places import Known, place, placing
 
 MODEL = """\
 source: {kind: onnx, path: m.onnx}
@@ -92,3 +92,24 @@ def test_a_key_beside_the_groups_and_one_for_a_group_in_config_yaml(root: Path) 
         file.write("latency:\n  second: 3\n")
     with pytest.raises(ConfigError, match=rf"^conf/config.yaml:{lines + 2}: latency: unknown key 'second'"):
         load_variant(root, ["model=m"])
+
+
+def test_a_sweep_looks_for_each_place_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else a variant's words say; another option of the group is another cause."""
+    searches: list[tuple[str, ...]] = []
+
+    def search(root: Path, overrides: tuple[str, ...], where: str, what: str) -> str:
+        searches.append(overrides)
+        return place(root, overrides, where, what)
+
+    monkeypatch.setattr("trtbuild.config.places.place", search)
+    known: Known = {}
+    said = []
+    for model in ("m", "child", "m"):
+        for precision in ("fp16", "fp32"):
+            words = (f"model={model}", f"precision={precision}")
+            with pytest.raises(ConfigError) as raised, placing(root, words, known):
+                raise ConfigError("missing key 'cosine'", where="model.validation.deviation")
+            said.append(raised.value.where)
+    assert [words[0] for words in searches] == ["model=m", "model=child"]
+    assert {where.partition(":")[0] for where in said[2:4]} == {"conf/model/child.yaml"} and said[:2] == said[4:]

@@ -99,7 +99,7 @@ def test_an_unchanged_object_is_not_read_again(store: Store) -> None:
     record = published(store)
     cached = store.objects.path(record.outs["x.bin"].md5)
     store.save_state()
-    file = store.workspace.private / "state.json"
+    file = store.workspace.private / "state" / "objects.json"
     state = shortcut.load(str(file))
 
     assert state[str(cached)][4] == record.outs["x.bin"].md5

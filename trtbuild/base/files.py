@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from trtbuild.base.errors import ConfigError, PlaceError
@@ -28,7 +29,14 @@ def inner_path(relative: object) -> str:
     Raises:
         ValueError: it is not such a path.
     """
-    if not isinstance(relative, str) or not is_inside(relative) or "\\" in relative:
+    if not isinstance(relative, str):
+        raise ValueError(f"{relative!r:.80} does not stay in its folder")
+    return _inner_path(relative)
+
+
+@lru_cache
+def _inner_path(relative: str) -> str:
+    if not is_inside(relative) or "\\" in relative:
         raise ValueError(f"{relative!r:.80} does not stay in its folder")
     parts = PurePosixPath(relative).parts
     if "/".join(parts) != relative or any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):

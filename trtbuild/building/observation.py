@@ -35,7 +35,10 @@ def judge_step(step: Step, store: Store) -> Judgement:
 
 
 def judge_plan(plan: Plan, store: Store) -> list[tuple[Step, Judgement]]:
-    """State and reason of every step; a stale input makes everything downstream stale."""
+    """State and reason of every step; a stale input makes everything downstream stale.
+
+    What was read of records and files is kept for the next process.
+    """
     judged: dict[str, Judgement] = {}
     for step in plan.steps:
         judgement = judge_step(step, store)
@@ -43,4 +46,5 @@ def judge_plan(plan: Plan, store: Store) -> list[tuple[Step, Judgement]]:
         if judgement.state == "fresh" and waiting is not None and not judged[waiting.key].restorable:
             judgement = Judgement("stale", f"waits for {waiting.kind}")
         judged[step.key] = judgement
+    store.save_state()
     return [(step, judged[step.key]) for step in plan.steps]

@@ -90,7 +90,7 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
         try:
             variant = loader.load(combination)
             if files:
-                with placing(root, combination):
+                with placing(root, combination, loader.places):
                     files_here.check(variant)
             named[words] = planner.add(variant)
         except TrtbuildError as error:

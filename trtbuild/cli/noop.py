@@ -68,7 +68,7 @@ def sign(paths: Iterable[str]) -> Signatures:
 
 def remember(root: str, words: Sequence[str], before: Signatures, paths: Iterable[str], answer: Answer) -> None:
     """Keep the answer, with the signatures taken ``before`` the build and those of everything below ``paths`` now."""
-    signatures = {**{path: stat_signature(path) for path in everything(paths)}, **before}
+    signatures = before | {path: stat_signature(path) for path in everything(paths) if path not in before}
     newest = max((s[0] for s in signatures.values() if s), default=0)
     wait_ns = newest + _STEP_NS - time.time_ns()
     if 0 < wait_ns <= _STEP_NS:

@@ -22,7 +22,7 @@ from trtbuild.config.combining import Combiner
 from trtbuild.config.composed import Composed, Composition
 from trtbuild.config.composing import compose_config
 from trtbuild.config.groups import GROUPS, options, unknown
-from trtbuild.config.places import placing
+from trtbuild.config.places import Known, placing
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import BuildSpec, Names, Precision, Variant
 from trtbuild.core.tracing import Answer, Tree
@@ -58,9 +58,11 @@ class Loader:
 
     def __init__(self, root: Path, composed: Composed | None = None, *, combine: bool = False) -> None:
         self._root, self._composed = root, composed
+        self.places: Known = {}  # of errors so far
         self._combiner = Combiner(root, [TRUSTED_MODULES, PUBLIC_KEY], composed) if combine else None
         self._compared = False
         self._options: dict[str, list[str]] = {}
+        self._offers = set[str]()  # words that choose an option that there is
         self._parsed: dict[tuple[str, str], object] = {}
         self._shared: dict[tuple[str, int], tuple[object, object]] = {}  # a part of a config, and what it became
         self._checks: dict[tuple[str, ...], list[tuple[checks.Check, Tree[None]]]] = {}
@@ -69,9 +71,12 @@ class Loader:
     def check_choices(self, overrides: Sequence[str]) -> None:
         """Raise ConfigError for an option that its group does not have."""
         for word in overrides:
+            if word in self._offers:
+                continue
             key, _, value = word.partition("=")
             if key in GROUPS and value not in self._offered(key):
                 raise unknown(key, value, self._offered(key), word)
+            self._offers.add(word)
 
     def _offered(self, group: str) -> list[str]:
         if group not in self._options:
@@ -80,7 +85,7 @@ class Loader:
 
     def load(self, overrides: Sequence[str]) -> Variant:
         """As :func:`load_variant`."""
-        with placing(self._root, overrides):
+        with placing(self._root, overrides, self.places):
             return self._load(overrides)
 
     def _load(self, overrides: Sequence[str]) -> Variant:
@@ -97,9 +102,10 @@ class Loader:
             parts[group] = self._part(group, config[group])
         spec = BuildSpec(**parts)
         names = Names(**{name: str(choices[name]) for name in _NAMES})
-        self._check(Variant(names, spec), trusted)
+        plain = Variant(names, spec)
+        self._check(plain, trusted)
         variant = Variant(
-            names, spec, code=self._code_of(Variant(names, spec)), tools=installed(), templates=self._templates,
+            names, spec, code=self._code_of(plain), tools=installed(), templates=self._templates,
             device=self._processor(spec), gpu=self._graphics(spec),
             public_key=public_key(config.get(PUBLIC_KEY)),
         )  # fmt: skip

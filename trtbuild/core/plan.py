@@ -44,8 +44,9 @@ class Planner:
     def add(self, variant: Variant) -> str:
         """Add a variant; returns its id in the plan.  If its steps cannot be declared, nothing is added."""
         needs = _Needs(self, variant)
-        for kind in self._wanted:
-            needs.step(kind)
+        for kind in self._wanted:  # each variant has its own, so there is nothing to trace
+            made = self._declarations[kind](variant, needs.need)
+            needs.roles[kind] = self._unique.setdefault(made.key, made)
         name = _unused(variant.id, needs.roles, self._variants)
         self._variants[name], self._specs[name] = needs.roles, variant
         return name
@@ -81,6 +82,9 @@ class _Needs:
         self._planner, self._variant = planner, variant
         self._other = None if variant.against is None else _Needs(planner, variant.against)
         self.roles: dict[str, Step] = {}
+
+    def need(self, kind: str, *, against: bool = False, **choice: str) -> Step:
+        return self.step(kind, against, *choice.items())
 
     def step(self, kind: str, against: bool = False, *choice: tuple[str, str]) -> Step:
         """A step of this variant, or of the one that it is compared with."""

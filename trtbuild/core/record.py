@@ -15,7 +15,7 @@ PARAMS_FILE = "params.yaml"
 MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Digest:
     """DVC's md5 of a file or folder (folders end in ``.dir``), its size in bytes, and its number of files."""
 
@@ -32,7 +32,7 @@ def digest_of(entry: object) -> Digest:
     Raises:
         ValueError: there is none, or it is not 32 lowercase hex digits (with ``.dir`` for a folder).
     """
-    if not isinstance(entry, Mapping) or "md5" not in entry:
+    if not isinstance(entry, (dict, Mapping)) or "md5" not in entry:
         raise ValueError("an entry has no md5")
     md5, size, files = entry["md5"], entry.get("size"), entry.get("nfiles")
     if not isinstance(md5, str) or not MD5.fullmatch(md5):
@@ -61,7 +61,11 @@ def dep_path(step: Step, path: str) -> str:
     >>> posixpath.relpath("models/segnet/saved_model", "build/segnet/export-1")
     '../../../models/segnet/saved_model'
     """
-    return posixpath.relpath(path, step.folder)
+    there, here = posixpath.normpath(path).split("/"), step.folder.split("/")
+    same = 0
+    while same < min(len(there), len(here)) and there[same] == here[same]:
+        same += 1
+    return "/".join([".."] * (len(here) - same) + there[same:])
 
 
 def params(step: Step) -> dict[str, object]:

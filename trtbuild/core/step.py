@@ -72,14 +72,14 @@ class Step:
         return tuple({i.step.key: i.step for i in self.inputs.values() if isinstance(i, Output)}.values())
 
     @cached_property
-    def _out_names(self) -> frozenset[str]:
-        return frozenset(out.name for out in self.outs)
+    def _outputs(self) -> dict[str, Output]:
+        return {out.name: Output(self, out.name) for out in self.outs}
 
     def out(self, name: str) -> Output:
         """One of this step's outputs, as another step's input."""
-        if name not in self._out_names:
+        if name not in self._outputs:
             raise KeyError(f"{self.kind} makes no {name}")
-        return Output(self, name)
+        return self._outputs[name]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +89,11 @@ class Output:
     step: Step
     name: str
 
-    @property
+    @cached_property
     def path(self) -> str:
         return f"{self.step.folder}/{self.name}"
 
-    @property
+    @cached_property
     def identity(self) -> str:
         return f"{self.step.key}/{self.name}"
 

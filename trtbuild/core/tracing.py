@@ -21,6 +21,8 @@ Answer = Callable[..., object]
 
 # The place of a part of the variant, such as "spec.model", or the arguments of ``ask``.
 _Question = str | tuple[object, ...]
+_Reader = Callable[[Variant], object]
+_Asked = tuple[_Question, _Reader | None, object]  # with how to read it if it is a part, and the answer
 _reader = cache(attrgetter)
 
 
@@ -28,7 +30,7 @@ _reader = cache(attrgetter)
 class _Trace:
     """What is still asked on the way to a result that only one run has come to, and the answers."""
 
-    rest: Sequence[tuple[_Question, object]]
+    rest: Sequence[_Asked]
     result: object
 
 
@@ -37,13 +39,16 @@ class _Node:
     """Runs that have come here ask the same, and got different answers: texts by value, others by identity."""
 
     asks: _Question
-    reader: Callable[[Variant], object] | None  # of a part
+    reader: _Reader | None
     branches: dict[str | int, _Node | _Trace] = field(default_factory=dict)
     answers: list[object] = field(default_factory=list)  # kept, so that no identity is used again
 
 
+_identity = object.__hash__  # id() would call the audit hook of config/composed.py each time
+
+
 def _key(answer: object) -> str | int:
-    return answer if type(answer) is str else id(answer)
+    return answer if type(answer) is str else _identity(answer)
 
 
 def _nothing(*question: object) -> object:
@@ -61,8 +66,8 @@ class Tree(Generic[R]):
         node = self._top
         while type(node) is _Node:
             answer = ask(*node.asks) if node.reader is None else node.reader(variant)
-            node = node.branches.get(answer if type(answer) is str else id(answer))
-        if type(node) is _Trace and all(_key(_answer(asks, variant, ask)) == _key(known) for asks, known in node.rest):
+            node = node.branches.get(answer if type(answer) is str else _identity(answer))
+        if type(node) is _Trace and _holds(node, variant, ask):
             return cast(R, node.result)
         return self._run(variant, run, ask)
 
@@ -75,22 +80,26 @@ class Tree(Generic[R]):
             return answers[question]
 
         result = run(_watched(variant, answers), asking)
-        self._top = _with(self._top, list(answers.items()), result)
+        asked = [(asks, _reader(asks) if isinstance(asks, str) else None, got) for asks, got in answers.items()]
+        self._top = _with(self._top, asked, result)
         return result
 
 
-def _answer(asks: _Question, variant: Variant, ask: Answer) -> object:
-    return _reader(asks)(variant) if isinstance(asks, str) else ask(*asks)
+def _holds(trace: _Trace, variant: Variant, ask: Answer) -> bool:
+    for asks, reader, known in trace.rest:
+        answer = ask(*asks) if reader is None else reader(variant)
+        if answer is not known and not (type(answer) is str and answer == known):
+            return False
+    return True
 
 
-def _with(node: _Node | _Trace | None, rest: Sequence[tuple[_Question, object]], result: object) -> _Node | _Trace:
+def _with(node: _Node | _Trace | None, rest: Sequence[_Asked], result: object) -> _Node | _Trace:
     """The tree below a place, with one more run."""
     if node is None or not rest:
         return _Trace(rest, result)
-    asks, answer = rest[0]
+    asks, _, answer = rest[0]
     if isinstance(node, _Trace):
-        (asked, known), *others = node.rest
-        reader = _reader(asked) if isinstance(asked, str) else None
+        (asked, reader, known), *others = node.rest
         node = _Node(asked, reader, {_key(known): _Trace(others, node.result)}, [known])
     assert node.asks == asks, "what a function asks next depends on the answers only"
     key = _key(answer)

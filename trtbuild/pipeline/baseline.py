@@ -64,17 +64,22 @@ def accept(root: Path, page: Report) -> tuple[Path, str]:
 
 
 def slim(page: Report) -> Report:
-    """A report without its pictures: it still fits its schema and compares like the full one.
+    """A report without its pictures and the layers' errors on single hops: it compares like the full one."""
+    made = without_pictures(page)
+    if layers := page.get("layers"):
+        made["layers"] = {**layers, "rows": [_slim_layer(row) for row in layers["rows"]]}
+    return made
 
-    Histograms are kept (a new build is drawn over them); heat maps, strips, worst elements, further sets of inputs
-    and the layers' errors on single hops are dropped.
+
+def without_pictures(page: Report) -> Report:
+    """A report without heat maps, strips, worst elements and further sets of inputs: it still fits its schema.
+
+    Histograms are kept: others are drawn over them.
     """
     outputs = {name: _slim_output(output) for name, output in page["outputs"].items()}
     made: Report = {**page, "sets": {}, "outputs": outputs}
     if latency := page.get("latency"):
         made["latency"] = {**latency, "pictures": None}
-    if layers := page.get("layers"):
-        made["layers"] = {**layers, "rows": [_slim_layer(row) for row in layers["rows"]]}
     return made
 
 

@@ -96,8 +96,8 @@ def _invalid(p: Planned, overrides: str, error: TrtbuildError) -> SweepEntry:
 
 
 def _report(root: Path, step: Step) -> Report | None:
-    """The report, if there is a readable one."""
+    """The report, if there is a readable one; its pictures, two thirds of it, are not in a sweep's pages."""
     try:
-        return baseline.read_report(root / step.folder / "report.json")
+        return baseline.without_pictures(baseline.read_report(root / step.folder / "report.json"))
     except ConfigError:
         return None

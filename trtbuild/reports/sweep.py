@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,12 +184,12 @@ def layer_table(pages: Mapping[str, ReportedLayers]) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def overlays(entries: Sequence[SweepEntry], page: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The pages of each model with several reports: file name -> (template, data); adds their links to ``page``."""
+def overlays(entries: Sequence[SweepEntry], page: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The pages of each model with several reports: file name, template, data; adds their links to ``page``."""
     reports = {e["id"]: e["report"] for e in entries if e["state"] in VERDICTS and e["report"] is not None}
     by_id = {v["id"]: v for v in page["variants"]}
-    made: dict[str, tuple[str, dict[str, Any]]] = {}
     for model in page["models"]:
+        made: list[tuple[str, str, dict[str, Any]]] = []
         own = [v for v in page["variants"] if v["model"] == model["name"] and v["id"] in reports]
         named = labels(own)
         measured = {named[v["id"]]: reports[v["id"]] for v in own}
@@ -207,25 +208,29 @@ def overlays(entries: Sequence[SweepEntry], page: dict[str, Any]) -> dict[str, t
                     for label, found in inspected.items()
                 },
             }
-            made[name] = ("sweep_layers.html.j2", data)
+            made.append((name, "sweep_layers.html.j2", data))
         if len(measured) > 1:
             name = model["pages"]["deviation"] = f"deviation-{slug(model['name'])}.html"
             sections = sweepcharts.deviation_sections(measured)
             figures = [figure["chart"] for section in sections for figure in section["figures"]]
-            made[name] = ("sweep_deviation.html.j2", {**about, "sections": sections, "charts": figures})
-    return made
+            made.append((name, "sweep_deviation.html.j2", {**about, "sections": sections, "charts": figures}))
+        yield from made
 
 
 def render_all(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> dict[str, str]:
     """Every file of the sweep except plotly.min.js, by name."""
+    return dict(_rendered(entries, templates))
+
+
+def _rendered(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+    """The files one by one, the overview last: those of a large sweep are 100 MB."""
     from trtbuild.reports.render import renderer
 
     page = collect(entries)
     render = renderer(templates)
-    more = overlays(entries, page)
     shown = {"symbols": SYMBOLS, "words": WORDS}
-    files = {name: render(template, {**data, **shown, "title": f"{data['model']}: all variants"})
-             for name, (template, data) in more.items()}  # fmt: skip
+    for name, template, about in overlays(entries, page):
+        yield name, render(template, {**about, **shown, "title": f"{about['model']}: all variants"})
     by_id = {v["id"]: v for v in page["variants"]}
     large = len(entries) > sweeprows.LARGE
     if large:
@@ -240,12 +245,11 @@ def render_all(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> 
         **shown,
         "title": "sweep",
     }
-    files["sweep.html"] = render("sweep.html.j2", data)
     if large:
-        files["rows.js"] = render("sweep_rows.js.j2", data)
-    files["sweep.md"] = sweeptext.markdown(page, SYMBOLS, WORDS)
-    files["sweep.json"] = json.dumps(_without_charts(page), indent=1, allow_nan=False) + "\n"
-    return files
+        yield "rows.js", render("sweep_rows.js.j2", data)
+    yield "sweep.md", sweeptext.markdown(page, SYMBOLS, WORDS)
+    yield "sweep.json", json.dumps(_without_charts(page), indent=1, allow_nan=False) + "\n"
+    yield "sweep.html", render("sweep.html.j2", data)
 
 
 def _groups(page: Mapping[str, Any]) -> list[dict[str, object]]:
@@ -270,7 +274,8 @@ def write(entries: Sequence[SweepEntry], folder: Path, templates: Mapping[str, P
 
     from trtbuild.base.files import write_atomic
 
-    files = {"plotly.min.js": get_plotlyjs(), **render_all(entries, templates)}
-    for name, text in files.items():
+    names = []
+    for name, text in itertools.chain([("plotly.min.js", get_plotlyjs())], _rendered(entries, templates)):
         write_atomic(folder / name, text.encode())
-    return [folder / name for name in sorted(files, key=lambda name: (name != "sweep.html", name))]
+        names.append(name)
+    return [folder / name for name in sorted(names, key=lambda name: (name != "sweep.html", name))]

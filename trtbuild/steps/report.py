@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,40 +38,43 @@ ESTIMATE_FILES = ("estimate.svg", "estimate.folded")
 
 def declare(variant: Variant, need: Need) -> Step:
     names, spec = variant.names, variant.spec
+    validate, deviation, engine = need("validate"), need("deviation"), need("engine")
     inputs: dict[str, Input] = {
-        "verdict": need("validate").out("verdict.json"),
-        "deviation": need("deviation").out("deviation.json"),
-        "histograms": need("deviation").out("histograms.json"),
-        "details": need("deviation").out("details.json"),
-        "passport": need("engine").out("passport.json"),
-        "compiled_layers": need("engine").out("engine_layers.json"),
+        "verdict": validate.out("verdict.json"),
+        "deviation": deviation.out("deviation.json"),
+        "histograms": deviation.out("histograms.json"),
+        "details": deviation.out("details.json"),
+        "passport": engine.out("passport.json"),
+        "compiled_layers": engine.out("engine_layers.json"),
         "precision": need("lower").out("precision.json"),
         "scopes": need("export").out("scopes.json"),
     }
     if ranges.applies(variant):
         inputs["ranges"] = need("ranges").out("ranges.json")
-    pages, outs = ["overview", "deviation", "engine"], []
+    pages, files = ["overview", "deviation", "engine"], list[str]()
     task = spec.model.validation.task
     if task is not None and task.by_sample:
         pages.append("task")
-        inputs["task"] = need("validate").out("task.json")
+        inputs["task"] = validate.out("task.json")
     if spec.layers.mode != "off":
         pages.append("layers")
-        inputs |= {"layers": need("layers").out("layers.json"), "layers_csv": need("layers").out("layers.csv")}
-        outs.append(Out("layers.csv"))
+        layers = need("layers")
+        inputs |= {"layers": layers.out("layers.json"), "layers_csv": layers.out("layers.csv")}
+        files.append("layers.csv")
     if spec.latency.measure:
         pages.append("latency")
-        inputs |= {name: need("latency").out(f"{name}.json") for name in ("latency", "samples", "profile")}
+        latency = need("latency")
+        inputs |= {name: latency.out(f"{name}.json") for name in ("latency", "samples", "profile")}
         if spec.runtime.engine is not None:
-            inputs["engine_layers"] = need("latency").out("layers.json")
-        outs += [Out(name) for name in FLAME_FILES]
+            inputs["engine_layers"] = latency.out("layers.json")
+        files += FLAME_FILES
     if spec.device.name is not None:
         pages.append("estimate")
         inputs["estimate"] = need("estimate").out("estimate.json")
-        outs += [Out(name) for name in ESTIMATE_FILES]
+        files += ESTIMATE_FILES
     about = {
         "id": variant.id,
-        **asdict(names),
+        **{part.name: getattr(names, part.name) for part in fields(names)},
         "source": spec.model.source.kind,
         "opset": spec.model.export.opset,
         "random_validation": isinstance(spec.model.data.validation, RandomData),
@@ -85,11 +89,14 @@ def declare(variant: Variant, need: Need) -> Step:
             "tools": tools(variant, "jinja2", "plotly"),
         },
         inputs=inputs,
-        outs=(
-            *(Out(f"{name}.html") for name in pages), *outs, Out("plotly.min.js"), Out("report.json"), Out("report.md"),
-            Out("summary.json", cache=False),
-        ),
+        outs=_outs((*(f"{name}.html" for name in pages), *files, "plotly.min.js", "report.json", "report.md")),
     )  # fmt: skip
+
+
+@cache
+def _outs(names: tuple[str, ...]) -> tuple[Out, ...]:
+    """One tuple for all reports with the same files: a large sweep has thousands."""
+    return (*(Out(name) for name in names), Out("summary.json", cache=False))
 
 
 def run(job: Job) -> None:

@@ -14,9 +14,10 @@ from trtbuild.base.workspace import Workspace
 from trtbuild.core.record import Digest, Record, new_record, same
 from trtbuild.core.step import File, Input, Step
 from trtbuild.store import tracking
-from trtbuild.store.digests import Digests, signature
+from trtbuild.store.digests import Digests
 from trtbuild.store.dvclock import repository_lock
 from trtbuild.store.objects import DamagedObject, Objects
+from trtbuild.store.records import Records
 from trtbuild.store.runcache import RunCache
 from trtbuild.store.trackedmodels import TrackedModels
 
@@ -36,7 +37,7 @@ class Store:
         self.objects = Objects(workspace, self._digests, self._say)
         self.runs = RunCache(workspace, self.objects)
         self.models = TrackedModels(self.root, self.objects)
-        self._records: dict[str, tuple[list[int], Record | None]] = {}
+        self._records = Records(self.root, workspace.private / "records.json", self._say)
         self._noted: set[str] = set()
 
     def _say(self, line: str) -> None:
@@ -57,20 +58,14 @@ class Store:
         return self.digest(path) or self.models.recorded(path)
 
     def save_state(self) -> None:
-        """Keep the digests for the next process."""
-        self._digests.save()
+        """Keep digests and records for the next process, once a build has made the private folder."""
+        if self.workspace.private.is_dir():
+            self._digests.save()
+            self._records.save()
 
     def record(self, step: Step) -> Record | None:
-        """The step's dvc.lock; read again only when its signature has changed."""
-        path = self.root / step.folder / tracking.LOCK_FILE
-        try:
-            seen = signature(path.stat())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        known = self._records.get(step.folder)
-        if known is None or known[0] != seen:
-            self._records[step.folder] = known = (seen, tracking.read_record(path, step.kind, self._say))
-        return known[1]
+        """The step's dvc.lock, if it has a readable one."""
+        return self._records.of(step)
 
     def _source_digest(self, source: Input) -> Digest | None:
         """The digest of a file, or of an upstream output by its step's record: it need not be in the workspace."""
@@ -113,6 +108,7 @@ class Store:
             _write_changed(folder / tracking.STAGE_FILE, tracking.stage_yaml(step))
             _write_changed(folder / "params.yaml", tracking.params_yaml(step))
             _write_changed(folder / tracking.LOCK_FILE, tracking.lock_yaml(step.kind, record))
+            self._records.remember(step, record)
 
     def checkout(self, digest: Digest, path: str) -> None:
         """Put an object into the workspace at the path of a record, as a reflink where possible and a copy elsewhere.

@@ -2,68 +2,66 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
+import stat
 import time
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from trtbuild.base import shortcut
-from trtbuild.base.files import inner_path, write_atomic
+from trtbuild.base.files import inner_path
 from trtbuild.core.record import MD5, Digest, digest_of
+from trtbuild.store.kept import Kept
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 _CHUNK = 1 << 20
 # A file changed within this time before it was hashed may change again without a new time stamp ("racy git").
-_RACY_NS = 50_000_000
+RACY_NS = 50_000_000
 
 
 class Digests:
     """Digests of the files under one root; ``state_file`` keeps the signatures for the next process."""
 
     def __init__(self, root: Path, state_file: Path) -> None:
-        self._root, self._state_file = root, state_file
-        self._state = _load_state(state_file)
+        self._root, self._state = root, Kept(root, state_file)
 
     def of(self, path: str) -> Digest | None:
         """The digest of a file or folder; None if it is missing."""
-        full = self._root / path
-        if full.is_dir():
-            return self._of_folder(full)
+        full = f"{self._root}/{path}"
         try:
-            status = full.stat()
+            status = os.stat(full)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        if stat.S_ISDIR(status.st_mode):
+            return self._of_folder(Path(full))
         return Digest(self.of_file(full, status), status.st_size)
 
-    def of_file(self, path: Path, status: os.stat_result) -> str:
+    def of_file(self, path: str | Path, status: os.stat_result) -> str:
         """The md5 of a file with this status, which need not be under the root."""
-        seen = signature(status)
-        known = self._state.get(str(path))
-        if known and known[:4] == seen:
+        seen, name = signature(status), str(path)
+        known = self._state.get(name)
+        if isinstance(known, list) and known[:4] == seen and len(known) == 5 and MD5.fullmatch(str(known[4])):
             return str(known[4])
-        md5 = file_md5(path)
-        if time.time_ns() - status.st_mtime_ns > _RACY_NS:
-            self._state[str(path)] = [*seen, md5]
+        md5 = file_md5(Path(path))
+        if time.time_ns() - status.st_mtime_ns > RACY_NS:
+            self._state.put(name, [*seen, md5])
         return md5
 
     def remember(self, path: Path, md5: str) -> None:
         """Remember the md5 of a file that was just written from verified content."""
-        self._state[str(path)] = [*signature(path.stat()), md5]
+        self._state.put(str(path), [*signature(path.stat()), md5])
 
     def forget(self, path: Path) -> None:
         """Forget a file whose bytes are not what was remembered, whatever its signature says."""
-        self._state.pop(str(path), None)
+        self._state.drop(str(path))
 
     def save(self) -> None:
         """Keep the stat signatures for the next process; losing them costs time, never correctness."""
-        with contextlib.suppress(OSError):
-            write_atomic(self._state_file, shortcut.dumps(self._state))
+        self._state.save()
 
     def listing(self, path: str) -> list[dict[str, str]]:
         """``md5`` and ``relpath`` of every file of a folder."""
@@ -150,15 +148,3 @@ def _dvcignore(path: Path) -> GitIgnoreSpec | None:
     from pathspec import GitIgnoreSpec
 
     return GitIgnoreSpec.from_lines(lines)
-
-
-def _load_state(path: Path) -> dict[str, list[object]]:
-    state = shortcut.load(str(path))
-    return {path: known for path, known in state.items() if _is_state(known)} if isinstance(state, dict) else {}
-
-
-def _is_state(known: object) -> bool:
-    """Whether an entry is a signature and an md5; a damaged entry is dropped, and its file is read again."""
-    if not isinstance(known, list) or len(known) != 5:
-        return False
-    return all(type(number) is int for number in known[:4]) and MD5.fullmatch(str(known[4])) is not None

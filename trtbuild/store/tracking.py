@@ -33,11 +33,11 @@ def read_yaml(path: Path) -> object:
     return parse_yaml(text, str(path))
 
 
-def parse_yaml(text: bytes, where: str) -> object:
+def parse_yaml(text: bytes, where: str, loader: type[yaml.SafeLoader] | None = None) -> object:
     """The content; raises WorkspaceError, which names ``where``, if it is not YAML."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = loader or getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         if sum(map(text.count, (b"[", b"{", b"- -", b"? ?"))) > _DEEPEST:
             _check_depth(yaml.parse(text, Loader=loader))

@@ -142,9 +142,6 @@ def configuration(root: Path) -> list[str]:
 
 def watched(p: Planned) -> list[str]:
     """Every file and folder that the steps read or write; what they read from each other is in their folders."""
-    root = p.workspace.root
-    paths: list[Path] = []
-    for step in p.plan.steps:
-        paths.append(root / step.folder)
-        paths += [root / source.path for source in step.inputs.values() if isinstance(source, File)]
-    return sorted({str(path) for path in paths})
+    steps = p.plan.steps
+    sources = {source.path for step in steps for source in step.inputs.values() if isinstance(source, File)}
+    return sorted(f"{p.workspace.root}/{path}" for path in {*sources, *(step.folder for step in steps)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from trtbuild.core.spec.auto import Auto
 from trtbuild.core.spec.data import VALIDATION, FactoryData
@@ -68,7 +69,7 @@ class Variant:
     public_key: str | None = None  # the workspace file with the key that attestations must be signed with
     against: Variant | None = None  # the same in another precision, whose engine a threshold compares this one's with
 
-    @property
+    @cached_property
     def id(self) -> str:
         """``segnet-int8-rtx-1.7-onnxruntime``, then target and calibration if they are not the default."""
         names = self.names
