@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def _build(
     sys.stdout.write(document)
     code = exit_status(states.values(), p.invalid.values())
     if not outcome.failures and signatures is not None:  # invalid variants are due to the config, which is signed
-        remember(p, args.argv, signatures, noop.Answer([document, _as_noop(summary)], code))
+        remember(p, args.argv, signatures, noop.Answer([document, _as_noop(summary)], code), watched(p))
         if any(judgement.state != "fresh" for _, judgement in judge_plan(p.plan, p.store)):
             noop.forget(str(p.workspace.root), args.argv)  # something changed between the build and the signing
     return code
@@ -118,11 +118,16 @@ def _as_noop(summary: str) -> str:
     return summary if summary.endswith(f"{NOTHING_TO_DO}\n") else f"{summary}{NOTHING_TO_DO}\n"
 
 
-def remember(p: Planned, argv: tuple[str, ...], signatures: noop.Signatures, answer: noop.Answer) -> None:
-    """Keep the answer for the next run, unless it depends on what was read before it was signed."""
+def remember(
+    p: Planned, argv: tuple[str, ...], signatures: noop.Signatures, answer: noop.Answer, later: Iterable[str] = ()
+) -> None:
+    """Keep the answer for the next run, unless it depends on what was read before it was signed.
+
+    ``later``: files and folders that are signed now, since a build has just written them.
+    """
     if p.other_configs is None or not set(p.other_configs) <= signatures.keys():
         return  # the next build will sign them
-    noop.remember(str(p.workspace.root), argv, signatures, watched(p), answer)
+    noop.remember(str(p.workspace.root), argv, signatures, later, answer)
 
 
 def configuration(root: Path) -> list[str]:
