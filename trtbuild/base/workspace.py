@@ -16,6 +16,7 @@ from trtbuild.base.claim import claimed, sweep
 from trtbuild.base.errors import WorkspaceError
 from trtbuild.base.files import inside
 
+_GROUP_FOLDER, _GROUP_FILE = 0o2775, 0o664  # as DVC (dvc_data/hashfile/db/local.py)
 INIT_HINT = "make one with: trtbuild init DIRECTORY"
 
 
@@ -48,6 +49,29 @@ class Workspace:
             if moved is not None:
                 return (file.parent / Path(moved.strip("\"'")).expanduser()).resolve()
         return self.dvc / "cache"
+
+    @cached_property
+    def _shared(self) -> bool:
+        said = (_read_config(file).get("cache", "shared", fallback="") for file in self._configs())
+        return next((word.strip("\"'") for word in said if word), "") == "group"
+
+    def in_cache(self, folder: Path) -> Path:
+        """A folder in the cache, made if it is lacking; with ``cache.shared group`` its group can write, as in DVC."""
+        if not self._shared or not folder.is_relative_to(self.cache):
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder
+        self.cache.parent.mkdir(parents=True, exist_ok=True)
+        for each in reversed([folder, *folder.parents]):
+            if each.is_relative_to(self.cache) and not each.exists():
+                each.mkdir(exist_ok=True)
+                each.chmod(_GROUP_FOLDER)
+        return folder
+
+    def share(self, file: Path) -> None:
+        """Let the group write a file of the cache that is not an object, where DVC would."""
+        if self._shared:
+            with contextlib.suppress(OSError):  # another user's, who has done it
+                file.chmod(_GROUP_FILE)
 
     @cached_property
     def default_remote(self) -> str:

@@ -234,9 +234,10 @@ class Builder:
         workspace = self.store.workspace
         for folder in (workspace.cache / "locks", workspace.private / "locks"):
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                lock = FileLock(folder / f"{name[:24]}.lock", mode=0o666)  # a cache may be a team's
+                path = workspace.in_cache(folder) / f"{name[:24]}.lock"
+                lock = FileLock(path, mode=0o666)  # a cache may be a team's
                 lock.acquire(timeout=0)
+                workspace.share(path)
                 return lock
             except Timeout:
                 return None

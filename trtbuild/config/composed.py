@@ -78,7 +78,8 @@ class Composed:
         with contextlib.suppress(OSError, TypeError, ValueError):  # it is only a shortcut
             partial.write_bytes(shortcut.dumps(content))
             partial.replace(self._file)
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another user's folder
+            partial.unlink(missing_ok=True)
 
     @cached_property
     def _inside(self) -> set[str]:

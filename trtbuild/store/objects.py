@@ -67,7 +67,7 @@ class Objects:
         target = self.path(digest.md5)
         if not self.has(digest):
             self.set_damaged_aside()
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self.workspace.in_cache(target.parent)
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
             try:
@@ -115,12 +115,13 @@ class Objects:
                     self._set_aside(path, why)
 
     def _set_aside(self, path: Path, why: str) -> None:
-        folder, name = self.workspace.cache / DAMAGED_FOLDER, path.parent.name + path.name
-        folder.mkdir(parents=True, exist_ok=True)
+        name = path.parent.name + path.name
+        folder = self.workspace.in_cache(self.workspace.cache / DAMAGED_FOLDER)
         path.replace(folder / name)
         stamp = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         with (folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write(f"{stamp} {name}: {why}\n")
+        self.workspace.share(folder / "log.txt")
 
     def _found_damaged(self, path: Path, why: str) -> None:
         with contextlib.suppress(OSError):

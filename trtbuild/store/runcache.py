@@ -36,7 +36,9 @@ class RunCache:
     def remember(self, step: Step, digests: Mapping[str, Digest], record: Record) -> None:
         """Write the entry of an action; its objects are in the cache already."""
         entry = tracking.lock_entry(record)
-        write_atomic(self._folder(action_key(step, digests)) / value_hash(entry), tracking.to_yaml(entry))
+        path = self.workspace.in_cache(self._folder(action_key(step, digests))) / value_hash(entry)
+        write_atomic(path, tracking.to_yaml(entry))
+        self.workspace.share(path)
 
     def _folder(self, key: str) -> Path:
         return self.workspace.cache / "runs" / key[:2] / key

@@ -18,7 +18,7 @@ LOCK, MARKS = "in-use.lock", "workspaces"  # in the cache
 @contextlib.contextmanager
 def in_use(workspace: Workspace) -> Iterator[None]:
     """While the block runs, nobody deletes objects of the cache, on whatever machine or in whatever container."""
-    handle = _opened(workspace.cache)
+    handle = _opened(workspace)
     try:
         if handle is not None:  # else the cache cannot be written, by us at least, and nothing was ever deleted there
             fcntl.flock(handle, fcntl.LOCK_SH)
@@ -36,7 +36,7 @@ def alone(workspace: Workspace) -> Iterator[None]:
     Raises:
         WorkspaceError: somebody does, or it cannot be written.
     """
-    handle = _opened(workspace.cache)
+    handle = _opened(workspace)
     if handle is None:
         raise WorkspaceError("the cache cannot be written", where=str(workspace.cache), hint="ask its owner")
     try:
@@ -87,16 +87,19 @@ def _leave_mark(workspace: Workspace) -> None:
     file = workspace.cache / MARKS / hashlib.sha256(root).hexdigest()[:16]
     if not file.exists():
         with contextlib.suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True)
+            workspace.in_cache(file.parent)
             file.write_bytes(root + b"\n")
+            workspace.share(file)
 
 
-def _opened(cache: Path) -> int | None:
+def _opened(workspace: Workspace) -> int | None:
     """A descriptor of the lock's file, which is never removed; None if it is neither there nor can be made."""
-    path = cache / LOCK
+    path = workspace.cache / LOCK
     with contextlib.suppress(OSError):
         return os.open(path, os.O_RDONLY)
     with contextlib.suppress(OSError):
-        cache.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+        workspace.in_cache(workspace.cache)
+        handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+        workspace.share(path)
+        return handle
     return None
