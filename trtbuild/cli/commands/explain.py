@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import posixpath
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 
 from trtbuild.base.text import printable
-from trtbuild.base.workspace import Workspace
 from trtbuild.building.observation import judge_plan
 from trtbuild.cli import planning, words
 from trtbuild.core.causes import Cause, Recorded, causes
@@ -34,7 +36,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     p = planning.planned(args)
     judged = judge_plan(p.plan, p.store)
-    found = causes(judged, lambda step: _records(p.workspace, step))
+    recorded = cache(_records)  # a large sweep has hundreds of one model and kind
+    found = causes(judged, lambda step: recorded(p.workspace.root, posixpath.dirname(step.folder), step.kind))
     if args.json:
         print(
             json.dumps({"causes": [_cause(one) for one in found], "steps": [_step(*one) for one in judged]}, indent=1)
@@ -85,11 +88,12 @@ def _step(step: Step, judgement: Judgement) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _records(workspace: Workspace, step: Step) -> list[Recorded]:
+def _records(root: Path, model: str, kind: str) -> list[Recorded]:
+    """The steps of a kind that have been built in a model's folder."""
     found = []
-    for path in sorted((workspace.root / step.folder).parent.glob(f"{step.kind}-*/params.yaml")):
+    for path in sorted((root / model).glob(f"{kind}-*/params.yaml")):
         content, lock = read_yaml(path), path.with_name(LOCK_FILE)
-        if isinstance(content, dict) and content.get("kind") == step.kind and lock.is_file():
-            folder = path.parent.relative_to(workspace.root).as_posix()
+        if isinstance(content, dict) and content.get("kind") == kind and lock.is_file():
+            folder = path.parent.relative_to(root).as_posix()
             found.append(Recorded(folder, content, lock.stat().st_mtime))
     return found
