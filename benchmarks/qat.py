@@ -189,6 +189,12 @@ def measure(scratch: Path) -> None:
     most = max(row["steps"] for row in rows if "symmetric" in row["name"])
     say("int8 in the graph and as parsed", f"{good} of {len(rows)}", "bar 36 of 36")
     say("symmetric: activations that differ", f"{ties}, by at most {most} step(s)", "bar: rounding ties, one step")
+    done = subprocess.run([sys.executable, "-m", "benchmarks.qatkinds"], capture_output=True, text=True, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    for row in rows:
+        apart = "no graph" if row["apart"] is None else f"{row['apart']:.1e} of the largest value apart"
+        say(row["name"], row["parsed"] or "refused", f"{apart} {row['said'][:120]}")
+    say("equal, named or refused", f"{sum(row['good'] for row in rows)} of {len(rows)}", "bar: all")
 
 
 if __name__ == "__main__":

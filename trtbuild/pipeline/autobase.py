@@ -113,9 +113,10 @@ def load_base(workspace: Workspace, words: Sequence[str]) -> Variant:
         first = config.load_variant(root, [*words, "precision=fp32"])
         check_names(root, first.spec.auto)
         base = config.load_variant(root, [*words, f"precision={first.spec.auto.base}"])
-        if base.spec.model.qat is not None:
-            hint = "build precision=int8, which keeps the ranges that training chose (docs/qat.md)"
-            raise ConfigError("the model was trained for int8, and is not searched", where="precision=auto", hint=hint)
+    if base.spec.model.qat is not None:
+        hint = "build precision=int8, which keeps the ranges that training chose (docs/qat.md)"
+        raise ConfigError("the model was trained for int8, and is not searched", where="precision=auto", hint=hint)
+    with placing(root, words):
         budget(base)
         files = SourceFiles(Store(workspace))
         files.check(base)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError, LowerError
-from trtbuild.core.complaint import Complaint, place, readers_of
+from trtbuild.core.complaint import Complaint, nearest, place, readers_of
 from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.parse import parse
@@ -118,7 +118,7 @@ def run(job: Job) -> None:
         written = lowered.write(model, placement, nodes, found)
         about |= _about(placement, written, rest)
         if written.rounded is not None:
-            admitted.append(_rounded(written.rounded, model, lowering.base, admission))
+            admitted.append(_rounded(written.rounded, model, lowering.base, job))
         admitted += trainedint8.warnings(rest, job.read_json("scopes")["nodes"])
     if admitted:
         about["warnings"] = [*(warning.document() for warning in admitted), *about.get("warnings", ())]
@@ -183,16 +183,18 @@ def _admission(job: Job, model: onnx.ModelProto, lowering: Lowering) -> Admissio
     )  # fmt: skip
 
 
-def _rounded(rounded: RoundedScales, model: onnx.ModelProto, form: Form, admission: Admission) -> StepWarning:
+def _rounded(rounded: RoundedScales, model: onnx.ModelProto, form: Form, job: Job) -> StepWarning:
     from trtbuild.graphs.graph import all_nodes
 
-    node = next(node for node in all_nodes(model.graph) if node.name == rounded.node)
+    entries = job.read_json("scopes")["nodes"]
+    entry = entries.get(rounded.node) or nearest(readers_of(all_nodes(model.graph)), entries, rounded.node)
+    where = f"{entry['type']} {entry['name']}" if entry else rounded.node
     if rounded.lost:
-        what = f"{form.float_type} cannot hold a trained scale of {admission.place(node)}"
+        what = f"{form.float_type} cannot hold a trained scale of {where}"
         raise LowerError(what, where="lower", hint="precision.rest=float32 keeps the trained scales")
-    what = f"{rounded.count} trained scale(s) are rounded to {form.float_type}, by {rounded.largest:.1e} of one at most"
+    what = f"{rounded.count} trained scale(s) are rounded to {form.float_type}, by {rounded.largest:.2%} at most"
     hint = 'the hop "precision" of the deviation measures it; precision.rest=float32 keeps them'
-    return StepWarning(what, admission.place(node), hint)
+    return StepWarning(what, where, hint)
 
 
 def _refuse_low(job: Job, model: onnx.ModelProto) -> None:
