@@ -211,7 +211,9 @@ def test_leftovers_of_killed_commands_go(store: Store) -> None:
     plant(store.workspace.cache / "files" / "md5" / "00", {".x.tmp": "half"})
     with store.workspace.scratch("check") as held:
         plant(store.workspace.work, {"build-2.lock": "", "build-2/job.json": "{}"})
-        assert freed(store) == {"sandboxes": 2, "temporaries": 1}
+        (store.workspace.cache / "damaged").mkdir(parents=True)
+        (store.workspace.cache / "damaged" / "log.txt").touch()
+        assert freed(store) == {"sandboxes": 2, "temporaries": 1, "damaged": 1}
         assert held.is_dir()
     assert list((store.workspace.cache / "locks").iterdir()) == []
 

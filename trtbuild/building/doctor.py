@@ -198,7 +198,7 @@ def _cache(workspace: Workspace, deep: bool) -> Iterator[Finding]:
     size = sum(path.stat().st_size for path in objects)
     yield Finding("ok", "cache", f"{len(objects)} objects, {size / 1e9:.2f} GB in {workspace.cache}")
     if aside := sorted((workspace.cache / DAMAGED_FOLDER).glob("*")):
-        hint = f"look at them, then remove {aside[0].parent}"
+        hint = f"look at them in {aside[0].parent}; trtbuild gc --yes removes them"
         yield Finding("warning", "cache", f"{len(aside)} damaged objects were set aside", hint)
     if not deep:
         return

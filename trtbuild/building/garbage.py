@@ -22,6 +22,7 @@ from trtbuild.documents import reading
 from trtbuild.documents.garbage import Kind, ReportIdentity
 from trtbuild.store import tracking, usage
 from trtbuild.store.dvclock import repository_lock
+from trtbuild.store.objects import DAMAGED_FOLDER
 from trtbuild.store.references import References, digests_in, references
 
 WHY: Mapping[Kind, str] = {
@@ -29,6 +30,7 @@ WHY: Mapping[Kind, str] = {
     "objects": "no branch, tag, stash, working tree or baseline refers to them",
     "runs": "they remember actions whose results are gone",
     "temporaries": "killed commands left them half-written",
+    "damaged": "they were set aside, because their bytes are not what their names say",
     "sandboxes": "killed commands left them",
     "locks": "nobody holds them",
     "toolchains": "no config names their version",
@@ -160,6 +162,8 @@ def _in_cache(workspace: Workspace, found: References) -> Iterator[Waste]:
     for pattern in ("files/md5/??/.*.tmp", "runs/*/*/.*.tmp"):
         for path in workspace.cache.glob(pattern):
             yield Waste("temporaries", path, _size(path))
+    for path in sorted((workspace.cache / DAMAGED_FOLDER).glob("*")):
+        yield Waste("damaged", path, _size(path))
     yield from _locks(workspace.cache / "locks")
 
 
