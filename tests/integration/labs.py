@@ -40,12 +40,16 @@ class Lab:
         words = ["--host", "127.0.0.1", "--port", str(port), "--dashboard-address", ":0", *PRELOAD]
         self._start("dask_scheduler", words, "Scheduler at:")
 
-    def worker(self, *words: str, python: str = "", threads: int = 1) -> psutil.Process:
-        """Start one; its own process, without a nanny."""
+    def worker(self, *words: str, python: str = "", threads: int = 1, wait: bool = True) -> psutil.Process:
+        """Start one; its own process, without a nanny.
+
+        Args:
+            wait: until it is there.
+        """
         folder = self.folder / f"w{len(self.started)}"
         own = ["--no-nanny", "--no-dashboard", "--nthreads", str(threads), "--local-directory", str(folder)]
         words = (self.address, *own, *PRELOAD, *words)
-        return self._start("dask_worker", words, "Registered to:", python)
+        return self._start("dask_worker", words, "Registered to:" if wait else "", python)
 
     def _start(self, program: str, words: Sequence[str], ready: str, python: str = "") -> psutil.Process:
         number = len(self.started)

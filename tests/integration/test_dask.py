@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     made = Lab(tmp_path_factory.mktemp("lab"))
     made.scheduler()
-    made.worker()
+    made.worker(wait=False)
     made.worker()
     yield made
     made.stop()
@@ -38,16 +38,17 @@ def test_two_users_and_a_worker_that_dies(lab: Lab, tmp_path: Path) -> None:
     witness = {name: tmp_path / name for name in "abc"}
     steps = [
         {"name": "a", "seconds": 0.1, "witness": str(witness["a"])},
-        {"name": "b", "seconds": 3, "after": ["a"], "witness": str(witness["b"])},
+        {"name": "b", "seconds": 60, "until": str(tmp_path / "go"), "after": ["a"], "witness": str(witness["b"])},
         {"name": "c", "seconds": 0.1, "after": ["b"], "witness": str(witness["c"])},
     ]
     users = [workspace(tmp_path / name, tmp_path / "store") for name in ("one", "two")]
     drivers = [lab.driver(user, steps) for user in users]
     assert until(lambda: bool(begun(witness["b"])), 60)
     worker_of(begun(witness["b"])[0]).kill()
+    (tmp_path / "go").touch()
     told = [ended(driver) for driver in drivers]
+    lab.worker(wait=False)
     here = lab.build(workspace(tmp_path / "here"), steps, module="local", address=None)
-    lab.worker()
 
     assert [set(one["ends"].values()) for one in told] == [{"ran"}, {"ran"}], [one["said"] for one in told]
     assert [one["outs"] for one in told] == [here["outs"]] * 2
@@ -68,8 +69,8 @@ def test_a_step_that_kills_three_workers_has_failed(lab: Lab, tmp_path: Path) ->
     driver = lab.driver(workspace(tmp_path / "one", tmp_path / "store"), steps)
     for count in (1, 2, 3):
         assert until(lambda count=count: len(begun(witness)) >= count, 60)
+        lab.worker(wait=False)  # is there by the time that the others are dead
         worker_of(begun(witness)[count - 1]).kill()
-        lab.worker()
     told = ended(driver)
 
     assert told["ends"] == {"deadly": "failed", "after": "blocked", "beside": "ran"}
@@ -96,7 +97,7 @@ def test_a_build_that_ends_takes_its_steps_along(lab: Lab, tmp_path: Path, how: 
 def test_a_step_that_another_user_waits_for_goes_on(lab: Lab, tmp_path: Path) -> None:
     """When the build that submitted it is interrupted."""
     witness = tmp_path / "witness"
-    steps = [{"name": "shared", "seconds": 5, "witness": str(witness)}]
+    steps = [{"name": "shared", "seconds": 60, "until": str(tmp_path / "go"), "witness": str(witness)}]
     first = lab.driver(workspace(tmp_path / "one", tmp_path / "store"), steps)
     assert until(lambda: bool(begun(witness)), 60)
     second = lab.driver(workspace(tmp_path / "two", tmp_path / "store"), steps)
@@ -104,6 +105,7 @@ def test_a_step_that_another_user_waits_for_goes_on(lab: Lab, tmp_path: Path) ->
     time.sleep(1)  # for its submission, which it does not report while the step runs for another
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=60)
+    (tmp_path / "go").touch()
     told = ended(second)
 
     assert told["ends"] == {"shared": "ran"}
