@@ -40,7 +40,7 @@ def test_an_argument_is_kept_as_a_digest_and_looked_up_again(
     found = looked_up(kept, "here")
     assert found["a"] == {"b": ["x", text.replace("${oc.env:CANARY}", SECRET).replace("${oc.env:CANARY,x}", SECRET)
                                 .replace("${oc.env:NONE,y}", "y")]}  # fmt: skip
-    assert SECRET not in hidden(f"it said {found}")
+    assert SECRET not in hidden(f"it said {found}, {SECRET}")
     monkeypatch.setenv("CANARY", "another")
     assert arguments(root, text) != kept
     with pytest.raises(ConfigError, match="not what it was when this was planned"):

@@ -32,6 +32,6 @@ def test_a_secret_argument_stays_in_no_file(workspace: Path, trtbuild: Run, monk
     trtbuild(*words, check=0)
     failed = trtbuild(*words, "+model.data.validation.arguments.fail=true", check=2)
 
-    assert "no access with Bearer ***" in failed.stderr
+    assert "no access with ***" in failed.stderr
     kept = [path for path in workspace.rglob("*") if path.is_file()]
     assert len(kept) > 50 and not [path for path in kept if CANARY.encode() in path.read_bytes()]

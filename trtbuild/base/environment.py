@@ -56,8 +56,8 @@ def _value(argument: object, where: str) -> object:
         state = "not set" if value is None else "not what it was when this was planned"
         hint = "set it where the step runs; on a cluster, that is the worker's environment"
         raise ConfigError(f"the environment variable in '{text}' is {state}", where=where, hint=hint)
-    if len(value) >= LEAST_SECRET:
-        _given.add(value)
+    parts = (os.environ.get(found[1], "") for found in _VARIABLE.finditer(text))
+    _given.update(part for part in (value, *parts) if len(part) >= LEAST_SECRET)
     return value
 
 
