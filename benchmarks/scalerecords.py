@@ -22,8 +22,11 @@ from trtbuild.store import tracking
 
 _DOCUMENTS = {
     "verdict.json": {"word": "pass", "passed": True, "unjudged": None, "checks": {}, "thresholds": 1, "warnings": []},
-    "deviation.json": {"hops": {"total": {}}, "sets": {}, "warnings": []},
-}
+    "deviation.json": {
+        "hops": {hop: {} for hop in ("export", "precision", "total")}, "samples": 1, "runtimes": {}, "sets": {},
+        "warnings": [],
+    },
+}  # fmt: skip
 
 
 def records(root: Path, words: Sequence[str]) -> int:
