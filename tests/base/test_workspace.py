@@ -86,3 +86,12 @@ def test_any_bytes_are_a_config_of_dvc_or_named(content: bytes) -> None:
             assert isinstance(found.cache, Path) and isinstance(found.default_remote, str)
         except WorkspaceError as error:
             assert error.where.endswith(".dvc/config") and "PosixPath" not in str(error)
+
+
+@pytest.mark.parametrize("said", ["a\0b", "~nobody-of-this-name/c", "~\0"])
+def test_a_cache_dir_that_is_no_path_is_one_line(tmp_path: Path, said: str) -> None:
+    """From .dvc/config, which a merge may have damaged."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text(f"[cache]\n    dir = {said}\n", "utf-8")
+    with pytest.raises(WorkspaceError, match=r"cache\.dir is not the path of a folder"):
+        assert Workspace(tmp_path).cache

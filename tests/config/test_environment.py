@@ -70,3 +70,13 @@ def test_a_text_elsewhere_would_be_kept_so_it_is_refused(root: Path, word: str) 
     with pytest.raises(ConfigError, match=r"\(CANARY\) would be kept"):
         compose_config(root, ["model=m", word])
     compose_config(root, ["model=m", "+model.other2='${oc.decode:${oc.env:N}}'", "+executor.account=${oc.env:CANARY}"])
+
+
+@pytest.mark.parametrize("words", [["m" * 400 + "/x=1"], ["a.b={", "m" * 400 + "=1"]])
+def test_a_name_that_no_file_can_have_is_one_line(root: Path, words: list[str]) -> None:
+    """Hydra looks for a file of that name; also after another mistake."""
+    arguments(root, "x")
+    with pytest.raises(ConfigError):
+        compose_config(root, ["model=m", *words])
+    with pytest.raises(ConfigError, match="too long"):
+        compose_config(root, ["model=m", "m" * 400 + "=1", "a.b={"])

@@ -47,7 +47,7 @@ class Workspace:
         for file in self._configs():
             moved = _read_config(file).get("cache", "dir", fallback=None)
             if moved is not None:
-                return (file.parent / Path(moved.strip("\"'")).expanduser()).resolve()
+                return _place(file, moved.strip("\"'"))
         return self.dvc / "cache"
 
     @cached_property
@@ -162,6 +162,19 @@ def _in_git(folder: Path) -> bool:
 
 def _no_scm(folder: Path) -> bool:
     return _read_config(folder / ".dvc" / "config").get("core", "no_scm", fallback="false").lower() == "true"
+
+
+def _place(config: Path, said: str) -> Path:
+    """The folder that a DVC config names, relative to its own.
+
+    Raises:
+        WorkspaceError: it cannot be a path.
+    """
+    try:
+        return (config.parent / Path(said).expanduser()).resolve()
+    except (ValueError, RuntimeError, OSError):  # a NUL, the home of no user or a circle of links, too long a name
+        what, hint = f"cache.dir is not the path of a folder: {said!r:.80}", "set it with: dvc cache dir FOLDER"
+        raise WorkspaceError(what, where=str(config), hint=hint) from None
 
 
 def _read_config(file: Path) -> configparser.ConfigParser:

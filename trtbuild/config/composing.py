@@ -91,10 +91,7 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
             what = "defaults go round in a circle, or a file is nested too deeply"
             raise ConfigError(what, where=str(folders[0]), hint=hint) from None
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            name = Path(str(error.filename)).name
-            raise ConfigError("the name is too long for a file", where=f"{name[:40]}…", hint="shorten it") from None
+            raise _too_long(error) from None
         except (YAMLError, UnicodeDecodeError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)
             where = str(folders[0]) if mark is None else f"{_shown(folders, Path(mark.name))}:{mark.line + 1}"
@@ -242,6 +239,8 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
             message = _sentences(failure)
             if isinstance(failure, OverrideParseException):
                 return ConfigError(message, where=word)
+        except OSError as failure:
+            return _too_long(failure)
         key = word.partition("=")[0].lstrip("+~")
         try:
             known = flat(OmegaConf.to_container(compose("config", [*search, *overrides[:i]])))
@@ -259,6 +258,13 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
         return ConfigError(message, where=word)
     broken = next((f for f in folders if str(f) in message), None)
     return ConfigError(message, where=str(broken or folders[0]))
+
+
+def _too_long(error: OSError) -> ConfigError:
+    if error.errno != errno.ENAMETOOLONG:
+        raise error
+    name = Path(str(error.filename)).name
+    return ConfigError("the name is too long for a file", where=f"{name[:40]}…", hint="shorten it")
 
 
 def _defaults_entry(folders: Sequence[Path], file: str, group: str, name: str) -> str:
