@@ -27,11 +27,19 @@ def sentence(search: Search, chosen: Assignment | None) -> str:
         cheapest = min(others, key=lambda one: one.cost, default=None)
         why = "there is nothing else to build here" if cheapest is None else "no engine within the budget costs less"
         if cheapest is not None and cheapest.cost >= base.cost:
-            share = f"{cheapest.cost / base.cost:.2f} of {search.auto.base}'s {unit}"
+            share = f"{_share(cheapest.cost / base.cost)} of {search.auto.base}'s {unit}"
             why = f"none of {len(others)} other engines costs less: the cheapest has {share}"
         return f"{search.auto.base}: {lost}; {why}"
-    share = f"{chosen.cost / base.cost:.2f} of {search.auto.base}'s {unit}"
+    share = f"{_share(chosen.cost / base.cost)} of {search.auto.base}'s {unit}"
     return f"{placement(search, chosen.precisions)}: {lost}, {share}"
+
+
+def _share(ratio: float) -> str:
+    """
+    >>> _share(0.8123), _share(0.9986), _share(1.0129)
+    ('0.81', '0.999', '1.01')
+    """
+    return f"{ratio:.3f}" if abs(ratio - 1) < 0.01 else f"{ratio:.2f}"
 
 
 def placement(search: Search, precisions: Sequence[str]) -> str:
