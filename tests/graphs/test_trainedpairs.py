@@ -195,3 +195,8 @@ def test_what_a_half_precision_rest_does_to_trained_scales_is_known() -> None:
         assert (rounded is None) == (expected == 0)
         assert rounded is None or (rounded.count == 1 and 0 < rounded.largest <= expected)
         assert rounded is None or (rounded.node.startswith("fq_x") and rounded.lost == (expected == 0.5))
+        if expected == 2.0**-11:
+            assert "1 trained scale(s) are rounded to float16" in rounded.warning(model, "float16", str).what
+        elif expected:
+            with pytest.raises(LowerError, match="float16 cannot hold a trained scale"):
+                rounded.warning(model, "float16", str)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trtbuild.graphs.graph import all_graphs
+from trtbuild.base.errors import LowerError
+from trtbuild.core.warning import StepWarning
+from trtbuild.graphs.graph import all_graphs, all_nodes
 
 if TYPE_CHECKING:
     import onnx
@@ -29,6 +31,20 @@ class RoundedScales:
     @property
     def lost(self) -> bool:
         return self.largest > _LOST
+
+    def warning(self, model: onnx.ModelProto, kind: str, operation: Callable[[onnx.NodeProto], str]) -> StepWarning:
+        """What is said of it; ``operation`` says where a node comes from.
+
+        Raises:
+            LowerError: the type does not hold the scale.
+        """
+        place = operation(next(node for node in all_nodes(model.graph) if node.name == self.node))
+        if self.lost:
+            what = f"{kind} cannot hold a trained scale of {place}"
+            raise LowerError(what, where="lower", hint="precision.rest=float32 keeps the trained scales")
+        what = f"{self.count} trained scale(s) are rounded to {kind}, by {self.largest:.2%} at most"
+        hint = 'the hop "precision" of the deviation measures it; precision.rest=float32 keeps them'
+        return StepWarning(what, place, hint)
 
 
 def scales(model: onnx.ModelProto) -> dict[str, Array]:

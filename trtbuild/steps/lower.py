@@ -6,14 +6,14 @@ TensorRT builds strongly typed networks only, so the precision is written into t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError, LowerError
-from trtbuild.core.complaint import Complaint, nearest, place, readers_of
+from trtbuild.core.complaint import nearest, place, readers_of
 from trtbuild.core.job import Job
 from trtbuild.core.memory import activation_bytes
 from trtbuild.core.parse import parse
@@ -22,7 +22,6 @@ from trtbuild.core.plan import Need
 from trtbuild.core.recipes import data_inputs, data_params, input_params, tools
 from trtbuild.core.spec import Form, Lowering, Override, Qat, Variant
 from trtbuild.core.step import Input, Out, Step
-from trtbuild.core.warning import StepWarning
 from trtbuild.steps import ranges
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from trtbuild.graphs.lowered import LoweredGraph
     from trtbuild.graphs.placement import Placement
     from trtbuild.graphs.trainedadmission import Admission
-    from trtbuild.graphs.trainedrounding import RoundedScales
 
 VERSION = 4
 # Keys of a precision that are part of a recipe where they are not at their defaults.
@@ -118,7 +116,7 @@ def run(job: Job) -> None:
         written = lowered.write(model, placement, nodes, found)
         about |= _about(placement, written, rest)
         if written.rounded is not None:
-            admitted.append(_rounded(written.rounded, model, lowering.base, job))
+            admitted.append(written.rounded.warning(model, lowering.base.float_type, _operations(job, model)))
         admitted += trainedint8.warnings(rest, job.read_json("scopes")["nodes"])
     if admitted:
         about["warnings"] = [*(warning.document() for warning in admitted), *about.get("warnings", ())]
@@ -174,27 +172,22 @@ def _no_data(precision: str) -> ConfigError:
 def _admission(job: Job, model: onnx.ModelProto, lowering: Lowering) -> Admission:
     from trtbuild.graphs.trainedadmission import Admission
 
-    readers, entries = readers_of(model.graph.node), job.read_json("scopes")["nodes"]
     strip = lowering.qat is not None and lowering.precision in lowering.qat.strip
     uses = any(form.kind == "int8" for form in lowering.forms)
-    return Admission(
-        lowering.precision, uses, strip,
-        lambda node: place(Complaint(node.name, node.op_type, "misread", ""), entries, readers),
-    )  # fmt: skip
+    return Admission(lowering.precision, uses, strip, _operations(job, model))
 
 
-def _rounded(rounded: RoundedScales, model: onnx.ModelProto, form: Form, job: Job) -> StepWarning:
+def _operations(job: Job, model: onnx.ModelProto) -> Callable[[onnx.NodeProto], str]:
+    """What says which operation of the source a node comes from; the node's own name where none is known."""
     from trtbuild.graphs.graph import all_nodes
 
-    entries = job.read_json("scopes")["nodes"]
-    entry = entries.get(rounded.node) or nearest(readers_of(all_nodes(model.graph)), entries, rounded.node)
-    where = f"{entry['type']} {entry['name']}" if entry else rounded.node
-    if rounded.lost:
-        what = f"{form.float_type} cannot hold a trained scale of {where}"
-        raise LowerError(what, where="lower", hint="precision.rest=float32 keeps the trained scales")
-    what = f"{rounded.count} trained scale(s) are rounded to {form.float_type}, by {rounded.largest:.2%} at most"
-    hint = 'the hop "precision" of the deviation measures it; precision.rest=float32 keeps them'
-    return StepWarning(what, where, hint)
+    readers, entries = readers_of(all_nodes(model.graph)), job.read_json("scopes")["nodes"]
+
+    def operation(node: onnx.NodeProto) -> str:
+        entry = entries.get(node.name) or nearest(readers, entries, node.name)
+        return f"{entry['type']} {entry['name']}" if entry else node.name
+
+    return operation
 
 
 def _refuse_low(job: Job, model: onnx.ModelProto) -> None:
