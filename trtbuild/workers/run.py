@@ -85,8 +85,9 @@ def main(folder: Path) -> int:
         what = (str(error).splitlines() or [""])[0] or type(error).__name__
         result = Result(False, Failure(name, what, traceback=traceback.format_exc()))
     if result.failure is not None:
-        result = Result(False, result.failure.changed(environment.hidden))
-        print(result.failure.traceback, file=sys.stderr, flush=True)
+        failure = result.failure.changed(environment.hidden)
+        result = Result(False, failure)
+        print(failure.traceback, file=sys.stderr, flush=True)
     peak_bytes = 1024 * max(
         resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
