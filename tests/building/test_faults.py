@@ -17,6 +17,7 @@ import pytest
 from tests.support.fakes import FakeExecutor, build, chain, concatenate, ended, plan, step
 from tests.support.publishing import plant
 from trtbuild.base.workspace import Workspace
+from trtbuild.building import loop
 from trtbuild.core.job import Job
 from trtbuild.core.step import Step
 from trtbuild.store import Store
@@ -74,6 +75,35 @@ def test_builds_at_once_run_every_action_once(tmp_path: Path, count: int, shared
     assert sorted(ran) == ["a", "b", "c"]
     assert len(outcomes) == count and not any(outcome.failures for outcome in outcomes)
     assert len({(place / steps[-1].folder / "out.bin").read_bytes() for place in places}) == 1
+
+
+def test_a_pulled_model_is_built_from_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a model had to be pulled first, as where it was there: the later build takes the earlier one's result."""
+    (one,), ran, runs = chain("a"), [], threading.Event()
+    clone, other = (workspace(tmp_path / name, tmp_path / "cache") for name in ("clone", "other"))
+
+    def slowly(job: Job) -> None:
+        ran.append(job.kind)
+        runs.set()
+        time.sleep(0.05)
+        concatenate(job)
+
+    rival = threading.Thread(target=lambda: build(other, plan(one), FakeExecutor({"a": slowly})))
+
+    def pull(wanted: list[str], store: Store) -> dict[str, None]:
+        plant(store.root / "models", {"source": "1"})
+        rival.start()
+        assert runs.wait(30)
+        return dict.fromkeys(wanted)
+
+    monkeypatch.setattr(loop, "bring_models", pull)
+    plant(clone.root, {"models.dvc": "outs:\n- {md5: c4ca4238a0b923820dcc509a6f75849b.dir, path: models}\n"})
+    (clone.root / "models" / "source").unlink()
+    outcome = build(clone, plan(one), FakeExecutor({"a": slowly}))
+    rival.join()
+
+    assert ran == ["a"]
+    assert ended(outcome, one) == ["restored"]
 
 
 def test_a_cache_without_locks_is_used(store: Store) -> None:
@@ -150,6 +180,7 @@ import sys, time
 from pathlib import Path
 from tests.support.fakes import FakeExecutor, build, chain, concatenate, plan
 from trtbuild.base.workspace import Workspace
+from trtbuild.building import loop
 from trtbuild.store import Store
 def work(job):
     time.sleep(0.01)

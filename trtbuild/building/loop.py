@@ -101,6 +101,7 @@ class Builder:
             if not self.executor.free(step):
                 self._refused[step.key] = step
                 return False
+            known = self.store.input_digests(step) is not None
             lock = self._lock(step)
             if lock is None:
                 return False
@@ -110,6 +111,9 @@ class Builder:
                 return self._done(step, schedule, "fresh")
             if how := self._without_running(step, judgement):
                 return self._done(step, schedule, how)
+            if not known:  # its sources have come: only now can the lock be that of its action
+                self._release(step)
+                return True
             self._start(step, judgement)
             schedule.started(step)
         except (TrtbuildError, OSError) as error:

@@ -36,11 +36,15 @@ def run(argv: Sequence[str]) -> int:
 def main() -> NoReturn:
     """The entry point: the only place that exits, and that catches everything."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, _interrupt)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for verbs that run graphs in this process
     out = streams.take_over()
     try:
         status = run(sys.argv[1:])
     except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # another one has nothing left to stop
+            signal.signal(number, signal.SIG_IGN)
         status, what = 130, "interrupted; finished steps are kept; run it again to continue"
         print(f"trtbuild: {what}", file=sys.stderr)
         _document(status, what)
