@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -46,23 +45,6 @@ def test_what_is_said_beside_the_answer_may_be_lost(words: str, status: int, red
 
     assert done.returncode == status
     assert bool(done.stdout) == (status == 0)
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "what"),
-    [
-        ("plan model=segnett --json", 2, "unknown model 'segnett'"),
-        ("plan --jsonn --json", 2, "unknown option '--jsonn'"),
-        ("model=segnet precision=int7 --json", 2, "unknown precision 'int7'"),
-    ],
-)
-def test_an_error_is_one_document_too(words: str, status: int, what: str) -> None:
-    """With --json; its line goes to stderr as always."""
-    done = run(words)
-    error = json.loads(done.stdout)["error"]
-
-    assert (done.returncode, error["status"], error["what"]) == (status, status, what)
-    assert done.stderr.startswith("trtbuild: ") and done.stderr.count("\n") == 1
 
 
 def test_the_version_names_all_that_a_bug_report_needs() -> None:

@@ -59,10 +59,10 @@ def test_an_accepted_variant_equals_its_baseline(store: Store, capsys: pytest.Ca
     assert comparison.accept(p, force=False, as_json=True) == 0
     document = json.loads(capsys.readouterr().out)
     path = f"baselines/segnet/{NAME}.json"
-    assert document == {"accepted": [{"id": NAME, "path": path, "state": "new"}]}
+    assert document == {"accepted": [{"id": NAME, "path": path, "state": "new"}], "errors": []}
     assert (store.root / path).exists()
-    (found,), status = comparison.diff_accepted(p)
-    assert status == 0
+    (found,), errors = comparison.diff_accepted(p)
+    assert errors == []
     assert found["summary"].endswith("nothing that counts changed, the engine is the same")
 
 
@@ -127,10 +127,12 @@ def test_without_a_baseline_the_accepted_ones_are_named(store: Store, capsys: py
     """One line: what is missing, how to make it, what there is."""
     written(store.root / "baselines" / "lenet", report(), "lenet-fp32.json")
 
-    assert comparison.diff_accepted(planned(store, report(**AXES))) == ([], 2)
-    said = capsys.readouterr().err
-    assert said.startswith(f"trtbuild: {NAME}: has no accepted baseline; record one with: ")
-    assert said.endswith("; accepted: lenet-fp32\n")
+    made, errors = comparison.diff_accepted(planned(store, report(**AXES)))
+    comparison.say(made, errors, as_json=True)
+    said = capsys.readouterr()
+    assert said.err.startswith(f"trtbuild: {NAME}: has no accepted baseline; record one with: ")
+    assert said.err.endswith("; accepted: lenet-fp32\n")
+    assert json.loads(said.out)["error"]["what"] == "has no accepted baseline"
 
 
 def test_a_sweep_goes_on_past_what_cannot_be_planned(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,8 +140,9 @@ def test_a_sweep_goes_on_past_what_cannot_be_planned(store: Store, capsys: pytes
     p = planned(store, report(**AXES), invalid={"target=sm90": ToolchainError("no such target")})
 
     assert comparison.accept(p, force=False, as_json=False) == 3
-    made, status = comparison.diff_accepted(p)
-    assert (len(made), status) == (1, 3)
+    made, errors = comparison.diff_accepted(p)
+    assert (len(made), [error.exit_status for error in errors]) == (1, [3])
+    comparison.say(made, errors, as_json=False, several=True)
     assert capsys.readouterr().err.count("trtbuild: no such target") == 2
 
 

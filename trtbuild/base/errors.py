@@ -20,6 +20,8 @@ Status 1 (built, but a threshold failed) is a verdict, and 130 (interrupted) is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trtbuild.base.text import printable
 
 
@@ -43,6 +45,11 @@ class TrtbuildError(Exception):
         place = f"{self.where}: " if self.where else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"{place}{self.what}{hint}"
+
+    def document(self) -> dict[str, object]:
+        """The error as ``--json`` has it (docs/json.md)."""
+        return {"status": self.exit_status, "what": self.what, "where": self.where, "hint": self.hint,
+                "details": list(self.details)}  # fmt: skip
 
 
 class ConfigError(TrtbuildError):
@@ -112,6 +119,11 @@ def error_named(name: str) -> type[TrtbuildError]:
     """
     found = globals().get(name)
     return found if isinstance(found, type) and issubclass(found, TrtbuildError) else TrtbuildError
+
+
+def worst_status(errors: Iterable[TrtbuildError]) -> int:
+    """The highest exit status; 0 if there is no error."""
+    return max((error.exit_status for error in errors), default=0)
 
 
 def first_line(error: BaseException) -> str:

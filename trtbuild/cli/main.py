@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from trtbuild.cli import streams
+
+if TYPE_CHECKING:
+    from trtbuild.base.errors import TrtbuildError
 
 
 def run(argv: Sequence[str]) -> int:
@@ -24,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
     from trtbuild.cli import words
 
     if "--version" in argv:
-        print("\n".join(_versions()))
+        _say_versions(as_json="--json" in argv)
         return 0
     if not argv or list(argv) in (["--help"], ["-h"]):
         print(words.overview(), end="", file=sys.stdout if argv else sys.stderr)
@@ -45,9 +49,7 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # another one has nothing left to stop
             signal.signal(number, signal.SIG_IGN)
-        status, what = 130, "interrupted; finished steps are kept; run it again to continue"
-        print(f"trtbuild: {what}", file=sys.stderr)
-        _document(status, what)
+        status = _interrupted()
     except BrokenPipeError as error:
         status = _unwritten(error)
     except Exception as error:
@@ -55,6 +57,16 @@ def main() -> NoReturn:
     if (failed := streams.finish(out)) is not None:
         status = _unwritten(failed)
     sys.exit(status)
+
+
+def _interrupted() -> int:
+    from trtbuild.base.errors import TrtbuildError
+
+    error = TrtbuildError("interrupted", hint="finished steps are kept; run it again to continue")
+    error.exit_status = 130
+    print(f"trtbuild: {error}", file=sys.stderr)
+    _document(error)
+    return error.exit_status
 
 
 def _unwritten(error: OSError) -> int:
@@ -70,25 +82,33 @@ def _interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _versions() -> list[str]:
+def _say_versions(*, as_json: bool) -> None:
     """What a bug report needs: this package first, then all that makes artifacts."""
+    import json
     import platform
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    from trtbuild import __version__, config
+    from trtbuild import __version__, config, toolchains
 
     tools = {**config.installed(), "dvc": version("dvc"), "python": platform.python_version()}
-    lines = [f"{tool} {tools[tool]}" for tool in sorted(tools)]
-    return [f"trtbuild {__version__}", *lines, f"{platform.system()} {platform.release()} {platform.machine()}"]
+    for runtime in ("tensorrt", "tensorrt-rtx"):  # in this environment; others are toolchains
+        with contextlib.suppress(PackageNotFoundError):
+            tools[runtime] = version(runtime)
+    said = {"trtbuild": __version__, **dict(sorted(tools.items()))}
+    installed = sorted({folder.name.rpartition("-")[0] for folder, known in toolchains.environments().items() if known})
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    if as_json:
+        print(json.dumps({"schema_version": 1, "versions": said, "toolchains": installed, "system": system}, indent=1))
+    else:
+        print(*(f"{tool} {version}" for tool, version in said.items()), *installed, system, sep="\n")
 
 
-def _document(status: int, what: str, where: str = "", hint: str = "", details: Sequence[str] = ()) -> None:
+def _document(error: TrtbuildError) -> None:
     """With --json, an error is one document, too."""
     if "--json" in sys.argv:
         import json
 
-        error = {"status": status, "what": what, "where": where, "hint": hint, "details": list(details)}
-        print(json.dumps({"schema_version": 1, "error": error}, indent=1))
+        print(json.dumps({"schema_version": 1, "error": error.document()}, indent=1))
 
 
 def _report(error: Exception) -> int:
@@ -101,11 +121,11 @@ def _report(error: Exception) -> int:
         print(f"trtbuild: {error}", file=sys.stderr)
         for line in error.details:
             print(f"  {line}", file=sys.stderr)
-        _document(error.exit_status, error.what, error.where, error.hint, error.details)
+        _document(error)
         return error.exit_status
     import traceback
 
     traceback.print_exception(error)
     print("trtbuild: this is a bug in trtbuild; please report it with the lines above", file=sys.stderr)
-    _document(70, f"{type(error).__name__}: {error}", hint="this is a bug in trtbuild; please report it")
+    _document(TrtbuildError(f"{type(error).__name__}: {error}", hint="this is a bug in trtbuild; please report it"))
     return 70

@@ -107,7 +107,8 @@ class Parser(argparse.ArgumentParser):
             "ignored explicit argument": "takes no value",
         }  # fmt: skip
         what = next((better for words, better in plainer.items() if what.startswith(words)), what)
-        raise ConfigError(what, where=where, hint="" if where.startswith("-") else f"see {self.prog} --help")
+        what, _, hint = what.partition("; ")
+        raise ConfigError(what, where=where, hint=hint or f"see {self.prog} --help")
 
 
 class _Once(argparse.Action):

@@ -57,6 +57,8 @@ def place(root: Path, overrides: Sequence[str], where: str, what: str = "") -> s
     if equals and group in GROUPS:  # options have dots in their names
         have = [name for name in options(root, group) if named == name or named.startswith(f"{name}.")]
         option = max(have, key=len, default="")
+        if not option:  # an option that there is not stands in no file
+            return ""
         key = named[len(option) + 1 :]
     else:
         group = where.partition(".")[0]

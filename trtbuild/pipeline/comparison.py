@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from trtbuild.base.errors import ConfigError, TrtbuildError, WorkspaceError
+from trtbuild.base.errors import ConfigError, TrtbuildError, WorkspaceError, worst_status
 from trtbuild.base.text import did_you_mean
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned
@@ -17,6 +17,7 @@ from trtbuild.building.states import VariantState, variant_states
 from trtbuild.core.verdict import why_unjudged, word_of
 from trtbuild.documents.comparison import Comparison
 from trtbuild.documents.report import Report
+from trtbuild.documents.verdict import Verdict
 from trtbuild.pipeline import baseline
 from trtbuild.reports.compare import compare
 from trtbuild.reports.comparetable import SCOPES, table
@@ -31,39 +32,50 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
     A variant that cannot be accepted gets a line, and does not hold up the others.  Returns the highest exit status:
     1 for a failed threshold or an unjudged verdict, 2 for a variant that is not built.
     """
-    done, code = [], _say_invalid(p.invalid.values())
+    done, errors = list[dict[str, str]](), list[TrtbuildError](p.invalid.values())
     for name, state in variant_states(p).items():
         try:
             page = _built(p, state)
+            if not force:
+                _check_passed(name, page["verdict"])
         except ConfigError as error:
-            code = max(code, _say_invalid([error]))
-            continue
-        verdict = page["verdict"]
-        failed = [check for check, c in sorted(verdict["checks"].items()) if not c["passed"]]
-        if (word := word_of(verdict)) != "pass" and not force:
-            why = f"fails its thresholds ({', '.join(failed) or 'as its verdict says'})"
-            if word == "unjudged":
-                why = f"is unjudged ({why_unjudged(verdict)})"
-            print(f"trtbuild: {name}: {why}: not accepted; --force accepts it anyway", file=sys.stderr)
-            code = max(code, 1)
+            errors.append(error)
             continue
         path, how = baseline.accept(p.workspace.root, page)
         place = path.relative_to(p.workspace.root).as_posix()
         done.append({"id": name, "path": place, "state": how})
         changes = {"new": "accepted", "same": "is already accepted", "replaced": "accepted in place of an earlier one"}
         print(f"{name}: {changes[how]}: {place}", file=sys.stderr)
+    _say(errors)
     if as_json:
-        print(json.dumps({"accepted": done}, indent=1))
-    return code
+        print(json.dumps(_document("accepted", done, errors), indent=1))
+    return worst_status(errors)
 
 
-def _say_invalid(errors: Iterable[TrtbuildError]) -> int:
-    """Print a line for each error; returns the highest exit status."""
-    code = 0
+def _say(errors: Iterable[TrtbuildError]) -> None:
     for error in errors:
         print(f"trtbuild: {error}", file=sys.stderr)
-        code = max(code, error.exit_status)
-    return code
+
+
+def _check_passed(name: str, verdict: Verdict) -> None:
+    """Raises ConfigError, with the exit status of a failed threshold: the verdict is another one."""
+    word = word_of(verdict)
+    if word == "pass":
+        return
+    failed = [check for check, c in sorted(verdict["checks"].items()) if not c["passed"]]
+    why = f"fails its thresholds ({', '.join(failed) or 'as its verdict says'})"
+    if word == "unjudged":
+        why = f"is unjudged ({why_unjudged(verdict)})"
+    error = ConfigError(f"{why}: not accepted", where=name, hint="--force accepts it anyway")
+    error.exit_status = 1
+    raise error
+
+
+def _document(key: str, done: Sequence[object], errors: Sequence[TrtbuildError]) -> dict[str, object]:
+    """What was done, and the errors of the variants that were left out; of one variant alone, its error."""
+    if errors and not done and len(errors) == 1:
+        return {"schema_version": 1, "error": errors[0].document()}
+    return {key: list(done), "errors": [error.document() for error in errors]}
 
 
 def _built(p: Planned, state: VariantState) -> Report:
@@ -89,19 +101,16 @@ def diff_sides(words: Sequence[str], here: Path) -> list[Mapping[str, object]]:
     return [compare(new, old)]
 
 
-def diff_accepted(p: Planned) -> tuple[list[Mapping[str, object]], int]:
-    """Compare every planned variant with its accepted baseline; one that cannot be compared gets a line.
-
-    Returns the comparisons and the exit status.
-    """
+def diff_accepted(p: Planned) -> tuple[list[Mapping[str, object]], list[TrtbuildError]]:
+    """Compare every planned variant with its accepted baseline; returns the comparisons, and why others cannot be."""
     made: list[Mapping[str, object]] = []
-    code = _say_invalid(p.invalid.values())
+    errors = list[TrtbuildError](p.invalid.values())
     for name, state in variant_states(p).items():
         try:
             made.append(_against_baseline(p.workspace.root, name, _built(p, state)))
         except ConfigError as error:
-            code = max(code, _say_invalid([error]))
-    return made, code
+            errors.append(error)
+    return made, errors
 
 
 def _against_baseline(root: Path, name: str, new: Report) -> Mapping[str, object]:
@@ -113,16 +122,17 @@ def _against_baseline(root: Path, name: str, new: Report) -> Mapping[str, object
 
 
 def say(
-    comparisons: Sequence[Mapping[str, object]], *, as_json: bool, several: bool = False, whole: bool = False
-) -> None:
-    """Print tables, or one JSON document: the comparison, or for a sweep (``several``) all under "comparisons".
+    comparisons: Sequence[Mapping[str, object]], errors: Sequence[TrtbuildError] = (), *, as_json: bool,
+    several: bool = False, whole: bool = False,
+) -> None:  # fmt: skip
+    """Print errors, and tables or one JSON document: the comparison, or for a sweep (``several``) "comparisons".
 
     A table has every scope in which the engines differ if it is to be ``whole``.
     """
+    _say(errors)
     if as_json:
-        if not comparisons and not several:
-            return  # stderr has the reason
-        document: Mapping[str, object] = comparisons[0] if not several else {"comparisons": list(comparisons)}
+        alone = bool(comparisons) and not several
+        document = comparisons[0] if alone else _document("comparisons", comparisons, errors)
         print(json.dumps(document, indent=1, allow_nan=False))
         return
     if comparisons:

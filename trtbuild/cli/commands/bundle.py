@@ -57,8 +57,9 @@ def run(args: argparse.Namespace) -> int:
             if artifacts.state.error
             else "--force bundles it all the same, and says so in the manifest"
         )
-        print(f"trtbuild: {ConfigError(against, where=artifacts.state.id, hint=hint)}", file=sys.stderr)
-        return 1 if artifacts.state.word == "fail" else 2
+        refusal = ConfigError(against, where=artifacts.state.id, hint=hint)
+        refusal.exit_status = 1 if artifacts.state.word == "fail" else 2
+        raise refusal
     layout: Layout = "triton" if args.format == "triton" else "dir"
     made = make(artifacts, layout=layout, samples=args.samples, forced=against, key=key)
     (write_archive if args.format == "tar" else write_folder)(place, made.contents)

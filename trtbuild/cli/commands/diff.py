@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trtbuild.base.errors import ConfigError
+from trtbuild.base.errors import ConfigError, TrtbuildError, worst_status
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import plan_overrides
 from trtbuild.cli import words
@@ -31,12 +31,13 @@ def run(args: argparse.Namespace) -> int:
     if reports and (overrides or args.multirun):
         what = f"reports and overrides cannot be combined: {' '.join(overrides) or '-m'}"
         raise ConfigError(what, where="diff", hint="trtbuild diff OLD NEW, or trtbuild diff key=value …")
+    errors: list[TrtbuildError] = []
     if reports or not overrides:
-        made, code = comparison.diff_sides(reports, Path.cwd()), 0
+        made = comparison.diff_sides(reports, Path.cwd())
     else:
         p = plan_overrides(find_workspace(Path.cwd()), overrides, sweep=args.multirun, files=False)
-        made, code = comparison.diff_accepted(p)
+        made, errors = comparison.diff_accepted(p)
     if args.output and made:
         comparison.write_page(made, Path(args.output), Path.cwd())
-    comparison.say(made, as_json=args.json, several=args.multirun, whole=args.all)
-    return code
+    comparison.say(made, errors, as_json=args.json, several=args.multirun, whole=args.all)
+    return worst_status(errors)
