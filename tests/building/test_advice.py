@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +57,23 @@ def variant(root: Path, failed: str, layers: list[Any] | None = None) -> Variant
 def test_the_page_the_layer_and_the_override_are_named(tmp_path: Path) -> None:
     said = next_step(variant(tmp_path, "y: cosine", LAYERS))
     assert "/layers.html: net/b/conv (Conv2D, int8) loses most by itself" in said
-    assert said.endswith("try model.overrides.int8.exclude_scopes=[net/b]")
+    assert said.endswith("; try again with 'model.overrides.int8.exclude_scopes=[net/b]'")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("kept", [[], ["head"], ["a b", "null", "1e3", 'q"', "it's", "x,y]", "back\\", "a\\\""]])
+def test_the_override_is_read_as_what_it_says(tmp_path: Path, kept: list[str]) -> None:
+    """By a shell and by Hydra; it keeps what is kept out already."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    state = variant(tmp_path, "y: cosine", LAYERS)
+    lower = fakes.step("lower", precision="int8", exclude_scopes=kept)
+    judged = {**state.judgements, "lower": Judgement("fresh", "agree")}
+    said = next_step(replace(state, roles={**state.roles, "lower": lower}, judgements=judged))
+    (word,) = shlex.split(said.partition("try again with ")[2])
+    override = OverridesParser.create().parse_override(word)
+    assert override.key_or_group == "model.overrides.int8.exclude_scopes"
+    assert override.value() == [*kept, "net/b"]
 
 
 def test_without_layers_the_way_to_them_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence
 
 from trtbuild.base.errors import PlaceError
@@ -11,6 +13,7 @@ from trtbuild.documents import reading
 from trtbuild.documents.layers import Layer, Layers
 
 _OTHERS = ("latency", "calibration", "engine", EXPORT)  # beginnings of checks that no override of precision mends
+_PLAIN = re.compile(r"[A-Za-z_][\w./-]*/[\w./-]*|[A-Za-z_]+\d[\w.-]*")  # a word alone might be null, true or inf
 _KEPT = ("float32", "")  # what an override turns a layer into
 
 
@@ -28,13 +31,29 @@ def next_step(state: VariantState) -> str:
     worst = most_lost(layers["layers"])
     if worst is None:
         return f"next: {folder}/layers.html; no layer loses precision by itself"
-    names = state.roles["validate"].params
-    precision, scope = names["precision"], worst["scope"] or worst["path"]
+    override = _excluding(state, worst["scope"] or worst["path"])
     error = worst["local"]["total"]["nrmse"]
     return (
         f"next: {folder}/layers.html: {worst['path']} ({worst['type']}, {worst['dtype']}) loses most by itself "
-        f"(error {error:.2g} of its RMS); try model.overrides.{precision}.exclude_scopes=[{scope}]"
+        f"(error {error:.2g} of its RMS); try again with {override}"
     )
+
+
+def _excluding(state: VariantState, scope: str) -> str:
+    """The word, quoted for a shell, that keeps a scope out of the precision, and all that is kept out of it already."""
+    precision = state.roles["validate"].params["precision"]
+    lower = state.roles.get("lower")
+    kept = None if lower is None else lower.params["exclude_scopes"]
+    scopes = ",".join(map(_element, dict.fromkeys([*(kept if isinstance(kept, list) else ()), scope])))
+    return shlex.quote(f"model.overrides.{precision}.exclude_scopes=[{scopes}]")
+
+
+def _element(scope: str) -> str:
+    """An element of a list in Hydra's grammar: quoted where it would not be read as this text."""
+    if _PLAIN.fullmatch(scope):
+        return scope
+    escaped = re.sub(r'(\\*)("|$)', lambda at: at[1] * 2 + ('\\"' if at[2] else ""), scope)
+    return f'"{escaped}"'
 
 
 def most_lost(layers: Sequence[Layer]) -> Layer | None:

@@ -36,6 +36,7 @@ def report(workspace: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_page_is_opened(report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (report / "engine.html").write_text("<html>", "utf-8")
     opened: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(webbrowser, "open", lambda address: not opened.append(address))
     assert run(["open", *WORDS, "--page", "engine"]) == 0
     assert opened == [(report / "engine.html").resolve().as_uri()]
@@ -46,9 +47,12 @@ def test_without_a_browser_the_path_is_printed(
     report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (report / "overview.html").write_text("<html>", "utf-8")
-    monkeypatch.setattr(webbrowser, "open", lambda address: False)
-    assert run(["open", *WORDS]) == 0
-    assert capsys.readouterr().out == f"{(report / 'overview.html').resolve()}\n"
+    for display, opens in ((":0", False), ("", True)):  # without a screen, one for text would open
+        monkeypatch.setattr(webbrowser, "open", lambda address, opens=opens: opens)
+        for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+            monkeypatch.setenv(name, display)
+        assert run(["open", *WORDS]) == 0
+        assert capsys.readouterr().out == f"{(report / 'overview.html').resolve()}\n"
     assert run(["open", *WORDS, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["path"].endswith("overview.html")
 

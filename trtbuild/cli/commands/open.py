@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import webbrowser
 
@@ -42,6 +43,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: this report is not up to date ({state.why}); run: trtbuild {overrides}", file=sys.stderr)
     if args.json:
         print(json.dumps({"schema_version": 1, "path": str(path), "fresh": state.state == "fresh"}, indent=1))
-    elif args.print or not webbrowser.open(path.as_uri()):
+    elif args.print or not (_has_display() and webbrowser.open(path.as_uri())):
         print(path)
     return 0
+
+
+def _has_display() -> bool:
+    """Whether a browser can show the page: without a screen Python starts one for text, in this terminal."""
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

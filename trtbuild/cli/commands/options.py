@@ -70,11 +70,11 @@ def _rows(what: str, overrides: list[str]) -> _Rows:
 
 
 def _about(root: Path, group: str, name: str) -> str:
-    """The file's opening comment, then the file."""
+    """The file's opening comment, or else its first value, then the file."""
     path = next(p for folder in config.conf_folders(root) if (p := folder / group / f"{name}.yaml").is_file())
-    first = path.read_text("utf-8", errors="replace").partition("\n")[0]
-    comment = first.lstrip("# ").strip() if first.startswith("#") else ""
-    return f"{comment}  ({shown(root, path)})".lstrip()
+    text = path.read_text("utf-8", errors="replace").splitlines()
+    said = next((line.lstrip("# ") for line in text if line.startswith("#") or ": " in line), "")
+    return f"{said.strip()}  ({shown(root, path)})".lstrip()
 
 
 def _metrics(overrides: list[str]) -> _Rows:
