@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.support.fakes import FakeExecutor, build, plan, step
 from tests.support.transfers import damage, move, remote_object, seal, states
+from trtbuild.base.errors import RemoteError
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.job import Job
 from trtbuild.core.step import Step
@@ -35,6 +38,24 @@ def test_what_is_not_built_cannot_be_pushed(here: Store, steps: list[Step]) -> N
 
     assert states(result) == ["moved", "failed", "blocked"]
     assert "cannot be pushed: never built here" in str(result.failures[0])
+
+
+def test_a_full_remote_says_so_and_keeps_no_half_file(
+    here: Store, steps: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What had arrived before is kept; with space again, the rest goes."""
+    build(here, plan(steps[-1]), FakeExecutor({"engine": seal}))
+
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.copyfile", full)
+        with pytest.raises(RemoteError, match=r"^remote 'r' .*: no space left on the device; free space there"):
+            move(push, here, steps)
+    assert [path for path in (here.root.parent / "remote").rglob("*") if path.is_file()] == []
+    assert states(move(push, here, steps)) == ["moved"] * len(steps)
 
 
 def test_the_first_writer_wins(pushed: Store, there: Store, steps: list[Step]) -> None:

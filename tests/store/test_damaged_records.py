@@ -156,6 +156,25 @@ def test_a_listing_writes_nothing_outside_its_folder(store: Store, path: str) ->
     assert not (store.root / "models" / "m").exists()
 
 
+def test_a_folder_that_another_process_puts_there_meanwhile_is_kept(store: Store) -> None:
+    """Two builds of a clone pull the same model at once."""
+    content = json.dumps([{"md5": hashlib.md5(b"data").hexdigest(), "relpath": "file"}]).encode()
+    name = hashlib.md5(content).hexdigest() + ".dir"
+    for md5, data in ((name, content), (hashlib.md5(b"data").hexdigest(), b"data")):
+        plant(store.objects.path(md5).parent, {md5[2:]: data.decode()})
+    copy_out = store.objects.copy_out
+
+    def after_another(digest: Digest, place: Path) -> None:
+        Store(store.workspace).checkout(Digest(name), "models/m")
+        copy_out(digest, place)
+
+    store.objects.copy_out = after_another  # type: ignore[method-assign]
+    store.checkout(Digest(name), "models/m")
+
+    assert [path.name for path in (store.root / "models").iterdir()] == ["m"]
+    assert (store.root / "models" / "m" / "file").read_bytes() == b"data"
+
+
 @pytest.fixture
 def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("outside")

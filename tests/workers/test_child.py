@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from tests.support.signals import interruptible
 from tests.workers.scripts import interpreter
-from trtbuild.base.errors import EngineError, TrtbuildError, WorkerDied
+from trtbuild.base.errors import EngineError, PlaceError, TrtbuildError, WorkerDied
 from trtbuild.core.job import Failure
 from trtbuild.workers.child import Child, error_of, run_job
 from trtbuild.workers.process import Death
@@ -223,6 +224,17 @@ def test_a_job_of_the_package_runs_to_its_end(tmp_path: Path) -> None:
         run_job("base.nothing", {}, {}, tmp_path, where="here")
     with pytest.raises(WorkerDied, match=r"here: gave no answer within 0\.01 s"):
         run_job("base.nothing", {}, {}, tmp_path / "again", where="here", limit_s=0.01)
+
+
+def test_a_job_that_found_the_disk_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not write why it ended."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(Child, "finish", lambda *_: Death("status", "ended with status 1 and no answer"))
+    with pytest.raises(WorkerDied, match="ended with status 1"):
+        run_job("base.nothing", {}, {}, tmp_path, where="here")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(PlaceError, match="no space left on the device"):
+        run_job("base.nothing", {}, {}, tmp_path, where="here")
 
 
 def test_another_librarys_exception_is_a_bug() -> None:

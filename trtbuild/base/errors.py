@@ -20,6 +20,7 @@ Status 1 (built, but a threshold failed) is a verdict, and 130 (interrupted) is 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 
 from trtbuild.base.text import printable
@@ -130,3 +131,13 @@ def first_line(error: BaseException) -> str:
     """The first line of another tool's error message; the name of its class if the message is empty."""
     lines = (line.strip() for line in str(error).splitlines())
     return next((line for line in lines if line), type(error).__name__)
+
+
+def place_of(error: OSError, otherwise: str) -> str:
+    """The file that an error is about: of a copy that found the disk full, the new one.
+
+    >>> place_of(OSError(28, "No space left on device", "from", None, "to"), "")
+    'to'
+    """
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename2
+    return str(full or error.filename or otherwise)

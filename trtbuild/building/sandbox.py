@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from trtbuild.base.environment import LEAST_SECRET
-from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied
+from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied, place_of
 from trtbuild.base.signatures import everything
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.job import read_result
@@ -20,8 +20,7 @@ from trtbuild.core.step import Step
 from trtbuild.workers.child import error_of
 from trtbuild.workers.executors import Completion, Interpreter
 from trtbuild.workers.executors.local import LocalExecutor
-from trtbuild.workers.limits import full_disk
-from trtbuild.workers.process import Death
+from trtbuild.workers.process import Death, full_disk
 
 
 def check(step: Step, ended: Completion) -> None:
@@ -62,7 +61,7 @@ def as_error(error: TrtbuildError | OSError, root: Path) -> TrtbuildError:
     """An operating system error (full disk, read-only file system, permission) as an environment error."""
     if isinstance(error, TrtbuildError):
         return error
-    return PlaceError(error.strerror or str(error), where=str(error.filename or root))
+    return PlaceError(error.strerror or str(error), where=place_of(error, str(root)))
 
 
 _FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*([A-Za-z_]\w*)")

@@ -113,10 +113,10 @@ def _document(error: TrtbuildError) -> None:
 
 def _report(error: Exception) -> int:
     """One line for the user; only a bug shows its traceback."""
-    from trtbuild.base.errors import PlaceError, TrtbuildError
+    from trtbuild.base.errors import PlaceError, TrtbuildError, place_of
 
     if isinstance(error, OSError) and not isinstance(error, TrtbuildError):
-        error = PlaceError(error.strerror or str(error), where=str(error.filename or os.getcwd()))
+        error = PlaceError(error.strerror or str(error), where=place_of(error, os.getcwd()))
     if isinstance(error, TrtbuildError) and error.exit_status != 70:
         print(f"trtbuild: {error}", file=sys.stderr)
         for line in error.details:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import queue
+import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -25,6 +28,7 @@ _MOST_JOBS = 8  # at once; more are no faster over ssh, whose servers allow ten 
 _SILENCE_S = 120.0  # longer than a transport's own time-outs and retries
 _EXTRAS = ("ssh", "s3")  # trtbuild's own extras; DVC's other transports have packages of their own
 _REFUSED = ("PermissionError", "PermissionDenied", "NoCredentialsError", "PartialCredentialsError", "AuthError")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNTRUSTED = ("HostKeyNotVerifiable",)
 T = TypeVar("T")
 
@@ -66,14 +70,17 @@ class Remote:
                 file.unlink(missing_ok=True)
                 return False
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                if error.errno not in _FULL:
                     raise
                 raise WorkspaceError("the disk is full", where=str(file.parent), hint="free space") from None
         return True
 
     def send(self, file: Path, path: str) -> None:
-        """Upload under a temporary name, then rename (DVC's local and ssh transports; object stores are atomic)."""
+        """Upload under a temporary name, then rename (DVC's ssh transport, too; object stores are atomic)."""
         with self._named():
+            if self.fs.protocol == "local":  # DVC's leaves its temporary file on a full disk
+                _copy(file, Path(self._full(path)))
+                return
             self.fs.put_file(str(file), self._full(path), callback=self._progress())
 
     def read(self, path: str) -> bytes:
@@ -233,6 +240,17 @@ def _in_parallel(jobs: int, items: Iterable[T], work: Callable[[T], None]) -> Ge
         stopped.set()
 
 
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def _as_remote_error(error: BaseException, where: str) -> RemoteError:
     """A one-line error, refused or unreachable, with the transport's own words."""
     chain = [error]
@@ -245,6 +263,9 @@ def _as_remote_error(error: BaseException, where: str) -> RemoteError:
         return RemoteError(f"its host key is not known: {message}", where=where, hint="connect once with ssh")
     if kinds & set(_REFUSED) or "Forbidden" in message or "AccessDenied" in message:
         return RemoteError(f"it refuses: {message}", where=where, hint="check user, key and permissions of the remote")
+    if any(isinstance(link, OSError) and link.errno in _FULL for link in chain):
+        hint = "free space there, then run the same again: what has arrived is kept"
+        return RemoteError("no space left on the device", where=where, hint=hint)
     hint = "check that it is up, then run the same again: what has arrived is kept"
     return RemoteError(f"it cannot be used: {message}", where=where, hint=hint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import sys
@@ -142,6 +143,10 @@ class Store:
             if into is made:
                 made.chmod(0o755)  # mkdtemp makes 0700
                 made.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not target.is_dir():
+                raise
+            self._checkout_folder(digest, target)  # another process has put it there in the meantime
         finally:
             shutil.rmtree(made, ignore_errors=True)
 

@@ -22,7 +22,7 @@ from trtbuild.base.errors import TrtbuildError, error_named
 from trtbuild.core.job import Failure, Job, read_result, write_job
 from trtbuild.workers import forks
 from trtbuild.workers.hermetic import WORKER
-from trtbuild.workers.process import Death, inherited, readable
+from trtbuild.workers.process import Death, full_disk, inherited, readable
 
 GRACE_S = 5.0  # for a process that has closed its end, to end
 _CHUNK = 1 << 20
@@ -185,13 +185,15 @@ def run_job(
     """Run one job to its end; the folder of what it made.
 
     Raises:
-        TrtbuildError: what it reports.  WorkerDied: it crashed, or took longer than the limit.
+        TrtbuildError: what it reports.  WorkerDied: it crashed, or took longer than the limit.  PlaceError: likely
+            because the disk is full.
     """
     with Child(kind, params, inputs, folder=folder, workspace=workspace, environment=environment,
                own_log=own_log, where=where) as child:  # fmt: skip
         death = child.finish(limit_s)
     if death is not None:
-        raise death.error(where)
+        full = full_disk(folder) if death.cause in ("signal", "status") else None
+        raise full or death.error(where)
     return child.out
 
 

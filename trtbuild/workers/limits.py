@@ -1,22 +1,19 @@
-"""Limits of a running step: its time, the memory of all of its processes together, the size of its log, the disk."""
+"""Limits of a running step: its time, the memory of all of its processes together, the size of its log."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbuild.base.errors import PlaceError
 from trtbuild.core import memory
 from trtbuild.core.step import Step
 
 LOG_BYTES = 32 << 20  # of a log; of a longer one, the end is kept
 _KEPT_BYTES = 1 << 20
-_FULL_DISK_BYTES = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -97,11 +94,3 @@ def shorten(log: Path) -> None:
                 file.truncate(0)
             with log.open("ab") as file:
                 file.write(b"[%d bytes left out]\n" % (size - len(end)) + end)
-
-
-def full_disk(folder: Path) -> PlaceError | None:
-    """The likely cause of the death of what wrote there, if the disk is full."""
-    if shutil.disk_usage(folder).free >= _FULL_DISK_BYTES:
-        return None
-    hint = "free some space and run again"
-    return PlaceError("no space left on the device", where=str(folder.parent), hint=hint)

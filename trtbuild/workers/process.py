@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from trtbuild.base import lifeline
-from trtbuild.base.errors import WorkerDied
+from trtbuild.base.errors import PlaceError, WorkerDied
 
 Cause = Literal["signal", "killed", "status", "time", "protocol"]
 LOG_BYTES = 4000  # of the end of a log
@@ -27,6 +28,7 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED"
           "ORT_DISABLE_TELEMETRY": "1"}  # fmt: skip
 END_S = 20.0  # for the supervisor to end everything; a process in a system call may take a while to die
 _LONGEST_MS = 2**31 - 1  # that poll takes
+_FULL_DISK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -173,3 +175,11 @@ def log_end(path: Path) -> str:
             return file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def full_disk(folder: Path) -> PlaceError | None:
+    """The likely cause of the death of what wrote there, if the disk is full."""
+    if shutil.disk_usage(folder).free >= _FULL_DISK_BYTES:
+        return None
+    hint = "free some space and run again"
+    return PlaceError("no space left on the device", where=str(folder.parent), hint=hint)

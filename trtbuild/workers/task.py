@@ -28,7 +28,8 @@ from trtbuild.remote.transport import Depot, Transport
 from trtbuild.workers.executors import Completion
 from trtbuild.workers.executors.local import LocalExecutor
 from trtbuild.workers.forks import Nursery
-from trtbuild.workers.limits import Limits, full_disk
+from trtbuild.workers.limits import Limits
+from trtbuild.workers.process import full_disk
 
 BEGINNINGS = "trtbuild-beginnings"  # the topic under which workers report what they have begun
 KEPT = ("log.txt", "stage", "result.json", "out/build.log")  # of a failed step, as building/sandbox.py reads them
