@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,11 @@ from trtbuild.layers.inspectedgraph import InspectedGraph
 from trtbuild.layers.tappedruns import TappedRuns
 
 INDEX = "index.json"
+
+
+# numpy reads a file's header with Python's own parser, which fails now and then where two threads use it at once
+# ("AST constructor recursion depth mismatch", python/cpython#106905).
+_PARSER = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class ReferenceValues:
 
     def stored(self, name: str) -> Array:
         """The array as stored in the file, mapped into memory."""
-        stored: Array = np.load(self.folder / self.index[name], mmap_mode="r", allow_pickle=False)
+        with _PARSER:
+            stored: Array = np.load(self.folder / self.index[name], mmap_mode="r", allow_pickle=False)
         return stored
 
     def bytes_of(self, names: Iterable[str]) -> int:
