@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fakes import step
+from trtbuild.config import GROUPS
 from trtbuild.core.causes import Change, Recorded, causes, newest_like
 from trtbuild.core.explain import Judgement
+from trtbuild.core.parse import knows
+from trtbuild.core.recipekeys import config_keys
 from trtbuild.core.record import params
 from trtbuild.core.step import Step
 
@@ -36,7 +39,7 @@ def looked_up(known: Sequence[Recorded], judged: Sequence[tuple[Step, Judgement]
 @pytest.mark.parametrize(
     ("opset", "percentile", "cause"),
     [
-        (18, 99.0, ("export", ["opset: 17 -> 18"], 2)),  # its folder's readable name changes, too
+        (18, 99.0, ("export", ["model.export.opset: 17 -> 18"], 2)),  # its folder's readable name changes, too
         (17, 99.9, ("lower", ["percentile: 99.0 -> 99.9"], 1)),
     ],
 )
@@ -52,7 +55,7 @@ def test_the_change_is_named_and_the_rest_follows(
 def test_two_changes_are_two_causes() -> None:
     known = records(*chain(17, 99.0))
     found = looked_up(known, [(one, MISSING) for one in chain(18, 99.9)])
-    assert found == [("export", ["opset: 17 -> 18"], 0), ("lower", ["percentile: 99.0 -> 99.9"], 1)]
+    assert found == [("export", ["model.export.opset: 17 -> 18"], 0), ("lower", ["percentile: 99.0 -> 99.9"], 1)]
 
 
 def test_a_key_that_is_repeated_downstream_is_no_second_cause() -> None:
@@ -61,7 +64,7 @@ def test_a_key_that_is_repeated_downstream_is_no_second_cause() -> None:
         return [export, step("report", export, variant={"opset": opset})]
 
     found = looked_up(records(*both(17)), [(one, MISSING) for one in both(18)])
-    assert found == [("export", ["opset: 17 -> 18"], 1)]
+    assert found == [("export", ["model.export.opset: 17 -> 18"], 1)]
 
 
 def test_a_first_build_has_one_cause() -> None:
@@ -93,3 +96,42 @@ def test_the_newest_record_of_the_name_is_compared_not_a_cousin() -> None:
 def test_values_are_short_and_absent_ones_are_named() -> None:
     assert str(Change("calibration.bins", None, 2048)) == "calibration.bins: absent -> 2048"
     assert len(str(Change("k", "x" * 500, ["y"] * 500))) < 160
+
+
+def test_a_file_that_two_steps_read_is_one_cause() -> None:
+    stale = Judgement("stale", "input changed: models/m")
+    other = Judgement("stale", "input changed: x")
+    judged = [(step("reference"), stale), (step("export"), stale), (step("lower"), other)]
+    found = causes(judged, lambda _: ())
+    assert [(cause.judgement.why, [one.kind for one in cause.follows]) for cause in found] == [
+        ("input changed: models/m", ["export"]), ("input changed: x", [])
+    ]  # fmt: skip
+
+
+def test_a_key_that_two_steps_have_is_one_cause() -> None:
+    def both(size: int) -> list[Step]:
+        return [step(kind, inputs={"x": {"shape": [size]}}) for kind in ("reference", "export")]
+
+    found = looked_up(records(*both(1)), [(one, MISSING) for one in both(2)])
+    assert found == [("reference", ["model.inputs.x.shape: [1] -> [2]"], 1)]
+
+
+def test_what_other_keys_decide_is_left_out() -> None:
+    """A version's requirements beside the version; of a key at its default, the default."""
+    engines = [step("engine", tensorrt=version, requirements=[f"trt=={version}"]) for version in ("1", "2")]
+    assert looked_up(records(engines[0]), [(engines[1], MISSING)]) == [("engine", ["tensorrt.version: 1 -> 2"], 0)]
+    lowers = [step("lower", precision="int8", exclude_scopes=[], **rest) for rest in ({"rest": "float16"}, {})]
+    assert looked_up(records(lowers[0]), [(lowers[1], MISSING)]) == [
+        ("lower", ["precision.rest: float16 -> float32"], 0)
+    ]
+
+
+def test_of_long_lists_only_the_difference_is_shown() -> None:
+    assert str(Change("pages", list("abcde"), list("abce"))) == 'pages: ["d"] -> []'
+
+
+def test_the_keys_are_those_of_the_config() -> None:
+    for kind in ("export", "lower", "engine", "validate", "latency", "layers", "infer", "reference"):
+        for key in config_keys(kind).values():
+            group, *parts = key.format(precision="int8").split(".")
+            assert knows(GROUPS[group], parts), (kind, key)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trtbuild.core.explain import Judgement, flat
+from trtbuild.core.recipekeys import DERIVED, FORM_DEFAULTS, LEAST, config_key
 from trtbuild.core.record import params
 from trtbuild.core.step import KEY_LENGTH, Step
 
 _SHOWN = 70  # characters of a value
+_LISTED = 6  # elements of two lists; of longer ones only what differs is shown
 _UPSTREAM = re.compile(rf"^\.\./([a-z]+)(?:-[^/]*)?-[0-9a-f]{{{KEY_LENGTH}}}(?=/)")
 _DIGEST = re.compile(rf"-[0-9a-f]{{{KEY_LENGTH}}}(?=/|$)")
 
@@ -27,21 +29,24 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Change:
-    """One key of a step's request with its old and new value; None where it had, or has, no such key."""
+    """A config key, or one of a step's request, with old and new value; None where there was, or is, no such key."""
 
     key: str
     old: object
     new: object
 
     def __str__(self) -> str:
-        return f"{self.key}: {_short(self.old)} -> {_short(self.new)}"
+        old, new = self.old, self.new
+        if isinstance(old, list) and isinstance(new, list) and len(old) + len(new) > _LISTED:
+            old, new = ([one for one in a if one not in b] for a, b in ((old, new), (new, old)))
+        return f"{self.key}: {_short(old)} -> {_short(new)}"
 
 
 @dataclass(frozen=True)
 class Cause:
     """A step that has to run for a reason of its own; ``since``: the folder of the recorded step it is compared with.
 
-    ``follows``: the steps that have to run because this one does, each with its first cause only.
+    ``follows``: the steps that have to run because this one does, or for the same reason; each with its first cause.
     """
 
     step: Step
@@ -59,21 +64,36 @@ def causes(judged: Sequence[tuple[Step, Judgement]], recorded: Callable[[Step], 
     """
     found: dict[str, Cause] = {}
     first: dict[str, str] = {}  # a step that has to run -> its first cause
+    whose: dict[tuple[str, str], str] = {}  # a model and its change, or reason -> the first cause that has it
     for step, judgement in judged:
         if judgement.state == "fresh":
             continue
         before = newest_like(step, recorded(step)) if judgement.state in ("missing", "stale") else None
-        changes = changes_since(step, before) if before is not None else ()
         upstream = [first[other.key] for other in step.upstream if other.key in first]
         known = [(change.old, change.new) for key in upstream for change in found[key].changes]
-        if upstream and all((change.old, change.new) in known for change in changes):  # a report repeats the opset
-            first[step.key] = upstream[0]
-            cause = found[upstream[0]]
-            found[upstream[0]] = Cause(cause.step, cause.judgement, cause.changes, cause.since, (*cause.follows, step))
+        changes = _decisive(changes_since(step, before) if before is not None else (), upstream)
+        reasons = [(step.model, text) for text in map(str, changes or [judgement.why] * (judgement.state == "stale"))]
+        new = [change for change in changes if (step.model, str(change)) not in whose]
+        follows = upstream if all((change.old, change.new) in known for change in new) else []  # a report repeats some
+        if reasons and all(reason in whose for reason in reasons):
+            follows = follows or [whose[reasons[0]]]
+        if follows:
+            first[step.key] = follows[0]
+            cause = found[follows[0]]
+            found[follows[0]] = replace(cause, follows=(*cause.follows, step))
         else:
             first[step.key] = step.key
-            found[step.key] = Cause(step, judgement, changes, before.folder if before and changes else "")
+            found[step.key] = Cause(step, judgement, tuple(new), before.folder if before and new else "")
+            whose |= {reason: step.key for reason in reasons if reason not in whose}
     return list(found.values())
+
+
+def _decisive(changes: Sequence[Change], upstream: Sequence[str]) -> tuple[Change, ...]:
+    """Without what other keys decide, if one of those has changed here or upstream."""
+    own = tuple(change for change in changes if not change.key.startswith(DERIVED))
+    if own or upstream:
+        return own
+    return tuple(change for change in changes if not change.key.startswith(LEAST)) or tuple(changes)
 
 
 def newest_like(step: Step, records: Sequence[Recorded]) -> Recorded | None:
@@ -95,9 +115,12 @@ def changes_since(step: Step, before: Recorded) -> tuple[Change, ...]:
 
 
 def _own(request: Mapping[str, object]) -> dict[str, object]:
-    """The request without the recipe's digest, its parameters by their own names, and upstream steps by their kind."""
+    """The request without the recipe's digest, parameters by their config keys, and upstream steps by their kind."""
     kept = flat({key: value for key, value in request.items() if key not in ("recipe", "params")})
-    kept |= flat(request.get("params", {}))
+    kind, said = str(request.get("kind")), request.get("params", {})
+    if isinstance(said, Mapping):
+        whole = {**FORM_DEFAULTS, **said} if kind == "lower" else said
+        kept |= {config_key(kind, key, said): value for key, value in flat(whole).items()}
     return {key: _UPSTREAM.sub(r"\1", value) if isinstance(value, str) else value for key, value in kept.items() if key}
 
 

@@ -19,6 +19,7 @@ from trtbuild.core.memory import activation_bytes
 from trtbuild.core.parse import parse
 from trtbuild.core.parserwarnings import advice, misread_words
 from trtbuild.core.plan import Need
+from trtbuild.core.recipekeys import FORM_DEFAULTS
 from trtbuild.core.recipes import data_inputs, data_params, input_params, tools
 from trtbuild.core.spec import Form, Lowering, Override, Qat, Variant
 from trtbuild.core.step import Input, Out, Step
@@ -32,11 +33,6 @@ if TYPE_CHECKING:
     from trtbuild.graphs.trainedadmission import Admission
 
 VERSION = 4
-# Keys of a precision that are part of a recipe where they are not at their defaults.
-_FORM = {
-    "rest": "float32", "block": 0, "activations": False, "weight_scales": "auto", "quantize_depthwise": False,
-    "quantize_residual_adds": False,
-}  # fmt: skip
 
 
 def declare(variant: Variant, need: Need) -> Step:
@@ -52,7 +48,7 @@ def declare(variant: Variant, need: Need) -> Step:
     if precision.quantised:
         params["quantize_ops"] = list(precision.quantize_ops)
     form = asdict(precision.form(""))
-    params |= {key: form[key] for key, default in _FORM.items() if form[key] != default}
+    params |= {key: form[key] for key, default in FORM_DEFAULTS.items() if form[key] != default}
     if precision.scopes:
         params["scopes"] = {scope: _plain(form) for scope, form in sorted(precision.scopes.items())}
     export, qat = need("export"), model.qat or Qat()
@@ -141,7 +137,7 @@ def run(job: Job) -> None:
 
 def _lowering(params: Mapping[str, Any]) -> Lowering:
     wanted = (
-        "precision", "quantize_ops", *_FORM, "scopes", "exclude_scopes", "exclude_ops",
+        "precision", "quantize_ops", *FORM_DEFAULTS, "scopes", "exclude_scopes", "exclude_ops",
         "calibration", "qat",
     )  # fmt: skip
     given = {key: params[key] for key in wanted if key in params}

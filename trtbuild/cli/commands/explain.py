@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import posixpath
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
 from trtbuild.base.text import printable
 from trtbuild.building.observation import judge_plan
 from trtbuild.cli import planning, words
-from trtbuild.core.causes import Cause, Recorded, causes
+from trtbuild.config.origins import settings
+from trtbuild.core.causes import Cause, Change, Recorded, causes
 from trtbuild.core.explain import Judgement
 from trtbuild.core.record import params
 from trtbuild.core.step import Step
@@ -38,23 +39,41 @@ def run(args: argparse.Namespace) -> int:
     judged = judge_plan(p.plan, p.store)
     recorded = cache(_records)  # a large sweep has hundreds of one model and kind
     found = causes(judged, lambda step: recorded(p.workspace.root, posixpath.dirname(step.folder), step.kind))
+    origins: dict[str, str] = {}
+    if not args.multirun and any(cause.changes for cause in found):
+        origins = {one.key: one.origin for one in settings(p.workspace.root, words.overrides_of(args))}
+        found = [_exact(one, origins) for one in found]
     if args.json:
         print(
             json.dumps({"causes": [_cause(one) for one in found], "steps": [_step(*one) for one in judged]}, indent=1)
         )
         return 0
-    for line in [*lines(found, judged), *(_step_lines(judged) if args.steps else [])]:
+    for line in [*lines(found, judged, origins), *(_step_lines(judged) if args.steps else [])]:
         print(printable(line))
     return 0
 
 
-def lines(found: Sequence[Cause], judged: Sequence[tuple[Step, Judgement]]) -> list[str]:
-    """Each cause with its changes, what follows from it in one line, and how much is fresh."""
+def _exact(cause: Cause, origins: Mapping[str, str]) -> Cause:
+    """A limit by the key of its precision, where the config has one for each."""
+
+    def exact(change: Change) -> Change:
+        own = f"{change.key}.{cause.step.params.get('precision')}"
+        return replace(change, key=own) if own in origins and change.key not in origins else change
+
+    return replace(cause, changes=tuple(map(exact, cause.changes)))
+
+
+def lines(
+    found: Sequence[Cause], judged: Sequence[tuple[Step, Judgement]], origins: Mapping[str, str]
+) -> list[str]:  # fmt: skip
+    """Each cause with its changes and where they are set, what follows from it in one line, and how much is fresh."""
     shown = []
     for cause in found:
         why = "changed" if cause.changes else cause.judgement.why
         shown.append(f"{short_name(cause.step)}: {why}")
-        shown += [f"  {change}" for change in cause.changes]
+        for change in cause.changes:
+            origin = origins.get(change.key)
+            shown.append(f"  {change}{f'  ({origin})' if origin else ''}")
         if cause.since:
             shown.append(f"  since {cause.since}")
         if cause.follows:
