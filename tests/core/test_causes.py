@@ -108,6 +108,16 @@ def test_a_file_that_two_steps_read_is_one_cause() -> None:
     ]  # fmt: skip
 
 
+def test_a_changed_file_is_a_cause_behind_another_one() -> None:
+    export = step("export", files=("models/m",))
+    lower = step("lower", export, files=("models/calibration.npz",))
+    judged = [(one, Judgement("stale", f"input changed: {path}")) for one, path in (
+        (export, "models/m"), (lower, "models/calibration.npz"), (step("engine", lower), "build/lowered.onnx"),
+    )]  # fmt: skip
+    found = causes(judged, lambda one: records(one))
+    assert [(cause.step.kind, len(cause.follows)) for cause in found] == [("export", 0), ("lower", 1)]
+
+
 def test_a_key_that_two_steps_have_is_one_cause() -> None:
     def both(size: int) -> list[Step]:
         return [step(kind, inputs={"x": {"shape": [size]}}) for kind in ("reference", "export")]

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trtbuild.core.explain import Judgement, flat
+from trtbuild.core.explain import INPUT_CHANGED, Judgement, flat
 from trtbuild.core.recipekeys import DERIVED, FORM_DEFAULTS, LEAST, config_key
 from trtbuild.core.record import params
-from trtbuild.core.step import KEY_LENGTH, Step
+from trtbuild.core.step import KEY_LENGTH, File, Step
 
 _SHOWN = 70  # characters of a value
 _LISTED = 6  # elements of two lists; of longer ones only what differs is shown
@@ -74,7 +74,8 @@ def causes(judged: Sequence[tuple[Step, Judgement]], recorded: Callable[[Step], 
         changes = _decisive(changes_since(step, before) if before is not None else (), upstream)
         reasons = [(step.model, text) for text in map(str, changes or [judgement.why] * (judgement.state == "stale"))]
         new = [change for change in changes if (step.model, str(change)) not in whose]
-        follows = upstream if all((change.old, change.new) in known for change in new) else []  # a report repeats some
+        repeated = all((change.old, change.new) in known for change in new)  # as a report repeats the opset
+        follows = upstream if repeated and not _reads_changed_file(step, judgement) else []
         if reasons and all(reason in whose for reason in reasons):
             follows = follows or [whose[reasons[0]]]
         if follows:
@@ -94,6 +95,11 @@ def _decisive(changes: Sequence[Change], upstream: Sequence[str]) -> tuple[Chang
     if own or upstream:
         return own
     return tuple(change for change in changes if not change.key.startswith(LEAST)) or tuple(changes)
+
+
+def _reads_changed_file(step: Step, judgement: Judgement) -> bool:
+    files = {source.path for source in step.inputs.values() if isinstance(source, File)}
+    return judgement.why.removeprefix(INPUT_CHANGED) in files
 
 
 def newest_like(step: Step, records: Sequence[Recorded]) -> Recorded | None:

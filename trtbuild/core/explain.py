@@ -10,6 +10,7 @@ from trtbuild.core.record import Digest, Record, command, dep_path, params, same
 from trtbuild.core.step import Step
 
 NEVER_BUILT = "never built here"
+INPUT_CHANGED = "input changed: "  # and its path
 State = Literal["fresh", "stale", "missing", "remote"]
 
 
@@ -44,7 +45,7 @@ def judge(step: Step, seen: Observation) -> Judgement:
         return Judgement("stale", "an input is missing")
     for path, digest in seen.inputs.items():
         if not same(record.deps.get(dep_path(step, path)), digest):
-            return Judgement("stale", f"input changed: {path}")
+            return Judgement("stale", f"{INPUT_CHANGED}{path}")
     absent = [name for name in record.outs if seen.outs.get(name) is None]
     lost = [name for name in absent if name not in seen.cached]
     if lost:
