@@ -42,7 +42,7 @@ class RoundedScales:
         if self.lost:
             what = f"{kind} cannot hold a trained scale of {place}"
             raise LowerError(what, where="lower", hint="precision.rest=float32 keeps the trained scales")
-        what = f"{self.count} trained scale(s) are rounded to {kind}, by {self.largest:.2%} at most"
+        what = f"{self.count} trained scale(s) are rounded to {kind}, by {100 * self.largest:.2g}% at most"
         hint = 'the hop "precision" of the deviation measures it; precision.rest=float32 keeps them'
         return StepWarning(what, place, hint)
 
