@@ -91,7 +91,7 @@ def test_conflicting_packages_are_named(workspace: Workspace, monkeypatch: pytes
     ("config", "state", "word"),
     [
         ("", "ok", "none is configured"),
-        ("['remote \"team\"']\n    url = /tmp/team\n", "warning", "none of team is the default"),
+        ("['remote \"team\"']\n    url = /tmp/team\n", "warning", "no default among team: push and pull need --remote"),
         ("[core]\n    remote = team\n['remote \"team\"']\n    url = /tmp/team\n", None, ""),
     ],
 )

@@ -173,9 +173,8 @@ def _remotes(workspace: Workspace, deep: bool) -> Iterator[Finding]:
         yield Finding("ok", "remote", "none is configured; everything stays on this machine", hint)
         return
     if not workspace.default_remote:
-        yield Finding(
-            "warning", "remote", f"none of {', '.join(names)} is the default", f"dvc remote default {names[0]}"
-        )
+        what = f"no default among {', '.join(names)}: push and pull need --remote"
+        yield Finding("warning", "remote", what, f"to choose one: dvc remote default {names[0]}")
     for name in names:
         if not deep:
             yield Finding("ok", f"remote {name}", "configured")

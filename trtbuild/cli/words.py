@@ -211,12 +211,13 @@ def seconds(text: str) -> float:
 
 @dataclass(frozen=True)
 class OneOf:
-    """The type of an option with few values; the error for a wrong one suggests the nearest."""
+    """The type of an option with few values; a wrong one is told the nearest that is not hidden."""
 
     valid: Sequence[str]
+    hidden: Sequence[str] = ()
 
     def __call__(self, text: str) -> str:
-        if text not in self.valid:
+        if text not in self.valid and text not in self.hidden:
             raise argparse.ArgumentTypeError(f"unknown value '{text}'; {did_you_mean(text, self.valid)}")
         return text
 

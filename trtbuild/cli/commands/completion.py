@@ -53,7 +53,7 @@ _COMPLETERS = {"bash": "_trtbuild_words", "zsh": "_trtbuild_words", "fish": "(_t
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", type=words.OneOf((*SHELLS, WORDS)), metavar="|".join(SHELLS), help="the shell")
+    parser.add_argument("shell", type=words.OneOf(SHELLS, (WORDS,)), metavar="|".join(SHELLS), help="the shell")
     parser.add_argument("word", nargs="?", default="", help=argparse.SUPPRESS)
 
 

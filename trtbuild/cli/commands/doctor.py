@@ -38,5 +38,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"schema_version": 1, "findings": [asdict(finding) for finding in found]}, indent=1))
     else:
-        print(f"{counts['error']} errors, {counts['warning']} warnings")
+        print(", ".join(f"{counts[state]} {state}{'s' * (counts[state] != 1)}" for state in ("error", "warning")))
     return 3 if counts["error"] else 0
