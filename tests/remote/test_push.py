@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.fakes import FakeExecutor, build, plan, step
 from tests.support.transfers import damage, move, remote_object, seal, states
-from trtbuild.base.errors import RemoteError
+from trtbuild.base.errors import RemoteError, WorkspaceError
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.job import Job
 from trtbuild.core.step import Step
@@ -38,6 +38,19 @@ def test_what_is_not_built_cannot_be_pushed(here: Store, steps: list[Step]) -> N
 
     assert states(result) == ["moved", "failed", "blocked"]
     assert "cannot be pushed: never built here" in str(result.failures[0])
+
+
+def test_another_users_workspace_is_pushed_from(
+    here: Store, steps: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without writing in it."""
+    build(here, plan(steps[-1]), FakeExecutor({"engine": seal}))
+
+    def refused(workspace: Workspace) -> None:
+        raise WorkspaceError("the workspace cannot be written", where=str(workspace.root))
+
+    monkeypatch.setattr(Workspace, "prepare", refused)
+    assert states(move(push, here, steps)) == ["moved"] * len(steps)
 
 
 def test_a_full_remote_says_so_and_keeps_no_half_file(

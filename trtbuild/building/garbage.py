@@ -15,18 +15,22 @@ from trtbuild.base import claim
 from trtbuild.base.errors import ConfigError, WorkspaceError
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import Workspace
+from trtbuild.building.strays import strays
 from trtbuild.building.superseded import superseded
 from trtbuild.core.record import MD5, Record
 from trtbuild.core.step import KEY_LENGTH
 from trtbuild.documents import reading
 from trtbuild.documents.garbage import Kind, ReportIdentity
+from trtbuild.remote.transferresult import amount
 from trtbuild.store import tracking, usage
 from trtbuild.store.dvclock import repository_lock
+from trtbuild.store.history import committed
 from trtbuild.store.objects import DAMAGED_FOLDER
 from trtbuild.store.references import References, digests_in, references
 
 WHY: Mapping[Kind, str] = {
     "reports": "a newer one of the same name has superseded them",
+    "unrecorded": "they are named as steps' folders, and have no record",
     "objects": "no branch, tag, stash, working tree or baseline refers to them",
     "runs": "they remember actions whose results are gone",
     "temporaries": "killed commands left them half-written",
@@ -67,6 +71,7 @@ def find(workspace: Workspace, others: Sequence[Path] | None) -> Garbage:
     folders = superseded(workspace)
     found = references(workspace, folders)
     wastes = [Waste("reports", folder, _size(folder)) for folder in folders]
+    wastes += _unrecorded(workspace, found)
     if refusal := _shared(workspace, others):
         found.notes.append(refusal)
     else:
@@ -143,6 +148,18 @@ def _shared(workspace: Workspace, others: Sequence[Path] | None) -> str:
             "name all that use it with --workspaces (only this one: --workspaces .)"
         )
     return ""
+
+
+def _unrecorded(workspace: Workspace, found: References) -> Iterator[Waste]:
+    """A step's folder that lost its record; what else lies in ``build/`` may be the user's own, and is only named."""
+    there = list(strays(workspace.root))
+    known = committed(workspace.root, "build") if any(is_step for _, is_step in there) else {}
+    for folder, is_step in there:
+        path = folder.relative_to(workspace.root).as_posix()
+        if is_step and not any(name.startswith(f"{path}/") for name in known):
+            yield Waste("unrecorded", folder, _size(folder))
+        else:
+            found.notes.append(f"{path} ({amount(_size(folder))}) belongs to no record, and is left alone")
 
 
 def _in_cache(workspace: Workspace, found: References) -> Iterator[Waste]:

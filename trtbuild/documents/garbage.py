@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-Kind = Literal["reports", "objects", "runs", "temporaries", "damaged", "sandboxes", "locks", "toolchains"]
+Kind = Literal["reports", "unrecorded", "objects", "runs", "temporaries", "damaged", "sandboxes", "locks", "toolchains"]
 
 
 class _Variant(TypedDict):

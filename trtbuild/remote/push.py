@@ -159,10 +159,7 @@ def _send_entry(found: Resolved, record: Record, store: Store, remote: Remote) -
     folder = runs_folder(action_key(found.step, found.digests))
     first = remote_record(found.step, found.digests, store, remote)
     if first is None:
-        with store.workspace.scratch("transfer") as here:
-            file = here / value_hash(entry)
-            file.write_bytes(tracking.to_yaml(entry))
-            remote.send(file, f"{folder}/{file.name}")
+        remote.write(tracking.to_yaml(entry), f"{folder}/{value_hash(entry)}")
         return ""
     if all(same(first.outs[name], digest) for name, digest in record.outs.items()):
         return ""

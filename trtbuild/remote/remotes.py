@@ -8,6 +8,7 @@ import os
 import queue
 import secrets
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -82,6 +83,13 @@ class Remote:
                 _copy(file, Path(self._full(path)))
                 return
             self.fs.put_file(str(file), self._full(path), callback=self._progress())
+
+    def write(self, content: bytes, path: str) -> None:
+        """Upload a small file; the workspace may be another user's, and is not written."""
+        with tempfile.TemporaryDirectory(prefix="trtbuild-") as folder:
+            file = Path(folder, "content")
+            file.write_bytes(content)
+            self.send(file, path)
 
     def read(self, path: str) -> bytes:
         with self._named():
