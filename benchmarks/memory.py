@@ -29,7 +29,8 @@ APPLICATIONS = ("ResNet50", "ConvNeXtTiny", "VGG16")  # 103, 114 and 553 MB of w
 MAKE = """
 import sys, keras
 keras.utils.set_random_seed(0)
-getattr(keras.applications, sys.argv[1])(weights=None).save(sys.argv[2])
+size = int(sys.argv[3])
+getattr(keras.applications, sys.argv[1])(weights=None, input_shape=(size, size, 3)).save(sys.argv[2])
 """
 
 
@@ -132,10 +133,10 @@ def build(workspace: Path, words: Sequence[str]) -> Peaks:
     return executor.peaks
 
 
-def of_application(name: str, scratch: Path) -> Path:
-    """A workspace with a keras.applications network, its weights random."""
+def of_application(name: str, scratch: Path, size_px: int = 224) -> Path:
+    """A workspace with a keras.applications network for square images, its weights random."""
     model = scratch / f"{name}.keras"
-    subprocess.run([sys.executable, "-c", MAKE, name, str(model)], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", MAKE, name, str(model), str(size_px)], check=True, capture_output=True)
     trtbuild = str(Path(sys.executable).with_name("trtbuild"))
     subprocess.run([trtbuild, "init", str(scratch / name), "--from", str(model)], check=True, capture_output=True)
     model.unlink()
