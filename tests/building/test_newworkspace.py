@@ -10,8 +10,10 @@ from trtbuild.base.errors import SourceError
 from trtbuild.building import newworkspace
 
 
-def test_a_failed_init_leaves_a_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new one is gone, with the parents that were made for it; an old one keeps its own files alone."""
+def test_a_failed_init_leaves_a_folder_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No workspace is named; a new folder is gone, with its new parents; an old one keeps its own files alone."""
 
     def add(workspace: object, *_: object) -> None:
         raise SourceError("not a model")
@@ -29,3 +31,4 @@ def test_a_failed_init_leaves_a_folder_as_it_was(tmp_path: Path, monkeypatch: py
         "m.onnx", "old", "old/.gitignore",
     ]  # fmt: skip
     assert (tmp_path / "old" / ".gitignore").read_text("utf-8") == "mine\n"
+    assert capsys.readouterr().err == ""

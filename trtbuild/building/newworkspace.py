@@ -108,9 +108,9 @@ def init(directory: Path, options: Mapping[str, str], shapes: Sequence[str] = ()
         (workspace.conf / "model").mkdir(parents=True, exist_ok=True)
         if not (workspace.conf / "config.yaml").exists():
             shutil.copyfile(packaged_conf() / "config.yaml", workspace.conf / "config.yaml")
-        say(f"workspace {workspace.root}")
-        if model is not None:
-            _add_model(workspace, Path(os.path.abspath(model)), name, options, open_shapes)
+        added = [] if model is None else _add_model(workspace, Path(os.path.abspath(model)), name, options, open_shapes)
+    for line in (f"workspace {workspace.root}", *added):  # not before it is sure to stay
+        say(line)
 
 
 @contextlib.contextmanager
@@ -173,7 +173,8 @@ def _shape(word: str) -> tuple[str, list[int | None]]:
 
 def _add_model(
     workspace: Workspace, model: Path, name: str, options: Mapping[str, str], shapes: Mapping[str, list[int | None]]
-) -> None:
+) -> list[str]:
+    """What to tell the user about it."""
     root, folder = workspace.root, Path("models", name)
     config = workspace.conf / "model" / f"{name}.yaml"
     tracked = root / tracking.MODELS_FILE
@@ -206,9 +207,11 @@ def _add_model(
         with contextlib.suppress(OSError):  # not empty
             (root / folder).rmdir()
         raise
-    say(f"model     {name}: {os.path.relpath(config)} (look it over: profiles, ranges, data, thresholds)")
     precision = "int8" if about["quantised"] else "fp16"
-    say(f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision={precision}")
+    return [
+        f"model     {name}: {os.path.relpath(config)} (look it over: profiles, ranges, data, thresholds)",
+        f"next      cd {os.path.relpath(root)} && trtbuild model={name} precision={precision}",
+    ]
 
 
 def _data(folder: Path, key: str, given: str | None) -> str | DataParams:
