@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from tests.support.signals import interruptible
 
 COMMAND = """
 import atexit, os, signal, sys
@@ -35,3 +38,25 @@ def test_an_interrupted_command_says_so_in_one_line(number: int) -> None:
 
 def test_nohup_is_respected() -> None:
     assert interrupted(signal.SIGHUP, "SIG_IGN") == (0, "")
+
+
+EARLY = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("trtbuild.cli"):
+            os.kill(os.getpid(), signal.SIGINT)
+sys.argv = ["trtbuild", "--help", "--json"]
+from trtbuild.__main__ import main
+sys.meta_path.insert(0, Interrupting())
+main()
+"""
+
+
+def test_ctrl_c_while_the_command_is_imported_is_one_line() -> None:
+    """It is answered when the command can."""
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, preexec_fn=interruptible)
+
+    assert done.returncode == 130
+    assert done.stderr == "trtbuild: interrupted; finished steps are kept; run it again to continue\n"
+    assert json.loads(done.stdout)["error"]["what"] == "interrupted"

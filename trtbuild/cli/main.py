@@ -45,10 +45,13 @@ def main() -> NoReturn:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for verbs that run graphs in this process
     out = streams.take_over()
     try:
-        status = run(sys.argv[1:])
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # one that came while this was imported, too
+            status = run(sys.argv[1:])
+        finally:
+            _ignore_signals()
     except KeyboardInterrupt:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # another one has nothing left to stop
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         status = _interrupted()
     except BrokenPipeError as error:
         status = _unwritten(error)
@@ -57,6 +60,12 @@ def main() -> NoReturn:
     if (failed := streams.finish(out)) is not None:
         status = _unwritten(failed)
     sys.exit(status)
+
+
+def _ignore_signals() -> None:
+    """The command has ended, and only says how: nothing is left to stop."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupted() -> int:
