@@ -158,3 +158,13 @@ def test_copies_are_counted_once() -> None:
 
     assert different(parts, {"image": spec()["image"]}, 10) == 3
     assert different(parts, {"image": spec()["image"]}, 2) == 2
+
+
+def test_what_cannot_be_told_of_one_part_is_not_counted() -> None:
+    """A call of it takes other numbers of rows of each input, so its samples may differ; that is no copy of others."""
+    image = np.zeros((2, 1), np.float32)
+    parts = [Samples({"image": image, "boxes": np.arange(rows)}, 2, "file") for rows in (2, 6)]
+    inputs = {"image": spec()["image"], "boxes": spec()["image"]}
+
+    assert different(parts[:1], inputs, 10) == 2
+    assert different(parts, inputs, 10) is None

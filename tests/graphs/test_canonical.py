@@ -12,6 +12,7 @@ import pytest
 from tests.support.graphs import constants, copy, graph, nodes, run
 from trtbuild.base.errors import SourceError
 from trtbuild.graphs.canonical import canonicalise, check_size, strip, to_bytes
+from trtbuild.graphs.graph import all_graphs, producers, subgraphs
 
 W, V = np.float32([1, 2]), np.float32([3, 4])
 
@@ -201,6 +202,26 @@ def test_bodies_are_renamed_with_what_they_capture() -> None:
 
     np.testing.assert_array_equal(run(made, x=W, c=np.array(True))["y"], -W * W)
     assert {output for n in nodes(made) for output in n.output} == {"a", "y", "p", "q"}
+
+
+def test_tensors_of_two_branches_have_names_of_their_own() -> None:
+    """ONNX lets them share one; lowerings look types, constants and makers up by name."""
+    text = """float[2] x, bool c => float[2] y {
+      y = If(c) <
+        then_branch = yes () => (float[2] p) { t = Mul(x, k) p = Neg(t) },
+        else_branch = no () => (float[2] q) { t = Add(x, k) q = Exp(t) }>
+    }"""
+    made = graph(text)
+    for body, value in zip(subgraphs(made.graph.node[0]), (W, V), strict=True):
+        body.initializer.append(onnx.numpy_helper.from_array(value, "k"))
+    expected = [run(made, x=W, c=np.array(flag))["y"] for flag in (True, False)]
+    made = canonical(made, ("t",))
+
+    assert [run(made, x=W, c=np.array(flag))["y"].tolist() for flag in (True, False)] == [e.tolist() for e in expected]
+    found = [
+        name for body in all_graphs(made.graph) for name in (*producers(body), *(t.name for t in body.initializer))
+    ]
+    assert sorted(found) == ["const", "const__2", "p", "q", "t", "t__2", "y"]
 
 
 def test_generated_dimensions_are_named_after_their_input() -> None:

@@ -91,20 +91,19 @@ class Samples:
 
         All of them where inputs are cut into different numbers of rows.
         """
-        if self.count <= most or any(len(array) != self.count for array in self.arrays.values()):
+        if self.count <= most or not self.is_cut_alike(self.arrays):
             return self
-        chosen = sorted(range(self.count), key=self._digest)[:most]
+        chosen = sorted(range(self.count), key=lambda i: self.digest(i, self.arrays))[:most]
         picked = {n: np.concatenate([np.asarray(a[i : i + 1]) for i in chosen]) for n, a in self.arrays.items()}
         return Samples(picked, most, self.where)
 
-    def digests(self, inputs: Inputs) -> Iterator[bytes]:
-        """Of each sample; none where inputs are cut into different numbers of rows."""
-        if all(len(self.arrays[name]) == self.count for name in inputs):
-            yield from (self._digest(i, inputs) for i in range(self.count))
+    def is_cut_alike(self, names: Iterable[str]) -> bool:
+        """Whether row ``i`` of each of these arrays is of sample ``i``."""
+        return all(len(self.arrays[name]) == self.count for name in names)
 
-    def _digest(self, index: int, names: Iterable[str] | None = None) -> bytes:
+    def digest(self, index: int, names: Iterable[str]) -> bytes:
         digest = hashlib.sha256()
-        for name in sorted(names or self.arrays):
+        for name in sorted(names):
             digest.update(np.ascontiguousarray(self.arrays[name][index : index + 1]).tobytes())
         return digest.digest()
 
@@ -127,13 +126,16 @@ class Samples:
 
 
 def different(parts: Iterable[Samples], inputs: Inputs, most: int) -> int | None:
-    """How many samples differ from each other, counted up to ``most``; None: it cannot be told."""
+    """How many samples differ from each other, counted up to ``most``; None: it cannot be told of each part."""
     found: set[bytes] = set()
-    for digest in (one for part in parts for one in part.digests(inputs)):
-        found.add(digest)
-        if len(found) >= most:
-            break
-    return len(found) or None
+    for part in parts:
+        if not part.is_cut_alike(inputs):
+            return None
+        for i in range(part.count):
+            found.add(part.digest(i, inputs))
+            if len(found) >= most:
+                return most
+    return len(found)
 
 
 def rows_per_call(inputs: Inputs, wanted: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from trtbuild.base.errors import SourceError
-from trtbuild.graphs.graph import all_graphs, all_nodes, opset_of
+from trtbuild.graphs.graph import all_graphs, all_nodes, opset_of, producers, subgraphs
 
 if TYPE_CHECKING:
     import onnx
@@ -131,7 +131,6 @@ def _merge_initialisers(graph: onnx.GraphProto) -> None:
 def _rename(graph: onnx.GraphProto, keep: frozenset[str]) -> None:
     fixed = {value.name for value in (*graph.input, *graph.output)}
     initialisers = {tensor.name for g in all_graphs(graph) for tensor in g.initializer}
-    tensors: dict[str, str] = {name: name for name in fixed}
     taken = set(fixed)
     nodes_taken: set[str] = set()
 
@@ -150,12 +149,14 @@ def _rename(graph: onnx.GraphProto, keep: frozenset[str]) -> None:
         used.add(chosen)
         return chosen
 
-    def tensor(name: str) -> str:
-        if name and name not in tensors:
-            tensors[name] = fresh(name, taken)
-        return tensors.get(name, name)
+    def rename(inner: onnx.GraphProto, tensors: dict[str, str]) -> None:
+        """``tensors``: old and new names of what the graph reads from outside; its own are added."""
 
-    for inner in all_graphs(graph):
+        def tensor(name: str) -> str:
+            if name and name not in tensors:
+                tensors[name] = fresh(name, taken)
+            return tensors.get(name, name)
+
         if inner is not graph:
             for value in inner.input:
                 value.name = tensor(value.name)
@@ -165,10 +166,18 @@ def _rename(graph: onnx.GraphProto, keep: frozenset[str]) -> None:
                 node.input[i] = tensor(name)
             for i, name in enumerate(node.output):
                 node.output[i] = tensor(name)
-        for value in inner.output:
+        for value in (*inner.output, *inner.initializer):
             value.name = tensor(value.name)
-        for initialiser in inner.initializer:
-            initialiser.name = tensor(initialiser.name)
+        for body in (body for node in inner.node for body in subgraphs(node)):
+            own = _defined(body)  # two bodies may use one name for different tensors
+            rename(body, {old: new for old, new in tensors.items() if old not in own})
+
+    rename(graph, {name: name for name in fixed})
+
+
+def _defined(graph: onnx.GraphProto) -> set[str]:
+    """The tensors that a graph does not read from outside."""
+    return {value.name for value in (*graph.input, *graph.initializer)} | producers(graph).keys()
 
 
 def _sort_initialisers(graph: onnx.GraphProto) -> None:

@@ -55,4 +55,3 @@ def shortcuts(model: onnx.ModelProto, chosen: Collection[str]) -> list[Shortcut]
                 continue  # it is quantised already
             found.append(Shortcut(node.name, slot, node.input[slot]))
     return found
-

@@ -21,7 +21,7 @@ from trtbuild.documents.verdict import WarningDocument
 if TYPE_CHECKING:
     from trtbuild.graphs.folding import TfOp
 
-VERSION = 5
+VERSION = 6
 UNTRAINED_HINT = "train with fake quantisation switched on, and save the model after it"
 
 
