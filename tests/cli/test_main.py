@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,17 @@ def test_an_interrupted_command_says_so_in_one_line(number: int) -> None:
 
 def test_nohup_is_respected() -> None:
     assert interrupted(signal.SIGHUP, "SIG_IGN") == (0, "")
+
+
+def test_a_current_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    """By every verb."""
+    here = tmp_path / "gone"
+    here.mkdir()
+    command = f"import os; os.rmdir({str(here)!r}); from trtbuild.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", command, "show"], cwd=here, capture_output=True, text=True)
+
+    said = "trtbuild: the current folder, which is gone: No such file or directory\n"
+    assert (done.returncode, done.stderr) == (3, said)
 
 
 EARLY = """

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.publishing import published
 from trtbuild.base.errors import WorkspaceError
+from trtbuild.base.workspace import Workspace
 from trtbuild.store import Store
 from trtbuild.store.dvclock import repository_lock
 
@@ -32,3 +35,15 @@ def test_dvc_waits_for_us(dvc_store: Store) -> None:
         zc.lockfile.LockFile(lock)
 
     zc.lockfile.LockFile(lock).close()
+
+
+def test_a_workspace_of_another_user_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to do: pull and gc begin with the lock."""
+
+    def denied(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", denied)
+    said = "tmp/lock: the workspace cannot be written: Permission denied; ask its owner for access$"
+    with pytest.raises(WorkspaceError, match=said), repository_lock(workspace.dvc):
+        pass

@@ -25,6 +25,10 @@ from collections.abc import Iterable
 
 from trtbuild.base.text import printable
 
+_ACCESS, _SPACE = "ask its owner for access", "free space"
+_MENDING = {errno.EACCES: _ACCESS, errno.EPERM: _ACCESS, errno.EROFS: "mount it writable", errno.ENOSPC: _SPACE,
+            errno.EDQUOT: _SPACE}  # fmt: skip
+
 
 class TrtbuildError(Exception):
     """What went wrong, where, and how to fix it, as one line.
@@ -131,6 +135,17 @@ def first_line(error: BaseException) -> str:
     """The first line of another tool's error message; the name of its class if the message is empty."""
     lines = (line.strip() for line in str(error).splitlines())
     return next((line for line in lines if line), type(error).__name__)
+
+
+def system_error(error: OSError, otherwise: str, *, doing: str = "", kind: type[PlaceError] = PlaceError) -> PlaceError:
+    """What the system refused (a full disk, a read-only file system, permission): what, where, and how to mend it.
+
+    >>> str(system_error(PermissionError(13, "Permission denied", "/w/x"), "/w"))
+    '/w/x: Permission denied; ask its owner for access'
+    """
+    what = error.strerror or str(error)
+    hint = _MENDING.get(error.errno or 0, "")
+    return kind(f"{doing}: {what}" if doing else what, where=place_of(error, otherwise), hint=hint)
 
 
 def place_of(error: OSError, otherwise: str) -> str:

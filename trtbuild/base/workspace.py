@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trtbuild.base.checkout import whole
 from trtbuild.base.claim import claimed, sweep
-from trtbuild.base.errors import WorkspaceError
+from trtbuild.base.errors import PlaceError, WorkspaceError, system_error
 from trtbuild.base.files import inside
 
 _GROUP_FOLDER, _GROUP_FILE = 0o2775, 0o664  # as DVC (dvc_data/hashfile/db/local.py)
@@ -114,9 +114,7 @@ class Workspace:
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, "Permission denied", str(folder))
         except OSError as error:
-            what = f"the workspace cannot be written: {error.strerror}"
-            place = str(error.filename or self.root)
-            raise WorkspaceError(what, where=place, hint="free space, mount it writable, or ask its owner") from None
+            raise not_writable(error, self.root) from None
 
     @contextlib.contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -125,6 +123,11 @@ class Workspace:
         sweep(self.work)
         with claimed(self.work, name) as folder:
             yield folder
+
+
+def not_writable(error: OSError, root: Path) -> PlaceError:
+    """The error for a workspace that another user owns, on a read-only mount or a full disk."""
+    return system_error(error, str(root), doing="the workspace cannot be written", kind=WorkspaceError)
 
 
 def find_workspace(start: Path) -> Workspace:

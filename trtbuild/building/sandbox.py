@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from trtbuild.base.environment import LEAST_SECRET
-from trtbuild.base.errors import PlaceError, TrtbuildError, WorkerDied, place_of
+from trtbuild.base.errors import TrtbuildError, WorkerDied, system_error
 from trtbuild.base.signatures import everything
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.job import read_result
@@ -58,10 +58,8 @@ def died(step: Step, ended: Completion) -> TrtbuildError:
 
 
 def as_error(error: TrtbuildError | OSError, root: Path) -> TrtbuildError:
-    """An operating system error (full disk, read-only file system, permission) as an environment error."""
-    if isinstance(error, TrtbuildError):
-        return error
-    return PlaceError(error.strerror or str(error), where=place_of(error, str(root)))
+    """An operating system error as an environment error."""
+    return error if isinstance(error, TrtbuildError) else system_error(error, str(root))
 
 
 _FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*([A-Za-z_]\w*)")

@@ -120,12 +120,19 @@ def _document(error: TrtbuildError) -> None:
         print(json.dumps({"schema_version": 1, "error": error.document()}, indent=1))
 
 
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "the current folder, which is gone"
+
+
 def _report(error: Exception) -> int:
     """One line for the user; only a bug shows its traceback."""
-    from trtbuild.base.errors import PlaceError, TrtbuildError, place_of
+    from trtbuild.base.errors import TrtbuildError, system_error
 
     if isinstance(error, OSError) and not isinstance(error, TrtbuildError):
-        error = PlaceError(error.strerror or str(error), where=place_of(error, os.getcwd()))
+        error = system_error(error, _here())
     if isinstance(error, TrtbuildError) and error.exit_status != 70:
         print(f"trtbuild: {error}", file=sys.stderr)
         for line in error.details:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trtbuild.base.errors import WorkspaceError
+from trtbuild.base.workspace import not_writable
 
 _LOCK_WAIT_S = 30.0
 
@@ -18,13 +19,17 @@ def repository_lock(dvc: Path) -> Iterator[None]:
     """Hold the lock while the block runs; ``dvc`` is the workspace's .dvc folder.
 
     Raises:
-        WorkspaceError: a dvc command has held it for too long.
+        WorkspaceError: a dvc command has held it for too long, or the workspace cannot be written.
     """
     import fcntl
 
     path = dvc / "tmp" / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a")
+    except OSError as error:
+        raise not_writable(error, dvc.parent) from None
+    with handle:
         deadline = time.monotonic() + _LOCK_WAIT_S
         while True:
             try:
