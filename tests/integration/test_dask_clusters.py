@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.integration.labs import Lab
+from tests.integration.labs import Lab, begun, ended
 from tests.integration.servers import Server, ssh_server
 from tests.integration.slurm import slurm
 from tests.support import pauses
 from tests.support.fakes import RecordingStatus
+from tests.support.processes import until
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.loop import Builder
 from trtbuild.building.planned import plan_overrides
@@ -42,12 +44,23 @@ def ran(told: dict[str, Any]) -> bool:
 
 
 def test_a_cluster_on_this_machine(tmp_path: Path) -> None:
-    """By the packaged default: files travel through the cache, and nothing is left of it."""
-    told = Lab(tmp_path).build(pauses.workspace(tmp_path / "one"), STEPS, **option("dask", dashboard_address=":0"))
+    """By the packaged default: files travel through the cache, and nothing is left of it.
+
+    Ctrl-C at a terminal is for the build alone: its workers do not see it, from their first instruction on.
+    """
+    witness, go = tmp_path / "witness", tmp_path / "go"
+    watched = [*STEPS, {"name": "c", "seconds": 60, "until": str(go), "witness": str(witness)}]
+    driver = Lab(tmp_path).driver(pauses.workspace(tmp_path / "one"), watched, **option("dask", dashboard_address=":0"))
+    assert until(lambda: bool(begun(witness)), 60)
+    status = dict(line.split(":\t") for line in Path(f"/proc/{begun(witness)[0]}/status").read_text().splitlines())
+    go.touch()
+    told = ended(driver)
     here = Lab(tmp_path).build(pauses.workspace(tmp_path / "here"), STEPS, module="local", address=None)
 
-    assert ran(told) and told["outs"] == here["outs"]
+    assert told["ends"] == dict.fromkeys("abc", "ran")
+    assert {name: told["outs"][name] for name in "ab"} == here["outs"]
     assert "dask   tcp://127.0.0.1:" in told["said"] and "dashboard http://" in told["said"]
+    assert int(status["SigBlk"], 16) & 1 << (signal.SIGINT - 1)
 
 
 @pytest.fixture

@@ -168,6 +168,8 @@ def test_the_file_means_the_assignment_that_was_certified(base: Variant) -> None
     text = precision_file(search, chosen, sentence(search, chosen), "auto-m")
     path.write_text(text, "utf-8")
     assert "judge it" not in text
+    search.words = [*search.words, "executor=dask", "+executor.patience=1h"]
+    assert precision_file(search, chosen, sentence(search, chosen), "auto-m") == text  # wherever the search ran
     search.auto = replace(search.auto, deviation={"sqnr_db": 45.0})
     assert "#   validation: {deviation: {sqnr_db: {auto-m: 45}}}\n" in precision_file(search, chosen, "", "auto-m")
     assert precision(root, content(root, "precision", "auto-m"), "file") == chosen.variant.spec.precision

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterable
 from threading import Thread
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def in_thread(work: Callable[[], T]) -> T:
-    """Run ``work`` in a new thread; returns what it returns, and raises what it raises."""
+def in_thread(work: Callable[[], T], blocked: Iterable[signal.Signals] = ()) -> T:
+    """Run ``work`` in a new thread; returns what it returns, and raises what it raises.
+
+    Args:
+        blocked: signals that the thread, and all threads and processes that start from it, do not see.
+    """
     done: list[T] = []
     raised: list[BaseException] = []
 
     def target() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         try:
             done.append(work())
         except BaseException as error:  # any error is raised again in the caller's thread

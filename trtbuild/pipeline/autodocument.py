@@ -82,7 +82,7 @@ def base_of(search: Search) -> Assignment:
 def precision_file(search: Search, chosen: Assignment, says: str, name: str) -> str:
     """The text of ``conf/precision/<name>.yaml``."""
     names = search.base.names
-    words = " ".join(search.words)
+    words = " ".join(word for word in search.words if not word.lstrip("+~").startswith("executor"))  # says where only
     lines = [
         f"# {says}.",
         f"# Found by: trtbuild {words} precision=auto ({names.tensorrt}, {names.target}). It can be edited.",

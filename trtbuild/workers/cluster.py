@@ -5,16 +5,19 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from trtbuild.base.errors import ConfigError, PlaceError, first_line
 from trtbuild.base.text import printable
+from trtbuild.base.thread import in_thread
 from trtbuild.core.demand import lacking
 from trtbuild.core.spec import Executor
 
@@ -183,8 +186,9 @@ def _make(spec: Executor) -> Any:
     warnings.filterwarnings("ignore", "Port .* already in use", module="distributed")  # the note says which one it has
     if cls is LocalCluster:  # what its processes say goes to this terminal; other classes read it
         arguments.setdefault("silence_logs", logging.CRITICAL)
-    try:
-        made = cls(**arguments)
+    resource_tracker.ensure_running()  # its start would unblock signals in the thread that happens to need it
+    try:  # Ctrl-C at a terminal is for this process, which ends those of the cluster
+        made = in_thread(lambda: cls(**arguments), (signal.SIGINT,))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {first_line(error)}", where=where) from None
     except KeyboardInterrupt:
