@@ -43,7 +43,8 @@ def variant(
     model = Model(Onnx("models/m.onnx"), {"x": Input("float32", (None, 8), Profile(1, 2, 4))}, data=Data(calibration))  # type: ignore[arg-type]
     capabilities = () if target == "portable" else (target,)
     spec = BuildSpec(
-        model, Precision(LOWERINGS[precision], ("Conv",)), Toolchain("tensorrt-rtx", tensorrt, (), ("8.9",)),  # type: ignore[arg-type]
+        model, Precision(LOWERINGS[precision], quantize_ops=("Conv",)),  # type: ignore[arg-type]
+        Toolchain("tensorrt-rtx", tensorrt, (), ("8.9",)),
         Runtime("onnxruntime"), Target(capabilities), Calibration("minmax"), Executor("local"),
     )  # fmt: skip
     return Variant(Names("m", precision, tensorrt, "onnxruntime", target, "best"), spec)

@@ -29,7 +29,7 @@ from trtbuild.steps import Declarations
 
 def variant() -> Variant:
     model = Model(Onnx("m.onnx"), {"x": Input("float32", (None, 8), Profile(1, 2, 4))}, data=Data(RandomData()))
-    spec = BuildSpec(model, Precision("int8", ("Conv",)), Toolchain("tensorrt-rtx", "1.7", (), ("8.9",)),
+    spec = BuildSpec(model, Precision("int8", quantize_ops=("Conv",)), Toolchain("tensorrt-rtx", "1.7", (), ("8.9",)),
                      Runtime("onnxruntime"), Target(), Calibration("minmax"), Executor("local"))  # fmt: skip
     return Variant(Names("m", "int8", "rtx-1.7", "onnxruntime", "portable", "minmax"), spec)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -20,7 +21,7 @@ from trtbuild.graphs.scopes import NodeEntry
 
 NET = """float[N,3,8,8] x => float[N,4,8,8] y {
   a = Conv<pads = [1,1,1,1]>(x, v) b = Relu(a) c = Conv<pads = [1,1,1,1]>(b, w) d = Add(c, b) y = Sigmoid(d) }"""
-INT8 = Form("int8", "int8", ("Conv",), "float16")
+INT8 = Form("int8", "int8", quantize_ops=("Conv",), rest="float16")
 Scoped = Mapping[str, tuple[str, ...]]
 
 
@@ -128,7 +129,8 @@ def test_scopes_of_several_precisions_meet_in_casts() -> None:
 def test_readers_of_two_types_share_the_quantised_tensor() -> None:
     """It is stored once, and dequantised to each type."""
     model = graph("float[1,4] x => float[1,4] y { a = MatMul(x, w) b = MatMul(x, w) y = Add(a, b) }", w=draw(4, 4))
-    scopes = {"half": Form("int8", "int8", ("MatMul",), "float16"), "full": Form("int8", "int8", ("MatMul",))}
+    full = Form("int8", "int8", quantize_ops=("MatMul",))
+    scopes = {"half": replace(full, rest="float16"), "full": full}
     placement = Placement(Lowering("m", "none", scopes=scopes), {"half": ("MatMul_0",), "full": ("MatMul_1",)})
     lowered.prepare(model, placement)
     chosen, _ = lowered.quantised_nodes(model, placement)

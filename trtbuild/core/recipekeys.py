@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
+
+from trtbuild.core.spec.engine import Target
+from trtbuild.core.spec.precision import FormOptions
+from trtbuild.core.spec.run import Latency, Layers
 
 # Keys of a precision that are part of a recipe where they are not at their defaults.
 FORM_DEFAULTS: Mapping[str, object] = {
-    "rest": "float32", "block": 0, "activations": False, "weight_scales": "auto", "quantize_depthwise": False,
-    "quantize_residual_adds": False,
-}  # fmt: skip
+    option.name: option.default for option in fields(FormOptions) if option.name != "quantize_ops"
+}
 # What other keys decide: named only where nothing else has changed.
 DERIVED = ("outs", "inputs.", "variant.", "tensorrt.requirements", "profiles", "shapes", "declared_ranges", "pages")
 LEAST = ("outs", "inputs.")  # and these only where nothing else has changed at all
@@ -22,15 +26,12 @@ _OF_KIND: Mapping[str, Mapping[str, str]] = {
     },
     "engine": {
         "flavour": "tensorrt.flavour", "tensorrt": "tensorrt.version", "requirements": "tensorrt.requirements",
-        **{key: f"target.{key}" for key in ("compute_capabilities", "hardware_compatibility", "version_compatible")},
+        **{part.name: f"target.{part.name}" for part in fields(Target)},
     },
     "validate": {"limits": "model.validation.deviation", "task": "model.validation.task",
                  "latency": "model.validation.latency"},
-    "latency": {
-        "lowering": "precision.lowering",
-        **{key: f"latency.{key}" for key in ("warmup_s", "seconds", "rounds", "batch", "threads", "baseline")},
-    },
-    "layers": {key: f"layers.{key}" for key in ("mode", "samples", "max_bytes", "scope", "op")},
+    "latency": {"lowering": "precision.lowering", **{part.name: f"latency.{part.name}" for part in fields(Latency)}},
+    "layers": {part.name: f"layers.{part.name}" for part in fields(Layers)},
 }  # fmt: skip
 
 

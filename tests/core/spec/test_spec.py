@@ -34,7 +34,7 @@ def test_a_variant_is_named_by_its_choices(precision: str, target: str, calibrat
     """Target and calibration are said only where they are a choice: of a precision that is int8, whatever its name."""
     kind = {"fp16": "float16"}.get(precision, "int8")
     spec = BuildSpec(
-        Model(Onnx("m.onnx"), {"x": Input("float32", (1,))}), Precision(kind, ("Conv",)),  # type: ignore[arg-type]
+        Model(Onnx("m.onnx"), {"x": Input("float32", (1,))}), Precision(kind, quantize_ops=("Conv",)),  # type: ignore[arg-type]
         Toolchain("tensorrt-rtx", "1.7", (), ()), Runtime("onnxruntime"), Target(), Calibration("minmax"),
         Executor("local"),
     )  # fmt: skip

@@ -18,7 +18,7 @@ SINCE: Mapping[str, tuple[int, ...]] = {"float4": (10, 8)}
 def types_of(forms: Iterable[Form]) -> tuple[str, ...]:
     """The low types that some node needs.
 
-    >>> types_of([Form("int4", "int4", ("MatMul",), "bfloat16", block=32)])
+    >>> types_of([Form("int4", "int4", quantize_ops=("MatMul",), rest="bfloat16", block=32)])
     ('int4', 'bfloat16')
     """
     used = dict.fromkeys(kind for form in forms for kind in (form.kind, form.float_type))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 from trtbuild.core.spec.engine import Calibration
 from trtbuild.core.spec.model import Override, Qat
-from trtbuild.core.spec.precision import FloatType, Form, LoweringKind, Precision, WeightScales
+from trtbuild.core.spec.precision import Form, FormOptions, LoweringKind, Precision
 
 # Widest first, as pages show them: kind, and whether TF32 is allowed.
 _ORDER: tuple[tuple[LoweringKind, bool], ...] = (
@@ -17,10 +18,10 @@ _ORDER: tuple[tuple[LoweringKind, bool], ...] = (
 
 
 @dataclass(frozen=True)
-class Lowering:
+class Lowering(FormOptions):
     """``precision`` is only the option's name; the graph depends on the other fields.
 
-    ``kind`` and what follows it apply outside ``scopes``, of which the longest that a node is in decides;
+    ``kind`` and its options apply outside ``scopes``, of which the longest that a node is in decides;
     ``exclude_scopes`` and ``exclude_ops`` stay in float32, whatever else is said.  ``calibration`` is for what has
     scales that come from data.
     """
@@ -28,26 +29,16 @@ class Lowering:
     precision: str = "fp32"
     kind: LoweringKind = "none"
     tf32: bool = False
-    quantize_ops: tuple[str, ...] = ()
-    rest: FloatType = "float32"
-    block: int = 0
-    activations: bool = False
-    weight_scales: WeightScales = "auto"
-    quantize_depthwise: bool = False
-    quantize_residual_adds: bool = False
     scopes: Mapping[str, Form] = field(default_factory=dict)
     exclude_scopes: tuple[str, ...] = ()
     exclude_ops: tuple[str, ...] = ()
     calibration: Calibration = field(default=Calibration("minmax"))
     qat: Qat | None = None  # the model's; None where no config says
 
-    @property
+    @cached_property
     def base(self) -> Form:
         """What applies outside the scopes."""
-        return Form(
-            self.precision, self.kind, self.quantize_ops, self.rest, self.block, self.activations, self.weight_scales,
-            self.quantize_depthwise, self.quantize_residual_adds,
-        )  # fmt: skip
+        return Form(**{key.name: getattr(self, key.name) for key in fields(Form)})
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -78,10 +69,8 @@ class Lowering:
         cls, name: str, precision: Precision, calibration: Calibration, override: Override | None = None
     ) -> Lowering:
         own = precision.form(name)
-        made = cls(
-            name, own.kind, precision.tf32, own.quantize_ops, own.rest, own.block, own.activations,
-            own.weight_scales, own.quantize_depthwise, own.quantize_residual_adds, dict(precision.scopes),
-        )  # fmt: skip
+        form = {key.name: getattr(own, key.name) for key in fields(Form)}
+        made = cls(**form, tf32=precision.tf32, scopes=dict(precision.scopes))
         if override is not None and not made.plain:
             made = replace(made, exclude_scopes=override.exclude_scopes, exclude_ops=override.exclude_ops)
         return replace(made, calibration=calibration) if made.calibrated else made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 LoweringKind = Literal["none", "float16", "bfloat16", "int8", "float8", "int4", "float4"]
@@ -16,9 +16,9 @@ BLOCKS = (16, 32, 64, 128)  # of int4 that RTX 1.7 compiles; those of float4 hav
 _FLOATS: Mapping[LoweringKind, FloatType] = {"none": "float32", "float16": "float16", "bfloat16": "bfloat16"}
 
 
-@dataclass(frozen=True)
-class Form:
-    """How one node is written.  ``precision``: the name of the option that says so.
+@dataclass(frozen=True, kw_only=True)
+class FormOptions:
+    """The keys that a :class:`Form`, a :class:`Precision` and a ``Lowering`` have in common.
 
     ``quantize_ops`` and ``rest`` (what everything else computes in) are for quantised kinds only, ``block`` for int4,
     and ``activations`` (quantise them as well as weights) for float4.  The other fields are for int8
@@ -26,8 +26,6 @@ class Form:
     Mul by channel behind; auto: one where the rest is in half precision.
     """
 
-    precision: str
-    kind: LoweringKind
     quantize_ops: tuple[str, ...] = ()
     rest: FloatType = "float32"
     block: int = 0
@@ -35,6 +33,17 @@ class Form:
     weight_scales: WeightScales = "auto"
     quantize_depthwise: bool = False
     quantize_residual_adds: bool = False
+
+
+_OPTIONS = tuple(option.name for option in fields(FormOptions))
+
+
+@dataclass(frozen=True)
+class Form(FormOptions):
+    """How one node is written.  ``precision``: the name of the option that says so."""
+
+    precision: str
+    kind: LoweringKind
 
     @property
     def quantised(self) -> bool:
@@ -62,9 +71,9 @@ class Form:
 
     def __str__(self) -> str:
         """
-        >>> str(Form("int8", "int8", ("Conv",), "float16")), str(Form("fp32", "none"))
+        >>> str(Form("int8", "int8", quantize_ops=("Conv",), rest="float16")), str(Form("fp32", "none"))
         ('int8 for Conv, the rest in float16', 'float32')
-        >>> str(Form("mine", "int8", ("Conv",), weight_scales="tensor", quantize_residual_adds=True))
+        >>> str(Form("mine", "int8", quantize_ops=("Conv",), weight_scales="tensor", quantize_residual_adds=True))
         'int8 for Conv, residual sums, one scale for weights'
         """
         if not self.quantised:
@@ -79,23 +88,15 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Precision:
+class Precision(FormOptions):
     """How ``lower`` writes a precision into the graph, and whether TF32 is allowed.
 
-    ``quantize_ops`` and the fields from ``rest`` to ``quantize_residual_adds`` are those of a :class:`Form`.  A mixed
-    precision is written as ``base`` and ``scopes`` by name; the other fields then say what the base is
+    A mixed precision is written as ``base`` and ``scopes`` by name; the other fields then say what the base is
     (config/option.py).
     """
 
     lowering: LoweringKind
-    quantize_ops: tuple[str, ...] = ()
     tf32: bool = False
-    rest: FloatType = "float32"
-    block: int = 0
-    activations: bool = False
-    weight_scales: WeightScales = "auto"
-    quantize_depthwise: bool = False
-    quantize_residual_adds: bool = False
     base: str | None = None
     scopes: Mapping[str, Form] = field(default_factory=dict)
 
@@ -130,10 +131,7 @@ class Precision:
 
     def form(self, name: str) -> Form:
         """What applies outside the scopes; ``name``: of the option."""
-        return Form(
-            self.base or name, self.lowering, self.quantize_ops, self.rest, self.block, self.activations,
-            self.weight_scales, self.quantize_depthwise, self.quantize_residual_adds,
-        )  # fmt: skip
+        return Form(self.base or name, self.lowering, **{key: getattr(self, key) for key in _OPTIONS})
 
 
 def longest_last(scopes: Iterable[str]) -> list[str]:
