@@ -88,7 +88,7 @@ def test_the_package_without_cuda_is_told_from_the_one_with_it(here: None, monke
     """Both are imported by the same name; the line says which one to install."""
 
     def version(name: str) -> str:
-        if name == fitness.GPU_PACKAGE and not there:
+        if name == fitness.CUDA_PACKAGE and not there:
             raise fitness.PackageNotFoundError(name)
         return "1.31"
 

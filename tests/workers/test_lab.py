@@ -95,3 +95,18 @@ def test_a_machine_without_gpu_takes_the_default_build() -> None:
 
     assert {kind: lacking(needs(step), offered) for kind, step in found.items() if lacking(needs(step), offered)} == {}
     assert {kind for kind, step in found.items() if bound(needs(step))} == {"latency", "report"}
+
+
+def test_cuda_has_a_package_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker with a GPU whose ONNX Runtime is the one without CUDA takes no step that runs a graph on it."""
+    with monkeypatch.context() as there:
+        on_device(there)
+        identity, without = lab.identity(), lab.offers(10**12)
+        there.setattr(lab, "version", lambda package: "1.31.1")
+        offered = lab.offers(10**12)
+    on_device(monkeypatch, None)
+    found = steps("model=lenet", "runtime=onnxruntime-cuda", "executor=dask", *named(identity))
+
+    refused = {kind: lack for kind, step in found.items() if (lack := lacking(needs(step), without))}
+    assert refused == {kind: ["onnxruntime-gpu"] for kind in ("infer", "layers", "latency")}
+    assert not any(lacking(needs(step), offered) for step in found.values())

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from trtbuild.base.errors import ToolchainError
+from trtbuild.core.demand import CUDA_PACKAGE
 from trtbuild.core.explain import Judgement
 from trtbuild.core.spec import Variant
 from trtbuild.core.step import Step
 from trtbuild.machine import gpu
 
-GPU_PACKAGE = "onnxruntime-gpu"
 # What RTX 1.7 says about a plan for its default targets: "Supported compute capabilities: 8.0 8.6 8.9 12.0 12.1 >12.0".
 NOT_PORTABLE = ("7.5",)
 
@@ -96,8 +96,8 @@ def _wanted(variant: Variant) -> tuple[str, ...]:
 
 def _check_package(chosen: str) -> None:
     try:
-        version(GPU_PACKAGE)
+        version(CUDA_PACKAGE)
     except PackageNotFoundError:
-        what = f"this environment has no {GPU_PACKAGE}, and the package onnxruntime supports only the CPU"
-        hint = f"pip uninstall onnxruntime, then pip install {GPU_PACKAGE}, with the CUDA and cuDNN that it needs"
+        what = f"this environment has no {CUDA_PACKAGE}, and the package onnxruntime supports only the CPU"
+        hint = f"pip uninstall onnxruntime, then pip install {CUDA_PACKAGE}, with the CUDA and cuDNN that it needs"
         raise ToolchainError(what, where=chosen, hint=hint) from None

@@ -1,8 +1,8 @@
 """What a step needs of a worker and what a machine offers: amounts of resources by name, as Dask counts them.
 
 ``memory`` in bytes; ``machine`` and ``gpu``, of which a step takes a share or the whole; and labels, which say what a
-worker has: a compute capability (``sm89``), a flavour of TensorRT, a library (``numpy==2.4.6``), a device by the digest
-of its identity, report templates.  A step lands on a worker that offers all that it needs.
+worker has: a compute capability (``sm89``), a flavour of TensorRT, a library (``numpy==2.4.6``), an ONNX Runtime with
+CUDA, a device by the digest of its identity, report templates.  A step lands on a worker that offers all that it needs.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from trtbuild.core.spec.engine import CUDA_PROVIDER
 from trtbuild.core.step import Step, canonical
 
+CUDA_PACKAGE = "onnxruntime-gpu"  # the other one of the same version computes on the CPU alone
 SHARE = 2.0**-20  # of what many steps use at once; shares add up exactly in binary
 _BOUND = ("device:", "templates:")
 
@@ -21,7 +23,8 @@ def needs(step: Step) -> dict[str, float]:
 
     ``exclusive`` takes the whole machine, and its GPU if it measures on one; ``gpu-exclusive`` the whole GPU.
     """
-    params, tools, device = step.params, step.params.get("tools"), step.params.get("device")
+    params = step.params
+    tools, device, runtime = (params.get(key) for key in ("tools", "device", "runtime"))
     alone = step.slot == "exclusive"
     found = {"memory": float(step.memory_bytes), "machine": 1.0 if alone else SHARE}
     if step.slot in ("gpu", "gpu-exclusive"):
@@ -34,6 +37,8 @@ def needs(step: Step) -> dict[str, float]:
         found[device_label(device)] = SHARE
         if "gpu" in device:
             found["gpu"] = 1.0 if alone else found.get("gpu", SHARE)
+    if isinstance(runtime, Mapping) and CUDA_PROVIDER in runtime.get("providers", ()):
+        found[CUDA_PACKAGE] = SHARE
     if "templates" in params:
         found[templates_label(str(params["templates"]))] = SHARE
     capabilities = params.get("compute_capabilities")

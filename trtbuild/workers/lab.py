@@ -7,17 +7,19 @@ program it prints this machine as a config names it: ``python -m trtbuild.worker
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import signal
 import threading
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from distributed import Scheduler, Worker, WorkerPlugin
 
 from trtbuild import config
-from trtbuild.core.demand import capability_label, device_label, library, templates_label
+from trtbuild.core.demand import CUDA_PACKAGE, capability_label, device_label, library, templates_label
 from trtbuild.machine import device, gpu
 from trtbuild.workers import task
 from trtbuild.workers.executors.local import free_memory_bytes
@@ -41,6 +43,8 @@ def offers(memory_bytes: int) -> dict[str, float]:
         executes = {key: here[key] for key in ("gpu", "compute_capability")}  # as in core/recipes.py
         offered |= {"gpu": 1.0, "tensorrt": 1.0, capability_label(found.compute_capability): 1.0}
         offered |= {device_label(executes): 1.0, device_label({**cpu, **here}): 1.0}
+        with contextlib.suppress(PackageNotFoundError):
+            offered |= {CUDA_PACKAGE: 1.0} if version(CUDA_PACKAGE) else {}
     return offered
 
 
