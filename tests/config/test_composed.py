@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trtbuild.config.composed import Composed
+from trtbuild.config.composed import Composed, watched
 
 WORDS = ["model=m", "precision=fp16"]
 FOUND = ({"precision": {"name": "fp16"}}, {"precision": "fp16"})
@@ -54,6 +54,23 @@ def test_a_config_that_reads_more_than_files_is_composed_every_time(folders: lis
     keep(folders)
 
     assert composed(folders).recall(WORDS) is None
+
+
+def test_a_search_path_of_too_many_files_is_not_watched(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``file:///`` kept every later build busy for minutes; neither words nor a kept file make it walk there."""
+    monkeypatch.setattr("trtbuild.config.composed.MOST_FILES", 3)
+    outside = folders[0].parent / "home"
+    for name in "abcd":
+        (outside / name).mkdir(parents=True)
+    few, many = str(outside / "a"), str(outside)
+    made = composed(folders)
+    made.add(WORDS, FOUND, [few])
+    assert made.other_configs == (few,)
+    made.add(WORDS, FOUND, [many])
+    made.keep()
+
+    assert made.other_configs is None
+    assert watched(folders[0].parent / ".trtbuild") == []
 
 
 def test_words_that_read_more_than_files_are_composed_every_time(folders: list[Path]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 def stat_signature(path: str) -> list[int] | None:
@@ -15,19 +15,17 @@ def stat_signature(path: str) -> list[int] | None:
     return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
 
 
-def everything(paths: Iterable[str]) -> list[str]:
+def everything(paths: Iterable[str]) -> Iterator[str]:
     """The paths, and for a folder every folder and file below it: a new file changes its folder's time stamp.
 
     Links are followed, as they are when a file is read; a link back to a folder above it is not followed again.
     """
-    found: list[str] = []
     for path in paths:
-        found.append(path)
-        _below(path, (), found)
-    return found
+        yield path
+        yield from _below(path, ())
 
 
-def _below(folder: str, above: tuple[tuple[int, int], ...], found: list[str]) -> None:
+def _below(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
     try:
         status = os.stat(folder)
         identity = (status.st_dev, status.st_ino)
@@ -39,5 +37,5 @@ def _below(folder: str, above: tuple[tuple[int, int], ...], found: list[str]) ->
     for name in names:
         if name != "__pycache__":
             path = os.path.join(folder, name)
-            found.append(path)
-            _below(path, (*above, identity), found)
+            yield path
+            yield from _below(path, (*above, identity))

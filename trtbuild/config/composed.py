@@ -13,12 +13,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 
 from trtbuild.base import shortcut
 from trtbuild.base.signatures import everything
 
 MOST = 2000  # entries: a few kilobytes each
+MOST_FILES = 10_000  # below search paths: signing them takes 0.1 s; more are a home, say, or a disk
 FILE = "composed.json"
 # ${oc.env:X}, ${now:...}: resolvers whose value depends on more than files.  OmegaConf's pure ones are excluded.
 _RESOLVER = re.compile(rb"\$\{\s*(?!oc\.(?:select|dict|decode|create|deprecated)\b)[\w.]+\s*:")
@@ -58,11 +60,14 @@ class Composed:
 
     def depends_on(self, read: Iterable[str]) -> None:
         """Note files from which something was composed that is not kept here."""
-        self._beyond |= {path for path in read if os.path.realpath(path) not in self._inside}
+        more = {path for path in read if os.path.realpath(path) not in self._inside} - self._beyond
+        if more:
+            self._beyond |= more
+            self._files_decide = self._files_decide and _can_be_watched(self._beyond)
 
     @property
     def other_configs(self) -> tuple[str, ...] | None:
-        """Paths beyond the folders that compositions depended on; None if they depended on more than files."""
+        """Paths beyond the folders that compositions depended on; None if they are too many, or not all."""
         return tuple(sorted(self._beyond)) if self._files_decide else None
 
     def keep(self) -> None:
@@ -99,8 +104,15 @@ def _read(file: Path) -> tuple[list[str], str | None, dict[str, Composition]]:
     beyond, digest, entries = content["beyond"], content["digest"], content["entries"]
     if not (isinstance(beyond, list) and all(isinstance(path, str) for path in beyond) and isinstance(entries, dict)):
         return [], None, {}
+    if not _can_be_watched(beyond):
+        return [], None, {}
     whole = {word: found for word, found in entries.items() if _is_composition(found)}
     return beyond, digest, {word: (found[0], found[1]) for word, found in whole.items()}
+
+
+def _can_be_watched(paths: Iterable[str]) -> bool:
+    """Whether it takes no time to see that nothing below has changed; otherwise configs are composed by every build."""
+    return sum(1 for _ in islice(everything(paths), MOST_FILES + 1)) <= MOST_FILES
 
 
 def _is_composition(found: object) -> bool:
