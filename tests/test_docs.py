@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if "://" not in link:
             assert target.exists(), link
             assert not heading or heading in headings(target), link
+
+
+def test_the_examples_of_docstrings_hold() -> None:
+    """Of every file that has some."""
+    files = [path for path in sorted((ROOT / "trtbuild").rglob("*.py")) if ">>>" in path.read_text("utf-8")]
+    modules = [import_module(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in files]
+
+    assert len(modules) > 50 and [module.__name__ for module in modules if doctest.testmod(module).failed] == []
 
 
 def headings(page: Path) -> set[str]:

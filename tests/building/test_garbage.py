@@ -204,16 +204,17 @@ def test_the_newest_of_a_clone_is_the_one_committed_last(store: Store, monkeypat
     assert [folder.exists() for folder in made] == [False, False, True]
 
 
-def test_leftovers_of_killed_commands_go(store: Store) -> None:
+def test_leftovers_of_killed_commands_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sandboxes, locks and half-written files, but not what another command holds."""
+    monkeypatch.setattr("trtbuild.building.garbage._WRITING_S", -1.0)
     built(store, "1")
+    plant(store.workspace.private, {"state/.a.tmp": "", "records/.a.tmp": "", "noop/a.tmp": "", "composed.1.tmp": ""})
     plant(store.workspace.work, {"build-1.lock": "", "build-1/job.json": "{}", "older/job.json": "{}"})
     plant(store.workspace.cache / "files" / "md5" / "00", {".x.tmp": "half"})
     with store.workspace.scratch("check") as held:
         plant(store.workspace.work, {"build-2.lock": "", "build-2/job.json": "{}"})
-        (store.workspace.cache / "damaged").mkdir(parents=True)
-        (store.workspace.cache / "damaged" / "log.txt").touch()
-        assert freed(store) == {"sandboxes": 2, "temporaries": 1, "damaged": 1}
+        plant(store.workspace.cache / "damaged", {"log.txt": ""})
+        assert freed(store) == {"sandboxes": 2, "temporaries": 5, "damaged": 1}
         assert held.is_dir()
     assert list((store.workspace.cache / "locks").iterdir()) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 
 from tests.support.fakes import step
 from trtbuild.core.record import Digest, action_key, dep_path, params, same, sorted_sha256
@@ -15,6 +16,8 @@ def test_paths_are_seen_from_the_folder() -> None:
     """DVC writes dependencies relative to the folder of dvc.yaml."""
     assert dep_path(STEP, "models/source") == "../../../models/source"
     assert dep_path(STEP, f"{STEP.folder}/params.yaml") == "params.yaml"
+    for path in ("build", "build/m2/x/y", "models/./a//b", f"{STEP.folder}-2/out"):
+        assert dep_path(STEP, path) == posixpath.relpath(path, STEP.folder)
 
 
 def test_parameters_are_enough_to_run_the_step() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from trtbuild.config import options
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import Device
 from trtbuild.documents.estimate import Estimate
-from trtbuild.engine import estimate as module
 from trtbuild.engine.estimate import document, roofline
 from trtbuild.engine.inspection import inspect
 from trtbuild.engine.values import Engine, EngineLayer, Tensor
@@ -21,10 +19,6 @@ from trtbuild.store.tracking import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = Device("card", "8.9", bandwidth_gb_s=500.0, peak_tops={"float16": 100.0, "int8": 200.0}, launch_us=2.0)
-
-
-def test_the_documented_example() -> None:
-    assert doctest.testmod(module).failed == 0
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from trtbuild.graphs import agreement
 from trtbuild.graphs.agreement import TensorKind, disagreements
 
 FLOAT = TensorProto.FLOAT
@@ -35,10 +32,6 @@ RIGHT = {
     "a": TensorKind("float32", (None, 4, 8, 8)), "b": TensorKind("float32", (None, 4, 8, 8)),
     "y": TensorKind("float32", (None, 5, 8, 8)), "(Unnamed Layer* 3) [Shuffle]_output": TensorKind("int64", (4,)),
 }  # fmt: skip
-
-
-def test_the_documented_examples() -> None:
-    assert doctest.testmod(agreement).failed == 0
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 
 from tests.support.plants import PLANTS, TWINS, Plant
 from trtbuild.core import parserwarnings
-from trtbuild.graphs import bounds
 from trtbuild.graphs.misreadings import doubtful, misread
 
 SHOWN = [plant for plant in PLANTS if plant.by == "graph"]
-
-
-def test_the_documented_examples() -> None:
-    assert doctest.testmod(bounds).failed == 0
 
 
 @pytest.mark.parametrize("plant", SHOWN, ids=lambda plant: plant.name)

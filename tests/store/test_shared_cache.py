@@ -41,3 +41,18 @@ def test_modes_are_dvcs(workspace: Workspace, said: str, folder: int, entry: int
     if said:
         assert modes[store.workspace.cache / usage.LOCK] == entry
     assert modes[store.objects.path(Digest(next(iter(record.outs.values())).md5).md5)] == 0o444
+
+
+def test_a_folder_that_another_account_makes_meanwhile_is_used(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its owner can change its mode, and has."""
+    (workspace.dvc / "config").write_text("[cache]\n    shared = group\n", "utf-8")
+    (workspace.cache / "files").mkdir(parents=True)
+
+    def refused(path: Path, mode: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    monkeypatch.setattr(Path, "chmod", refused)
+    assert Workspace(workspace.root).in_cache(workspace.cache / "files") == workspace.cache / "files"

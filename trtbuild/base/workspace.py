@@ -17,6 +17,7 @@ from trtbuild.base.errors import PlaceError, WorkspaceError, system_error
 from trtbuild.base.files import inside
 
 _GROUP_FOLDER, _GROUP_FILE = 0o2775, 0o664  # as DVC (dvc_data/hashfile/db/local.py)
+PAGES = SEARCHES, SWEEPS, UPGRADES = "build/auto", "build/sweeps", "build/upgrades"  # no record is in these
 INIT_HINT = "make one with: trtbuild init DIRECTORY"
 
 
@@ -63,8 +64,9 @@ class Workspace:
         self.cache.parent.mkdir(parents=True, exist_ok=True)
         for each in reversed([folder, *folder.parents]):
             if each.is_relative_to(self.cache) and not each.exists():
-                each.mkdir(exist_ok=True)
-                each.chmod(_GROUP_FOLDER)
+                with contextlib.suppress(FileExistsError):  # since a moment ago, and perhaps another user's
+                    each.mkdir()
+                    each.chmod(_GROUP_FOLDER)
         return folder
 
     def share(self, file: Path) -> None:
@@ -115,6 +117,15 @@ class Workspace:
                     raise PermissionError(13, "Permission denied", str(folder))
         except OSError as error:
             raise not_writable(error, self.root) from None
+
+    def page_folder(self, parent: str, name: str) -> Path:
+        """Make a folder of pages in one of PAGES, which git ignores: it has the records that they show."""
+        folder = self.root / parent / name
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder.parent / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", "utf-8")
+        return folder
 
     @contextlib.contextmanager
     def scratch(self, name: str) -> Iterator[Path]:

@@ -229,7 +229,8 @@ def _private(workspace: Workspace) -> Iterator[Waste]:
     for path in (workspace.private / "rerun").glob("*"):
         yield Waste("sandboxes", path, _size(path))
     yield from _locks(workspace.private / "locks")
-    for pattern in (".trtbuild/.*.tmp", ".trtbuild/noop/*.tmp", "build/**/.*.tmp"):
+    ours = (f".trtbuild/{folder}*.tmp" for folder in ("", "noop/", "records/", "state/"))
+    for pattern in (*ours, "build/**/.*.tmp"):
         for path in workspace.root.glob(pattern):
             if time.time() - path.lstat().st_mtime > _WRITING_S:
                 yield Waste("temporaries", path, _size(path))

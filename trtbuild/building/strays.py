@@ -7,10 +7,11 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from trtbuild.base.workspace import PAGES
+from trtbuild.core.step import KEY
 from trtbuild.store.tracking import LOCK_FILE
 
-_STEP = re.compile(r"[a-z].*-[0-9a-f]{8}")  # as trtbuild/core/step.py names a step's folder
-_PAGES = ("auto", "sweeps", "upgrades")  # have no records
+_STEP = re.compile(rf"[a-z].*-{KEY}")
 
 
 def strays(root: Path) -> Iterator[tuple[Path, bool]]:
@@ -19,7 +20,7 @@ def strays(root: Path) -> Iterator[tuple[Path, bool]]:
     recorded = {folder for lock in build.rglob(LOCK_FILE) for folder in lock.parents}
     if build.is_dir():
         for folder in _folders(build):
-            if folder.name not in _PAGES:
+            if f"build/{folder.name}" not in PAGES:
                 yield from _below(folder, recorded)
 
 

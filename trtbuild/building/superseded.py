@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trtbuild.base.errors import TrtbuildError
-from trtbuild.base.workspace import Workspace
+from trtbuild.base.workspace import PAGES, Workspace
 from trtbuild.building.planned import plan_overrides
 from trtbuild.config import GROUPS
+from trtbuild.core.step import KEY, KEY_LENGTH
 from trtbuild.store.history import committed, git_blob
 from trtbuild.store.tracking import LOCK_FILE, read_yaml
 
 KINDS = ("report", "validate")
-_FOLDER = re.compile(r"(?:report|validate)(?:-[^/\"'\\\s]*)?-[0-9a-f]{8}")
-_PAGES = ("build/sweeps/*/*.json", "build/upgrades/*/*.json", "build/auto/*/*.json")
+_FOLDER = re.compile(rf"(?:report|validate)(?:-[^/\"'\\\s]*)?-{KEY}")
 
 
 def superseded(workspace: Workspace) -> list[Path]:
@@ -24,7 +24,8 @@ def superseded(workspace: Workspace) -> list[Path]:
 
     Those stay that the present config asks for, that the page of a sweep links to, and whose verdict a kept report has.
     """
-    linked = {name for pattern in _PAGES for page in workspace.root.glob(pattern) for name in _named_in(page)}
+    pages = (page for folder in PAGES for page in workspace.root.glob(f"{folder}/*/*.json"))
+    linked = {name for page in pages for name in _named_in(page)}
     by_kind = {kind: _alike(workspace.root, kind) for kind in KINDS}
     kept = set[Path]()
     for kind in KINDS:
@@ -42,7 +43,7 @@ def _alike(root: Path, kind: str) -> dict[tuple[str, str], list[Path]]:
     for lock in root.glob(f"build/*/{kind}-*/{LOCK_FILE}"):
         folder = lock.parent
         if _FOLDER.fullmatch(folder.name):
-            named[folder.parent.name, folder.name[:-9]].append(folder)
+            named[folder.parent.name, folder.name[: -KEY_LENGTH - 1]].append(folder)
     several = any(len(folders) > 1 for folders in named.values())
     known = committed(root, "build") if several else {}
     return {name: sorted(folders, key=lambda f: _age(root, f, known)) for name, folders in named.items()}

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from trtbuild.core.explain import INPUT_CHANGED, Judgement, flat
 from trtbuild.core.recipekeys import DERIVED, FORM_DEFAULTS, LEAST, config_key
 from trtbuild.core.record import params
-from trtbuild.core.step import KEY_LENGTH, File, Step
+from trtbuild.core.step import KEY, File, Step
 
 _SHOWN = 70  # characters of a value
 _LISTED = 6  # elements of two lists; of longer ones only what differs is shown
-_UPSTREAM = re.compile(rf"^\.\./([a-z]+)(?:-[^/]*)?-[0-9a-f]{{{KEY_LENGTH}}}(?=/)")
-_DIGEST = re.compile(rf"-[0-9a-f]{{{KEY_LENGTH}}}(?=/|$)")
+_UPSTREAM = re.compile(rf"^\.\./([a-z]+)(?:-[^/]*)?-{KEY}(?=/)")
+_DIGEST = re.compile(rf"-{KEY}(?=/|$)")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 KEY_LENGTH = 8  # hex digits in a folder's name; the record detects a clash within one model and kind
+KEY = rf"[0-9a-f]{{{KEY_LENGTH}}}"  # the pattern of these
 Slot = Literal["cpu", "gpu", "gpu-exclusive", "exclusive"]  # see core/schedule.py
 # toolchain: the TensorRT version's interpreter, with the same memory layout on every run; runtime: the same
 # interpreter, run plainly.

@@ -11,7 +11,7 @@ from trtbuild import config
 from trtbuild.base import packaged
 from trtbuild.base.errors import ConfigError, TrtbuildError
 from trtbuild.base.files import write_atomic
-from trtbuild.base.workspace import Workspace
+from trtbuild.base.workspace import SEARCHES, Workspace
 from trtbuild.building.planned import Planned, plan_combinations
 from trtbuild.building.states import Outcome
 from trtbuild.config import sweep
@@ -25,7 +25,6 @@ from trtbuild.pipeline.autodocument import document, precision_file, sentence
 from trtbuild.store import Store
 
 WORD = "precision=auto"
-FOLDER = "build/auto"
 Combination = tuple[str, ...]
 
 
@@ -158,11 +157,7 @@ def search(
 def _write_page(workspace: Workspace, name: str, made: AutoDocument) -> str:
     from trtbuild.reports import auto
 
-    folder = workspace.root / FOLDER / name
-    folder.mkdir(parents=True, exist_ok=True)
-    ignore = folder.parent / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", "utf-8")
+    folder = workspace.page_folder(SEARCHES, name)
     page = auto.render_page(made, packaged.templates(workspace.root))
     write_atomic(folder / "auto.json", (json.dumps(made, indent=1, allow_nan=False) + "\n").encode())
     write_atomic(folder / "auto.html", page.encode())

@@ -14,6 +14,7 @@ from trtbuild.base.text import did_you_mean
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState, variant_states
+from trtbuild.core.step import KEY
 from trtbuild.core.verdict import why_unjudged, word_of
 from trtbuild.documents.comparison import Comparison
 from trtbuild.documents.report import Report
@@ -22,7 +23,7 @@ from trtbuild.pipeline import baseline
 from trtbuild.reports.compare import compare
 from trtbuild.reports.comparetable import SCOPES, table
 
-_REPORT_FOLDER = re.compile(r"report-(.*)-[0-9a-f]{8}")
+_REPORT_FOLDER = re.compile(rf"report-(.*)-{KEY}")
 MOST_NAMES = 12  # in a hint that lists what exists
 
 

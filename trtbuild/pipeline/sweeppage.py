@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trtbuild.base import packaged
 from trtbuild.base.errors import ConfigError, ModelError, TrtbuildError
+from trtbuild.base.workspace import SWEEPS, Workspace
 from trtbuild.building.planned import Planned
 from trtbuild.building.states import VariantState
 from trtbuild.config import named
@@ -21,14 +22,12 @@ from trtbuild.documents.report import Report
 from trtbuild.documents.sweep import State, SweepEntry
 from trtbuild.pipeline import baseline
 
-FOLDER = "build/sweeps"
-
 
 def write(p: Planned, states: Mapping[str, VariantState]) -> list[str]:
     """Write the pages; returns what a terminal says about them: the best calibrations, and where the overview is."""
     from trtbuild.reports import sweepcalibrations, sweepcells
 
-    folder = own_folder(p.workspace.root, FOLDER, [*p.plan.variants, *p.invalid])
+    folder = own_folder(p.workspace, SWEEPS, [*p.plan.variants, *p.invalid])
     found = list(entries(p, states, folder))
     several = len({entry["calibration"] for entry in found}) > 1
     pairs = [(sweepcells.variant(entry), entry["report"]) for entry in found] if several else []
@@ -44,14 +43,9 @@ def write_entries(found: Sequence[SweepEntry], folder: Path, root: Path) -> str:
     return next(path for path in written if path.name == "sweep.html").relative_to(root).as_posix()
 
 
-def own_folder(root: Path, parent: str, names: Iterable[str]) -> Path:
-    """Make a folder named by a digest of names, ignored by git, which has the records that its pages show."""
-    folder = root / parent / hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:8]
-    folder.mkdir(parents=True, exist_ok=True)
-    ignore = folder.parent / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", "utf-8")
-    return folder
+def own_folder(workspace: Workspace, parent: str, names: Iterable[str]) -> Path:
+    """Make a folder of pages, named by a digest of names."""
+    return workspace.page_folder(parent, hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:8])
 
 
 def entries(p: Planned, states: Mapping[str, VariantState], folder: Path) -> Iterator[SweepEntry]:

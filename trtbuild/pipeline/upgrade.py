@@ -13,7 +13,7 @@ from trtbuild import config
 from trtbuild.base import packaged
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.text import printable
-from trtbuild.base.workspace import find_workspace
+from trtbuild.base.workspace import UPGRADES, find_workspace
 from trtbuild.building.planned import Planned, only, plan_combinations
 from trtbuild.building.run import build_planned
 from trtbuild.building.states import VariantState, exit_status, variant_states
@@ -26,7 +26,6 @@ from trtbuild.pipeline.upgradedocument import NO_GO, Pair, UpgradeDocument, line
 if TYPE_CHECKING:
     from trtbuild.building.states import Outcome
 
-FOLDER = "build/upgrades"
 Combination = tuple[str, ...]
 
 
@@ -161,7 +160,7 @@ def write(p: Planned, states: Mapping[str, VariantState], request: UpgradeReques
 
     root = p.workspace.root
     names = [*p.plan.variants, *p.invalid, f"from {request.old} to {request.new}"]
-    folder = sweeppage.own_folder(root, FOLDER, names)
+    folder = sweeppage.own_folder(p.workspace, UPGRADES, names)
     entries = {entry["id"]: entry for entry in sweeppage.entries(p, states, folder)}
     found = [_pair(p, entries, request, c) for c in request.combinations]
     pairs = {
