@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from trtbuild.auto.costs import Built, LayerCost, corrected, shared_out
+from trtbuild.auto.costs import CostSample, LayerCost, corrected, shared_out
 from trtbuild.auto.front import Choice
 
 
@@ -33,7 +33,7 @@ def test_engines_correct_a_wrong_prediction(seed: int) -> None:
     true = [[Choice(p, 0.0, random.uniform(1, 9)) for p in ("fp16", "int8")] for _ in range(6)]
     guess = [[Choice(c.precision, 0.0, c.cost * random.uniform(0.6, 1.4)) for c in choices] for choices in true]
     every = list(product(("fp16", "int8"), repeat=6))
-    built = [Built(one, cost_of(true, one, 5.0)) for one in random.sample(every, 12)]
+    built = [CostSample(one, cost_of(true, one, 5.0)) for one in random.sample(every, 12)]
     after = corrected(guess, 5.0, built)
 
     def worst(groups: list[list[Choice]]) -> float:
@@ -45,7 +45,7 @@ def test_engines_correct_a_wrong_prediction(seed: int) -> None:
 
 def test_a_right_prediction_stays() -> None:
     groups = [[Choice("fp16", 0.0, 3.0), Choice("int8", 1.0, 2.0)]] * 3
-    built = [Built(("fp16", "int8", "int8"), 8.0)]
+    built = [CostSample(("fp16", "int8", "int8"), 8.0)]
     assert (
         corrected(groups, 1.0, built)
         == [[Choice("fp16", 0.0, pytest.approx(3.0)), Choice("int8", 1.0, pytest.approx(2.0))]] * 3

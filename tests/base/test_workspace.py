@@ -23,7 +23,7 @@ def test_the_nearest_dvc_folder_is_the_workspace(workspace: Workspace) -> None:
     ("there", "said"),
     [
         ((), "no git or DVC repository here or above; make one with: trtbuild init DIRECTORY"),
-        ((".git",), "no DVC repository here or above; run: dvc init"),
+        ((".git",), "no DVC repository here or above; make one with: trtbuild init DIRECTORY"),
         ((".dvc",), "not in a git repository; run: git init"),
     ],
 )

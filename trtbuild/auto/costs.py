@@ -34,7 +34,7 @@ class LayerCost:
 
 
 @dataclass(frozen=True)
-class Built:
+class CostSample:
     """The cost of the engine of an assignment."""
 
     precisions: tuple[str, ...]
@@ -61,7 +61,7 @@ def shared_out(layers: Sequence[LayerCost], owners: Mapping[str, int], count: in
     return list(costs), rest
 
 
-def corrected(groups: Sequence[Sequence[Choice]], rest: float, built: Sequence[Built]) -> list[list[Choice]]:
+def corrected(groups: Sequence[Sequence[Choice]], rest: float, built: Sequence[CostSample]) -> list[list[Choice]]:
     """The choices with costs that fit the engines that were built, changed as little as their uncertainty asks for.
 
     This is the mean of a Gaussian process whose prior is the prediction (linear regression with a prior).

@@ -1,6 +1,7 @@
 """The tree of errors: one class for each row of the exit-status table.
 
     TrtbuildError              70  a bug in trtbuild, when nothing below fits
+    ├── ThresholdError          1  a verdict keeps a variant from what was asked for: it failed, or is unjudged
     ├── ConfigError             2  a config file, an override or the user's data is wrong
     │   └── DataError           2  calibration or validation arrays do not fit the model
     ├── PlaceError              3  the environment is wrong: workspace, toolchain, device, disk, remote
@@ -15,7 +16,7 @@
         ├── EngineError         4  TensorRT refuses the graph
         └── WorkerDied          4  a step's process crashed (TensorRT's parser does, on some models)
 
-Status 1 (built, but a threshold failed) is a verdict, and 130 (interrupted) is Python's KeyboardInterrupt.
+Status 1 of a build (a threshold failed) is a verdict, and 130 (interrupted) is Python's KeyboardInterrupt.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ class TrtbuildError(Exception):
         """The error as ``--json`` has it (docs/json.md)."""
         return {"status": self.exit_status, "what": self.what, "where": self.where, "hint": self.hint,
                 "details": list(self.details)}  # fmt: skip
+
+
+class ThresholdError(TrtbuildError):
+    exit_status = 1
 
 
 class ConfigError(TrtbuildError):

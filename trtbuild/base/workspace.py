@@ -158,7 +158,7 @@ def find_workspace(start: Path) -> Workspace:
             return Workspace(folder)
     if _in_git(start):
         whole(start / ".dvc", ".dvc")
-        raise WorkspaceError("no DVC repository here or above", where=str(start), hint="run: dvc init")
+        raise WorkspaceError("no DVC repository here or above", where=str(start), hint=INIT_HINT)
     raise WorkspaceError("no git or DVC repository here or above", where=str(start), hint=INIT_HINT)
 
 

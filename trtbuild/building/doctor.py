@@ -15,7 +15,7 @@ from typing import Literal
 from trtbuild import config, toolchains
 from trtbuild.base import lifeline
 from trtbuild.base.errors import TrtbuildError, WorkspaceError
-from trtbuild.base.workspace import Workspace, find_workspace
+from trtbuild.base.workspace import INIT_HINT, Workspace, find_workspace
 from trtbuild.config import named
 from trtbuild.core.record import MD5
 from trtbuild.machine import gpu
@@ -71,15 +71,14 @@ def examine(workspace: Workspace | None, *, deep: bool) -> Iterator[Finding]:
 
 
 def _no_workspace() -> Finding:
-    what, hint = "none here", ""
+    what, hint = "none here", INIT_HINT
     try:
         find_workspace(Path.cwd())
     except WorkspaceError as error:
         what, hint = f"{what}: {error.what}", error.hint
     except OSError as error:
         what = f"{what}: {error.strerror}"
-    mended = "checkout" in what or "DVC config" in what  # otherwise than by making one
-    return Finding("warning", "workspace", what, hint if mended else "go to one, or make one: trtbuild init FOLDER")
+    return Finding("warning", "workspace", what, hint)
 
 
 def _python() -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trtbuild.auto.certificate import cheapest_within
-from trtbuild.auto.costs import Built, Shares, corrected, shared_out
+from trtbuild.auto.costs import CostSample, Shares, corrected, shared_out
 from trtbuild.auto.front import Choice, Point, beside, front, spread
 from trtbuild.auto.scopes import possible, shortest
 from trtbuild.base.errors import ModelError, ToolchainError, TrtbuildError
@@ -135,7 +135,7 @@ class Search:
 
     def priced(self) -> list[list[Choice]]:
         """The choices of each group, with costs by what is known so far."""
-        built = [Built(one.precisions, one.cost) for one in self.compiled.values()]
+        built = [CostSample(one.precisions, one.cost) for one in self.compiled.values()]
         return corrected(self.choices, self.rest, built)
 
     def candidates(self) -> list[Assignment]:

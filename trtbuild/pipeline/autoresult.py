@@ -29,7 +29,7 @@ Combination = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchResult:
     """A finished search; ``file``: the text of its precision file, "" where nothing is within the budget."""
 
     name: str
@@ -61,24 +61,24 @@ def combinations(root: Path, overrides: Sequence[str], *, multirun: bool) -> lis
 
 
 @dataclass(frozen=True)
-class Resolved:
+class Resolution:
     """``words``: what builds the results, and what needs no search; ``invalid``: words -> why their search failed."""
 
     words: list[Combination]
-    searched: list[Searched]
+    searched: list[SearchResult]
     invalid: Mapping[str, TrtbuildError]
 
 
 def resolve(
     workspace: Workspace, found: Sequence[Combination], build: Build, note: Callable[[str], None], *, dry_run: bool
-) -> Resolved:
+) -> Resolution:
     """Search for every combination that asks for it; a combination whose budget nothing meets is left out.
 
     Raises:
         TrtbuildError: of the first search that failed, if there is nothing else to do.
     """
     names = result_names([c for c in found if WORD in c])
-    results: dict[Combination, Searched] = {}
+    results: dict[Combination, SearchResult] = {}
     invalid: dict[Combination, TrtbuildError] = {}
     for combination, name in names.items():
         try:
@@ -94,7 +94,7 @@ def resolve(
         elif combination in results and results[combination].file and not dry_run:
             new = results[combination].words
             words.append(tuple(new if word == WORD else word for word in combination))
-    return Resolved(words, list(results.values()), {" ".join(c): error for c, error in invalid.items()})
+    return Resolution(words, list(results.values()), {" ".join(c): error for c, error in invalid.items()})
 
 
 def first_round(workspace: Workspace, found: Sequence[Combination]) -> Planned:
@@ -138,7 +138,7 @@ def result_names(wanted: Sequence[Combination]) -> dict[Combination, str]:
 def search(
     workspace: Workspace, combination: Combination, name: str, build: Build, note: Callable[[str], None], *,
     dry_run: bool,
-) -> Searched:  # fmt: skip
+) -> SearchResult:  # fmt: skip
     """One search; its precision file is written unless ``dry_run``, its page always."""
     words = [word for word in combination if word != WORD]
     found = Search(workspace, load_base(workspace, words), words, build, note)
@@ -151,7 +151,7 @@ def search(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text.encode())
     made = document(found, chosen, says, shown)
-    return Searched(name, made, text, _write_page(workspace, name, made))
+    return SearchResult(name, made, text, _write_page(workspace, name, made))
 
 
 def _write_page(workspace: Workspace, name: str, made: AutoDocument) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from trtbuild.base.errors import ConfigError, TrtbuildError, WorkspaceError, worst_status
+from trtbuild.base.errors import ConfigError, ThresholdError, TrtbuildError, WorkspaceError, worst_status
 from trtbuild.base.text import did_you_mean
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned
@@ -39,7 +39,7 @@ def accept(p: Planned, *, force: bool, as_json: bool) -> int:
             page = _built(p, state)
             if not force:
                 _check_passed(name, page["verdict"])
-        except ConfigError as error:
+        except (ConfigError, ThresholdError) as error:
             errors.append(error)
             continue
         path, how = baseline.accept(p.workspace.root, page)
@@ -59,7 +59,7 @@ def _say(errors: Iterable[TrtbuildError]) -> None:
 
 
 def _check_passed(name: str, verdict: Verdict) -> None:
-    """Raises ConfigError, with the exit status of a failed threshold: the verdict is another one."""
+    """Raises ThresholdError: the verdict is another one."""
     word = word_of(verdict)
     if word == "pass":
         return
@@ -67,9 +67,7 @@ def _check_passed(name: str, verdict: Verdict) -> None:
     why = f"fails its thresholds ({', '.join(failed) or 'as its verdict says'})"
     if word == "unjudged":
         why = f"is unjudged ({why_unjudged(verdict)})"
-    error = ConfigError(f"{why}: not accepted", where=name, hint="--force accepts it anyway")
-    error.exit_status = 1
-    raise error
+    raise ThresholdError(f"{why}: not accepted", where=name, hint="--force accepts it anyway")
 
 
 def _document(key: str, done: Sequence[object], errors: Sequence[TrtbuildError]) -> dict[str, object]:

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from trtbuild.base.errors import ConfigError
+from trtbuild.base.errors import ConfigError, ThresholdError
 from trtbuild.base.text import printable
 from trtbuild.bundle.artifacts import Artifacts, objection
 from trtbuild.bundle.making import make
@@ -44,7 +44,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Raises ConfigError: the variant is not built, or does not pass and nothing forces it."""
+    """Raises ThresholdError: the variant fails, and nothing forces it.  ConfigError: it is not built, or unjudged."""
     place = Path(args.output)
     check_target(place, archive=args.format == "tar")
     p = planning.planned(args)
@@ -57,9 +57,8 @@ def run(args: argparse.Namespace) -> int:
             if artifacts.state.error
             else "--force bundles it all the same, and says so in the manifest"
         )
-        refusal = ConfigError(against, where=artifacts.state.id, hint=hint)
-        refusal.exit_status = 1 if artifacts.state.word == "fail" else 2
-        raise refusal
+        kind = ThresholdError if artifacts.state.word == "fail" else ConfigError
+        raise kind(against, where=artifacts.state.id, hint=hint)
     layout: Layout = "triton" if args.format == "triton" else "dir"
     made = make(artifacts, layout=layout, samples=args.samples, forced=against, key=key)
     (write_archive if args.format == "tar" else write_folder)(place, made.contents)
