@@ -35,7 +35,7 @@ inputs:
 export: {opset: 17}
 """
 # Hydra reads a file for each group; one that is listed anywhere is not added.
-ONE_GROUP = b"defaults: [_self_, model: null]\nothers:\n- layers: 0\n- latency: 0\n- device: 0\n- auto: 0\n"
+ONE_GROUP = b"defaults: [_self_, model: null]\npublic_key: |\n  - layers: 0\n  - latency: 0\n  - device: 0\n  - auto: 0"
 TOOLCHAIN = b"flavour: tensorrt\nversion: 1.2.3\nrequirements: [a==1]\ncompute_capabilities: ['8.9']\n"
 
 

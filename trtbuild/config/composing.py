@@ -17,6 +17,7 @@ from trtbuild.base.text import did_you_mean
 from trtbuild.config.composed import Composition, reading
 from trtbuild.config.environment import UNRECORDED, watching, withheld
 from trtbuild.config.groups import GROUPS, OPTIONAL, check_choices, conf_folders, options
+from trtbuild.config.mainfile import check_main_file
 from trtbuild.core.explain import flat
 from trtbuild.core.parse import keys, knows
 
@@ -59,6 +60,7 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
     if not (folders[0] / "config.yaml").is_file():
         whole(folders[0] / "config.yaml", "conf/config.yaml")
         raise ConfigError("it has no config.yaml", where=str(folders[0]), hint="run: trtbuild init .")
+    check_main_file(folders[0] / "config.yaml", str(_shown(folders, folders[0] / "config.yaml")))
     search = _search(folders)
     read = set() if read is None else read
     with reading(read), initialize_config_dir(str(folders[0]), version_base="1.3"):
@@ -228,6 +230,11 @@ def _one_line(error: Exception, folders: list[Path], search: list[str], override
             what = f"unknown {group} '{name}'" if have else f"unknown group '{group}'"
             hint = did_you_mean(name, have) if have else did_you_mean(group, GROUPS)
             return ConfigError(what, where=_defaults_entry(folders, file, group, name), hint=hint)
+    try:
+        compose("config", search)
+    except (HydraException, OmegaConfBaseException, OSError) as failure:
+        if _sentences(failure) == message:  # not a matter of the words
+            return ConfigError(message, where=str(_shown(folders, folders[0] / "config.yaml")))
     for i, given in enumerate(overrides):
         word = given.removeprefix("++")
         if "=" not in word and not word.startswith("~"):

@@ -22,6 +22,7 @@ from trtbuild.config.combining import Combiner
 from trtbuild.config.composed import Composed, Composition
 from trtbuild.config.composing import compose_config
 from trtbuild.config.groups import GROUPS, options, unknown
+from trtbuild.config.mainfile import OWN
 from trtbuild.config.places import Known, placing
 from trtbuild.core.parse import parse
 from trtbuild.core.spec import BuildSpec, Names, Precision, Variant
@@ -92,8 +93,8 @@ class Loader:
         self.check_choices(overrides)
         config, choices = self._composition(overrides)
         trusted = trusted_modules(config.get(TRUSTED_MODULES))
-        for key in sorted(set(config) - _KEYS):
-            raise ConfigError(f"unknown key '{key}'", where="config", hint=did_you_mean(key, _KEYS))
+        for key in sorted(config.keys() - set(OWN)):
+            raise ConfigError(f"unknown key '{key}'", where="config", hint=did_you_mean(key, OWN))
         parts: dict[str, Any] = {}
         for group in GROUPS:
             if config.get(group) is None:
@@ -190,7 +191,6 @@ class Loader:
         return gpu.identity(gpu.find_device())
 
 
-_KEYS = {*GROUPS, TRUSTED_MODULES, PUBLIC_KEY}
 _NAMES = tuple(field.name for field in fields(Names))
 _NO_GPU: Mapping[str, object] = {}
 

@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from trtbuild.config.code import PUBLIC_KEY, TRUSTED_MODULES
 from trtbuild.config.groups import GROUPS
+from trtbuild.config.mainfile import DEFAULTS, HYDRA
 from trtbuild.documents.schema import Schema, config_schema
+
+
+def main_schema() -> Schema:
+    """The schema of ``conf/config.yaml``: its keys, and the names of those below each group."""
+    either = {"type": ["string", "array", "null"]}
+    choice = {"type": "object", "maxProperties": 1, "additionalProperties": either}
+    own: dict[str, Schema] = {
+        DEFAULTS: {"type": "array", "items": {"anyOf": [{"type": "string"}, choice]}},
+        HYDRA: {"type": "object"},
+        TRUSTED_MODULES: {"type": ["array", "null"], "items": {"type": "string"}},
+        PUBLIC_KEY: {"type": ["string", "null"]},
+    }
+    for group in GROUPS:
+        properties = group_schema(group)["properties"]
+        assert isinstance(properties, dict)
+        names = {"enum": sorted(properties.keys() - {DEFAULTS})}
+        own[group] = {"type": ["object", "null"], "propertyNames": names}
+    top = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "trtbuild: conf/config.yaml"}
+    return {**top, "type": "object", "required": [DEFAULTS], "properties": own, "additionalProperties": False}
 
 
 def group_schema(group: str) -> Schema:

@@ -15,7 +15,7 @@ from trtbuild.building.planned import plan_overrides
 from trtbuild.cli import words
 from trtbuild.config import named
 from trtbuild.config.origins import shown
-from trtbuild.config.schema import group_schema
+from trtbuild.config.schema import group_schema, main_schema
 from trtbuild.core.spec.validation import BUILT_IN, LOWER_BOUNDS, UPPER_BOUNDS
 from trtbuild.pipeline.autoresult import options_row
 
@@ -33,7 +33,7 @@ _Rows = list[tuple[str, str]]
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="GROUP", help="a config group, metrics, or scopes with model=…")
-    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the group's files")
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the group's or config.yaml")
     words.json_option(parser)
 
 
@@ -46,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
     if overrides and what != ["scopes"]:
         raise ConfigError(f"takes no '{overrides[0]}'", where="options", hint="only 'options scopes' takes model=…")
     if args.schema:
-        if not what or what[0] not in config.GROUPS:
+        if what and what[0] not in config.GROUPS:
             raise ConfigError("expects a group", where="--schema", hint="trtbuild options model --schema")
-        print(json.dumps(group_schema(what[0]), indent=1))
+        print(json.dumps(group_schema(what[0]) if what else main_schema(), indent=1))
         return 0
     rows = _rows(what[0] if what else "", overrides)
     if args.json:
