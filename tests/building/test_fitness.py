@@ -14,7 +14,7 @@ from trtbuild.building.run import refuse, without
 from trtbuild.building.states import Outcome
 from trtbuild.core.explain import Judgement
 from trtbuild.core.plan import make_plan
-from trtbuild.core.spec import Runtime, Target, Variant
+from trtbuild.core.spec import Executor, Runtime, Target, Variant
 from trtbuild.machine import gpu
 from trtbuild.steps import Declarations
 
@@ -81,6 +81,21 @@ def test_what_is_there_already_needs_no_gpu(here: None, judgement: Judgement) ->
 def test_a_gpu_of_another_kind_is_refused_with_what_fits(here: None, made: Variant, said: str) -> None:
     """Unknown to the toolchain, or not among the engine's targets."""
     assert said in next(iter(unfit(made).values()))
+
+
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [(None, "executor.device: the GPU of a worker that computes it is not named"),
+     (HOPPER, "9.0, which tensorrt-rtx rtx-1.7 does not support"), (ADA, "")],
+)  # fmt: skip
+def test_the_gpu_of_a_worker_is_refused_by_its_name(device: gpu.Device | None, said: str) -> None:
+    """Before a step is sent there; what computes graphs on it needs no engine for it."""
+    made = replace(variant(ENGINE), gpu=gpu.identity(device))
+    made = replace(made, spec=replace(made.spec, executor=Executor("dask", address="tcp://build1:8786")))
+    graphs = replace(made, spec=replace(made.spec, runtime=CUDA))
+
+    assert said in next(iter(unfit(made).values()), "") and bool(unfit(made)) == bool(said)
+    assert bool(unfit(graphs)) == (device is None)
 
 
 @pytest.mark.parametrize("here", [ADA], indirect=True)

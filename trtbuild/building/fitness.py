@@ -27,8 +27,8 @@ def needs_gpu(step: Step) -> bool:
 def unfit(variant: Variant, roles: Mapping[str, Step], judged: Mapping[str, Judgement]) -> dict[str, ToolchainError]:
     """Steps that have to run but cannot, by key, with the reason; empty if the variant can be built.
 
-    Results that are here, in the cache or recorded for a remote need no GPU.  On a cluster, workers have it; a recipe
-    only has to name it.
+    Results that are here, in the cache or recorded for a remote need no GPU.  On a cluster, workers have it; the
+    recipes only have to name one that the engine is for.
     """
     waiting = [
         step
@@ -37,21 +37,29 @@ def unfit(variant: Variant, roles: Mapping[str, Step], judged: Mapping[str, Judg
     ]
     if not waiting:
         return {}
-    if variant.spec.executor.module != "local":
-        what, hint = "the GPU of a worker that computes it is not named", "docs/cluster.md says how"
-        error = ToolchainError(what, where="executor.device", hint=hint)
-        return {step.key: error for step in waiting if _unnamed(step)}
     try:
-        check_machine(variant, builds=any(step.kind == "engine" for step in waiting))
+        if variant.spec.executor.module == "local":
+            check_machine(variant, builds=any(step.kind == "engine" for step in waiting))
+        else:
+            _check_named(variant)
     except ToolchainError as error:
         return {step.key: error for step in waiting}
     return {}
 
 
-def _unnamed(step: Step) -> bool:
-    """Whether its recipe depends on a GPU, and names none."""
-    device = step.params.get("device")
-    return isinstance(device, Mapping) and "gpu" in device and device["gpu"] is None
+def _check_named(variant: Variant) -> None:
+    """Check the GPU that recipes name, which a worker is to have; a native engine's is its target.
+
+    Raises:
+        ToolchainError: none is named, or one that the toolchain does not support.
+    """
+    if variant.spec.runtime.engine is None and not variant.spec.runtime.on_gpu:
+        return
+    named = variant.gpu
+    if named.get("gpu") is None:
+        what, hint = "the GPU of a worker that computes it is not named", "docs/cluster.md says how"
+        raise ToolchainError(what, where="executor.device", hint=hint)
+    _check_executes(gpu.Device(str(named["gpu"]), str(named.get("compute_capability"))), variant)
 
 
 def check_machine(variant: Variant, *, builds: bool) -> None:
@@ -64,18 +72,29 @@ def check_machine(variant: Variant, *, builds: bool) -> None:
         ToolchainError: no driver, no GPU, the wrong one, or an ONNX Runtime without CUDA.
     """
     spec, chosen = variant.spec, f"runtime={variant.names.runtime}"
-    title = f"{spec.tensorrt.flavour} {spec.tensorrt.version}"
     if spec.runtime.engine is not None:
         hint = "run it on a machine with a GPU, or choose runtime=onnxruntime, which runs the graph on the CPU"
         device = gpu.require_device("engines are executed on one", chosen, hint)
-        gpu.check_device(device, spec.tensorrt.compute_capabilities, _wanted(variant), title)
-        _check_portable(device, variant, title)
+        _check_executes(device, variant)
     if spec.runtime.on_gpu:
         gpu.require_device("CUDA computes on one", chosen, "run it on a machine with a GPU, or runtime=onnxruntime")
         _check_package(chosen)
     if builds:
         device = gpu.require_device()
-        gpu.check_device(device, spec.tensorrt.compute_capabilities, spec.target.compute_capabilities, title)
+        wanted = spec.target.compute_capabilities
+        gpu.check_device(device, spec.tensorrt.compute_capabilities, wanted, _title(variant))
+
+
+def _title(variant: Variant) -> str:
+    return f"{variant.spec.tensorrt.flavour} {variant.spec.tensorrt.version}"
+
+
+def _check_executes(device: gpu.Device, variant: Variant) -> None:
+    """That a GPU can execute the engine, if the variant has it executed."""
+    if variant.spec.runtime.engine is not None:
+        title = _title(variant)
+        gpu.check_device(device, variant.spec.tensorrt.compute_capabilities, _wanted(variant), title)
+        _check_portable(device, variant, title)
 
 
 def _check_portable(device: gpu.Device, variant: Variant, title: str) -> None:
