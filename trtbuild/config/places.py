@@ -17,7 +17,6 @@ from trtbuild.config.origins import COMMAND_LINE, chain, shown
 if TYPE_CHECKING:
     from yaml import Node
 
-
 Known = dict[tuple[str, ...], str]
 
 
@@ -32,15 +31,16 @@ def placing(root: Path, overrides: Sequence[str], known: Known | None = None) ->
     try:
         yield
     except ConfigError as error:
+        if error.placed:
+            raise
         known = {} if known is None else known
         group = re.split("[.=]", error.where, maxsplit=1)[0]
-        cause = (error.where, error.what, *(word for word in overrides if word.lstrip("+").startswith(group)))
-        if not error.placed and cause not in known:
+        cause = (error.where, error.what, *(word for word in overrides if word.lstrip("+~").startswith(group)))
+        if cause not in known:
             known[cause] = place(root, overrides, error.where, error.what)
-        where = "" if error.placed else known[cause]
-        if not where:
+        if not known[cause]:
             raise
-        placed = type(error)(error.what, where=where, hint=error.hint, details=error.details)
+        placed = type(error)(error.what, where=known[cause], hint=error.hint, details=error.details)
         placed.placed = True
         raise placed from error.__cause__
 

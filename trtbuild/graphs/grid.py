@@ -48,6 +48,12 @@ class Grid:
         """Whether int8 holds all of it with the other sign: a symmetric range whose zero TensorFlow puts at 127."""
         return bool((self.low >= -INT8[1]).all() and (self.high <= -INT8[0]).all())
 
+    @property
+    def storage(self) -> tuple[type[np.int8] | type[np.uint8], bool]:
+        """The type that holds all of it, and whether with the other sign; the unsigned one has a zero point."""
+        kind = np.int8 if self.is_int8 or self.is_mirrored else np.uint8
+        return kind, self.is_mirrored and not self.is_int8
+
     def mirrored(self) -> Grid:
         """The same steps with the other sign."""
         return replace(self, low=-self.high, high=-self.low)

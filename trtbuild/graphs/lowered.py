@@ -38,7 +38,7 @@ class LoweredGraph:
     casts: Casts
     trained: Quantisation
     by_channel: dict[str, str]
-    rounded: RoundedScales | None = None
+    rounded: RoundedScales | None
 
 
 def prepare(model: onnx.ModelProto, placement: Placement) -> None:

@@ -123,15 +123,11 @@ class _Writer:
             return
         steps = grid.quantise(array)
         low, high = (grid.low, grid.high) if node.input[0] in self._stand_ins else (steps.min(), steps.max())
-        needed, sign, zero = replace(grid, low=low, high=high), 1, np.zeros_like(grid.low)
-        kind: type[np.int8] | type[np.uint8] = np.int8
-        if not needed.is_int8 and needed.is_mirrored:
-            sign = -1
-        elif not needed.is_int8:
-            kind, zero = np.uint8, grid.zero_point
+        kind, negated = replace(grid, low=low, high=high).storage
+        zero = grid.zero_point if kind is np.uint8 else np.zeros_like(grid.low)
         zeros, scales = (np.broadcast_to(grid.spread(part, array.ndim), array.shape) for part in (zero, grid.scale))
-        quantised = (sign * steps + zeros).astype(kind)
-        self._take(node.output[0], _Weight(node.name, sign < 0, quantised, zeros.astype(kind), scales))
+        quantised = ((-steps if negated else steps) + zeros).astype(kind)
+        self._take(node.output[0], _Weight(node.name, negated, quantised, zeros.astype(kind), scales))
 
     def _values(self, name: str) -> Array | None:
         """Of a constant; zeros for weights that a check stands in for."""
@@ -191,8 +187,8 @@ class _Writer:
 
     def _activation(self, node: onnx.NodeProto, grid: Grid, rank: int) -> None:
         op, name, output = node.name, node.input[0], node.output[0]
-        kind = np.int8 if grid.is_int8 or grid.is_mirrored else np.uint8
-        if negated := grid.is_mirrored and not grid.is_int8:
+        kind, negated = grid.storage
+        if negated:
             grid = grid.mirrored()
             name = self._node(NEGATION, op, [name], f"{op}/negated")
         zero = grid.zero_point if kind is np.uint8 else np.zeros_like(grid.low)

@@ -46,7 +46,9 @@ class _Pair:
 
 
 class Pairs:
-    """``constants``: those of all graphs of the model; new ones are added.  ``outside``: what makes the tensors that a
+    """The pairs of one graph, and what is to stand beside them when it is written.
+
+    ``constants``: those of all graphs of the model; new ones are added.  ``outside``: what makes the tensors that a
     loop or branch reads from outside.
     """
 
@@ -126,14 +128,12 @@ class Pairs:
 
     def _find(self, name: str) -> _Pair | None:
         """The pair whose grid all values of a tensor are on, or were before operations that only move them."""
-        maker = self._makers.get(name)
-        if maker is not None and maker.op_type == "DequantizeLinear":
-            return _Pair(maker)
-        found = self._far(name)
-        near = maker is not None and maker.op_type == NEGATION and self._makers.get(maker.input[0])
-        if near and near.op_type == "DequantizeLinear":
-            return _Pair(near, negated=True)
-        return found
+        near = self._makers.get(name)
+        if negated := near is not None and near.op_type == NEGATION:
+            near = self._makers.get(near.input[0])
+        if near is not None and near.op_type == "DequantizeLinear":
+            return _Pair(near, negated)
+        return self._far(name)
 
     def _far(self, name: str) -> _Pair | None:
         maker = self._all_makers.get(name)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from trtbuild.arrays.arrayfile import Array
 
-_HALVES = ("QuantizeLinear", "DequantizeLinear", "Max", "Min", NEGATION)
+_BESIDE = ("QuantizeLinear", "DequantizeLinear", "Max", "Min", NEGATION)
 
 
 def dequantised(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> Array:
@@ -35,7 +35,7 @@ def drop_unread_pairs(graph: onnx.GraphProto) -> None:
     while True:
         read = {name for node in all_nodes(graph) for name in node.input} | {value.name for value in graph.output}
         unread = [
-            node for node in graph.node if node.op_type in _HALVES and node.output[0] not in read
+            node for node in graph.node if node.op_type in _BESIDE and node.output[0] not in read
         ]  # fmt: skip
         for node in unread:
             graph.node.remove(node)

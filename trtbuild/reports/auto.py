@@ -47,9 +47,10 @@ def binding(document: AutoDocument) -> dict[str, Any]:
         return {}
     changed = [group for group in groups if group["chosen"] != base]
     before, after = (_sum([g[key] for g in changed]) for key in ("base_limits", "limits"))
-    says = f"The {len(changed)} groups that are not in {base}: {_limits(before)} in {base}, {_limits(after)} as chosen."
+    who = "The group that is" if len(changed) == 1 else f"The {len(changed)} groups that are"
     return {
-        "chosen": bool(changed), "says": says.replace("The 1 groups that are", "The group that is"),
+        "chosen": bool(changed),
+        "says": f"{who} not in {base}: {_limits(before)} in {base}, {_limits(after)} as chosen.",
         "by_group": {
             g["name"]: _limits(g["base_limits"]) + (f" → {_limits(g['limits'])}" if g in changed else "")
             for g in groups

@@ -9,8 +9,6 @@ from trtbuild.documents.sweep import CalibrationRanking, RankedCalibration, Swee
 from trtbuild.reports.sweepcells import label
 
 ALIKE: tuple[Axis, ...] = ("model", "precision", "tensorrt", "runtime", "target")
-
-
 MOST = 8  # lines on a terminal
 
 
@@ -62,10 +60,10 @@ def _row(v: SweepVariant, report: Report) -> RankedCalibration:
 
 def _why(best: RankedCalibration, second: RankedCalibration, metric: str | None) -> str:
     own, other = (f"{100 * row['relative']:.3g} %" for row in (best, second))
-    score = metric is not None and best["score"] is not None and f"{metric} ({best['score']:.6g})"
-    if score and best["drop"] != second["drop"]:
+    if metric is not None and best["drop"] != second["drop"]:
         return f"the best {metric}: {best['score']:.6g}, then {second['score']:.6g}"
+    same = "" if metric is None else f"the same {metric} ({best['score']:.6g})"
     if best["relative"] == second["relative"]:
-        return f"as good as {named(second)}: the same {f'{score} and ' if score else ''}RMS error ({own})"
+        return f"as good as {named(second)}: {f'{same} and' if same else 'the same'} RMS error ({own})"
     error = f"the smallest RMS error of the worst output: {own}, then {other}"
-    return f"of several with the same {score} the one with {error}" if score else f"{error} (no task metric is judged)"
+    return f"of several with {same} the one with {error}" if same else f"{error} (no task metric is judged)"
