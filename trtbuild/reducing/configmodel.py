@@ -17,7 +17,6 @@ from trtbuild.reducing.subject import Subject
 from trtbuild.suite.case import TOLERANCES, Tolerance
 
 if TYPE_CHECKING:
-
     from trtbuild.arrays.arrayfile import Array
     from trtbuild.graphs.scopes import ScopeMap
 
@@ -108,7 +107,6 @@ def _first_batch(workspace: Workspace, variant: Variant) -> dict[str, Array]:
 
 def _head(path: Path, rows: int) -> Mapping[str, Array]:
     """The first rows of each recorded output."""
-    import numpy as np
+    from trtbuild.arrays import outputs
 
-    with np.load(path) as arrays:
-        return {name: arrays[name][:rows] for name in arrays.files}
+    return {name: array[:rows] for name, array in outputs.load(path).items()}

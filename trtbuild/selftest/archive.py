@@ -130,8 +130,12 @@ class Archive:
         return content
 
     def arrays(self, member: str) -> dict[str, Array]:
-        with np.load(BytesIO(self.read(member)), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        try:
+            with np.load(BytesIO(self.read(member)), allow_pickle=False) as stored:
+                check_expansion(self.path, (one.file_size for one in stored.zip.infolist()))
+                return {name: stored[name] for name in stored.files}
+        except (zipfile.BadZipFile, OSError, EOFError, ValueError, TypeError) as error:
+            raise PlaceError(f"{member} cannot be read ({error})", where=str(self.path), hint=_HINT) from None
 
     def unpack_graph(self, variant: ArchiveVariant, folder: Path) -> Path:
         """Write the graph and its weights into ``folder``; the graph's path."""

@@ -5,20 +5,20 @@ Needs Keras, whose own reader refuses HDF5 links and data that lead out of the f
 
 from __future__ import annotations
 
-import io
 import json
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from trtbuild.base.archives import ROOM, check_expansion
 from trtbuild.base.errors import SourceError, first_line
 from trtbuild.base.text import printable
 
 if TYPE_CHECKING:
-    import h5py
     import keras
 
 
@@ -55,31 +55,39 @@ def load(path: Path, where: str) -> keras.Model:
 
 def _check_sizes(path: Path) -> None:
     """Raise ValueError for a file that is small and declares huge members or arrays."""
-    import h5py
-
     if path.suffix != ".keras":
-        with h5py.File(path) as file:
-            check_expansion(path, _array_sizes(file))
+        check_expansion(path, _array_sizes(path))
         return
     with zipfile.ZipFile(path) as archive:
         check_expansion(path, (member.file_size for member in archive.infolist()))
         for member in archive.infolist():
-            if member.filename.endswith(".h5") and member.file_size <= ROOM:
-                with h5py.File(io.BytesIO(archive.read(member))) as file:
-                    check_expansion(path, _array_sizes(file))
+            if member.filename.endswith((".h5", ".npz")):
+                with archive.open(member) as packed, tempfile.SpooledTemporaryFile(ROOM) as file:
+                    shutil.copyfileobj(packed, file)
+                    file.seek(0)
+                    sizes = _zip_sizes(file) if member.filename.endswith(".npz") else _array_sizes(file)
+                    check_expansion(path, sizes)
 
 
-def _array_sizes(file: h5py.File) -> list[int]:
+def _zip_sizes(file: IO[bytes]) -> list[int]:
+    with zipfile.ZipFile(file) as archive:
+        return [member.file_size for member in archive.infolist()]
+
+
+def _array_sizes(opened: Path | IO[bytes]) -> list[int]:
+    """The size of every array of an HDF5 file."""
     import h5py
 
     sizes: list[int] = []
-    file.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
+    with h5py.File(opened) as file:
+        file.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
     return sizes
 
 
 def _lacking(path: Path) -> str | None:
     """What the model needs and the file does not contain: the network, a lambda's surroundings, a class."""
     try:
+        _check_sizes(path)
         config = _config(path)
     except Exception:  # Keras has already said what makes it unreadable
         return None

@@ -228,8 +228,12 @@ def _shapes(feeds: Mapping[str, Array]) -> str:
 def read_golden(path: Path, case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
     import numpy as np
 
-    with np.load(path) as arrays:
-        everything = {name: arrays[name] for name in arrays.files}
+    from trtbuild.arrays.arrayfile import open_npz
+
+    try:
+        everything = {name: np.asarray(array) for name, array in open_npz(path).items()}
+    except ValueError as error:
+        raise DataError(f"not a readable .npz file: {error}", where=path.name) from None
     missing = [name for name in case.inputs if name not in everything]
     if missing:
         raise DataError(f"{path.name} has no array '{missing[0]}'")
