@@ -136,6 +136,16 @@ def test_what_other_keys_decide_is_left_out() -> None:
     ]
 
 
+def test_a_page_that_goes_is_named_by_what_switches_it() -> None:
+    """`latency=off` leaves a report that differs in its pages alone; where a step comes, that is the cause."""
+    measured = step("latency")
+    with_it = step("report", measured, pages=["overview", "layers", "latency"])
+    without = replace(step("report", pages=["overview", "layers"]), label=with_it.label)
+
+    assert looked_up(records(measured, with_it), [(without, MISSING)]) == [("report", ["latency: on -> off"], 0)]
+    assert looked_up(records(without), [(measured, MISSING), (with_it, MISSING)]) == [("latency", [], 1)]
+
+
 def test_of_long_lists_only_the_difference_is_shown() -> None:
     assert str(Change("pages", list("abcde"), list("abce"))) == 'pages: ["d"] -> []'
 

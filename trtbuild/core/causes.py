@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trtbuild.core.explain import INPUT_CHANGED, Judgement, flat
-from trtbuild.core.recipekeys import DERIVED, FORM_DEFAULTS, LEAST, config_key
+from trtbuild.core.recipekeys import DERIVED, FORM_DEFAULTS, LEAST, PAGES, config_key
 from trtbuild.core.record import params
 from trtbuild.core.step import KEY, File, Step
 
@@ -94,7 +94,9 @@ def _decisive(changes: Sequence[Change], upstream: Sequence[str]) -> tuple[Chang
     own = tuple(change for change in changes if not change.key.startswith(DERIVED))
     if own or upstream:
         return own
-    return tuple(change for change in changes if not change.key.startswith(LEAST)) or tuple(changes)
+    most = tuple(change for change in changes if not change.key.startswith(LEAST)) or tuple(changes)
+    switches = {f"pages.{page}": key for page, key in PAGES.items()}
+    return tuple(replace(change, key=switches.get(change.key, change.key)) for change in most)
 
 
 def _reads_changed_file(step: Step, judgement: Judgement) -> bool:
@@ -126,6 +128,8 @@ def _own(request: Mapping[str, object]) -> dict[str, object]:
     kind, said = str(request.get("kind")), request.get("params", {})
     if isinstance(said, Mapping):
         whole = {**FORM_DEFAULTS, **said} if kind == "lower" else said
+        if isinstance(pages := said.get("pages"), list):
+            whole = {**said, "pages": {page: "on" if page in pages else "off" for page in PAGES}}
         kept |= {config_key(kind, key, said): value for key, value in flat(whole).items()}
     return {key: _UPSTREAM.sub(r"\1", value) if isinstance(value, str) else value for key, value in kept.items() if key}
 

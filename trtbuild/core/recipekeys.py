@@ -16,6 +16,10 @@ FORM_DEFAULTS: Mapping[str, object] = {
 # What other keys decide: named only where nothing else has changed.
 DERIVED = ("outs", "inputs.", "variant.", "tensorrt.requirements", "profiles", "shapes", "declared_ranges", "pages")
 LEAST = ("outs", "inputs.")  # and these only where nothing else has changed at all
+# A report's pages that a config has or has not -> what switches each on.
+PAGES: Mapping[str, str] = {
+    "latency": "latency", "layers": "layers", "estimate": "device", "task": "model.validation.task",
+}  # fmt: skip
 _SHARED = {"inputs": "model.inputs", "source": "model.source", "runtime": "runtime", "tf32": "precision.tf32"}
 _OF_KIND: Mapping[str, Mapping[str, str]] = {
     "export": {"opset": "model.export.opset"},
