@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.latency.flame.test_damaged_files import LAYERS, SCOPES, TRACE, TRTEXEC, damaged
-from tests.support import readers
+from tests.support import configreaders, readers
 from trtbuild.base.errors import TrtbuildError
 
 _CHOSEN = hypothesis.settings.default.max_examples if hypothesis.settings.default else 0
@@ -66,18 +66,18 @@ READERS: dict[str, tuple[Any, Read]] = {
         {"ok": False, "failure": {"error": "DataError", "what": "w", "details": []}, "facts": {}},
         readers.result_reader,
     ),
-    "model.yaml": (readers.MODEL_YAML, readers.model_config),
+    "model.yaml": (configreaders.MODEL_YAML, configreaders.model_config),
     "config.yaml": (
         b"defaults:\n- _self_\n- model: null\n- precision: fp32\ntrusted_modules: [keras]\n",
-        readers.main_config_reader,
+        configreaders.main_config_reader,
     ),
     "overrides": (
         b"model.export.opset=17\nmodel.overrides={int8: {exclude_ops: [Conv]}}\nlatency.seconds=1",
-        readers.overrides,
+        configreaders.overrides,
     ),
-    "precision file": (b"lowering: int8\nquantize_ops: [Conv]\nrest: float16\n", readers.precision_file),
-    "mixed precision": (b"base: fp16\nscopes: {a: int8, a/b: fp32}\n", readers.precision_file),
-    "toolchain file": (readers.TOOLCHAIN, readers.toolchain_reader),
+    "precision file": (b"lowering: int8\nquantize_ops: [Conv]\nrest: float16\n", configreaders.precision_file),
+    "mixed precision": (b"base: fp16\nscopes: {a: int8, a/b: fp32}\n", configreaders.precision_file),
+    "toolchain file": (configreaders.TOOLCHAIN, configreaders.toolchain_reader),
     "stamp": ({"identity": {"a": 1}, "records": ["lib/x.dist-info"]}, readers.stamp_reader),
     "DVC config": (
         b"[core]\n    remote = r\n['remote \"r\"']\n    url = ../x\n[cache]\n    dir = c\n",
