@@ -12,7 +12,7 @@ from trtbuild.cli import main as cli
 MISTAKES = [
     ([], "expects a model from the config, or one path"),
     (["a.onnx", "b.onnx"], "expects a model from the config, or one path"),
-    (["a.onnx", "model=tiny"], "'model' cannot be set for a path"),
+    (["a.onnx", "model=tiny"], "'model' is not accepted here"),
     (["a.onnx", "precision=int9"], "did you mean 'int8'?"),
     (["a.onnx", "tensorrt=rtx-9"], "unknown tensorrt 'rtx-9'"),
     (["a.onnx", "target=sm9"], "unknown target 'sm9'"),

@@ -33,6 +33,8 @@ def test_a_target_without_the_type_is_refused_before_tensorrt_is_asked(of) -> No
         of("precision=fp8")
     with pytest.raises(ConfigError, match="unknown target 'sm98'"):
         of("precision=fp8", "target=sm98")
+    with pytest.raises(ConfigError, match="tensorrt: names no version"):
+        of("tensorrt=")
 
     assert of("precision=fp8", "target=sm89").target == Target(("8.9",)) and of().target == Target()
 

@@ -5,13 +5,14 @@ Composing takes as long as a run of the suite, and Hydra has no place in a train
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from trtbuild import config
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.packaged import packaged_conf
+from trtbuild.base.text import did_you_mean
 from trtbuild.base.workspace import workspace_here
 from trtbuild.config import checks, option
 from trtbuild.config.places import placing
@@ -19,6 +20,8 @@ from trtbuild.core.parse import parse
 from trtbuild.core.spec import Calibration, Lowering, Target, Toolchain
 from trtbuild.core.spec.lowering import rank
 from trtbuild.store.tracking import parse_yaml
+
+AIMS = ("tensorrt", "target")  # groups that say for what TensorRT is asked
 
 
 def root_here() -> Path:
@@ -114,18 +117,21 @@ def packaged_precisions() -> dict[str, Lowering]:
     return {one.precision: one for one in sorted(found, key=lambda one: rank(one.kind, one.tf32))}
 
 
-def names_of(words: Iterable[str], key: str, who: str, hint: str = "") -> list[str] | None:
-    """The names in ``key=A,B`` among words that can have no other key; None if there is no such word.
+def values(words: Iterable[str], known: Sequence[str], hint: str = "") -> dict[str, str]:
+    """The values of ``key=value`` words that can have the ``known`` keys only; the last one of a key decides.
 
     Raises:
-        ConfigError: another key, or no name after it.
+        ConfigError: another key.
     """
-    names: list[str] | None = None
+    given = {}
     for word in words:
-        given, _, value = word.partition("=")
-        if given != key:
-            raise ConfigError(f"{who} takes only {key}=…", where=word, hint=hint)
-        names = [*(names or []), *(name for name in value.split(",") if name)]
-        if not names:
-            raise ConfigError("names no version", where=word)
-    return names
+        key, _, value = word.partition("=")
+        if key not in known:
+            raise ConfigError(f"'{key}' is not accepted here", where=word, hint=hint or did_you_mean(key, known))
+        given[key] = value
+    return given
+
+
+def versions(given: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The names in ``tensorrt=A,B`` among such values; None if it is not among them."""
+    return tuple(name for name in given["tensorrt"].split(",") if name) if "tensorrt" in given else None

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild.base.errors import ConfigError
-from trtbuild.base.text import did_you_mean
+from trtbuild.config import named
 from trtbuild.core.spec import Lowering, Target, Toolchain
 from trtbuild.reducing.sourceparts import Source
 from trtbuild.suite.case import TOLERANCES, Case, Tolerance
@@ -81,13 +80,12 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     import onnx
 
     from trtbuild.checker import onnxfile, shapes
-    from trtbuild.config import named
     from trtbuild.graphs import externaldata, uncalibrated
     from trtbuild.graphs.graph import input_dims
     from trtbuild.graphs.placement import scoped
 
     keys = [word for word in overrides if word.startswith("precision.")]
-    given = file_words([word for word in overrides if word not in keys])
+    given = named.values((word for word in overrides if word not in keys), ("precision", *named.AIMS))
     lowering = named.precision(named.root_here(), given.get("precision", "fp32"), keys)
     versions, target = aimed(given, lowering)
     model = onnxfile.load(path)  # its errors say what is wrong with the file
@@ -103,25 +101,12 @@ def of_file(path: Path, overrides: Sequence[str]) -> Subject:
     )  # fmt: skip
 
 
-def file_words(overrides: Sequence[str], known: Sequence[str] = ("precision", "tensorrt", "target")) -> dict[str, str]:
-    """The values of ``key=value`` words; a file or a case takes only the ``known`` keys."""
-    given = {}
-    for word in overrides:
-        key, _, value = word.partition("=")
-        if key not in known:
-            raise ConfigError(f"'{key}' is not accepted here", where=word, hint=did_you_mean(key, known))
-        given[key] = value
-    return given
-
-
 def aimed(given: Mapping[str, str], lowering: Lowering) -> tuple[dict[str, Toolchain], Target]:
     """The toolchains of ``tensorrt=A,B`` and the target of ``target=NAME``; the default ones where no name is given.
 
     Raises:
         ConfigError: an unknown name.  ToolchainError: a device of the target lacks a type of the lowering.
     """
-    from trtbuild.config import named
-
-    root, names = named.root_here(), [name for name in given.get("tensorrt", "").split(",") if name]
+    root = named.root_here()
     target = named.target(root, given.get("target"))
-    return named.fitting_toolchains(root, names or None, target, lowering), target[1]
+    return named.fitting_toolchains(root, named.versions(given), target, lowering), target[1]

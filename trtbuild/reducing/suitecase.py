@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from trtbuild.base.errors import ConfigError, ExportError
 from trtbuild.base.text import did_you_mean
-from trtbuild.reducing.subject import Neighbour, Subject, aimed, file_words
+from trtbuild.config import named
+from trtbuild.reducing.subject import Neighbour, Subject, aimed
 from trtbuild.suite import worker
 from trtbuild.suite.case import Case
 from trtbuild.workers.child import run_job
@@ -54,7 +55,7 @@ def of_case(case: Case, overrides: Sequence[str], root: Path | None, folder: Pat
     """
     import onnx
 
-    versions, target = aimed(file_words(overrides, ("tensorrt", "target")), case.lowering)
+    versions, target = aimed(named.values(overrides, named.AIMS), case.lowering)
     others = neighbours(case, root)
     out, about = _exported(case, others, root, folder)
     if about["failed"]:

@@ -53,7 +53,7 @@ def test_the_list_names_every_case(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["model=segnet"], "the suite takes only tensorrt=…"),
+        (["model=segnet"], "'model' is not accepted here; tensorrt and target are"),
         (["tensorrt=rtx-9"], "unknown tensorrt 'rtx-9'"),
         (["conv"], "unexpected word 'conv'"),
         (["-k", "nothing-like-it"], "no case matches"),

@@ -13,7 +13,6 @@ from trtbuild import config
 from trtbuild.base.checkout import whole
 from trtbuild.base.errors import ConfigError
 from trtbuild.base.files import write_atomic
-from trtbuild.base.text import did_you_mean
 from trtbuild.base.workspace import Workspace, find_workspace
 from trtbuild.checker import engine
 from trtbuild.checker import options as settings
@@ -31,7 +30,7 @@ EXAMPLES = """\
   trtbuild check detector.onnx --sarif findings.sarif
 """
 # What can be chosen for a path, besides precision.KEY.
-OF_A_PATH = ("precision", "tensorrt", "target", "opset", "signature")
+OF_A_PATH = ("precision", *named.AIMS, "opset", "signature")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if name:
         path = Path(name)
         keys = [word for word in overrides if word.startswith("precision.")]
-        given = _given([word for word in overrides if word not in keys])
+        given = named.values((word for word in overrides if word not in keys), OF_A_PATH)
         how, signature = _options_of_path(path, given, keys, install), given.get("signature")
         result = engine.guarded(lambda: _of_path(path, how, signature), how.lowering.precision, raise_on_error=True)
     else:
@@ -77,17 +76,6 @@ def _refuse_target(path: Path) -> None:
         raise ConfigError(f"cannot write to {folder}", where=f"--sarif {path}")
 
 
-def _given(overrides: Sequence[str]) -> dict[str, str]:
-    given = {}
-    for word in overrides:
-        key, _, value = word.partition("=")
-        if key not in OF_A_PATH:
-            hint = did_you_mean(key, OF_A_PATH)
-            raise ConfigError(f"'{key}' cannot be set for a path", where=word, hint=hint)
-        given[key] = value
-    return given
-
-
 def _options_of_path(path: Path, given: Mapping[str, str], keys: Sequence[str], install: bool) -> Options:
     opset = given.get("opset", str(settings.OPSET))
     if not opset.isdecimal():
@@ -96,11 +84,10 @@ def _options_of_path(path: Path, given: Mapping[str, str], keys: Sequence[str], 
         raise ConfigError("an ONNX file has its own opset", where=f"opset={opset}")
     if "signature" in given and path.suffix in (".onnx", ".keras", ".h5"):
         raise ConfigError("only a SavedModel has signatures", where=f"signature={given['signature']}")
-    names = given["tensorrt"].split(",") if "tensorrt" in given else None
     root = named.root_here()
     lowering = named.precision(root, given.get("precision", "fp32"), keys)
     aimed = named.target(root, given.get("target"))
-    return Options(None if names is None else tuple(names), lowering, int(opset), install=install, target=aimed)
+    return Options(named.versions(given), lowering, int(opset), install=install, target=aimed)
 
 
 def _of_path(path: Path, how: Options, signature: str | None) -> Result:

@@ -62,13 +62,9 @@ def run(args: argparse.Namespace) -> int:
     if not chosen:
         raise ConfigError("no case matches", where="suite", hint="see them with: trtbuild suite --list")
     conf = root or packaged_conf().parent
-    targets = [word for word in overrides if word.startswith("target=")]
-    names = named.names_of(
-        [word for word in overrides if word not in targets], "tensorrt", "the suite",
-        "choose a target=, and cases with -k and --category",
-    )  # fmt: skip
-    aimed = named.target(conf, targets[-1].partition("=")[2] if targets else None)
-    asked = named.toolchains(conf, names)
+    given = named.values(overrides, named.AIMS, "tensorrt and target are; choose cases with -k and --category")
+    aimed = named.target(conf, given.get("target"))
+    asked = named.toolchains(conf, named.versions(given))
     for case in chosen:
         checks.check_devices(conf, asked, aimed, case.precision, case.lowering.forms)
     limit_s = args.limit or LIMIT_S
