@@ -72,7 +72,7 @@ def test_an_input_of_strings_is_refused_before_a_config_is_written() -> None:
     text = {"city": {"dtype": "string", "shape": [None, 1]}}
 
     with pytest.raises(SourceError, match=r"^m.keras: input 'city' is of type string.*before the network"):
-        model_yaml({"kind": "keras", "path": "models/m.keras"}, text, {})
+        model_yaml({"kind": "keras", "path": "models/m.keras"}, text, {}, {})
 
 
 @given(content=st.binary(max_size=40) | st.text("[]'\" =\n;#%corecache.dirremote", max_size=40).map(str.encode))

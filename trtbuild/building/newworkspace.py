@@ -16,6 +16,7 @@ from trtbuild.base.errors import ConfigError, SourceError, WorkspaceError
 from trtbuild.base.files import write_atomic
 from trtbuild.base.packaged import packaged_conf
 from trtbuild.base.workspace import Workspace
+from trtbuild.building.datarange import ranges_of
 from trtbuild.building.incomingmodel import copy_in, inspected, kind_of, track
 from trtbuild.config import named
 from trtbuild.core.recipes import DataParams, InputParams, SourceParams
@@ -193,7 +194,9 @@ def _add_model(
             for key, value in data.items():
                 if isinstance(value, str):
                     copy_in(Path(options[f"--{key}"]).resolve(), root / value, made)
-        text = model_yaml({**about["source"], "path": path.as_posix()}, about["inputs"], data)
+        given = next((options[f"--{key}"] for key in data if f"--{key}" in options), None)
+        ranges = {} if given is None else ranges_of(Path(given).resolve(), about["inputs"])
+        text = model_yaml({**about["source"], "path": path.as_posix()}, about["inputs"], data, ranges)
         write_atomic(config, (text + (QAT if about["quantised"] else "")).encode())
         track(root, folder)
     except BaseException:  # whatever the error, the workspace is as it was before
@@ -223,14 +226,21 @@ def _data(folder: Path, key: str, given: str | None) -> str | DataParams:
     return (folder / f"{key}{Path(given).suffix}").as_posix()
 
 
-def model_yaml(source: SourceParams, inputs: Mapping[str, InputParams], data: Mapping[str, object]) -> str:
-    """conf/model/NAME.yaml with the known values filled in, and comments where the user knows better."""
+def model_yaml(
+    source: SourceParams, inputs: Mapping[str, InputParams], data: Mapping[str, object],
+    ranges: Mapping[str, list[float]],
+) -> str:  # fmt: skip
+    """conf/model/NAME.yaml with the known values filled in, and comments where the user knows better.
+
+    Args:
+        ranges: of the inputs whose data is known.
+    """
     odd = next((name for name, spec in inputs.items() if spec["dtype"] not in get_args(Dtype)), None)
     if odd is not None:
         what = f"input '{odd}' is of type {inputs[odd]['dtype']}, which an engine does not take"
         hint = "look up, hash or decode before the network, and make the numbers its input"
         raise SourceError(what, where=Path(source["path"]).name, hint=hint)
-    filled = {name: describe_input(spec) for name, spec in inputs.items()}
+    filled = {name: describe_input(spec, ranges.get(name)) for name, spec in inputs.items()}
     parts = [
         tracking.to_yaml({"source": dict(source)}).decode(),
         "# range: what values lie in, random ones too; profile: the shapes the engine is built for (min, opt, max).\n",
@@ -243,8 +253,8 @@ def model_yaml(source: SourceParams, inputs: Mapping[str, InputParams], data: Ma
     return "".join(parts)
 
 
-def describe_input(spec: InputParams) -> dict[str, object]:
-    """An input's config: what the model declares, and an initial range.
+def describe_input(spec: InputParams, known: list[float] | None = None) -> dict[str, object]:
+    """An input's config: what the model declares, and the known range or an initial one.
 
     >>> describe_input({"dtype": "uint8", "shape": [1, 8]})["range"]
     [0, 256]
@@ -253,7 +263,8 @@ def describe_input(spec: InputParams) -> dict[str, object]:
     if profile := spec.get("profile"):
         described["profile"] = {point: profile[point] for point in ("min", "opt", "max")}
     integer = str(spec["dtype"]).startswith(("int", "bool"))
-    described["range"] = [0, 256] if spec["dtype"] == "uint8" else [0, 2] if integer else [0.0, 1.0]
+    initial = [0, 256] if spec["dtype"] == "uint8" else [0, 2] if integer else [0.0, 1.0]
+    described["range"] = known or initial
     return described
 
 
