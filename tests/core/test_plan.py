@@ -12,21 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.fakes import step
+from tests.support.variants import NAMES, variant_of
 from trtbuild.base.errors import ConfigError
 from trtbuild.config import load_variant
 from trtbuild.core.plan import Plan, make_plan, post_order
-from trtbuild.core.spec import (
-    BuildSpec,
-    Calibration,
-    Executor,
-    Model,
-    Names,
-    Precision,
-    Runtime,
-    Target,
-    Toolchain,
-    Variant,
-)
+from trtbuild.core.spec import Calibration, Model, Precision, Target, Variant
 from trtbuild.core.spec.data import Data, RandomData
 from trtbuild.core.spec.model import Export, Factory, Input, Onnx, Profile
 from trtbuild.core.spec.validation import EngineLimits, Validation
@@ -42,12 +32,9 @@ def variant(
 ) -> Variant:
     model = Model(Onnx("models/m.onnx"), {"x": Input("float32", (None, 8), Profile(1, 2, 4))}, data=Data(calibration))  # type: ignore[arg-type]
     capabilities = () if target == "portable" else (target,)
-    spec = BuildSpec(
-        model, Precision(LOWERINGS[precision], quantize_ops=("Conv",)),  # type: ignore[arg-type]
-        Toolchain("tensorrt-rtx", tensorrt, (), ("8.9",)),
-        Runtime("onnxruntime"), Target(capabilities), Calibration("minmax"), Executor("local"),
-    )  # fmt: skip
-    return Variant(Names("m", precision, tensorrt, "onnxruntime", target, "best"), spec)
+    names = replace(NAMES, precision=precision, tensorrt=tensorrt, target=target, calibration="best")
+    form = Precision(LOWERINGS[precision], quantize_ops=("Conv",))  # type: ignore[arg-type]
+    return variant_of(model, form, names, tensorrt=tensorrt, target=Target(capabilities))
 
 
 def planned(*variants: Variant) -> Plan:

@@ -6,20 +6,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from tests.support.variants import NAMES, variant_of
 from trtbuild.core.plan import make_plan
-from trtbuild.core.spec import (
-    BuildSpec,
-    Calibration,
-    Executor,
-    Latency,
-    Model,
-    Names,
-    Precision,
-    Runtime,
-    Target,
-    Toolchain,
-    Variant,
-)
+from trtbuild.core.spec import Calibration, Latency, Model, Precision, Target, Variant
 from trtbuild.core.spec.data import Data, RandomData
 from trtbuild.core.spec.model import Input, Onnx, Profile
 from trtbuild.core.spec.validation import EngineLimits, Validation
@@ -29,9 +18,7 @@ from trtbuild.steps import Declarations
 
 def variant() -> Variant:
     model = Model(Onnx("m.onnx"), {"x": Input("float32", (None, 8), Profile(1, 2, 4))}, data=Data(RandomData()))
-    spec = BuildSpec(model, Precision("int8", quantize_ops=("Conv",)), Toolchain("tensorrt-rtx", "1.7", (), ("8.9",)),
-                     Runtime("onnxruntime"), Target(), Calibration("minmax"), Executor("local"))  # fmt: skip
-    return Variant(Names("m", "int8", "rtx-1.7", "onnxruntime", "portable", "minmax"), spec)
+    return variant_of(model, Precision("int8", quantize_ops=("Conv",)), replace(NAMES, precision="int8"))
 
 
 def test_steps_are_those_of_each_variant_alone() -> None:

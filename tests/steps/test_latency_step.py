@@ -14,21 +14,10 @@ import onnx
 import pytest
 
 from tests.support.graphs import graph
+from tests.support.variants import variant_of
 from trtbuild.core.job import prepare, read_result
 from trtbuild.core.plan import make_plan
-from trtbuild.core.spec import (
-    BuildSpec,
-    Calibration,
-    Executor,
-    Latency,
-    Model,
-    Names,
-    Precision,
-    Runtime,
-    Target,
-    Toolchain,
-    Variant,
-)
+from trtbuild.core.spec import Latency, Model, Precision, Runtime, Variant
 from trtbuild.core.spec.model import Input, Onnx, Profile
 from trtbuild.core.spec.validation import LatencyLimits, Validation
 from trtbuild.core.step import File, Step
@@ -49,11 +38,8 @@ def variant(latency: Latency = QUICK, limits: LatencyLimits = NO_LIMITS) -> Vari
         {"x": Input("float32", (None, 2), Profile(1, 3, 4))},
         validation=Validation(latency=limits),
     )
-    spec = BuildSpec(
-        model, Precision("none"), Toolchain("tensorrt-rtx", "1.7", (), ("8.9",)),
-        Runtime("onnxruntime", ("CPUExecutionProvider",)), Target(), Calibration("minmax"), Executor("local"), latency,
-    )  # fmt: skip
-    return Variant(Names("m", "fp32", "rtx-1.7", "onnxruntime", "portable", "minmax"), spec, device=device.identity())
+    runtime = Runtime("onnxruntime", ("CPUExecutionProvider",))
+    return variant_of(model, Precision("none"), runtime=runtime, latency=latency, device=device.identity())
 
 
 def planned(made: Variant, kind: str) -> Step:

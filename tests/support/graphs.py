@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import onnx
 import onnx.parser
 import onnxruntime
 
-from trtbuild.graphs.graph import subgraphs
+from trtbuild.graphs.graph import all_nodes
 
 Array = np.ndarray[Any, Any]
 
@@ -34,14 +33,7 @@ def graph(text: str, *, opset: int = 17, **constants: Any) -> onnx.ModelProto:
 
 def nodes(model: Any) -> list[Any]:
     """All nodes, those of loop bodies and branches after their owner."""
-
-    def walk(graph: Any) -> Iterator[Any]:
-        for node in graph.node:
-            yield node
-            for body in subgraphs(node):
-                yield from walk(body)
-
-    return list(walk(model.graph))
+    return list(all_nodes(model.graph))
 
 
 def node(model: Any, op_type: str, name: str = "") -> Any:

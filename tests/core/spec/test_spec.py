@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trtbuild.core.spec import (
-    BuildSpec,
-    Calibration,
-    Executor,
-    Model,
-    Names,
-    Onnx,
-    Precision,
-    Runtime,
-    Target,
-    Toolchain,
-    Variant,
-)
+from tests.support.variants import variant_of
+from trtbuild.core.spec import Executor, Model, Names, Onnx, Precision
 from trtbuild.core.spec.model import Input
 
 
@@ -33,14 +22,10 @@ from trtbuild.core.spec.model import Input
 def test_a_variant_is_named_by_its_choices(precision: str, target: str, calibration: str, identity: str) -> None:
     """Target and calibration are said only where they are a choice: of a precision that is int8, whatever its name."""
     kind = {"fp16": "float16"}.get(precision, "int8")
-    spec = BuildSpec(
-        Model(Onnx("m.onnx"), {"x": Input("float32", (1,))}), Precision(kind, quantize_ops=("Conv",)),  # type: ignore[arg-type]
-        Toolchain("tensorrt-rtx", "1.7", (), ()), Runtime("onnxruntime"), Target(), Calibration("minmax"),
-        Executor("local"),
-    )  # fmt: skip
+    form = Precision(kind, quantize_ops=("Conv",))  # type: ignore[arg-type]
     names = Names("segnet", precision, "rtx-1.7", "onnxruntime", target, calibration)
 
-    assert Variant(names, spec).id == identity
+    assert variant_of(Model(Onnx("m.onnx"), {"x": Input("float32", (1,))}), form, names).id == identity
 
 
 @pytest.mark.parametrize(("limit", "seconds"), [(30, 30), ("90s", 90), ("15m", 900), ("2h", 7200), (None, None)])
