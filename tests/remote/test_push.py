@@ -164,3 +164,14 @@ def test_a_short_object_of_a_broken_upload_is_sent_again(pushed: Store, steps: l
 
     assert states(move(push, pushed, steps)) == ["here", "here", "moved"]
     assert target.stat().st_size > 1
+
+
+def test_engines_that_are_there_are_not_read_again(
+    pushed: Store, steps: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the YAML of run-cache entries: a push of a large plan with nothing to do is a matter of listings."""
+    read: list[str] = []
+    monkeypatch.setattr("trtbuild.remote.push.broken_seal", lambda step, record, store: read.append(step.kind) or "")
+    monkeypatch.setattr("trtbuild.remote.push.remote_record", lambda *words: read.append("entry"))
+    assert [entry.state for entry in move(push, pushed, steps).entries] == ["here"] * 3
+    assert read == []

@@ -92,10 +92,8 @@ def listing_reader(folder: Path, content: bytes) -> None:
 def run_cache_reader(folder: Path, content: bytes) -> None:
     from trtbuild.building.garbage import _entry
     from trtbuild.remote.resolve import _checked
-    from trtbuild.store.runcache import entry_of
 
     (one,) = chain("a")
-    entry_of(one, content)
     _entry(written(folder, "entry", content))
     _checked(one, {}, content, "0" * 64, SimpleNamespace())  # type: ignore[arg-type]
 

@@ -11,9 +11,10 @@ from trtbuild.core.record import Digest, Record, action_key, same
 from trtbuild.core.step import File, Step
 from trtbuild.loader.signature import PrivateKey
 from trtbuild.remote.attestations import Signer
+from trtbuild.remote.presence import presence
 from trtbuild.remote.remotes import Remote
 from trtbuild.remote.resolve import Resolved, object_file, remote_record, resolve, runs_folder
-from trtbuild.remote.seals import broken_seal
+from trtbuild.remote.seals import SEALED, broken_seal
 from trtbuild.remote.transferresult import Entry, TransferResult
 from trtbuild.store import Store, tracking
 from trtbuild.store.digests import file_md5
@@ -44,18 +45,22 @@ def push(
     """
     steps, result = tuple(steps), TransferResult()
     resolved = resolve(steps, store, None)
+    there = presence({digest.md5 for found in resolved.values() for digest in _outs(found).values()}, remote)
     files: dict[str, Path | None] = {}
     unsealed: dict[str, str] = {}
     for step in steps:
-        record = resolved[step.key].record
-        if record is not None and (what := broken_seal(step, record, store)):
+        found = resolved[step.key]
+        if found.record is not None and (what := _unsealed(step, found.record, there, store)):
             unsealed[step.key] = what
             continue
-        for name, digest in _outs(resolved[step.key]).items():
+        for name, digest in _outs(found).items():
             files[digest.md5] = files.get(digest.md5) or _file(step, name, digest, store)
-    sent = _send(files, remote)
+    sent = _send(files, remote, there)
+    notes = _send_entries(
+        [found for found in resolved.values() if found.step.key not in unsealed and not _refused(found, sent)],
+        store, remote, None if key is None else Signer(key, store, remote),
+    )  # fmt: skip
     counted: set[str] = set()
-    signer = None if key is None else Signer(key, store, remote)
     for step in steps:
         found = resolved[step.key]
         if found.record is None:
@@ -65,15 +70,11 @@ def push(
             result.fail(step, WorkspaceError(unsealed[step.key], hint=_BUILD_AGAIN))
             continue
         outs = found.record.outs
-        bad = next((name for name in outs if outs[name].md5 in sent.refused), None)
-        if bad is not None:
+        if bad := _refused(found, sent):
             what = f"{step.folder}/{bad} {sent.refused[outs[bad].md5]}"
             result.fail(step, WorkspaceError(what, hint=_BUILD_AGAIN))
             continue
-        if note := _send_entry(found, found.record, store, remote):
-            result.notes.append(note)
-        if signer is not None and (note := signer.attest(step, found.record)):
-            result.notes.append(note)
+        result.notes += notes.get(step.key, ())
         new = {digest.md5 for digest in outs.values()} & set(sent.sizes) - counted
         counted |= new
         size = sum(sent.sizes[md5] for md5 in new)
@@ -107,6 +108,35 @@ def send_result(step: Step, record: Record, digests: Mapping[str, Digest], store
     return record
 
 
+def _unsealed(step: Step, record: Record, there: Mapping[str, int | None], store: Store) -> str:
+    """What is wrong with the seal of an output that the remote lacks; "" if nothing."""
+    sealed = [record.outs[name] for pair in SEALED.items() for name in pair if name in record.outs]
+    if all(there[digest.md5] == digest.size is not None for digest in sealed):
+        return ""
+    return broken_seal(step, record, store)
+
+
+def _refused(found: Resolved, sent: _Sent) -> str:
+    """The first output that could not be sent; "" if there is none."""
+    return next((name for name, digest in _outs(found).items() if digest.md5 in sent.refused), "")
+
+
+def _send_entries(
+    resolved: Iterable[Resolved], store: Store, remote: Remote, signer: Signer | None
+) -> dict[str, list[str]]:
+    """Send run-cache entries and attestations, several at a time; returns the notes by the key of their step."""
+    notes: dict[str, list[str]] = {}
+
+    def one(found: Resolved) -> None:
+        if found.record is not None:
+            said = _send_entry(found, found.record, store, remote)
+            signed = signer.attest(found.step, found.record) if signer is not None else ""
+            notes[found.step.key] = [note for note in (said, signed) if note]
+
+    remote.each(resolved, one)
+    return notes
+
+
 def _outs(found: Resolved) -> Mapping[str, Digest]:
     return {} if found.record is None else found.record.outs
 
@@ -119,19 +149,21 @@ def _file(step: Step, name: str, digest: Digest, store: Store) -> Path | None:
     return store.root / path if same(store.digest(path), digest) else None
 
 
-def _send(files: Mapping[str, Path | None], remote: Remote) -> _Sent:
-    """Objects, by md5, that the remote lacks, or has at another size (an interrupted upload of some other tool)."""
-    sent = _Sent()
+def _send(files: Mapping[str, Path | None], remote: Remote, there: Mapping[str, int | None] | None = None) -> _Sent:
+    """Objects, by md5, that the remote lacks, or has at another size (an interrupted upload of some other tool).
+
+    ``there``: their sizes on the remote, if they are known already.
+    """
+    sent, sizes = _Sent(), presence(files, remote) if there is None else there
 
     def one(item: tuple[str, Path | None]) -> None:
         md5, file = item
-        there = remote.size(object_file(md5))
         if file is None:
-            if there is None:
+            if sizes[md5] is None:
                 sent.refused[md5] = "is neither here nor on the remote"
             return
         size = file.stat().st_size
-        if there == size:
+        if sizes[md5] == size:
             return
         if file_md5(file) != md5.removesuffix(".dir"):
             sent.refused[md5] = f"is damaged here: {file} is not what its record says (md5)"
@@ -153,13 +185,16 @@ def _not_built(found: Resolved, result: TransferResult) -> None:
 
 def _send_entry(found: Resolved, record: Record, store: Store, remote: Remote) -> str:
     """Send the run-cache entry, by which machines without the record find the step; a note if there is another."""
-    if found.digests is None or remote.fs.protocol in ("http", "https"):
+    if found.digests is None or not remote.lists:
         return ""
-    entry = tracking.lock_entry(record)
-    folder = runs_folder(action_key(found.step, found.digests))
-    first = remote_record(found.step, found.digests, store, remote)
+    entry, key = tracking.lock_entry(record), action_key(found.step, found.digests)
+    folder, name = runs_folder(key), value_hash(entry)
+    there = remote.files(folder)
+    if there[:1] == [name] and remote.read(f"{folder}/{name}") == store.runs.content(key, name):
+        return ""  # as nearly always: without reading YAML, which takes a millisecond
+    first = remote_record(found.step, found.digests, store, remote) if there else None
     if first is None:
-        remote.write(tracking.to_yaml(entry), f"{folder}/{value_hash(entry)}")
+        remote.write(tracking.to_yaml(entry), f"{folder}/{name}")
         return ""
     if all(same(first.outs[name], digest) for name, digest in record.outs.items()):
         return ""

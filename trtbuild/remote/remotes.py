@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import queue
 import secrets
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 from trtbuild.base.errors import RemoteError, WorkspaceError
 from trtbuild.base.text import did_you_mean
 from trtbuild.base.workspace import Workspace
+from trtbuild.remote.parallel import in_parallel
 
 if TYPE_CHECKING:
     from dvc.fs import FileSystem
@@ -86,26 +86,39 @@ class Remote:
 
     def write(self, content: bytes, path: str) -> None:
         """Upload a small file; the workspace may be another user's, and is not written."""
-        with tempfile.TemporaryDirectory(prefix="trtbuild-") as folder:
-            file = Path(folder, "content")
-            file.write_bytes(content)
-            self.send(file, path)
+        with tempfile.NamedTemporaryFile(prefix="trtbuild-") as file:
+            file.write(content)
+            file.flush()
+            self.send(Path(file.name), path)
 
     def read(self, path: str) -> bytes:
         with self._named():
             return bytes(self.fs.cat_file(self._full(path)))
 
+    @property
+    def lists(self) -> bool:
+        """Whether its folders can be listed; over HTTP they cannot, so that DVC has no run cache there either."""
+        return self.fs.protocol not in ("http", "https")
+
     def files(self, folder: str) -> list[str]:
         """Names of the files in a folder, oldest first where the remote gives their age, without temporary ones."""
-        if self.fs.protocol in ("http", "https"):
-            return []  # DVC has no run cache over HTTP either: nothing there can be listed
+        dated = [(_age(entry), name) for name, entry in self._listed(folder).items()]
+        return [name for _, name in sorted(dated) if not name.startswith(".")]
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Size in bytes of every file in a folder, by name; of a remote that lists."""
+        sizes = {name: entry.get("size") for name, entry in self._listed(folder).items()}
+        return {name: size for name, size in sizes.items() if isinstance(size, int)}
+
+    def _listed(self, folder: str) -> dict[str, Mapping[str, object]]:
+        if not self.lists:
+            return {}
         with self._named():
             try:
                 found = self.fs.ls(self._full(folder), detail=True)
             except (FileNotFoundError, NotADirectoryError):
-                return []
-        dated = [(_age(entry), entry["name"].rstrip("/").rpartition("/")[2]) for entry in found]
-        return [name for _, name in sorted(dated) if not name.startswith(".")]
+                return {}
+        return {entry["name"].rstrip("/").rpartition("/")[2]: entry for entry in found}
 
     def there(self) -> bool:
         """Whether the remote's own folder exists: an absent mount or bucket looks like a remote without objects."""
@@ -121,7 +134,7 @@ class Remote:
             RemoteError: nothing was transferred for ``silence_s``; a broken network may never report an error.
         """
         self._last[0] = time.monotonic()
-        ended = _in_parallel(int(min(self.fs.jobs, _MOST_JOBS)), items, work)
+        ended = in_parallel(int(min(self.fs.jobs, _MOST_JOBS)), items, work)
         for waiting in ended:
             if waiting and time.monotonic() - self._last[0] > silence_s:
                 ended.close()
@@ -209,43 +222,6 @@ def answers(remote: Remote, seconds: float) -> bool:
     if isinstance(answer[0], BaseException):
         raise answer[0]
     return answer[0]
-
-
-def _in_parallel(jobs: int, items: Iterable[T], work: Callable[[T], None]) -> Generator[bool, None, None]:
-    """Yields False for every finished item, and True each second in which none finishes; raises the first error."""
-    todo, lock = iter(items), threading.Lock()
-    events: queue.SimpleQueue[BaseException | str] = queue.SimpleQueue()
-    stopped = threading.Event()
-
-    def worker() -> None:
-        try:
-            while not stopped.is_set():
-                with lock:
-                    item = next(todo, None)
-                if item is None:
-                    break
-                work(item)
-                events.put("item")
-            events.put("end")
-        except BaseException as error:
-            stopped.set()
-            events.put(error)
-
-    for _ in range(jobs):
-        threading.Thread(target=worker, daemon=True).start()
-    try:
-        while jobs:
-            try:
-                event = events.get(timeout=1.0)
-            except queue.Empty:
-                yield True
-                continue
-            if isinstance(event, BaseException):
-                raise event
-            jobs -= event == "end"
-            yield False
-    finally:
-        stopped.set()
 
 
 def _copy(source: Path, target: Path) -> None:

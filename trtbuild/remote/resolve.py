@@ -114,8 +114,8 @@ def remote_record(step: Step, digests: Mapping[str, Digest], store: Store, remot
 def _checked(step: Step, digests: Mapping[str, Digest], content: bytes, name: str, remote: Remote) -> Record | None:
     """An entry's record; its name is its own digest, and its folder the digest of its inputs."""
     try:
-        record = entry_of(step, content)
-        genuine = value_hash(tracking.parse_yaml(content, name)) == name
+        entry = tracking.parse_yaml(content, name)
+        record, genuine = entry_of(step, entry), value_hash(entry) == name
     except (WorkspaceError, TypeError):
         record, genuine = None, False
     if not genuine:

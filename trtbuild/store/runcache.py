@@ -26,7 +26,7 @@ class RunCache:
         folder = self._folder(action_key(step, digests))
         for path in _oldest_first(folder):  # the first writer wins
             try:
-                record = entry_of(step, path.read_bytes())
+                record = entry_of(step, tracking.parse_yaml(path.read_bytes(), "run cache"))
             except (OSError, WorkspaceError):
                 continue
             if record is not None and all(self.objects.has(digest) for digest in record.outs.values()):
@@ -39,6 +39,13 @@ class RunCache:
         path = self.workspace.in_cache(self._folder(action_key(step, digests))) / value_hash(entry)
         write_atomic(path, tracking.to_yaml(entry))
         self.workspace.share(path)
+
+    def content(self, key: str, name: str) -> bytes | None:
+        """The bytes of an entry; None if it is not here."""
+        try:
+            return (self._folder(key) / name).read_bytes()
+        except OSError:
+            return None
 
     def _folder(self, key: str) -> Path:
         return self.workspace.cache / "runs" / key[:2] / key
@@ -59,14 +66,10 @@ def value_hash(entry: object) -> str:
     return sorted_sha256(without_sizes(entry))
 
 
-def entry_of(step: Step, content: bytes) -> Record | None:
-    """The record in a run-cache entry's bytes; None if it is not an entry of this step.
-
-    Raises:
-        WorkspaceError: it is not YAML.
-    """
+def entry_of(step: Step, entry: object) -> Record | None:
+    """The record in a run-cache entry; None if it is not an entry of this step."""
     try:
-        record = tracking.record_of(tracking.parse_yaml(content, "run cache"))
+        record = tracking.record_of(entry)
     except ValueError:
         return None
     return record if set(record.outs) == {out.name for out in step.outs} else None
