@@ -16,9 +16,9 @@ import pytest
 
 import trtbuild.documents
 from tests.reports.test_render import HOSTILE, ROOT, Parsed
-from tests.support.sweeps import AXES, entry, latency, sweep
+from tests.support.sweeps import AXES, entry, latency, rendered, sweep
 from trtbuild.base.packaged import templates
-from trtbuild.reports.sweep import collect, render_all, write
+from trtbuild.reports.sweep import collect, write
 from trtbuild.reports.sweeptext import cell
 from trtbuild.reports.sweepversions import GRAPHS_ONLY
 
@@ -30,10 +30,6 @@ def of(page: dict[str, Any], **axes: str) -> dict[str, Any]:
     """The one variant with these options."""
     (found,) = [v for v in page["variants"] if all(v[axis] == value for axis, value in axes.items())]
     return found
-
-
-def rendered(entries: list[dict[str, Any]]) -> dict[str, str]:
-    return render_all(entries, templates(ROOT))
 
 
 def test_the_matrix_is_models_by_version_and_precision() -> None:
@@ -245,8 +241,7 @@ def test_a_large_sweep_stays_usable() -> None:
 
 RENDER = """
 import sys
-from tests.reports.test_sweep import rendered
-from tests.support.sweeps import sweep
+from tests.support.sweeps import rendered, sweep
 sys.stdout.write("".join(text for name, text in sorted(rendered(sweep()).items())))
 """
 

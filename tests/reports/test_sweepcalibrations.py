@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.reports.test_render import ROOT
-from tests.support.sweeps import entry
-from trtbuild.base.packaged import templates
+from tests.support.sweeps import entry, rendered
 from trtbuild.core.verdict import task_check
-from trtbuild.reports.sweep import collect, render_all
+from trtbuild.reports.sweep import collect
 from trtbuild.reports.sweepcalibrations import MOST, lines
 
 
@@ -70,7 +68,7 @@ def test_one_calibration_is_no_comparison() -> None:
 
 def test_the_pages_say_which_is_best() -> None:
     """In the page and in the summary for a merge request."""
-    files = render_all([calibrated("minmax", 0.7), calibrated("mse", 0.8)], templates(ROOT))
+    files = rendered([calibrated("minmax", 0.7), calibrated("mse", 0.8)])
 
     assert "segnet int8: mse" in files["sweep.html"] and "Best calibration" in files["sweep.html"]
     assert "- segnet int8: **mse**, the best mean\\_iou" in files["sweep.md"].replace("mean_iou", "mean\\_iou")

@@ -10,8 +10,7 @@ import jsonschema
 
 import trtbuild.documents
 from tests.support.engines import float_engine, int8_engine
-from tests.support.sweeps import entry
-from trtbuild.base.packaged import templates
+from tests.support.sweeps import entry, rendered
 from trtbuild.reports import sweep
 
 ROOT = Path(__file__).parents[2]
@@ -52,8 +51,8 @@ def test_without_fp16_the_widest_precision_is_the_measure() -> None:
 
 def test_the_page_leads_with_engines_where_nothing_else_differs_between_versions() -> None:
     """No engine ran: all other numbers are the graph's. With one version, the matrix comes first."""
-    page = sweep.render_all(versions(), templates(ROOT))["sweep.html"]
-    single = sweep.render_all(versions()[:2], templates(ROOT))["sweep.html"]
+    page = rendered(versions())["sweep.html"]
+    single = rendered(versions()[:2])["sweep.html"]
 
     assert page.index('<h2 id="engines">') < page.index("<h2>Matrix</h2>")
     assert "2 fusions appeared (1 in net/a, 1 in net/b)" in page and "bytes are those of activations alone" in page
@@ -83,7 +82,7 @@ def test_an_estimate_is_drawn_for_one_device() -> None:
 
 def test_the_document_fits_its_schema_and_the_summary_names_engines() -> None:
     """Engines that were not recorded are not compared."""
-    files = sweep.render_all([*versions(), built(None, precision="fp32")], templates(ROOT))
+    files = rendered([*versions(), built(None, precision="fp32")])
     page = json.loads(files["sweep.json"])
     jsonschema.validate(page, json.loads(SCHEMA.read_text("utf-8")))
 

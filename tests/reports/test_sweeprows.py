@@ -7,19 +7,16 @@ import re
 
 import pytest
 
-from tests.reports.test_render import ROOT
-from tests.support.sweeps import entry, sweep
-from trtbuild.base.packaged import templates
+from tests.support.sweeps import entry, rendered, sweep
 from trtbuild.reports import sweeprows
-from trtbuild.reports.sweep import render_all
 
 
 def test_rows_of_a_large_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every variant, with its words and its link; the page itself has the matrix, and says what needs the script."""
     entries = sweep()
-    small = render_all(entries, templates(ROOT))
+    small = rendered(entries)
     monkeypatch.setattr(sweeprows, "LARGE", len(entries) - 1)
-    large = render_all(entries, templates(ROOT))
+    large = rendered(entries)
     found = json.loads(re.search(r"const sweep = (.*);\n", large["rows.js"])[1])  # type: ignore[index]
     assert {row[0] for row in found["rows"]} == {entry["id"] for entry in entries}
     page = json.loads(large["sweep.json"])
@@ -37,7 +34,7 @@ def test_one_script_sorts_the_rows_of_a_large_sweep(monkeypatch: pytest.MonkeyPa
     """The one that has all of them: the pages' own would sort those that are drawn, and the other way round."""
     entries = sweep()
     monkeypatch.setattr(sweeprows, "LARGE", len(entries) - 1)
-    page = render_all(entries, templates(ROOT))["sweep.html"]
+    page = rendered(entries)["sweep.html"]
     assert re.search(r'<table id="rows" class="[^"]*\bdrawn\b', page)
     assert 'querySelectorAll("table.sort:not(.drawn)")' in page
 
@@ -45,8 +42,8 @@ def test_one_script_sorts_the_rows_of_a_large_sweep(monkeypatch: pytest.MonkeyPa
 def test_a_list_that_ends_says_of_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or a reader takes it for all of them; what is left out is in sweep.json."""
     entries = [entry("fail", model=f"m{i}") for i in range(12)]
-    whole = render_all(entries, templates(ROOT))["sweep.html"]
+    whole = rendered(entries)["sweep.html"]
     monkeypatch.setattr(sweeprows, "LARGE", 10)
-    page = render_all(entries, templates(ROOT))["sweep.html"]
+    page = rendered(entries)["sweep.html"]
     assert "The first 2 of 12;" in page and page.count("scores: max_abs</td>") == 2
     assert "The first" not in whole and whole.count("scores: max_abs</td>") == 12

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.support import pages
+from trtbuild.base.packaged import templates
 from trtbuild.core.verdict import WORDS
+from trtbuild.reports import sweep as pages_of_sweep
 
 AXES = {"model": "segnet", "precision": "int8", "tensorrt": "rtx-1.7", "runtime": "onnxruntime", "target": "portable",
         "calibration": "minmax"}  # fmt: skip
@@ -71,3 +74,8 @@ def sweep() -> list[dict[str, Any]]:
     made.append(entry("fail", model="lenet", baseline=report(**{**AXES, "model": "lenet"})))
     made.append(entry("not built", "interrupted", model="lenet", precision="fp16"))
     return made
+
+
+def rendered(entries: Sequence[Any]) -> dict[str, str]:
+    """The files of a sweep by name, by the packaged templates."""
+    return dict(pages_of_sweep.rendered(entries, templates(Path(__file__).parents[2])))

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from trtbuild.base import shortcut
+from trtbuild.base.files import write_atomic
 from trtbuild.base.signatures import everything
 
 MOST = 2000  # entries: a few kilobytes each
@@ -79,12 +80,8 @@ class Composed:
         entries = dict(list(self._entries.items())[-MOST:]) if known else {}
         watched = self._watched if known else sorted(self._beyond)
         content = {"digest": self._digest if known else "", "beyond": watched, "entries": entries}
-        partial = self._file.with_name(f"{self._file.name}.{os.getpid()}.tmp")
         with contextlib.suppress(OSError, TypeError, ValueError):  # it is only a shortcut
-            partial.write_bytes(shortcut.dumps(content))
-            partial.replace(self._file)
-        with contextlib.suppress(OSError):  # another user's folder
-            partial.unlink(missing_ok=True)
+            write_atomic(self._file, shortcut.dumps(content))
 
     @cached_property
     def _inside(self) -> set[str]:

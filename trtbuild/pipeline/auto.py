@@ -34,7 +34,7 @@ from trtbuild.steps import Declarations
 from trtbuild.store import Store
 
 Build = Callable[[Planned], Outcome]
-KEPT = 8  # one engine in so many depends on the budget: a second one on the same model costs little
+RESERVED = 8  # one engine in so many is left for what the budget decides, so that a second budget compiles few
 EVALUATIONS = 8  # at most, of an assignment's outputs on the whole set
 
 
@@ -86,7 +86,7 @@ class Search:
             raise ModelError(self.refused[self.base_precisions], where=f"precision={self.auto.base}")
         for share in (3, 2, 1):
             left = self._builds_left()
-            self.compile(self._worth_building(min(left, max(1, (left - self.auto.builds // KEPT) // share))))
+            self.compile(self._worth_building(min(left, max(1, (left - self.auto.builds // RESERVED) // share))))
         chosen = cheapest_within(self.candidates(), self.meets)
         return None if chosen is None else self._refined(chosen)
 

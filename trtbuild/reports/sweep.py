@@ -217,13 +217,8 @@ def overlays(entries: Sequence[SweepEntry], page: dict[str, Any]) -> Iterator[tu
         yield from made
 
 
-def render_all(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> dict[str, str]:
-    """Every file of the sweep except plotly.min.js, by name."""
-    return dict(_rendered(entries, templates))
-
-
-def _rendered(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    """The files one by one, the overview last: those of a large sweep are 100 MB."""
+def rendered(entries: Sequence[SweepEntry], templates: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+    """Every file of the sweep but plotly.min.js, one by one, the overview last: those of a large sweep are 100 MB."""
     from trtbuild.reports.render import renderer
 
     page = collect(entries)
@@ -275,7 +270,7 @@ def write(entries: Sequence[SweepEntry], folder: Path, templates: Mapping[str, P
     from trtbuild.base.files import write_atomic
 
     names = []
-    for name, text in itertools.chain([("plotly.min.js", get_plotlyjs())], _rendered(entries, templates)):
+    for name, text in itertools.chain([("plotly.min.js", get_plotlyjs())], rendered(entries, templates)):
         write_atomic(folder / name, text.encode())
         names.append(name)
     return [folder / name for name in sorted(names, key=lambda name: (name != "sweep.html", name))]
