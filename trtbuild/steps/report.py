@@ -19,8 +19,10 @@ from trtbuild.documents import reading
 from trtbuild.documents.compiled import CompiledEngine
 from trtbuild.documents.deviation import Details, Deviation, Histograms
 from trtbuild.documents.engine import Passport, Precision
+from trtbuild.documents.estimate import Estimate
 from trtbuild.documents.latency import Latency, Samples
 from trtbuild.documents.layers import Layers
+from trtbuild.documents.ranges import Ranges
 from trtbuild.documents.report import Report
 from trtbuild.documents.task import TaskScores
 from trtbuild.documents.verdict import Verdict
@@ -150,6 +152,7 @@ def run(job: Job) -> None:
 _KINDS: Mapping[str, type] = {
     "verdict": Verdict, "deviation": Deviation, "histograms": Histograms, "details": Details, "passport": Passport,
     "precision": Precision, "task": TaskScores, "layers": Layers, "latency": Latency, "samples": Samples,
+    "ranges": Ranges, "estimate": Estimate,
 }  # fmt: skip
 
 
