@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trtbuild.base.errors import ConfigError, ToolchainError
-from trtbuild.building.planned import Planned
+from trtbuild.building.planned import Planned, telling_names
 from trtbuild.cli import planning
 from trtbuild.cli import words as cli_words
 
@@ -74,3 +74,26 @@ def test_verbs_on_one_thing_take_no_sweep(verb: str) -> None:
     """The command line says so."""
     with pytest.raises(ConfigError, match="takes no option -m"):
         cli_words.parse([verb, "-m", "x"])
+
+
+def test_variants_of_one_id_are_named_by_what_differs() -> None:
+    """All of them, in the order of the words; what they share is left out, and other ids are as they were."""
+    named = {
+        ("model=m", "a=1", "b=1", "precision=fp16"): "m-fp16",
+        ("model=m", "a=1", "b=2", "precision=fp16"): "m-fp16#2",
+        ("model=m", "a=2", "b=2", "precision=fp16"): "m-fp16#3",
+        ("model=m", "a=1", "b=1", "precision=int8"): "m-int8",
+    }
+    assert telling_names(named) == {
+        "m-fp16": "m-fp16#a=1,b=1", "m-fp16#2": "m-fp16#a=1,b=2", "m-fp16#3": "m-fp16#a=2,b=2", "m-int8": "m-int8",
+    }  # fmt: skip
+
+
+def test_a_key_that_changes_no_recipe_names_nothing() -> None:
+    """As `executor.workers=1,2`: both are the same variant."""
+    assert telling_names({("model=m", "w=1"): "m", ("model=m", "w=2"): "m"}) == {"m": "m"}
+
+
+def test_two_that_cannot_be_told_apart_keep_their_numbers() -> None:
+    """One may have all words of the other."""
+    assert telling_names({("a=1",): "m", ("a=1", "b=2"): "m#2"}) == {"m": "m", "m#2": "m#b=2"}

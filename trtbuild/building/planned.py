@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -83,22 +84,46 @@ def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]
     for combination in combinations:
         loader.check_choices(combination)  # a misspelt option is a mistake in the sweep, not in a variant
     planner = Planner(WANTED, Declarations())
-    named: dict[str, str] = {}
+    named: dict[tuple[str, ...], str] = {}
     invalid: dict[str, TrtbuildError] = {}
     for combination in combinations:
-        words = " ".join(combination)
         try:
             variant = loader.load(combination)
             if files:
                 with placing(root, combination, loader.places):
                     files_here.check(variant)
-            named[words] = planner.add(variant)
+            named[tuple(combination)] = planner.add(variant)
         except TrtbuildError as error:
-            invalid[words] = error
+            invalid[" ".join(combination)] = error
     composed.keep()
     if not named:
         raise next(iter(invalid.values()))
-    return Planned(workspace, store, planner.plan(), invalid, named, composed.other_configs)
+    made, telling = planner.plan(), telling_names(named)
+    plan = Plan(
+        made.steps,
+        {telling[name]: roles for name, roles in made.variants.items()},
+        {telling[name]: spec for name, spec in made.specs.items()},
+    )
+    by_words = {" ".join(words): telling[name] for words, name in named.items()}
+    return Planned(workspace, store, plan, invalid, by_words, composed.other_configs)
+
+
+def telling_names(named: Mapping[tuple[str, ...], str]) -> dict[str, str]:
+    """Variants' ids -> the same, with the words in which those of one id differ in place of a number.
+
+    >>> telling_names({("model=m", "target=sm89"): "m", ("model=m", "target=sm90"): "m#2"})
+    {'m': 'm#target=sm89', 'm#2': 'm#target=sm90'}
+    """
+    alike: dict[str, dict[str, tuple[str, ...]]] = {}  # id -> numbered id -> the first words of it
+    for words, name in named.items():
+        alike.setdefault(name.partition("#")[0], {}).setdefault(name, words)
+    found: dict[str, str] = {}
+    for identity, numbered in alike.items():
+        count = Counter(word for words in numbered.values() for word in set(words))
+        for name, words in numbered.items():
+            own = ",".join(word for word in words if count[word] < len(numbered))
+            found[name] = f"{identity}#{own}" if own else name
+    return found
 
 
 def only(p: Planned, names: Iterable[str]) -> Planned:

@@ -43,7 +43,12 @@ def read_report(path: Path) -> Report:
 
 
 def find(root: Path, model: str, variant: str) -> Report | None:
-    """The accepted report of a variant, or None; a broken one is an error, as :func:`read_report` says."""
+    """The accepted report of a variant, or None; a broken one is an error, as :func:`read_report` says.
+
+    One of several that differ in an override has none.
+    """
+    if "#" in variant:
+        return None
     path = path_of(root, model, variant)
     return read_report(path) if path.exists() else None
 

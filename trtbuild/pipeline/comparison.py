@@ -83,7 +83,7 @@ def _built(p: Planned, state: VariantState) -> Report:
     Raises:
         ConfigError: it is not, or another variant of this plan has the same name (they differ in an override).
     """
-    if "#" in state.id or f"{state.id}#2" in p.plan.variants:
+    if "#" in state.id:
         hint = "name one variant at a time"
         raise ConfigError("several variants of this name differ in an override", where=state.id, hint=hint)
     if state.error is not None:
