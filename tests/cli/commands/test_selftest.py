@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from trtbuild.base.errors import ConfigError, PlaceError
 from trtbuild.cli.main import run
+from trtbuild.core.spec import Executor
 from trtbuild.machine import gpu
 from trtbuild.selftest import preparation
+from trtbuild.workers import cluster
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,22 @@ def test_every_model_is_known_before_the_first_is_built(
     monkeypatch.setattr(preparation, "prepare", lambda *args: pytest.fail("it builds"))
     with pytest.raises(ConfigError, match="unknown model"):
         run(["selftest", "--prepare", "out", "model=a,b"])
+
+
+def test_the_builds_of_all_models_share_a_cluster(
+    monkeypatch: pytest.MonkeyPatch, workspace: object, tmp_path: Path
+) -> None:
+    joined: list[cluster.Membership] = []
+
+    def build(*_: object) -> Path:
+        joined.append(cluster.join(Executor("dask"), print))
+        return tmp_path
+
+    client = SimpleNamespace(status="running", close=lambda: None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cluster, "_join", lambda spec, note: cluster.Membership(client, "tcp://here", local=True))
+    monkeypatch.setattr(preparation, "check", lambda *_: None)
+    monkeypatch.setattr(preparation, "prepare", build)
+
+    assert run(["selftest", "--prepare", "out", "model=a,b"]) == 0
+    assert len(joined) == 2 and joined[0] is joined[1]

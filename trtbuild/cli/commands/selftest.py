@@ -14,6 +14,7 @@ from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned
 from trtbuild.building.run import build_planned
 from trtbuild.cli import words
+from trtbuild.workers import cluster
 
 GROUP = "share"
 HELP = "execute the demonstration models' engines on this GPU, compare, time, and write one file to send back"
@@ -77,6 +78,7 @@ def _check_words(args: argparse.Namespace, chosen: Sequence[str]) -> None:
         check_output(args.prepare, folder=True)
 
 
+@cluster.held()
 def _prepare(args: argparse.Namespace, folder: Path) -> list[Path]:
     from trtbuild.selftest import preparation
 
