@@ -131,6 +131,20 @@ def test_products_in_branches_are_int8(captured: bool) -> None:
     assert "FakeQuantisation" not in [node.op_type for node in all_nodes(model.graph)]
 
 
+def test_two_branches_may_turn_the_sign_of_one_bias() -> None:
+    """It is a constant of the graph around them, and neither sees what the other has."""
+    branches = []
+    for name in ("then", "else"):
+        nodes = [placeholder(f"x_{name}", "x", grid(3.0), 2), placeholder(f"w_{name}", "w", grid(0.5), 2),
+                 helper.make_node("Gemm", [f"x_{name}:0", f"w_{name}:0", "b"], [name], name=f"p_{name}")]  # fmt: skip
+        branches.append(helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(name, FLOATS, None)]))
+    choice = helper.make_node("If", ["true"], ["y"], name="if", then_branch=branches[0], else_branch=branches[1])
+    model = model_of([choice], true=np.array(True), b=F([0.5, -1, 2]))
+
+    assert uncalibrated.lower(model, INT8_GEMM) == {}
+    assert np.allclose(run(model, X), theirs(grid(3.0), grid(0.5)), atol=1e-6)
+
+
 def test_a_range_for_each_channel_of_an_activation_is_named() -> None:
     """One scale is taken out of a product's sum; several cannot be."""
     ends = F([1.1, 2, 3, 4.1])

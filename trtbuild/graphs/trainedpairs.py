@@ -62,6 +62,7 @@ class Pairs:
         self._all_makers = {**outside, **self._makers}
         self._behind: dict[str, list[onnx.NodeProto]] = {}  # new nodes, by the tensor behind which they stand
         self._repeated: dict[str, str] = {}
+        self._new = set[str]()  # constants
 
     def lacking(self, node: onnx.NodeProto) -> list[str]:
         """Why operands keep a node from int8; empty if they do not."""
@@ -216,7 +217,7 @@ class Pairs:
             bias = node.input[2]
             node.input[2] = turned = f"{bias}/negated"
             if bias in self._constants:
-                self._constant(turned, -self._array(bias))
+                node.input[2] = self._constant(turned, -self._array(bias))
             elif turned not in self._makers:
                 self._add(NEGATION, [bias], turned, bias)
         result, node.output[0] = node.output[0], f"{node.output[0]}/turned"
@@ -255,7 +256,11 @@ class Pairs:
         return array
 
     def _constant(self, name: str, array: Array) -> str:
-        if name not in self._constants:
+        """A constant of this graph: one of another loop or branch cannot be read here."""
+        while name in self._constants and name not in self._new:
+            name += "_"
+        if name not in self._new:
+            self._new.add(name)
             tensor = self._onnx.numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
             self._graph.initializer.append(tensor)
             self._constants[name] = tensor
