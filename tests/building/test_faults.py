@@ -180,7 +180,6 @@ import sys, time
 from pathlib import Path
 from tests.support.fakes import FakeExecutor, build, chain, concatenate, plan
 from trtbuild.base.workspace import Workspace
-from trtbuild.building import loop
 from trtbuild.store import Store
 def work(job):
     time.sleep(0.01)

@@ -71,7 +71,9 @@ def find(workspace: Workspace, others: Sequence[Path] | None) -> Garbage:
     folders = superseded(workspace)
     found = references(workspace, folders)
     wastes = [Waste("reports", folder, _size(folder)) for folder in folders]
-    wastes += _unrecorded(workspace, found)
+    unrecorded, notes = _unrecorded(workspace)
+    wastes += unrecorded
+    found.notes += notes
     if refusal := _shared(workspace, others):
         found.notes.append(refusal)
     else:
@@ -150,16 +152,18 @@ def _shared(workspace: Workspace, others: Sequence[Path] | None) -> str:
     return ""
 
 
-def _unrecorded(workspace: Workspace, found: References) -> Iterator[Waste]:
-    """A step's folder that lost its record; what else lies in ``build/`` may be the user's own, and is only named."""
+def _unrecorded(workspace: Workspace) -> tuple[list[Waste], list[str]]:
+    """Steps' folders that lost their record, and notes on what else lies in ``build/``: it may be the user's own."""
     there = list(strays(workspace.root))
     known = committed(workspace.root, "build") if any(is_step for _, is_step in there) else {}
+    wastes, notes = list[Waste](), list[str]()
     for folder, is_step in there:
-        path = folder.relative_to(workspace.root).as_posix()
+        path, size = folder.relative_to(workspace.root).as_posix(), _size(folder)
         if is_step and not any(name.startswith(f"{path}/") for name in known):
-            yield Waste("unrecorded", folder, _size(folder))
+            wastes.append(Waste("unrecorded", folder, size))
         else:
-            found.notes.append(f"{path} ({amount(_size(folder))}) belongs to no record, and is left alone")
+            notes.append(f"{path} ({amount(size)}) belongs to no record, and is left alone")
+    return wastes, notes
 
 
 def _in_cache(workspace: Workspace, found: References) -> Iterator[Waste]:
