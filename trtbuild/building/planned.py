@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trtbuild import config
 from trtbuild.base.errors import TrtbuildError
+from trtbuild.base.uncollected import uncollected
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.sourcefiles import SourceFiles
 from trtbuild.config import sweep as words_of_a_sweep
@@ -58,20 +57,7 @@ def plan_overrides(workspace: Workspace, overrides: Sequence[str], *, sweep: boo
     return Planned(workspace, store, plan, {}, named, composed.other_configs)
 
 
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """No search for garbage in a plan, which stays: with 10,000 variants that takes a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if enabled:
-            gc.enable()
-
-
-@_uncollected()
+@uncollected()
 def plan_combinations(workspace: Workspace, combinations: Sequence[Sequence[str]], *, files: bool = True) -> Planned:
     """Every combination of overrides in one plan; one that cannot be planned is invalid, and the others go on.
 

@@ -24,6 +24,7 @@ from trtbuild.store.runcache import RunCache
 from trtbuild.store.trackedmodels import TrackedModels
 
 _SYNCED = 8  # files at once
+RecordOf = Callable[[Step], Record | None]
 
 
 def print_note(line: str) -> None:
@@ -71,19 +72,22 @@ class Store:
         """The step's dvc.lock, if it has a readable one."""
         return self._records.of(step)
 
-    def _source_digest(self, source: Input) -> Digest | None:
+    def _source_digest(self, source: Input, recorded: RecordOf) -> Digest | None:
         """The digest of a file, or of an upstream output by its step's record: it need not be in the workspace."""
         if isinstance(source, File):
             return self.input_digest(source.path)
-        record = self.record(source.step)
+        record = recorded(source.step)
         return None if record is None else record.outs.get(source.name)
 
-    def input_digests(self, step: Step) -> dict[str, Digest] | None:
-        """Digests of all inputs by workspace path; None while one of them is missing."""
+    def input_digests(self, step: Step, recorded: RecordOf | None = None) -> dict[str, Digest] | None:
+        """Digests of all inputs by workspace path; None while one of them is missing.
+
+        ``recorded``: the record of a step, if it need not be looked for anew.
+        """
         if not step.inputs:
             content = tracking.params_yaml(step)
             return {f"{step.folder}/params.yaml": Digest(hashlib.md5(content).hexdigest(), len(content))}
-        digests = {source.path: self._source_digest(source) for source in step.inputs.values()}
+        digests = {source.path: self._source_digest(source, recorded or self.record) for source in step.inputs.values()}
         found = {path: digest for path, digest in digests.items() if digest is not None}
         return found if len(found) == len(digests) else None
 
