@@ -95,3 +95,10 @@ def test_a_cache_dir_that_is_no_path_is_one_line(tmp_path: Path, said: str) -> N
     (tmp_path / ".dvc" / "config").write_text(f"[cache]\n    dir = {said}\n", "utf-8")
     with pytest.raises(WorkspaceError, match=r"cache\.dir is not the path of a folder"):
         assert Workspace(tmp_path).cache
+
+
+def test_an_empty_cache_dir_moves_nothing(tmp_path: Path) -> None:
+    """It is not the folder of DVC's own files."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[cache]\n    dir =\n", "utf-8")
+    assert Workspace(tmp_path).cache == tmp_path / ".dvc" / "cache"

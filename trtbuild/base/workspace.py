@@ -45,16 +45,12 @@ class Workspace:
     @cached_property
     def cache(self) -> Path:
         """DVC's cache folder; ``cache.dir`` in DVC's local, repository, user or system config moves it."""
-        for file in self._configs():
-            moved = _read_config(file).get("cache", "dir", fallback=None)
-            if moved is not None:
-                return _place(file, moved.strip("\"'"))
-        return self.dvc / "cache"
+        file, moved = self._setting("cache", "dir")
+        return _place(file, moved) if moved else self.dvc / "cache"
 
     @cached_property
     def _shared(self) -> bool:
-        said = (_read_config(file).get("cache", "shared", fallback="") for file in self._configs())
-        return next((word.strip("\"'") for word in said if word), "") == "group"
+        return self._setting("cache", "shared")[1] == "group"
 
     def in_cache(self, folder: Path) -> Path:
         """A folder in the cache, made if it is lacking; with ``cache.shared group`` its group can write, as in DVC."""
@@ -78,8 +74,7 @@ class Workspace:
     @cached_property
     def default_remote(self) -> str:
         """``core.remote`` in the same config files; "" if there is none."""
-        names = (_read_config(file).get("core", "remote", fallback="") for file in self._configs())
-        return next((name.strip("\"'") for name in names if name), "")
+        return self._setting("core", "remote")[1]
 
     @property
     def remotes(self) -> list[str]:
@@ -87,6 +82,11 @@ class Workspace:
         sections = (section for file in self._configs() for section in _read_config(file).sections())
         named = (re.fullmatch(r"'?remote \"(.+)\"'?", section) for section in sections)
         return sorted({found[1] for found in named if found})
+
+    def _setting(self, section: str, key: str) -> tuple[Path, str]:
+        """A setting of DVC, and the first config file that has it; "" if none has."""
+        found = ((file, _read_config(file).get(section, key, fallback="").strip("\"'")) for file in self._configs())
+        return next((one for one in found if one[1]), (self.dvc / "config", ""))
 
     def _configs(self) -> list[Path]:
         home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
