@@ -15,7 +15,7 @@ from trtbuild.checker.exported import ExportedGraph
 from trtbuild.checker.finder import Finder
 from trtbuild.checker.problem import settled
 from trtbuild.checker.result import Result
-from trtbuild.core.complaint import PHRASES, Complaint, ProblemKind, RefusalStage
+from trtbuild.core.complaint import PHRASES, Complaint, ProblemKind, RefusalStage, operations, readers_of
 from trtbuild.reducing import casefile, failure
 from trtbuild.suite import stage
 from trtbuild.workers.prober import Answer, Outcome
@@ -58,3 +58,14 @@ def test_a_reduction_a_case_and_a_report_keep_the_word(kind: Outcome, tmp_path: 
     assert casefile.title_of(found, ["Neg"]) == f"Neg: {PHRASES[kind]}" and row.outcome == PHRASES[kind]  # type: ignore[index]
     assert kind in [word for stage in stages.values() for word in (stage.result, stage.kind)]
     assert text.symptom(replace(FACTS, failure=found)).lower().startswith(kind[:5])
+
+
+def test_a_result_that_is_left_out_is_read_by_nobody() -> None:
+    """ONNX writes optional results and operands that are not there as empty names."""
+    model = graph("float[4] x, float s => float[4] y { a, = Dropout(x) b = Clip(a, , s) y = Neg(b) }")
+    model.graph.node[0].output.append("")
+    names = [node.name for node in model.graph.node]
+
+    assert readers_of(model.graph.node) == {names[0]: [names[1]], names[1]: [names[2]]}
+    said = operations(model.graph.node, {names[2]: {"op": "net/neg", "type": "Neg", "name": "net/neg"}})
+    assert [said(name) for name in (names[0], "other")] == ["Neg net/neg", "other"]

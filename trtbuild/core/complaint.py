@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypedDict
 
@@ -78,10 +78,21 @@ class Node(Protocol):
     def output(self) -> Iterable[str]: ...
 
 
+def operations(nodes: Iterable[Node], entries: Entries) -> Callable[[str], str]:
+    """What says from which operation of the source a node comes; the node's own name where none is known."""
+    readers = readers_of(nodes)
+
+    def operation(node: str) -> str:
+        origin = entries.get(node) or nearest(readers, entries, node)
+        return f"{origin['type']} {origin['name']}" if origin else node
+
+    return operation
+
+
 def readers_of(nodes: Iterable[Node]) -> dict[str, list[str]]:
     """Node -> the nodes that read its results, by name."""
     nodes = list(nodes)
-    makers = {name: node.name for node in nodes for name in node.output}
+    makers = {name: node.name for node in nodes for name in node.output if name}
     readers: dict[str, list[str]] = {}
     for node in nodes:
         for name in node.input:

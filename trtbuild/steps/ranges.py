@@ -14,7 +14,7 @@ from trtbuild.core.spec import Variant
 from trtbuild.core.step import Out, Step
 from trtbuild.core.warning import StepWarning
 
-VERSION = 2
+VERSION = 3
 GRAPH = "symmetric.onnx"
 
 
@@ -40,17 +40,16 @@ def declare(variant: Variant, need: Need) -> Step:
 def run(job: Job) -> None:
     import onnx
 
-    from trtbuild.core.complaint import nearest, readers_of
+    from trtbuild.core.complaint import operations
     from trtbuild.core.parserwarnings import where
     from trtbuild.graphs import canonical, symmetric
-    from trtbuild.graphs.graph import hoist_constants
+    from trtbuild.graphs.graph import all_nodes, hoist_constants
 
     model = onnx.load(job.input("model"))
     hoist_constants(model.graph)
-    readers, entries = readers_of(model.graph.node), job.read_json("scopes")["nodes"]
+    operation = operations(all_nodes(model.graph), job.read_json("scopes")["nodes"])
     found = symmetric.make_symmetric(model)
-    origins = {one.node: entries.get(one.node) or nearest(readers, entries, one.node) for one in found}
-    places = {name: f"{made['type']} {made['name']}" if made else name for name, made in origins.items()}
+    places = {one.node: operation(one.node) for one in found}
     warnings = []
     if found:
         what = f'{len(found)} trained range(s) were made symmetric: see the hop "ranges" of the deviation'
