@@ -43,6 +43,20 @@ def test_every_value_has_its_file(root: Path) -> None:
     assert found["precision.lowering"].origin == "packaged conf/precision/fp32.yaml"
 
 
+@pytest.mark.parametrize(("last", "seconds"), [(False, 0.75), (True, 3)])
+def test_a_groups_key_in_config_yaml_is_its(root: Path, last: bool, seconds: float) -> None:
+    """It wins where `_self_` is the last of the defaults, and yields to the option's file where it is the first."""
+    path = root / "conf" / "config.yaml"
+    text = path.read_text("utf-8")
+    text = text.replace("  - _self_\n", "") + "  - _self_\n" if last else text
+    path.write_text(text + "latency: {seconds: 3}\nmodel: {validation: {engine: {max_plan_mb: 4}}}\n", "utf-8")
+
+    found = origins(root, "model=m")
+    by = "conf/config.yaml" if last else "packaged conf/latency/default.yaml"
+    assert found["latency.seconds"] == Setting("latency.seconds", seconds, by)
+    assert found["model.validation.engine.max_plan_mb"].origin == "conf/config.yaml"
+
+
 def test_a_file_on_top_of_another_owns_only_what_it_sets(root: Path) -> None:
     found = origins(root, "model=child", "tensorrt=own")
     assert (found["model.export.opset"].value, found["model.export.opset"].origin) == (18, "conf/model/child.yaml")

@@ -43,7 +43,7 @@ def settings(root: Path, overrides: Sequence[str]) -> list[Setting]:
         choice = str(choices[group])
         chosen_by = COMMAND_LINE if group in words else defaults.get(group, DEFAULT)
         found.append(Setting(group, choice, chosen_by))
-        composed, files = flat(config[group]), list(chain(root, group, choice))
+        composed, files = flat(config[group]), _with_main_file(root, group, list(chain(root, group, choice)))
         for key, value in _values(parse(cls, config[group], group), composed):
             found.append(Setting(f"{group}.{key}", value, _origin(root, group, key, composed, files, words)))
     return found
@@ -71,6 +71,21 @@ def _origin(
     if setting:
         return shown(root, setting[-1])
     return next((f"{shown(root, path)}, computed" for path, content in files if key in content), COMPUTED)
+
+
+def _with_main_file(
+    root: Path, group: str, files: list[tuple[Path, dict[str, object]]]
+) -> list[tuple[Path, dict[str, object]]]:
+    """The files of a group's option and config.yaml, if that has keys of the group, in the order of its defaults."""
+    path = conf_folders(root)[0] / "config.yaml"
+    content = _content(path)
+    own = content.get(group)
+    if not isinstance(own, dict):
+        return files
+    entries = _entries(content)
+    after = [i for i, entry in enumerate(entries) if isinstance(entry, dict) and group in entry]
+    first = "_self_" in entries and bool(after) and entries.index("_self_") < after[0]
+    return [(path, flat(own)), *files] if first else [*files, (path, flat(own))]
 
 
 def _choices_of_config(root: Path) -> dict[str, str]:
