@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trtbuild.auto.scopes import common
+from trtbuild.graphs.graph import producers
 from trtbuild.graphs.scopes import NodeEntry, ScopeMap
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def find_groups(graph: onnx.GraphProto, nodes: Collection[str], scopes: ScopeMap
 
 def _join_partners(graph: onnx.GraphProto, products: Collection[str], union: _Union) -> None:
     """Unite the products whose results meet in an addition or a concatenation, also over a chain of such."""
-    writer = {name: node for node in graph.node for name in node.output}
+    writer = producers(graph)
 
     def source(tensor: str) -> object:
         node = writer.get(tensor)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trtbuild.graphs.graph import producers
+
 if TYPE_CHECKING:
     import onnx
 
@@ -16,7 +18,7 @@ _MOVES = ("Identity", "Cast", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "F
 
 def before_softmax(graph: onnx.GraphProto) -> dict[str, str]:
     """Output -> the tensor to measure; the output itself where nothing of the kind ends it."""
-    writer = {name: node for node in graph.node for name in node.output}
+    writer = producers(graph)
     found = {}
     for value in graph.output:
         tensor, measured = value.name, value.name

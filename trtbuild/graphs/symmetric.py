@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trtbuild.graphs.graph import all_graphs, drop_unused_initialisers
+from trtbuild.graphs.graph import all_graphs, drop_unused_initialisers, producers
 from trtbuild.graphs.trained import NOT_NEGATIVE
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Writer:
 
         self._onnx, self._graph, self._constants = onnx, graph, constants
         self._made: set[str] = set()
-        self._makers = {name: node for node in graph.node for name in node.output}
+        self._makers = producers(graph)
 
     def run(self) -> list[SymmetricRange]:
         nodes, found = [], []

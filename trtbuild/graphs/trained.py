@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trtbuild.graphs.graph import all_graphs, drop_unused_initialisers, subgraphs
+from trtbuild.graphs.graph import all_graphs, drop_unused_initialisers, producers, subgraphs
 from trtbuild.graphs.grid import Grid
 from trtbuild.graphs.moving import moved_array
 from trtbuild.graphs.qdq import weight_axis
@@ -91,7 +91,7 @@ class _Writer:
             for value in graph.input
             if value.name.startswith(STAND_IN)
         }
-        self._makers = {name: node for node in graph.node for name in node.output}
+        self._makers = producers(graph)
         bodies = [inner for node in graph.node for body in subgraphs(node) for inner in all_graphs(body)]
         self._kept = {value.name for value in graph.output}  # what has to be there under its own name
         self._kept |= {name for body in bodies for node in body.node for name in node.input}

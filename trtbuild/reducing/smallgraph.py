@@ -219,6 +219,8 @@ def _typed_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
     """Declare the outputs' types, which valid ONNX needs, and their shapes where they can be inferred."""
     import onnx
 
+    from trtbuild.graphs.graph import producers
+
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception:  # a graph that defeats shape inference keeps its declarations
@@ -226,7 +228,7 @@ def _typed_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
     kinds = {value.name: value for value in inferred.graph.output}
     known = {v.name: (v.type.tensor_type.elem_type, len(v.type.tensor_type.shape.dim)) for v in model.graph.input}
     known |= {tensor.name: (tensor.data_type, len(tensor.dims)) for tensor in model.graph.initializer}
-    makers = {name: node for node in model.graph.node for name in node.output}
+    makers = producers(model.graph)
     for value in model.graph.output:
         if value.type.tensor_type.elem_type:
             continue
