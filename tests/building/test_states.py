@@ -16,7 +16,7 @@ from tests.support.versions import OFF, Fake, workspace
 from trtbuild.base.errors import ConfigError, EngineError, ModelError, TrtbuildError
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.planned import Planned, plan_overrides
-from trtbuild.building.states import VariantState, exit_status, variant_states
+from trtbuild.building.states import Documents, VariantState, exit_status, variant_states
 from trtbuild.building.summary import show_document, summarise
 from trtbuild.cli.main import run
 from trtbuild.pipeline import sweeppage
@@ -202,3 +202,11 @@ def test_the_shared_verdict_of_another_version_is_no_verdict(root: Path) -> None
 
     assert (root / steps["validate"].folder / "verdict.json").is_file()
     assert variant_states(planned(root))[NAME].verdict is None
+
+
+def test_an_artifact_is_read_once_for_all_variants(tmp_path: Path) -> None:
+    path, documents = tmp_path / "precision.json", Documents()
+    path.write_text('{"warnings": []}', "utf-8")
+    first = documents.json(path)
+    path.unlink()
+    assert documents.json(path) is first

@@ -167,25 +167,38 @@ def _unrecorded(workspace: Workspace) -> tuple[list[Waste], list[str]]:
 
 
 def _in_cache(workspace: Workspace, found: References) -> Iterator[Waste]:
-    objects = {md5: path for path in (workspace.cache / "files" / "md5").glob("??/*")
-               if MD5.fullmatch(md5 := path.parent.name + path.name)}  # fmt: skip
-    runs = {path: _entry(path) for path in (workspace.cache / "runs").glob("*/*/*") if not path.name.startswith(".")}
-    needed = found.digests | _of_baselines([run for run in runs.values() if run is not None], objects, found.reports)
+    files, runs = list((workspace.cache / "files" / "md5").glob("??/*")), list((workspace.cache / "runs").glob("*/*/*"))
+    objects = {md5: path for path in files if MD5.fullmatch(md5 := path.parent.name + path.name)}
+    entries = [path for path in runs if not path.name.startswith(".")]
+    needed = set(found.digests)
+    if found.reports:
+        parsed = [run for path in entries if (run := _entry(path)) is not None]
+        needed |= _of_baselines(parsed, objects, found.reports)
     for listing in [md5 for md5 in needed if md5.endswith(".dir") and md5 in objects]:
         needed |= digests_in(objects[listing].read_bytes())
     for md5, path in objects.items():
         if md5 not in needed:
             yield Waste("objects", path, _size(path))
-    for path, run in runs.items():
-        results = () if run is None else [digest.md5 for digest in run.outs.values()]
-        if run is None or (run.cmd.startswith(_OURS) and not all(md5 in needed and md5 in objects for md5 in results)):
+    needed &= objects.keys()
+    for path in entries:
+        if not _is_whole(path, needed):
             yield Waste("runs", path, _size(path))
-    for pattern in ("files/md5/??/.*.tmp", "runs/*/*/.*.tmp"):
-        for path in workspace.cache.glob(pattern):
+    for path in (*files, *runs):
+        if path.name.startswith(".") and path.suffix == ".tmp":
             yield Waste("temporaries", path, _size(path))
     for path in sorted((workspace.cache / DAMAGED_FOLDER).glob("*")):
         yield Waste("damaged", path, _size(path))
     yield from _locks(workspace.cache / "locks")
+
+
+def _is_whole(path: Path, kept: set[str]) -> bool:
+    """Whether an entry of the run cache is somebody else's, or remembers an action whose results are all kept."""
+    if (named := digests_in(path.read_bytes())) and named <= kept:
+        return True  # by its text: most name nothing that is gone, and YAML takes a millisecond
+    run = _entry(path)
+    return run is not None and (
+        not run.cmd.startswith(_OURS) or all(digest.md5 in kept for digest in run.outs.values())
+    )
 
 
 def _entry(path: Path) -> Record | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from trtbuild.core.explain import Judgement, State
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import word_of
 from trtbuild.documents import reading
+from trtbuild.documents.deviation import Deviation
 from trtbuild.documents.verdict import CollectedWarning, Verdict, Word
 
 VERDICT = warning.ARTIFACTS["validate"]
@@ -34,6 +35,21 @@ class Outcome:
     failures: dict[str, TrtbuildError] = field(default_factory=dict)
 
 
+_SHARED = 256  # documents: of one variant and of those beside it in a sweep, whatever its size
+
+
+class Documents:
+    """Artifacts, each read once for all variants that share it."""
+
+    def __init__(self) -> None:
+        self.json = lru_cache(_SHARED)(reading.read_json)
+        self.deviation = lru_cache(_SHARED)(_deviation)
+
+
+def _deviation(path: Path) -> Deviation:
+    return reading.read(path, Deviation)
+
+
 @dataclass(frozen=True)
 class VariantState:
     """One variant; mappings are by role, upstream first.
@@ -48,6 +64,7 @@ class VariantState:
     judgements: Mapping[str, Judgement]
     endings: Mapping[str, Ending] = field(default_factory=dict)
     failures: Mapping[str, TrtbuildError] = field(default_factory=dict)
+    documents: Documents = field(default_factory=Documents)
 
     @cached_property
     def steps(self) -> dict[str, State]:
@@ -113,7 +130,7 @@ class VariantState:
         if role not in self.roles:
             return None
         try:
-            return reading.read_json(self.root / self.roles[role].folder / name)
+            return self.documents.json(self.root / self.roles[role].folder / name)
         except PlaceError:  # not here, or cut off: the step is not built
             return None
 
@@ -122,12 +139,14 @@ def variant_states(p: Planned, outcome: Outcome | None = None) -> dict[str, Vari
     """Every variant of a plan, by id; ``outcome``: of the build that was just made."""
     judged = {step.key: judgement for step, judgement in judge_plan(p.plan, p.store)}
     steps, failures = (outcome.steps, outcome.failures) if outcome else ({}, {})
+    documents = Documents()
     return {
         name: VariantState(
             name, p.workspace.root, roles,
             {role: judged[step.key] for role, step in roles.items()},
             {role: steps[step.key] for role, step in roles.items() if step.key in steps},
             {role: failures[step.key] for role, step in roles.items() if step.key in failures},
+            documents,
         )
         for name, roles in p.plan.variants.items()
     }  # fmt: skip

@@ -13,8 +13,7 @@ from trtbuild.core import warning
 from trtbuild.core.explain import State
 from trtbuild.core.step import Step
 from trtbuild.core.verdict import WORDS, export_fault, headline, why_unjudged
-from trtbuild.documents import reading
-from trtbuild.documents.deviation import Deviation, metrics
+from trtbuild.documents.deviation import metrics
 from trtbuild.documents.report import Axes
 from trtbuild.documents.verdict import Check, CollectedWarning, NotJudged, Verdict
 
@@ -168,7 +167,7 @@ def show_document(p: Planned, states: Mapping[str, VariantState]) -> SweepDocume
 def _metrics(state: VariantState) -> Metrics:
     if state.steps["deviation"] != "fresh":
         return {}
-    numbers = reading.read(state.root / state.roles["deviation"].folder / "deviation.json", Deviation)
+    numbers = state.documents.deviation(state.root / state.roles["deviation"].folder / "deviation.json")
     return {
         "deviation": {name: metrics(statistics) for name, statistics in numbers["hops"]["total"].items()},
         "hops": {hop: {name: s["rmse"] for name, s in outputs.items()} for hop, outputs in numbers["hops"].items()},
