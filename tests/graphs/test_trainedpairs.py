@@ -214,3 +214,19 @@ def test_what_a_half_precision_rest_does_to_trained_scales_is_known() -> None:
         elif expected:
             with pytest.raises(LowerError, match="float16 cannot hold a trained scale"):
                 rounded.warning(model, "float16", str)
+
+
+def test_weights_of_equal_steps_and_other_zeros_are_not_one_tensor() -> None:
+    """The export merges equal constants, whatever they are scaled and shifted by."""
+    zeros = {f"zero{i}": np.array(value, np.uint8) for i, value in enumerate((10, 200))}
+    dequantised = [helper.make_node("DequantizeLinear", ["q", "scale", one], [f"w_{one}"], name=one) for one in zeros]
+    product = helper.make_node("MatMul", ["x", "w_zero0"], ["p"], name="product")
+    nodes = [*dequantised, product, helper.make_node("Add", ["p", "w_zero1"], ["y"], name="sum")]
+    model = model_of(nodes, q=np.arange(0, 240, 20, dtype=np.uint8).reshape(4, 3), scale=F(0.01), **zeros)
+    model.graph.node[-1].input[1] = "row"
+    model.graph.node.insert(3, helper.make_node("ReduceSum", ["w_zero1", "axes"], ["row"], name="row"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "axes"))
+    expected = run(model, X)
+    symmetric.make_symmetric(model)
+
+    assert np.allclose(run(model, X), expected, atol=0.2)

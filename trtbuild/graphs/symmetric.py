@@ -68,7 +68,7 @@ class _Writer:
         import onnx
 
         self._onnx, self._graph, self._constants = onnx, graph, constants
-        self._made: set[str] = set()
+        self._made: dict[str, Array] = {}
         self._makers = producers(graph)
 
     def run(self) -> list[SymmetricRange]:
@@ -122,10 +122,13 @@ class _Writer:
         return array
 
     def _constant(self, name: str, array: Array) -> str:
+        """One of this name; another one's is longer: equal steps may be of weights with different zero points."""
+        while name in self._made and not np.array_equal(self._made[name], array):
+            name += "_"
         if name not in self._made:
             contiguous = np.ascontiguousarray(array).reshape(array.shape)
             self._graph.initializer.append(self._onnx.numpy_helper.from_array(contiguous, name))
-            self._made.add(name)
+            self._made[name] = array
         return name
 
 
