@@ -62,6 +62,15 @@ def test_what_is_right_is_taken(tmp_path: Path, more: str) -> None:
     jsonschema.validate(yaml.safe_load(PACKAGED + more), main_schema())
 
 
+def test_a_list_without_self_is_taken_in_silence(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Hydra's warning names a file of its own, and says nothing that is wrong here."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "config.yaml").write_text(PACKAGED.replace("  - _self_\n", ""), "utf-8")
+    compose_config(tmp_path, [])
+
+    assert [str(one.message) for one in recwarn] == []
+
+
 @pytest.mark.parametrize("more", ["latency: 5\n", "latency: {secnods: 1}\n", "modle: {}\n", "trusted_modules: x\n"])
 def test_the_schema_finds_mistakes(more: str) -> None:
     with pytest.raises(jsonschema.ValidationError):

@@ -7,6 +7,7 @@ import errno
 import importlib.resources
 import importlib.util
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -63,6 +64,7 @@ def compose_config(root: Path, overrides: Sequence[str], read: set[str] | None =
     check_main_file(folders[0] / "config.yaml", str(_shown(folders, folders[0] / "config.yaml")))
     search = _search(folders)
     read = set() if read is None else read
+    warnings.filterwarnings("ignore", "In '.*': Defaults list is missing `_self_`")  # which is then its end
     with reading(read), initialize_config_dir(str(folders[0]), version_base="1.3"):
         try:
             overrides = _with_unlisted(folders[0], search, overrides)
@@ -153,9 +155,7 @@ def _with_unlisted(folder: Path, search: list[str], overrides: Sequence[str]) ->
     from yaml import YAMLError
 
     text = (folder / "config.yaml").read_text("utf-8", errors="replace")
-    if all(
-        re.search(rf"^ *- *{group} *:", text, re.M) for group in OPTIONAL
-    ):  # the usual case: no need to compose twice
+    if all(re.search(rf"^ *- *{group} *:", text, re.M) for group in OPTIONAL):  # usually: no need to compose twice
         return list(overrides)
     # With the user's choices: the option that they replace need not be there, nor be readable.
     choosing = [word for word in overrides if word.partition("=")[0] in GROUPS]
