@@ -96,4 +96,4 @@ def test_a_key_that_changes_no_recipe_names_nothing() -> None:
 
 def test_two_that_cannot_be_told_apart_keep_their_numbers() -> None:
     """One may have all words of the other."""
-    assert telling_names({("a=1",): "m", ("a=1", "b=2"): "m#2"}) == {"m": "m", "m#2": "m#b=2"}
+    assert telling_names({("a=1",): "m", ("a=1", "b=\x1b"): "m#2"}) == {"m": "m", "m#2": "m#b=\\x1b"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from trtbuild import config
 from trtbuild.base.errors import TrtbuildError
+from trtbuild.base.text import printable
 from trtbuild.base.uncollected import uncollected
 from trtbuild.base.workspace import Workspace
 from trtbuild.building.sourcefiles import SourceFiles
@@ -108,7 +109,7 @@ def telling_names(named: Mapping[tuple[str, ...], str]) -> dict[str, str]:
         count = Counter(word for words in numbered.values() for word in set(words))
         for name, words in numbered.items():
             own = ",".join(word for word in words if count[word] < len(numbered))
-            found[name] = f"{identity}#{own}" if own else name
+            found[name] = f"{identity}#{printable(own)}" if own else name
     return found
 
 
