@@ -60,7 +60,7 @@ def words(models: int = MODELS) -> list[str]:
 
 
 def measure(scratch: Path, trtbuild: str) -> None:
-    """Plan 10,000 variants at first and unchanged; read the records of 1,000; draw the page of 10,000."""
+    """Plan 10,000 variants at first and unchanged; read and push the records of 1,000; draw the page of 10,000."""
     say("a loop over 10 million numbers", f"{calibration():.2f} s of CPU", "docs/scale.md has its time there")
     root = workspace(scratch / "scale", trtbuild)
     _say("plan of 10,000 variants, at first", [trtbuild, "plan", "-m", *words()], root, 5.0, 1.0)
@@ -69,8 +69,12 @@ def measure(scratch: Path, trtbuild: str) -> None:
     some = workspace(scratch / "records", trtbuild, SOME)
     synthetic = [sys.executable, "-m", "benchmarks.scalerecords"]
     subprocess.run([*synthetic, "records", str(some), *words(SOME)], check=True, cwd=ROOT)
-    for verb in ("explain", "explain", "show"):
+    dvc = [sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(scratch / "store")]
+    subprocess.run(dvc, check=True, cwd=some)
+    for verb in ("explain", "explain", "show", "push", "push"):
         _say(f"{verb} of 1,000 variants, all fresh", [trtbuild, verb, "-m", *words(SOME)], some)
+    for argv in (["gc"], ["trend", "model=m000"]):
+        _say(f"{argv[0]} of 1,000 variants", [trtbuild, *argv], some)
     folder = scratch / "page"
     folder.mkdir()
     _say("page of 10,000 variants", [*synthetic, "page", str(folder)], ROOT)
