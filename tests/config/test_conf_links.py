@@ -14,7 +14,7 @@ import pytest
 from tests.config.test_config import workspace
 from trtbuild.base.errors import ConfigError
 from trtbuild.cli import noop
-from trtbuild.cli.commands.build import configuration
+from trtbuild.cli.answers import configuration
 from trtbuild.config import composed, conf_folders, load_variant
 from trtbuild.config.composed import Composed
 

@@ -62,9 +62,9 @@ def workspace(root: Path, *lines: str) -> Path:
 @pytest.mark.parametrize(
     ("lines", "words", "measured", "seconds"),
     [
-        ((), (), True, 0.75), ((), ("latency=off",), False, 0.75), ((), ("+latency=default",), True, 0.75),
-        ((), ("latency.seconds=3",), True, 3.0), (("latency: default",), ("latency=off",), False, 0.75),
-        (("latency: 'off'",), (), False, 0.75), ((), ("latency=default", "latency.seconds=2"), True, 2.0),
+        ((), (), True, 0.5), ((), ("latency=off",), False, 0.5), ((), ("+latency=default",), True, 0.5),
+        ((), ("latency.seconds=3",), True, 3.0), (("latency: default",), ("latency=off",), False, 0.5),
+        (("latency: 'off'",), (), False, 0.5), ((), ("latency=default", "latency.seconds=2"), True, 2.0),
     ],
 )  # fmt: skip
 def test_a_group_younger_than_the_workspace_has_its_default(

@@ -43,7 +43,7 @@ def test_every_value_has_its_file(root: Path) -> None:
     assert found["precision.lowering"].origin == "packaged conf/precision/fp32.yaml"
 
 
-@pytest.mark.parametrize(("last", "seconds"), [(False, 0.75), (True, 3)])
+@pytest.mark.parametrize(("last", "seconds"), [(False, 0.5), (True, 3)])
 def test_a_groups_key_in_config_yaml_is_its(root: Path, last: bool, seconds: float) -> None:
     """It wins where `_self_` is the last of the defaults, and yields to the option's file where it is the first."""
     path = root / "conf" / "config.yaml"

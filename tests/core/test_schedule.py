@@ -34,6 +34,18 @@ def test_ready_steps_come_in_plan_order() -> None:
     assert schedule.ready() == branches
 
 
+def test_what_more_waits_for_comes_first() -> None:
+    """A chain of a variant comes before what only its end reads; variants come in the order of the plan."""
+    root, second = step("root"), step("second")
+    aside, begin = step("aside", root), step("begin", root)
+    ends = [step("report", step("middle", begin), aside), step("report", second)]
+    schedule = Schedule(plan(*ends).steps)
+    assert schedule.ready() == [root, second]
+    schedule.finished(root, ok=True)
+
+    assert schedule.ready() == [begin, aside, second]
+
+
 def test_measurements_come_last() -> None:
     """Whatever else is ready starts first, be it of another variant."""
     measure, other = replace(step("measure"), slot="exclusive"), step("other")
@@ -165,7 +177,9 @@ def test_it_says_what_its_definition_says(seed: int) -> None:
         state = {one.key: schedule.state(one) for one in steps}
         waiting = [one for one in steps if state[one.key] == "waiting"]
         ready = [one for one in waiting if all(state[up.key] == "done" for up in one.upstream)]
-        assert schedule.ready() == sorted(ready, key=lambda one: one.slot == "exclusive")
+        readers = {one.key: [i for i, reader in enumerate(steps) if one in reader.upstream] for one in ready}
+        first = {one.key: min(readers[one.key], default=steps.index(one)) for one in ready}
+        assert schedule.ready() == sorted(ready, key=lambda one: (one.slot == "exclusive", first[one.key]))
         assert schedule.running == len(running) == list(state.values()).count("running")
         if ready and draw.random() < 0.6:
             running.append(draw.choice(ready))

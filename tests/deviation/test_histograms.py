@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 
-from trtbuild.deviation.histograms import LOG10_EDGES, csv_text
+from trtbuild.deviation.histograms import LOG10_EDGES, Bins, csv_text
 from trtbuild.deviation.statistics import histogram
 
 HOSTILE = 'a,"b"\n</script>;\u001e'
@@ -30,9 +30,8 @@ def test_a_histogram_is_numpys() -> None:
     """Also for errors exactly on an edge, and next to one."""
     edges = 10.0**LOG10_EDGES
     error = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, np.inf), [0.0]])
-    logs = np.log10(error[error > 0])
 
-    assert histogram(np.zeros(len(error)), error)["counts"] == np.histogram(logs, LOG10_EDGES)[0].tolist()
+    assert histogram(np.zeros(len(error)), error)["counts"] == np.histogram(error, edges)[0].tolist()
 
 
 def test_a_histogram_has_fixed_edges() -> None:
@@ -42,3 +41,14 @@ def test_a_histogram_has_fixed_edges() -> None:
     assert (len(LOG10_EDGES), LOG10_EDGES[0], LOG10_EDGES[-1]) == (145, -12.0, 6.0)
     assert (counted["zero"], counted["below"], counted["above"]) == (1, 1, 1)
     assert [i for i, count in enumerate(counted["counts"]) if count] == [1, 97]
+
+
+def test_bins_are_those_of_a_search() -> None:
+    """Any bit pattern that is a number from zero on, and all neighbours of the edges."""
+    edges = np.array([1e-300, 1e-3, 0.5, 0.55, 1.0, 3.0, 2.0**60])
+    beside = [np.nextafter(edges, 0), edges, np.nextafter(edges, np.inf)]
+    draw = np.random.default_rng(0).integers(0, np.float64(np.inf).view(np.int64), 20_000).view(np.float64)
+    values = np.concatenate([draw, *beside, [0.0, 5e-324, np.finfo(np.float64).max]])
+    wanted = np.where(values == 0, 0, np.searchsorted(edges, values, side="right") + 1)
+
+    assert np.array_equal(Bins(edges)(values), wanted)

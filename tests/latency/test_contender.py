@@ -69,3 +69,28 @@ def test_a_graph_that_loads_but_does_not_run_is_the_models_error(start: Any) -> 
 
     with pytest.raises(ModelError, match="ONNX Runtime cannot"):
         bad.loaded()
+
+
+class Slow:
+    """A contender whose calls take longer than a round should."""
+
+    def __init__(self) -> None:
+        self.asked = list[tuple[float, float]]()
+
+    def loaded(self) -> dict[str, str]:
+        return {}
+
+    def measure(self, warmup_s: float, seconds: float) -> contender.Round:
+        self.asked.append((warmup_s, round(seconds, 6)))
+        calls = max(1, -(-seconds // 0.07))
+        return {"start_s": 0.0, "us": [70_000.0] * int(calls)}
+
+
+def test_the_time_is_that_of_all_rounds_together() -> None:
+    """What a call takes beyond its round, the next one is shorter by; each has a call."""
+    slow: Any = Slow()
+    measured, _ = contender.measure({"slow": slow}, warmup_s=0.2, seconds=0.5, rounds=5)
+
+    assert [seconds for _, seconds in slow.asked] == [0.1, 0.06, 0.09, 0.05, 0.08]
+    assert sum(map(len, measured["slow"].rounds)) == 8
+    assert [warmup for warmup, _ in slow.asked] == [0.2, *[contender.AGAIN * 0.2] * 4]

@@ -40,6 +40,29 @@ def normal(count: int = 20_000) -> Array:
     return np.random.default_rng(0).standard_normal(count).astype(np.float32)
 
 
+# --- histograms ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["mse", "percentile", "entropy"])
+def test_a_part_of_a_large_sample_says_as_much(algorithm: str) -> None:
+    """Of images, say; the batch does not matter."""
+    images = normal(4 * 16 * 120 * 120).reshape(4, 16, 120, 120)
+    each = range_of(algorithm, *images.reshape(-1, 100), bins=2048)
+    found = range_of(algorithm, images, bins=2048)
+
+    assert found == pytest.approx(each, rel=0.1)
+    assert found == range_of(algorithm, images[:1], images[1:], bins=2048)
+
+
+@pytest.mark.parametrize(("algorithm", "options"), [("best", {}), ("percentile", {"percentile": 100.0})])
+def test_the_largest_value_is_seen_wherever_it_is(algorithm: str, options: dict[str, Any]) -> None:
+    """Also where only a part of a sample is counted."""
+    for place in range(0, 40_000, 7_919):
+        image = np.ones((1, 200, 200), np.float32)
+        image.flat[place] = -9.0
+        assert range_of(algorithm, image, **options) == 9.0
+
+
 # --- every algorithm ----------------------------------------------------------------------------------------------
 
 

@@ -199,3 +199,22 @@ def test_a_template_reaches_nothing_but_its_page(tmp_path: Path, text: str) -> N
     (tmp_path / "t.html.j2").write_text(text, "utf-8")
     with pytest.raises(jinja2.exceptions.SecurityError):
         render({"t.html.j2": tmp_path / "t.html.j2"}, "t.html.j2", {"page": page()})
+
+
+def test_a_template_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all pages of a process; one that a workspace replaces is another template."""
+    compiled = list[str | None]()
+    original = jinja2.Environment.compile
+
+    def watched(self: jinja2.Environment, source: str, name: str | None, *more: object) -> object:
+        compiled.append(name)
+        return original(self, source, name, *more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(jinja2.Environment, "compile", watched)
+    first, again = rendered("overview"), rendered("overview")
+    assert first == again and compiled.count("overview.html.j2") <= 1
+    compiled.clear()
+    render(templates(ROOT) | {"overview.html.j2": templates(ROOT)["layers.html.j2"]}, "overview.html.j2",
+           template_data(page(), "layers"))  # fmt: skip
+
+    assert compiled == ["overview.html.j2"]

@@ -44,6 +44,23 @@ def test_the_range_that_fits_wins(reach: float, wins: str) -> None:
     assert set(found.ranges.values()) == {{"narrow": 8.0, "wide": 240.0}[wins]}
 
 
+def test_many_output_values_need_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four logits and a class need all that may be taken."""
+    counts = list[int]()
+    some = Samples.some
+
+    def watched(samples: Samples, most: int) -> Samples:
+        counts.append(most)
+        return some(samples, most)
+
+    monkeypatch.setattr(Samples, "some", watched)
+    for enough in (choice.FEWER * 5, choice.FEWER * 5 + 1):
+        monkeypatch.setattr(choice, "MANY_VALUES", enough)
+        chosen(draw(64, 8), {"one": 8.0})
+
+    assert counts == [choice.FEWER, choice.SAMPLES]
+
+
 def test_biases_are_corrected_only_where_that_helps() -> None:
     """Without the option, that is not tried; here no operation has a place for a bias."""
     x = draw(64, 8)

@@ -168,3 +168,27 @@ def test_dvc_repro_runs_nothing(dvc_store: Store) -> None:
 
     assert said.count("didn't change, skipping") == 2
     assert (dvc_store.root / second.folder / "dvc.lock").read_bytes() == lock
+
+
+def test_what_was_recorded_is_synced(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects and dvc.lock, beside the caller; what it waits for, it also hears of."""
+    synced = set[str]()
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    record = published(store)
+    store.sync()
+    wanted = {store.root / STEP.folder / "dvc.lock", *(store.objects.path(out.md5) for out in record.outs.values())}
+    assert {str(path.resolve()) for path in wanted} == synced
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    published(store, "others")
+    with pytest.raises(OSError, match="No space"):
+        store.sync()

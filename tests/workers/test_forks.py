@@ -77,8 +77,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(source / "__init__.py", copy / "__init__.py")
     zygote = copy / "workers" / "zygote.py"
     text = zygote.read_text("utf-8")
-    assert text.count("_AT_ONCE = (") == text.count("_LATER = (") == 1
+    assert text.count("_AT_ONCE = (") == text.count("_SOON = (") == text.count("_LATER = (") == 1
     text = text.replace("_AT_ONCE = (", '_AT_ONCE = ("trtbuild.first",)\n_UNUSED = (')
+    text = text.replace("_SOON = (", "_SOON = ()\n_NO = (")
     zygote.write_text(text.replace("_LATER = (", '_LATER = ("json.tool",)\n_NEITHER = ('), "utf-8")
     (copy / "first.py").write_text("", "utf-8")
     (copy / "steps").mkdir()
@@ -257,6 +258,23 @@ def run(job):
 
 
 @pytest.mark.slow
+def test_builds_of_one_command_share_a_zygote(worker: Path, tmp_path: Path) -> None:
+    """It may be started before the first of them, and is ended after the last."""
+    with forks.one_nursery() as nursery, forks.one_nursery() as same:
+        assert same is nursery
+        nursery.start()
+        zygote = nursery.zygote
+        for name in ("one", "two"):
+            executor = LocalExecutor(2, 10**12)
+            executor.start(tensorflow(), sandbox(tmp_path / name, "sees"), lambda _: Path(sys.executable))
+            ended = executor.wait(PATIENCE_S)
+            executor.stop()
+            assert ended is not None and ended.returncode == 0 and nursery.zygote is zygote
+            assert executor.resources.memory_bytes == 10**12 - forks.MEMORY_BYTES
+    assert nursery.zygote is None and forks.shared_nursery() is None
+    assert zygote is not None and zygote._process is not None and gone(zygote._process.pid)
+
+
 def test_tensorflow_is_imported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that the real one imports starts no thread, and forks of it compute."""
     copy = tmp_path / "lib" / "trtbuild"

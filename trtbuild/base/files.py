@@ -110,25 +110,31 @@ def check_output(path: Path, *, folder: bool = False) -> None:
         raise PlaceError("the folder cannot be written", where=str(above), hint=f"{hint}, or ask its owner")
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write to a temporary file in the same folder, fsync, rename; mode 0644."""
-    with replacing(path) as temporary:
+def write_atomic(path: Path, content: bytes, *, synced: bool = True) -> None:
+    """Write to a temporary file in the same folder, fsync, rename; mode 0644.  ``synced``: see :func:`replacing`."""
+    with replacing(path, synced=synced) as temporary:
         temporary.write_bytes(content)
 
 
-def copy_atomic(source: Path, target: Path, check: Callable[[Path], None] = lambda copy: None) -> None:
+def copy_atomic(
+    source: Path, target: Path, check: Callable[[Path], None] = lambda copy: None, *, synced: bool = True
+) -> None:
     """Copy a file (as a reflink where the file system can) and rename it into place, writable by its owner.
 
     ``check`` gets the copy before it is renamed; if it raises, ``target`` stays as it was.
     """
-    with replacing(target) as temporary:
+    with replacing(target, synced=synced) as temporary:
         _clone(source, temporary)
         check(temporary)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, synced and renamed over it if the block succeeds, removed otherwise."""
+def replacing(path: Path, *, synced: bool = True) -> Iterator[Path]:
+    """A temporary path beside ``path``, synced and renamed over it if the block succeeds, removed otherwise.
+
+    ``synced``: whether it must outlive a power failure, which takes some milliseconds.  What is compared with a record
+    whenever it is used, and can be made again from it, need not.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(descriptor)
@@ -136,8 +142,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644)  # mkstemp makes 0600, which the rest of a team could not read
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
+        if synced:
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -13,10 +13,15 @@ def packaged_conf() -> Path:
 
 def templates(root: Path) -> dict[str, Path]:
     """Report templates by file name; the workspace's own replace the packaged ones."""
-    paths: dict[str, Path] = {}
-    for folder in (_folder("reports_templates"), root / "reports_templates"):
-        paths |= {path.name: path for path in sorted(folder.glob("*.j2"))}
-    return paths
+    return packaged_templates() | _in(root / "reports_templates")
+
+
+def packaged_templates() -> dict[str, Path]:
+    return _in(_folder("reports_templates"))
+
+
+def _in(folder: Path) -> dict[str, Path]:
+    return {path.name: path for path in sorted(folder.glob("*.j2"))}
 
 
 def _folder(name: str) -> Path:

@@ -203,7 +203,7 @@ class Builder:
         else:
             self._done(step, schedule, "ran")
         finally:
-            shutil.rmtree(ended.sandbox, ignore_errors=True)
+            self.store.beside.call(shutil.rmtree, ended.sandbox, True)
 
     def _done(self, step: Step, schedule: Schedule, how: Ending) -> bool:
         self._release(step)

@@ -13,6 +13,8 @@ from trtbuild.building.planned import Planned
 from trtbuild.building.states import Outcome
 from trtbuild.core.plan import Plan, post_order
 from trtbuild.workers.executors import Site
+from trtbuild.workers.executors.local import needs_tensorflow
+from trtbuild.workers.forks import shared_nursery
 from trtbuild.workers.status import Status, make_status
 
 
@@ -26,6 +28,8 @@ def build_planned(p: Planned, *, install: bool = True, status: Status | None = N
 
     p.workspace.prepare()
     executor = next(iter(p.plan.specs.values())).spec.executor
+    if (early := shared_nursery()) and not (executor.module == "local" and any(map(needs_tensorflow, p.plan.steps))):
+        early.end()
     reporter = status or make_status()
     try:
         builder = Builder(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,7 @@ class Schedule:
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self._steps = {step.key: step for step in steps}
-        self._place = {key: (step.slot == "exclusive", i) for i, (key, step) in enumerate(self._steps.items())}
+        self._place = _places(self._steps)
         self._state: dict[str, State] = dict.fromkeys(self._steps, "waiting")
         self._count = Counter[State](self._state.values())
         self._readers: dict[str, list[str]] = {key: [] for key in self._steps}
@@ -33,9 +33,10 @@ class Schedule:
         self._ready = sorted((key for key in self._steps if not self._missing[key]), key=self._place.__getitem__)
 
     def ready(self) -> list[Step]:
-        """Waiting steps all of whose upstream steps are done, in plan order; those that measure come last.
+        """Waiting steps all of whose upstream steps are done, by when the first step that reads from them comes.
 
-        So a measurement, which needs the machine to itself, does not keep other variants waiting for their verdict.
+        So what has most steps behind it comes first within a variant, and variants come in the plan's order.  Steps
+        that measure come last: they need the machine to themselves, and keep no other variant from its verdict.
         """
         return [self._steps[key] for key in self._ready]
 
@@ -62,7 +63,7 @@ class Schedule:
                     self._set(key, "blocked")
                     blocked.append(key)
                     left.append(key)
-        return [self._steps[key] for key in sorted(blocked, key=lambda key: self._place[key][1])]
+        return [self._steps[key] for key in sorted(blocked, key=lambda key: self._place[key][-1])]
 
     def _set(self, key: str, state: State) -> None:
         if self._state[key] == "waiting" and not self._missing[key]:
@@ -81,6 +82,16 @@ class Schedule:
 
     def state(self, step: Step) -> State:
         return self._state[step.key]
+
+
+def _places(steps: Mapping[str, Step]) -> dict[str, tuple[bool, int, int]]:
+    """Of each step: whether it measures, the place in the plan of its first reader (or else its own), its own."""
+    first = {key: i for i, key in enumerate(steps)}
+    own = dict(first)
+    for i, step in reversed(list(enumerate(steps.values()))):
+        for up in step.upstream:
+            first[up.key] = i
+    return {key: (step.slot == "exclusive", first[key], own[key]) for key, step in steps.items()}
 
 
 @dataclass(frozen=True)

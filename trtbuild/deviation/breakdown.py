@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from trtbuild.arrays.arrayfile import Array
-from trtbuild.deviation.accumulate import Largest, Sum, short
+from trtbuild.deviation.accumulate import Largest, Sum, reduced, short
 from trtbuild.deviation.errorblocks import Block
+from trtbuild.deviation.histograms import LOG10_EDGES, Bins
 from trtbuild.deviation.layout import Classes, NoClasses, channel_axis
 
 WORST_CHANNELS, WORST_SAMPLES = 20, 10
@@ -35,9 +36,9 @@ class Channels:
     def add(self, block: Block) -> None:
         others = self._others
         with np.errstate(over="ignore"):
-            self._square.add(np.square(block.error).sum(axis=others))
-        self._signed.add(block.signed.sum(axis=others))
-        np.maximum(self._max, block.error.max(axis=others), out=self._max)
+            self._square.add(reduced(np.add, np.square(block.error), others))
+        self._signed.add(reduced(np.add, block.signed, others))
+        np.maximum(self._max, reduced(np.maximum, block.error, others), out=self._max)
         if block.finite is None:
             self._finite += block.error.size // len(self._max)
         else:
@@ -71,8 +72,9 @@ class Positions:
 
     def add(self, block: Block) -> None:
         with np.errstate(over="ignore"):
-            self._sum.add(self._cells(np.add, block.error.sum(axis=self._others)))
-        np.maximum(self._max, self._cells(np.maximum, block.error.max(axis=self._others)), out=self._max)
+            self._sum.add(self._cells(np.add, reduced(np.add, block.error, self._others)))
+        largest = self._cells(np.maximum, reduced(np.maximum, block.error, self._others))
+        np.maximum(self._max, largest, out=self._max)
         if block.finite is None:
             each = block.error.size // math.prod(self._shape)
             self._finite += self._cells(np.add, np.full(self._shape, float(each)))
@@ -208,9 +210,7 @@ class Breakdown:
             return
         size = np.abs(block.chosen(block.reference))
         self._tolerance.add(block.chosen(block.error), size)
-        self._joint += np.bincount(
-            _error_bins(bins) * REFERENCE_BINS + _reference_bins(size), minlength=self._joint.size
-        )
+        self._joint += np.bincount(_FIRST_OF.take(bins) + _reference_bins(size), minlength=self._joint.size)
         for part in (*self._channels, self._positions, self._samples, self._agreement):
             if part is not None:
                 part.add(block)
@@ -236,16 +236,8 @@ def cell_starts(length: int, cells: int) -> list[int]:
     return [-(-i * length // cells) for i in range(cells)]
 
 
-def _error_bins(bins: Array) -> Array:
-    """Two bins per decade from the histogram's eight."""
-    return np.where(bins < 2, bins, (bins - 2) // 4 + 2)
-
-
-def _reference_bins(size: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        log = np.log10(size)
-    low, high = REFERENCE_LOWEST * PER_DECADE, HIGHEST * PER_DECADE
-    place = np.clip(np.floor(log * PER_DECADE), low - 1, high)
-    place[size == 0] = low - 2
-    made: Array = (place - (low - 2)).astype(np.int64)
-    return made
+_reference_bins = Bins(
+    np.array([10.0 ** (i / PER_DECADE) for i in range(REFERENCE_LOWEST * PER_DECADE, HIGHEST * PER_DECADE + 1)])
+)
+# Bin of |error| in the histogram, which has four times as many -> its first bin in the joint histogram.
+_FIRST_OF = np.array([i if i < 2 else (i - 2) // 4 + 2 for i in range(len(LOG10_EDGES) + 2)]) * REFERENCE_BINS

@@ -19,19 +19,32 @@ ABOUT = ("set", "output", "log10_error")  # followed by one column of counts for
 EXACT_LEFT_OF_EDGES = 1.0  # decades: exact equality has no logarithm, so its bar stands apart
 
 
-def log_bins(error: Array) -> Array:
-    """Bin of each error: 0 exact, 1 below the edges, then the bins of LOG10_EDGES (the last one closed), then above.
+class Bins:
+    """The bins of non-negative float64 numbers: 0 for zero, 1 for those below the first edge, and so on.
 
-    The edges are eighths, so ``floor(8 log10 e)`` gives exactly what comparing with them would.
+    The leading bits of a number say between which edges it is, but for one edge, with which it is compared.  That takes
+    an eighth of the time of a logarithm.  Neighbouring edges have to be more than 2^-_BITS of themselves apart.
     """
-    with np.errstate(divide="ignore"):
-        log = np.log10(error)
-    low, high = LOWEST * BINS_PER_DECADE, HIGHEST * BINS_PER_DECADE
-    place = np.clip(np.floor(log * BINS_PER_DECADE), low - 1, high)
-    place[log == HIGHEST] = high - 1
-    place[error == 0] = low - 2
-    made: Array = (place - (low - 2)).astype(np.int64)
-    return made
+
+    _BITS = 5  # of the mantissa
+    _SHIFT = np.uint64(52 - _BITS)
+
+    def __init__(self, edges: Array) -> None:
+        least = np.nextafter(0.0, 1.0)
+        self._next = np.array([least, *edges, np.inf])
+        firsts = (np.arange(1 << 11 + self._BITS, dtype=np.uint64) << self._SHIFT).view(np.float64)
+        self._below = np.searchsorted(self._next[:-1], np.nan_to_num(firsts, nan=np.inf, posinf=np.inf), side="right")
+
+    def __call__(self, values: Array) -> Array:
+        low = self._below.take((values.view(np.uint64) >> self._SHIFT).view(np.int64))
+        made: Array = low + (values >= self._next.take(low))
+        return made
+
+
+_EDGES = 10.0**LOG10_EDGES
+_EDGES[-1] = np.nextafter(_EDGES[-1], np.inf)  # the last bin is closed
+# Of each error: 0 exact, 1 below the edges, then the bins of LOG10_EDGES, then above.
+log_bins = Bins(_EDGES)
 
 
 def csv_text(sets: Mapping[str, Mapping[str, Mapping[str, Any]]], edges: Sequence[float]) -> str:

@@ -13,6 +13,8 @@ from trtbuild.documents.deviation import RuntimeFacts
 from trtbuild.workers.child import Child
 from trtbuild.workers.process import Death
 
+AGAIN = 0.05  # of the warm-up, before each later round: what others ran in between has emptied the caches
+
 
 class Round(TypedDict):
     """One round: when it began by the machine's clock, and the durations of its calls in microseconds."""
@@ -97,6 +99,8 @@ def measure(
 ) -> tuple[dict[str, Samples], dict[str, errors.ModelError]]:
     """Load them all, then time them in interleaved rounds; one that its runtime cannot run is left out, with why.
 
+    Each is timed for ``seconds`` in all: a round is shorter by what calls took beyond the rounds before.
+
     Raises:
         ConfigError, PlaceError: what the user has to mend; no number would be worth anything.
     """
@@ -106,9 +110,10 @@ def measure(
         for name in names:
             if name in failed:
                 continue
-            warmup = warmup_s if i == 0 else warmup_s / rounds
+            warmup = warmup_s if i == 0 else AGAIN * warmup_s
+            spent = sum(sum(us) for _, us in taken[name]) / 1e6
             try:
-                answer = contenders[name].measure(warmup, seconds / rounds)
+                answer = contenders[name].measure(warmup, seconds * (i + 1) / rounds - spent)
                 taken[name].append((answer["start_s"], answer["us"]))
             except errors.ModelError as error:
                 failed[name] = error

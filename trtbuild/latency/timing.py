@@ -6,7 +6,7 @@ Samples come in rounds: runs of consecutive calls with pauses between them.  All
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import SupportsFloat
 
@@ -19,6 +19,7 @@ SEED = 20_090_717  # fixed: equal samples give equal intervals
 CONFIDENCE = 0.95
 REPLICATES, FEWEST_REPLICATES = 1000, 200
 _MOST_DRAWS = 20_000_000  # replicates x samples: about two seconds
+_DRAWS_HELD = 1 << 18  # of them at once
 # Upper 2.5 % points of Student's t for 1, 2, ... degrees of freedom; beyond the table its last entry, a little wide.
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
       2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)  # fmt: skip
@@ -125,13 +126,18 @@ def resample(rounds: Sequence[Array], percentiles: Sequence[float], seed: int) -
     chosen = sorted({i for p in percentiles for i in (((n - 1) // 2, n // 2) if p == 50 else (_index(n, p),))})
     generator = np.random.default_rng(seed)
     found, means = np.empty((replicates, len(percentiles))), np.empty(replicates)
-    for i in range(replicates):
-        first = starts[generator.integers(0, len(starts), -(-n // block))]
-        drawn = samples[(first[:, None] + np.arange(block)).ravel()[:n]]
-        means[i] = drawn.mean()
-        drawn.partition(chosen)
-        found[i] = [percentile(drawn, p) for p in percentiles]
+    for part in _slices(replicates, max(1, _DRAWS_HELD // n)):
+        rows = part.stop - part.start
+        first = starts[generator.integers(0, len(starts), (rows, -(-n // block)))]
+        drawn = samples[(first[..., None] + np.arange(block)).reshape(rows, -1)[:, :n]]
+        means[part] = drawn.mean(axis=1)
+        drawn.partition(chosen, axis=1)
+        found[part] = np.stack([percentile(drawn, p) for p in percentiles], axis=1)
     return found, means
+
+
+def _slices(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def _bounds(values: Array) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,14 @@ class ReferenceValues:
     index: Mapping[str, str]
     layouts: Mapping[str, str | None]
     from_tensorflow: bool
+    _mapped: dict[str, Array] = field(default_factory=dict)
 
     def stored(self, name: str) -> Array:
         """The array as stored in the file, mapped into memory."""
-        with _PARSER:
-            stored: Array = np.load(self.folder / self.index[name], mmap_mode="r", allow_pickle=False)
-        return stored
+        if name not in self._mapped:
+            with _PARSER:
+                self._mapped[name] = np.load(self.folder / self.index[name], mmap_mode="r", allow_pickle=False)
+        return self._mapped[name]
 
     def bytes_of(self, names: Iterable[str]) -> int:
         return sum(self.stored(name).nbytes for name in names)

@@ -25,6 +25,7 @@ from trtbuild.reports.changes import output_changes
 from trtbuild.reports.compare import compare
 from trtbuild.reports.compareengine import layer_changes
 from trtbuild.workers import cluster
+from trtbuild.workers.forks import one_nursery
 
 FUSION = "fusion"
 WHAT = ("verdict", "output", "built", FUSION)
@@ -60,6 +61,7 @@ class BisectDocument(TypedDict):
 
 
 @cluster.held()
+@one_nursery()
 def run(
     overrides: Sequence[str], what: str = WHAT[0], *, scope: str = "", install: bool = True, as_json: bool = False,
     build: Build | None = None,

@@ -16,6 +16,8 @@ class Percentile(HistogramQuantizer):
         self._share = percentile / 100.0
 
     def range_of(self, seen: Magnitudes) -> float:
+        if self._share >= 1.0:
+            return seen.largest
         cumulative = np.cumsum(seen.counts)
         bin_index = int(np.searchsorted(cumulative, self._share * cumulative[-1]))
         return float(min((bin_index + 1) * seen.width, seen.largest))

@@ -173,10 +173,11 @@ class Depot:
 
     def publish(self, step: Step, digests: Mapping[str, Digest], made: Path) -> Record:
         """Record a finished step's files; the first writer wins, so another's record of this action is kept."""
-        if self.remote is None:
-            return self.store.take(step, digests, made)
-        return self.find(step, digests) or send_result(step, self.store.take(step, digests, made), digests,
-                                                       self.store, self.remote)  # fmt: skip
+        if self.remote is not None and (known := self.find(step, digests)) is not None:
+            return known
+        record = self.store.take(step, digests, made)
+        self.store.sync()
+        return record if self.remote is None else send_result(step, record, digests, self.store, self.remote)
 
     def receive(self, step: Step, digests: Mapping[str, Digest], outs: Mapping[str, Digest]) -> None:
         """Bring what a worker has recorded into the driver's cache and run cache.

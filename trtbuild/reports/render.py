@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import BytecodeCache, Environment
 
 
 def render(templates: Mapping[str, Path], name: str, data: Mapping[str, Any]) -> str:
@@ -14,15 +19,21 @@ def render(templates: Mapping[str, Path], name: str, data: Mapping[str, Any]) ->
 
 
 def renderer(templates: Mapping[str, Path]) -> Callable[[str, Mapping[str, Any]], str]:
-    """A function that renders pages from one set of templates, each compiled once."""
+    """A function that renders pages from one set of templates."""
+    environment = environment_of(templates)
+    return lambda name, data: environment.get_template(name).render(data)
+
+
+def environment_of(templates: Mapping[str, Path]) -> Environment:
     from jinja2 import DictLoader, StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
     sources = {file: path.read_text("utf-8") for file, path in templates.items()}
     # A template of a workspace is data: it reaches nothing but its page.
     environment = SandboxedEnvironment(
-        loader=DictLoader(sources), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=DictLoader(sources), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        bytecode_cache=_compiled(),
+    )  # fmt: skip
     filters: dict[str, Callable[[Any], Any]] = {
         "number": number,
         "embed": embed,
@@ -30,7 +41,25 @@ def renderer(templates: Mapping[str, Path]) -> Callable[[str, Mapping[str, Any]]
         "csp_hash": csp_hash,
     }
     environment.filters |= filters
-    return lambda name, data: environment.get_template(name).render(data)
+    return environment
+
+
+@cache
+def _compiled() -> BytecodeCache:
+    """Every template's code by name and source: compiling takes most of a page's time, and pages share templates."""
+    from jinja2.bccache import Bucket, BytecodeCache
+
+    class Compiled(BytecodeCache):
+        def __init__(self) -> None:
+            self._codes: dict[tuple[str, str], CodeType | None] = {}
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            self._codes[bucket.key, bucket.checksum] = bucket.code
+
+    return Compiled()
 
 
 def number(value: Any) -> str:

@@ -59,9 +59,9 @@ def calibrate(
 
 def _see(values: dict[str, Array], call: Batch, where: str, quantizer: Quantizer, name: str, extent: Extent) -> None:
     value = values.pop(name)  # freed as soon as it was seen
-    if not np.isfinite(value).all():
-        raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=where)
     own = own_rows(value, call)
+    if not np.isfinite([own.min(initial=0), own.max(initial=0)]).all():
+        raise DataError(f"'{name}' becomes NaN or infinite during calibration", where=where)
     extent.see(own)
     quantizer.observe(name, own)
 

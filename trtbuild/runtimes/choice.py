@@ -1,6 +1,6 @@
 """Which of several ranges, and whether with corrected biases: what brings the outputs closest to the float32 graph's.
 
-Measured on up to SAMPLES of the calibration samples, at the outputs of the whole graph, before a final softmax.  An
+Measured on some of the calibration samples, at the outputs of the whole graph, before a final softmax.  An
 operation's own error does not tell: of rounding, which is noise, later sums average most away, and of saturation they
 do not.  ResNet50 loses 14 dB at its output with the ranges that have the least error of every convolution by itself.
 """
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from trtbuild.core.recipes import InputParams
     from trtbuild.graphs.placement import Placement
 
-SAMPLES = 32  # enough to tell graphs apart, however many calibration has
+# Samples that tell graphs apart, however many calibration has: fewer where they have so many output values.  A hundred
+# logits are noisy (LeNet's best differs with 8, 16 and 32 samples), a million pixels are not (SegNet: 16, 32 and 64).
+SAMPLES, FEWER, MANY_VALUES = 32, 16, 1_000_000
 KEPT_BYTES = 128_000_000  # of the float32 graph's outputs; the rest of them is computed again for each candidate
 WORST_DB = 300.0  # in both directions: stands for no noise at all, and for noise that is not finite
 CORRECTED = ", biases corrected"
@@ -75,8 +77,9 @@ def choose(
     """
     model = _before_softmax(model)
     shortcuts = lowered.shortcuts(model, placement, nodes)
-    few = [part.some(max(1, SAMPLES // len(parts))) for part in parts]
     reference = _Reference(session_of(model, "the exported graph"))
+    wanted = FEWER if FEWER * _output_values(reference.session, parts[0], inputs) >= MANY_VALUES else SAMPLES
+    few = [part.some(max(1, wanted // len(parts))) for part in parts]
 
     def quantised(ranges: Mapping[str, float], means: Mapping[str, Array]) -> OnnxRuntimeSession:
         written = type(model).FromString(model.SerializeToString())
@@ -95,6 +98,12 @@ def choose(
         if sqnr_db[corrected] > sqnr_db[best]:
             return Choice(corrected, ranges, means, sqnr_db)
     return Choice(best, ranges, {}, sqnr_db)
+
+
+def _output_values(session: OnnxRuntimeSession, samples: Samples, inputs: Mapping[str, InputParams]) -> int:
+    """Of one sample."""
+    call = next(iter(samples.batches(inputs, 1)))
+    return sum(own_rows(value, call).size for value in session.run(call.feeds).values()) // max(1, call.rows)
 
 
 def _before_softmax(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -161,7 +161,8 @@ def profile_nodes(
     options = timed_options(threads)
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     content = loaded.SerializeToString()
-    return profile.from_onnxruntime(_trace(model, content, options, runtime, feeds, seconds, (3, most)), names)
+    runs = (profile.FIRST_RUNS + 3, profile.FIRST_RUNS + most)
+    return profile.from_onnxruntime(_trace(model, content, options, runtime, feeds, seconds, runs), names)
 
 
 def count_kernels(model: Path, runtime: Runtime, threads: int, feeds: Mapping[str, Array]) -> dict[str, int]:
@@ -182,15 +183,10 @@ def count_kernels(model: Path, runtime: Runtime, threads: int, feeds: Mapping[st
 
 def _trace(
     model: Path, content: bytes, options: ort.SessionOptions, runtime: Runtime, feeds: Mapping[str, Array],
-    seconds: float, counted: tuple[int, int],
+    seconds: float, fewest_and_most: tuple[int, int],
 ) -> list[TraceEvent]:  # fmt: skip
-    """Events of a profiled session; the file they were written to is gone afterwards.
-
-    ``counted``: at least and at most so many runs after the first ones, which are dropped.
-    """
+    """Events of a profiled session over so many runs; the file they were written to is gone afterwards."""
     import tempfile
-
-    from trtbuild.graphs.profile import FIRST_RUNS
 
     options.enable_profiling = True
     here = Path.cwd()  # a step's sandbox; a self-test may run in a folder that cannot be written
@@ -198,7 +194,7 @@ def _trace(
         options.profile_file_prefix = str(Path(folder, "trace"))
         session = load_session(model.name, content, options, runtime["providers"], bool(runtime.get("tf32", False)))
         end, runs = time.perf_counter() + seconds, 0
-        fewest, most = (FIRST_RUNS + count for count in counted)
+        fewest, most = fewest_and_most
         while runs < fewest or (time.perf_counter() < end and runs < most):
             session.run(None, dict(feeds))
             runs += 1

@@ -28,7 +28,7 @@ from trtbuild.steps import ranges
 if TYPE_CHECKING:
     from trtbuild.deviation.statistics import ComparisonResult
 
-VERSION = 2
+VERSION = 3
 SIDES = {
     "reference": "source model", "exported": "exported graph", "symmetric": "symmetric graph",
     "lowered": "lowered graph", "engine": "engine",

@@ -31,7 +31,7 @@ from trtbuild.core.step import File, Input, Out, Step
 from trtbuild.latency.interval import NOISE, judge, subject, warnings
 
 VERSION = 1
-PROFILE_SECONDS = 0.5
+PROFILE_SECONDS = 0.3
 SIDES = ("source", "exported", "lowered", "engine", "baseline")
 GRAPHS = ("exported", "lowered", "engine", "baseline")  # sides that run the input of their name
 OUTS = (Out("latency.json", cache=False), Out("samples.json"), Out("profile.json"))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from trtbuild.graphs.placement import Placement
     from trtbuild.graphs.trainedadmission import Admission
 
-VERSION = 4
+VERSION = 5
 
 
 def declare(variant: Variant, need: Need) -> Step:

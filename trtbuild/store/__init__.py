@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from trtbuild.base.files import inside, write_atomic
+from trtbuild.base.thread import Beside
 from trtbuild.base.workspace import Workspace
 from trtbuild.core.record import Digest, Record, new_record, same
 from trtbuild.core.step import File, Input, Step
@@ -39,11 +42,19 @@ class Store:
         self.root = workspace.root
         self.note = note  # reports damaged records and objects; a build shows them among its own lines
         self._digests = Digests(self.root, workspace.private / "state.json")
-        self.objects = Objects(workspace, self._digests, self._say)
+        self.beside = Beside()
+        self.objects = Objects(workspace, self._digests, self._say, self._sync_beside)
         self.runs = RunCache(workspace, self.objects)
         self.models = TrackedModels(self.root, self.objects)
         self._records = Records(self.root, workspace.private / "records.json", self._say)
         self._noted: set[str] = set()
+
+    def sync(self) -> None:
+        """Wait until what was recorded will outlive a power failure, and for anything else that is done beside."""
+        self.beside.finish()
+
+    def _sync_beside(self, path: Path) -> None:
+        self.beside.call(_sync, path)
 
     def _say(self, line: str) -> None:
         if line not in self._noted:
@@ -63,7 +74,8 @@ class Store:
         return self.digest(path) or self.models.recorded(path)
 
     def save_state(self) -> None:
-        """Keep digests and records for the next process, once a build has made the private folder."""
+        """Sync, and keep digests and records for the next process, once a build has made the private folder."""
+        self.sync()
         if self.workspace.private.is_dir():
             self._digests.save()
             self._records.save()
@@ -118,6 +130,7 @@ class Store:
             _write_changed(folder / tracking.STAGE_FILE, tracking.stage_yaml(step))
             _write_changed(folder / "params.yaml", tracking.params_yaml(step))
             _write_changed(folder / tracking.LOCK_FILE, tracking.lock_yaml(step.kind, record))
+            self._sync_beside(folder / tracking.LOCK_FILE)
             self._records.remember(step, record)
 
     def checkout(self, digest: Digest, path: str) -> None:
@@ -160,7 +173,12 @@ class Store:
             shutil.rmtree(made, ignore_errors=True)
 
 
+def _sync(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as written:
+        os.fsync(written.fileno())
+
+
 def _write_changed(path: Path, content: bytes) -> None:
     """Write only if the content differs, so that time stamps stay meaningful."""
     if not path.is_file() or path.read_bytes() != content:
-        write_atomic(path, content)
+        write_atomic(path, content, synced=False)

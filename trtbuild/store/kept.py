@@ -37,7 +37,7 @@ class Kept:
         """Write what has changed."""
         for name in self._changed:
             with contextlib.suppress(OSError, TypeError, ValueError):  # it is only a shortcut
-                write_atomic(self._path(name), shortcut.dumps(self._parts[name]))
+                write_atomic(self._path(name), shortcut.dumps(self._parts[name]), synced=False)
         self._changed = set()
 
     def _name(self, path: str) -> str:

@@ -25,14 +25,18 @@ class DamagedObject(WorkspaceError):
 
 
 class Objects:
-    """Objects of one workspace's cache.  ``digests`` remembers what was read, ``note`` reports a damaged one.
+    """Objects of one workspace's cache.
+
+    ``digests`` remembers what was read, ``note`` reports a damaged one, ``sync`` makes a new one outlive a power cut.
 
     A damaged object counts as absent everywhere: it is never copied out, pushed, or kept in place of good bytes.
     """
 
-    def __init__(self, workspace: Workspace, digests: Digests, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, workspace: Workspace, digests: Digests, note: Callable[[str], None], sync: Callable[[Path], None]
+    ) -> None:
         self.workspace = workspace
-        self._digests, self._note = digests, note
+        self._digests, self._note, self._sync = digests, note, sync
         self._damaged: dict[Path, tuple[list[int], str]] = {}  # what was read, and why it is not the object
 
     def path(self, md5: str) -> Path:
@@ -68,17 +72,16 @@ class Objects:
         if not self.has(digest):
             self.set_damaged_aside()
             self.workspace.in_cache(target.parent)
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
             try:
                 os.replace(file, target)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
                 # A cache shared by a team often lies on another disk.
-                copy_atomic(file, target, lambda copy: _check(copy, digest, target))
+                copy_atomic(file, target, lambda copy: _check(copy, digest, target), synced=False)
             target.chmod(0o444)
             self._digests.remember(target, digest.md5.removesuffix(".dir"))
+            self._sync(target)
         return digest
 
     def copy_out(self, digest: Digest, target: Path) -> None:
@@ -90,7 +93,7 @@ class Objects:
         """
         path = self.path(digest.md5)
         try:
-            copy_atomic(path, target, lambda copy: _check(copy, digest, path))
+            copy_atomic(path, target, lambda copy: _check(copy, digest, path), synced=False)
         except DamagedObject:
             self._digests.forget(path)
             self.has(digest)

@@ -37,7 +37,7 @@ class RunCache:
         """Write the entry of an action; its objects are in the cache already."""
         entry = tracking.lock_entry(record)
         path = self.workspace.in_cache(self._folder(action_key(step, digests))) / value_hash(entry)
-        write_atomic(path, tracking.to_yaml(entry))
+        write_atomic(path, tracking.to_yaml(entry), synced=False)
         self.workspace.share(path)
 
     def content(self, key: str, name: str) -> bytes | None:

@@ -12,7 +12,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 
 from trtbuild.workers import hermetic
@@ -136,20 +137,42 @@ class Nursery:
         self.zygote: Zygote | None = None
         self._tried, self._lock = False, threading.Lock()
 
-    def start(self) -> bool:
-        """Start it, once; whether it has just been."""
+    def start(self) -> None:
+        """Start it, once."""
         with self._lock:
-            if self._tried:
-                return False
-            self._tried = True
-            with contextlib.suppress(OSError):
-                self.zygote = Zygote.start()
-            return self.zygote is not None
+            if not self._tried:
+                self._tried = True
+                with contextlib.suppress(OSError):
+                    self.zygote = Zygote.start()
 
     def end(self) -> None:
-        zygote, self.zygote = self.zygote, None
+        """End it; it can be started again."""
+        zygote, self.zygote, self._tried = self.zygote, None, False
         if zygote is not None:
             zygote.end()
+
+
+_shared_nursery: ContextVar[Nursery | None] = ContextVar("_shared_nursery", default=None)
+
+
+@contextlib.contextmanager
+def one_nursery() -> Iterator[Nursery]:
+    """One for every build within, ended after the last of them."""
+    if (outer := _shared_nursery.get()) is not None:
+        yield outer
+        return
+    nursery = Nursery()
+    token = _shared_nursery.set(nursery)
+    try:
+        yield nursery
+    finally:
+        _shared_nursery.reset(token)
+        nursery.end()
+
+
+def shared_nursery() -> Nursery | None:
+    """That of the command around this build, if there is one."""
+    return _shared_nursery.get()
 
 
 def _shared(environment: Mapping[str, str]) -> dict[str, str]:

@@ -16,10 +16,11 @@ import fcntl
 import gc
 import json
 import os
+import pkgutil
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -28,13 +29,16 @@ from trtbuild.workers import forks
 
 _NUMPY = "numpy"  # OpenBLAS ends its threads before a fork, and starts them again when it needs them
 _AT_ONCE = ("tensorflow", "tf2onnx.tfonnx", "tf2onnx.tf_loader", "tf2onnx.optimizer", "keras")
-# What steps import besides, one at a time while there is nothing else to do.  Never a module of the workspace.
-_LATER = (
+# What steps import besides, one module at a time; a folder stands for all of its modules.  Never one of the workspace.
+_SOON = (
     "onnx.checker", "onnx.helper", "onnx.numpy_helper", "onnx.shape_inference", "onnx.version_converter",
     "trtbuild.sources.tfmodel", "trtbuild.sources.tfonnx", "trtbuild.steps.export", "trtbuild.steps.reference",
-    "trtbuild.steps.lower", "trtbuild.steps.infer", "yaml", "jsonschema", "trtbuild.steps.deviation",
-    "trtbuild.steps.validate", "trtbuild.steps.layers", "trtbuild.steps.latency", "jinja2", "plotly.offline",
-    "trtbuild.steps.report",
+    "trtbuild.steps.lower", "trtbuild.steps.infer", "trtbuild.graphs", "trtbuild.arrays", "trtbuild.quantizers",
+    "trtbuild.runtimes",
+)  # fmt: skip
+_LATER = (
+    "yaml", "jsonschema", "trtbuild.steps", "trtbuild.layers", "trtbuild.deviation", "trtbuild.engine",
+    "trtbuild.latency", "trtbuild.machine", "trtbuild.workers.jobs", "jinja2", "plotly.offline", "trtbuild.reports",
 )  # fmt: skip
 _MESSAGE_BYTES, _DESCRIPTORS = 1 << 16, 16
 
@@ -70,7 +74,7 @@ def await_step(number: int) -> str:
     check()
     gc.freeze()  # a collection writes to every object, and so copies every page that forks share
     requests.send(forks.READY)
-    request = _next_request(requests, iter(_LATER), check)
+    request = _next_request(requests, _modules(_SOON), _modules(_LATER), check)
     while (nested := _supervise(request)) is not None:
         request = nested
     return request.folder
@@ -87,24 +91,47 @@ def _thread_check() -> Callable[[], None]:
     return check
 
 
-def _next_request(requests: socket.socket, later: Iterator[str], check: Callable[[], None]) -> Request:
-    """Fork for each request, until the other end is closed; returns in the forks."""
+def _modules(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        yield name
+        if name.startswith("trtbuild.") and hasattr(sys.modules[name], "__path__"):
+            yield from sorted(f"{name}.{module.name}" for module in pkgutil.iter_modules(sys.modules[name].__path__))
+
+
+def _next_request(
+    requests: socket.socket, soon: Iterator[str], later: Iterator[str], check: Callable[[], None]
+) -> Request:
+    """Fork for each request, until the other end is closed; returns in the forks.
+
+    Meanwhile modules are imported: those that may come ``later`` only while the forks leave a core.
+    """
+    cores, supervisors = len(os.sched_getaffinity(0)), set[int]()
     while True:
-        while not supervisor.is_readable(requests.fileno()) and (name := next(later, None)) is not None:
-            import_module(name)
-            check()
-        request = _receive(requests)
-        if request is None:
-            os._exit(0)
-        if _fork() == 0:
-            requests.close()
-            gc.freeze()
-            gc.enable()
-            return request
-        request.close()
+        name = next(soon, "") or (next(later, "") if len(supervisors) < cores else "")
+        found = supervisor.readable([requests.fileno(), *supervisors], 0 if name else None)
+        for ended in supervisors.intersection(found):
+            supervisors.remove(ended)
+            os.close(ended)
+        if requests.fileno() in found:
+            request = _receive(requests)
+            if request is None:
+                os._exit(0)
+            child = _fork()
+            if child == 0:
+                for number in supervisors:
+                    os.close(number)
+                requests.close()
+                gc.freeze()
+                gc.enable()
+                return request
+            request.close()
+            supervisors.add(os.pidfd_open(child))
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:  # each has told its end itself
                 pass
+        if name:
+            import_module(name)
+            check()
 
 
 def _receive(requests: socket.socket) -> Request | None:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from trtbuild.base.workspace import find_workspace
 from trtbuild.building.observation import judge_plan
-from trtbuild.cli import noop, planning, words
-from trtbuild.cli.commands import build
+from trtbuild.cli import answers, noop, planning, words
 from trtbuild.core.explain import NEVER_BUILT, Judgement
 from trtbuild.core.step import Step
 from trtbuild.pipeline import autoresult
@@ -39,14 +38,14 @@ def run(args: argparse.Namespace) -> int:
         p = autoresult.first_round(workspace, combinations)
     else:
         if args.multirun and workspace.private.is_dir():
-            signatures = noop.sign(build.configuration(workspace.root))
+            signatures = noop.sign(answers.configuration(workspace.root))
         p = planning.planned(args)
-        signatures = None if signatures is None else {**signatures, **noop.sign(build.watched(p))}
+        signatures = None if signatures is None else {**signatures, **noop.sign(answers.watched(p))}
     judged = judge_plan(p.plan, p.store)
     text = _document(judged) if args.json else "".join(f"{line}\n" for line in _lines(judged, len(p.plan.variants)))
     sys.stdout.write(text)
     if signatures is not None and all(_by_files(judgement) for _, judgement in judged):
-        build.remember(p, args.argv, signatures, noop.Answer([text, ""], 0))
+        answers.remember(p, args.argv, signatures, noop.Answer([text, ""], 0))
     return 0
 
 

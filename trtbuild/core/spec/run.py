@@ -189,7 +189,7 @@ class Latency:
 
     measure: bool = True
     warmup_s: float = 0.2
-    seconds: float = 0.75
+    seconds: float = 0.5
     rounds: int = 5
     batch: int | None = None
     threads: int | None = None

@@ -22,7 +22,7 @@ from trtbuild.core.spec import Executor
 from trtbuild.core.step import Step
 from trtbuild.workers import hermetic
 from trtbuild.workers.executors import Completion, Interpreter, Site
-from trtbuild.workers.forks import MEMORY_BYTES, Fork, Nursery, Zygote, start
+from trtbuild.workers.forks import MEMORY_BYTES, Fork, Nursery, Zygote, shared_nursery, start
 from trtbuild.workers.limits import Limits, shorten
 from trtbuild.workers.process import Process, inherited, readable
 
@@ -45,12 +45,14 @@ class LocalExecutor:
     ) -> None:  # fmt: skip
         """``workers``: at once, default one for each core; ``memory_bytes``: for all, default what is free now.
 
-        ``nursery``: shared with other executors, and ended by whoever made it.
+        ``nursery``: shared with other executors, and ended by whoever made it; default the command's, if it has one.
         """
         self._limits = limits or Limits()
         self.resources = Resources(workers or len(os.sched_getaffinity(0)), memory_bytes or free_memory_bytes())
         self._running: dict[int, _Running] = {}
-        self._nursery, self._own_nursery = nursery or Nursery(), nursery is None
+        given = nursery or shared_nursery()
+        self._nursery, self._own_nursery = given or Nursery(), given is None
+        self._zygote_counted = False
 
     def free(self, step: Step) -> bool:
         return fits(step, [running.step for running in self._running.values()], self.resources)
@@ -77,12 +79,13 @@ class LocalExecutor:
 
     def _zygote_for(self, step: Step) -> Zygote | None:
         """What forks this step; it is worth its start for TensorFlow only."""
-        tools = step.params.get("tools")
-        needed = isinstance(tools, Mapping) and "tensorflow" in tools
-        if needed and self._nursery.start():
+        if needed := needs_tensorflow(step):
+            self._nursery.start()
+        zygote = self._nursery.zygote
+        if zygote and not self._zygote_counted:
+            self._zygote_counted = True
             left = max(self.resources.memory_bytes - MEMORY_BYTES, 1)
             self.resources = replace(self.resources, memory_bytes=left)
-        zygote = self._nursery.zygote
         return zygote if zygote and (needed or zygote.ready()) else None
 
     def wait(self, timeout_s: float | None) -> Completion | None:
@@ -126,6 +129,11 @@ class LocalExecutor:
         if running.alias is not None:
             running.alias.release()
         return returncode
+
+
+def needs_tensorflow(step: Step) -> bool:
+    tools = step.params.get("tools")
+    return isinstance(tools, Mapping) and "tensorflow" in tools
 
 
 def _empty(sandbox: Path) -> None:
