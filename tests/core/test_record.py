@@ -6,7 +6,7 @@ import hashlib
 import posixpath
 
 from tests.support.fakes import step
-from trtbuild.core.record import Digest, action_key, dep_path, params, same, sorted_sha256
+from trtbuild.core.record import Digest, Record, action_key, dep_path, params, same, sorted_sha256
 
 STEP = step("a", step("up", x=1), files=("models/source",), depth=2)
 DIGESTS = {"models/source": Digest("s1", 7), f"{step('up', x=1).folder}/out.bin": Digest("u1", 8)}
@@ -70,3 +70,11 @@ def test_content_decides_sameness() -> None:
     assert not same(Digest("a"), Digest("b"))
     assert not same(None, None)
     assert not same(Digest("a"), None)
+
+
+def test_a_record_is_sorted_wherever_it_comes_from() -> None:
+    """What is made from it must not depend on that."""
+    one, two = Digest("1" * 32), Digest("2" * 32)
+    record = Record("cmd", {"b": two, "a": one}, {}, {"y": two, "x": one})
+
+    assert [*record.deps, *record.outs] == ["a", "b", "x", "y"]

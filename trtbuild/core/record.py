@@ -42,12 +42,19 @@ def digest_of(entry: object) -> Digest:
 
 @dataclass(frozen=True)
 class Record:
-    """One stage of a dvc.lock; paths of ``deps`` are relative to the step's folder."""
+    """One stage of a dvc.lock; paths of ``deps`` are relative to the step's folder.
+
+    Sorted, wherever it was read: what is made from it (a bundle, an attestation) must not depend on that.
+    """
 
     cmd: str
     deps: Mapping[str, Digest]
     params: Mapping[str, object]
     outs: Mapping[str, Digest]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "deps", dict(sorted(self.deps.items())))
+        object.__setattr__(self, "outs", dict(sorted(self.outs.items())))
 
 
 def command(step: Step) -> str:
