@@ -125,11 +125,21 @@ class StandIns:
         return number if number in self.weights and self.weights[number][0] == _dims(tensor) else None
 
 
-def freeze(function: ConcreteFunction, stand_ins: StandIns) -> ConcreteFunction:
-    """``convert_variables_to_constants_v2``, with stand-ins for large variables.
+@dataclass(frozen=True)
+class FrozenGraph:
+    """What a function computes, with the shapes of all tensors; names of the tensors that it takes and returns."""
+
+    graph_def: GraphDef
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def freeze(function: ConcreteFunction, stand_ins: StandIns) -> FrozenGraph:
+    """``convert_variables_to_constants_v2``, with stand-ins for large variables, and without the function.
 
     ``lower_control_flow``: the default leaves TensorList operations of an LSTM behind, silently (tf2onnx 1.17).
     """
+    import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants as converter
 
     class Data(converter._FunctionConverterDataInEager):  # type: ignore[misc]
@@ -139,7 +149,16 @@ def freeze(function: ConcreteFunction, stand_ins: StandIns) -> ConcreteFunction:
 
     data = Data(function, lower_control_flow=False, aggressive_inlining=True)
     graph_def, converted = converter._replace_variables_by_constants(data)
-    return converter._construct_concrete_function(function, graph_def, converted)
+    captured = {function.graph.internal_captures[index].name for index in converted}
+    given = [tensor for tensor in function.inputs if tensor.name not in captured and tensor.dtype != tf.resource]
+    inputs, outputs = tuple(t.name for t in given), tuple(t.name for t in function.outputs)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+        for tensor in given:  # an import forgets a scalar's shape
+            graph.get_tensor_by_name(tensor.name).set_shape(tensor.shape)
+        shaped = graph.as_graph_def(add_shapes=True)
+    ends = dict.fromkeys(name.partition(":")[0] for name in (*inputs, *outputs))
+    return FrozenGraph(tf.compat.v1.graph_util.extract_sub_graph(shaped, list(ends)), inputs, outputs)
 
 
 def write(graph_def: GraphDef, weights: Mapping[str, bytes], path: Path) -> None:

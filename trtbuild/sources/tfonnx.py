@@ -133,12 +133,11 @@ def _freeze(
     ) as error:  # a model that assigns to its variables cannot be frozen; TensorFlow says so in many ways
         raise randomness.not_frozen(error, source.function.graph.as_graph_def()) from error
     # Structured arguments and results are flattened in the order of their sorted names.
-    feeds = [tensor for tensor in frozen.inputs if tensor.dtype != tf.resource]
-    inputs = {tensor.name: name for tensor, name in zip(feeds, sorted(source.inputs), strict=True)}
+    inputs = dict(zip(frozen.inputs, sorted(source.inputs), strict=True))
     outputs: dict[str, str] = {}
     for tensor, name in zip(frozen.outputs, sorted(source.outputs), strict=True):
-        outputs[tensor.name] = f"{name}_output" if name in source.inputs else name
-    graph_def = tf_loader.fix_freezing_errors_part2(frozen.graph.as_graph_def(add_shapes=True))
+        outputs[tensor] = f"{name}_output" if name in source.inputs else name
+    graph_def = tf_loader.fix_freezing_errors_part2(frozen.graph_def)
     del frozen
     allow_inlining(graph_def)
     stand_ins.hide(graph_def)
