@@ -38,7 +38,10 @@ _SOON = (
 )  # fmt: skip
 _LATER = (
     "yaml", "jsonschema", "trtbuild.steps", "trtbuild.layers", "trtbuild.deviation", "trtbuild.engine",
-    "trtbuild.latency", "trtbuild.machine", "trtbuild.workers.jobs", "jinja2", "plotly.offline", "trtbuild.reports",
+    "trtbuild.latency", "trtbuild.machine", "trtbuild.workers.jobs", "jinja2", "plotly.offline",
+    "trtbuild.reports.overview", "trtbuild.reports.summary", "trtbuild.reports.deviation", "trtbuild.reports.engine",
+    "trtbuild.reports.estimate", "trtbuild.reports.task", "trtbuild.reports.layers", "trtbuild.reports.latency",
+    "trtbuild.reports.flamegraph", "trtbuild.reports.precompiled",
 )  # fmt: skip
 _MESSAGE_BYTES, _DESCRIPTORS = 1 << 16, 16
 
