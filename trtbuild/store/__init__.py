@@ -10,7 +10,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from trtbuild.base.files import inside, write_atomic
@@ -26,7 +25,6 @@ from trtbuild.store.records import Records
 from trtbuild.store.runcache import RunCache
 from trtbuild.store.trackedmodels import TrackedModels
 
-_SYNCED = 8  # files at once
 RecordOf = Callable[[Step], Record | None]
 
 
@@ -122,11 +120,9 @@ class Store:
         """Put a record's outputs into the step's folder, its dvc.lock last."""
         folder = self.workspace.inside(step.folder, where=step.folder)
         with repository_lock(self.workspace.dvc):
-            paths = {f"{step.folder}/{name}": digest for name, digest in record.outs.items()}
-            lacking = [path for path, digest in paths.items() if not same(self.digest(path), digest)]
-            # Nearly all of the time is spent waiting for the disk to sync, which it does for several files at once.
-            with ThreadPoolExecutor(max(1, min(_SYNCED, len(lacking)))) as pool:
-                list(pool.map(lambda path: self.checkout(paths[path], path), lacking))
+            for name, digest in record.outs.items():
+                if not same(self.digest(f"{step.folder}/{name}"), digest):
+                    self.checkout(digest, f"{step.folder}/{name}")
             _write_changed(folder / tracking.STAGE_FILE, tracking.stage_yaml(step))
             _write_changed(folder / "params.yaml", tracking.params_yaml(step))
             _write_changed(folder / tracking.LOCK_FILE, tracking.lock_yaml(step.kind, record))
