@@ -129,7 +129,8 @@ class Builder:
         if judgement.state == "remote":
             if unpulled_sources(step, self.store):
                 self._inputs(step)
-            self.fetcher.bring(s for s in self._steps if judge_step(s, self.store).state == "remote")
+            if step.key not in self.fetcher.requested:
+                self.fetcher.bring(s for s in self._steps if judge_step(s, self.store).state == "remote")
             self.fetcher.check(step)
             judgement = judge_step(step, self.store)
             if judgement.state == "fresh":
