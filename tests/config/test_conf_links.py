@@ -169,7 +169,7 @@ def test_a_change_behind_it_is_composed_anew(place: Place, change: Callable[[Pla
     assert [opset(place.root) for _ in range(3)] == [18] * 3
 
 
-@pytest.mark.parametrize("change", [edit, retarget])
+@pytest.mark.parametrize("change", [edit, pytest.param(retarget, marks=pytest.mark.slow)])
 def test_a_change_behind_it_forgets_the_answer(place: Place, change: Callable[[Place], None]) -> None:
     """An unchanged build has one, as soon as it is known what was read."""
     if change is retarget and place.link is None:
@@ -234,6 +234,7 @@ def test_a_file_that_comes_to_a_searched_folder_is_seen(tmp_path: Path, monkeypa
     assert opset(root) == 18
 
 
+@pytest.mark.slow
 def test_a_searched_config_that_reads_the_environment_is_composed_every_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,17 +93,22 @@ def test_a_younger_group_has_its_default_beside_a_choice_that_is_replaced(
     ("word", "said"),
     [
         ("latency=of", "unknown latency 'of'; did you mean 'off'"), ("latency.second=3", "second"),
-        ("latency.seconds=0", "seconds: 0 is not above 0"), ("latency.rounds=0", "rounds: 0 is below 1"),
-        ("latency.warmup_s=-1", "warmup_s: -1 is not between"),
         ("latency.batch=8", "a batch of 8, but input 'x' takes 1 to 4"),
-        ("latency.baseline=/elsewhere/x.onnx", "'/elsewhere/x.onnx' is outside the workspace"),
-        ("latency.seconds=4000", "seconds: 4000"), ("latency.threads=two", "threads"),
         ("+model.validation.latency.p99_ms=0", "p99_ms: 0 is not above 0"),
-        ("+model.validation.latency.max_regression=-1", "max_regression: -1 is below 0"),
-        ("model.validation.engine.max_plan=2", "did you mean 'model.validation.engine.max_plan_mb'?"),
         ("model.validation.engine.max_plan_mb={fp1: 2}", "engine.max_plan_mb.fp1: unknown precision 'fp1'; did you"),
-        ("model.validation.engine.max_bytes_moved_vs=fp61", "moved_vs=fp61: unknown precision 'fp61'; did you"),
-        ("model.validation.engine.max_bytes_moved_vs={precison: fp16}", "unknown precision 'precison'"),
+        *(
+            pytest.param(word, said, marks=pytest.mark.slow)
+            for word, said in [
+                ("latency.seconds=0", "seconds: 0 is not above 0"), ("latency.rounds=0", "rounds: 0 is below 1"),
+                ("latency.warmup_s=-1", "warmup_s: -1 is not between"),
+                ("latency.baseline=/elsewhere/x.onnx", "'/elsewhere/x.onnx' is outside the workspace"),
+                ("latency.seconds=4000", "seconds: 4000"), ("latency.threads=two", "threads"),
+                ("+model.validation.latency.max_regression=-1", "max_regression: -1 is below 0"),
+                ("model.validation.engine.max_plan=2", "did you mean 'model.validation.engine.max_plan_mb'?"),
+                ("model.validation.engine.max_bytes_moved_vs=fp61", "moved_vs=fp61: unknown precision 'fp61'; did you"),
+                ("model.validation.engine.max_bytes_moved_vs={precison: fp16}", "unknown precision 'precison'"),
+            ]
+        ),
     ],
 )  # fmt: skip
 def test_how_to_measure_is_checked(tmp_path: Path, word: str, said: str) -> None:
@@ -171,11 +176,16 @@ def test_a_key_that_the_schema_knows_needs_no_plus(tmp_path: Path, sign: str, ke
     [
         (["model.validation.deviaton.max_abs=1"], "deviaton.max_abs'; did you mean 'model.validation.deviation"),
         (["model.validation.deviation.max_bas=1"], "unknown metric 'max_bas'; did you mean 'max_abs'?"),
-        (["calibration.bach=2"], "unknown key 'calibration.bach'; did you mean 'calibration.batch'?"),
-        (["model.validation.taks.metric=top1"], "unknown key 'model.validation.taks.metric'"),
-        (["model.source.path.x=1"], "unknown key 'model.source.path.x'"),
         (["model.data.calibration=a.npz", "model.data.calibration.count=2"], "'model.data.calibration' is 'a.npz'"),
-        (["model.validation.deviation.cosine=0.9", "model.validation.deviation.cosine.int8=0.8"], "has no keys"),
+        *(
+            pytest.param(words, said, marks=pytest.mark.slow)
+            for words, said in [
+                (["calibration.bach=2"], "unknown key 'calibration.bach'; did you mean 'calibration.batch'?"),
+                (["model.validation.taks.metric=top1"], "unknown key 'model.validation.taks.metric'"),
+                (["model.source.path.x=1"], "unknown key 'model.source.path.x'"),
+                (["model.validation.deviation.cosine=0.9", "model.validation.deviation.cosine.int8=0.8"], "no keys"),
+            ]
+        ),
     ],
 )
 def test_what_the_schema_does_not_know_is_one_line(tmp_path: Path, words: list[str], said: str) -> None:
@@ -192,6 +202,7 @@ def test_every_documented_key_is_one_that_the_command_line_takes() -> None:
     assert all(knows(GROUPS[group], parts) for group, *parts in (name.split(".") for name in names))
 
 
+@pytest.mark.slow
 def test_a_key_that_no_file_has_may_be_swept(tmp_path: Path) -> None:
     """As any other word."""
     words = ["model=m", "calibration.batch=1,2", "model.validation.deviation.cosine=0.5,0.9"]
@@ -273,6 +284,7 @@ def test_a_list_of_trusted_modules_is_a_list_of_names(tmp_path: Path) -> None:
         load_variant(root, ["model=m"])
 
 
+@pytest.mark.slow
 def test_a_config_without_end_is_one_line(tmp_path: Path) -> None:
     """Brackets in brackets, and an option that builds on itself."""
     root = workspace(tmp_path)

@@ -68,6 +68,7 @@ def test_a_target_the_toolchain_lacks_is_refused_before_anything_runs(workspace:
     assert "cannot compile for compute capability 9.0" in done.stderr
 
 
+@pytest.mark.slow
 def test_another_tensorrt_than_declared_is_an_environment_error(workspace: Path, trtbuild) -> None:
     """The version is compared with what is installed."""
     done = trtbuild("model=tiny", "tensorrt.version=1.0.0.1", check=3)

@@ -275,6 +275,7 @@ def test_builds_of_one_command_share_a_zygote(worker: Path, tmp_path: Path) -> N
     assert zygote is not None and zygote._process is not None and gone(zygote._process.pid)
 
 
+@pytest.mark.slow
 def test_tensorflow_is_imported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that the real one imports starts no thread, and forks of it compute."""
     copy = tmp_path / "lib" / "trtbuild"

@@ -83,6 +83,7 @@ def test_a_crash_is_an_answer_and_the_next_question_is_answered(good: Question, 
     assert (answer.outcome, answer.words) == ("crash", ("TensorRT died of SIGSEGV while parsing",))
 
 
+@pytest.mark.slow
 def test_no_answer_within_the_limit_is_an_answer(good: Question, tmp_path: Path) -> None:
     """And no process is left."""
     with Prober(_dying_of(signal.SIGSTOP, tmp_path), *HERE[1:], limit_s=2.5) as slow:
