@@ -257,7 +257,6 @@ def run(job):
 """
 
 
-@pytest.mark.slow
 def test_builds_of_one_command_share_a_zygote(worker: Path, tmp_path: Path) -> None:
     """It may be started before the first of them, and is ended after the last."""
     with forks.one_nursery() as nursery, forks.one_nursery() as same:
