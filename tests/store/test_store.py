@@ -37,10 +37,10 @@ def test_a_failure_before_dvc_lock_leaves_no_record(store: Store) -> None:
     """dvc.lock comes last: a step cut off before it is not built, and the next run completes it from the run cache."""
 
     class FullDisk(Store):
-        def checkout(self, digest: Digest, path: str) -> None:
+        def checkout(self, digest: Digest, path: str, *, synced: bool = True) -> None:
             if path.endswith("y.json"):
                 raise OSError(errno.ENOSPC, "No space left on device", path)
-            super().checkout(digest, path)
+            super().checkout(digest, path, synced=synced)
 
     with pytest.raises(OSError, match="No space"):
         published(FullDisk(store.workspace))
@@ -192,3 +192,24 @@ def test_what_was_recorded_is_synced(store: Store, monkeypatch: pytest.MonkeyPat
     published(store, "others")
     with pytest.raises(OSError, match="No space"):
         store.sync()
+
+
+def test_a_model_is_synced_before_it_is_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a model looks like another one; half an output is not what the record says, and comes again."""
+    record = published(store)
+    store.sync()
+    synced = list[str]()
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).parent.name)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    (store.root / STEP.folder / "x.bin").unlink()
+    store.restore(STEP, record)
+    store.sync()
+    assert synced == [Path(STEP.folder).name]  # dvc.lock
+    store.checkout(record.outs["x.bin"], "models/x.bin")
+
+    assert synced[1:] == ["models"]

@@ -122,14 +122,15 @@ class Store:
         with repository_lock(self.workspace.dvc):
             for name, digest in record.outs.items():
                 if not same(self.digest(f"{step.folder}/{name}"), digest):
-                    self.checkout(digest, f"{step.folder}/{name}")
+                    # Not synced: what a power failure takes is not what the record says, and is put back.
+                    self.checkout(digest, f"{step.folder}/{name}", synced=False)
             _write_changed(folder / tracking.STAGE_FILE, tracking.stage_yaml(step))
             _write_changed(folder / "params.yaml", tracking.params_yaml(step))
             _write_changed(folder / tracking.LOCK_FILE, tracking.lock_yaml(step.kind, record))
             self._sync_beside(folder / tracking.LOCK_FILE)
             self._records.remember(step, record)
 
-    def checkout(self, digest: Digest, path: str) -> None:
+    def checkout(self, digest: Digest, path: str, *, synced: bool = True) -> None:
         """Put an object into the workspace at the path of a record, as a reflink where possible and a copy elsewhere.
 
         Not a hard link: root writes through its 0444 mode, and would change the cache in place.
@@ -142,7 +143,7 @@ class Store:
         if digest.md5.endswith(".dir"):
             self._checkout_folder(digest, target)
             return
-        self.objects.copy_out(digest, target)
+        self.objects.copy_out(digest, target, synced=synced)
         self._digests.remember(target, digest.md5)
 
     def _checkout_folder(self, digest: Digest, target: Path) -> None:

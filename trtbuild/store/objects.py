@@ -84,8 +84,10 @@ class Objects:
             self._sync(target)
         return digest
 
-    def copy_out(self, digest: Digest, target: Path) -> None:
+    def copy_out(self, digest: Digest, target: Path, *, synced: bool = True) -> None:
         """Put an object's bytes at ``target``, as a reflink where possible and a copy elsewhere.
+
+        ``synced``: whether they must outlive a power failure.
 
         Raises:
             DamagedObject: the copy is not the object (a disk may change a file without a new time stamp); ``target`` is
@@ -93,7 +95,7 @@ class Objects:
         """
         path = self.path(digest.md5)
         try:
-            copy_atomic(path, target, lambda copy: _check(copy, digest, path), synced=False)
+            copy_atomic(path, target, lambda copy: _check(copy, digest, path), synced=synced)
         except DamagedObject:
             self._digests.forget(path)
             self.has(digest)
