@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from trtbuild.base.errors import SourceError
 from trtbuild.building import newworkspace
+
+
+def test_a_failed_init_leaves_the_index_of_the_repository_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dvc init adds its files there."""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    monkeypatch.setattr(newworkspace, "IGNORE", None)  # fails once DVC's files are there
+    with pytest.raises(TypeError):
+        newworkspace.init(tmp_path / "new", {})
+    listed = subprocess.run(["git", "status", "--short"], cwd=tmp_path, check=True, capture_output=True, text=True)
+
+    assert listed.stdout == "" and not (tmp_path / "new").exists()
 
 
 def test_a_failed_init_leaves_a_folder_as_it_was(

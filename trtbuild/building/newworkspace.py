@@ -124,6 +124,9 @@ def _undone(directory: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        if ".dvc" not in before and (directory / ".dvc").is_dir():
+            with contextlib.suppress(OSError):  # what dvc init adds to the index of a repository around it
+                lifeline.run(["git", "reset", "-q", "--", ".dvc", ".dvcignore"], cwd=directory)
         if lacking:
             shutil.rmtree(lacking[-1], ignore_errors=True)
             raise
